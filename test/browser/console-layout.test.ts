@@ -332,7 +332,7 @@ describe('the wall', () => {
     await page.waitForSelector('[data-stream=cam-12] img');
   });
 
-  it('replaces the page of the only stream and its dialogs, and the other way round, when the gateway restarts with other streams', async () => {
+  it('replaces the page of the only stream and its dialogs, or is replaced by it, when the gateway restarts with other streams', async () => {
     const start = (port: string, ...names: string[]): Promise<GatewayProcess> =>
       GatewayProcess.start(
         '--port',

@@ -99,7 +99,7 @@ describe('the console of an administrator', () => {
     expect(readFileSync(file, 'utf8')).toBe(`${FILE}    idle: silence\n`);
   });
 
-  it('removes a stream, after a question that Escape cancels; not from the file unless wanted', async () => {
+  it('removes a stream, after a confirmation that Escape cancels; from the file only on request', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway, '?stream=camera');
     await press(page, 'Remove stream');

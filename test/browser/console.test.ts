@@ -73,7 +73,7 @@ const isDisabled = (page: Page): Promise<boolean> =>
   page.$eval('.composer .hold', (button) => (button as HTMLButtonElement).disabled);
 
 describe('the console', () => {
-  it('shows the clients, and returns what is typed: kept until it is stopped, or once', async () => {
+  it('shows the clients, and returns what is typed: held until it is stopped, or once', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.url);
     const errors: unknown[] = [];
@@ -95,7 +95,7 @@ describe('the console', () => {
     expect(errors).toEqual([]);
   });
 
-  it('sends a client away, which stays away and says why', async () => {
+  it('disconnects a client, which shows the reason and does not reconnect', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.administratorUrl());
     await says(page, 'Console (127.0.0.1)');
@@ -128,7 +128,7 @@ describe('the console', () => {
     expect(await page.evaluate(() => (globalThis as { marked?: boolean }).marked)).toBe(true);
   });
 
-  it('says that it may watch only, and for an unknown stream which there are', async () => {
+  it('reports that it may only watch, and lists the existing streams if the requested one is unknown', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(await gateway.url);
     await says(page, 'This gateway requires a token');
@@ -142,7 +142,7 @@ describe('the console', () => {
     await says(page, 'Watch main');
   });
 
-  it('adds a native client and removes it, and says why one cannot be added', async () => {
+  it('adds and removes a native client, and reports why one cannot be added', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.administratorUrl());
     const [port] = (await freePorts(1)) as [number];
@@ -184,7 +184,7 @@ describe('the console', () => {
     expect((await gateway.status()).clients.map(({ kind }) => kind)).toEqual(['web']);
   });
 
-  it('offers no change without the right to administer, says how to get it, and takes the token', async () => {
+  it('offers no changes without the right to administer, explains how to get it, and accepts the token', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(await gateway.url);
     await says(page, 'This gateway requires a token');
@@ -221,7 +221,7 @@ describe('the console', () => {
     expect(await other.evaluate(() => location.hash)).toBe('');
   });
 
-  it('says that a key is an old one, and shows the picture nevertheless', async () => {
+  it('reports that a key is outdated, and still shows the picture', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(`${await gateway.url}/#key=of-yesterday`);
     await page.waitForFunction(() =>
@@ -238,7 +238,7 @@ describe('the console', () => {
     ['/', 'main'],
     ['/viewer', 'main'],
     ['/viewer?stream=main', 'gearway-viewer'],
-  ])('says on %s that a token is wrong, in the field that is ready for the next', async (path, place) => {
+  ])('reports a wrong token on %s, in a field that is ready for another one', async (path, place) => {
     await using gateway = await GatewayProcess.start('--token', 's3cret');
     await using page = await open(`${await gateway.url}${path}`, { dark: false });
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'token');
@@ -258,7 +258,7 @@ describe('the console', () => {
     expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
   });
 
-  it('says which clients do not fit, and who is awaited', async () => {
+  it('reports which clients do not match, and which are missing', async () => {
     const [wrong, missing] = (await freePorts(2)) as [number, number];
     await using peer = new PythonPeer('client.py', { port: wrong, pattern: 0 });
     await peer.waitFor('ready');
@@ -294,7 +294,7 @@ describe('the console', () => {
   it.each([
     ['samples', true],
     ['a JPEG', false],
-  ])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
+  ])('shows return data as a picture, enlarged on a click: %s', async (_what, raw) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--client', `tcp://127.0.0.1:${port}`);
     await using peer = new PythonPeer('client.py', {
@@ -350,7 +350,7 @@ describe('the console', () => {
     await page.waitForFunction(() => document.querySelector('.thumb') === null);
   });
 
-  it('names the stream of the address, whatever it is called, and lists the ports of its server', async () => {
+  it('shows the stream in the address, whatever its name, and lists the ports of its server', async () => {
     const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -394,7 +394,7 @@ describe('the console', () => {
     ).toMatch(new RegExp(`^${seat} (?:in use|free),${another} free$`));
   });
 
-  it('asks on the viewer page for the token before it knows a stream', async () => {
+  it('asks for the token on the viewer page before it knows a stream', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret');
     await using page = await open(`${await gateway.url}/viewer`);
     await page.waitForSelector('input[name=token]');

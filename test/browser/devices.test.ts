@@ -133,7 +133,7 @@ describe('devices', () => {
     await becomes({ pad: { axes: [1, 0] } });
   });
 
-  it('let a controller go that is disconnected (a stub of navigator.getGamepads)', async () => {
+  it('release a controller that is disconnected (a stub of navigator.getGamepads)', async () => {
     await page.bringToFront();
     await page.evaluate(
       () => void Object.assign(window, { pads: [{ id: 'Test pad', axes: [0.5, 0], buttons: [{ value: 1 }] }] }),
@@ -171,7 +171,7 @@ describe('devices', () => {
     await page.mouse.up();
   });
 
-  it('have a stop that can be pressed while a picture fills the screen, a dialog is open, and above what is shown later', async () => {
+  it('have a stop that can be pressed while a picture fills the screen, while a dialog is open, and above later dialogs', async () => {
     /** Presses where the stop is shown, and resets. */
     const press = async (): Promise<void> => {
       const { x, y } = await page.evaluate(() => {

@@ -27,7 +27,7 @@ const exampleFor = (name: string, gatewayUrl: string): string =>
   readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
 
 describe('examples', () => {
-  it('server.py and client.py talk to each other through the gateway', async () => {
+  it('server.py and client.py exchange data through the gateway', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -115,7 +115,7 @@ describe('examples', () => {
     });
   });
 
-  it('publish.html sends a camera from another origin, with its message, and shows what is returned', async () => {
+  it('publish.html publishes a camera from another origin, with its message, and shows return data', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => exampleFor('publish.html', gatewayUrl));
     await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);

@@ -46,7 +46,7 @@ describe('a frame on a page of another origin', () => {
       expect(gateway.stderr.all.filter((line) => line.includes('refused'))).toHaveLength(1);
   });
 
-  it('gives an element on an unlisted page the option, which the log has as well', async () => {
+  it('reports the missing option to an element on an unlisted page, and in the log', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(
       () =>

@@ -33,7 +33,7 @@ function median(values: readonly number[]): number {
 }
 
 describe('an <img> with MJPEG', () => {
-  it('shows each of 5 frames a second within 60 ms, not when the next one comes', async () => {
+  it('shows each of 5 frames per second within 60 ms, not only when the next one arrives', async () => {
     await using gateway = await createGateway({ port: 0 });
     const { url } = await gateway.listen();
     const tab = await browser.open();

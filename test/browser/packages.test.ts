@@ -61,7 +61,7 @@ async function showsLive(origin: string): Promise<void> {
 }
 
 describe('the package gearway-viewer', () => {
-  it('has no dependencies, and every file that its exports and its manifest name', async () => {
+  it('has no dependencies, and contains every file in its exports and its manifest', async () => {
     const content = JSON.parse(await readFile(join(ROOT, 'dist/viewer-package/package.json'), 'utf8')) as {
       exports: Record<string, string | Record<string, string>>;
     };

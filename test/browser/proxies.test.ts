@@ -219,7 +219,7 @@ describe.each<[string, ProxyName, string, string]>([
     expect(opened.problems).toEqual([]);
   });
 
-  it('passes MJPEG, snapshots and events on without collecting them', async () => {
+  it('forwards MJPEG, snapshots and events without buffering them', async () => {
     const snapshot = await setUp.get('streams/main/snapshot.jpg');
     expect(snapshot.statusCode).toBe(200);
     expect((await buffer(snapshot)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
@@ -236,7 +236,7 @@ describe.each<[string, ProxyName, string, string]>([
     expect(parts).toBeGreaterThanOrEqual(4);
   });
 
-  it("tells clients apart by their own addresses, which they can't make up", async () => {
+  it('distinguishes clients by their own addresses, which they cannot forge', async () => {
     const socket = new WebSocket(`${setUp.url.replace('https', 'wss')}streams/main/ws`, PROTOCOL, {
       ...ELSEWHERE,
       headers: { 'x-forwarded-for': '203.0.113.7' },
@@ -251,14 +251,14 @@ describe.each<[string, ProxyName, string, string]>([
 
   // A skipped test counts as failed: there is none for the root.
   if (path !== '/')
-    it('leads from the path without its slash to the page', async () => {
+    it('redirects from the path without a slash to the page', async () => {
       const answer = await setUp.get(path.slice(0, -1));
       answer.resume();
       expect([301, 302]).toContain(answer.statusCode);
       expect(new URL(answer.headers.location!, setUp.url).pathname).toBe(path);
     });
 
-  it('lasts over a restart of the gateway, which the page reports meanwhile', async () => {
+  it('survives a restart of the gateway, which the page reports meanwhile', async () => {
     await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
@@ -287,7 +287,7 @@ describe('nginx that sends its own Host, as plain proxy_pass does', () => {
     ['console', '?stream=main', 'gearway-viewer'],
     ['viewer', 'viewer?stream=main', 'gearway-viewer'],
     ['publisher', 'publish?stream=cam&start', 'gearway-publisher'],
-  ])('without it loads the page, and the %s names the option', async (_name, page, tag) => {
+  ])('loads the page without it, and the %s reports the missing option', async (_name, page, tag) => {
     await using setUp = await SetUp.start('nginx', without(nginxPath, HOST_LINE), '/cams/', []);
     await using opened = await open(setUp.url + page);
     if (page === '?stream=main') await giveToken(opened.page);
@@ -329,7 +329,7 @@ describe('nginx without the lines for WebSockets', () => {
     ['console', '?stream=main', 'gearway-viewer'],
     ['viewer', 'viewer?stream=main', 'gearway-viewer'],
     ['publisher', 'publish?stream=cam&start', 'gearway-publisher'],
-  ])('is named by the %s and in the log', async (name, page, tag) => {
+  ])('is reported by the %s and in the log', async (name, page, tag) => {
     await using setUp = await SetUp.start('nginx', without(nginxRoot, WEB_SOCKET_LINES), '/', [
       '--public-url',
       'PUBLIC',
@@ -367,7 +367,7 @@ describe('addresses', () => {
 });
 
 describe('a proxy that does not remove its path', () => {
-  it('gets a page that names what was asked for', async () => {
+  it('gets a page with the requested URL', async () => {
     await using setUp = await SetUp.start('nginx', nginxPath.replace('127.0.0.1:8080/;', '127.0.0.1:8080;'), '/cams/', [
       '--public-url',
       'PUBLIC',

@@ -51,7 +51,7 @@ describe('a camera whose pictures are numbered', () => {
     for (const number of seen) expect(number).toBeLessThan(COUNT);
   }
 
-  it('reaches two real clients and two viewers in order, with their return data on the way back; the page is closed, and opened again', async () => {
+  it('reaches two real clients and two viewers in order, and gets their return data; the page is closed, and opened again', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using gateway = await start(
       '--client',
@@ -117,7 +117,7 @@ describe('a camera whose pictures are numbered', () => {
     expect(clients.map(({ state }) => state)).toEqual(['live', 'live', 'live', 'live']);
   });
 
-  it('thins its pictures out to the rate that is asked for', async () => {
+  it('reduces its pictures to the requested rate', async () => {
     await using gateway = await start();
     await using publisher = await publish(browser, await gateway.url, '&fps=30');
     await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeGreaterThan(8);
@@ -136,7 +136,7 @@ describe('a camera whose pictures are numbered', () => {
 describe('a page that publishes', () => {
   const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
 
-  it('shares a screen, whose last picture is sent again while nothing changes', async () => {
+  it('shares a screen, and repeats the last picture while nothing changes', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish`);
@@ -150,7 +150,7 @@ describe('a page that publishes', () => {
     await gateway.statusWhere("the camera's frames", ({ counters: now }) => now.received > counters.received + 10);
   });
 
-  it('takes changes that are made together, and while a camera is being opened', async () => {
+  it('accepts several changes at the same time, and while a camera is being opened', async () => {
     await using gateway = await GatewayProcess.start('--source', 'a=push:', '--source', 'b=push:');
     const url = await gateway.url;
     const publishing = async (stream: string): Promise<string> =>
@@ -187,7 +187,7 @@ describe('a page that publishes', () => {
     expect(await publisher.read('input')).toBe('screen');
   });
 
-  it('says that the camera was not allowed, or that there is none', async () => {
+  it('reports a camera that was not allowed, or does not exist', async () => {
     await using gateway = await start();
     await using browser = await using({});
     await using publisher = await publish(browser, await gateway.url);
@@ -197,7 +197,7 @@ describe('a page that publishes', () => {
     expect((await gateway.status()).source.state).toBe('waiting for a publisher');
   });
 
-  it('says when the camera is unplugged, and is live again by itself when it is back', async () => {
+  it('reports when the camera is unplugged, and is live again automatically when it is back', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
     // A track of the browser's that ends without `stop()`, as a camera's that is unplugged.
@@ -227,7 +227,7 @@ describe('a page that publishes', () => {
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
   });
 
-  it('says how to get a secure page where it is none', async () => {
+  it('explains how to get a secure page if it is not one', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
     // This machine, by a name that browsers do not take for it.
@@ -239,7 +239,7 @@ describe('a page that publishes', () => {
     expect(await publisher.page.$eval('.help', (help) => (help as HTMLElement).innerText)).toContain('--tls-cert');
   });
 
-  it('asks for a token, says that one is wrong, and keeps the right one', async () => {
+  it('asks for a token, reports a wrong one, and keeps the right one', async () => {
     await using gateway = await start('--token', 'administer-this', '--publish-token', 'publish-that');
     await using browser = await using({ camera: 'fake' });
     await using publisher = await publish(browser, await gateway.url);
@@ -267,7 +267,7 @@ describe('a page that publishes', () => {
     await publisher.becomes('live');
   });
 
-  it('says when the stream takes no publishers', async () => {
+  it('reports a stream that accepts no publishers', async () => {
     await using gateway = await GatewayProcess.start();
     await using browser = await using({ camera: 'fake' });
     await using publisher = await publish(browser, await gateway.url);
@@ -276,7 +276,7 @@ describe('a page that publishes', () => {
     expect(await publisher.notice()).toMatch(/^Publishing not supported/);
   });
 
-  it('has nothing that a screen reader stumbles over, in the dark and in the light', async () => {
+  it('has no accessibility violations, in the dark and the light theme', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
     for (const width of [1280, 390]) {

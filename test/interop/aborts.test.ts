@@ -315,7 +315,7 @@ describe.each([
     expect(rssMiB() - rssBeforeMiB).toBeLessThan(96);
   });
 
-  it('leave room for all that one address may have of the followers of the events', async () => {
+  it('do not reduce the number of event followers of their address', async () => {
     const peers = await Promise.all(
       Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () =>
         RawPeer.connect(url, tls ? cert : undefined),

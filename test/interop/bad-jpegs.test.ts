@@ -14,7 +14,7 @@ import { COUNT, isBad, JPEGS } from '../helpers/bad-jpegs.ts';
 
 const GOOD = JPEGS.flatMap((_, index) => (isBad(index) ? [] : [index]));
 
-describe('JPEGs that end a real client, among good ones', () => {
+describe('JPEGs that crash a real client, among good ones', () => {
   it.each(Object.entries(WAYS_IN))(
     'by %s: it gets the good ones, viewers get all',
     async (_name, { source, open }) => {
@@ -93,7 +93,7 @@ describe('JPEGs that end a real client, among good ones', () => {
     await client.waitFor('done');
   });
 
-  it('returned by the receiver of gearway/netgear, which keeps what was good', async () => {
+  it('returned by the receiver of gearway/netgear, which keeps the last good one', async () => {
     const [port = 0] = await freePorts(1);
     await using receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true });
     await receiver.open();
@@ -107,7 +107,7 @@ describe('JPEGs that end a real client, among good ones', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('are not looked for without a native client, and reach one that wants no check', async () => {
+  it('are not searched without a native client, and reach a client without a check', async () => {
     await using gateway = await createGateway({ port: 0 });
     gateway.stream.push(JPEGS[0]!);
     const [native = 0] = await freePorts(1);

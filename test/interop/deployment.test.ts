@@ -74,7 +74,7 @@ describe('docs/deploy.md', () => {
     stop.abort();
   });
 
-  it('names files that exist, and commands that the machine has or that need Docker', async () => {
+  it('refers to existing files, and to commands that are installed or need Docker', async () => {
     for (const page of ['deploy.md', 'scale-out.md', 'operations.md'])
       for (const [path] of (await readFile(join(ROOT, 'docs', page), 'utf8')).matchAll(/\bdeploy\/[\w/.-]*\w/g))
         await access(join(ROOT, path));
@@ -123,7 +123,7 @@ describe('deploy/compose/compose.yaml', { timeout: 60_000 }, () => {
 });
 
 describe('deploy/compose/cluster.yaml', { timeout: 60_000 }, () => {
-  it('serves all streams at each gateway, and goes on without one of them', async () => {
+  it('serves all streams at each gateway, and continues when one is lost', async () => {
     await using compose = await Compose.open('cluster.yaml');
     const gateways = compose.named('gearway');
     expect(gateways).toHaveLength(3);

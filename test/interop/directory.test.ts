@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 describe('a folder of images', () => {
-  it('arrives bit for bit at a viewer and at a real NetGear client, whatever its files are', async () => {
+  it('arrives unmodified at a viewer and at a real NetGear client, with files of every kind', async () => {
     await using writer = new PythonPeer('image_writer.py', { folder, how: 'formats' });
     await writer.waitFor('done');
     const written = writer.events<Written>('wrote');
@@ -48,7 +48,7 @@ describe('a folder of images', () => {
   });
 
   it.each(['', '&onDemand=true', '&watch=true'])(
-    'is refused in a sentence when it is not there, with %j',
+    'is refused with a message if it does not exist, with %j',
     async (option) => {
       const gateway = new GatewayProcess(
         '--source',
@@ -71,7 +71,7 @@ describe('a folder of images', () => {
 });
 
 describe('a folder that is watched', () => {
-  it('counts what stays half, and goes on', async () => {
+  it('counts incomplete files, and continues', async () => {
     const whole = jpegOf(20_000);
     await writeFile(join(folder, 'half.jpg'), whole.subarray(0, 12_000));
     await writeFile(join(folder, 'pre-allocated.jpg'), '');
@@ -94,7 +94,7 @@ describe('a folder that is watched', () => {
     expect((await gateway.status()).counters).toMatchObject({ received: 1, rejected: 2 });
   });
 
-  it('is live again after the folder was away, and viewers stay and read why', async () => {
+  it('is live again after the folder was missing; viewers stay connected and get the reason', async () => {
     await writeFile(join(folder, 'a.jpg'), jpegOf(2000));
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);

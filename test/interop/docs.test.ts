@@ -98,7 +98,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     await client.stdout.waitFor('a message with its frame', fits(/^\{'number': [1-9]\d*\} \(480, 640, 3\)$/));
   });
 
-  it('gives a server in multi-clients mode its seats', async () => {
+  it('assigns the ports of a server in multi-clients mode to its clients', async () => {
     await using page = await Page.open('5577', '5578');
     const gateway = await page.gateway('multiclient=true');
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
@@ -119,7 +119,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     ]);
   });
 
-  it('puts the gateway in place of a server', async () => {
+  it('replaces a server by the gateway', async () => {
     await using page = await Page.open('5555', '5567', '5577');
     const gateway = await page.gateway('--client "tcp://127.0.0.1:5567" --client "tcp://127.0.0.1:5577"');
     const [first, second] = ['5567', '5577'].map((port) => page.python('receiver.py', String(page.port(port))));

@@ -206,7 +206,7 @@ describe('colours of a video', () => {
     expect(PATCHES.filter((_, patch) => errors[patch]! > MAX_ERROR)).toEqual([]);
   });
 
-  it('are those of RGB where it has no matrix', async () => {
+  it('are those of RGB if it has no matrix', async () => {
     await writeBars('x.mkv', { codec: 'libx264', matrix: 'BT.601', range: 'full' });
     await ffmpeg(
       '-loop',
@@ -259,7 +259,7 @@ describe('pixels that are not square', () => {
     expect([width, height]).toEqual(expected);
   });
 
-  it('of JPEGs are encoded square from a recording, and left alone where they are copied', async () => {
+  it('of JPEGs are encoded square from a recording, and stay as they are if copied', async () => {
     const path = await write('sar.avi', '96x108', '2/1', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p');
     expect(await frameOf(`ffmpeg:${path}?loop=true`)).toMatchObject({ width: 192, height: 108 });
     expect(await frameOf(`ffmpeg:${path}?loop=true&copy=true`)).toMatchObject({ width: 96, height: 108 });

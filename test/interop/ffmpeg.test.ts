@@ -49,7 +49,7 @@ async function run(
 }
 
 describe('a file', () => {
-  it.each(['mjpeg', 'avi', 'mkv', 'mov'])('of JPEGs in %s goes through bit for bit, in order', async (kind) => {
+  it.each(['mjpeg', 'avi', 'mkv', 'mov'])('of JPEGs in %s is forwarded unmodified, in order', async (kind) => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(50);
     await folder.write('a.mjpeg', Buffer.concat(jpegs));
@@ -70,7 +70,7 @@ describe('a file', () => {
     expect((await gateway.status()).source).toMatchObject({ lastError: null, restarts: 0 });
   });
 
-  it('ends once it has been shown, and half a JPEG at its end is shown to nobody', async () => {
+  it('ends once it has been shown, and an incomplete JPEG at its end is not shown', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(26);
     const whole = Buffer.concat(jpegs.slice(0, 25));
@@ -101,7 +101,7 @@ describe('a file', () => {
     '100%d*[a].mjpeg',
     'percent%20+plus.mjpeg',
     'what?.mjpeg?',
-  ])('called %s is the one that is shown', async (name) => {
+  ])('named %s is shown', async (name) => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(10);
     await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
@@ -125,14 +125,14 @@ describe('a file', () => {
     ['that is not there', '/nonexistent/a b.mp4', /no file "\/nonexistent\/a b\.mp4"/],
     ['with a line break in its name', 'a\nb.mp4', /line break/],
     ['that is a folder', '/tmp', /is a folder/],
-  ])('%s is refused in a sentence', async (_, path, sentence) => {
+  ])('%s is refused with a message', async (_, path, sentence) => {
     const { code, stdout, stderr } = await run(['--port', '0', '--source', `ffmpeg:${path}`]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(sentence);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('that is no video is said to be none', async () => {
+  it('that is not a video is reported as such', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('a.mp4', 'nothing of the kind '.repeat(100));
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
@@ -142,7 +142,7 @@ describe('a file', () => {
 });
 
 describe('a playlist', () => {
-  it('plays its files one after another, whatever their names', async () => {
+  it('plays its files in order, whatever their names', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(30);
     const names = ["it's one.mjpeg", 'two "b";$(x).mjpeg', '-three ☃.mjpeg'];
@@ -171,7 +171,7 @@ describe('a playlist', () => {
     expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0 } });
   });
 
-  it('that names an address is refused', async () => {
+  it('that contains an address is refused', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('list.m3u', 'http://127.0.0.1:1/a.mp4\n');
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
@@ -226,7 +226,7 @@ describe('raw frames', () => {
 });
 
 describe('lavfi', () => {
-  it('stands in for a camera: two real clients and two viewers', async () => {
+  it('replaces a camera, for two real clients and two viewers', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using first = new PythonPeer('client.py', { port: a });
     await using second = new PythonPeer('client.py', { port: b, pattern: 2 });
@@ -246,7 +246,7 @@ describe('lavfi', () => {
 });
 
 describe('MJPEG over HTTP', () => {
-  it('goes through bit for bit, as a camera sends it', async () => {
+  it('is forwarded unmodified, as a camera sends it', async () => {
     const jpegs = await numberedJpegs(40);
     await using camera = await MjpegCamera.endless(jpegs, 20);
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/video?channel=1`);
@@ -256,7 +256,7 @@ describe('MJPEG over HTTP', () => {
     expect(camera.requests[0]!.url).toBe('/video?channel=1');
   });
 
-  it('goes through bit for bit, as a second FFmpeg serves it', async () => {
+  it('is forwarded unmodified, as a second FFmpeg serves it', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(40);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
@@ -287,7 +287,7 @@ describe('MJPEG over HTTP', () => {
     expect(placesIn(jpegs, await viewer.take(60))).not.toContain(-1);
   });
 
-  it('of another gateway is as good', async () => {
+  it('of another gateway is forwarded in the same way', async () => {
     await using first = await GatewayProcess.start('--source', 'test-pattern:');
     await using second = await GatewayProcess.start('--source', `ffmpeg:${await first.url}/streams/main/mjpeg`);
     await using viewer = await FrameRecorder.open(await second.url);
@@ -301,7 +301,7 @@ describe('MJPEG over HTTP', () => {
   });
 
   it.each(['', '?quality=80', '?pixels=bgr24', '?pixels=gray16le'])(
-    'is never a frame late: the last picture is there though none comes behind it %s',
+    'is never a frame late: the last picture is shown although none follows it %s',
     async (options) => {
       // Dark ones, and a bright one.
       const [dark, bright] = (await Promise.all(
@@ -335,7 +335,7 @@ describe('MJPEG over HTTP', () => {
     ['refuses', 401, /wrong or missing user name and password/],
     ['has nothing there', 404, /no stream at this path/],
     ['is broken', 503, /the server refuses/],
-  ])('from one that %s: says so, and shows no password', async (_, code, sentence) => {
+  ])('from one that %s is reported without the password', async (_, code, sentence) => {
     await using camera = await MjpegCamera.serve((response) => void response.writeHead(code).end());
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -354,14 +354,14 @@ describe('MJPEG over HTTP', () => {
     }
   });
 
-  it('that nobody serves: says so, and is live once somebody does', async () => {
+  it('that is not served is reported, and is live once it is served', async () => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/nothing is listening at this address/);
   });
 
-  it('with damaged pictures among the good ones harms no real client', async () => {
+  it('with damaged pictures among good ones does not affect real clients', async () => {
     const jpegs = await numberedJpegs(40);
     const damaged = jpegs.map((jpeg, index) =>
       index % 4 === 1 ? Buffer.concat([jpeg.subarray(0, Math.floor(jpeg.byteLength / 2)), jpeg.subarray(-2)]) : jpeg,
@@ -383,7 +383,7 @@ describe('MJPEG over HTTP', () => {
     expect(source).toMatchObject({ restarts: 0, lastError: null });
   });
 
-  it('whose pictures all have a fault is encoded anew', async () => {
+  it('whose pictures are all faulty is encoded again', async () => {
     const jpegs = await numberedJpegs(10);
     // A version of JFIF that there is not, as FFmpeg before 5.0 makes it of JPEG over RTSP: libjpeg warns, and NetGear
     // takes a warning for an error.
@@ -401,7 +401,7 @@ describe('MJPEG over HTTP', () => {
     expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0, lastError: null } });
   });
 
-  it('that ends within a picture: no half one is shown, and it is live again by itself', async () => {
+  it('that ends within a picture shows no incomplete picture, and is live again automatically', async () => {
     const jpegs = await numberedJpegs(30);
     await using camera = await MjpegCamera.serve((response) => {
       response.writeHead(200, MULTIPART);
@@ -479,7 +479,7 @@ describe('a named pipe', () => {
 });
 
 describe('RTSP', () => {
-  it('with a password works, and the password is shown nowhere', async () => {
+  it('with a password works, and never shows the password', async () => {
     await using camera = new RtspCamera({ user: 'admin', password: 'hunter@22' });
     const address = await camera.address();
     await using gateway = await GatewayProcess.start(
@@ -514,7 +514,7 @@ describe('RTSP', () => {
     expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
   });
 
-  it('of a camera that is switched off and on again is live again by itself, and the viewer has stayed', async () => {
+  it('of a camera that is switched off and on is live again automatically, and the viewer stays connected', async () => {
     const [port] = (await freePorts(1)) as [number];
     const first = new RtspCamera({ port });
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://${await first.address()}/h264`);
@@ -531,7 +531,7 @@ describe('RTSP', () => {
     expect(viewer.states.join('\n')).toMatch(/nothing is listening at this address[\s\S]*live: frames arrive/);
   });
 
-  it('of a server that says nothing is said to be so', async () => {
+  it('of a silent server is reported as such', async () => {
     await using server = createServer((socket) => void socket.on('error', () => undefined).resume()).listen(
       0,
       '127.0.0.1',
@@ -548,7 +548,7 @@ describe('RTSP', () => {
 });
 
 describe('an FFmpeg', () => {
-  it('does not outlive a gateway that is killed, though it waits for a server that says nothing', async () => {
+  it('does not outlive a killed gateway, even if it waits for a silent server', async () => {
     await using camera = await MjpegCamera.serve(() => undefined);
     await using silent = new GatewayProcess(
       '--source',
@@ -572,7 +572,7 @@ describe('an FFmpeg', () => {
     }
   });
 
-  it('that is not there ends the gateway at its start, with the command that installs it', async () => {
+  it('that is not installed ends the gateway at startup, with the command that installs it', async () => {
     const { code, stdout, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], {
       ...process.env,
       PATH: '/nonexistent',
@@ -581,7 +581,7 @@ describe('an FFmpeg', () => {
     expect(stderr).toMatch(/^gearway: ffmpeg is not installed, or not in the PATH; install it with: \S[^\n]+$/);
   });
 
-  it('that is too old ends the gateway at its start', async () => {
+  it('that is too old ends the gateway at startup', async () => {
     await using folder = await Folder.create();
     await folder.write(
       'ffmpeg',
@@ -598,7 +598,7 @@ describe('an FFmpeg', () => {
 });
 
 describe('picamera', () => {
-  it('shows what rpicam-vid puts out', async () => {
+  it('shows the output of rpicam-vid', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(20);
     await folder.write('all.mjpeg', Buffer.concat(jpegs));
@@ -627,7 +627,7 @@ describe('picamera', () => {
 });
 
 describe('gearway devices', () => {
-  it('lists what is here, or says that there is nothing', async () => {
+  it('lists the devices of this machine, or reports that there are none', async () => {
     const { code, stdout, stderr } = await run(['devices']);
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^Cameras\n {2}\S/);
@@ -635,13 +635,13 @@ describe('gearway devices', () => {
     expect(code).toBe(stdout.includes('--source "ffmpeg:/dev/video') ? 0 : 1);
   });
 
-  it('says how FFmpeg is installed', async () => {
+  it('explains how to install FFmpeg', async () => {
     const { code, stdout } = await run(['devices'], { ...process.env, PATH: '/nonexistent' });
     expect(stdout).toMatch(/^ffmpeg is not installed, .*; install it with: /);
     expect(code).toBe(1);
   });
 
-  it('shows no camera that is not there', async () => {
+  it('shows no camera that does not exist', async () => {
     await using gateway = await GatewayProcess.start('--source', 'ffmpeg:/dev/video99');
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/no such camera/);

@@ -49,7 +49,7 @@ describe('a program that opens its video file by the first frame', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('gets a placeholder of the size of the stream when it is started while the server is away', async () => {
+  it('gets a placeholder in the size of the stream when it is started while the server is down', async () => {
     const [source, port] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

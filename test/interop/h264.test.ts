@@ -80,7 +80,7 @@ describe('H264Encoder', () => {
     expect(encoded[0]!.config.codec).toMatch(/^avc1\.42c0[0-9a-f]{2}$/);
   });
 
-  it('makes what another decoder shows as as many pictures', async () => {
+  it('produces a stream that another decoder decodes to the same number of pictures', async () => {
     const encoded = await encode(jpegs(WIDTH, HEIGHT), 20, () => false);
     const [sps, pps] = parameterSets(encoded[0]!.config.description);
     const stream = Buffer.concat([
@@ -98,7 +98,7 @@ describe('H264Encoder', () => {
     expect(raw.byteLength).toBe(encoded.length * WIDTH * HEIGHT);
   });
 
-  it('reports a program that is missing', async () => {
+  it('reports a missing program', async () => {
     const ended = await new Promise<{ isMissing: boolean }>((resolve) => {
       new H264Encoder<number>(
         { width: WIDTH, height: HEIGHT, framesPerSecond: 30 },
@@ -134,7 +134,7 @@ function units(data: Uint8Array): readonly Buffer[] {
 }
 
 describe('FlvReader', () => {
-  it('reads the same in whatever pieces FLV comes, and rejects what is not FLV', () => {
+  it('reads FLV in chunks of any size, and rejects other data', () => {
     const file = execFileSync('ffmpeg', [
       '-v',
       'error',

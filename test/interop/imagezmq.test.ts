@@ -35,7 +35,7 @@ describe('imagezmq', () => {
     ['REQ, raw', false, true],
     ['PUB, JPEG', true, false],
     ['PUB, raw', true, true],
-  ])('gives its pictures to viewers and native clients: %s', async (_name, publish, raw) => {
+  ])('sends its pictures to viewers and native clients: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -87,7 +87,7 @@ describe('imagezmq', () => {
     ['REQ, raw', false, true],
     ['PUB, JPEG', true, false],
     ['PUB, raw', true, true],
-  ])('keeps its pictures bit for bit: %s', async (_name, publish, raw) => {
+  ])('forwards its pictures unmodified: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
     const frames = 60;
     await using gateway = await GatewayProcess.start(
@@ -124,7 +124,7 @@ describe('imagezmq', () => {
     expect((await gateway.status()).counters.rejected).toBe(0);
   });
 
-  it('has a stream for each sender that is named, and says that another comes', async () => {
+  it('creates a stream for each listed sender, and reports another one', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -156,7 +156,7 @@ describe('imagezmq', () => {
     await Promise.all(senders.map((sender) => sender[Symbol.asyncDispose]()));
   });
 
-  it('says that two senders are in one stream', async () => {
+  it('reports that two senders are in one stream', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
     await using first = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', mark: 60, frames: 300 });
@@ -179,7 +179,7 @@ describe('imagezmq', () => {
       [...Array.from({ length: 10 }, () => 'motion'), ...Array.from({ length: 10 }, () => 'still')],
     ],
     ['one with numbers', [2.0, 3]],
-  ])('says nothing of the kind about a single sender: %s', async (_name, messages) => {
+  ])('reports no mixture for a single sender: %s', async (_name, messages) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
     await using viewer = await Viewer.connect(await gateway.url);
@@ -210,7 +210,7 @@ describe('imagezmq', () => {
     },
   );
 
-  it.each([false, true])('goes on with a sender that was killed and comes back, publishing: %s', async (publish) => {
+  it.each([false, true])('continues with a sender that was killed and restarted, publishing: %s', async (publish) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start(
       '--source',

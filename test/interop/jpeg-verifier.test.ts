@@ -36,7 +36,7 @@ async function simplejpegVerdicts(samples: readonly Sample[]): Promise<(string |
 }
 
 describe('JpegVerifier, compared with the decoder of real NetGear clients', () => {
-  it(`takes no JPEG for good that simplejpeg refuses, and refuses no common one (seed ${SEED})`, async () => {
+  it(`accepts no JPEG that simplejpeg refuses, and refuses no common one (seed ${SEED})`, async () => {
     const samples = await jpegCorpus(SEED, DAMAGED);
     const expected = await simplejpegVerdicts(samples);
     expect(expected).toHaveLength(samples.length);

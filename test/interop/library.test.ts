@@ -140,7 +140,7 @@ describe('NetGearSender and a real client', () => {
     },
   );
 
-  it('an array comes back, and as JPEG where the client compresses', async () => {
+  it('return an array, as JPEG if the client compresses', async () => {
     const [plain, compressing] = (await freePorts(2)) as [number, number];
     const returns = { $array: 'float32', shape: [4, 5] };
     await using client = new PythonPeer('client.py', { port: plain, bidirectional: true, returns, raw_returns: true });
@@ -170,7 +170,7 @@ describe('NetGearSender and a real client', () => {
     expect([...jpeg.subarray(0, 2), ...jpeg.subarray(-2)]).toEqual([0xff, 0xd8, 0xff, 0xd9]);
   });
 
-  it('deals to two real clients in turn, and to the one that is there when the other is gone', async () => {
+  it('send to two real clients in turn, and to the remaining one when the other has left', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a' });
     await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b' });
@@ -205,7 +205,7 @@ describe('NetGearSender and a real client', () => {
     await first.waitFor('done');
   });
 
-  it('two senders of multi-servers mode are told apart, and the client ends with the last of them', async () => {
+  it('are distinguished in multi-servers mode, and the client ends with the last of them', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using client = new PythonPeer('client.py', { ports, multiserver: true });
     await client.waitFor('ready');
@@ -332,7 +332,7 @@ describe('a real server and NetGearReceiver', () => {
     },
   );
 
-  it('takes arrays and JPEGs back, until another value is set', async () => {
+  it('returns arrays and JPEGs until another value is set', async () => {
     const [port] = (await freePorts(1)) as [number];
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, bidirectional_mode: true });
     await receiver.open();
@@ -413,7 +413,7 @@ describe('a real server and NetGearReceiver', () => {
     expect(readFileSync(join(keys.path, '.vidgear/keys/private_keys/server.key_secret'), 'utf8')).toBe(made);
   });
 
-  it('IronHouse lets in nobody whose key it does not have, StoneHouse does', async () => {
+  it('admits unknown keys in StoneHouse mode, but not in IronHouse mode', async () => {
     using ours = new KeysFolder();
     using theirs = new KeysFolder();
     const [iron, stone] = (await freePorts(2)) as [number, number];

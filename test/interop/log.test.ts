@@ -27,7 +27,7 @@ describe('gearway', () => {
     ['its log is on a full disk', ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh']],
     ['its output and its log are closed', ['sh', '-c', 'exec "$@" >&- 2>&-', 'sh']],
     ['whoever read its output has gone', ['python3', '-c', READER_GONE]],
-  ])('serves, and ends as it should, while %s', async (_name, [command = '', ...args]) => {
+  ])('serves, and ends normally, while %s', async (_name, [command = '', ...args]) => {
     const [port = 0] = await freePorts(1);
     await using child = new Child(
       command,

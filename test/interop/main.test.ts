@@ -58,7 +58,7 @@ describe('gearway', () => {
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
     ['an unknown word', ['--on-close', 'maybe']],
     ['a host beyond this machine without a token', ['--host', '0.0.0.0']],
-  ])('ends with 2 and one sentence for %s', async (_name, args) => {
+  ])('exits with 2 and one sentence for %s', async (_name, args) => {
     const { code, stdout, stderr } = await run(...args);
     expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
     expect(stdout).toBe('');
@@ -72,7 +72,7 @@ describe('gearway', () => {
       ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live'],
     ],
     ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
-  ])('says what is wrong without the password: %s', async (_name, args) => {
+  ])('reports what is wrong without the password: %s', async (_name, args) => {
     const { code, stdout, stderr } = await run(...args);
     expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
     expect(stdout + stderr).not.toMatch(/Hunt3r|Green/);
@@ -104,7 +104,7 @@ describe('gearway', () => {
       expect(stdout).toContain(`--${flag}`);
   });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;
     };
@@ -149,7 +149,7 @@ describe('gearway', () => {
       return path;
     };
 
-    it('serves its streams, and lets flags and variables precede it', async () => {
+    it('serves its streams; flags and variables take precedence', async () => {
       const file = write(
         'two.yaml',
         'streams:\n  door: {source: "test-pattern:?size=160x120&fps=5"}\n  yard: {source: "push:", virtualPorts: 7000}\nport: 1\ntoken: file:token\n',
@@ -166,7 +166,7 @@ describe('gearway', () => {
       ]);
     });
 
-    it('reads gateway.yaml in its folder, and variables', async () => {
+    it('reads gateway.yaml in the current folder, and variables', async () => {
       write('gateway.yaml', 'streams: {door: {source: "push:"}}\n');
       const gateway = new Child(
         process.execPath,
@@ -183,7 +183,7 @@ describe('gearway', () => {
       ]);
     });
 
-    it('ends with 2 and the place of the first problem', async () => {
+    it('exits with 2 and the position of the first problem', async () => {
       const file = write('bad.yaml', 'prot: 80\nhots: a\n');
       expect(await run('--config', file)).toEqual({
         code: 2,
@@ -192,7 +192,7 @@ describe('gearway', () => {
       });
     });
 
-    it('applies the file again when it changes and on SIGHUP, and nothing of a file with a fault', async () => {
+    it('applies the file again when it changes and on SIGHUP, and ignores an invalid file', async () => {
       const stream = (size: string): string => `streams: {door: {source: "test-pattern:?size=${size}&fps=5"}}\n`;
       const file = write('changing.yaml', stream('160x120'));
       const { gateway, url } = await serve('--config', file);
@@ -253,7 +253,7 @@ describe('gearway', () => {
     expect(await viewer.next('frame')).toMatchObject({ width: 1280 });
   });
 
-  it('serves beyond this machine with a token, and asks for it', async () => {
+  it('serves other machines with a token, and asks for it', async () => {
     const { gateway, url } = await serve('--host', '0.0.0.0', '--token', 'secret', '--source', 'push:');
     await using _ = gateway;
     const api = `${url.replace('0.0.0.0', '127.0.0.1')}api/streams/main`;
@@ -261,7 +261,7 @@ describe('gearway', () => {
     expect((await fetch(api, { headers: { authorization: 'Bearer secret' } })).status).toBe(200);
   });
 
-  it('ends with 1 and one sentence when its port is taken', async () => {
+  it('exits with 1 and one sentence if its port is taken', async () => {
     const { gateway, url } = await serve('--source', 'push:');
     await using _ = gateway;
     const { code, stderr } = await run('--source', 'push:', '--port', new URL(url).port);

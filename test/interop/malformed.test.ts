@@ -13,7 +13,7 @@ describe('a server that misbehaves', () => {
     { pattern: 1, parts: 1_000_000 },
     { pattern: 0, parts: 10_000 },
   ])(
-    'is answered and counted, and neither gateway nor a real client dies of it, pattern $pattern',
+    'is answered and counted, and crashes neither the gateway nor a real client, pattern $pattern',
     async ({ pattern, parts }) => {
       const [source, a] = (await freePorts(2)) as [number, number];
       await using gateway = await GatewayProcess.start(
@@ -44,7 +44,7 @@ describe('a server that misbehaves', () => {
 });
 
 describe('a viewer that misbehaves', () => {
-  it('is refused by code and counted, and neither gateway nor a real peer dies of it', async () => {
+  it('is refused with a code and counted, and crashes neither the gateway nor a real peer', async () => {
     const [source, a] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

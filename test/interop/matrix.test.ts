@@ -139,7 +139,7 @@ function compare(
 }
 
 describe('the gateway as a server', () => {
-  it('gives every kind of real client the pixels and messages of a real server, JPEG and raw, and the server their return data', async () => {
+  it('sends every kind of real client the pixels and messages of a real server, JPEG and raw, and the server their return data', async () => {
     await using folder = await temporaryFolder();
     const peers = allPeers([false, true]);
     const [source, ...ports] = (await freePorts(peers.length + 1)) as [number, ...number[]];
@@ -221,7 +221,7 @@ describe('the gateway as a server', () => {
 });
 
 describe('a real client of pattern 2 in secure mode', () => {
-  it('gets nothing, and the API says so as soon as the network is full', async () => {
+  it('gets nothing, and the API reports it as soon as the network buffers are full', async () => {
     await using folder = await temporaryFolder();
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
@@ -300,7 +300,7 @@ function manyClients(clients: readonly (Peer & Place)[], keys: string): PythonPe
 }
 
 describe('the gateway as a client', () => {
-  it('takes every kind of real server, JPEG and raw, and passes on pixels, messages and return data', async () => {
+  it('accepts every kind of real server, JPEG and raw, and forwards pixels, messages and return data', async () => {
     await using folder = await temporaryFolder();
     // One gateway for each way to reach it; through it go servers of all kinds, one after another.
     const ways = allPeers([false]).filter(({ bidirectional }) => !bidirectional);

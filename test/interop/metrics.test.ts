@@ -27,7 +27,7 @@ function dashboardQueries(): { readonly title: string; readonly expression: stri
 }
 
 describe('GET /metrics with real peers', () => {
-  it('equals the frames that a real server sent and that its clients counted', async () => {
+  it('matches the frames that a real server sent and its clients counted', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

@@ -40,7 +40,7 @@ describe('programs that read MJPEG', () => {
     ['boundary', null],
     ['boundary', null, '?length=false'],
     ['opencv', null, '?length=false'],
-  ])('get every picture whole: %s through %s', async (how, through, query = '') => {
+  ])('get every picture completely: %s through %s', async (how, through, query = '') => {
     const origin = through === null ? await gateway.url : proxied;
     await using reader = new PythonPeer('mjpeg_reader.py', {
       url: `${origin}/streams/main/mjpeg${query}`,
@@ -53,7 +53,7 @@ describe('programs that read MJPEG', () => {
     expect(pictures).toBeGreaterThanOrEqual(EXPECTED);
   });
 
-  it('that require a length are told by its absence, where it was refused', async () => {
+  it('that require a length report its absence if it was not requested', async () => {
     await using reader = new PythonPeer('mjpeg_reader.py', {
       url: `${await gateway.url}/streams/main/mjpeg?length=false`,
       how: 'lengths',

@@ -62,7 +62,7 @@ async function streamWhere(
 }
 
 describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
-  it('shows every camera, picture for picture, and its password nowhere', async () => {
+  it('shows every picture of every camera, and never its password', async () => {
     const picture = Buffer.from(await (await fetch(`http://${address}/picture`)).arrayBuffer());
     // Percent-encoded, and as people write it.
     const sources = PATHS.map(
@@ -88,7 +88,7 @@ describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
 });
 
 describe('ffmpeg: with options for FFmpeg', () => {
-  it('says what FFmpeg says of a wrong camera, and how to show it', async () => {
+  it("reports FFmpeg's error for a faulty camera, and how to show it", async () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       `ffmpeg:http://${address}/jpg?size=160x120`,

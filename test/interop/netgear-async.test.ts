@@ -7,7 +7,7 @@ import { PythonPeer } from '../helpers/peers.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
 
 describe('a NetGear_Async server', () => {
-  it.each([0, 1, 2, 3])('gives its frames to viewers, in pattern %i, and ends', async (pattern) => {
+  it.each([0, 1, 2, 3])('sends its frames to viewers, in pattern %i, and ends', async (pattern) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -34,7 +34,7 @@ describe('a NetGear_Async server', () => {
     expect(await server.exited).toBe(0);
   });
 
-  it.each([0, 1])('gets what viewers return, and its data reaches them, in pattern %i', async (pattern) => {
+  it.each([0, 1])('gets return data of viewers, and sends them its data, in pattern %i', async (pattern) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -54,7 +54,7 @@ describe('a NetGear_Async server', () => {
     expect((await gateway.status()).counters).toMatchObject({ received: 90, rejected: 0 });
   });
 
-  it.each([0, 1, 2, 3])('has its frames kept bit for bit, in pattern %i', async (pattern) => {
+  it.each([0, 1, 2, 3])('has its frames forwarded unmodified, in pattern %i', async (pattern) => {
     const [port = 0, native = 0] = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -81,7 +81,7 @@ describe('a NetGear_Async server', () => {
     expect((await gateway.status()).counters.rejected).toBe(0);
   });
 
-  it('sends data whose floats stay floats, and gets such', async () => {
+  it('sends and receives data in which floats remain floats', async () => {
     const [port = 0, native = 0] = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -118,7 +118,7 @@ describe('a NetGear_Async server', () => {
     );
   });
 
-  it('gets the newest value alone, where it is to: an array as an array', async () => {
+  it('gets only the newest value with returns=newest, an array as an array', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -148,7 +148,7 @@ describe('a NetGear_Async server', () => {
     });
   });
 
-  it('is answered, whatever it sends, and told which pattern is expected', async () => {
+  it('gets an answer to any message, and the expected pattern is reported', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start('--source', `netgear-async:tcp://127.0.0.1:${port}?pattern=1`);
     const request = new Request({ linger: 0, receiveTimeout: 5000 });
@@ -170,7 +170,7 @@ describe('a NetGear_Async server', () => {
     );
   });
 
-  it('may be of 16 bits, and may come back', async () => {
+  it('may send 16 bits, and may restart', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await GatewayProcess.start('--source', `netgear-async:tcp://127.0.0.1:${port}`);
     await using viewer = await Viewer.connect(await gateway.url);

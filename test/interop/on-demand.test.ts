@@ -24,7 +24,7 @@ describe('a source on demand', () => {
     await gateway[Symbol.asyncDispose]();
   });
 
-  it('sleeps while its viewers are out of sight, and wakes when one is back', async () => {
+  it('sleeps while its viewers are out of sight, and wakes when one is visible', async () => {
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
     await viewer.until('frame');
@@ -34,7 +34,7 @@ describe('a source on demand', () => {
     await viewer.until('frame');
   });
 
-  it('wakes for a snapshot, which waits for it', async () => {
+  it('wakes for a snapshot, which waits for a frame', async () => {
     await sleeps(gateway);
     const response = await fetch(`${await gateway.url}/streams/main/snapshot.jpg`);
     expect(response.status).toBe(200);

@@ -31,7 +31,7 @@ const PRINTED: readonly RegExp[] = [
 ];
 
 describe('docs/operations.md', () => {
-  it('has example lines that print what it says', async () => {
+  it('has example commands with the documented output', async () => {
     await using folder = await Folder.create();
     const config = await folder.write(
       'gateway.yaml',

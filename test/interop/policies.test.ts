@@ -7,7 +7,7 @@ import { WebViewer } from '../helpers/web-viewer.ts';
 const PICTURE = { height: 120, width: 400 };
 
 describe('--start all', () => {
-  it('gives nobody a frame before each listed client was there once, and says who is waited for', async () => {
+  it('holds frames until each listed client has connected once, and reports the missing ones', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -61,7 +61,7 @@ describe('--start all', () => {
 });
 
 describe('--distribution round-robin', () => {
-  it('deals the frames to native clients in turn, none twice, and passes over who is missing; viewers get all', async () => {
+  it('sends each frame to one native client in turn, skipping missing ones; viewers get all', async () => {
     const [source, a, b, missing] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -90,7 +90,7 @@ describe('--distribution round-robin', () => {
 });
 
 describe('--on-source-end terminate', () => {
-  it('ends the native clients with the source, in every pattern; who comes back is served', async () => {
+  it('terminates native clients with the source, in every pattern; clients that return are served', async () => {
     const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
     const patterns = [0, 1, 2];
     await using gateway = await GatewayProcess.start(

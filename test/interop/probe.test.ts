@@ -63,7 +63,7 @@ describe.concurrent('gearway probe, of a client', () => {
       { pattern: 2 },
       /^✓ It has subscribed, and was sent \d+ pictures\. In pattern 2 there are no replies\.$/,
     ],
-  ])('finds one of %s', async (_name, options, answers) => {
+  ])('detects one of %s', async (_name, options, answers) => {
     const { port, address } = await place();
     await using peer = await client({ port, ...options });
     expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(
@@ -79,7 +79,7 @@ describe.concurrent('gearway probe, of a client', () => {
   });
 
   it.each([1, 2])(
-    'does not end the receiver of one in multi-servers mode, pattern %i, which dies of a frame without port',
+    'does not crash the receiver of one in multi-servers mode, pattern %i, as a frame without port would',
     async (pattern) => {
       const { port, address } = await place();
       await using peer = new PythonPeer('client.py', { multiserver: true, ports: [port], pattern });
@@ -90,14 +90,14 @@ describe.concurrent('gearway probe, of a client', () => {
     },
   );
 
-  it('takes an address as it stands in a command line of the gateway', async () => {
+  it('accepts an address as in the command line of the gateway', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port });
     expect(await probe(`${address}?pattern=1&id=7&fps=10`)).toMatchObject({ code: 0 });
     expect(await probe(`netgear:${address}?multiserver=true`)).toMatchObject({ code: 0 });
   });
 
-  it('names another pattern than the address says', async () => {
+  it('reports another pattern than that of the address', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, pattern: 0 });
     expect(await probe(`${address}?pattern=1`)).toEqual(
@@ -109,7 +109,7 @@ describe.concurrent('gearway probe, of a client', () => {
     );
   });
 
-  it('names what does not speak ZeroMQ', async () => {
+  it('reports a program that does not speak ZeroMQ', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -119,7 +119,7 @@ describe.concurrent('gearway probe, of a client', () => {
     server.close();
   });
 
-  it('names one that is stopped', async () => {
+  it('reports a suspended client', async () => {
     const { port, address } = await place();
     await using peer = await client({ port });
     await stopProgram(peer);
@@ -128,7 +128,7 @@ describe.concurrent('gearway probe, of a client', () => {
     );
   });
 
-  it('names one that takes frames and answers none, as one whose receiver has died does', async () => {
+  it('reports a client that accepts frames and answers none, like one whose receiver has crashed', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port });
     await peer.waitFor('ready');
@@ -141,7 +141,7 @@ describe.concurrent('gearway probe, of a client', () => {
     );
   });
 
-  it('names a server at the wrong end', async () => {
+  it('reports a server that binds', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port, type: 'PUB' });
     await peer.waitFor('ready');
@@ -176,7 +176,7 @@ describe.concurrent('gearway probe, of a server', () => {
         /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/,
       ],
     ],
-  ])('finds one of %s', async (_name, options, frames) => {
+  ])('detects one of %s', async (_name, options, frames) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, ...PICTURE, ...options });
     expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(
@@ -188,7 +188,7 @@ describe.concurrent('gearway probe, of a server', () => {
     );
   });
 
-  it('names another pattern than the address says', async () => {
+  it('reports another pattern than that of the address', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
     expect(await probe(`${address}?pattern=1`, 2)).toEqual(
@@ -201,7 +201,7 @@ describe.concurrent('gearway probe, of a server', () => {
     );
   });
 
-  it('names one that sends nothing', async () => {
+  it('reports a server that sends nothing', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', {
       port,
@@ -221,7 +221,7 @@ describe.concurrent('gearway probe, of a server', () => {
   it.each([
     [0, /^✗ Another server tries to connect, but a PAIR socket accepts only one/],
     [1, /^✗ 2 servers are connected, and their frames are mixed/],
-  ])('names two of them where one is expected, pattern %i', async (pattern, fault) => {
+  ])('reports two of them if one is expected, pattern %i', async (pattern, fault) => {
     const { port, address } = await place();
     await using first = new PythonPeer('server.py', { port, pattern, ...PICTURE });
     await using second = new PythonPeer('server.py', { port, pattern, ...PICTURE });
@@ -231,7 +231,7 @@ describe.concurrent('gearway probe, of a server', () => {
     );
   });
 
-  it('listens where a killed client has left its socket file', async () => {
+  it('listens at a socket file that a killed client has left behind', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-probe-'));
     await using killed = new Child(process.execPath, [
       '-e',
@@ -244,7 +244,7 @@ describe.concurrent('gearway probe, of a server', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('says that nobody is there', async () => {
+  it('reports that there is no peer', async () => {
     const { address } = await place();
     expect(await probe(address)).toEqual(
       bad(/^✗ No peer found: no client is listening at tcp:\S+, and no server connected to it within 1 s/),
@@ -269,7 +269,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it.each([1, 2])('finds a client of mode %i that has our keys', async (secure) => {
+  it.each([1, 2])('detects a client of mode %i that has our keys', async (secure) => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure, keys: keys('ours') });
     expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`)).toEqual(
@@ -282,7 +282,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('says that a client is in secure mode, but the address is not', async () => {
+  it('reports that a client is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('ours') });
     expect(await probe(address)).toEqual(
@@ -290,7 +290,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('says that a client is not in secure mode, but the address is', async () => {
+  it('reports that a client is not in secure mode, but the address is', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port });
     expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(
@@ -298,7 +298,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('names the wrong server key', async () => {
+  it('reports the wrong server key', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('theirs') });
     expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(
@@ -306,7 +306,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('names a key that an IronHouse client does not know', async () => {
+  it('reports a key that an IronHouse client does not have', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 2, keys: keys('theirs') });
     expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(
@@ -317,7 +317,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it.each([1, 2])('finds a server of mode %i that has our keys', async (secure) => {
+  it.each([1, 2])('detects a server of mode %i that has our keys', async (secure) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure, keys: keys('ours'), ...PICTURE });
     expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(
@@ -331,7 +331,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('says that a server is in secure mode, but the address is not', async () => {
+  it('reports that a server is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('ours'), ...PICTURE });
     expect(await probe(address, 2)).toEqual(
@@ -339,7 +339,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('finds the pattern of a server that the address does not say', async () => {
+  it('detects the pattern of a server if the address has none', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, secure: 1, keys: keys('ours'), ...PICTURE });
     expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
@@ -353,7 +353,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('names a server that takes us for another', async () => {
+  it('reports a server that has another key of ours', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('theirs'), ...PICTURE });
     expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
@@ -364,7 +364,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     );
   });
 
-  it('makes no keys', async () => {
+  it('creates no keys', async () => {
     const { address } = await place();
     expect(await probe(`${address}?secure=1&keys=${keys('none')}`)).toEqual(
       bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other end/),
@@ -372,7 +372,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     expect(existsSync(keys('none'))).toBe(false);
   });
 
-  it('names a server whose key we do not know', async () => {
+  it('reports a server whose key is unknown', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('stranger'), ...PICTURE });
     expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(

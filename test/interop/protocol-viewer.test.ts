@@ -24,7 +24,7 @@ async function address(gateway: GatewayProcess): Promise<string> {
 }
 
 describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
-  it('is welcomed on the port it wants, is shown frames with their messages, and returns data to a real server', async () => {
+  it('gets the requested port and frames with their messages, and returns data to a real server', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
@@ -75,7 +75,7 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
     );
   });
 
-  it('gets raw frames bit for bit when it wants them so', async () => {
+  it('gets unmodified raw frames on request', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using viewer = new PythonPeer(SCRIPT, { url: await address(gateway), want: { raw: true }, frames: 20 });

@@ -79,7 +79,7 @@ document.body.append(publisher, document.querySelector('gearway-publisher')!);
 
 describe('the types of the elements', { timeout: 60_000 }, () => {
   it.each(['bundler', 'nodenext'])(
-    'serve a program that has installed nothing else, resolved as %s does',
+    'work without other packages, resolved as %s does',
     async (resolution) => {
       const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
       const installed = join(folder, 'node_modules/gearway');

@@ -45,8 +45,8 @@ function shell(line: string): Promise<string> {
   });
 }
 
-describe('a picture a request, or one after the other in a running one', () => {
-  it('is live again when the publisher, killed in the middle of a picture, is back', async () => {
+describe('one picture per request, or several in a running request', () => {
+  it('is live again when a publisher that was killed within a picture is restarted', async () => {
     const [a] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
     await using client = new PythonPeer('client.py', { port: a, bidirectional: true, awaited: 1059 });
@@ -185,7 +185,7 @@ describe('protocol_publisher.py, written from docs/protocol.md alone', () => {
     expect((await gateway.status()).counters).toMatchObject({ received: 90, rejected: 0 });
   });
 
-  it('publishes samples, is refused beside another, takes over, and ends with the gateway', async () => {
+  it('publishes samples, is refused while another is active, takes over, and ends with the gateway', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     const raw = { encoding: 'raw', dtype: 'uint16', shape: [2, 3], payload: Buffer.alloc(12, 1).toString('base64') };
     await using first = new PythonPeer('protocol_publisher.py', {
@@ -226,7 +226,7 @@ describe('examples', () => {
     expect(Math.abs(viewer.capturedAtUs! / 1000 - Date.now())).toBeLessThan(60_000);
   });
 
-  it('push-opencv.py sends thirty pictures a second, with a token', async () => {
+  it('push-opencv.py sends 30 pictures per second, with a token', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:', '--publish-token', 'camera');
     await using viewer = await WebViewer.open(await stream(gateway));
     await using unknown = new Child(peers().python, ['push-opencv.py', await stream(gateway), '', '60'], {
@@ -244,7 +244,7 @@ describe('examples', () => {
     expect((await gateway.status()).frame).toMatchObject({ width: 640, height: 480, encoding: 'jpeg' });
   });
 
-  it('push-multipart.py sends a running request, and says what became of it', async () => {
+  it('push-multipart.py sends a running request, and prints the result', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using program = new Child(peers().python, ['push-multipart.py', await stream(gateway), '', '60'], {
       cwd: EXAMPLES,
@@ -254,7 +254,7 @@ describe('examples', () => {
     expect(program.stdout.all).toEqual(['200 {"sequence":60,"frames":60,"rejected":0}']);
   });
 
-  it('push-node.mjs sends a picture a request', async () => {
+  it('push-node.mjs sends one picture per request', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using program = new Child(process.execPath, ['push-node.mjs', picture, await stream(gateway), '5'], {
       cwd: EXAMPLES,
@@ -277,7 +277,7 @@ describe('docs: push', () => {
     text: text ?? '',
   }));
 
-  it('has lines for curl that work as they stand', async () => {
+  it('has working curl commands', async () => {
     writeFileSync(
       join(folder, 'save.py'),
       'import numpy as np\nnp.save("depth.npy", np.arange(480 * 640, dtype=np.uint16).reshape(480, 640))\n',
@@ -295,7 +295,7 @@ describe('docs: push', () => {
     expect((await gateway.status()).frame).toMatchObject({ width: 640, height: 480, encoding: 'uint16' });
   });
 
-  it('has a program for OpenCV that works', async () => {
+  it('has a working program with OpenCV', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     const program = BLOCKS.find(({ language, text }) => language === 'python' && text.startsWith('# push.py\n'))!;
     writeFileSync(join(folder, 'push.py'), program.text.replace('http://127.0.0.1:8080', await gateway.url));
@@ -304,7 +304,7 @@ describe('docs: push', () => {
     expect(child.stdout.all.at(-1)).toBe("200 {'sequence': 90}");
   });
 
-  it('has a line for FFmpeg that works', async () => {
+  it('has a working FFmpeg command', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     const line = BLOCKS.find(({ text }) => text.startsWith('ffmpeg '))!
       .text.trim()

@@ -42,7 +42,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     }
   });
 
-  it('carries values, arrays and pictures of all clients to a server, and messages with arrays to a client', async () => {
+  it('sends values, arrays and pictures of all clients to a server, and messages with arrays to a client', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
     await using server = new PythonPeer('helper_server.py', { port: source });
     await using client = new PythonPeer('helper_client.py', {
@@ -95,7 +95,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     await returned(server, native, returns);
   });
 
-  it('gives a server in multi-clients mode the latest data of each of its ports', async () => {
+  it('returns the latest data of each port to a server in multi-clients mode', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using server = new PythonPeer('helper_server.py', { port: ports });
     await using gateway = await GatewayProcess.start('--source', (await server.waitFor<Ready>('ready')).source);
@@ -202,7 +202,7 @@ describe('docs/python-helper.md', () => {
     });
   }
 
-  it.each(['helper_server.py', 'helper_by_port.py'])('has a %s that works as it stands', async (name) => {
+  it.each(['helper_server.py', 'helper_by_port.py'])('has a working %s', async (name) => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-docs-'));
     const [source, native] = (await freePorts(2)) as [number, number];
     const ports = new Map([
@@ -231,7 +231,7 @@ describe('docs/python-helper.md', () => {
     }
   });
 
-  it('has an example of arrays that prints what it says', async () => {
+  it('has an example of arrays with the documented output', async () => {
     const { stdout } = await python(['-c', program('helper_arrays.py')], ROOT, {
       PYTHONPATH: join(PACKAGE, 'src'),
     });

@@ -49,7 +49,7 @@ async function listen(gateway: Gateway): Promise<string> {
 }
 
 describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) => {
-  it('lose what follows their EOI, get the Huffman tables that are missing, and are turned upright', async () => {
+  it('lose the bytes behind their EOI, get missing Huffman tables, and are turned upright', async () => {
     const [port = 0] = await freePorts(1);
     await using all = new Disposables();
     const gateway = all.use(await createGateway({ source: source(port), port: 0 }));
@@ -186,7 +186,7 @@ describe('pictures with an orientation', () => {
     expect(await errorOf(snapshot)).toBeLessThan(5);
   });
 
-  it('are refused with a reason where they cannot be decoded, and counted once', async () => {
+  it('are refused with a reason if they cannot be decoded, and counted once', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const url = await listen(gateway);
     const broken = oriented(

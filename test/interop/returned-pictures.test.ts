@@ -8,7 +8,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
   it.each([
     ['the samples', true, 'image/png'],
     ['a JPEG', false, 'image/jpeg'],
-  ])('gives what a real client returns: %s', async (_what, raw, type) => {
+  ])('returns the data of a real client: %s', async (_what, raw, type) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--client', `tcp://127.0.0.1:${port}`);
     await using _peer = new PythonPeer('client.py', {

@@ -137,7 +137,7 @@ describe('a password in a source', () => {
     },
   );
 
-  it('is said to need percent-encoding when it does', async () => {
+  it('is reported as needing percent-encoding if it does', async () => {
     await using gateway = await start([
       'plain=ffmpeg:rtsp://admin:Hunt3r@127.0.0.1:9/',
       ...['#', '/', '?', '@', ' ', '%'].map(

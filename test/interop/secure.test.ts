@@ -146,7 +146,7 @@ describe('a real client in secure mode', () => {
         expect([byPort[index]!.name, delivered, state]).toEqual([byPort[index]!.name, 0, 'refused']);
   });
 
-  it('that comes back without encryption, as after 12 s of silence, gets no frame; secure again, it does', async () => {
+  it('that restarts without encryption, as after 12 s of silence, gets no frames until it is secure again', async () => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -174,7 +174,7 @@ describe('a real client in secure mode', () => {
   it.each([
     { name: 'over ipc, where nobody has an IP address', protocol: 'ipc', at: () => join(root, 'feed') },
     { name: 'that binds to another address than we come from', protocol: 'tcp', at: () => '127.0.0.2' },
-  ])('refuses us $name, and we say why', async ({ protocol, at }) => {
+  ])('refuses us $name, and the reason is reported', async ({ protocol, at }) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -334,7 +334,7 @@ describe('the keys', () => {
   };
 
   it.each([1, 2])(
-    'are made when missing, for their owner alone, and a real client and a real server use them, secure %s',
+    'are created if missing, readable by their owner only, and work with a real client and a real server, secure %s',
     async (secure) => {
       const [source, port] = (await freePorts(2)) as [number, number];
       const keys = `made ${secure}`;
@@ -364,7 +364,7 @@ describe('the keys', () => {
     },
   );
 
-  it('stand where NetGear looks for them when no folder is named', async () => {
+  it("are in NetGear's default folder if none is given", async () => {
     const home = folder('home');
     await mkdir(home);
     vi.stubEnv('HOME', home);
@@ -390,7 +390,7 @@ describe('the keys', () => {
     { option: '--client', keys: 'only private_keys', missing: 'public_keys/server.key' },
     { option: '--source', keys: 'only public_keys', missing: 'private_keys/server.key_secret' },
   ])(
-    'that are missing in half a folder end the command with a sentence, and are not made, $option with $keys',
+    'that are missing in part of a folder end the command with a message, and are not created, $option with $keys',
     async ({ option, keys, missing }) => {
       const [port] = (await freePorts(1)) as [number];
       const before = await readdir(folder(keys), { recursive: true });
@@ -406,7 +406,7 @@ describe('the keys', () => {
     },
   );
 
-  it('suffice in half, where only that half is needed: a source needs no more than private_keys', async () => {
+  it('are needed only in part: a source needs only private_keys', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',

@@ -54,7 +54,7 @@ describe('a gateway of systemd', () => {
     }
   });
 
-  it('runs on, with one line in the log, if systemd does not listen', async () => {
+  it('continues, with one line in the log, if systemd does not listen', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-systemd-'));
     try {
       await using gateway = start({

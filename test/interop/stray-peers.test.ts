@@ -304,7 +304,7 @@ describe('a stray connection', () => {
     60_000,
   );
 
-  it('is named in the status, by kind', async () => {
+  it('is reported in the status, by kind', async () => {
     const [target] = targets.filter(({ name }) => name === 'reply');
     // The status names the last refusal, and one of a test before may come late: each stray comes until it is named.
     const named = (fits: RegExp, act: () => Promise<unknown>): Promise<void> =>
@@ -333,7 +333,7 @@ describe('a stray connection', () => {
     await vi.waitFor(() => expect(state('reply')).toMatch(/^connected;/), { timeout: 10_000 });
   }, 60_000);
 
-  it('may come 500 times and go, without a word', async () => {
+  it('may connect and disconnect 500 times without a message', async () => {
     for (let round = 0; round < 10; round += 1) {
       await Promise.all(
         targets.flatMap(({ port }) =>
@@ -347,7 +347,7 @@ describe('a stray connection', () => {
     ).toEqual([]);
   }, 120_000);
 
-  it('that stays silent is cut off', async () => {
+  it('that stays silent is disconnected', async () => {
     const peers = await Promise.all(
       targets.flatMap(({ port }) =>
         [Buffer.alloc(0), greeting().subarray(0, 11), greeting()].map(async (bytes) => {
@@ -441,7 +441,7 @@ describe('a ZMTP peer', () => {
     60_000,
   );
 
-  it('is not admitted to a PAIR that has a peer, and leaves nothing behind', async () => {
+  it('is not admitted to a PAIR that has a peer, and releases everything', async () => {
     const { port } = targets.find(({ name }) => name === 'pair')!;
     for (let count = 0; count < 10; count += 1) {
       using peer = await RawPeer.connect(port);
@@ -471,7 +471,7 @@ describe('a ZMTP peer', () => {
     for (const peer of peers) peer[Symbol.dispose]();
   });
 
-  it('finds no place beside 128 others, and one when they leave', async () => {
+  it('is refused beside 128 others, and admitted when they leave', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     const peers: RawPeer[] = [];
     // The sender has one of the places.
@@ -495,7 +495,7 @@ describe('a ZMTP peer', () => {
     await vi.waitFor(() => expect(state('reply')).toMatch(/^connected;/), { timeout: 10_000 });
   }, 60_000);
 
-  it('cannot end a stream that another one feeds', async () => {
+  it('cannot end a stream that another peer feeds', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     using peer = await RawPeer.shake(port, 'DEALER');
     peer!.write(message('', '{"terminate_flag": true}'));
@@ -545,7 +545,7 @@ describe('a ZMTP peer', () => {
   );
 });
 
-describe('what listens where a client is expected', () => {
+describe('a hostile program at the address of a client', () => {
   /** A TCP server that answers each connection with bytes of its own. @returns its port. */
   async function listen(answer: Uint8Array): Promise<{ readonly port: number; close(): Promise<void> }> {
     const server = createServer((socket) => {
@@ -569,7 +569,7 @@ describe('what listens where a client is expected', () => {
     ['ZMTP 1', hex('01 00 06 00 68656c6c6f')],
     ['a greeting and noise', Buffer.concat([greeting(), NOISE])],
   ])(
-    'is %s: the client is tried again, and nothing ends',
+    'is %s: the gateway retries, and nothing crashes',
     async (name, answer) => {
       const server = await listen(answer);
       const senders = ([0, 1, 2] as const).map(
@@ -590,7 +590,7 @@ describe('what listens where a client is expected', () => {
     30_000,
   );
 
-  it('answers with garbage, and floods with what nobody asked for', async () => {
+  it('may answer with garbage, and flood with unrequested messages', async () => {
     const [replyPort = 0, routerPort = 0] = await freePorts(2);
     const reply = new Reply({ linger: 0 });
     await reply.bind(`tcp://127.0.0.1:${replyPort}`);

@@ -35,7 +35,7 @@ const STRAYS: readonly ((port: number) => Promise<void>)[] = [
   ),
 ];
 
-describe('a real server and a real client, while strays come to the port of the source', () => {
+describe('a real server and a real client, while strays connect to the port of the source', () => {
   it('exchange every frame', async () => {
     const FRAMES = 300;
     const [source = 0, native = 0] = await freePorts(2);

@@ -69,7 +69,7 @@ describe('npm start', () => {
     await nothingLeft(running.family);
   });
 
-  it('leaves nothing running when all its processes get SIGINT, as by Ctrl+C', async () => {
+  it('leaves nothing running if all its processes get SIGINT, as by Ctrl+C', async () => {
     await using running = await start('setsid', '--wait', 'npm', 'start', '--', ...OPTIONS);
     process.kill(-groupOf(running), 'SIGINT');
     await nothingLeft(running.family);
@@ -100,7 +100,7 @@ describe('a service manager', () => {
     },
   );
 
-  it('ends them by SIGTERM to the whole group', async () => {
+  it('ends all processes by SIGTERM to the group', async () => {
     await using running = await start('setsid', '--wait', ...GATEWAY);
     process.kill(-groupOf(running), 'SIGTERM');
     await nothingLeft(running.family);

@@ -14,7 +14,7 @@ interface Done {
 }
 
 describe('a server in multi-clients mode', () => {
-  it("gives a seat's JPEG to the server as the picture that it is", async () => {
+  it('sends the JPEG of a port to the server as a picture', async () => {
     const seats = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -46,7 +46,7 @@ describe('a server in multi-clients mode', () => {
     });
   });
 
-  it('that publishes is received once, at its first port, and has no seats', async () => {
+  it('with pattern 2 is received once, at its first port, and has no ports for clients', async () => {
     const seats = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -70,7 +70,7 @@ describe('a server in multi-clients mode', () => {
 });
 
 describe('servers in multi-servers mode', () => {
-  it.each([1, 2])('are a stream each, and one that ends leaves the others alone, pattern %i', async (pattern) => {
+  it.each([1, 2])('are one stream each, and one that ends does not affect the others, pattern %i', async (pattern) => {
     const ports = await freePorts(3);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -110,7 +110,7 @@ describe('servers in multi-servers mode', () => {
 });
 
 describe('a native client in multi-servers mode', () => {
-  it.each([1, 2])('hears of the port that serverPort= names, pattern %i', async (pattern) => {
+  it.each([1, 2])('gets the port of serverPort=, pattern %i', async (pattern) => {
     const [a] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -134,7 +134,7 @@ describe('a native client in multi-servers mode', () => {
 });
 
 describe('returns=', () => {
-  it('newest is the newest value alone, whoever sent it, arrays included', async () => {
+  it('newest is only the newest value of any client, including arrays', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -165,7 +165,7 @@ describe('returns=', () => {
 });
 
 describe('capturedAt=', () => {
-  it('brings the time of capture from the message to the viewer', async () => {
+  it('transfers the time of capture from the message to the viewer', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',

@@ -17,7 +17,7 @@ async function live(gateway: GatewayProcess, ...ports: number[]): Promise<void> 
 
 describe('a real NetGear server as the source', () => {
   it.each([{ bidirectional: true }, { bidirectional: false }])(
-    'may be in multi-clients mode, with us as its one client, bidirectional $bidirectional',
+    'may be in multi-clients mode with the gateway as its only client, bidirectional $bidirectional',
     async ({ bidirectional }) => {
       const [source, a] = (await freePorts(2)) as [number, number];
       await using gateway = await GatewayProcess.start(
@@ -76,7 +76,7 @@ describe('a real NetGear server as the source', () => {
     expect(data?.[b]).toEqual({ $ndarray: { jpeg: expect.stringMatching(/^\/9j\//) as string } });
   });
 
-  it('is served again after it was killed, and a client that left is gone from what it gets', async () => {
+  it('is served again after it was killed, and no longer gets data of a client that left', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

@@ -4,8 +4,8 @@ import { freePorts } from '../helpers/free-port.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { JPEGS } from '../helpers/bad-jpegs.ts';
 
-describe('JPEGs that end a real client, among good ones', () => {
-  it('keeps a client alive that gets nothing else: the card, and then the last good one, is repeated', async () => {
+describe('JPEGs that crash a real client, among good ones', () => {
+  it('keeps a client alive by repeating the placeholder, and then the last good frame', async () => {
     const [native = 0] = await freePorts(1);
     await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });
     await using gateway = await createGateway({ port: 0 });

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe('a folder of images', () => {
-  it('comes in the order of its names and at its rate, and ends', async () => {
+  it('is shown in the order of its names and at its rate, and ends', async () => {
     for (let n = 0; n < 40; n += 1) await writeFile(join(folder, `img ${n}.jpg`), jpegOf(2000 + n));
     await inASpell(
       async () => {
@@ -42,7 +42,7 @@ describe('a folder of images', () => {
 });
 
 describe('a folder that is watched', () => {
-  it('shows whole pictures only, and at last the newest, while many write as fast as they can', async () => {
+  it('shows only complete pictures, and finally the newest, while many programs write as fast as they can', async () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     const writers = [
@@ -76,7 +76,7 @@ describe('a folder that is watched', () => {
     }
   });
 
-  it('shows a new file at once, also among thousands', async () => {
+  it('shows a new file immediately, even among thousands', async () => {
     for (let n = 0; n < 5000; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1500));
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);

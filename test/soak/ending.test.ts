@@ -92,7 +92,7 @@ describe('the end of the gateway', () => {
     );
   }, 120_000);
 
-  it('comes within 2 s and with 0 whatever is connected', async () => {
+  it('comes within 2 s and with status 0, whatever is connected', async () => {
     await inASpell(
       async () => {
         // A client that has stopped: its address accepts connections and says nothing.
@@ -170,7 +170,7 @@ describe('the start of the gateway', () => {
     });
 
   it.each([80, 64, 48, 40, 32, 28])(
-    'ends with 1 and one sentence with %i descriptors',
+    'exits with 1 and one sentence with %i descriptors',
     async (limit) => {
       const { code, stdout, stderr } = await run(`ulimit -n ${limit}`, '--source', 'test-pattern:');
       expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
@@ -179,7 +179,7 @@ describe('the start of the gateway', () => {
     30_000,
   );
 
-  it('serves with 128 descriptors, refuses what is too much, and is well again', async () => {
+  it('serves with 128 descriptors, refuses more, and recovers', async () => {
     const gateway = new Child(
       'sh',
       [
@@ -221,7 +221,7 @@ describe('the start of the gateway', () => {
     expect(gateway.isRunning).toBe(true);
   }, 60_000);
 
-  it('ends with one sentence when the folder of its keys cannot be written', async () => {
+  it('exits with one sentence if the folder of its keys cannot be written', async () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, '.vidgear'), 'a file where the folder should be');
     const { code, stderr } = await run(

@@ -10,7 +10,7 @@ const KILLS = 20;
 const PICTURE = { height: 120, width: 400 };
 
 describe('native clients', () => {
-  it(`are served each of ${KILLS} times that they are killed and started again, and the one beside them feels nothing`, async () => {
+  it(`are served after each of ${KILLS} restarts, without any effect on another client`, async () => {
     await inASpell(
       async () => {
         const [source, a, b] = (await freePorts(3)) as [number, number, number];
@@ -60,7 +60,7 @@ describe('native clients', () => {
     );
   });
 
-  it('get their first frame within 1 s when they bind late, in every pattern', async () => {
+  it('get their first frame within 1 s if they bind late, in every pattern', async () => {
     const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -89,7 +89,7 @@ describe('native clients', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('whose user takes 10 of 30 frames a second are at most 1 s behind, 10 s after their queue of 96 is full', async () => {
+  it('that read 10 of 30 frames per second are at most 1 s behind, 10 s after their queue of 96 is full', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -133,7 +133,7 @@ describe('native clients', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('and a server go on when the gateway is restarted under them', async () => {
+  it('and a server continue when the gateway is restarted', async () => {
     const [source, a, b, c] = (await freePorts(4)) as [number, number, number, number];
     const options = [
       '--source',

@@ -28,7 +28,7 @@ describe('a file', () => {
   it.each([
     ['24', 24],
     ['60000/1001', 59.94],
-  ])('of H.264 at %s frames/s keeps its rate within 1 %, looped', async (rate, expected) => {
+  ])('of H.264 at %s fps keeps its rate within 1 %, looped', async (rate, expected) => {
     await using folder = await Folder.create();
     await ffmpeg(
       '-f',
@@ -69,7 +69,7 @@ describe('a file', () => {
     });
   });
 
-  it('is encoded where other pictures are asked for', async () => {
+  it('is encoded if an option requires it', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('a.mjpeg', Buffer.concat(await numberedJpegs(50)));
     await using gateway = await GatewayProcess.start(
@@ -145,7 +145,7 @@ describe('RTSP', () => {
 });
 
 describe('an FFmpeg', () => {
-  it('that is killed is started again, and nobody sees a broken picture', async () => {
+  it('that is killed is started again, and no viewer gets a broken picture', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(50);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
@@ -174,7 +174,7 @@ describe('an FFmpeg', () => {
     expect((await gateway.status()).counters.rejected).toBe(0);
   });
 
-  it('that is stopped is started again after 5 s, and viewers are told', async () => {
+  it('that is suspended is started again after 5 s, and viewers get the reason', async () => {
     await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=30');
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(30);
@@ -188,7 +188,7 @@ describe('an FFmpeg', () => {
     expect(viewer.states.join('\n')).toContain('no frame for 5 s');
   });
 
-  it('that prints for ever takes no memory, and its pictures come', async () => {
+  it('that prints endlessly takes no memory, and its pictures arrive', async () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       'ffmpeg:lavfi:testsrc2=size=320x240:rate=30?inputArgs=-loglevel trace',

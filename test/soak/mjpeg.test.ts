@@ -52,7 +52,7 @@ describe('a stream', () => {
 });
 
 describe('a still picture', () => {
-  it('is requested once a second by default, and waits for slow cameras', async () => {
+  it('is requested once per second by default, and waits for slow cameras', async () => {
     const atMs: number[] = [];
     await using server = await RawServer.start(({ socket, index }) => {
       atMs.push(performance.now());

@@ -9,7 +9,7 @@ import { QUIET_SECONDS } from '../helpers/soak.ts';
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('native clients', () => {
-  it('do not feel one that is missing, one that is stopped for 10 s, and one that is killed and comes back', async () => {
+  it('are not affected by a missing one, one that is suspended for 10 s, and one that is killed and restarted', async () => {
     await inASpell(
       async () => {
         const [source, missing, stopped, killed, healthy] = (await freePorts(5)) as [
@@ -71,7 +71,7 @@ describe('native clients', () => {
     );
   });
 
-  it('outlive a source that is quiet longer than they wait, and no source at all', async () => {
+  it('survive a source that is silent for longer than their timeout, and a missing source', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -107,7 +107,7 @@ describe('native clients', () => {
     for (const { repeated } of clients) expect(repeated).toBeGreaterThanOrEqual(2 * Math.floor(QUIET_SECONDS / 4));
   });
 
-  it('hear the termination on SIGINT, and the gateway is gone within 2 s although one does not answer', async () => {
+  it('get the termination on SIGINT, and the gateway ends within 2 s even if one does not answer', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--client',

@@ -6,7 +6,7 @@ import { PythonPeer } from '../helpers/peers.ts';
 const EXCLUDED = ['/streams/{name}/mjpeg', '/api/events'];
 
 describe('the API as its OpenAPI document describes it', () => {
-  it('is a valid document, and answers whatever is generated from it as described, without a 5xx but 503', async () => {
+  it('is a valid document, and generated requests get the described responses, with no 5xx except 503', async () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       'main=test-pattern:?size=320x180',

@@ -32,13 +32,13 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_none, 
 
 const stream = async (gateway: GatewayProcess): Promise<string> => `${await gateway.url}/streams/main`;
 
-describe('a picture a request, or one after the other in a running one', () => {
+describe('one picture per request, or several in a running request', () => {
   it.each([
     { how: 'single', npy: false },
     { how: 'form', npy: false },
     { how: 'running', npy: false },
     { how: 'running', npy: true },
-  ])('reaches two real clients and two viewers, every one in order at 30 a second: $how, npy $npy', async (options) => {
+  ])('reaches two real clients and two viewers, every picture in order at 30 fps: $how, npy $npy', async (options) => {
     await inASpell(
       async () => {
         const [a, b] = (await freePorts(2)) as [number, number];

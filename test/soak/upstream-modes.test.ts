@@ -15,7 +15,7 @@ const FRAMES = 3000;
 
 describe('a server in multi-clients mode', () => {
   it.each([2, 3])(
-    'is one stream over %i ports, in order and without duplicates; each port is the seat of one client',
+    'is one stream over %i ports, in order and without duplicates; each port belongs to one client',
     async (count) => {
       const [native, ...seats] = await freePorts(1 + count);
       await using gateway = await GatewayProcess.start(

@@ -81,7 +81,7 @@ describe('a real NetGear server as the source', () => {
     },
   );
 
-  it('keeps raw 8-bit frames bit for bit', async () => {
+  it('forwards raw 8-bit frames unmodified', async () => {
     const [source, a] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

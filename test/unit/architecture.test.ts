@@ -200,7 +200,7 @@ function brokenTemplates(path: string, source: string): string[] {
 }
 
 describe('texts', () => {
-  it('are whole', () => {
+  it('are complete', () => {
     expect(
       sources().flatMap((path) =>
         brokenTemplates(path, readFileSync(join(ROOT, path), 'utf8')).map((text) => `${path}: ${text}`),
@@ -208,7 +208,7 @@ describe('texts', () => {
     ).toEqual([]);
   });
 
-  it('are found where they are not', () => {
+  it('are reported if they are not', () => {
     expect(
       brokenTemplates(
         'a.ts',
@@ -227,7 +227,7 @@ describe('background work', () => {
     ).toEqual([]);
   });
 
-  it('is found where it has none', () => {
+  it('is reported if it has none', () => {
     expect(unhandledWork('this.#reading = this.#read(socket);\nasync #read(socket) {}')).toEqual(['#read']);
     expect(unhandledWork('this.#reading = containFailure(this.#read(socket), fail);\nasync #read(socket) {}')).toEqual(
       [],
@@ -275,7 +275,7 @@ describe('import cycles', () => {
     expect(importCycles(importsByFile())).toEqual([]);
   });
 
-  it('are found', () => {
+  it('are reported', () => {
     expect(
       importCycles(
         new Map([
@@ -312,7 +312,7 @@ describe('the dependency law', () => {
     expect(violations(path, source)).toHaveLength(1);
   });
 
-  it('leaves `process` to the files that a process starts with', () => {
+  it('allows `process` only in the entry files of processes', () => {
     expect(
       sources()
         .filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8')))
@@ -325,7 +325,7 @@ describe('the dependency law', () => {
     ]);
   });
 
-  it('takes the address of a client from one place, which knows the proxies', () => {
+  it('reads the address of a client in one place only, which considers proxies', () => {
     const uses = sources().filter(
       (path) =>
         path.startsWith('gateway/http/') &&
@@ -337,13 +337,13 @@ describe('the dependency law', () => {
   });
 
   it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])(
-    'sees `process` in %s',
+    'detects `process` in %s',
     (source) => {
       expect(touchesProcess(source)).toBe(true);
     },
   );
 
-  it.each(['// the process', '/* one\n process */', "'would end the process.'"])('sees none in %s', (source) => {
+  it.each(['// the process', '/* one\n process */', "'would end the process.'"])('detects none in %s', (source) => {
     expect(touchesProcess(source)).toBe(false);
   });
 });

@@ -30,7 +30,7 @@ describe.each([
     expect(bytes, files.join()).toBeLessThanOrEqual(40 * 1024);
   });
 
-  it('has its worker in one file, and makes no code from text', () => {
+  it('has its worker in one file, and does not evaluate text as code', () => {
     expect([...loadedWith(worker)]).toEqual([worker]);
     for (const name of [element, worker])
       expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);

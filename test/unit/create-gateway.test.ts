@@ -137,7 +137,7 @@ describe('createGateway', () => {
     await expect(createGateway({ port: 0, ...options })).rejects.toMatchObject({ name: 'GearwayError', code });
   });
 
-  it('rejects when a source has its address already, and works once that is free', async () => {
+  it('rejects if the address of a source is in use, and works once it is free', async () => {
     const [port] = await freePorts(1);
     const source = `netgear:tcp://127.0.0.1:${port}?pattern=1`;
     const first = await createGateway({ source });
@@ -162,7 +162,7 @@ describe('createGateway', () => {
     await expect(fetch(`${gateway.url}healthz`)).rejects.toThrow();
   });
 
-  it('closes as often as one likes, also before it listens', async () => {
+  it('can be closed repeatedly, even before it listens', async () => {
     const gateway = await createGateway();
     await Promise.all([gateway.close(), gateway.close({ onClose: 'terminate' })]);
     await gateway.close();
@@ -170,7 +170,7 @@ describe('createGateway', () => {
     await gateway.closed;
   });
 
-  it('closes at the end of a block', async () => {
+  it('closes at the end of an `await using` block', async () => {
     let closed: Promise<void>;
     {
       await using gateway = await createGateway();
@@ -261,7 +261,7 @@ describe('GatewayStream.returns', () => {
     ]);
   });
 
-  it('ends when the gateway closes, and at once afterwards', async () => {
+  it('ends when the gateway closes, and immediately afterwards', async () => {
     const gateway = await createGateway();
     const pending = gateway.stream.returns().next();
     await gateway.close();

@@ -7,7 +7,7 @@ const named = (...urls: string[]): unknown =>
   createSources(urls, () => undefined).map(({ name, source, isOnDemand }) => [name, source.kind, isOnDemand]);
 
 describe('createSources', () => {
-  it('calls the stream main, unless the source has a name', () => {
+  it('names the stream main, unless the source has a name', () => {
     expect(named('test-pattern:')).toEqual([['main', 'test-pattern', false]]);
     expect(named('door=test-pattern:?fps=5', 'push:')).toEqual([
       ['door', 'test-pattern', false],
@@ -15,7 +15,7 @@ describe('createSources', () => {
     ]);
   });
 
-  it('makes a stream for each port of servers in multi-servers mode', () => {
+  it('creates a stream for each port of servers in multi-servers mode', () => {
     expect(named('netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([
       ['5566', 'netgear', false],
       ['5577', 'netgear', false],
@@ -26,7 +26,7 @@ describe('createSources', () => {
     ]);
   });
 
-  it('makes a stream for each imagezmq sender that is named', () => {
+  it('creates a stream for each listed imagezmq sender', () => {
     expect(named('imagezmq:tcp://0.0.0.0:5555')).toEqual([['main', 'imagezmq', false]]);
     expect(named('imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch')).toEqual([
       ['kitchen', 'imagezmq', false],
@@ -59,14 +59,14 @@ describe('createSources', () => {
     expect(() => named(url)).toThrow(coded('source-invalid'));
   });
 
-  it('takes onDemand where the gateway starts the source', () => {
+  it('accepts onDemand if the gateway starts the source', () => {
     expect(named('test-pattern:?onDemand=true')).toEqual([['main', 'test-pattern', true]]);
     expect(named('test-pattern:?onDemand=false')).toEqual([['main', 'test-pattern', false]]);
     expect(() => named('test-pattern:?onDemand=yes')).toThrow(coded('source-invalid'));
     expect(() => named('netgear:tcp://127.0.0.1:5566?onDemand=true')).toThrow(coded('address-invalid'));
   });
 
-  it('takes up to 64 streams', () => {
+  it('accepts up to 64 streams', () => {
     const sources = (count: number): string[] => Array.from({ length: count }, (_none, index) => `s${index}=push:`);
     expect(named(...sources(64))).toHaveLength(64);
     expect(() => named(...sources(65))).toThrow(coded('source-invalid'));

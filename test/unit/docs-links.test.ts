@@ -88,7 +88,7 @@ describe('the documentation', () => {
     expect(tableHeads(read(path)).filter((head) => cells(head).includes(''))).toEqual([]);
   });
 
-  it('finds what is wrong', () => {
+  it('reports faults', () => {
     expect(problem('README.md', 'docs/nothing.md')).toMatch(/does not exist/);
     expect(problem('README.md', 'docs/README.md#nothing')).toMatch(/no such heading/);
     expect(links('[a](b.md) `[c](d.md)` [e](https://e.org)\n```\n[f](g.md)\n```\n')).toEqual(['b.md']);
@@ -96,14 +96,14 @@ describe('the documentation', () => {
     expect([...anchors('# A `b`: c\n## A b c\n')]).toEqual(['a-b-c', 'a-b-c-1']);
   });
 
-  it('is linked from docs/README.md, every page', () => {
+  it('is completely linked from docs/README.md', () => {
     const linked = new Set(
       links(read('docs/README.md')).map((target) => normalize(join('docs', target.split('#')[0]!))),
     );
     expect(DOCS.filter((path) => path !== 'docs/README.md' && !linked.has(path))).toEqual([]);
   });
 
-  it('has every page that code names', () => {
+  it('contains every page to which the code refers', () => {
     const named = CODE.flatMap((path) =>
       [...read(path).matchAll(/(?<![\w/-])docs\/[\w-]+\.md/g)].map(([page]) => ({ path, page })),
     );

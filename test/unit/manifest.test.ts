@@ -89,7 +89,7 @@ const SUBJECTS: readonly Subject[] = [
 ];
 
 describe('custom-elements.json', { timeout: 60_000 }, () => {
-  it('lies in the package, where package.json says', () => {
+  it('is in the package at the path in package.json', () => {
     const { customElements } = JSON.parse(read('package.json')) as { customElements: string };
     expect(JSON.parse(read(customElements))).toMatchObject({
       schemaVersion: '1.0.0',
@@ -134,7 +134,7 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
       expect(type?.text, name).toMatch(/./);
   });
 
-  it('has the methods that are not inherited, and nothing private', () => {
+  it('has the methods that are not inherited, and no private ones', () => {
     expect(names(manifest.members.filter(({ kind }) => kind === 'method'))).toEqual(
       groups(ELEMENT, /^ {2}(?!constructor)(\w+)\([^\n]*\{$/gm),
     );
@@ -192,17 +192,17 @@ describe.each(SUBJECTS)('<$tag> in docs/element.md', ({ tag, foreignCodes, headi
     ['CSS parts', manifest.cssParts],
     ['custom properties', manifest.cssProperties],
     ['states', manifest.cssStates],
-  ])('lists what there is under %s, and no more', (what, items) => {
+  ])('lists exactly the existing items under %s', (what, items) => {
     expect(listed(what)).toEqual(names(items));
   });
 
-  it('names each close code that refuses it', () => {
+  it('lists each close code that refuses it', () => {
     expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(refusalCodes().filter((code) => !foreignCodes.includes(code)));
   });
 });
 
 describe('docs/element.md', () => {
-  it('names each code of a refused return', () => {
+  it('lists each code of a refused return', () => {
     const codes = /export type ReturnRefusal =([^;]*);/.exec(read('shared/protocol.ts'))![1]!;
     for (const code of groups(codes, /'([\w-]+)'/g)) expect(ELEMENTS).toContain(`| \`${code}\` |`);
   });
@@ -213,19 +213,19 @@ describe('docs/element.md and docs/phone-as-a-camera.md', () => {
   const column = (page: string, head: string): string[] =>
     groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
 
-  it('names each reason why there is no camera', () => {
+  it('lists each reason for a missing camera', () => {
     const codes = /export type CameraFailure = (.*);/.exec(read('web/publisher/publisher-messages.ts'))![1]!;
     expect(column(ELEMENTS, 'Code of `gearway-publisher-failed`')).toEqual(groups(codes, /'([\w-]+)'/g));
   });
 
-  it('names each figure', () => {
+  it('lists each statistic', () => {
     const [, figures] = /export interface PublisherStats \{\n([\s\S]*?)\n\}/.exec(
       read('web/publisher/publisher-messages.ts'),
     )!;
     expect(column(ELEMENTS, 'Field of `stats`')).toEqual(groups(figures!, /^ {2}readonly (\w+):/gm));
   });
 
-  it('names each parameter of the page', () => {
+  it('lists each parameter of the page', () => {
     expect(column(read('docs/phone-as-a-camera.md'), 'Parameter')).toEqual(
       groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g),
     );

@@ -80,7 +80,7 @@ describe('reconfigure', () => {
     expect([...gateway.streams.values()]).toEqual(before);
   });
 
-  it('adds and removes streams; viewers of a removed one are told why', async () => {
+  it('adds and removes streams; viewers of a removed one get the reason', async () => {
     await using gateway = await start();
     await using gate = await watch(gateway.url, 'gate');
     expect(
@@ -102,7 +102,7 @@ describe('reconfigure', () => {
     ['virtual ports', { virtualPorts: '7000-7003' }],
     ['a policy', { start: 'all' }],
     ['renditions', { renditions: 'off' }],
-  ])('creates a stream with other %s again, to which viewers may reconnect', async (_what, change) => {
+  ])('recreates a stream with other %s, to which viewers may reconnect', async (_what, change) => {
     await using gateway = await start();
     await using yard = await watch(gateway.url, 'yard');
     expect(await gateway.reconfigure(withYard({ source: SMALL, ...change }))).toMatchObject({ changed: ['yard'] });
@@ -153,7 +153,7 @@ describe('reconfigure', () => {
     expect(await gateway.reconfigure(THREE)).toMatchObject({ changed: [] });
   });
 
-  it('names what requires a restart', async () => {
+  it('reports options that require a restart', async () => {
     await using gateway = await start();
     expect(
       await gateway.reconfigure({ ...THREE, host: 'localhost', token: 'abc', limits: { viewers: { total: 3 } } }),

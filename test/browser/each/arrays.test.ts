@@ -33,7 +33,7 @@ describe('arrays', () => {
     };
   }
 
-  it('that are not pictures are named: by the viewer, the API and the console, never "live" over black', async () => {
+  it('that are not pictures are reported by the viewer, the API and the console, never as "live" over black', async () => {
     await using opened = await open();
     const { gateway, url, page } = opened;
     const sentence =
@@ -66,7 +66,7 @@ describe('arrays', () => {
     ['complex', 'complex64', "b'<c8'"],
     ['texts', '<U4', "b'<U4'"],
     ['objects', '|O', "b'|O'"],
-  ])('of %s are refused by the API, and the viewer says why there is no picture', async (_name, dtype) => {
+  ])('of %s are refused by the API, and the viewer reports why there is no picture', async (_name, dtype) => {
     await using opened = await open();
     const { url, page } = opened;
     const header = Buffer.from(
@@ -124,7 +124,7 @@ describe('JPEGs that this browser may lack', () => {
     });
   });
 
-  it('are named where the gateway cannot decode them either', async () => {
+  it('are reported if the gateway cannot decode them either', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);
@@ -146,7 +146,7 @@ describe('JPEGs that this browser may lack', () => {
     await page.becomes('live');
   });
 
-  it('does not mistake a damaged frame now and then for such a kind', async () => {
+  it('does not mistake occasional damaged frames for such a kind', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);

@@ -41,7 +41,7 @@ describe('a page with a policy', () => {
   const fromGateway = (gateway: string): string => `${gateway}/gearway-viewer.js`;
   const fromSite = (): string => '/gearway-viewer.js';
 
-  it("runs in the worker when the script is the gateway's and blob: workers are allowed", async () => {
+  it("runs in the worker if the script is the gateway's and blob: workers are allowed", async () => {
     expect(
       await placeUnder(
         (gateway) =>
@@ -51,7 +51,7 @@ describe('a page with a policy', () => {
     ).toBe('worker');
   });
 
-  it("runs in the worker when the script is the page's own and its workers are allowed", async () => {
+  it("runs in the worker if the script is the page's own and its workers are allowed", async () => {
     expect(
       await placeUnder(
         (gateway) => `default-src 'none'; script-src 'self'; worker-src 'self'; connect-src ${socketOf(gateway)}`,
@@ -60,7 +60,7 @@ describe('a page with a policy', () => {
     ).toBe('worker');
   });
 
-  it('runs on the main thread where the policy allows no such worker', async () => {
+  it('runs on the main thread if the policy does not allow this worker', async () => {
     expect(
       await placeUnder(
         (gateway) => `default-src 'none'; script-src ${gateway}; connect-src ${socketOf(gateway)}`,

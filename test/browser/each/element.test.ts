@@ -142,7 +142,7 @@ describe('the element', () => {
     ]);
   });
 
-  it('shows a late joiner the last picture at once, with its age', async () => {
+  it('immediately shows a late joiner the last picture, with its age', async () => {
     await using gateway = await start();
     gateway.stream.push(await jpeg());
     await elapse(3000);
@@ -179,7 +179,7 @@ describe('the element', () => {
     await view.where("element.state === 'live' && element.shadowRoot.querySelector('.poster') === null");
   });
 
-  it('turns JavaScript values into Python types, and refuses what has none', async () => {
+  it('converts JavaScript values to Python types, and refuses values without one', async () => {
     await using gateway = await start();
     await using view = await open(gateway);
     await view.becomes('waiting');
@@ -232,7 +232,7 @@ describe('the element', () => {
     await view.page.evaluate(() => document.querySelector('gearway-viewer')!.remove());
   });
 
-  it('lets return data end with its time to live, and tells of a refusal', async () => {
+  it('expires return data after its time to live, and reports a refusal', async () => {
     await using gateway = await start();
     await using view = await open(gateway);
     await view.becomes('waiting');
@@ -251,7 +251,7 @@ describe('the element', () => {
     expect(code).toBe('array-misfit');
   });
 
-  it('gives a snapshot of the bytes that came, and a PNG', async () => {
+  it('returns a snapshot of the received bytes, and as PNG', async () => {
     await using gateway = await start();
     const picture = await jpeg();
     gateway.stream.push(picture, { message: { n: 7 } });
@@ -289,7 +289,7 @@ describe('the element', () => {
     });
   });
 
-  it('lays the picture as fit, rotation and mirror say, and zooms by wheel, drag and keys', async () => {
+  it('places the picture according to fit, rotation and mirror, and zooms by wheel, drag and keys', async () => {
     await using gateway = await start();
     gateway.stream.push(await jpeg(640, 480));
     await using view = await open(gateway);
@@ -340,7 +340,7 @@ describe('the element', () => {
     expect((await look()).matrix).toEqual([1, 0, 0, 1, -320, -240]);
   });
 
-  it('breaks no strict policy, on a page of another origin and on our own', async () => {
+  it('violates no strict policy, on a page of another origin and on our own', async () => {
     let gatewayUrl = '';
     const page =
       (): string => `<!doctype html><title>t</title><meta http-equiv="content-security-policy" content="default-src 'none'; script-src ${gatewayUrl}; connect-src ${gatewayUrl} ${gatewayUrl.replace('http', 'ws')}; worker-src blob: ${gatewayUrl}">
@@ -368,7 +368,7 @@ describe('the element', () => {
     expect(await own.place).toBe('worker');
   });
 
-  it('says what a page of an origin that is not listed has to do', async () => {
+  it('reports the option that a page of an unlisted origin needs', async () => {
     await using gateway = await start();
     await using site = await Site.serve(
       () =>
@@ -378,7 +378,7 @@ describe('the element', () => {
     await view.where(`element.reason?.includes('--allow-origin ${site.origin}')`);
   });
 
-  it('leaves no globals, and tries again at once when the network is back', async () => {
+  it('leaves no globals, and reconnects immediately when the network is back', async () => {
     const gateway = await start();
     const { port } = new URL(gateway.url);
     await using view = await open(gateway);

@@ -59,7 +59,7 @@ describe('inspector', () => {
   }
 
   it.each([1, 1.5, 3])(
-    'has the value of the pixel under the pointer, at %d device pixels per CSS pixel, in every view',
+    'shows the value of the pixel under the pointer, at %d device pixels per CSS pixel, in every view',
     async (deviceScaleFactor) => {
       await using opened = await open();
       const { page } = opened;

@@ -49,7 +49,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
   });
 
-  it('lets a duplicate tab take over once: the first says so and stays away, until it is asked', async () => {
+  it('lets a duplicate tab take over once: the first one reports it and does not reconnect until requested', async () => {
     await using gateway = await GatewayProcess.start();
     await using first = await ViewerPage.ofGateway(browser, gateway);
     await first.becomes('live');
@@ -82,7 +82,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).clients).toMatchObject([{ port: 6000 }, { port: 6001, returnData: 'first' }]);
   });
 
-  it('gives viewers their ports back over a restart of the gateway, as far as they are free', async () => {
+  it('gives viewers their ports again after a restart of the gateway, if they are free', async () => {
     const first = await GatewayProcess.start();
     const { port: http } = new URL(await first.url);
     await using one = await ViewerPage.ofGateway(browser, first);
@@ -106,7 +106,7 @@ describe('ports of viewers', () => {
     expect((await third.status()).ports).toMatchObject({ taken: 2 });
   });
 
-  it('makes the viewer beyond the last free port a spectator, and tells it', async () => {
+  it('makes the viewer beyond the last free port a spectator, and notifies it', async () => {
     await using gateway = await GatewayProcess.start('--virtual-ports', '6000-6000');
     await using seated = await ViewerPage.ofGateway(browser, gateway);
     await seated.becomes('live');
@@ -141,7 +141,7 @@ describe('ports of viewers', () => {
     expect(await refused()).toBe('no-port');
   });
 
-  it('keeps a reserved port for who shows its token, and says so to others', async () => {
+  it('keeps a reserved port for the owner of its token, and reports this to others', async () => {
     await using gateway = await GatewayProcess.start('--reserve', '6007=arm');
     await using thief = await ViewerPage.ofGateway(browser, gateway, '?stream=main&port=6007');
     await thief.becomes('refused');

@@ -27,7 +27,7 @@ describe('a page that may not use the gateway', () => {
     await browser.close();
   });
 
-  it('over https, with a gateway over http, says so', async () => {
+  it('over https, with a gateway over http, reports the problem', async () => {
     const page =
       '<!doctype html><title>site</title><script type="module" src="/gearway-viewer.js"></script><gearway-viewer src="http://gw.example:8080/streams/main"></gearway-viewer>';
     const server = createServer(readCertificate(), (request, response) => {
@@ -67,7 +67,7 @@ describe('a page that may not use the gateway', () => {
     return frame.evaluate(() => document.querySelector('gearway-viewer')?.reason ?? '');
   }
 
-  it('in a sandboxed frame says that it has no origin', async () => {
+  it('in a sandboxed frame reports that it has no origin', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using site = await Site.serve((path) =>
@@ -82,7 +82,7 @@ describe('a page that may not use the gateway', () => {
     await page.browserContext().close();
   });
 
-  it('that is a file says that it has no origin', async () => {
+  it('opened as a file reports that it has no origin', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     const folder = await mkdtemp(join(tmpdir(), 'gearway-page-'));
@@ -96,7 +96,7 @@ describe('a page that may not use the gateway', () => {
     }
   });
 
-  it('is the viewer page itself in a sandboxed frame, which says the same', async () => {
+  it('reports the same if it is the viewer page itself in a sandboxed frame', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     const page = await openWindow(browser, `${url}healthz`);

@@ -43,7 +43,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     return publisher;
   }
 
-  it('sends what is asked for, changes it at once, and switches the camera off', async () => {
+  it('sends with the requested settings, changes them immediately, and switches the camera off', async () => {
     await using gateway = await start();
     // Otherwise it sends less while the machine is busy.
     await using publisher = await open(await gateway.url, '', true);
@@ -88,7 +88,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await viewer.becomes('live');
   });
 
-  it('is refused while another publishes, takes over when its user wants that, and does not fight', async () => {
+  it('is refused while another publisher is active, takes over on request, and does not take over repeatedly', async () => {
     await using gateway = await start();
     await using first = await open(await gateway.url, '&name=first');
     await first.becomes('live');
@@ -112,7 +112,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await second.becomes('refused');
   });
 
-  it('is live again by itself when the gateway is, with a sentence meanwhile', async () => {
+  it('is live again automatically when the gateway is, and shows the reason meanwhile', async () => {
     const [port] = (await freePorts(1)) as [number];
     const gateway = await start('--port', String(port));
     await using publisher = await open(`http://127.0.0.1:${port}`);
@@ -126,7 +126,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await again.statusWhere('frames', ({ counters }) => counters.received > 5);
   });
 
-  it('waits for its own place after its network was cut', async () => {
+  it('waits for its own old connection to be released after its network was cut', async () => {
     await using gateway = await start();
     await using proxy = await CuttableProxy.start(await gateway.url);
     await using publisher = await open(proxy.url);

@@ -19,7 +19,7 @@ describe('the policy of our pages', () => {
     await gateway[Symbol.asyncDispose]();
   });
 
-  it('allows all that the console does: returned pictures, copying, the theme', async () => {
+  it('allows everything that the console does: returned pictures, copying, the theme', async () => {
     await using opened = await openWatched(browser, `${await gateway.url}/?stream=main`);
     const { page } = opened;
     await becomes(page, 'gearway-viewer', 'live');
@@ -45,7 +45,7 @@ describe('the policy of our pages', () => {
     expect(await opened.problems()).toEqual([]);
   });
 
-  it('allows all that the viewer does: figures, snapshot, zoom, rotation, the main thread', async () => {
+  it('allows everything that the viewer does: figures, snapshot, zoom, rotation, the main thread', async () => {
     for (const query of ['?stream=main&rotate=90&mirror&fit=cover', '?stream=main&bare']) {
       await using opened = await openWatched(browser, `${await gateway.url}/viewer${query}`);
       const { page } = opened;
@@ -71,13 +71,13 @@ describe('the policy of our pages', () => {
     }
   });
 
-  it('allows all that the publisher does', async () => {
+  it('allows everything that the publisher does', async () => {
     await using opened = await openWatched(browser, `${await gateway.url}/publish?stream=cam&start`);
     await becomes(opened.page, 'gearway-publisher', 'live');
     expect(await opened.problems()).toEqual([]);
   });
 
-  it('allows pictures that a browser shows by themselves, and in pages of ours', async () => {
+  it('allows pictures that a browser shows alone, and in our pages', async () => {
     for (const path of ['streams/main/snapshot.jpg', 'streams/main/snapshot.png']) {
       await using opened = await openWatched(browser, `${await gateway.url}/${path}`);
       expect(await opened.page.$eval('img', ({ naturalWidth }) => naturalWidth)).toBe(320);

@@ -91,7 +91,7 @@ describe('gearway-viewer with small pictures', () => {
       properties,
     );
 
-  it('shows H.264 in which each message has its picture, and the source again', async () => {
+  it('shows H.264 with the message of each picture, and returns to the source', async () => {
     await using camera = await Camera.start();
     const { url } = await camera.gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);

@@ -25,7 +25,7 @@ describe('gearway-viewer', () => {
   const open = (gateway: GatewayProcess, query?: string): Promise<ViewerPage> =>
     ViewerPage.ofGateway(browser, gateway, query);
 
-  it("shows a real server's frames in three windows, each message with its picture, and returns their data", async () => {
+  it("shows a real server's frames in three windows, each with its message, and returns their data", async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using one = await open(gateway);
@@ -52,7 +52,7 @@ describe('gearway-viewer', () => {
     }
   });
 
-  it('takes its return data with it when its tab is killed', async () => {
+  it('loses its return data when its tab is killed', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
@@ -104,7 +104,7 @@ describe('gearway-viewer', () => {
     expect(code).toBe('array-misfit');
   });
 
-  it('is live again after the gateway was restarted, with its return data, and says what it waits for meanwhile', async () => {
+  it('is live again with its return data after the gateway was restarted, and reports what it waits for meanwhile', async () => {
     const [http] = (await freePorts(1)) as [number];
     const first = await GatewayProcess.start('--port', String(http));
     await using page = await open(first);
@@ -127,7 +127,7 @@ describe('gearway-viewer', () => {
     );
   });
 
-  it('says why it is refused, and watches once it has the token', async () => {
+  it('reports why it is refused, and watches once it has the token', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret');
     await using page = await open(gateway);
     await page.becomes('refused');
@@ -171,7 +171,7 @@ describe('gearway-viewer', () => {
     await page.becomes('live');
   });
 
-  it('asks for nothing while it is out of sight, and resumes', async () => {
+  it('requests nothing while it is out of sight, and resumes', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(gateway);
     await page.becomes('live');

@@ -12,7 +12,7 @@ import { get, Here, served, until } from './here.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 describe('gateways over NATS', () => {
-  it('list and serve the streams of all, and say where each lives', async () => {
+  it('list and serve the streams of all, and report the gateway of each', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -33,7 +33,7 @@ describe('gateways over NATS', () => {
     ]);
   });
 
-  it('send frames only while somebody watches, each once, with its message and bit by bit the same', async () => {
+  it('send frames only while there are viewers, each once, unmodified and with its message', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -71,7 +71,7 @@ describe('gateways over NATS', () => {
     expect(frame.width).toBe(1280);
   });
 
-  it('give each port once, keep it for a viewer that hops, and refuse older keys everywhere', async () => {
+  it('assign each port once, keep it for a viewer that changes the gateway, and refuse older keys everywhere', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:', virtualPorts: 'door=6000-6009' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -100,7 +100,7 @@ describe('gateways over NATS', () => {
     }
   });
 
-  it('send return data of all to the source, and end it with its gateway', async () => {
+  it('send return data of all viewers to the source, and end it with its gateway', async () => {
     await using nats = await NatsServer.start();
     const [port, native] = (await freePorts(2)) as [number, number];
     await using a = await GatewayProcess.start(
@@ -153,7 +153,7 @@ describe('gateways over NATS', () => {
     expect(client.isRunning).toBe(true);
   });
 
-  it('refuse a stream that another gateway has, and a gateway of another version', async () => {
+  it('refuse a stream of another gateway, and a gateway of another version', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await expect(Here.start(nats.url, 'B', { source: 'door=push:' })).rejects.toThrow(coded('stream-taken'));
@@ -166,7 +166,7 @@ describe('gateways over NATS', () => {
     expect((await get<ClusterStatus>(`${a.url}/api/cluster`)).members).toHaveLength(1);
   });
 
-  it('say at which gateway a publisher has to publish', async () => {
+  it('report the gateway at which a publisher has to publish', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });

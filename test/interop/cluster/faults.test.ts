@@ -36,7 +36,7 @@ async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
 }
 
 describe('a cluster with faults', () => {
-  it('goes on with the source when its gateway is killed, and viewers keep port and picture', async () => {
+  it('continues the source when its gateway is killed, and viewers keep port and picture', async () => {
     await using nats = await NatsServer.start();
     await using a = await GatewayProcess.start(
       '--source',
@@ -106,7 +106,7 @@ describe('a cluster with faults', () => {
     expect(another?.port).not.toBe(port);
   });
 
-  it('does not notice that one of three NATS servers is killed', async () => {
+  it('is not affected when one of three NATS servers is killed', async () => {
     const [first, second, third] = await NatsServer.startCluster();
     await using _1 = first;
     await using _2 = second;
@@ -126,7 +126,7 @@ describe('a cluster with faults', () => {
     expect(a.gateway.stream.status().state).toBe('live');
   });
 
-  it('is not disturbed by a gateway that is stopped, which skips frames and is not disconnected', async () => {
+  it('is not affected by a suspended gateway, which skips frames and is not disconnected', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'main=test-pattern:?size=1280x720&fps=30' });
     await using slow = await GatewayProcess.start('--source', 'yard=push:', '--cluster', `${nats.url}?gateway=B`);

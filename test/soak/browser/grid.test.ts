@@ -30,7 +30,7 @@ function memoryBytes(root: number): number {
 }
 
 describe('sixteen viewers on a page', () => {
-  it('get the full rate at 640×480 and 15 frames/s, with little of the main thread and steady memory', async () => {
+  it('get the full rate at 640×480 and 15 fps, with little load on the main thread and constant memory', async () => {
     await using site = await Site.serve(() => page);
     await using gateway = await GatewayProcess.start(
       '--source',

@@ -100,7 +100,7 @@ function graysOnPage(page: Page): Promise<(number | null)[]> {
 }
 
 describe('four sources of four kinds', () => {
-  it('keep to their own clients: two native ones, three viewers and a picture on a page each', async () => {
+  it('serve only their own clients: two native ones, three viewers and an MJPEG picture each', async () => {
     await inASpell(
       async () => {
         const [upstream, feed, ...natives] = (await freePorts(10)) as [number, number, ...number[]];

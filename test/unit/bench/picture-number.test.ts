@@ -14,13 +14,13 @@ async function asGray(samples: Uint8Array, quality = 60): Promise<Uint8Array> {
 const noise = (): Uint8Array => Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_, index) => (index * 7919) % 251);
 
 describe('readNumber', () => {
-  it.each([0, 1, 1234, NUMBERS - 1])('reads %d behind JPEG', async (number) => {
+  it.each([0, 1, 1234, NUMBERS - 1])('reads %d after JPEG compression', async (number) => {
     const samples = noise();
     burnNumber(samples, WIDTH, HEIGHT, number);
     expect(readNumber(await asGray(samples), WIDTH, HEIGHT)).toBe(number);
   });
 
-  it('takes a number beyond the last from the begin', async () => {
+  it('wraps a number beyond the last one', async () => {
     const samples = noise();
     burnNumber(samples, WIDTH, HEIGHT, NUMBERS + 5);
     expect(readNumber(await asGray(samples), WIDTH, HEIGHT)).toBe(5);

@@ -43,7 +43,7 @@ describe('judge', () => {
 });
 
 describe('summarize', () => {
-  it('gives median, quartiles, and an interval that holds the median with 95 %', () => {
+  it('returns median, quartiles, and an interval that contains the median with 95 % probability', () => {
     expect(summarize(rounds(1).toReversed())).toEqual({
       median: 5.5,
       lowerQuartile: 3.25,
@@ -61,13 +61,13 @@ describe('a report', () => {
     notes: ['Quiet.'],
   };
 
-  it('says figures, targets and verdicts in a terminal', () => {
+  it('prints figures, targets and verdicts in a terminal', () => {
     const text = formatReport(report, 'a machine');
     expect(text).toContain('10 viewers, frames/s\n  Gearway           20 005 (20 002–20 007)\n');
     expect(text).toContain('to raw <sockets>  2.00 [2.00–2.00], at least 0.85: met');
   });
 
-  it('says the same in Markdown', () => {
+  it('has the same content in Markdown', () => {
     expect(formatMarkdown(report, 'A machine')).toContain(
       '| 10 viewers, frames/s | 20 005 (20 002–20 007) | raw <sockets>: 10 005 (10 002–10 007) | 2.00 [2.00–2.00] | at least 0.85 | **met** |',
     );
@@ -90,7 +90,7 @@ describe('a report', () => {
 });
 
 describe('alternate', () => {
-  it('measures one not counted, then in turns who is first', async () => {
+  it('makes one uncounted measurement, and then alternates the order', async () => {
     const order: string[] = [];
     const measure = (name: string) => async (): Promise<number> => order.push(name);
     const results = await alternate(2, { a: measure('a'), b: measure('b') });

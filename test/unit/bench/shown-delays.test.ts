@@ -3,7 +3,7 @@ import { NUMBERS } from '../../bench/picture-number.ts';
 import { delaysOf } from '../../bench/shown-delays.ts';
 
 describe('delaysOf', () => {
-  it('takes each frame from its hand-over to its first showing', () => {
+  it('measures each frame from its hand-over until it is first shown', () => {
     const handedOver = [
       { number: 7, atMs: 1000 },
       { number: 8, atMs: 1033 },
@@ -16,7 +16,7 @@ describe('delaysOf', () => {
     expect(delaysOf(handedOver, shown)).toEqual([30, 47]);
   });
 
-  it('leaves out what was never shown', () => {
+  it('omits frames that were never shown', () => {
     expect(
       delaysOf(
         [
@@ -28,7 +28,7 @@ describe('delaysOf', () => {
     ).toEqual([47]);
   });
 
-  it('knows numbers that began anew, and none that was shown before it was handed over', () => {
+  it('handles numbers that start over, and ignores frames shown before their hand-over', () => {
     expect(
       delaysOf(
         [{ number: NUMBERS + 7, atMs: 1000 }],

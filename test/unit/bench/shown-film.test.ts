@@ -10,7 +10,7 @@ function run(fromMs: number, toMs: number, everyMs: number, latencyMs: number): 
 }
 
 describe('agesOf', () => {
-  it('takes each picture back to the latest of its number before it, though numbers repeat and frames were skipped', () => {
+  it('matches each picture with the latest earlier frame of its number, even if numbers repeat and frames were skipped', () => {
     const handedOver = [
       { number: 0, atMs: 1000 },
       { number: 1, atMs: 1033 },
@@ -29,7 +29,7 @@ describe('agesOf', () => {
     ]);
   });
 
-  it('leaves out what nobody handed over', () => {
+  it('omits pictures that were not handed over', () => {
     expect(
       agesOf(
         [{ number: 3, atMs: 1000 }],
@@ -43,7 +43,7 @@ describe('agesOf', () => {
 });
 
 describe('longestFreezeMs', () => {
-  it('is the longest time without a new picture, at the beginning and the end too', () => {
+  it('is the longest time without a new picture, including the beginning and the end', () => {
     expect(longestFreezeMs(run(1000, 2000, 100, 50), 900, 1950)).toBe(100);
     expect(longestFreezeMs(run(1000, 2000, 100, 50), 500, 1950)).toBe(500);
     expect(longestFreezeMs(run(1000, 2000, 100, 50), 1000, 4000)).toBe(2100);
@@ -52,7 +52,7 @@ describe('longestFreezeMs', () => {
 });
 
 describe('recoveryMs', () => {
-  it('is when late pictures have become current, and remain so', () => {
+  it('is the time until late pictures are current, and remain so', () => {
     expect(recoveryMs([...run(0, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 100, 6000)).toBe(1400);
     // Current for a moment only.
     expect(
@@ -60,7 +60,7 @@ describe('recoveryMs', () => {
     ).toBe(1500);
   });
 
-  it('is null for pictures that stay late, too few of them, and a measurement that ends too early', () => {
+  it('is null if pictures stay late, if there are too few, or if the measurement ends too early', () => {
     expect(recoveryMs(run(0, 6000, 50, 501), 0, 6000)).toBeNull();
     expect(recoveryMs(run(0, 6000, 200, 100), 0, 6000)).toBeNull();
     expect(recoveryMs(run(0, 1900, 50, 100), 0, 1900)).toBeNull();

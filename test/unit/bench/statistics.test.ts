@@ -20,12 +20,12 @@ describe('slope', () => {
     ).toBe(-2);
   });
 
-  it('is not moved by a few points far off', () => {
+  it('is not affected by a few outliers', () => {
     const flat = Array.from({ length: 20 }, (_, x): [number, number] => [x, 100 + (x % 2)]);
     expect(Math.abs(slope([...flat, [20, 5000], [21, 9000]]))).toBeLessThan(0.1);
   });
 
-  it('passes over points at the same place, and throws when there is no other', () => {
+  it('ignores points at the same position, and throws if there are no others', () => {
     expect(
       slope([
         [1, 1],

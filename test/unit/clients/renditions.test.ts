@@ -36,7 +36,7 @@ function decoded(head: Uint8Array): FrameMessage {
 }
 
 describe('Renditions', () => {
-  it('passes a JPEG on as it is, made once for all', () => {
+  it('forwards an unmodified JPEG, made once for all viewers', () => {
     const renditions = new Renditions();
     const jpeg = frame({ kind: 'jpeg' }, 4);
     const rendition = renditions.get(jpeg, false);
@@ -61,7 +61,7 @@ describe('Renditions', () => {
     ['gray', [8, 16, 1], 1],
     ['BGR', [8, 16, 3], 3],
     ['BGRA', [8, 16, 4], 3],
-  ])('makes a JPEG of 8-bit %s, once for all', async (_name, shape, components) => {
+  ])('makes a JPEG of 8-bit %s, once for all viewers', async (_name, shape, components) => {
     const renditions = new Renditions();
     const image = raw('uint8', shape);
     const promise = renditions.get(image, false);
@@ -77,7 +77,7 @@ describe('Renditions', () => {
     expect(image.encoding.kind).toBe('raw');
   });
 
-  it('passes samples on as they are to who wants them raw', () => {
+  it('forwards unmodified samples to viewers that request raw frames', () => {
     const renditions = new Renditions();
     const image = raw('uint8', [8, 16, 3]);
     const rendition = renditions.get(image, true);
@@ -102,12 +102,12 @@ describe('Renditions', () => {
     expect(decoded(headOf(rendition)).encoding).toEqual({ kind: 'raw', dtype, shape });
   });
 
-  it('gives JPEG to those that show nothing else: the one that came', () => {
+  it('gives receivers of JPEG the original one', () => {
     const jpeg = frame({ kind: 'jpeg' }, 4);
     expect(new Renditions().jpeg(jpeg)).toBe(jpeg.payload);
   });
 
-  it('gives them the one that viewers get of 8-bit samples', async () => {
+  it('gives them the JPEG of 8-bit samples that viewers get', async () => {
     const renditions = new Renditions();
     const image = raw('uint8', [8, 16, 3]);
     const [jpeg, rendition] = await Promise.all([renditions.jpeg(image), renditions.get(image, false)]);
@@ -120,7 +120,7 @@ describe('Renditions', () => {
     ['bool', [8, 16, 4], 1, 3],
     ['int64', [8, 16, 1], 8, 1],
   ])(
-    'gives them one of %s %j in 8 bits, made once, and viewers the samples still',
+    'gives them an 8-bit JPEG of %s %j, made once, while viewers still get the samples',
     async (dtype, shape, itemBytes, components) => {
       const renditions = new Renditions();
       const image = raw(dtype, shape, itemBytes);
@@ -131,13 +131,13 @@ describe('Renditions', () => {
     },
   );
 
-  it('rejects for samples that nobody can show', async () => {
+  it('rejects for samples that cannot be shown', async () => {
     await expect(new Renditions().jpeg(raw('uint8', [8, 16, 2]))).rejects.toMatchObject({
       code: 'channels-unsupported',
     });
   });
 
-  it('scales a JPEG once for all viewers of a step, and keeps number, times, message and size of the frame', async () => {
+  it('scales a JPEG once for all viewers of a step, and keeps sequence, times, message and size of the frame', async () => {
     const renditions = new Renditions();
     const original = await renditions.get({ ...raw('uint8', [96, 128, 3]), width: 128, height: 96 }, false);
     const jpeg: Frame = { ...frame({ kind: 'jpeg' }, 0), width: 128, height: 96, payload: original.payload };
@@ -167,7 +167,7 @@ describe('Renditions', () => {
     expect(decoded(headOf(scaled)).encoding).toEqual({ kind: 'jpeg' });
   });
 
-  it('scales only what JPEG can represent', () => {
+  it('scales only frames that JPEG can represent', () => {
     const renditions = new Renditions();
     expect(renditions.canScale(frame({ kind: 'jpeg' }, 4))).toBe(true);
     expect(renditions.canScale(raw('uint8', [8, 16, 3]))).toBe(true);

@@ -42,7 +42,7 @@ describe('ScaledPictures', () => {
     expect(worst!.data.byteLength).toBeLessThan(best!.data.byteLength / 2);
   });
 
-  it('makes a frame once for all that use the same scaling', async () => {
+  it('scales a frame once for all clients with the same scaling', async () => {
     const pictures = new ScaledPictures();
     const frame = await jpegFrame();
     const [first, second, other] = [20, 20, 30].map((width) => pictures.acquire('main', { width, quality: 50 }));
@@ -52,7 +52,7 @@ describe('ScaledPictures', () => {
     await Promise.all([first, other].map((scaled) => scaled!.encode(frame)));
   });
 
-  it('limits the scalings of a stream, not how many use one', () => {
+  it('limits the scalings of a stream, not the number of their users', () => {
     const pictures = new ScaledPictures();
     const all = Array.from({ length: SCALING_LIMITS.perStream }, (_, n) =>
       pictures.acquire('main', { width: 100 + n, quality: null }),
@@ -83,7 +83,7 @@ describe('ScaledPictures', () => {
     expect(pictures.size).toBe(total);
   });
 
-  it('rejects for a frame that cannot be decoded, and for each that asks', async () => {
+  it('rejects for a frame that cannot be decoded, for each client', async () => {
     const pictures = new ScaledPictures();
     const scaled = pictures.acquire('main', { width: 20, quality: null });
     const damaged: Frame = { ...(await jpegFrame()), payload: Buffer.alloc(100) };

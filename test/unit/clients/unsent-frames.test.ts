@@ -18,7 +18,7 @@ class Holder implements FrameHolder {
 }
 
 describe('UnsentFrames', () => {
-  it('counts a frame once, however many wait for it, until the last has it', () => {
+  it('counts a frame once, however many clients hold it, until the last has released it', () => {
     const frames = new UnsentFrames(100);
     const frame = new Uint8Array(60);
     const holders = Array.from({ length: 1000 }, () => new Holder(frames));
@@ -32,7 +32,7 @@ describe('UnsentFrames', () => {
     expect(holders.some(({ wasCutOff }) => wasCutOff)).toBe(false);
   });
 
-  it('cuts off all that wait for the oldest frame when there are too many bytes, and nobody before', () => {
+  it('disconnects all clients with the oldest frame if there are too many bytes, and none before', () => {
     const frames = new UnsentFrames(100);
     const [first, alsoFirst, second, third] = [
       new Holder(frames),
@@ -50,7 +50,7 @@ describe('UnsentFrames', () => {
     expect(frames.bytes).toBe(100);
   });
 
-  it('cuts off within the address that holds the most bytes, so that the oldest frame of another one stays', () => {
+  it('disconnects clients of the address with the most bytes, not those of another with the oldest frame', () => {
     const frames = new UnsentFrames(100);
     const honest = new Holder(frames, 'honest');
     frames.hold(honest, new Uint8Array(10));
@@ -63,7 +63,7 @@ describe('UnsentFrames', () => {
     expect(frames.bytes).toBe(0);
   });
 
-  it('goes on to the next address where a frame is also held by another one', () => {
+  it('continues with the next address if a frame is also held by another one', () => {
     const frames = new UnsentFrames(100);
     const [first, second, third] = [new Holder(frames, 'a'), new Holder(frames, 'b'), new Holder(frames, 'c')];
     const shared = new Uint8Array(80);
@@ -74,7 +74,7 @@ describe('UnsentFrames', () => {
     expect(frames.bytes).toBe(30);
   });
 
-  it('replaces the frame of a client that waits for another one', () => {
+  it('replaces the frame of a client that holds another one', () => {
     const frames = new UnsentFrames(100);
     const holder = new Holder(frames);
     for (let index = 0; index < 10; index += 1) frames.hold(holder, new Uint8Array(90));
@@ -82,7 +82,7 @@ describe('UnsentFrames', () => {
     expect(holder.wasCutOff).toBe(false);
   });
 
-  it('takes a single frame that is larger than the limit', () => {
+  it('accepts a single frame that is larger than the limit', () => {
     const frames = new UnsentFrames(100);
     const holder = new Holder(frames);
     frames.hold(holder, new Uint8Array(200));

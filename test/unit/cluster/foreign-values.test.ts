@@ -61,7 +61,7 @@ async function setUp(): Promise<{
   return { put, membership, ownership, ports };
 }
 
-describe('values in the store that no gateway has written', () => {
+describe('values in the store that were not written by a gateway', () => {
   it.each([
     null,
     5,
@@ -97,7 +97,7 @@ describe('values in the store that no gateway has written', () => {
     expect(membership.others()).toMatchObject([{ name: 'B', streams: [YARD] }]);
   });
 
-  it('do not hold ports, and are written over', async () => {
+  it('do not hold ports, and are overwritten', async () => {
     const { put, ports } = await setUp();
     for (const value of [
       null,
@@ -113,7 +113,7 @@ describe('values in the store that no gateway has written', () => {
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
   });
 
-  it('of any form do no harm', async () => {
+  it('of any form are harmless', async () => {
     const { put, membership, ownership, ports } = await setUp();
     fc.assert(
       fc.property(

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FrameImporter } from '../../../gateway/cluster/frame-importer.ts';
 
 describe('FrameImporter', () => {
-  it('reports that the server refuses the subscription, which comes without a message', () => {
+  it('reports a refused subscription, which has no message', () => {
     const callbacks: ((error: Error | null, message: Msg) => void)[] = [];
     const connection = {
       isClosed: () => false,

@@ -220,7 +220,7 @@ class World {
 const RUNS = Number(process.env['GEARWAY_HISTORIES'] ?? 300);
 
 describe('random histories of three gateways', () => {
-  it('never give one port to two viewers, and a stream two owners', async () => {
+  it('never assign one port to two viewers, or one stream to two owners', async () => {
     let leases = 0;
     let owners = 0;
     await fc.assert(

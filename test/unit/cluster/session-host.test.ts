@@ -90,7 +90,7 @@ describe('SessionHost', () => {
     expect([next.isWatched(), next.returns.isEmpty]).toEqual([true, false]);
   });
 
-  it('puts a batch of several parts together, and refuses one of more than 64 MiB', () => {
+  it('assembles a batch of several parts, and refuses one of more than 64 MiB', () => {
     const fixture = new Fixture();
     const { returns } = fixture.create();
     const batch = encodeBatch({

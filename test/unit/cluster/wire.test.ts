@@ -69,7 +69,7 @@ function frameOf(payload: Uint8Array, sequence = 1): Frame {
 describe('FrameAssembler', () => {
   const payload = Uint8Array.from({ length: 1000 }, (_, index) => index & 255);
 
-  it.each([1000, 999, 500, 334, 300])('puts a frame of parts of at most %i bytes together', (maxPayload) => {
+  it.each([1000, 999, 500, 334, 300])('assembles a frame of parts of at most %i bytes', (maxPayload) => {
     const frames: RemoteFrame[] = [];
     const assembler = new FrameAssembler(
       (frame) => frames.push(frame),
@@ -89,7 +89,7 @@ describe('FrameAssembler', () => {
     });
   });
 
-  it('gives up a frame of which any message is missing, and delivers the next one', () => {
+  it('discards a frame with any missing message, and delivers the next one', () => {
     const messages = (sequence: number): { kind: 'head' | 'part'; bytes: Uint8Array }[] => {
       const { head, parts } = encodeFrame(frameOf(payload, sequence), 300);
       return [{ kind: 'head', bytes: head }, ...parts.map((bytes) => ({ kind: 'part' as const, bytes }))];
@@ -106,7 +106,7 @@ describe('FrameAssembler', () => {
     }
   });
 
-  it('refuses heads that are malformed or announce too much, at every length', () => {
+  it('refuses malformed heads, and heads that announce too much, at every length', () => {
     const { head } = encodeFrame(frameOf(payload), 1000);
     for (let length = 0; length < head.byteLength; length += 1) {
       const errors: unknown[] = [];
@@ -125,7 +125,7 @@ describe('FrameAssembler', () => {
   });
 });
 
-describe('heads of frames that no gateway has written', () => {
+describe('heads of frames that were not written by a gateway', () => {
   const jpeg = {
     sequence: 1,
     capturedAtUs: null,
@@ -148,7 +148,7 @@ describe('heads of frames that no gateway has written', () => {
     return errors;
   }
 
-  it('are taken if they describe a picture', () => {
+  it('are accepted if they describe a picture', () => {
     expect([errorsOf(jpeg), errorsOf(raw)]).toEqual([[], []]);
   });
 
@@ -174,7 +174,7 @@ describe('heads of frames that no gateway has written', () => {
 });
 
 describe('encodeBatch', () => {
-  it('is read again by decodeBatch, and by no prefix of it', () => {
+  it('can be decoded by decodeBatch, but no prefix of it can', () => {
     const items = [
       { kind: 'join', port: 6000 },
       { kind: 'set', port: 6000, data: { kind: 'value', value: 2, json: '2.0' }, ttlMs: 500 },
@@ -196,7 +196,7 @@ describe('encodeBatch', () => {
   });
 });
 
-describe('batches that no gateway has written', () => {
+describe('batches that were not written by a gateway', () => {
   function bytesOf(json: unknown, binary: readonly number[] = []): Uint8Array {
     const text = Buffer.from(JSON.stringify(json));
     const length = Buffer.alloc(4);
@@ -260,7 +260,7 @@ describe('ReturnQueue', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('ends a client that the owner knows, although another one has come and gone on its port since', () => {
+  it('ends a client that the owner knows, even if another one has joined and left on its port since', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     returns.set(6000, value('forward'));
@@ -298,7 +298,7 @@ describe('ReturnQueue', () => {
     expect(() => returns.push(6000, value('x'))).toThrow(coded('too-many'));
   });
 
-  it('counts the time to live from when the value came', () => {
+  it('counts the time to live from the arrival of the value', () => {
     const clock = { nowMs: 1000 };
     const queue = new ReturnQueue(
       () => undefined,

@@ -16,7 +16,7 @@ function array(dtype: string, shape: number[], samples: Uint8Array | Uint16Array
 const renderer = (style: ArrayStyleTexts = {}): ArrayRenderer => new ArrayRenderer(parseArrayStyle(style), 'bgra');
 
 describe('renderPixels', () => {
-  it('makes BGRA of gray values', async () => {
+  it('converts gray values to BGRA', async () => {
     const { data, width, height, channels } = await renderPixels(
       renderer({ range: '0,255', colormap: '#102030,#ffffff' }),
       array('float32', [1, 2], Float32Array.of(0, 255)),
@@ -35,7 +35,7 @@ describe('renderPixels', () => {
   });
 
   it.each([[[700, 500]], [[700, 500, 3]], [[700, 400, 4]]])(
-    'renders a large picture of shape %j in turns, whole and in order',
+    'renders a large picture of shape %j in several turns of the event loop, completely and in order',
     async (shape) => {
       const samples = Uint16Array.from(
         { length: shape.reduce((product, size) => product * size, 1) },
@@ -80,7 +80,7 @@ describe('renderPixels', () => {
 });
 
 describe('grayOf', () => {
-  it('takes one channel; transparent pixels are black', () => {
+  it('extracts one channel; transparent pixels are black', () => {
     expect(grayOf({ data: Uint8Array.of(7, 7, 7, 255, 0, 0, 0, 0), width: 2, height: 1, channels: 4 })).toEqual({
       data: Uint8Array.of(7, 0),
       width: 2,

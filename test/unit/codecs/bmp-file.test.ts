@@ -53,11 +53,11 @@ describe('readBmp', () => {
     });
   });
 
-  it('reads one whose rows are not upside down', () => {
+  it('reads a picture whose first row comes first', () => {
     expect(readBmp(edited(COLOUR, 22, 'feffffff')).data).toEqual(Buffer.of(7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6));
   });
 
-  it('reads nothing of one that is cut short', () => {
+  it('reads nothing of a truncated picture', () => {
     for (const bmp of [COLOUR, FOUR, GRAY])
       for (let end = 0; end < bmp.byteLength; end += 1)
         expect(() => readBmp(bmp.subarray(0, end)), `${end} bytes`).toThrow(coded('image-invalid'));

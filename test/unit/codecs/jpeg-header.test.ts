@@ -50,7 +50,7 @@ describe('readJpegHeader', () => {
     });
   });
 
-  it.each(['GRAY', 'BGR', 'RGBX', 'ABGR', 'CMYK'])('takes for %s only what decodes to it', (colorspace) => {
+  it.each(['GRAY', 'BGR', 'RGBX', 'ABGR', 'CMYK'])('accepts for %s only JPEGs that decode to it', (colorspace) => {
     for (const components of [1, 3, 4]) {
       const read = (): unknown => readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components }), ...rest), colorspace);
       if ((components === 4) === (colorspace === 'CMYK'))
@@ -59,7 +59,7 @@ describe('readJpegHeader', () => {
     }
   });
 
-  it('reads the claim of 20000 × 20000, and the largest, at no cost', () => {
+  it('reads an announced size of 20000 × 20000, and the largest one, at no cost', () => {
     expect(readJpegHeader(jpeg(SOI, startOfFrame(20_000, 20_000), ...rest))).toMatchObject({
       width: 20_000,
       height: 20_000,
@@ -73,7 +73,7 @@ describe('readJpegHeader', () => {
   });
 
   it.each([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf])(
-    'takes marker 0x%x for a start of frame',
+    'recognizes marker 0x%x as a start of frame',
     (marker) => {
       expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { marker }), ...rest))).toMatchObject({
         width: 10,
@@ -82,17 +82,17 @@ describe('readJpegHeader', () => {
     },
   );
 
-  it.each([0xc4, 0xc8, 0xcc])('does not take marker 0x%x for one', (marker) => {
+  it.each([0xc4, 0xc8, 0xcc])('does not recognize marker 0x%x as one', (marker) => {
     expect(() => readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { marker }), ...rest))).toThrow(invalid);
   });
 
-  it('reads over tables in front of the start of frame', () => {
+  it('skips tables before the start of frame', () => {
     expect(
       readJpegHeader(jpeg(SOI, DHT, [0xff, 0xcc, 0, 2], [0xff, 0xdb, 0, 3, 0], startOfFrame(10, 8), ...rest)),
     ).toMatchObject({ width: 10 });
   });
 
-  it('reads over fill bytes and markers without a length', () => {
+  it('skips fill bytes and markers without a length', () => {
     expect(readJpegHeader(jpeg(SOI, [0xff, 0xff, 0xff], JFIF, [0xff], startOfFrame(10, 8), ...rest))).toMatchObject({
       width: 10,
     });
@@ -101,7 +101,7 @@ describe('readJpegHeader', () => {
     );
   });
 
-  it('refuses fill bytes without end', () => {
+  it('refuses endless fill bytes', () => {
     const filled = (count: number): Uint8Array =>
       Buffer.concat([Uint8Array.from(SOI), Buffer.alloc(count, 0xff), jpeg(startOfFrame(10, 8), ...rest)]);
     expect(readJpegHeader(filled(60_000))).toMatchObject({ width: 10 });
@@ -166,7 +166,7 @@ describe('readJpegHeader', () => {
       expect(() => readJpegHeader(withData(escaped(1 << 18, 0, 30)))).toThrow(complex);
     });
 
-    it('takes as many as visit the maximum number of blocks, and no more', () => {
+    it('accepts as many as visit the maximum number of blocks, and no more', () => {
       const most = MAX_BLOCK_VISITS / (512 * 512);
       expect(readJpegHeader(scans(most))).toMatchObject({ width: 4096 });
       expect(() => readJpegHeader(scans(most + 1))).toThrow(complex);
@@ -175,13 +175,13 @@ describe('readJpegHeader', () => {
       });
     });
 
-    it('counts those of a sequential JPEG, too', () => {
+    it('counts scans of a sequential JPEG, too', () => {
       const frame = startOfFrame(4096, 4096, { components: 3 });
       expect(readJpegHeader(scans(16, frame))).toMatchObject({ width: 4096 });
       expect(() => readJpegHeader(scans(17, frame))).toThrow(complex);
     });
 
-    it("takes only what fits into a decoder's memory", () => {
+    it("accepts only JPEGs that fit into a decoder's memory", () => {
       expect(readJpegHeader(scans(1, startOfFrame(8192, 8192, { marker: 0xc2, components: 1 })))).toMatchObject({
         width: 8192,
       });
@@ -210,7 +210,7 @@ describe('readJpegHeader', () => {
       expect(() => readJpegHeader(many(17))).toThrow(complex);
     });
 
-    it('reads any filling at 8 MiB a second and more', () => {
+    it('reads any fill bytes at 8 MiB per second and more', () => {
       for (const filling of [
         [0xff],
         [0xff, 0x00],

@@ -73,18 +73,18 @@ describe('JpegVerifier', () => {
       bad('jpeg-too-complex'),
     ],
     ['a gigantic claim', buildJpegClaiming(20_000, 20_000), bad('too-large')],
-  ])('knows %s', async (_name, jpeg, verdict) => {
+  ])('recognizes %s', async (_name, jpeg, verdict) => {
     await using verifier = new JpegVerifier();
     expect(await verifier.verify(jpeg, FRAME).verdict).toEqual(verdict);
   });
 
-  it('takes a smaller picture as return data than as a frame', async () => {
+  it('limits pictures in return data to a smaller size than frames', async () => {
     await using verifier = new JpegVerifier({ maxPixels: { frames: 64 * 48, returns: 64 * 48 - 1 } });
     expect(await verifier.verify(JPEG, FRAME).verdict).toEqual(good);
     expect(await verifier.verify(JPEG, { lane: 'returns', key: 'a' }).verdict).toEqual(bad('too-large'));
   });
 
-  it('leaves the memory that it is given as it is', async () => {
+  it('does not modify the given memory', async () => {
     await using verifier = new JpegVerifier();
     const larger = Buffer.concat([Buffer.alloc(100), JPEG, Buffer.alloc(100)]);
     const view = larger.subarray(100, 100 + JPEG.byteLength);
@@ -92,7 +92,7 @@ describe('JpegVerifier', () => {
     expect(view.equals(JPEG)).toBe(true);
   });
 
-  it('serves each key in its turn, and frames beside any number of returns', async () => {
+  it('serves the keys in turn, and frames beside any amount of return data', async () => {
     await using verifier = new JpegVerifier();
     const done: string[] = [];
     const ask = (name: string, lane: 'frames' | 'returns', jpeg: Uint8Array): Promise<unknown> =>
@@ -107,7 +107,7 @@ describe('JpegVerifier', () => {
     expect(done.lastIndexOf('camera')).toBeLessThan(done.lastIndexOf('greedy'));
   });
 
-  it('drops what is cancelled while it waits, and what waits when it is closed', async () => {
+  it('drops cancelled verifications that wait, and waiting ones when it is closed', async () => {
     const verifier = new JpegVerifier({ maxDecoders: 1 });
     const running = verifier.verify(SLOW, FRAME);
     const waiting = verifier.verify(JPEG, FRAME);
@@ -121,7 +121,7 @@ describe('JpegVerifier', () => {
     expect((await running.verdict) ?? bad('decoder-failed')).toEqual(bad('decoder-failed'));
   });
 
-  it('refuses return data beyond what may wait, by key and in all', async () => {
+  it('refuses return data beyond the waiting limits, per key and in total', async () => {
     await using verifier = new JpegVerifier();
     const ask = (key: number): Promise<unknown> => verifier.verify(SLOW, { lane: 'returns', key }).verdict;
     const one = Array.from({ length: 18 }, () => ask(0));

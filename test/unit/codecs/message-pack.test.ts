@@ -73,7 +73,7 @@ describe('pack', () => {
     expect(pack(make(kind, length)).toString('hex').slice(0, begin.length)).toBe(begin);
   });
 
-  it('writes maps with keys of texts, or of bytes', () => {
+  it('writes maps with keys of type str or bytes', () => {
     expect(pack({ a: 1, b: null }).toString('hex')).toBe('82a16101a162c0');
     expect(
       pack(
@@ -97,7 +97,7 @@ describe('unpack', () => {
     ['empty lists', '90', 4],
     ['empty maps', '80', 4],
     ['maps with a key', '81a16100', 9],
-  ])('reads as many elements as a browser may send, and not one more: %s', (_name, hex, elements) => {
+  ])('reads the maximum number of elements of a browser, and not one more: %s', (_name, hex, elements) => {
     const listOf = (count: number): Buffer => {
       const head = Buffer.from('dd00000000', 'hex');
       head.writeUInt32BE(count, 1);
@@ -117,7 +117,7 @@ describe('unpack', () => {
     expect(value instanceof Map ? value.size : (value as { length: number }).length).toBe(length);
   });
 
-  it('reads maps in their order, with keys of texts and of bytes, floats of 32 bits, and bytes in place', () => {
+  it('reads maps in order, with keys of type str and bytes, 32-bit floats, and bytes without a copy', () => {
     expect(unpack(Buffer.from('82a16101c40162cb4000000000000000', 'hex'))).toEqual(
       new Map<string, Unpacked>([
         ['a', 1],
@@ -130,7 +130,7 @@ describe('unpack', () => {
     expect([bytes.buffer, bytes.byteOffset, bytes.byteLength]).toEqual([packed.buffer, packed.byteOffset + 2, 2]);
   });
 
-  it('reads nothing of what is cut short', () => {
+  it('reads nothing of truncated data', () => {
     for (const [, hex] of [...WRITTEN, [null, '82a16101c40162cb4000000000000000'] as const]) {
       const whole = Buffer.from(hex, 'hex');
       for (let end = 0; end < whole.byteLength; end += 1)
@@ -153,7 +153,7 @@ describe('unpack', () => {
     expect(() => unpack(Buffer.from(hex, 'hex'))).toThrow(coded('message-pack-invalid'));
   });
 
-  it('takes 64 levels, and not 65', () => {
+  it('accepts 64 levels, but not 65', () => {
     const nested = (levels: number): Buffer => Buffer.from(`${'91'.repeat(levels - 1)}90`, 'hex');
     expect(unpack(nested(64))).toHaveLength(1);
     expect(() => unpack(nested(65))).toThrow(coded('message-pack-invalid'));

@@ -53,7 +53,7 @@ describe('MultipartReader', () => {
       expect(read([body.subarray(0, at), body.subarray(at)]), `cut at ${at}`).toEqual({ parts, hasEnded: true });
   });
 
-  it('gives nothing of a part that is not complete', () => {
+  it('delivers nothing of an incomplete part', () => {
     for (const [body, parts] of [
       [COUNTED, COUNTED_PARTS],
       [SEARCHED, SEARCHED_PARTS],
@@ -65,13 +65,13 @@ describe('MultipartReader', () => {
     }
   });
 
-  it('gives a part of known length with its last byte', () => {
+  it('delivers a part of known length with its last byte', () => {
     const end = COUNTED.indexOf('\r\n--frame\r\nX-A');
     expect(read([COUNTED.subarray(0, end - 1)]).parts).toHaveLength(0);
     expect(read([COUNTED.subarray(0, end)]).parts).toHaveLength(1);
   });
 
-  it('gives an empty part with the boundary behind it: its length may be wrong', () => {
+  it('delivers an empty part with the boundary behind it, because its length may be wrong', () => {
     expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([]);
     expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n--frame\r\n')]).parts).toEqual([
       [{ 'content-length': '0' }, ''],
@@ -81,7 +81,7 @@ describe('MultipartReader', () => {
     ]);
   });
 
-  it('gives each part memory of its own', () => {
+  it('delivers each part in separate memory', () => {
     const bodies: Buffer[] = [];
     const reader = new MultipartReader({
       boundary: 'frame',
@@ -101,7 +101,7 @@ describe('MultipartReader', () => {
     expect(SEARCHED.includes('xyz')).toBe(true);
   });
 
-  it('refuses a body that is larger than it may be, before it takes the memory', () => {
+  it('refuses a body that is too large before it allocates memory', () => {
     const counted = (length: number): Buffer => bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`);
     expect(read([Buffer.concat([counted(20), Buffer.alloc(20)])], 20).parts).toHaveLength(1);
     expect(() => read([counted(21), bytes('a')], 20)).toThrow(coded('too-large'));
@@ -117,7 +117,7 @@ describe('MultipartReader', () => {
     ).toThrow(coded('too-large'));
   });
 
-  it('reads thousands of tiny parts of one chunk in a time that grows with their number, not with its square', () => {
+  it('reads thousands of tiny parts of one chunk in linear time', () => {
     let parts = 0;
     const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: () => (parts += 1) });
     const body = bytes('--frame\r\n\r\n\r\n'.repeat(50_000));
@@ -128,7 +128,7 @@ describe('MultipartReader', () => {
     expect(parts).toBe(49_999);
   });
 
-  it('takes no memory for a part without a length that is complete in its chunk', () => {
+  it('allocates no memory for a part without a length that is complete in its chunk', () => {
     const before = process.memoryUsage().arrayBuffers;
     const bodies: Buffer[] = [];
     new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: ({ body }) => bodies.push(body) }).read(
@@ -145,7 +145,7 @@ describe('MultipartReader', () => {
     });
   });
 
-  it('refuses what never becomes a part', () => {
+  it('refuses data that never becomes a part', () => {
     const filler = (count: number, byte: string | number = 'a'): Buffer => Buffer.alloc(count, byte);
     expect(read([filler(16 << 10)]).parts).toEqual([]);
     expect(() => read([filler(16 << 10), filler(1)])).toThrow(coded('multipart-invalid'));
@@ -155,7 +155,7 @@ describe('MultipartReader', () => {
     expect(() => read([filler((1 << 20) + (1 << 17), 7)])).toThrow(coded('multipart-invalid'));
   });
 
-  it('gives a JPEG with its last byte, and a broken one up to what is behind it', () => {
+  it('delivers a JPEG with its last byte, and a truncated one up to the next part', () => {
     const jpeg = buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random: createRandom(1) });
     const text = jpeg.toString('latin1');
     const begin = bytes('--frame\r\nContent-Type: image/jpeg\r\n\r\n');
@@ -170,7 +170,7 @@ describe('MultipartReader', () => {
     }
   });
 
-  it('gives headers to the part that they precede, also when something is wrong between', () => {
+  it('assigns headers to the part that follows them, even with faults in between', () => {
     const jpeg = buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random: createRandom(1) });
     const namesOf = (...pieces: Buffer[]): string[] => read(pieces).parts.map(([headers]) => headers['n'] ?? '');
     expect(namesOf(bytes('--other\nN: 1\n\n'), jpeg, bytes('--other\nN: 2\n'), jpeg)).toEqual(['1', '2']);
@@ -186,7 +186,7 @@ describe('MultipartReader', () => {
     ['blanks before the body', '--frame\r\nA: b\r\n\r\n'.concat('\t'.repeat(1000)).repeat(16)],
     ['a body of text', `--frame\r\n\r\n${'text\r\n'.repeat(2700)}`],
     ['data before the first part', '\x01'.repeat(16_000)],
-  ])('does linear work for %s in pieces of one byte', (_name, text) => {
+  ])('takes linear time for %s in chunks of one byte', (_name, text) => {
     const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: () => undefined });
     const all = bytes(text);
     const start = process.cpuUsage();
@@ -197,7 +197,7 @@ describe('MultipartReader', () => {
     expect(process.cpuUsage(start).user / 1000).toBeLessThan(150);
   });
 
-  it('takes no more memory than a picture needs when a length is wrong', () => {
+  it('allocates no more memory than a picture needs if a length is wrong', () => {
     const jpeg = buildJpeg({
       width: 320,
       height: 240,

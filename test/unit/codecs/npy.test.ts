@@ -30,7 +30,7 @@ const BY_NUMPY = Buffer.concat([
 ]);
 
 describe('readNpy', () => {
-  it("reads NumPy's own, and leaves the samples where they are", () => {
+  it("reads NumPy's files without copying the samples", () => {
     const { dtype, shape, data } = readNpy(BY_NUMPY);
     expect({ dtype, shape, data: [...data] }).toEqual({
       dtype: 'uint16',
@@ -115,7 +115,7 @@ describe('readNpy', () => {
     expect(() => readNpy(file(header, [0, 0]))).toThrow(coded('npy-invalid'));
   });
 
-  it('refuses what is cut off anywhere in its head', () => {
+  it('refuses truncated headers of every length', () => {
     for (let length = 0; length < 128; length += 1)
       expect(() => readNpy(BY_NUMPY.subarray(0, length)), `${length} bytes`).toThrow(coded('npy-invalid'));
     expect(readNpy(BY_NUMPY.subarray(0, 128)).data.byteLength).toBe(0);
@@ -127,7 +127,7 @@ describe('readNpy', () => {
     ).toThrow(coded('npy-invalid'));
   });
 
-  it('takes a header of 10000 bytes, and none that is longer', () => {
+  it('accepts a header of 10000 bytes, and none that is longer', () => {
     const padded = (length: number): Buffer =>
       file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }".padEnd(length), [7, 8], [2, 0]);
     const longest = padded(10_000);
@@ -139,7 +139,7 @@ describe('readNpy', () => {
 });
 
 describe('isNpy', () => {
-  it('looks at the first six bytes', () => {
+  it('checks the first six bytes', () => {
     expect(isNpy(BY_NUMPY)).toBe(true);
     expect(isNpy(BY_NUMPY.subarray(0, 6))).toBe(true);
     for (const bytes of [
@@ -153,7 +153,7 @@ describe('isNpy', () => {
 });
 
 describe('encodeNpy', () => {
-  it("writes NumPy's own bytes", () => {
+  it('writes the same bytes as NumPy', () => {
     expect(Buffer.compare(encodeNpy(readNpy(BY_NUMPY)), BY_NUMPY)).toBe(0);
   });
 

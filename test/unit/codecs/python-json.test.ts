@@ -166,14 +166,14 @@ describe('parsePythonJson', () => {
     expect(parsePythonJson(`${'9'.repeat(5000)}.0`)).toBe(Infinity);
   });
 
-  it('reads 64 lists in each other and rejects 65', () => {
+  it('reads 64 nested lists and rejects 65', () => {
     expect(parsePythonJson(nestedText(64))).toEqual(nestedList(64));
     expect(() => parsePythonJson(nestedText(65))).toThrow(coded('json-too-deep'));
     expect(() => parsePythonJson(`${'{"a": '.repeat(65)}1${'}'.repeat(65)}`)).toThrow(coded('json-too-deep'));
     expect(() => parsePythonJson(`${'{"a": ['.repeat(32)}1${']}'.repeat(32)}`)).not.toThrow();
   });
 
-  it('rejects 100 000 lists in each other', () => {
+  it('rejects 100 000 nested lists', () => {
     expect(() => parsePythonJson(nestedText(100_000))).toThrow(coded('json-too-deep'));
     expect(() => parsePythonJson('['.repeat(100_000))).toThrow(coded('json-too-deep'));
   });
@@ -183,7 +183,7 @@ describe('parsePythonJson', () => {
     ['texts and words', '["a", true, null]', 7],
     ['dicts and keys', '{"a": {"b": 1}}', 4 + 4 + 4 + 4 + 1],
     ['empty lists', '[[], []]', 12],
-  ])('counts %s as elements, and rejects more than it may read', (_name, text, count) => {
+  ])('counts %s as elements, and rejects more than the limit', (_name, text, count) => {
     expect(parsePythonJson(text, count)).toEqual(JSON.parse(text));
     expect(() => parsePythonJson(text, count - 1)).toThrow(coded('json-too-large'));
   });
@@ -206,7 +206,7 @@ describe('parsePythonJson', () => {
 });
 
 describe('parsePythonObject', () => {
-  it('reads as many elements as a browser may send, and not one more', () => {
+  it('reads the maximum number of elements of a browser, and not one more', () => {
     // Three of the object itself, four of its key, four of the list.
     const objectOf = (numbers: number): string => `{"a": [${'0,'.repeat(numbers - 1)}0]}`;
     expect(() => parsePythonObject(objectOf((1 << 17) - 11))).not.toThrow();
@@ -214,7 +214,7 @@ describe('parsePythonObject', () => {
     expect(() => parsePythonObject(`{"a": [${'[],'.repeat(300_000)}0]}`)).toThrow(coded('json-too-large'));
   });
 
-  it('says where each value stands', () => {
+  it('returns the position of each value', () => {
     const text = '{"a": 1.0,  "b" :[2, {"a": 3}] ,"c":"x"}';
     const { fields, spans } = parsePythonObject(text);
     expect(fields).toEqual({ a: 1, b: [2, { a: 3 }], c: 'x' });
@@ -225,7 +225,7 @@ describe('parsePythonObject', () => {
     ]);
   });
 
-  it('gives the last of two values of one key, as Python does', () => {
+  it('returns the last of two values of one key, as Python does', () => {
     const { fields, spans } = parsePythonObject('{"a": 1, "a": 22}');
     expect(fields).toEqual({ a: 22 });
     expect(spans.get('a')).toEqual({ start: 14, end: 16 });
@@ -253,12 +253,12 @@ describe('formatPythonJson', () => {
     expect(() => formatPythonJson(-largest - 1n)).toThrow(coded('value-invalid'));
   });
 
-  it('writes 64 lists in each other and rejects 65', () => {
+  it('writes 64 nested lists and rejects 65', () => {
     expect(formatPythonJson(nestedList(64))).toBe(nestedText(64));
     expect(() => formatPythonJson(nestedList(65))).toThrow(coded('value-invalid'));
   });
 
-  it('rejects 100 000 lists in each other, and a list that holds itself', () => {
+  it('rejects 100 000 nested lists, and a list that contains itself', () => {
     expect(() => formatPythonJson(nestedList(100_000))).toThrow(coded('value-invalid'));
     const endless: Value[] = [];
     endless.push(endless);
@@ -273,7 +273,7 @@ describe('formatPythonJson', () => {
     expect(() => formatPythonJson(Array.from({ length: 10_000 }, () => longKey))).toThrow(coded('too-large'));
   });
 
-  it('writes a large text of characters that need escapes without stopping the event loop', () => {
+  it('writes a large text of characters that need escapes without blocking the event loop', () => {
     const start = process.cpuUsage();
     expect(formatPythonJson('\u007f'.repeat(1 << 20)) === `"${'\\u007f'.repeat(1 << 20)}"`).toBe(true);
     // 40 ms; with a callback per character 500 ms.
@@ -308,7 +308,7 @@ describe('formatPythonJson', () => {
 });
 
 describe('parseTypedPythonJson', () => {
-  it('tells floats from integers, and so does what is written of it', () => {
+  it('distinguishes floats from integers, and writes them accordingly', () => {
     const text = '{"a": [2.0, 2, -0.0, 1e+22, 1180591620717411303424, NaN, Infinity, -Infinity], "b": {"c": 0.5}}';
     const value = parseTypedPythonJson(text);
     const float = (number: number): PythonFloat => new PythonFloat(number);

@@ -82,7 +82,7 @@ describe('repairJpeg', () => {
     }
   });
 
-  it('keeps a JPEG with a damaged scan as long as it is, because browsers show a part of it', () => {
+  it('keeps the length of a JPEG with a damaged scan, because browsers show a part of it', () => {
     for (const damage of [Buffer.of(0xff, 0xe5, 0xff, 0xff), Buffer.of(0xff, 0xfe, 0, 9)]) {
       const at = baseline.byteLength >> 1;
       const jpeg = Buffer.concat([baseline.subarray(0, at), damage, baseline.subarray(at)]);
@@ -91,7 +91,7 @@ describe('repairJpeg', () => {
     }
   });
 
-  it('takes linear time for any tail and any filling', () => {
+  it('takes linear time for any trailing bytes and any fill bytes', () => {
     const fillings = [
       [0xff],
       [0xff, 0x00],
@@ -186,7 +186,7 @@ describe('repairJpeg', () => {
         ).toBe(1);
     });
 
-    it('behind other APP1 data, and only of the picture itself', () => {
+    it('behind other APP1 data, and only that of the picture itself', () => {
       const xmp = segment(0xe1, ...Buffer.from('http://ns.adobe.com/xap/1.0/\0<x/>'));
       expect(repairJpeg(withSegments(baseline, xmp, exif(8))).header.orientation).toBe(8);
       expect(repairJpeg(withSegments(baseline, exif(1, { thumbnail: oriented(gray, 6) }))).header.orientation).toBe(1);

@@ -60,13 +60,13 @@ describe('turnUpright', () => {
       expect(Math.abs(after[at(4, 4, 96) + channel]! - before[at(4, 91, 64) + channel]!)).toBeLessThan(4);
   });
 
-  it('turns what is there of a damaged one', async () => {
+  it('turns the intact part of a damaged one', async () => {
     const jpeg = await stored(6);
     const damaged = Buffer.concat([jpeg.subarray(0, -60), jpeg.subarray(-2)]);
     expect(readJpegHeader(await turnUpright(damaged))).toMatchObject(SIZE);
   });
 
-  it('loses nothing that is visible', async () => {
+  it('has no visible loss', async () => {
     const noise = createRandom(7);
     const data = Buffer.from(
       Array.from({ length: 320 * 240 * 3 }, (_, at) => 128 + 90 * Math.sin(at / 700) + 30 * noise()),
@@ -78,7 +78,7 @@ describe('turnUpright', () => {
     expect(10 * Math.log10(255 ** 2 / error)).toBeGreaterThan(45);
   });
 
-  it('refuses what cannot be decoded', async () => {
+  it('refuses a JPEG that cannot be decoded', async () => {
     for (const jpeg of [
       buildJpeg({
         width: 50,
@@ -97,7 +97,7 @@ describe('turnUpright', () => {
     }
   });
 
-  it('turns two at a time, and any number in the end', async () => {
+  it('turns two at a time, and any number in total', async () => {
     const jpegs = await Promise.all(Array.from({ length: 9 }, (_, index) => stored((index % 7) + 2)));
     for (const turned of await Promise.all(jpegs.map(turnUpright))) expect(readJpegHeader(turned)).toMatchObject(SIZE);
   });

@@ -42,7 +42,7 @@ function check(camera: WrongCamera): void {
 
 describe('MultipartReader', () => {
   it(
-    'finds every picture of wrong cameras, with its last byte, once, and whole',
+    'finds every picture of faulty cameras once, completely, and with its last byte',
     { timeout: 30_000 + numRuns * 20 },
     () => {
       fc.assert(fc.property(wrongCameras, check), { numRuns, seed });

@@ -199,7 +199,7 @@ limits: {viewers: {total: 8}}
       `allowHosts: {${Array.from({ length: 10_000 }, (_, index) => `a${index}: 1`).join(',')}}`,
       /^f:1:\d+: the file has too many values/,
     ],
-  ])('refuses %s in a moment', (_what, text, message) => {
+  ])('refuses %s quickly', (_what, text, message) => {
     const fromMs = performance.now();
     expect(problems(text)[0]).toMatch(message);
     expect(performance.now() - fromMs).toBeLessThan(10_000);
@@ -250,7 +250,7 @@ limits: {viewers: {total: 8}}
     expect(message).not.toContain('hush');
   });
 
-  it('knows whether a secret is in the file', () => {
+  it('detects whether the file contains a secret', () => {
     expect(parse('token: abc\n').hasSecrets).toBe(true);
     expect(parse('token: file:secret\nviewToken: ${A}\nport: 80\n', { A: 'a' }).hasSecrets).toBe(false);
   });

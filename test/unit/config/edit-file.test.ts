@@ -84,7 +84,7 @@ describe('editStream', () => {
     expect(edited).toBe("streams:\n  7:\n    source: 'test-pattern:'\n");
   });
 
-  it('keeps the line breaks of Windows', () => {
+  it('keeps Windows line breaks', () => {
     const edited = editStream(
       'port: 1\r\nstreams:\r\n  a:\r\n    source: x\r\n',
       'a',

@@ -24,7 +24,7 @@ describe('keyFolder', () => {
 describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
   const mode = (path: string): number => statSync(path).mode & 0o777;
 
-  it('writes a file for this user alone, in a folder of its own, and removes it', () => {
+  it('writes a file readable only by this user, in a separate folder, and removes it', () => {
     const file = writeKeyFile(join(folder, 'a', 'b'), 8080, 'secret');
     expect(file.path).toBe(join(folder, 'a', 'b', '8080.key'));
     expect([readFileSync(file.path, 'utf8'), mode(file.path), mode(join(folder, 'a', 'b'))]).toEqual([
@@ -45,7 +45,7 @@ describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
     expect([readFileSync(path, 'utf8'), mode(path), mode(folder)]).toEqual(['secret\n', 0o600, 0o700]);
   });
 
-  it('does not write through a link', () => {
+  it('does not follow a link', () => {
     writeFileSync(join(folder, 'target'), 'kept');
     symlinkSync(join(folder, 'target'), join(folder, '8080.key'));
     writeKeyFile(folder, 8080, 'secret');
@@ -55,7 +55,7 @@ describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
     expect(() => writeKeyFile(link, 8081, 'secret')).toThrow(/not a directory of this user/);
   });
 
-  it('leaves the file of a gateway that came later', () => {
+  it('keeps the file of a gateway that started later', () => {
     const first = writeKeyFile(folder, 8080, 'first');
     const second = writeKeyFile(folder, 8080, 'second');
     first.remove();
@@ -64,7 +64,7 @@ describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
     expect(existsSync(second.path)).toBe(false);
   });
 
-  it('throws where nothing can be written, and leaves nothing', () => {
+  it('throws if it cannot write, and leaves nothing', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(() => writeKeyFile(join(folder, 'file', 'gearway'), 8080, 'secret')).toThrow();
     expect(readdirSync(folder)).toEqual(['file']);

@@ -33,7 +33,7 @@ describe('loadOptions', () => {
     expect(await options('port: 1\n')).toEqual({ source: 'test-pattern:', port: 1 });
   });
 
-  it('lets later options precede earlier ones, and those the file', async () => {
+  it('gives later options precedence over earlier ones, and both over the file', async () => {
     expect(await options('port: 1\nhost: localhost\nidle: silence\n', { port: 2, host: '::1' }, { port: 3 })).toEqual({
       source: 'test-pattern:',
       port: 3,
@@ -42,7 +42,7 @@ describe('loadOptions', () => {
     });
   });
 
-  it('replaces the streams by sources, and adds clients and ports to them', async () => {
+  it('replaces the streams with sources, and adds clients and ports to them', async () => {
     expect(await options(STREAMS, { source: ['test-pattern:'] })).toEqual({ source: ['test-pattern:'] });
     expect(
       await options(
@@ -115,7 +115,7 @@ describe('loadOptions', () => {
     expect((error as Error).message.startsWith(`${path}:${line}:${column}: `)).toBe(true);
   });
 
-  it('does not blame the file for other options', async () => {
+  it('does not attribute other options to the file', async () => {
     await expect(load(file('port: 80\n'), { host: '0.0.0.0' })).rejects.toMatchObject({
       name: 'GearwayError',
       code: 'option-invalid',
@@ -173,7 +173,7 @@ describe('readVariables', () => {
     expect(() => readVariables(variables)).toThrow(expect.objectContaining({ code: 'option-invalid' }));
   });
 
-  it('ignores the link to a service that is called gearway, and names misspelled variables', () => {
+  it('ignores the link to a service named gearway, and reports misspelled variables', () => {
     const { given, warnings } = readVariables({
       GEARWAY_PORT: 'tcp://10.0.0.1:8080',
       GEARWAY_PORT_8080_TCP_ADDR: '10.0.0.1',
@@ -189,7 +189,7 @@ describe('readVariables', () => {
 });
 
 describe('readFlags', () => {
-  it('leaves out what is not given, and secrets', () => {
+  it('omits options that are not given, and secrets', () => {
     expect(readFlags({})).toEqual({});
     expect(
       readFlags({ token: 'a', reserve: ['6000=a'], source: ['push:'], 'tls-cert': 'c', insecure: true, port: '7' }),

@@ -44,7 +44,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
 
-  it('takes what is given', () => {
+  it('accepts all given options', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
       host: '0.0.0.0',
@@ -89,7 +89,7 @@ describe('resolveOptions', () => {
     });
   });
 
-  it('reads the cluster, and the streams that others take over', () => {
+  it('reads the cluster, and the streams that other gateways may take over', () => {
     const { cluster, failover } = resolve({ cluster: 'nats://a', failover: ['main'] });
     expect([cluster?.servers, [...failover]]).toEqual([['a:4222'], ['main']]);
     expect(() => resolve({ failover: ['main'] })).toThrow(coded('option-invalid'));
@@ -97,7 +97,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
   });
 
-  it('reads native clients: the port is the identity, unless there is another', () => {
+  it('reads native clients, identified by their port unless another identity is given', () => {
     const { clients } = resolveOptions(
       {
         clients: [
@@ -162,7 +162,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ clients: [client] })).toThrow(coded(code));
   });
 
-  it('takes the ports of a server in multi-clients mode as the virtual ones', () => {
+  it('uses the ports of a server in multi-clients mode as virtual ports', () => {
     expect(resolve({ reservedPorts: { 5577: 'p' } }, [5567, 5577]).virtualPorts.get('main')).toEqual([
       { from: 5567, to: 5567 },
       { from: 5577, to: 5577 },
@@ -179,7 +179,7 @@ describe('resolveOptions', () => {
     ];
     const range = (from: number, to = from): { from: number; to: number } => ({ from, to });
 
-    it('gives each its virtual ports: its own, the common ones, or those of its server', () => {
+    it('assigns each its virtual ports: its own, the common ones, or those of its server', () => {
       const ports = (virtualPorts?: string | readonly string[]): unknown =>
         Object.fromEntries(resolveOptions(virtualPorts === undefined ? {} : { virtualPorts }, streams).virtualPorts);
       expect(ports()).toEqual({ door: [range(6000, 6063)], yard: [range(6000, 6063)], robot: [range(5567)] });
@@ -207,7 +207,7 @@ describe('resolveOptions', () => {
       expect(() => resolveOptions(options, streams)).toThrow(coded('option-invalid'));
     });
 
-    it('makes renditions of all but those that are named, or of none but those', () => {
+    it('makes renditions of all streams except listed ones, or only of those', () => {
       const without = (renditions: readonly string[]): string[] => [
         ...resolveOptions({ renditions }, streams).withoutRenditions,
       ];
@@ -216,14 +216,14 @@ describe('resolveOptions', () => {
       expect(without(['off', 'yard=auto'])).toEqual(['door', 'robot']);
     });
 
-    it('reserves a port that one of them has', () => {
+    it('reserves a port of one of them', () => {
       expect(
         resolveOptions({ virtualPorts: 'door=7000', reservedPorts: { 7000: 'p' } }, streams).reservedPorts,
       ).toEqual(new Map([[7000, 'p']]));
     });
   });
 
-  it('takes streams with their own options, which precede the common ones', () => {
+  it('accepts streams with their own options, which take precedence over the common ones', () => {
     const options: GatewayOptions = {
       start: 'all',
       streams: {
@@ -254,7 +254,7 @@ describe('resolveOptions', () => {
     expect(resolved.clients).toMatchObject([{ stream: 'door', address: { port: 5567 } }]);
   });
 
-  it('takes limits', () => {
+  it('accepts limits', () => {
     expect(resolve({ limits: { viewers: { total: 3 }, snapshots: { perAddress: 2 } } }).limits).toEqual({
       ...DEFAULT_SHARED_LIMITS,
       viewers: { inAll: 3, perAddress: 1024 },
@@ -262,7 +262,7 @@ describe('resolveOptions', () => {
     });
   });
 
-  it('takes a certificate and the key that belongs to it', () => {
+  it('accepts a certificate with its key', () => {
     expect(resolve({ tls: readCertificate() }).tls).toEqual(readCertificate());
     for (const tls of [
       { cert: '', key: '' },
@@ -285,7 +285,7 @@ describe('resolveOptions', () => {
     },
   );
 
-  it('takes ports from 0 to 65535', () => {
+  it('accepts ports from 0 to 65535', () => {
     expect(resolve({ port: 0 }).port).toBe(0);
     expect(resolve({ port: 65_535 }).port).toBe(65_535);
     for (const port of [-1, 65_536, 1.5, NaN]) expect(() => resolve({ port })).toThrow(coded('option-invalid'));
@@ -311,14 +311,14 @@ describe('resolveOptions', () => {
     expect(() => resolve(options)).toThrow(coded('option-invalid'));
   });
 
-  it('takes tokens of 1 to 512 printable characters', () => {
+  it('accepts tokens of 1 to 512 printable characters', () => {
     expect(resolve({ token: '!' }).token).toBe('!');
     expect(resolve({ token: '~'.repeat(512) }).token).toHaveLength(512);
     for (const token of ['', 'a'.repeat(513), 'a b', 'é', 'a\n'])
       expect(() => resolve({ token })).toThrow(coded('option-invalid'));
   });
 
-  it('takes 1 to 4096 virtual ports', () => {
+  it('accepts 1 to 4096 virtual ports', () => {
     expect(resolve({ virtualPorts: '6000-6000' }).virtualPorts.get('main')).toEqual([{ from: 6000, to: 6000 }]);
     expect(resolve({ virtualPorts: '1-4096' }).virtualPorts.get('main')).toEqual([{ from: 1, to: 4096 }]);
     expect(resolve({ virtualPorts: '65535-65535' }).virtualPorts.get('main')).toEqual([{ from: 65_535, to: 65_535 }]);
@@ -367,7 +367,7 @@ describe('resolveOptions', () => {
     ['http://box.lan:8080/a/b/', 'http://box.lan:8080/a/b/'],
     ['https://bücher.example/', 'https://xn--bcher-kva.example/'],
     ['https://[::1]:8443/', 'https://[::1]:8443/'],
-  ])('takes the public URL %s', (publicUrl, href) => {
+  ])('accepts the public URL %s', (publicUrl, href) => {
     expect(resolve({ publicUrl }).publicUrl?.href).toBe(href);
   });
 
@@ -384,7 +384,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ publicUrl })).toThrow(coded('option-invalid'));
   });
 
-  it('takes names with and without a port', () => {
+  it('accepts names with and without a port', () => {
     expect(resolve({ allowHosts: ['box.lan', 'Box.lan:8080', 'bücher.example', 'gearway'] }).allowHosts).toEqual([
       'box.lan',
       'box.lan:8080',
@@ -400,7 +400,7 @@ describe('resolveOptions', () => {
     },
   );
 
-  it('takes proxies by address, range or as loopback', () => {
+  it('accepts proxies by address, range or as loopback', () => {
     const trustProxies = ['127.0.0.1', '::1', '10.0.0.0/8', 'fd00::/8', '192.0.2.1/32', 'loopback'];
     expect(resolve({ trustProxies }).trustProxies).toEqual(trustProxies);
   });

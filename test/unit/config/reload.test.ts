@@ -71,7 +71,7 @@ describe('Reload', () => {
     await expect.poll(() => watched.applied).toEqual([2]);
   });
 
-  it('applies nothing of a file with a fault, and reports its place', async () => {
+  it('applies nothing of an invalid file, and reports the position of the error', async () => {
     const file = join(folder, 'gateway.yaml');
     writeFileSync(file, yaml(1));
     using watched = await watch(file);

@@ -45,7 +45,7 @@ function mount(at: string, ...options: string[]): Disposable | null {
 }
 
 describe('readVersion', () => {
-  it('reads the bytes, one more than the maximum, and tells versions of equal content apart', async () => {
+  it('reads one byte more than the maximum, and distinguishes versions of equal content', async () => {
     const first = await readVersion(file, 1000);
     expect(first.bytes.toString()).toBe(OLD);
     expect((await readVersion(file, 3)).bytes).toHaveLength(4);
@@ -64,7 +64,7 @@ describe('replaceFile', () => {
     expect(readdirSync(folder)).toEqual(['gateway.yaml']);
   });
 
-  it('replaces the target of a symbolic link, and not the link', async () => {
+  it('replaces the target of a symbolic link, not the link', async () => {
     renameSync(file, join(folder, 'real.yaml'));
     symlinkSync('real.yaml', file);
     await replace();
@@ -91,14 +91,14 @@ describe('replaceFile', () => {
     ['a file that is a mount', 'EBUSY', (code) => ({ rename: () => Promise.reject(failure(code)) })],
     ['a file that has disappeared', 'ENOENT', (code) => ({ realpath: (() => Promise.reject(failure(code))) as never })],
     ['an unknown error', 'EIO', (code) => ({ rename: () => Promise.reject(failure(code)) })],
-  ])('keeps the old file and says why with %s', async (_what, code, fail) => {
+  ])('keeps the old file and reports why with %s', async (_what, code, fail) => {
     const error: unknown = await replace({ ...SYSTEM_FILES, ...fail(code) }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'config-not-written', cause: { code } });
     expect(readFileSync(file, 'utf8')).toBe(OLD);
     expect(readdirSync(folder)).toEqual(['gateway.yaml']);
   });
 
-  it('keeps the old file on a disk that is really full', async ({ skip }) => {
+  it('keeps the old file on a full disk', async ({ skip }) => {
     using disk = mount(join(folder, 'disk'), '-t', 'tmpfs', '-o', 'size=64k', 'none');
     if (disk === null) skip('mounting needs more rights');
     file = join(folder, 'disk', 'gateway.yaml');
@@ -108,7 +108,7 @@ describe('replaceFile', () => {
     expect(readdirSync(join(folder, 'disk'))).toEqual(['gateway.yaml']);
   });
 
-  it('keeps the old file on a disk that is really read-only', async ({ skip }) => {
+  it('keeps the old file on a read-only disk', async ({ skip }) => {
     const at = join(folder, 'disk');
     using disk = mount(at, '-t', 'tmpfs', '-o', 'size=1m', 'none');
     if (disk === null) skip('mounting needs more rights');
@@ -119,7 +119,7 @@ describe('replaceFile', () => {
     expect(readFileSync(file, 'utf8')).toBe(OLD);
   });
 
-  it('refuses a file that is a mount of its own', async ({ skip }) => {
+  it('refuses a file that is mounted alone', async ({ skip }) => {
     const mounted = spawnSync('mount', ['--bind', file, file]);
     if (mounted.status !== 0) skip('mounting needs more rights');
     try {
@@ -132,7 +132,7 @@ describe('replaceFile', () => {
 
   /** Steps of a write, in order: the process is killed when it is about to do each. */
   it.each(['open', 'writeFile', 'half', 'sync', 'stat', 'rename', 'end'])(
-    'leaves a whole file when the process is killed at the step %s',
+    'leaves a complete file if the process is killed at the step %s',
     async (step) => {
       const child = spawn(process.execPath, [
         '--input-type=module',

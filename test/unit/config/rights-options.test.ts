@@ -29,7 +29,7 @@ describe('parseExpiry', () => {
 });
 
 describe('checkStreamName', () => {
-  it('refuses patterns, which would be taken for names', () => {
+  it('refuses patterns, which would be treated as names', () => {
     expect(() => checkStreamName('door')).not.toThrow();
     for (const text of ['', '*', 'a b', 'door?', 'x'.repeat(65)]) expect(() => checkStreamName(text)).toThrow(invalid);
   });
@@ -57,7 +57,7 @@ describe('resolveNamedTokens', () => {
     ['no viewers', { limits: { viewers: 0 } }, 'limits'],
     ['a bit rate that shows nothing', { limits: { bitrate: '1k' } }, 'limits'],
     ['a token instead of its hash', { hash: 'gw_secret' }, 'hash'],
-  ])('refuses %s, and names its place', (_name, settings, key) => {
+  ])('refuses %s, and reports its position', (_name, settings, key) => {
     expect(() => resolve(settings)).toThrow(
       expect.objectContaining({
         code: 'option-invalid',
@@ -66,7 +66,7 @@ describe('resolveNamedTokens', () => {
     );
   });
 
-  it('refuses the names of other identities, and one port for two tokens', () => {
+  it('refuses names of built-in identities, and one port for two tokens', () => {
     expect(() => resolve({}, 'token')).toThrow(invalid);
     const arm = { hash: HASH, rights: ['view', 'return'], port: 6000 } as const;
     expect(() => resolveNamedTokens({ arm, leg: arm }, RANGES, new Map())).toThrow(

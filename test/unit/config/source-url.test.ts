@@ -19,7 +19,7 @@ describe('parseSourceUrl', () => {
     ['kind:rtsp://camera/s?channel=1?fps=5', 'rtsp://camera/s?channel=1', { fps: '5' }],
     ['kind:rtsp://camera/s?fps=5', 'rtsp://camera/s', { fps: '5' }],
     ['kind:x?fps=a%26b+c', 'x', { fps: 'a&b c' }],
-  ])('takes %s apart', (url, target, options) => {
+  ])('parses %s', (url, target, options) => {
     expect(parseSourceUrl(url, KNOWN)).toEqual({ target, options: new Map(Object.entries(options)) });
   });
 

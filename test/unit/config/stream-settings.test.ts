@@ -86,7 +86,7 @@ describe('nameStreams', () => {
     };
   };
 
-  it('gives a stream the options that are listed elsewhere', () => {
+  it('moves options that are listed elsewhere to their stream', () => {
     expect(
       name({
         port: 1,
@@ -131,7 +131,7 @@ describe('nameStreams', () => {
         idle: 'silence',
       },
     ],
-  ])('changes nothing in the meaning of %s', (_what, options) => {
+  ])('does not change the meaning of %s', (_what, options) => {
     expect(resolve(name(options))).toEqual(resolve(options));
   });
 });

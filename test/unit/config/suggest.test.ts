@@ -11,11 +11,11 @@ describe('suggest', () => {
     ['VIRTUALPORTS', 'virtualPorts'],
     ['prot', 'port'],
     ['on_close', 'onClose'],
-  ])('takes %s for %s', (text, name) => {
+  ])('suggests for %s %s', (text, name) => {
     expect(suggest(text, NAMES)).toBe(name);
   });
 
-  it.each(['', 'x', 'xylophone', 'camera', 's'.repeat(100_000)])('finds nothing like %.20s', (text) => {
+  it.each(['', 'x', 'xylophone', 'camera', 's'.repeat(100_000)])('suggests nothing for %.20s', (text) => {
     expect(suggest(text, NAMES)).toBeNull();
   });
 });

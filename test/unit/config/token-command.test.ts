@@ -31,7 +31,7 @@ async function run(
 }
 
 describe('gearway token', () => {
-  it('prints a token, and lines by which it is found', async () => {
+  it('prints a token, and lines with which it is recognized', async () => {
     const { token, table, text } = await run(
       'arm --rights view,return --streams robot,door --port 6007 --expires 2037-01-31'.split(' '),
     );
@@ -45,7 +45,7 @@ describe('gearway token', () => {
     expect(text.slice(text.indexOf('tokens:'))).not.toContain(token);
   });
 
-  it('grants viewing all streams by default, and takes names that YAML would read as numbers', async () => {
+  it('grants viewing all streams by default, and accepts names that YAML would read as numbers', async () => {
     expect((await run([])).settings).toMatchObject({ viewer: { rights: ['view'] } });
     expect((await run(['0815'])).settings).toMatchObject({ '0815': { rights: ['view'] } });
   });

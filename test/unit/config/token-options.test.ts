@@ -26,11 +26,11 @@ const read = (flags: Partial<TokenFlags>, environment: Record<string, string> = 
   readTokens({ reserve: [], ...flags }, environment);
 
 describe('readTokens', () => {
-  it('is empty where nothing is given', () => {
+  it('is empty if nothing is given', () => {
     expect(read({})).toEqual({ options: { reservedPorts: {} }, warnings: [] });
   });
 
-  it('takes each secret from a flag, a file, or a variable', () => {
+  it('reads each secret from a flag, a file, or a variable', () => {
     const all = { token: 't', viewToken: 'v', publishToken: 'p', reservedPorts: { 6001: 'a=b', 6002: '#' } };
     expect(
       read({ token: 't', 'view-token': 'v', 'publish-token': 'p', reserve: ['6001=a=b', '6002=#'] }).options,
@@ -57,7 +57,7 @@ describe('readTokens', () => {
     ).toEqual(all);
   });
 
-  it('removes one line break, and keeps what resolveOptions shall refuse', () => {
+  it('removes one line break, and keeps characters that resolveOptions refuses', () => {
     expect(read({ 'token-file': file('t\n\n') }).options.token).toBe('t\n');
     expect(read({ 'token-file': file(' t') }).options.token).toBe(' t');
     expect(read({ 'token-file': file('') }).options.token).toBe('');

@@ -5,7 +5,7 @@ const tooMuch: unknown = expect.objectContaining({ name: 'GearwayError', code: '
 const LIMITS: InputLimits = { messagesPerSecond: 10, bytesPerSecond: 1000, elementsPerSecond: 100 };
 
 describe('InputBudget', () => {
-  it('limits messages, bytes and elements each by itself', () => {
+  it('limits messages, bytes and elements separately', () => {
     const budget = new InputBudget(LIMITS);
     for (let index = 0; index < 10; index += 1) budget.spendMessage(0);
     expect(() => budget.spendMessage(0)).toThrow(tooMuch);
@@ -21,7 +21,7 @@ describe('InputBudget', () => {
     expect(budget.availableElements(9000)).toBe(100);
   });
 
-  it('counts for the address as well, and gives back to both', () => {
+  it('counts for the address as well, and refunds both', () => {
     const address = new InputBudget({ ...LIMITS, messagesPerSecond: 3 });
     const [first, second] = [new InputBudget(LIMITS, address), new InputBudget(LIMITS, address)];
     first.spendMessage(0);
@@ -37,7 +37,7 @@ describe('InputBudget', () => {
     expect(second.availableElements(0)).toBe(30);
   });
 
-  it('takes another rate of bytes', () => {
+  it('accepts another byte rate', () => {
     const budget = new InputBudget(LIMITS);
     budget.spendBytes(2000, 0);
     budget.allowBytes(10_000);
@@ -47,7 +47,7 @@ describe('InputBudget', () => {
 });
 
 describe('AddressBudgets', () => {
-  it('gives an address the same budget again after it has reconnected', () => {
+  it('keeps the budget of an address that reconnects', () => {
     const budgets = new AddressBudgets(LIMITS, () => 0);
     budgets.join('a').spendElements(100, 0);
     budgets.leave('a');
@@ -55,7 +55,7 @@ describe('AddressBudgets', () => {
     expect(budgets.join('b').availableElements(0)).toBe(100);
   });
 
-  it('keeps no more than its connections and the latest addresses', () => {
+  it('keeps only budgets of connections and of the latest addresses', () => {
     let nowMs = 0;
     const budgets = new AddressBudgets(LIMITS, () => nowMs);
     budgets.join('stays');

@@ -31,7 +31,7 @@ describe('LargeMessages', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
   afterEach(() => void vi.useRealTimers());
 
-  it('limits those of an address to 24 MiB; the oldest goes on, and the others when it is complete', async () => {
+  it('limits those of an address to 24 MiB: the oldest continues, the others when it is complete', async () => {
     const messages = new LargeMessages();
     const all = Array.from({ length: 5 }, () => join(messages, 'a'));
     expect(all.map((each) => receive(each, 6 * MIB))).toEqual([true, true, true, true, false]);
@@ -60,7 +60,7 @@ describe('LargeMessages', () => {
     expect(receive(all[9]!, 1)).toBe(true);
   });
 
-  it('counts a message over its fragments and chunks, without the pings in between, and lets small ones pass', () => {
+  it('counts all fragments and chunks of a message without pings, and does not limit small ones', () => {
     const messages = new LargeMessages();
     expect(receive(join(messages, 'a'), 24 * MIB)).toBe(true);
     const sender = join(messages, 'a');
@@ -77,7 +77,7 @@ describe('LargeMessages', () => {
     expect(receive(sender, 100 << 10)).toBe(false);
   });
 
-  it('ends a message that takes more than 10 s, only while others wait, which are not taken for silent', async () => {
+  it('ends a message that takes more than 10 s only while others wait, which do not count as silent', async () => {
     const messages = new LargeMessages();
     const slow = join(messages, 'a');
     receive(slow, 24 * MIB);
@@ -94,7 +94,7 @@ describe('LargeMessages', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('does not count the time for which a message waited', async () => {
+  it('does not count the waiting time of a message', async () => {
     const messages = new LargeMessages();
     const slow = join(messages, 'a');
     const [first, second] = [join(messages, 'a'), join(messages, 'a')];
@@ -109,7 +109,7 @@ describe('LargeMessages', () => {
     expect(first.told.at(-1)).toMatch(/^a message of more than 256 KiB took more than 10 s/);
   });
 
-  it('does not stop a connection whose last chunk completes the message for which it would have to wait', () => {
+  it('does not pause a connection whose last chunk completes the message', () => {
     const messages = new LargeMessages();
     receive(join(messages, 'a'), 24 * MIB);
     const sender = join(messages, 'a');

@@ -92,7 +92,7 @@ describe('meterInput', () => {
     expect(open.counts.pings).toBeLessThanOrEqual((24 << 10) / 6);
   });
 
-  it('reads the close of a peer that has sent little', async () => {
+  it('receives the close frame of a peer that has sent little', async () => {
     await using open = await setUp();
     closeWebSocket(open.socket, 4000, 'text');
     open.peer.write(PINGS.subarray(0, 6000));

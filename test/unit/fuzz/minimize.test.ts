@@ -8,11 +8,11 @@ describe('minimize', () => {
     expect(await minimize(numbers, async (some) => some.includes(23), 100)).toEqual([23]);
   });
 
-  it('finds two that fail together', async () => {
+  it('finds two items that fail together', async () => {
     expect(await minimize(numbers, async (some) => some.includes(3) && some.includes(31), 200)).toEqual([3, 31]);
   });
 
-  it('keeps everything when nothing smaller fails, and stops in time', async () => {
+  it('keeps everything if nothing smaller fails, and stops in time', async () => {
     let runs = 0;
     const result = await minimize(
       numbers,

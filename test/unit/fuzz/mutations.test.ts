@@ -19,7 +19,7 @@ describe('mutate', () => {
     expect(mutate(bytes, [change]).toString()).toBe(expected);
   });
 
-  it('takes bytes of any length, leaves its input alone and stays small', () => {
+  it('accepts bytes of any length, does not change its input, and returns small output', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), mutations, (input, changes) => {
         const before = Buffer.from(input);

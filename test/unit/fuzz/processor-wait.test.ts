@@ -25,7 +25,7 @@ describe('at', () => {
 });
 
 describe('ProcessorWait', () => {
-  it('reads the scheduler of a process that runs', () => {
+  it("reads the scheduler's record of a running process", () => {
     using wait = new ProcessorWait(process.pid);
     const fromMs = performance.now();
     wait.sample();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../fuzz/random.ts';
 
 describe('Random', () => {
-  it('gives the same sequence for the same key', () => {
+  it('returns the same sequence for the same key', () => {
     const draw = (random: Random): unknown[] => [
       random.uint32(),
       random.next(),

@@ -28,7 +28,7 @@ describe('regress', () => {
     expect(slopeError / 3.182).toBeCloseTo(0.3054, 2);
   });
 
-  it('knows nothing of the error of two points', () => {
+  it('returns no error for two points', () => {
     expect(
       regress([
         [0, 0],
@@ -61,7 +61,7 @@ describe('isFlat', () => {
     expect(isFlat(noisy, 0)).toBe(true);
   });
 
-  it('ignores a rise below what matters', () => {
+  it('ignores a rise below the threshold', () => {
     expect(isFlat(rising, 1)).toBe(true);
   });
 });

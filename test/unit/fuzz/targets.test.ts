@@ -38,14 +38,14 @@ describe.each(TARGET_NAMES.filter((name) => name !== 'decoders'))('target %s', (
   const inputs = (seed: number): string[] =>
     Array.from({ length: 40 }, (_, number) => formatScripts(target.create(new Random(seed, name, number), WORLD)));
 
-  it('makes the same inputs of the same seed, and others of another', () => {
+  it('generates the same inputs for the same seed, and other inputs for another', () => {
     const first = inputs(5);
     expect(inputs(5)).toEqual(first);
     expect(inputs(6)).not.toEqual(first);
     expect(new Set(first).size).toBeGreaterThan(35);
   });
 
-  it('makes inputs that survive being stored', () => {
+  it('generates inputs that can be stored', () => {
     const scripts = target.create(new Random(1, name, 1), WORLD);
     expect(formatScripts(parseScripts(formatScripts(scripts)))).toBe(formatScripts(scripts));
     expect(scripts.flatMap(({ steps }) => steps).some(({ kind }) => kind === 'send')).toBe(true);
@@ -63,7 +63,7 @@ describe.each(TARGET_NAMES.filter((name) => name !== 'decoders'))('target %s', (
 });
 
 describe('http target', () => {
-  it('reports a success that must have been refused, and an error of the server', () => {
+  it('reports a success that should have been refused, and a server error', () => {
     const target = createTarget('http', samples);
     const script = { what: 'x', port: 1, from: '127.0.0.1', steps: [], lingerMs: 0, notes: { forbidden: 'no token' } };
     const outcome = (text: string) => ({
@@ -80,7 +80,7 @@ describe('http target', () => {
     expect(target.judge?.({ ...script, notes: {} }, outcome('HTTP/1.1 503 Busy\r\n\r\n'), WORLD)).toBeNull();
   });
 
-  it('never disconnects the clients of the harness, nor lists a client on another machine', () => {
+  it('never disconnects the clients of the harness, and never lists a client on another machine', () => {
     const target = createTarget('http', samples);
     for (let number = 0; number < 300; number += 1) {
       for (const { steps } of target.create(new Random(9, 'http', number), WORLD)) {
@@ -117,7 +117,7 @@ describe('damageJpeg', () => {
 });
 
 describe('scanBomb', () => {
-  it('has as many scans as it is told', () => {
+  it('has the requested number of scans', () => {
     const scans = (bytes: Buffer): number => bytes.toString('latin1').split('\xff\xda').length - 1;
     expect(scans(scanBomb(512, 512, 100))).toBe(101);
   });

@@ -104,7 +104,7 @@ describe('LinkDirection', () => {
     expect(bytesOf(flow.deliveries)).toBe(1_000_000);
   });
 
-  it('carries nothing during an outage, and all of it behind', () => {
+  it('delivers nothing during an outage, and everything afterwards', () => {
     const link = create({ bitsPerSecond: 0, queueBytes: PACKET });
     const flow = open(link);
     flow.write(3 * PACKET);
@@ -118,7 +118,7 @@ describe('LinkDirection', () => {
     expect(bytesOf(flow.deliveries)).toBe(3 * PACKET);
   });
 
-  it('delivers nothing during a stall, and all that came meanwhile behind it', () => {
+  it('delivers nothing during a stall, and afterwards everything that was sent meanwhile', () => {
     const link = create({ bitsPerSecond: 1e6 });
     const flow = open(link);
     link.stall(300);
@@ -153,7 +153,7 @@ describe('LinkDirection', () => {
     expect(times(8)).not.toEqual(first);
   });
 
-  it('passes an end of no bytes on behind all others, and nothing of a closed flow', () => {
+  it('forwards the end of a connection after all bytes, and nothing of a closed flow', () => {
     const link = create({ bitsPerSecond: 1e6, delayMs: 10 });
     const [ended, closed] = [open(link), open(link)];
     ended.write(10_000);

@@ -36,7 +36,7 @@ async function readAll(socket: Socket): Promise<Buffer> {
 }
 
 describe('ShapedRelay', () => {
-  it('passes every byte in both directions, and the end behind them', async () => {
+  it('forwards every byte in both directions, and then the end', async () => {
     await using server = await echo();
     await using relay = await ShapedRelay.start(
       server.port,
@@ -49,7 +49,7 @@ describe('ShapedRelay', () => {
     expect([relay.up.carriedBytes, relay.down.carriedBytes]).toEqual([400_000, 400_000]);
   });
 
-  it('takes the time that the link needs', async () => {
+  it('takes as long as the link requires', async () => {
     await using server = await echo();
     await using relay = await ShapedRelay.start(server.port, {
       up: { bitsPerSecond: 1e6, delayMs: 30 },
@@ -73,7 +73,7 @@ describe('ShapedRelay', () => {
     await closed;
   });
 
-  it('closes the connection of a server that is not there', async () => {
+  it('closes the connection if there is no server', async () => {
     const { port } = await (async () => {
       await using gone = await echo();
       return { port: gone.port };
@@ -84,7 +84,7 @@ describe('ShapedRelay', () => {
     await once(socket, 'close');
   });
 
-  it('disconnects everybody when it is disposed of', async () => {
+  it('disconnects all clients when it is disposed of', async () => {
     await using server = await echo();
     let closed: Promise<unknown>;
     {

@@ -51,7 +51,7 @@ describe('basicCredential', () => {
 });
 
 describe('bearerToken', () => {
-  it('is what follows Bearer', () => {
+  it('is the text after Bearer', () => {
     expect(bearerToken('Bearer s3cret')).toBe('s3cret');
     expect(bearerToken('bearer s3cret')).toBe('s3cret');
     expect(bearerToken('Basic OnMzY3JldA==')).toBeUndefined();
@@ -109,11 +109,11 @@ describe('Access.authorize', () => {
     ['no token where one is required', tokens, undefined, []],
     ['an unknown token where one is required', tokens, 'x', []],
     ['an administrator key that is not set', tokens, 'k', []],
-  ])('gives %s its rights', (_name, options, token, expected) => {
+  ])('grants %s its rights', (_name, options, token, expected) => {
     expect(rights(options, token)).toEqual(expected);
   });
 
-  it('names the principal, and the port of a port token', () => {
+  it('returns the principal, and the port of a port token', () => {
     const asked = new Access({ ...OPTIONS, ...tokens });
     expect(authorize(asked, 'r', 'view')).toMatchObject({
       allowed: true,
@@ -128,7 +128,7 @@ describe('Access.authorize', () => {
     ['x', 'view', 'token-wrong'],
     ['v', 'publish', 'right-missing'],
     ['p', 'view', 'right-missing'],
-  ])('tells why: token %s for %s is %s', (token, right, cause) => {
+  ])('gives the reason: token %s for %s is %s', (token, right, cause) => {
     expect(authorize(new Access({ ...OPTIONS, ...tokens }), token, right)).toMatchObject({
       allowed: false,
       cause,
@@ -283,7 +283,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     },
   );
 
-  it('is told what ended its trust, in what fits a WebSocket close', () => {
+  it('gets a reason that fits into a WebSocket close', () => {
     for (const sender of [
       { ...HERE, headers: { ...HERE.headers, [FORWARDED.reduce((a, b) => (a.length > b.length ? a : b))]: 'x' } },
       { ...HERE, peer: '203.0.113.7' },

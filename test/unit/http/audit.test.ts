@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const OPTIONS: GatewayOptions = { port: 0, source: 'push:', token: 'adm1n', viewToken: 'w4tch' };
 
 describe('GET /api/audit', () => {
-  it('lists changes with their sender and result, also refused ones, and return data; the file has the same', async () => {
+  it('lists changes with sender and result, including refused ones, and return data, like the file', async () => {
     const file = join(folder, 'audit.jsonl');
     await using gateway = await createGateway({ ...OPTIONS, auditLog: file });
     const { url } = await gateway.listen();
@@ -62,7 +62,7 @@ describe('GET /api/audit', () => {
     expect(lines.join()).not.toMatch(/adm1n|w4tch/);
   });
 
-  it('has a change whose sender has disconnected before the answer', async () => {
+  it('records a change whose sender has disconnected before the response', async () => {
     await using gateway = await createGateway(OPTIONS);
     const { url } = await gateway.listen();
     const body = JSON.stringify({ source: 'push:' });

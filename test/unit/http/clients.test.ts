@@ -47,7 +47,7 @@ async function decode(
 }
 
 describe('POST /api/streams/NAME/clients', () => {
-  it('lists a native client, which DELETE takes off the list', async () => {
+  it('lists a native client, which DELETE removes', async () => {
     await using gateway = await start();
     const [port] = (await freePorts(1)) as [number];
     const response = await post(gateway.clients, `tcp://127.0.0.1:${port}?pattern=0`, administer(gateway));
@@ -85,7 +85,7 @@ describe('POST /api/streams/NAME/clients', () => {
     ['the same, written otherwise', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
     ['a listed port', 'tcp://127.0.0.1:65530', 409, 'port-taken'],
     ['a reserved port', 'tcp://127.0.0.1:65529?id=6001', 409, 'port-taken'],
-  ])('refuses %s with a sentence', async (_what, address, status, code) => {
+  ])('refuses %s with a message', async (_what, address, status, code) => {
     await using gateway = await start({ clients: ['tcp://127.0.0.1:65530'], reservedPorts: { 6001: 'arm' } });
     const response = await post(gateway.clients, address, administer(gateway));
     expect(response.status).toBe(status);
@@ -102,7 +102,7 @@ describe('POST /api/streams/NAME/clients', () => {
     expect(gateway.stream.clients).toMatchObject([{ port: 6000, kind: 'web', returnData: 1 }]);
   });
 
-  it('takes an address of 1024 characters and no longer one', async () => {
+  it('accepts an address of 1024 characters, and none that is longer', async () => {
     await using gateway = await start();
     const address = (length: number): string =>
       `tcp://127.0.0.1:65530?id=${'0'.repeat(length - 30)}65530`.padEnd(length, '0').slice(0, length);
@@ -116,7 +116,7 @@ describe('POST /api/streams/NAME/clients', () => {
     });
   });
 
-  it('lists 256 native clients and no more', async () => {
+  it('lists at most 256 native clients', async () => {
     await using gateway = await start();
     for (let port = 20_000; port < 20_255; port += 1) gateway.stream.addClient(`tcp://127.0.0.1:${port}`);
     expect((await post(gateway.clients, 'tcp://127.0.0.1:20255', administer(gateway))).status).toBe(201);
@@ -124,7 +124,7 @@ describe('POST /api/streams/NAME/clients', () => {
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'too-many' }]);
   });
 
-  it('refuses a body that is no JSON, and one that is too long', async () => {
+  it('refuses a body that is not JSON, and one that is too long', async () => {
     await using gateway = await start();
     const send = async (body: string, type: string): Promise<unknown[]> => {
       const response = await fetch(gateway.clients, {
@@ -140,7 +140,7 @@ describe('POST /api/streams/NAME/clients', () => {
     expect(await send('null', 'application/json')).toEqual([400, 'address-invalid']);
   });
 
-  it('needs the right to administer, and a stream that is there', async () => {
+  it('requires the right to administer, and an existing stream', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look', reservedPorts: { 6000: 'arm' } });
     const status = async (token: string, url = gateway.clients): Promise<number> =>
       (await post(url, 'tcp://127.0.0.1:65530', { authorization: `Bearer ${token}` })).status;
@@ -150,7 +150,7 @@ describe('POST /api/streams/NAME/clients', () => {
     expect(await status('s3cret')).toBe(201);
   });
 
-  it('is open to pages of listed origins, and to no others', async () => {
+  it('is accessible to pages of listed origins only', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     const preflight = await fetch(gateway.clients, {
       method: 'OPTIONS',
@@ -177,7 +177,7 @@ describe('POST /api/streams/NAME/clients', () => {
 });
 
 describe('GET /api/streams/NAME/clients/ID/return', () => {
-  it('gives a value as its sender wrote it, until there is none', async () => {
+  it('returns a value as its sender wrote it, until there is none', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     const url = `${gateway.clients}/web-1/return`;
@@ -200,7 +200,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     expect((await fetch(url)).status).toBe(404);
   });
 
-  it('gives a JPEG byte for byte, and smaller where a width is asked for', async () => {
+  it('returns a JPEG unmodified, or scaled to the requested width', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     const jpeg = await encodeJpeg({
@@ -230,7 +230,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     });
   });
 
-  it('gives an array of image shape as a PNG with its colours', async () => {
+  it('returns an array with the shape of an image as a PNG with its colours', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     // Blue and green, as OpenCV has them.
@@ -245,7 +245,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     expect((await fetch(`${gateway.clients}/web-1/return`, { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('refuses an array that is no picture, whose description stays in the status', async () => {
+  it('refuses an array that is not a picture; its description stays in the status', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     for (const shape of [[6], [0, 6], [1, 3, 2], [1, 2, 3, 1], [16_385, 1]]) {
@@ -262,7 +262,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     expect((await fetch(`${gateway.clients}/web-1/return`)).status).toBe(200);
   });
 
-  it('counts a version that changes with the data, and not when the same is returned again', async () => {
+  it('has a version that changes with the data, but not when the same data is returned again', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     const version = (): number => (gateway.stream.clients[0]!.returnData as { version: number }).version;
@@ -276,7 +276,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     expect((await decode(await fetch(`${gateway.clients}/web-1/return`))).height).toBe(2);
   });
 
-  it('says what is not there', async () => {
+  it('reports what does not exist', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway, { spectate: true });
     expect(viewer).toBeDefined();
@@ -291,7 +291,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
       expect(await code(`main/clients/web-1/return?width=${width}`), width).toEqual([400, 'query-invalid']);
   });
 
-  it('needs the right to view, and the token as all of the API', async () => {
+  it('requires the right to view, and the token like the rest of the API', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
     await using viewer = await seat(gateway, { token: 's3cret' });
     await viewer.return({ kind: 'value', value: 1 });
@@ -305,7 +305,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     ]).toEqual([401, 401, 200, 200]);
   });
 
-  it('is open to pages of listed origins, and to no others', async () => {
+  it('is accessible to pages of listed origins only', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     await using viewer = await seat(gateway);
     await viewer.return({ kind: 'value', value: 1 });

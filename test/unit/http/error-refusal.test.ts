@@ -18,7 +18,7 @@ describe('refusalOf', () => {
   });
 
   it.each(['EINVAL', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENODEV'])(
-    "of the system's %s is a sentence about the address, and no fault",
+    'of the system error %s is a sentence about the address, not an internal error',
     (code) => {
       const refusal = refusalOf(system(code));
       expect(refusal).toMatchObject({ status: 400, code: 'address-invalid' });
@@ -27,7 +27,7 @@ describe('refusalOf', () => {
   );
 
   it.each([system('EIO'), system('EMFILE'), new TypeError('x is not a function'), 'thrown text', null])(
-    'is none of a fault: %s',
+    'does not exist for an internal error: %s',
     (error) => {
       expect(refusalOf(error)).toBeNull();
     },

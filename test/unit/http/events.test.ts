@@ -37,7 +37,7 @@ async function connectAndLeave(url: string): Promise<void> {
 }
 
 describe('GET /api/events', () => {
-  it('tells what was, and what happens, as server-sent events', async () => {
+  it('sends past and new events as server-sent events', async () => {
     await using gateway = await start();
     const response = await fetch(`${gateway.url}/api/events`);
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
@@ -53,7 +53,7 @@ describe('GET /api/events', () => {
     expect(later).toMatch(/^retry: 1000\n\nid: 2\nevent: disconnect\n/);
   });
 
-  it('wants the token, and ends with the gateway', async () => {
+  it('requires the token, and ends with the gateway', async () => {
     const gateway = await start({ token: 's3cret', viewToken: 'look' });
     expect((await fetch(`${gateway.url}/api/events`)).status).toBe(401);
     const response = await fetch(`${gateway.url}/api/events`, { headers: { authorization: 'Bearer look' } });
@@ -62,7 +62,7 @@ describe('GET /api/events', () => {
     await expect(textUntil(response, 'never')).rejects.toThrow();
   });
 
-  it('serves 16 followers of one address, refuses one more with 429, and frees the share of one that left', async () => {
+  it('serves 16 followers of one address, refuses one more with 429, and releases the share of one that left', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     const following = await Promise.all(Array.from({ length: 16 }, () => fetch(`${gateway.url}/api/events`)));
     expect(following.map(({ status }) => status)).toEqual(Array.from({ length: 16 }, () => 200));
@@ -75,7 +75,7 @@ describe('GET /api/events', () => {
     await expect.poll(async () => (await fetch(`${gateway.url}/api/events`)).status).toBe(200);
   });
 
-  it('serves 64 followers in all, and refuses one more with 503', async () => {
+  it('serves 64 followers in total, and refuses one more with 503', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     const following = [2, 3, 4, 5].flatMap((address) =>
       Array.from({ length: 16 }, () => hold(`${gateway.url}/api/events`, `192.0.2.${address}`)),
@@ -105,7 +105,7 @@ describe('followers of GET /api/events', () => {
     return peer;
   };
 
-  it('that do not read are disconnected, and their places are free again; those that read stay', async () => {
+  it('that do not read are disconnected, which releases their shares; those that read stay connected', async () => {
     await using server = await serve(1000);
     const stuck = await Promise.all(
       Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress - 1 }, () => following(server.url)),
@@ -180,7 +180,7 @@ describe('followers of GET /api/events', () => {
       .toBe(DEFAULT_SHARED_LIMITS.eventFollowers.perAddress);
   }, 60_000);
 
-  it('are none for HEAD', async () => {
+  it('do not include HEAD requests', async () => {
     await using server = await serve(30_000);
     for (let count = 0; count < 70; count += 1)
       expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
@@ -189,7 +189,7 @@ describe('followers of GET /api/events', () => {
 });
 
 describe('GET /api/events of an administrator', () => {
-  it('is answered when holders of the view token follow as often as they may', async () => {
+  it('is accepted while holders of the view token use all other shares', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
     const follow = async (token: string): Promise<number> =>
       (await fetch(`${gateway.url}/api/events`, { headers: { authorization: `Bearer ${token}` } })).status;
@@ -200,7 +200,7 @@ describe('GET /api/events of an administrator', () => {
 });
 
 describe('DELETE /api/streams/NAME/clients/ID', () => {
-  it('sends a client away', async () => {
+  it('disconnects a client', async () => {
     await using gateway = await start();
     const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/main/ws`, 'gearway.v1');
     await new Promise((resolve) => socket.once('open', resolve));

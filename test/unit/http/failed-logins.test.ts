@@ -55,7 +55,7 @@ describe('FailedLogins', () => {
     expect(kinds(10)).toEqual(Array.from({ length: 10 }, () => 'at-once'));
   });
 
-  it('counts each address by itself, and a /64 of IPv6 as one', () => {
+  it('counts each address separately, and an IPv6 /64 as one', () => {
     kinds(10);
     expect(failedLogins.count('203.0.113.8').kind).toBe('at-once');
     expect(failedLogins.count(`::ffff:${ADDRESS}`).kind).toBe('delayed');
@@ -64,7 +64,7 @@ describe('FailedLogins', () => {
     expect(failedLogins.count('2001:db8:1:3::1').kind).toBe('at-once');
   });
 
-  it('lets 8 refusals of an address wait, refuses the next at once, and then no longer checks tokens from there', async () => {
+  it('delays 8 refusals of an address, refuses the next immediately, and then checks no more tokens from it', async () => {
     kinds(10);
     expect(failedLogins.isBlocked(ADDRESS)).toBe(false);
     expect(kinds(9)).toEqual([...Array.from({ length: 8 }, () => 'delayed'), 'too-many']);
@@ -74,14 +74,14 @@ describe('FailedLogins', () => {
   });
 
   it.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])(
-    'always checks tokens from %s, where all clients of a local proxy are',
+    'always checks tokens from %s, the address of all clients of a local proxy',
     (address) => {
       expect(kinds(100, address).filter((kind) => kind === 'delayed')).toHaveLength(8);
       expect(failedLogins.isBlocked(address)).toBe(false);
     },
   );
 
-  it('lets 256 refusals wait in all', () => {
+  it('delays 256 refusals in total', () => {
     const waiting = Array.from({ length: 100 }, (_, index) => kinds(20, `10.0.0.${index}`)).flat();
     expect(waiting.filter((kind) => kind === 'delayed')).toHaveLength(256);
   });

@@ -7,7 +7,7 @@ const down = (app: HttpApp): Promise<{ status: number; body: Record<string, unkn
   app.app.inject('/readyz').then((answer) => ({ status: answer.statusCode, body: answer.json() }));
 
 describe('GET /readyz', () => {
-  it('is 200 while all sources deliver, and 503 with the reason in words while one does not', async () => {
+  it('is 200 while all sources deliver, and 503 with the reason while one does not', async () => {
     await using http = await createHttpApp({ sourceKind: 'ffmpeg' });
     expect(await down(http)).toEqual({
       status: 503,
@@ -34,7 +34,7 @@ describe('GET /readyz', () => {
     });
   });
 
-  it('tells only the number without the right to view', async () => {
+  it('reports only the number without the right to view', async () => {
     await using http = await createHttpApp({ sourceKind: 'ffmpeg', access: { token: 'secret' } });
     expect(await down(http)).toEqual({ status: 503, body: { code: 'not-ready', message: '1 of 1 source is down' } });
     const answer = await http.app.inject({ url: '/readyz', headers: { authorization: 'Bearer secret' } });

@@ -98,7 +98,7 @@ describe.each([
     expect(performance.now() - from).toBeGreaterThan(2400);
   });
 
-  it('lets an exempt body last', async () => {
+  it('does not limit the duration of an exempt body', async () => {
     let endExemption: () => void = () => undefined;
     await using running = await run(
       (request, response) => {
@@ -130,7 +130,7 @@ describe.each([
     expect(await peer.ended()).toContain('200 OK');
   });
 
-  it('leaves a response alone that has nothing to send', async () => {
+  it('does not end a response that has nothing to send', async () => {
     let answer: () => void = () => undefined;
     await using running = await run(
       (_request, response) => (answer = () => response.end('late')),
@@ -146,7 +146,7 @@ describe.each([
     expect(peer.text).toContain('late');
   });
 
-  it('disconnects a peer that does not read, and none that does', async () => {
+  it('disconnects only peers that do not read', async () => {
     await using running = await run(flood, { stallTimeoutMs: 500 }, { tls });
     let gone = 0;
     running.server.on('request', (_request, response) => response.once('close', () => (gone += 1)));
@@ -172,7 +172,7 @@ it('ends a TLS connection without a handshake', async () => {
 });
 
 describe('createHttpServer: one connection', () => {
-  it('has at most 16 requests that wait', async () => {
+  it('accepts at most 16 waiting requests', async () => {
     let handled = 0;
     await using running = await run(() => (handled += 1));
     await using within = await running.connect();
@@ -209,7 +209,7 @@ describe('createHttpServer: one connection', () => {
     await expect.poll(() => events.toSorted()).toEqual(['closed 1', 'closed 2', 'closed 3', 'closed 4', 'closed 5']);
   });
 
-  it('closes every response that waits when an upgrade ends the connection', async () => {
+  it('closes every waiting response when an upgrade ends the connection', async () => {
     let closed = 0;
     await using running = await run((_request, response) => response.once('close', () => (closed += 1)));
     for (const request of [
@@ -224,7 +224,7 @@ describe('createHttpServer: one connection', () => {
     }
   });
 
-  it('writes no answer into the middle of another', async () => {
+  it('never writes a response into another one', async () => {
     await using running = await run((_request, response) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half');
@@ -267,11 +267,11 @@ describe('createHttpServer: shares of connections', () => {
     expect(await answered(false, 3)).toEqual([true, true, false]);
   });
 
-  it('gives a trusted proxy as many as there are', async () => {
+  it('gives a trusted proxy all connections', async () => {
     expect(await answered(true, 5)).toEqual([true, true, true, true, false]);
   });
 
-  it('gives the share of a connection that has ended to the next one', async () => {
+  it('reuses the share of a connection that has ended', async () => {
     await using running = await run(answerOk, {}, { connections: { inAll: 1, perAddress: 1 } });
     for (let round = 0; round < 3; round += 1)
       expect(await (await fetch(running.url, { headers: { connection: 'close' } })).text()).toBe('ok');

@@ -49,7 +49,7 @@ describe('networkUrls', () => {
     ]);
   });
 
-  it.each(['127.0.0.1', '::1'])('is empty on %s, which other machines cannot reach', (address) => {
+  it.each(['127.0.0.1', '::1'])('is empty on %s, which is unreachable from other machines', (address) => {
     expect(
       networkUrls({ address, family: address === '::1' ? 'IPv6' : 'IPv4', port: 8080 }, false, INTERFACES),
     ).toEqual([]);

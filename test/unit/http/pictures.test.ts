@@ -77,7 +77,7 @@ class Reader implements AsyncDisposable {
 }
 
 describe('GET /streams/NAME/mjpeg', () => {
-  it('is an endless multipart response of the pictures as they came, without lengths for a browser', async () => {
+  it('is an endless multipart response of unmodified pictures, without lengths for a browser', async () => {
     await using gateway = await start();
     const pictures = await Promise.all([10, 20, 30].map(grayJpeg));
     gateway.stream.push(pictures[0]!);
@@ -106,7 +106,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     ]);
   });
 
-  it('gives each part its length for a program, and the boundary behind it with the picture', async () => {
+  it('sends the length of each part to a program, and the boundary together with the picture', async () => {
     await using gateway = await start();
     const pictures = await Promise.all([10, 20, 30].map(grayJpeg));
     gateway.stream.push(pictures[0]!);
@@ -157,7 +157,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     ['a program that accepts multipart', { accept: 'multipart/x-mixed-replace' }, true],
     ['an <img> that asks', { accept: 'image/*', 'sec-fetch-dest': 'image' }, true, '?length=true'],
     ['a program that wants none', { accept: '*/*' }, false, '?length=false'],
-  ])('is for %s with or without lengths: %j, %j', async (_name, headers, hasLengths, query = '') => {
+  ])('has lengths for %s: %j, %j', async (_name, headers, hasLengths, query = '') => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
     await using reader = await Reader.open(`${gateway.url}/mjpeg${query}`, headers);
@@ -173,7 +173,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, 'query-invalid']);
   });
 
-  it('gives a reader that stopped the newest picture when it reads on, not all that it missed', async () => {
+  it('sends the newest picture to a reader that continues, not all that it missed', async () => {
     await using gateway = await start();
     const small = await grayJpeg(10);
     // A JPEG of 1 MiB: comments, of which a decoder takes no notice.
@@ -211,7 +211,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
-  it('shows a card before the first frame', async () => {
+  it('shows a placeholder before the first frame', async () => {
     await using gateway = await start();
     await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false`);
     const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
@@ -230,7 +230,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     await reader.ended;
   });
 
-  it('forgets who has gone', async () => {
+  it('releases clients that have left', async () => {
     await using gateway = await start();
     {
       await using _reader = await Reader.open(`${gateway.url}/mjpeg`);
@@ -248,7 +248,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(gateway.stream.clients).toEqual([]);
   });
 
-  it.each(['0.1', '5', '29.97', '120'])('takes fps=%s', async (fps) => {
+  it.each(['0.1', '5', '29.97', '120'])('accepts fps=%s', async (fps) => {
     await using gateway = await start();
     await using reader = await Reader.open(`${gateway.url}/mjpeg?fps=${fps}`);
     expect(reader.status).toBe(200);
@@ -261,7 +261,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('has the width and quality that are asked for, made once for all', async () => {
+  it('has the requested width and quality, made once for all clients', async () => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
     const parts = await Promise.all(
@@ -293,7 +293,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('refuses a ninth size of a stream with 503, and takes it when another has gone', async () => {
+  it('refuses a ninth size of a stream with 503, and accepts it when another one is no longer in use', async () => {
     await using gateway = await start();
     const readers = await Promise.all(
       [1, 2, 3, 4, 5, 6, 7, 8].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)),
@@ -309,7 +309,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect((await Reader.open(`${gateway.url}/mjpeg?width=9`)).status).toBe(200);
   });
 
-  it('serves 64 clients of one address, refuses one more with 429, and takes another when one has gone', async () => {
+  it('serves 64 clients of one address, refuses one more with 429, and accepts another when one has left', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     // They end with the gateway.
     const readers = await Promise.all(Array.from({ length: 64 }, () => Reader.open(`${gateway.url}/mjpeg`)));
@@ -324,7 +324,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
   });
 
-  it('serves 256 clients in all, and refuses one more with 503', async () => {
+  it('serves 256 clients in total, and refuses one more with 503', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     const held = await Promise.all(
       [2, 3, 4, 5].flatMap((address) =>
@@ -339,7 +339,7 @@ describe('GET /streams/NAME/mjpeg', () => {
 });
 
 describe('GET /streams/NAME/snapshot', () => {
-  it('is the latest frame: the bytes that came, its number and its time', async () => {
+  it('is the latest frame: unmodified bytes, sequence and time', async () => {
     await using gateway = await start();
     const [first, second] = await Promise.all([grayJpeg(10), grayJpeg(20)]);
     gateway.stream.push(first);
@@ -375,7 +375,7 @@ describe('GET /streams/NAME/snapshot', () => {
     ['32', 32],
     ['64', 64],
     ['16384', 64],
-  ])('is as wide as width=%s says, and never enlarged', async (asked, width) => {
+  ])('is as wide as width=%s, and never enlarged', async (asked, width) => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
     for (const format of ['jpg', 'png']) {
@@ -395,7 +395,7 @@ describe('GET /streams/NAME/snapshot', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('compresses a JPEG as quality=N says', async () => {
+  it('compresses a JPEG with quality=N', async () => {
     await using gateway = await start();
     const data = new Uint8Array(64 * 64).map((_, at) => (at * 7919) % 251);
     gateway.stream.push(await encodeJpeg({ data, width: 64, height: 64, channels: 1 }));
@@ -416,7 +416,7 @@ describe('GET /streams/NAME/snapshot', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('says that there is no frame yet with 503, and when to ask again', async () => {
+  it('reports that there is no frame yet with 503 and Retry-After', async () => {
     await using gateway = await start();
     for (const format of ['jpg', 'png']) {
       const response = await fetch(`${gateway.url}/snapshot.${format}`);
@@ -429,7 +429,7 @@ describe('GET /streams/NAME/snapshot', () => {
     }
   });
 
-  it('says with 503 that enough is being encoded', async () => {
+  it('responds with 503 if too many pictures are being encoded', async () => {
     await using gateway = await start();
     gateway.stream.push({
       dtype: 'uint8',
@@ -445,7 +445,7 @@ describe('GET /streams/NAME/snapshot', () => {
     expect(await refused.json()).toMatchObject({ code: 'busy' });
   });
 
-  it('counts a picture until it has been read, and one that is given up no longer', async () => {
+  it('counts a picture until it has been read or the request was aborted', async () => {
     await using gateway = await start();
     // More than the kernel takes of a response that nobody reads.
     gateway.stream.push({ dtype: 'uint8', shape: [2400, 2400, 3], data: randomBytes(2400 * 2400 * 3) });
@@ -461,7 +461,7 @@ describe('GET /streams/NAME/snapshot', () => {
     await expect.poll(async () => (await fetch(`${gateway.url}/snapshot.png`)).status).toBe(200);
   });
 
-  it('says with 501 what it cannot show', async () => {
+  it('responds with 501 to frames that it cannot show', async () => {
     await using gateway = await start();
     gateway.stream.push({ dtype: 'int32', shape: [1, 1, 2], data: new Uint8Array(8) });
     for (const path of ['snapshot.png', 'snapshot.jpg', 'snapshot.jpg?width=1']) {
@@ -504,7 +504,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     });
   });
 
-  it('wants the token as Bearer or as the password of any user', async () => {
+  it('requires the token as Bearer or as the password of any user', async () => {
     await using gateway = await start({ token: 's3cret' });
     gateway.stream.push(await grayJpeg(10));
     const basic = (user: string, password: string): Record<string, string> => ({
@@ -522,7 +522,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     expect((await ask(gateway.url.replace('main', 'nope') + `/${path}`)).status).toBe(401);
   });
 
-  it('is refused to a foreign page, whether it says so or not', async () => {
+  it('is refused to a foreign page, whether it reveals its origin or not', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     gateway.stream.push(await grayJpeg(10));
     // fetch() sets the Sec-Fetch headers itself: a plain request carries them as a browser does.
@@ -558,8 +558,8 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
   });
 });
 
-describe('what a foreign page may embed without saying which it is', () => {
-  it('is built files alone', async () => {
+describe('resources that a page may embed without revealing its origin', () => {
+  it('are only built files', async () => {
     await using gateway = await start();
     const origin = new URL(gateway.url).origin;
     const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };

@@ -68,7 +68,7 @@ async function watch(gateway: { readonly url: string }): Promise<Viewer & { fram
 }
 
 describe('POST /streams/NAME/frames: one picture', () => {
-  it('publishes a JPEG with its message and time, byte for byte', async () => {
+  it('publishes an unmodified JPEG with its message and time', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     const headers = {
@@ -101,7 +101,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     expect(gateway.stream.status().frame).toMatchObject({ width: 3, height: 2, encoding: 'uint16' });
   });
 
-  it.each(['application/octet-stream', undefined])('tells by the first bytes what is called %s', async (type) => {
+  it.each(['application/octet-stream', undefined])('detects a picture of type %s by its first bytes', async (type) => {
     await using gateway = await start();
     for (const body of [jpegOf(2000), npyOf('|u1', [4, 4, 3], 48)]) {
       await using request = new RunningRequest(gateway.frames, {
@@ -117,7 +117,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     });
   });
 
-  it('reads a body in chunks', async () => {
+  it('reads a chunked body', async () => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, JPEG_TYPE);
     const jpeg = jpegOf(200_000);
@@ -170,7 +170,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
       },
       null,
     ],
-  ])('takes a form %s', async (_name, { body, headers }, message) => {
+  ])('accepts a form %s', async (_name, { body, headers }, message) => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     expect(await post(gateway.frames, body, headers)).toEqual({ status: 200, body: { sequence: 1 } });
@@ -279,7 +279,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toEqual({ status: 200, body: { sequence: 1 } });
   });
 
-  it('counts what it refuses, with the reason', async () => {
+  it('counts refused pictures with the reason', async () => {
     await using gateway = await start();
     await post(gateway.frames, JPEG.subarray(1), JPEG_TYPE);
     expect(gateway.stream.status().counters).toMatchObject({
@@ -289,7 +289,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     });
   });
 
-  it('wants a body, with 411', async () => {
+  it('requires a body (411)', async () => {
     await using gateway = await start();
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.end('POST /streams/main/frames HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n\r\n');
@@ -300,12 +300,12 @@ describe('POST /streams/NAME/frames: one picture', () => {
   it.each([
     ['', 404],
     ['/streams/other', 404],
-  ])('knows no stream at %j', async (path, status) => {
+  ])('finds no stream at %j', async (path, status) => {
     await using gateway = await start();
     expect(await post(`${gateway.url}${path}/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status });
   });
 
-  it('refuses a stream with another source with 409', async () => {
+  it('refuses a stream with another source (409)', async () => {
     await using gateway = await start({ source: ['door=push:', 'yard=test-pattern:?fps=1'] });
     expect(await post(`${gateway.url}/streams/yard/frames`, JPEG, JPEG_TYPE)).toMatchObject({
       status: 409,
@@ -316,7 +316,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
 });
 
 describe('POST /streams/NAME/frames: limits', () => {
-  it('takes 64 MiB and no byte more', async () => {
+  it('accepts 64 MiB, and not a byte more', async () => {
     await using gateway = await start();
     expect(await post(gateway.frames, jpegOf(MAX_BYTES), JPEG_TYPE)).toMatchObject({ status: 200 });
     expect(await post(gateway.frames, jpegOf(MAX_BYTES + 1), JPEG_TYPE)).toMatchObject({
@@ -334,7 +334,7 @@ describe('POST /streams/NAME/frames: limits', () => {
   it.each([
     ['a picture', JPEG_TYPE, MAX_BYTES + MAX_NPY_HEAD],
     ['a form', form().headers, MAX_BYTES + MAX_NPY_HEAD + (1 << 20) + (64 << 10)],
-  ])('refuses %s by its Content-Length, before it comes', async (_name, headers, most) => {
+  ])('refuses %s by its Content-Length, before it arrives', async (_name, headers, most) => {
     await using gateway = await start();
     await using allowed = new RunningRequest(gateway.frames, { ...headers, 'content-length': String(most) });
     await using refused = new RunningRequest(gateway.frames, { ...headers, 'content-length': String(most + 1) });
@@ -343,7 +343,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     await expect(Promise.race([allowed.answer, refused.closed])).resolves.toBeUndefined();
   });
 
-  it('refuses a body in chunks as soon as it is too long', async () => {
+  it('refuses a chunked body as soon as it is too long', async () => {
     await using gateway = await start();
     for (const [headers, begin] of [
       [JPEG_TYPE, ''],
@@ -365,12 +365,12 @@ describe('POST /streams/NAME/frames: limits', () => {
     [jpegSized(1, 16_385), 413],
     [jpegSized(8192, 8192), 200],
     [jpegSized(8192, 8193), 413],
-  ])('looks at the size of the picture, %#', async (jpeg, status) => {
+  ])('checks the size of the picture, %#', async (jpeg, status) => {
     await using gateway = await start();
     expect(await post(gateway.frames, jpeg, JPEG_TYPE)).toMatchObject({ status });
   });
 
-  it('takes 64 lists in each other, an integer of 4300 digits, and a boundary of 70 characters', async () => {
+  it('accepts 64 nested lists, an integer of 4300 digits, and a boundary of 70 characters', async () => {
     await using gateway = await start();
     expect(
       await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': '['.repeat(64) + ']'.repeat(64) }),
@@ -390,7 +390,7 @@ describe('POST /streams/NAME/frames: limits', () => {
       ).toMatchObject({ status: 200 });
   });
 
-  it('takes a message of 1 MiB as a field, and of some 16 KiB as a header', async () => {
+  it('accepts a message of 1 MiB as a field, and of about 16 KiB as a header', async () => {
     await using gateway = await start();
     const text = (bytes: number): string => JSON.stringify('x'.repeat(bytes - 2));
     const fields = (message: string): ReturnType<typeof form> => form(['message', '', message], ['frame', '', JPEG]);
@@ -410,7 +410,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     });
   });
 
-  it('reads 8 pictures of one address at once, refuses one more with 429, and takes another when one has come', async () => {
+  it('reads 8 pictures of one address concurrently, refuses one more with 429, and accepts another when one is complete', async () => {
     await using gateway = await start();
     const headers = { ...JPEG_TYPE, 'content-length': String(JPEG.byteLength) };
     // They end with the gateway.
@@ -428,7 +428,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     expect(await requests[2]!.answer).toMatchObject({ status: 200 });
   });
 
-  it('reads 16 pictures in all, and refuses one more with 503', async () => {
+  it('reads 16 pictures in total, and refuses one more with 503', async () => {
     await using gateway = await start(BEHIND_PROXY);
     const headers = { ...AUTHORIZED_JPEG, 'content-length': String(JPEG.byteLength) };
     for (const address of ['192.0.2.2', '192.0.2.3']) {
@@ -441,7 +441,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     expect(await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).toMatchObject({ body: { code: 'too-many' } });
   });
 
-  it('refuses a message of too many elements, whose text is short enough', async () => {
+  it('refuses a message with too many elements, even if its text is short', async () => {
     await using gateway = await start();
     const { body, headers } = form(['message', '', `[${'0,'.repeat(131_071)}0]`], ['frame', '', JPEG]);
     expect(await post(gateway.frames, body, headers)).toMatchObject({ status: 400, body: { code: 'value-invalid' } });
@@ -449,7 +449,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     expect(await post(gateway.frames, fits.body, fits.headers)).toMatchObject({ status: 200 });
   });
 
-  it('takes at most 512 MiB of pictures that are on their way', async () => {
+  it('accepts at most 512 MiB of pictures in transit', async () => {
     await using gateway = await start(BEHIND_PROXY);
     const headers = { ...AUTHORIZED_JPEG, 'content-length': String(64 << 20) };
     for (const address of ['192.0.2.2', '192.0.2.3']) {
@@ -461,7 +461,7 @@ describe('POST /streams/NAME/frames: limits', () => {
       .toMatchObject({ status: 503, body: { code: 'busy' } });
   });
 
-  it('never publishes what is not complete', async () => {
+  it('never publishes an incomplete picture', async () => {
     await using gateway = await start();
     const { body, headers } = form(['frame', '', JPEG]);
     for (const [type, bytes] of [
@@ -484,8 +484,8 @@ describe('POST /streams/NAME/frames: limits', () => {
   });
 });
 
-describe('POST /streams/NAME/frames: who publishes', () => {
-  it('says it in the API, by address and name', async () => {
+describe('POST /streams/NAME/frames: the publisher', () => {
+  it('is shown in the API, by address and name', async () => {
     await using gateway = await start();
     await post(gateway.frames, JPEG, JPEG_TYPE);
     expect(gateway.stream.status().source).toMatchObject({ kind: 'push', state: '127.0.0.1' });
@@ -494,7 +494,7 @@ describe('POST /streams/NAME/frames: who publishes', () => {
     expect(other.stream.status().source.state).toBe('door é (127.0.0.1)');
   });
 
-  it('refuses the next with 409, before its picture has come, and tells who is there', async () => {
+  it('causes the next one to be refused with 409, before its picture has arrived, with the name of the first', async () => {
     await using gateway = await start();
     await post(`${gateway.frames}?publisher=door`, JPEG, JPEG_TYPE);
     await using request = new RunningRequest(`${gateway.frames}?publisher=yard`, {
@@ -514,7 +514,7 @@ describe('POST /streams/NAME/frames: who publishes', () => {
     expect(gateway.stream.status().counters.rejected).toBe(0);
   });
 
-  it('has the next take over where it asks for that, or the source does', async () => {
+  it('is replaced by the next one if that or the source requests it', async () => {
     await using gateway = await start({ source: ['main=push:', 'newest=push:?takeOver=true'] });
     await post(gateway.frames, JPEG, JPEG_TYPE);
     expect(await post(`${gateway.frames}?publisher=yard&takeOver=false`, JPEG, JPEG_TYPE)).toMatchObject({
@@ -551,7 +551,7 @@ describe('POST /streams/NAME/frames: rights', () => {
     authorization: `Basic ${Buffer.from(`:${token}`).toString('base64')}`,
   });
 
-  it('lets the token and the publish token publish, and no other', async () => {
+  it('grants publishing only to the token and the publish token', async () => {
     await using gateway = await start({
       token: 's3cret',
       viewToken: 'look',
@@ -575,7 +575,7 @@ describe('POST /streams/NAME/frames: rights', () => {
     expect(await post(`${gateway.url}/streams/other/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status: 401 });
   });
 
-  it('lets anyone on this machine publish while there is no token, and not once there is one for it', async () => {
+  it('grants publishing to anyone on this machine only while there is no token for it', async () => {
     await using open = await start();
     expect(await post(open.frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
     await using closed = await start({ publishToken: 'camera' });
@@ -584,14 +584,14 @@ describe('POST /streams/NAME/frames: rights', () => {
     expect((await fetch(`${closed.url}/api/streams/main`)).status).toBe(200);
   });
 
-  it('lets nobody publish without a token where others can reach it', async () => {
+  it('requires a token for publishing if other machines can reach the gateway', async () => {
     await using gateway = await start({ host: '0.0.0.0', insecure: true, publishToken: 'camera' });
     const frames = gateway.frames.replace('0.0.0.0', '127.0.0.1');
     expect(await post(frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 401 });
     expect(await post(frames, JPEG, bearer('camera'))).toMatchObject({ status: 200 });
   });
 
-  it('lets the owner of the publish token do nothing else', async () => {
+  it('grants the owner of the publish token nothing else', async () => {
     await using gateway = await start({ token: 's3cret', publishToken: 'camera' });
     gateway.stream.push(JPEG);
     const headers = bearer('camera');
@@ -610,7 +610,7 @@ describe('POST /streams/NAME/frames: rights', () => {
     }
   });
 
-  it('refuses pages of other origins, and lets listed ones send a message', async () => {
+  it('refuses pages of other origins, and allows listed ones to send a message', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, origin: 'https://evil.example' })).toMatchObject({
       status: 403,
@@ -662,7 +662,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     });
   });
 
-  it('publishes a part without a length when the boundary behind it has come', async () => {
+  it('publishes a part without a length when the boundary behind it has arrived', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using request = new RunningRequest(gateway.frames, RUNNING);
@@ -760,7 +760,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       ],
       0,
     ],
-  ])('takes %s', async (_name, type, bodyOf, rejected) => {
+  ])('accepts %s', async (_name, type, bodyOf, rejected) => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, { 'content-type': type });
     await request.write(
@@ -787,7 +787,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       /neither a Content-Length nor the boundary "--frame" behind it/,
     ],
     ['nothing', '', /it is empty/],
-  ])('says of %s what is missing', async (_name, body, sentence) => {
+  ])('reports what is missing for %s', async (_name, body, sentence) => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
     await request.write(body);
@@ -797,12 +797,12 @@ describe('POST /streams/NAME/frames: a running request', () => {
     });
   });
 
-  it.each(['image/jpg', 'image/pjpeg', 'IMAGE/JPEG; x=y'])('takes a single picture of type %s', async (type) => {
+  it.each(['image/jpg', 'image/pjpeg', 'IMAGE/JPEG; x=y'])('accepts a single picture of type %s', async (type) => {
     await using gateway = await start();
     expect(await post(gateway.frames, JPEG, { 'content-type': type })).toMatchObject({ status: 200 });
   });
 
-  it('leaves out a malformed frame, counts it, and goes on', async () => {
+  it('skips a malformed frame, counts it, and continues', async () => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
     await request.write(
@@ -851,7 +851,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       413,
       'too-large',
     ],
-  ])('ends with an answer at %s', async (_name, body, status, code) => {
+  ])('ends with a response for %s', async (_name, body, status, code) => {
     await using gateway = await start();
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
     await request.write(body);
@@ -872,7 +872,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     ],
     ['a body that is too large', 'Content-Type: image/jpeg\r\nContent-Length: 100000000', 'too-large'],
     ['who has no token', 'Authorization: Bearer wrong\r\nTransfer-Encoding: chunked', 'token-required'],
-  ])('answers %s, and cuts it off a second later', async (_name, headers, code) => {
+  ])('responds to %s, and disconnects it a second later', async (_name, headers, code) => {
     await using gateway = await start({ publishToken: 'camera' });
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.on('error', () => undefined);
@@ -887,7 +887,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await closed;
   });
 
-  it('never publishes half a picture when the connection ends, and is free for the next', async () => {
+  it('never publishes an incomplete picture when the connection ends, and admits the next publisher', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using request = new RunningRequest(gateway.frames, RUNNING);
@@ -907,7 +907,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     expect(gateway.stream.status().state).toBe('live');
   });
 
-  it('refuses the next, and tells the former of one that takes over', async () => {
+  it('refuses the next one, and notifies the previous one of a take-over', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using first = new RunningRequest(`${gateway.frames}?publisher=first`, RUNNING);
@@ -933,7 +933,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     expect(gateway.stream.status()).toMatchObject({ state: 'live', source: { state: 'second (127.0.0.1)' } });
   });
 
-  it('stands in the events', async () => {
+  it('is recorded in the events', async () => {
     await using gateway = await start();
     const events = gateway.events();
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
@@ -959,7 +959,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await request.closed;
   });
 
-  it('lasts beyond the time that other requests have', async () => {
+  it('is not limited by the timeout of other requests', async () => {
     const source = new PushSource({ takeOver: false, isChecked: true });
     await using http = await createHttpApp({ publishing: source.publishing });
     const { app, stream } = http;
@@ -980,8 +980,8 @@ describe('POST /streams/NAME/frames: a running request', () => {
   });
 });
 
-describe('what is no request', () => {
-  it('is answered with a sentence', async () => {
+describe('malformed requests', () => {
+  it('get a response with a message', async () => {
     await using gateway = await start();
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.write('hello\r\n\r\n');

@@ -51,7 +51,7 @@ async function send(url: string, bytes: string): Promise<string> {
 
 const SITE = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' };
 
-describe('a Host that is not ours', () => {
+describe('a foreign Host', () => {
   it('is answered with 421, as JSON or as a page, and with the options that allow it', async () => {
     await using gateway = await start();
     const json = await ask(`${gateway.url}/`, { host: 'cams.example.org' });
@@ -62,7 +62,7 @@ describe('a Host that is not ours', () => {
     expect(page.body).toContain('--public-url https://cams.example.org:8443/');
   });
 
-  it('ends neither in the page nor in the log when it is not a name', async () => {
+  it('is neither in the page nor in the log if it is not a name', async () => {
     await using gateway = await start();
     for (const host of ['<script>alert(1)</script>', '"onload=x', 'a\tb', "x';--"]) {
       const page = await ask(`${gateway.url}/`, { host, accept: HTML });
@@ -73,7 +73,7 @@ describe('a Host that is not ours', () => {
     expect(gateway.lines.join()).not.toMatch(/script|onload|--/);
   });
 
-  it('is a sentence for a request without any, in HTTP/1.0 and 1.1', async () => {
+  it('is reported with a message if it is missing, in HTTP/1.0 and 1.1', async () => {
     await using gateway = await start();
     for (const version of ['1.0', '1.1']) {
       const answer = await send(gateway.url, `GET /healthz HTTP/${version}\r\nConnection: close\r\n\r\n`);
@@ -83,7 +83,7 @@ describe('a Host that is not ours', () => {
     }
   });
 
-  it('is logged once, and a stranger cannot fill the log with new ones', async () => {
+  it('is logged once, and cannot fill the log with new names', async () => {
     await using gateway = await start();
     for (let count = 0; count < 3; count += 1) await ask(`${gateway.url}/`, { host: 'cams.example.org' });
     expect(gateway.lines).toEqual([expect.stringContaining('--allow-host cams.example.org')]);
@@ -93,7 +93,7 @@ describe('a Host that is not ours', () => {
 });
 
 describe('--allow-host and --public-url', () => {
-  it('make the gateway answer to these names, and to pages there', async () => {
+  it('make the gateway accept these names, and pages there', async () => {
     await using gateway = await start({ allowHosts: ['box.lan'], publicUrl: 'https://cams.example.org/cams' });
     for (const host of ['box.lan', 'box.lan:8080', 'cams.example.org', 'CAMS.example.org.:443'])
       expect(await ask(`${gateway.url}/healthz`, { host }), host).toMatchObject({ status: 200 });
@@ -118,7 +118,7 @@ describe('--allow-host and --public-url', () => {
   it.each([
     ['https://cams.example.org/', false],
     [undefined, networkUrls({ address: '0.0.0.0', family: 'IPv4', port: 80 }, false).length > 0],
-  ])('with the public address %s, names addresses of this machine: %s', async (publicUrl, isNamed) => {
+  ])('with the public address %s, contains addresses of this machine: %s', async (publicUrl, isNamed) => {
     await using gateway = await start({ host: '0.0.0.0', token: 'secret-secret', ...(publicUrl && { publicUrl }) });
     const { body } = await ask(`http://127.0.0.1:${new URL(gateway.url).port}/api/gateway`, {
       authorization: 'Bearer secret-secret',
@@ -128,7 +128,7 @@ describe('--allow-host and --public-url', () => {
   });
 });
 
-describe('an origin that is not ours', () => {
+describe('a foreign origin', () => {
   const host = '127.0.0.1:8080'; // as nginx sends it that leaves Host alone
   const origin = 'https://cams.example.org';
 
@@ -155,7 +155,7 @@ describe('an origin that is not ours', () => {
       ['crossorigin'],
     ],
     ['no text that is not an origin', { origin: 'https://<b>.example' }, []],
-  ])('is refused with 403, which names %s', async (_name, headers, texts) => {
+  ])('is refused with 403, whose message contains %s', async (_name, headers, texts) => {
     await using gateway = await start();
     for (const path of [
       '/healthz',
@@ -191,7 +191,7 @@ describe('an origin that is not ours', () => {
     });
   });
 
-  it('loads every built file nevertheless, which are the same for everybody', async () => {
+  it('can still load every built file, which contain nothing confidential', async () => {
     await using gateway = await start();
     const pages = await Promise.all(['', 'viewer', 'publish'].map((name) => ask(`${gateway.url}/${name}`, { host })));
     const files = pages.flatMap(({ body }) =>
@@ -211,8 +211,8 @@ describe('an origin that is not ours', () => {
   });
 });
 
-describe('a frame of a page that is not listed', () => {
-  it('shows the reason, which every site may frame; a listed one gets the page', async () => {
+describe('a frame of an unlisted page', () => {
+  it('shows the reason, which any site may frame; a listed one gets the page', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
     const frame = {
       accept: HTML,
@@ -288,7 +288,7 @@ describe('--trust-proxy', () => {
     expect(await addressOf(gateway, headers)).toBe(expected);
   });
 
-  it('takes the origin of a page by X-Forwarded-Host and from that proxy alone', async () => {
+  it('uses X-Forwarded-Host for the origin of a page, and only from that proxy', async () => {
     const reached = {
       host: '127.0.0.1:8080',
       origin: 'https://box.lan',
@@ -308,7 +308,7 @@ describe('--trust-proxy', () => {
     expect(await ask(`${other.url}/api/streams`, reached)).toMatchObject({ status: 403 });
   });
 
-  it('never makes a foreign Host ours: scripts can set X-Forwarded-Host', async () => {
+  it('never accepts a foreign Host, because scripts can set X-Forwarded-Host', async () => {
     await using gateway = await start({ trustProxies: ['loopback'] });
     expect(
       await ask(`${gateway.url}/api/streams`, { host: 'evil.example', 'x-forwarded-host': 'localhost' }),
@@ -326,7 +326,7 @@ describe('security headers', () => {
     'permissions-policy': expect.stringContaining('camera=(self)') as unknown,
   };
 
-  it('are on every response, whatever answers it', async () => {
+  it('are in every response, whichever component sends it', async () => {
     await using gateway = await start({ token: 's' });
     const paths: [string, Record<string, string>, number, string?][] = [
       ['/', {}, 200],
@@ -363,7 +363,7 @@ describe('security headers', () => {
       expect(await send(gateway.url, bytes)).toMatch(/^x-content-type-options: nosniff\r$/im);
   });
 
-  it('forbid everything on a refusal but its own style', async () => {
+  it('forbid everything on a refusal except its own style', async () => {
     await using gateway = await start();
     const { headers, body } = await ask(`${gateway.url}/`, { host: 'evil.example', accept: HTML });
     expect(headers['content-security-policy']).toMatch(
@@ -372,7 +372,7 @@ describe('security headers', () => {
     expect(body).not.toMatch(/<script|src=|href=(?!"data:,")|style="/);
   });
 
-  it('isolate the page only where browsers heed it, and ask for TLS only for a name of ours over TLS', async () => {
+  it('isolate the page only where browsers support it, and require TLS only for our names over TLS', async () => {
     await using plain = await start({ allowHosts: ['box.lan'] });
     expect((await ask(`${plain.url}/`)).headers['cross-origin-opener-policy']).toBe('same-origin');
     expect((await ask(`${plain.url}/`, { host: 'box.lan' })).headers).not.toHaveProperty('cross-origin-opener-policy');

@@ -200,7 +200,7 @@ describe('the rights of all routes', () => {
     await server.close();
   });
 
-  it('are public for the pages and health alone', () => {
+  it('are public only for the pages and health', () => {
     expect([...new Set(server.routes.filter(({ right }) => right === 'public').map(({ url }) => url))].sort()).toEqual(
       [...PUBLIC].sort(),
     );
@@ -248,7 +248,7 @@ describe('the rights of all routes', () => {
     );
   });
 
-  it('take the token as a password where the route says so, and nowhere else', async () => {
+  it('accept the token as a password only if the route allows it', async () => {
     for (const { method, url, right } of server.routes) {
       if (right === 'public' || right === 'hello') continue;
       const isBasic = /mjpeg$|snapshot|frames$|metrics$/.test(url);
@@ -257,7 +257,7 @@ describe('the rights of all routes', () => {
     }
   });
 
-  it('answer other methods and unknown paths alike, whoever asks', async () => {
+  it('respond in the same way to other methods and unknown paths for all senders', async () => {
     for (const token of [null, 'wr0ng', 'w4tch', 'adm1n']) {
       expect((await send(server.port, 'OPTIONS', '/api/streams', token)).status).toBe(204);
       for (const method of ['PUT', 'PATCH', 'TRACE', 'PROPFIND'])
@@ -353,7 +353,7 @@ describe('the rights of WebSockets', () => {
   });
 
   it.each([['ws'], ['publish']])(
-    'do not tell an unknown stream from another without a token: /streams/NAME/%s',
+    'do not distinguish unknown streams without a token: /streams/NAME/%s',
     async (kind) => {
       await using gateway = await start(ALL);
       /** Everything that a stranger sees of a stream. */
@@ -381,7 +381,7 @@ describe('the rights of WebSockets', () => {
     expect(await viewer.hello()).toMatchObject({ port: 6001, rights: ['view', 'return'] });
   });
 
-  it('end at a proxy: without a token its requests are refused, and the reason says why', async () => {
+  it('end at a proxy: without a token its requests are refused, with the reason', async () => {
     await using gateway = await start();
     for (const headers of [{ 'x-forwarded-for': '203.0.113.7' }, { forwarded: 'for=203.0.113.7' }]) {
       await using viewer = await Viewer.connect(gateway.url, 'main', { headers });
@@ -427,7 +427,7 @@ describe('the right to administer', () => {
     expect((await change(served, headers, 'DELETE')).status).toBe(200);
   });
 
-  it('has a key of 128 bits or more, another one for each gateway, and none beside a token', async () => {
+  it('requires a key of at least 128 bits, different for each gateway, and no key if there is a token', async () => {
     await using first = await start();
     await using second = await start();
     expect(first.administratorKey).toMatch(/^[\w-]{22,}$/);
@@ -436,7 +436,7 @@ describe('the right to administer', () => {
     expect(third.administratorKey).toBeNull();
   });
 
-  it('is audited: each change is an event and a log line with who made it', async () => {
+  it('is audited: each change is an event and a log line with its author', async () => {
     const lines: string[] = [];
     await using gateway = await start({ log: (line) => lines.push(line) });
     const headers = { authorization: `Bearer ${gateway.administratorKey}` };
@@ -465,7 +465,7 @@ describe('failed log-ins', () => {
   const ask = (gateway: Served, token: string): Promise<Response> =>
     fetch(`${gateway.url}/api/streams`, { headers: { authorization: `Bearer ${token}` } });
 
-  it('are delayed after ten, over HTTP and WebSocket alike, while the right token is not', async () => {
+  it('are delayed after ten, over HTTP and WebSockets, while the right token is not', async () => {
     await using gateway = await start(ALL);
     for (let i = 0; i < 5; i += 1) expect((await ask(gateway, `wr0ng${i}`)).status).toBe(401);
     for (let i = 0; i < 5; i += 1) {
@@ -487,7 +487,7 @@ describe('failed log-ins', () => {
     expect(performance.now() - startMs).toBeGreaterThan(450);
   });
 
-  it('are answered with 429 and Retry-After beyond those that wait, and let the right token in meanwhile', async () => {
+  it('get 429 and Retry-After if too many wait, while the right token is still accepted', async () => {
     await using gateway = await start(ALL);
     const answers = await Promise.all([
       ...Array.from({ length: 40 }, () => ask(gateway, 'wr0ng')),
@@ -502,7 +502,7 @@ describe('failed log-ins', () => {
     expect(Number(answers.find(({ status }) => status === 429)?.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  it('do not flush the events, and are one of them with one log line', async () => {
+  it('do not displace other events, and cause one event and one log line', async () => {
     const lines: string[] = [];
     await using gateway = await start({ ...ALL, log: (line) => lines.push(line) });
     await using viewer = await Viewer.connect(gateway.url);
@@ -528,7 +528,7 @@ describe('failed log-ins', () => {
     expect(lines.join()).not.toContain('wr0ng');
   });
 
-  it('are not counted where the request is allowed without a token, or sends none', async () => {
+  it('are not counted if the request is allowed without a token, or sends none', async () => {
     const lines: string[] = [];
     await using open = await start({ log: (line) => lines.push(line) });
     for (let i = 0; i < 20; i += 1) expect((await ask(open, 'old')).status).toBe(200);

@@ -112,7 +112,7 @@ describe('safety over HTTP', () => {
     expect(await bearer.next()).toMatchObject({ type: 'welcome' });
   });
 
-  it('closes a connection with an oversize message with 1009, and others stay', async () => {
+  it('closes a connection with an oversized message with 1009, and no others', async () => {
     await using gateway = await start();
     await using bystander = new Viewer(gateway.url);
     await bystander.next();
@@ -139,7 +139,7 @@ describe('safety over HTTP', () => {
     expect((await once(unknown, 'close'))[0]).toBe(4001);
   });
 
-  it('lets pages of anywhere load the script, and only its own and listed ones frame a page', async () => {
+  it('allows pages of any origin to load the script, and only its own and listed ones to frame a page', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
     const script = await fetch(`${gateway.url}/gearway-viewer.js`, { headers: { origin: 'https://evil.example' } });
     expect(script.status).toBe(200);

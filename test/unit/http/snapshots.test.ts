@@ -49,14 +49,14 @@ async function decode(
 }
 
 describe('Snapshots', () => {
-  it('gives a JPEG as it came, byte for byte, also to who asks for more than its width', async () => {
+  it('returns an unmodified JPEG, even if more than its width is requested', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     for (const width of [null, 64, 16_384])
       expect(snapshots.get(frame, { format: 'jpg', width }, renditions)).toBe(frame.payload);
   });
 
-  it('gives the JPEG of 8-bit samples that viewers get', async () => {
+  it('returns the same JPEG of 8-bit samples as viewers get', async () => {
     const frame = raw('uint8', [8, 8], new Uint8Array(64));
     const { payload } = await renditions.get(frame, false);
     expect(await new Snapshots().get(frame, { format: 'jpg', width: null }, renditions)).toBe(payload);
@@ -81,7 +81,7 @@ describe('Snapshots', () => {
     }
   });
 
-  it('never lets a picture have no height', async () => {
+  it('never returns a picture without a height', async () => {
     const frame = raw('uint8', [1, 1000], new Uint8Array(1000));
     expect(await decode(await new Snapshots().get(frame, { format: 'png', width: 1 }, renditions))).toMatchObject({
       width: 1,
@@ -89,7 +89,7 @@ describe('Snapshots', () => {
     });
   });
 
-  it('makes the colours of a small JPEG those of the samples', async () => {
+  it('keeps the colours of the samples in a small JPEG', async () => {
     const blue = raw(
       'uint8',
       [32, 64, 3],
@@ -131,7 +131,7 @@ describe('Snapshots', () => {
     });
   });
 
-  it('keeps 16-bit values exactly: every one there is', async () => {
+  it('keeps all 16-bit values exactly', async () => {
     const snapshots = new Snapshots();
     const png = async (frame: Frame): ReturnType<typeof decode> =>
       decode(await snapshots.get(frame, { format: 'png', width: null }, renditions));
@@ -166,14 +166,14 @@ describe('Snapshots', () => {
     });
   });
 
-  it('makes a PNG of exactly what a JPEG decodes to', async () => {
+  it('returns a PNG with exactly the decoded pixels of a JPEG', async () => {
     const frame = await jpegFrame(64, 32);
     const expected = await sharp(frame.payload).raw().toBuffer();
     const { values } = await decode(await new Snapshots().get(frame, { format: 'png', width: null }, renditions));
     expect(Buffer.compare(Buffer.from(values), expected)).toBe(0);
   });
 
-  it('makes the same once for all that ask', async () => {
+  it('encodes equal requests once', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     const [first, second, other] = [32, 32, 16].map((width) =>
@@ -190,7 +190,7 @@ describe('Snapshots', () => {
     expect(snapshots.get(frame, { format: 'png', width: 32 }, renditions)).toBe(first);
   });
 
-  it('refuses a fifth encoding while four are under way, not what is there or asked for already', async () => {
+  it('refuses a fifth encoding while four are running, but not a cached or already requested one', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     const four = [1, 2, 3, 4].map((width) => snapshots.get(frame, { format: 'png', width }, renditions));
@@ -203,7 +203,7 @@ describe('Snapshots', () => {
     await expect(snapshots.get(frame, { format: 'png', width: 5 }, renditions)).resolves.toBeInstanceOf(Uint8Array);
   });
 
-  it('does other work for pictures in the same turns', async () => {
+  it('limits other work for pictures together with encodings', async () => {
     const snapshots = new Snapshots();
     const ends: (() => void)[] = [];
     const work = (): Promise<void> => new Promise((resolve) => void ends.push(resolve));
@@ -221,7 +221,7 @@ describe('Snapshots', () => {
     await snapshots.inTurn(async () => undefined);
   });
 
-  it('gives its place back after what cannot be made', async () => {
+  it('releases its slot after a failure', async () => {
     const snapshots = new Snapshots();
     for (let i = 0; i < 9; i += 1) {
       await expect(

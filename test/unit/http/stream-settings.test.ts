@@ -81,7 +81,7 @@ async function startWithFile(text = FILE, given: GivenOptions = {}): Promise<Ser
 }
 
 describe('PUT /api/streams/NAME', () => {
-  it('creates a stream that viewers see, and replaces it within 1 s while those of others lose no frame', async () => {
+  it('creates a stream that viewers can see, and replaces it within 1 s while others lose no frames', async () => {
     await using gateway = await start();
     await using door = await watch(gateway.url, 'door');
     let isDone = false;
@@ -355,7 +355,7 @@ describe('persist=true', () => {
     });
   });
 
-  it('writes earlier changes of the same stream, and not those of others', async () => {
+  it('writes earlier changes of the same stream, but not those of others', async () => {
     await using gateway = await startWithFile();
     await gateway.send('PATCH', 'streams/door', { start: 'all' });
     await gateway.send('PATCH', 'streams/yard', { idle: 'silence' });
@@ -378,7 +378,7 @@ describe('persist=true', () => {
     expect(gateway.streams.get('yard')?.clients).toEqual([]);
   });
 
-  it('changes nothing if the file cannot be written, and says why', async () => {
+  it('changes nothing if the file cannot be written, and reports the reason', async () => {
     await using gateway = await startWithFile();
     rmSync(file);
     const answer = await gateway.send('PUT', 'streams/gate?persist=true', { source: 'push:' });

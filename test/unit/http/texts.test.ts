@@ -30,7 +30,7 @@ function textsIn(value: unknown): readonly string[] {
 }
 
 describe('texts from outside', () => {
-  it.each(NASTY.map((nasty) => [nasty]))('%j is nowhere in what comes out', async (nasty) => {
+  it.each(NASTY.map((nasty) => [nasty]))('%j does not appear in any output', async (nasty) => {
     const log: string[] = [];
     await using gateway = await createGateway({
       port: 0,

@@ -341,7 +341,7 @@ describe('the end of rights', () => {
     expect(gateway.stream.status().counters.received).toBe(received);
   });
 
-  it('leaves nothing behind of a client that left while its password was being checked', async () => {
+  it('releases everything of a client that left while its password was being checked', async () => {
     const hash = await hashPassword('correct horse');
     await using gateway = await start({
       tokens: { ann: { hash, rights: ['view'], limits: { viewers: 1 } } },
@@ -386,7 +386,7 @@ describe('JSON Web Tokens', () => {
     expect(await statusOf(`${gateway.url}/api/rights`, 'GET', {})).toBe(401);
   });
 
-  it('give the port of their claim, unless somebody else has it', async () => {
+  it('assign the port of their claim, unless another client has it', async () => {
     await using gateway = await start({ jwt });
     const token = hs256({ ...claims, port: 6005, exp: Math.ceil(inSeconds(600)) });
     await using viewer = await Viewer.connect(gateway.url);
@@ -454,7 +454,7 @@ describe('the limits of a token', () => {
     expect((await third.closed).code).toBe(4006);
   });
 
-  it('hold back pictures beyond the bit rate, for all viewers of the token together', async () => {
+  it('limit the bit rate of pictures to all viewers of the token together', async () => {
     const { tokens, secrets } = await makeTokens({
       slow: { rights: ['view'], limits: { bitrate: limits.bitrate } },
       fast: { rights: ['view'] },
@@ -476,7 +476,7 @@ describe('the limits of a token', () => {
     expect(delivered).toBeLessThan(9);
   });
 
-  it('refuse values beyond their number per second', async () => {
+  it('refuse values beyond the maximum number per second', async () => {
     const { tokens, secrets } = await makeTokens({
       arm: { rights: ['view', 'return'], limits: { returnsPerSecond: 3 } },
     });

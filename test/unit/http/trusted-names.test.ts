@@ -74,7 +74,7 @@ describe('TrustedNames.isOurHost', () => {
     `${label}.local`,
     `${label}.local:8080`,
     `${label}.LOCAL.`,
-  ])('accepts %s from the start', (host) => {
+  ])('accepts %s by default', (host) => {
     expect(names.isOurHost(host)).toBe(true);
   });
 
@@ -99,7 +99,7 @@ describe('TrustedNames.isOurHost', () => {
     expect(names.isOurHost(host)).toBe(false);
   });
 
-  it('accepts the address or name that it listens on', () => {
+  it('accepts the address or name on which it listens', () => {
     expect(create({ host: 'box.example' }).isOurHost('BOX.example:8080')).toBe(true);
     expect(create({ host: 'box.example' }).isOurHost('box')).toBe(false);
     expect(create({ host: '::1' }).isOurHost('[::1]')).toBe(true);
@@ -113,7 +113,7 @@ describe('TrustedNames.isOurHost', () => {
     ['box.lan:8080', 'box.lan:8081', false],
     ['box.lan:8080', 'box.lan', false],
     ['box.lan:443', 'box.lan', true],
-  ])('with --allow-host %s answers to %s: %j', (allowed, host, expected) => {
+  ])('with --allow-host %s accepts %s: %j', (allowed, host, expected) => {
     expect(create({ allowHosts: [allowed] }).isOurHost(host)).toBe(expected);
   });
 

@@ -31,14 +31,14 @@ describe('boundUnreadBody', () => {
     expect(read()).toBe(1000);
   });
 
-  it('leaves a request without a body alone', () => {
+  it('does not affect a request without a body', () => {
     const request = new IncomingMessage(new Socket());
     boundUnreadBody(request);
     expect(request.listenerCount('data')).toBe(0);
   });
 });
 
-describe('a body that nobody wants', () => {
+describe('an unwanted body', () => {
   const TINY = '1\r\nx\r\n'.repeat(100_000);
 
   it.each([
@@ -56,7 +56,7 @@ describe('a body that nobody wants', () => {
     await peer.ended();
   });
 
-  it('lets a client that sends 300 KB at once read the refusal', async () => {
+  it('allows a client that sends 300 KB in one write to read the refusal', async () => {
     await using http = await createHttpApp();
     const response = await fetch(`${await http.listen()}/streams/main/frames`, {
       method: 'POST',

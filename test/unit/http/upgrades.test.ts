@@ -92,7 +92,7 @@ describe('upgrade requests', () => {
     expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
-  it('open a WebSocket on a kept connection, when the response before has ended', async () => {
+  it('open a WebSocket on a keep-alive connection after the previous response has ended', async () => {
     await using gateway = await start();
     await using peer = await RawPeer.connect(gateway.url);
     peer.send(format('GET', '/healthz', {}));
@@ -102,7 +102,7 @@ describe('upgrade requests', () => {
     expect(peer.text).toContain('101 Switching Protocols');
   });
 
-  it.each(['/streams/main/mjpeg', '/api/events'])('end the connection when %s is under way in it', async (path) => {
+  it.each(['/streams/main/mjpeg', '/api/events'])('end the connection while %s is pending on it', async (path) => {
     await using gateway = await start();
     await using peer = await RawPeer.connect(gateway.url);
     peer.send(format('GET', path, {}));
@@ -112,7 +112,7 @@ describe('upgrade requests', () => {
     await expect.poll(() => gateway.stream.clients).toEqual([]);
   });
 
-  it('do not outlive the gateway', async () => {
+  it('end with the gateway', async () => {
     const gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
@@ -137,7 +137,7 @@ describe('the routes of WebSockets', () => {
 
 describe('URLs that cannot be decoded', () => {
   it.each(['/%', '/%ff', '/api/streams/%zz', '/streams/%c0%ae/snapshot.jpg'])(
-    'are refused in the format of all errors: %s',
+    'are refused in the usual format: %s',
     async (path) => {
       await using gateway = await start();
       await using peer = await RawPeer.connect(gateway.url);

@@ -27,7 +27,7 @@ async function setUp(
 const from = (address: string): ClientOptions => ({ headers: forwardedFrom(address) });
 
 describe('shares of viewers', () => {
-  it('admits as many viewers of one address as its share, and others besides', async () => {
+  it('admits as many viewers of one address as its share, and viewers of other addresses', async () => {
     await using gateway = await setUp({ viewers: { inAll: 5, perAddress: 2 } });
     const viewers = [await Viewer.connect(gateway.url), await Viewer.connect(gateway.url)];
     for (const viewer of viewers) await viewer.hello();
@@ -42,7 +42,7 @@ describe('shares of viewers', () => {
     await next.hello();
   });
 
-  it('admits as many viewers as there may be in all', async () => {
+  it('admits the total maximum of viewers', async () => {
     await using gateway = await setUp({ viewers: { inAll: 3, perAddress: 2 } });
     await using first = await Viewer.connect(gateway.url);
     await using second = await Viewer.connect(gateway.url, 'main', from('192.0.2.2'));
@@ -52,7 +52,7 @@ describe('shares of viewers', () => {
     expect(await refused.closed).toMatchObject({ code: closeCode.tooMuch });
   });
 
-  it('limits connections without a hello, of viewers and publishers together, until their hello comes', async () => {
+  it('limits connections of viewers and publishers without a hello, until their hello arrives', async () => {
     await using gateway = await setUp({ greetings: { inAll: 10, perAddress: 2 } });
     await using viewer = await Viewer.connect(gateway.url);
     const publisher = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/main/publish`, PROTOCOL);
@@ -67,7 +67,7 @@ describe('shares of viewers', () => {
     publisher.terminate();
   });
 
-  it('gives every share back, whichever way a connection ends', async () => {
+  it('releases every share, however a connection ends', async () => {
     await using gateway = await setUp({ viewers: { inAll: 2, perAddress: 1 }, greetings: { inAll: 1, perAddress: 1 } });
     const ways: ((viewer: Viewer) => void)[] = [
       (viewer) => viewer.socket.terminate(),
@@ -92,7 +92,7 @@ describe('shares of viewers', () => {
 });
 
 describe('virtual ports of one address', () => {
-  it('leaves half of the range to the others, while one address comes and goes', async () => {
+  it('leaves half of the range to others while one address reconnects', async () => {
     await using gateway = await createGateway({ port: 0, virtualPorts: '6000-6019', ...TRUST_FORWARDED });
     const { url } = await gateway.listen();
     const base = url.slice(0, -1);
@@ -117,7 +117,7 @@ describe('virtual ports of one address', () => {
     for (const viewer of innocent) await viewer[Symbol.asyncDispose]();
   });
 
-  it('closes a viewer that asks for a certain port beyond the share of its address', async () => {
+  it('closes a viewer that requests a certain port beyond the share of its address', async () => {
     await using gateway = await createGateway({ port: 0, virtualPorts: '6000-6008', ...TRUST_FORWARDED });
     const { url } = await gateway.listen();
     const viewers = await Promise.all(Array.from({ length: 8 }, () => Viewer.connect(url.slice(0, -1))));

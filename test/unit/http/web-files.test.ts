@@ -73,7 +73,7 @@ describe('built files', () => {
     }
   });
 
-  it('answer 304 to their own tag, and 200 to any other', async () => {
+  it('are answered with 304 for their own ETag, and with 200 for any other', async () => {
     await using gateway = await start();
     for (const encoding of ['identity', 'gzip']) {
       const {
@@ -112,7 +112,7 @@ describe('built files', () => {
     }
   });
 
-  it('answer HEAD with the length and no body', async () => {
+  it('respond to HEAD with the length and no body', async () => {
     await using gateway = await start();
     const { status, headers, body } = await get(gateway.url, '/gearway-viewer.js', {}, 'HEAD');
     expect({ status, length: headers['content-length'], bytes: body.byteLength }).toEqual({
@@ -122,7 +122,7 @@ describe('built files', () => {
     });
   });
 
-  it('leave no way out of their folder', async () => {
+  it('give no access to files outside of their folder', async () => {
     await using gateway = await start();
     for (const path of [
       '/../package.json',
@@ -141,7 +141,7 @@ describe('built files', () => {
     }
   });
 
-  it('are loaded by pages of any origin', async () => {
+  it('can be loaded by pages of any origin', async () => {
     await using gateway = await start();
     for (const name of [...names, '%67earway-viewer.js', '', 'viewer', 'publish']) {
       const { status, headers } = await get(gateway.url, `/${name}`, { origin: 'https://evil.example' });

@@ -4,7 +4,7 @@ import { AddressBytes } from '../../../gateway/hub/address-bytes.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 describe('AddressBytes', () => {
-  it('gives half of the bytes to one address, and the rest to others', () => {
+  it('grants half of the bytes to one address, and the rest to others', () => {
     const bytes = new AddressBytes(100);
     bytes.reserve('a', 30);
     bytes.reserve('a', 20);
@@ -14,7 +14,7 @@ describe('AddressBytes', () => {
     expect(() => bytes.reserve('d', 1)).toThrow(coded('busy'));
   });
 
-  it('takes them back, and forgets an address without any', () => {
+  it('releases them, and keeps nothing of an address without any', () => {
     const bytes = new AddressBytes(100);
     const release = bytes.reserve('a', 50);
     expect(() => bytes.reserve('a', 50)).toThrow(coded('address-limit'));

@@ -22,7 +22,7 @@ describe('createClientLog', () => {
     vi.useRealTimers();
   });
 
-  it('logs clients that come and go, and nothing else', () => {
+  it('logs clients that connect and disconnect, and nothing else', () => {
     const lines: string[] = [];
     const add = createClientLog((line) => lines.push(line));
     for (const kind of ['connect', 'disconnect', 'take-over', 'refuse', 'state'] as const) add(event(kind));

@@ -18,7 +18,7 @@ async function read(events: AsyncIterableIterator<GatewayEvent>, count: number):
 }
 
 describe('EventLog', () => {
-  it('numbers and dates events, and gives those that are kept, then each new one', async () => {
+  it('numbers and dates events, and returns the kept ones, then each new one', async () => {
     const log = new EventLog();
     log.add(EVENT);
     const events = log.events();
@@ -32,7 +32,7 @@ describe('EventLog', () => {
     expect((await next).value).toMatchObject({ id: 2 });
   });
 
-  it('goes on behind the event that a reader names; a number from before a restart stands for the beginning', async () => {
+  it('continues after the event of a given id; an id from before a restart means the beginning', async () => {
     const log = new EventLog();
     for (let i = 0; i < 5; i += 1) log.add(EVENT);
     expect(await read(log.events(3), 2)).toEqual([4, 5]);
@@ -45,7 +45,7 @@ describe('EventLog', () => {
     expect((await read(log.events(), 256)).slice(0, 1)).toEqual([2]);
   });
 
-  it('keeps 64 refusals beside them: a flood of refusals displaces nothing else, and is replayed in order', async () => {
+  it('keeps 64 refusals separately: a flood of refusals displaces nothing else, and is replayed in order', async () => {
     const log = new EventLog();
     log.add(EVENT);
     for (let i = 0; i < 1000; i += 1) log.add({ ...EVENT, kind: 'refuse', client: null, port: null, reason: 'no' });
@@ -55,14 +55,14 @@ describe('EventLog', () => {
     expect(await read(log.events(1000), 2)).toEqual([1001, 1002]);
   });
 
-  it('gives a new reader all that is kept, when both lists are full', async () => {
+  it('returns all kept events to a new reader when both lists are full', async () => {
     const log = new EventLog();
     for (let i = 0; i < 256; i += 1) log.add(EVENT);
     for (let i = 0; i < 64; i += 1) log.add({ ...EVENT, kind: 'refuse' });
     expect(await read(log.events(), 320)).toEqual(Array.from({ length: 320 }, (_, index) => index + 1));
   });
 
-  it('ends its readers on close, and one alone on return', async () => {
+  it('ends all readers on close, and only one on return', async () => {
     const log = new EventLog();
     const [first, second] = [log.events(), log.events()];
     await first.return?.();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Mailbox } from '../../../gateway/hub/mailbox.ts';
 
 describe('Mailbox', () => {
-  it('is empty at first, and again once its item was taken', () => {
+  it('is empty at first, and after its item was taken', () => {
     const mailbox = new Mailbox<string>();
     expect(mailbox.isEmpty).toBe(true);
     expect(mailbox.take()).toBeUndefined();
@@ -23,7 +23,7 @@ describe('Mailbox', () => {
     expect(mailbox.dropped).toBe(2);
   });
 
-  it('does not count what is cleared', () => {
+  it('does not count cleared items', () => {
     const mailbox = new Mailbox<string>();
     mailbox.put('a');
     mailbox.clear();
@@ -33,7 +33,7 @@ describe('Mailbox', () => {
     expect(mailbox.take()).toBe('b');
   });
 
-  it('takes back what could not be sent, unless a newer one waits', () => {
+  it('takes back an item that could not be sent, unless a newer one waits', () => {
     const mailbox = new Mailbox<string>();
     mailbox.restore('a');
     expect(mailbox.dropped).toBe(0);

@@ -14,7 +14,7 @@ function setUp(): { registry: PortRegistry; clock: { nowMs: number } } {
 }
 
 describe('PortRegistry', () => {
-  it('gives the lowest free port to who asks for none', () => {
+  it('assigns the lowest free port if none is requested', () => {
     const { registry } = setUp();
     expect([1, 2, 3].map(() => registry.lease(viewer()).port)).toEqual([6000, 6001, 6002]);
   });
@@ -26,7 +26,7 @@ describe('PortRegistry', () => {
     expect(registry.status()).toMatchObject({ free: 0, taken: 3 });
   });
 
-  it('gives the port that is asked for, at both ends of the range and no further', () => {
+  it('assigns the requested port, at both ends of the range and no further', () => {
     const { registry } = setUp();
     expect(registry.lease(viewer(), { wanted: 6000 }).port).toBe(6000);
     expect(registry.lease(viewer(), { wanted: 6002 }).port).toBe(6002);
@@ -34,7 +34,7 @@ describe('PortRegistry', () => {
     expect(() => registry.lease(viewer(), { wanted: 6003 })).toThrow(coded('port-out-of-range'));
   });
 
-  it('refuses a taken port without its key, and evicts nobody', () => {
+  it('refuses a taken port without its key, and evicts no viewer', () => {
     const { registry } = setUp();
     const first = viewer();
     registry.lease(first, { wanted: 6001 });
@@ -43,7 +43,7 @@ describe('PortRegistry', () => {
     expect(first.revoke).not.toHaveBeenCalled();
   });
 
-  it('gives a new key of 32 hexadecimal digits each time', () => {
+  it('returns a new key of 32 hexadecimal digits each time', () => {
     const { registry } = setUp();
     const first = registry.lease(viewer());
     const second = registry.lease(viewer(), { key: first.leaseKey });
@@ -65,7 +65,7 @@ describe('PortRegistry', () => {
     expect(third.revoke).not.toHaveBeenCalled();
   });
 
-  it('finds nothing for a key that was used before', () => {
+  it('does not accept a key that was used before', () => {
     const { registry } = setUp();
     const first = registry.lease(viewer(), { wanted: 6001 });
     const second = viewer();
@@ -76,7 +76,7 @@ describe('PortRegistry', () => {
     expect(second.revoke).not.toHaveBeenCalled();
   });
 
-  it('does not give a port for the key of another', () => {
+  it('does not assign a port for the key of another port', () => {
     const { registry } = setUp();
     const { leaseKey } = registry.lease(viewer(), { wanted: 6000 });
     registry.lease(viewer(), { wanted: 6001 });
@@ -84,7 +84,7 @@ describe('PortRegistry', () => {
     expect(registry.lease(viewer(), { wanted: 6002, key: leaseKey }).port).toBe(6002);
   });
 
-  it('holds a port for 30 s for who has its key, and for nobody else', () => {
+  it('holds a port for 30 s, only for the owner of its key', () => {
     expect(LEASE_HOLD_MS).toBe(30_000);
     const { registry, clock } = setUp();
     const owner = viewer();
@@ -118,7 +118,7 @@ describe('PortRegistry', () => {
     expect(() => registry.lease(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
   });
 
-  it("does not seat anybody on a native client's port", () => {
+  it('does not assign the port of a native client', () => {
     const { registry } = setUp();
     registry.reserve(6000);
     registry.reserve(5567);
@@ -138,7 +138,7 @@ describe('PortRegistry', () => {
     expect(() => registry.reserve(5567)).not.toThrow();
   });
 
-  it('gives the owner of a port no other one', () => {
+  it('assigns no other port to the owner of a port', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001, 6002] });
     for (const wanted of [6000, 6002, 5999, 7000])
       expect(() => registry.lease(viewer(), { wanted, owned: 6001 }), String(wanted)).toThrow(coded('port-reserved'));
@@ -156,20 +156,20 @@ describe('PortRegistry', () => {
     expect(registry.lease(viewer(), { owned: 6000, isReservation: false }).port).toBe(6000);
   });
 
-  it("gives the owner of another stream's port none here", () => {
+  it("assigns no port to the owner of another stream's port", () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
     for (const wanted of [undefined, 7001])
       expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
   });
 
-  it('gives the owner of a port that is not reserved here this port like anybody else, and no other', () => {
+  it('assigns the owner of a port that is not reserved here this port if it is free, and no other', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
     expect(registry.lease(viewer(), { owned: 6002 }).port).toBe(6002);
     expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('port-taken'));
     expect(() => registry.lease(viewer(), { owned: 6002, wanted: 6000 })).toThrow(coded('port-reserved'));
   });
 
-  it("reserves no port that is a viewer's, held for one, or reserved for the owner of a token", () => {
+  it('does not reserve a port that is leased, held, or reserved for the owner of a token', () => {
     const clock = { nowMs: 0 };
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6002], nowMs: () => clock.nowMs });
     const viewer = { revoke: () => undefined, lose: () => undefined };
@@ -190,7 +190,7 @@ describe('PortRegistry: shares', () => {
     return { registry: new PortRegistry([{ from: 6000, to: 6019 }], { nowMs: () => clock.nowMs }), clock };
   }
 
-  it('gives one address half of the ports, and the others the rest', () => {
+  it('assigns half of the ports to one address, and the rest to others', () => {
     const { registry } = setUpTwenty();
     for (let index = 0; index < 10; index += 1) registry.lease(viewer(), { address: 'a' });
     expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
@@ -199,14 +199,14 @@ describe('PortRegistry: shares', () => {
     expect(() => registry.lease(viewer(), { address: 'c' })).toThrow(coded('no-free-port'));
   });
 
-  it('gives one address eight ports of a small range', () => {
+  it('assigns eight ports of a small range to one address', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6008 }]);
     for (let index = 0; index < 8; index += 1) registry.lease(viewer(), { address: 'a' });
     expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
     expect(registry.lease(viewer(), { address: 'b' }).port).toBe(6008);
   });
 
-  it('lets an address that has its share take over its own ports, and replace its own held ones', () => {
+  it('allows an address that has used its share to take over its own ports, and replace its held ones', () => {
     const { registry, clock } = setUpTwenty();
     const seated = Array.from({ length: 10 }, () => {
       const owner = viewer();
@@ -224,7 +224,7 @@ describe('PortRegistry: shares', () => {
     expect(seated.filter(({ owner }) => owner.revoke.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
   });
 
-  it('gives the port of a lease that did not last to a viewer for whom none is free, and no other', () => {
+  it('assigns the held port of a short lease, and no other, if none is free', () => {
     const { registry, clock } = setUp();
     const [lasting, short] = [viewer(), viewer()];
     registry.lease(lasting, { wanted: 6000 });
@@ -239,7 +239,7 @@ describe('PortRegistry: shares', () => {
     expect(() => registry.lease(viewer())).toThrow(coded('no-free-port'));
   });
 
-  it('counts how long a lease lasted over all its take-overs', () => {
+  it('counts the duration of a lease across take-overs', () => {
     const { registry, clock } = setUp();
     let owner = viewer();
     let { leaseKey } = registry.lease(owner, { wanted: 6000 });
@@ -254,7 +254,7 @@ describe('PortRegistry: shares', () => {
     expect(registry.lease(viewer(), { key: leaseKey }).port).toBe(6000);
   });
 
-  it('has a port for another address while one comes and goes 2000 times', () => {
+  it('has a port for another address while one reconnects 2000 times', () => {
     const { registry, clock } = setUpTwenty();
     for (let index = 0; index < 2000; index += 1) {
       const passing = viewer();

@@ -9,7 +9,7 @@ function marked(everyMs: number, count: number): { meter: RateMeter; lastMs: num
 }
 
 describe('RateMeter', () => {
-  it('knows nothing before the second event', () => {
+  it('is unknown before the second event', () => {
     const meter = new RateMeter();
     expect(meter.perSecond(0)).toBe(0);
     expect(meter.recentIntervalMs()).toBeUndefined();
@@ -26,13 +26,13 @@ describe('RateMeter', () => {
     [10, 100],
     [40, 25],
     [1000, 1],
-  ])('measures %i events a second', (perSecond, everyMs) => {
+  ])('measures %i events per second', (perSecond, everyMs) => {
     const { meter, lastMs } = marked(everyMs, 400);
     expect(meter.perSecond(lastMs)).toBeCloseTo(perSecond);
     expect(meter.recentIntervalMs()).toBe(everyMs);
   });
 
-  it('sinks when events stop, to 0 after two seconds', () => {
+  it('falls when events stop, to 0 after two seconds', () => {
     const { meter, lastMs } = marked(25, 100);
     expect(meter.perSecond(lastMs + 75)).toBeCloseTo(40);
     const after = [100, 500, 1000, 1900].map((ms) => meter.perSecond(lastMs + ms));
@@ -42,7 +42,7 @@ describe('RateMeter', () => {
     expect(meter.recentIntervalMs()).toBe(25);
   });
 
-  it('measures pictures that come every few seconds, until the next is late', () => {
+  it('measures pictures that arrive every few seconds, until the next is late', () => {
     const { meter, lastMs } = marked(5000, 4);
     expect(meter.perSecond(lastMs + 4900)).toBeCloseTo(0.2);
     expect(meter.perSecond(lastMs + 15_001)).toBe(0);

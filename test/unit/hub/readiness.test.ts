@@ -9,7 +9,7 @@ describe('sourceDown', () => {
   it.each<[StreamState, string, string]>([
     ['waiting', 'ffmpeg', 'restarts in 4 s'],
     ['stale', 'netgear', 'running'],
-  ])('names a %s stream of %s', (state, kind, sourceState) => {
+  ])('reports a %s stream of %s', (state, kind, sourceState) => {
     expect(sourceDown(status(state, kind, sourceState))).toEqual({ stream: 'door', kind, reason: 'why' });
   });
 
@@ -18,7 +18,7 @@ describe('sourceDown', () => {
     ['ended', 'ffmpeg', 'ended'],
     ['waiting', 'ffmpeg', 'asleep'],
     ['waiting', 'push', 'waiting for a publisher'],
-  ])('has nothing against a %s stream of %s, %s', (state, kind, sourceState) => {
+  ])('does not report a %s stream of %s, %s', (state, kind, sourceState) => {
     expect(sourceDown(status(state, kind, sourceState))).toBeNull();
   });
 });

@@ -67,7 +67,7 @@ describe('Returns: bytes', () => {
     return { returns, budget, clock };
   }
 
-  it('takes values up to the budget, refuses the next with too-large, and goes on', () => {
+  it('accepts values up to the budget, refuses the next with too-large, and continues', () => {
     const bytes = budgetBytes(array(300));
     const { returns, budget } = setUp(2 * bytes);
     returns.set(6000, array(300));
@@ -85,7 +85,7 @@ describe('Returns: bytes', () => {
     expect(budget.used).toBe(2 * budgetBytes(text(3)));
   });
 
-  it('makes room of what has expired', () => {
+  it('reuses the bytes of expired values', () => {
     const { returns, clock } = setUp(budgetBytes(array(300)));
     returns.set(6000, array(300), 100);
     clock.nowMs = 99;
@@ -103,7 +103,7 @@ describe('Returns: bytes', () => {
     expect(budget.used).toBe(budget.capacity);
   });
 
-  it('gives back everything when clients leave, and when it closes', () => {
+  it('releases everything when clients leave, and when it closes', () => {
     const { returns, budget } = setUp(1 << 20);
     for (const port of [6000, 6001]) {
       returns.set(port, jpeg(1000));
@@ -116,7 +116,7 @@ describe('Returns: bytes', () => {
     expect(budget.used).toBe(0);
   });
 
-  it('takes no bytes for once-only values that no server takes', () => {
+  it('uses no bytes for once-only values without a server', () => {
     const budget = new ByteBudget(1000);
     const returns = new Returns({ hasServer: false, budget });
     returns.join(6000);
@@ -124,7 +124,7 @@ describe('Returns: bytes', () => {
     expect(budget.used).toBe(0);
   });
 
-  it('has a text of at most the budget and its ports, whatever its clients return', () => {
+  it('has a reply within the budget, whatever its clients return', () => {
     const { returns } = setUp(MAX_STREAM_RETURN_BYTES);
     let refused = 0;
     const [sticky, once] = [array(3_900_000), jpeg(3_900_000)];
@@ -144,7 +144,7 @@ describe('Returns: bytes', () => {
     expect(MAX_RETURN_BYTES).toBeLessThanOrEqual(4 * MAX_STREAM_RETURN_BYTES);
   });
 
-  it('never exceeds its budget, refuses only what does not fit, and loses no byte', () => {
+  it('never exceeds its budget, refuses only values that do not fit, and loses no byte', () => {
     type Give = {
       readonly kind: 'set' | 'push';
       readonly port: number;
@@ -290,7 +290,7 @@ describe('readers of return data: bytes', () => {
     expect(kept).toEqual([6, 7, 8, 9]);
   });
 
-  it('gives a publisher at most 16 MiB of once-only values that wait, and every newest sticky one', async () => {
+  it('keeps at most 16 MiB of once-only values for a publisher, and the newest sticky ones', async () => {
     const returns = new Returns({ hasServer: false });
     for (const port of [6000, 6001]) returns.join(port);
     const changes = returns.changes();

@@ -4,7 +4,7 @@ import { addressKey, type Share, shareRefusalStatus, Shares } from '../../../gat
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 describe('Shares', () => {
-  it('gives as many as there are in all, and per address', () => {
+  it('grants the maximum in total, and per address', () => {
     const shares = new Shares('things', { inAll: 5, perAddress: 2 });
     shares.acquire('a');
     shares.acquire('a');
@@ -16,7 +16,7 @@ describe('Shares', () => {
     expect(shares.count).toBe(5);
   });
 
-  it('keeps some for administrators, whatever their address has', () => {
+  it('reserves some for administrators, whatever their address uses', () => {
     const shares = new Shares('things', { inAll: 2, perAddress: 1, forAdministrators: 2 });
     shares.acquire('a');
     shares.acquire('b');
@@ -32,7 +32,7 @@ describe('Shares', () => {
     expect(() => plain.acquire('a', true)).toThrow(coded('address-limit'));
   });
 
-  it('takes each back once, and forgets an address without any', () => {
+  it('releases each once, and keeps nothing of an address without any', () => {
     const shares = new Shares('things', { inAll: 2, perAddress: 1 });
     const [first] = [shares.acquire('a'), shares.acquire('b')];
     first.release();
@@ -43,7 +43,7 @@ describe('Shares', () => {
     expect(() => shares.acquire('c')).toThrow(coded('too-many'));
   });
 
-  it('has nothing left of any sequence of users', () => {
+  it('releases everything after any sequence of users', () => {
     const shares = new Shares('things', { inAll: 50, perAddress: 7 });
     const held: Share[] = [];
     let seed = 7;
@@ -64,7 +64,7 @@ describe('Shares', () => {
 });
 
 describe('shareRefusalStatus', () => {
-  it('tells the fault of a client from a full gateway, and both from anything else', () => {
+  it('distinguishes an excessive client from a full gateway, and both from other errors', () => {
     const shares = new Shares('things', { inAll: 1, perAddress: 1 });
     const refusal = (address: string): unknown => {
       try {
@@ -105,11 +105,11 @@ describe('addressKey', () => {
     ['128.0.0.1', '128.0.0.1'],
     ['::2', '0:0:0:0::/64'],
     ['', ''],
-  ])('makes %s %s', (ip, key) => {
+  ])('converts %s to %s', (ip, key) => {
     expect(addressKey(ip)).toBe(key);
   });
 
-  it('takes a connection without an address', () => {
+  it('accepts a connection without an address', () => {
     expect(addressKey(undefined)).toBe('');
   });
 });

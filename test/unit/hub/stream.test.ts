@@ -84,7 +84,7 @@ describe('Stream', () => {
     expect(stream.publish(INPUT).sequence).toBe(2);
   });
 
-  it('names arrays that cannot be shown, as long as they arrive', () => {
+  it('reports arrays that cannot be shown while they arrive', () => {
     const stream = createStream();
     const viewer = client();
     stream.attach(viewer);
@@ -100,7 +100,7 @@ describe('Stream', () => {
     ]);
   });
 
-  it("has the rejection of the source's frames as its reason, as long as they arrive", () => {
+  it('has the rejection of frames as its reason while they arrive', () => {
     const logged: string[] = [];
     const stream = createStream((line) => logged.push(line));
     const reject = (number: number): void =>
@@ -127,7 +127,7 @@ describe('Stream', () => {
     expect([stream.state, stream.reason]).toEqual(['live', 'frames arrive']);
   });
 
-  it('appends what prevents the source from getting frames to its reason, while there is no picture', () => {
+  it('appends the problem of the source to its reason while there is no picture', () => {
     const stream = createStream();
     const viewer = client(6000);
     stream.attach(viewer);
@@ -178,7 +178,7 @@ describe('Stream', () => {
     expect(gone.streamChanged).not.toHaveBeenCalled();
   });
 
-  it('waits for the first frame for as long as it takes', () => {
+  it('waits for the first frame without a limit', () => {
     const stream = createStream();
     expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
     vi.advanceTimersByTime(600_000);
@@ -187,7 +187,7 @@ describe('Stream', () => {
     expect(stream.state).toBe('live');
   });
 
-  it('is stale when no frame came for 2 s, and live with the next one', () => {
+  it('is stale after 2 s without a frame, and live with the next one', () => {
     const stream = createStream();
     const watching = client();
     stream.attach(watching);
@@ -219,7 +219,7 @@ describe('Stream', () => {
     expect(stream.state).toBe('stale');
   });
 
-  it('ends when its source says so, and is live again with another frame', () => {
+  it('ends with its source, and is live again with another frame', () => {
     const stream = createStream();
     const watching = client();
     stream.attach(watching);
@@ -233,7 +233,7 @@ describe('Stream', () => {
     expect(watching.streamChanged.mock.calls.map(([state]) => state)).toEqual(['live', 'ended', 'live']);
   });
 
-  it('tells and logs a change once', () => {
+  it('reports and logs a change once', () => {
     const log = vi.fn<(message: string) => void>();
     const stream = createStream(log);
     const watching = client();
@@ -313,7 +313,7 @@ describe('Stream', () => {
     ]);
   });
 
-  it('sends away the client that is meant, and no other', () => {
+  it('disconnects the given client, and no other', () => {
     const stream = createStream();
     const [first, second] = [client(6000), client(6001)];
     stream.attach(first);
@@ -330,13 +330,13 @@ describe('Stream', () => {
     expect(stream.clientStatuses().map(({ port }) => port)).toEqual([5567, 6000, 6001, null]);
   });
 
-  it("gives its source all clients' return data", () => {
+  it("passes all clients' return data to its source", () => {
     const stream = createStream();
     stream.returns.join(6000);
     expect(takeJson(stream.returns)).toBe('{"6000": null}');
   });
 
-  it('closes twice, and stops its clock', () => {
+  it('can be closed twice, and stops its timer', () => {
     const stream = createStream();
     stream.publish(INPUT);
     stream.close();
@@ -354,7 +354,7 @@ describe('round', () => {
 });
 
 describe('Stream: start all', () => {
-  it('holds the newest frame until each listed client was there once, and says who is awaited', () => {
+  it('holds the newest frame until each listed client has connected once, and reports the missing ones', () => {
     const stream = createStream(undefined, { start: 'all' });
     const [first, second, viewer] = [listed(5567), listed(5577), client()];
     for (const one of [first, second]) stream.attachListed(one);
@@ -387,7 +387,7 @@ describe('Stream: start all', () => {
     expect(viewer.offer).toHaveBeenCalledTimes(2);
   });
 
-  it('does not wait for who is not listed any more', () => {
+  it('does not wait for removed clients', () => {
     const stream = createStream(undefined, { start: 'all' });
     const [first, second] = [listed(5567), listed(5577)];
     for (const one of [first, second]) stream.attachListed(one);
@@ -400,7 +400,7 @@ describe('Stream: start all', () => {
 });
 
 describe('Stream: distribution round-robin', () => {
-  it('deals to the listed clients that take a frame, in turn, and gives viewers every frame', () => {
+  it('sends to the ready listed clients in turn, and sends viewers every frame', () => {
     const stream = createStream(undefined, { distribution: 'round-robin' });
     const [a, missing, b] = [listed(1), listed(2), listed(3)];
     const viewer = client();

@@ -6,13 +6,13 @@ describe('WindowedMinimum', () => {
     expect(new WindowedMinimum().get(0)).toBeUndefined();
   });
 
-  it('is the smallest value', () => {
+  it('is the minimum', () => {
     const minimum = new WindowedMinimum();
     for (const value of [7, 3, 5]) minimum.add(value, 1000);
     expect(minimum.get(1000)).toBe(3);
   });
 
-  it('keeps a value for at least 5 s and at most 10 s, whether or not anybody asks', () => {
+  it('keeps a value for at least 5 s and at most 10 s, whether or not it is read', () => {
     for (const asks of [true, false]) {
       const minimum = new WindowedMinimum();
       minimum.add(1, 1000);
@@ -24,7 +24,7 @@ describe('WindowedMinimum', () => {
     }
   });
 
-  it('is undefined again when no value came for 10 s', () => {
+  it('is undefined again after 10 s without a value', () => {
     const minimum = new WindowedMinimum();
     minimum.add(1, 1000);
     expect(minimum.get(10_999)).toBe(1);

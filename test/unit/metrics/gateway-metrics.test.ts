@@ -16,7 +16,7 @@ async function scrape({ url }: { url: string }): Promise<ReadonlyMap<string, num
 }
 
 describe('GET /metrics', () => {
-  it('equals the frames that were sent and counted, also of clients that have left', async () => {
+  it('matches the frames that were sent and counted, including those of clients that have left', async () => {
     await using gateway = await start();
     const door = gateway.streams.get('door')!;
     {
@@ -96,7 +96,7 @@ describe('GET /metrics', () => {
     expect(samples.get('gearway_latency_seconds_sum{stream="door",kind="web"}')).toBeCloseTo(30.033);
   });
 
-  it('reads its counters at the same moment, however many ask', async () => {
+  it('reads its counters once for concurrent requests', async () => {
     await using gateway = await start();
     gateway.streams.get('door')!.push(JPEG);
     const all = await Promise.all(Array.from({ length: 5 }, () => scrape(gateway)));

@@ -14,7 +14,7 @@ describe('parseNetGearAddress', () => {
     });
   });
 
-  it('takes pattern 1 when none is given', () => {
+  it('uses pattern 1 by default', () => {
     expect(parseNetGearAddress('tcp://127.0.0.1:5567').pattern).toBe('request-reply');
     expect(parseNetGearAddress('tcp://127.0.0.1:5567?').pattern).toBe('request-reply');
   });
@@ -32,28 +32,28 @@ describe('parseNetGearAddress', () => {
   });
 
   it.each(['127.0.0.1', 'localhost', 'camera-1.example.org', '*', '[::1]', '[fe80::1]'])(
-    'takes the host %s',
+    'accepts the host %s',
     (host) => {
       expect(parseNetGearAddress(`tcp://${host}:5567`).endpoints).toEqual([`tcp://${host}:5567`]);
     },
   );
 
-  it.each(['TCP://127.0.0.1:5567', 'Tcp://127.0.0.1:5567'])('takes the scheme of %s', (address) => {
+  it.each(['TCP://127.0.0.1:5567', 'Tcp://127.0.0.1:5567'])('accepts the scheme of %s', (address) => {
     expect(parseNetGearAddress(address).endpoints).toEqual(['tcp://127.0.0.1:5567']);
   });
 
   it.each(['192.168.1.300', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1..2.3', '01.02.03.04', '[::1::1]', '[1.2.3.4]'])(
-    'rejects %s, which looks like an IP address and is none',
+    'rejects %s, which looks like an IP address but is not one',
     (host) => {
       expect(() => parseNetGearAddress(`tcp://${host}:5567`)).toThrow(coded('address-invalid'));
     },
   );
 
-  it.each(['1', '65535'])('takes the port %s', (port) => {
+  it.each(['1', '65535'])('accepts the port %s', (port) => {
     expect(parseNetGearAddress(`tcp://127.0.0.1:${port}`).ports).toEqual([port]);
   });
 
-  it('is not misled by a host or path that holds the port', () => {
+  it('is not misled by a host or path that contains the port', () => {
     expect(parseNetGearAddress('tcp://[fe80::80]:80').endpoints).toEqual(['tcp://[fe80::80]:80']);
     expect(parseNetGearAddress('ipc:///tmp/a:5555:5555').endpoints).toEqual(['ipc:///tmp/a:5555:5555']);
   });
@@ -65,7 +65,7 @@ describe('parseNetGearAddress', () => {
     });
   });
 
-  it.each(['5567,5567', '5567,05567'])('rejects the ports %s, which are one', (ports) => {
+  it.each(['5567,5567', '5567,05567'])('rejects the ports %s, which are equal', (ports) => {
     expect(() => parseNetGearAddress(`tcp://127.0.0.1:${ports}`)).toThrow(coded('address-invalid'));
   });
 
@@ -73,7 +73,7 @@ describe('parseNetGearAddress', () => {
     expect(() => parseNetGearAddress(`tcp://127.0.0.1:${ports}`)).toThrow(coded('address-invalid'));
   });
 
-  it('reads ipc, with the port behind the path as NetGear puts it', () => {
+  it('reads ipc, with the port after the path as in NetGear', () => {
     expect(parseNetGearAddress('ipc:///tmp/feed:5555,5556?pattern=0')).toMatchObject({
       ports: ['5555', '5556'],
       endpoints: ['ipc:///tmp/feed:5555', 'ipc:///tmp/feed:5556'],
@@ -93,7 +93,7 @@ describe('parseNetGearAddress', () => {
     ).toEqual(security);
   });
 
-  it('reads who is let in, where that is known', () => {
+  it('reads the admitted addresses', () => {
     expect(parseNetGearAddress('tcp://*:5567?secure=1&keys=/nowhere&allow=10.0.0.1,10.0.0.2', ['allow'])).toMatchObject(
       {
         security: { allowedAddresses: ['10.0.0.1', '10.0.0.2'] },
@@ -141,14 +141,14 @@ describe('parseNetGearAddress', () => {
     expect(() => parseNetGearAddress(text)).toThrow(coded('address-invalid'));
   });
 
-  it('rejects options that have no meaning here', () => {
+  it('rejects options that do not apply', () => {
     expect(() => parseNetGearAddress('tcp://127.0.0.1:5567?id=1')).toThrow(coded('address-invalid'));
     expect(() => parseNetGearAddress('tcp://127.0.0.1:5567?patern=1', ['id'])).toThrow(coded('address-invalid'));
   });
 });
 
 describe('parseFlag', () => {
-  it('reads true and false, and takes what is absent for false', () => {
+  it('reads true and false, with false as the default', () => {
     const options = new Map([
       ['a', 'true'],
       ['b', 'false'],

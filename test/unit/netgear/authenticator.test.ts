@@ -66,20 +66,20 @@ const ACCEPTED = ['1.0', '7', '200', 'OK', '', ''];
 const REFUSED = ['1.0', '7', '400', 'not allowed', '', ''];
 
 describe('Authenticator', () => {
-  it('lets in any key in StoneHouse mode', async () => {
+  it('admits any key in StoneHouse mode', async () => {
     using desk = new Desk({});
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
     expect(desk.refusals).toEqual([]);
   });
 
-  it('lets in only listed keys in IronHouse mode', async () => {
+  it('admits only listed keys in IronHouse mode', async () => {
     using desk = new Desk({ mode: 'ironhouse' });
     expect(await desk.ask('10.0.0.1', 'CURVE', clientKey())).toEqual(ACCEPTED);
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(REFUSED);
     expect(desk.refusals).toEqual([`10.0.0.1 was refused: its key ${'0'.repeat(40)} is not in ${folder}/public_keys`]);
   });
 
-  it('sees at once that a key is taken away, and goes on when the folder is gone', async () => {
+  it('notices a removed key immediately, and continues without the folder', async () => {
     using desk = new Desk({ mode: 'ironhouse' });
     const key = clientKey();
     expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(ACCEPTED);
@@ -89,7 +89,7 @@ describe('Authenticator', () => {
     expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(REFUSED);
   });
 
-  it('lets in only listed addresses', async () => {
+  it('admits only listed addresses', async () => {
     using desk = new Desk({ allowedAddresses: ['10.0.0.1', '10.0.0.2'] });
     expect(await desk.ask('10.0.0.2', 'CURVE', STRANGER)).toEqual(ACCEPTED);
     expect(await desk.ask('10.0.0.3', 'CURVE', STRANGER)).toEqual(REFUSED);
@@ -102,13 +102,13 @@ describe('Authenticator', () => {
     ['CURVE', []],
     ['CURVE', [new Uint8Array(31)]],
     ['CURVE', [new Uint8Array(33)]],
-  ])('refuses who shows no key: %s %j', async (mechanism, credentials) => {
+  ])('refuses a peer without a key: %s %j', async (mechanism, credentials) => {
     using desk = new Desk({});
     expect(await desk.ask('10.0.0.1', mechanism, ...credentials)).toEqual(REFUSED);
     expect(desk.refusals).toEqual(['10.0.0.1 was refused: it presented no CURVE key']);
   });
 
-  it('asks each socket about its own peers', async () => {
+  it('consults each socket about its own peers', async () => {
     using desk = new Desk({});
     const asked: string[] = [];
     const other = desk.authenticator.admit(({ address, mechanism }) => {
@@ -123,14 +123,14 @@ describe('Authenticator', () => {
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
   });
 
-  it('has a peer try again later where there are too many', async () => {
+  it('makes a peer retry later if there are too many', async () => {
     using desk = new Desk({});
     const full = desk.authenticator.admit(() => 'later');
     expect((await desk.askFor(full.domain, '10.0.0.1', 'NULL'))[2]).toBe('300');
     full.close();
   });
 
-  it('answers again after its last socket has closed and another has come', async () => {
+  it('works again after its last socket has closed and another was opened', async () => {
     const authenticator = new Authenticator(new Context());
     for (let round = 0; round < 3; round += 1) {
       const admission = authenticator.admit(() => 'admitted');

@@ -28,7 +28,7 @@ describe('readCapturedAt', () => {
     expect(readCapturedAt({ t }, 't')).toBe(expected);
   });
 
-  it('reads a value inside others', () => {
+  it('reads a nested value', () => {
     expect(readCapturedAt({ meta: { camera: [{ t: 1_700_000_000 }] } }, 'meta.camera.0.t')).toBe(1_700_000_000_000_000);
   });
 
@@ -58,7 +58,7 @@ describe('readCapturedAt', () => {
     true,
     [1_700_000_000],
     { t: 1_700_000_000 },
-  ])('takes %s for no time', (t) => {
+  ])('does not accept %s as a time', (t) => {
     expect(readCapturedAt({ t }, 't')).toBeNull();
   });
 

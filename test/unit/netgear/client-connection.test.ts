@@ -43,7 +43,7 @@ function connect(endpoint: string, pattern: Pattern = 'request-reply'): Watched 
 const place = async (): Promise<string> => `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
 
 describe('ClientConnection', () => {
-  it('is connecting while nobody listens, and sends nothing', async () => {
+  it('is connecting while nothing listens, and sends nothing', async () => {
     const endpoint = await place();
     const { connection } = connect(endpoint);
     expect([connection.state, connection.reason, connection.isReady]).toEqual([
@@ -55,7 +55,7 @@ describe('ClientConnection', () => {
     expect(connection.inFlight).toBe(0);
   });
 
-  it('sends frames and hears their answers, several in flight', async () => {
+  it('sends frames and receives their answers, several in flight', async () => {
     const endpoint = await place();
     const { connection, replies, until } = connect(endpoint);
     const client = new Reply({ linger: 0 });
@@ -77,7 +77,7 @@ describe('ClientConnection', () => {
     expect(connection.inFlight).toBe(0);
   });
 
-  it('is ready for a subscriber once it has subscribed, and refuses what does not fit', async () => {
+  it('is ready for a subscriber once it has subscribed, and refuses a peer that does not match', async () => {
     const endpoint = await place();
     const { connection, until } = connect(endpoint, 'publish-subscribe');
     const client = new Subscriber({ linger: 0, receiveHighWaterMark: 1 });
@@ -98,7 +98,7 @@ describe('ClientConnection', () => {
     expect(connection.state).toBe('ready');
   });
 
-  it('is ready for a subscriber of 64 topics, and gives up one of more for a while', async () => {
+  it('is ready for a subscriber of 64 topics, and disconnects one of more for a while', async () => {
     const endpoint = await place();
     const { states, until } = connect(endpoint, 'publish-subscribe');
     const client = new Subscriber({ linger: 0 });
@@ -116,7 +116,7 @@ describe('ClientConnection', () => {
       });
   });
 
-  it('gives up a subscriber of a long topic, and is ready for one that replaces it', async () => {
+  it('disconnects a subscriber of a long topic, and is ready for one that replaces it', async () => {
     const endpoint = await place();
     const { states, until } = connect(endpoint, 'publish-subscribe');
     const wrong = new Subscriber({ linger: 0 });
@@ -142,7 +142,7 @@ describe('ClientConnection', () => {
     await until('ready');
   });
 
-  it('says which pattern the client has', async () => {
+  it('reports the pattern of the client', async () => {
     const endpoint = await place();
     const { until } = connect(endpoint, 'request-reply');
     const client = new Pair({ linger: 0 });
@@ -151,7 +151,7 @@ describe('ClientConnection', () => {
     expect(await until('refused')).toBe(`the client at ${endpoint} has pattern 0, its address says pattern 1`);
   });
 
-  it('is ready soon after a client that did not fit was replaced by one that does', async () => {
+  it('is ready soon after a client that did not match was replaced by one that does', async () => {
     const endpoint = await place();
     const { until } = connect(endpoint, 'request-reply');
     const wrong = new Pair({ linger: 0 });
@@ -171,7 +171,7 @@ describe('ClientConnection', () => {
     expect(await until('ready')).toBe('connected');
   });
 
-  it('says that something else listens there', async () => {
+  it('reports another program at the address', async () => {
     const server = createHttpServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
@@ -181,7 +181,7 @@ describe('ClientConnection', () => {
     );
   });
 
-  it('says so of a server that libzmq takes for an old ZeroMQ peer, and connects to it once', async () => {
+  it('reports a server that libzmq mistakes for an old ZeroMQ peer, and connects to it once', async () => {
     // What an HTTP server sends in answer: its first bytes read as a ZMTP 1.0 greeting.
     const answer =
       'HTTP/1.1 400 Bad Request\r\nServer: test\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n'.repeat(
@@ -201,7 +201,7 @@ describe('ClientConnection', () => {
     expect(states.filter(({ state }) => state === 'ready').length).toBeLessThanOrEqual(1);
   });
 
-  it('says that there is no host of its name', async () => {
+  it('reports an unknown host name', async () => {
     const { states } = connect('tcp://no-such-host.invalid:5567', 'request-reply');
     await expect
       .poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 })
@@ -216,7 +216,7 @@ describe('ClientConnection', () => {
     );
   });
 
-  it('is stuck while somebody holds the connection and says nothing', async () => {
+  it('is stuck while a silent program holds the connection', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
@@ -226,7 +226,7 @@ describe('ClientConnection', () => {
     );
   });
 
-  it('gives up what is in flight when no answer comes for 3.5 s, and connects anew', async () => {
+  it('abandons frames in flight after 3.5 s without an answer, and reconnects', async () => {
     const endpoint = await place();
     const { connection, states, until, replies } = connect(endpoint);
     const client = new Reply({ linger: 0 });
@@ -250,7 +250,7 @@ describe('ClientConnection', () => {
     await expect.poll(() => replies).toEqual([['answer']]);
   });
 
-  it('is closed for good', async () => {
+  it('is closed permanently', async () => {
     const endpoint = await place();
     const { connection, states } = connect(endpoint);
     connection.close();
@@ -259,7 +259,7 @@ describe('ClientConnection', () => {
     expect(states).toEqual([]);
   });
 
-  it('makes one connection, also when the next attempt was due anyhow', async () => {
+  it('makes one connection, even if the next attempt was due anyway', async () => {
     const [port] = (await freePorts(1)) as [number];
     const open = new Set<Socket>();
     let isRude = true;
@@ -296,7 +296,7 @@ describe('ClientConnection', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('closed while it looks at who hung up, ends that connection too', async () => {
+  it('ends its probe of a disconnected peer when it is closed', async () => {
     const connections: Socket[] = [];
     const server = createServer((socket) => {
       socket.on('error', () => undefined);

@@ -55,14 +55,14 @@ describe('openSenderKeys', () => {
     expect(openSenderKeys(folder)).toEqual({ publicKey: CLIENT[0], secretKey: CLIENT[1], peerPublicKey: SERVER[0] });
   });
 
-  it('needs no secret of the other end', () => {
+  it('needs no secret key of the peer', () => {
     writeAll();
     rmSync(path('private_keys', 'server.key_secret'));
     rmSync(path('public_keys', 'client.key'));
     expect(openSenderKeys(folder)).toMatchObject({ publicKey: CLIENT[0] });
   });
 
-  it('makes both pairs where there are none, for their owner alone', () => {
+  it('creates both pairs if there are none, readable by their owner only', () => {
     const made = openSenderKeys(folder);
     expect(readdirSync(path('public_keys')).sort()).toEqual(['client.key', 'server.key']);
     expect(readdirSync(path('private_keys')).sort()).toEqual(['client.key_secret', 'server.key_secret']);
@@ -74,7 +74,7 @@ describe('openSenderKeys', () => {
     expect(new Set([made.publicKey, made.secretKey, made.peerPublicKey]).size).toBe(3);
   });
 
-  it('makes keys that pyzmq reads', () => {
+  it('creates keys that pyzmq can read', () => {
     const { publicKey, secretKey, peerPublicKey } = openSenderKeys(folder);
     const program =
       'import sys, zmq.auth\nfor name in sys.argv[1:]: print(*[(key or b"").decode() for key in zmq.auth.load_certificate(name)])';
@@ -89,7 +89,7 @@ describe('openSenderKeys', () => {
   it.each([
     ['public_keys', 'server.key'],
     ['private_keys', 'client.key_secret'],
-  ])('refuses a folder without %s/%s, and makes nothing', (...names) => {
+  ])('refuses a folder without %s/%s, and creates nothing', (...names) => {
     writeAll();
     rmSync(path(...names));
     expect(() => openSenderKeys(folder)).toThrow(coded('keys-missing'));
@@ -126,7 +126,7 @@ describe('openReceiverKeys', () => {
     expect(openReceiverKeys(folder)).toEqual({ publicKey: SERVER[0], secretKey: SERVER[1] });
   });
 
-  it('needs nothing of the other end', () => {
+  it('needs no file of the peer', () => {
     writeAll();
     rmSync(path('public_keys'), { recursive: true });
     rmSync(path('private_keys', 'client.key_secret'));
@@ -135,7 +135,7 @@ describe('openReceiverKeys', () => {
 });
 
 describe('createKeys', () => {
-  it('puts new keys in place of both pairs and leaves others', () => {
+  it('replaces both pairs, and keeps other keys', () => {
     writeAll();
     writeFileSync(path('public_keys', 'camera.key'), certificate(CLIENT[0]), { mode: 0o644 });
     createKeys(folder);
@@ -149,7 +149,7 @@ describe('createKeys', () => {
 });
 
 describe('isListedKey', () => {
-  it('finds a key by what stands in the file, whatever its name', () => {
+  it('finds a key by the content of the file, whatever its name', () => {
     writeAll();
     writeFileSync(path('public_keys', 'another.key'), certificate('0'.repeat(40)));
     expect(isListedKey(folder, CLIENT[0])).toBe(true);
@@ -157,7 +157,7 @@ describe('isListedKey', () => {
     expect(isListedKey(folder, '1'.repeat(40))).toBe(false);
   });
 
-  it('sees what is added and taken away', () => {
+  it('notices added and removed keys', () => {
     writeAll();
     rmSync(path('public_keys', 'client.key'));
     expect(isListedKey(folder, CLIENT[0])).toBe(false);
@@ -165,7 +165,7 @@ describe('isListedKey', () => {
     expect(isListedKey(folder, CLIENT[0])).toBe(true);
   });
 
-  it('passes over files that are no certificates', () => {
+  it('skips files that are not certificates', () => {
     writeAll();
     writeFileSync(path('public_keys', 'a.key'), 'nothing');
     mkdirSync(path('public_keys', 'b.key'));
@@ -176,13 +176,13 @@ describe('isListedKey', () => {
 });
 
 describe('resolveKeysFolder', () => {
-  it('is where NetGear has its keys', () => {
+  it("is NetGear's default folder", () => {
     expect(resolveKeysFolder()).toBe(join(homedir(), '.vidgear', 'keys'));
     expect(resolveKeysFolder('/nowhere')).toBe('/nowhere/.vidgear/keys');
     expect(resolveKeysFolder('/nowhere/.vidgear')).toBe('/nowhere/.vidgear/keys');
   });
 
-  it('is the folder itself when that has the keys', () => {
+  it('is the folder itself if it contains the keys', () => {
     expect(resolveKeysFolder(folder)).toBe(path('.vidgear', 'keys'));
     mkdirSync(path('public_keys'));
     expect(resolveKeysFolder(folder)).toBe(folder);
@@ -207,7 +207,7 @@ describe('formatZ85', () => {
     );
   });
 
-  it('writes the outermost values', () => {
+  it('writes the minimum and maximum values', () => {
     expect(formatZ85(new Uint8Array(4))).toBe('00000');
     expect(formatZ85(Uint8Array.from([255, 255, 255, 255]))).toBe('%nSc0');
   });

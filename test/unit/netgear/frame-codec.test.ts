@@ -72,7 +72,7 @@ describe('decodeFrame', () => {
     });
   });
 
-  it('reads a JPEG by its own size', () => {
+  it('reads the size of a JPEG from the JPEG itself', () => {
     const payload = jpegClaiming(1280, 720);
     expect(decode(JPEG, payload)).toEqual({
       kind: 'frame',
@@ -89,7 +89,7 @@ describe('decodeFrame', () => {
   });
 
   it.each(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK'])(
-    'takes the colour space %s',
+    'accepts the colour space %s',
     (name) => {
       expect(decode(JPEG.replace('BGR', name), jpegClaiming(8, 8, name === 'CMYK' ? 4 : 3))).toMatchObject({
         kind: 'frame',
@@ -114,7 +114,7 @@ describe('decodeFrame', () => {
     expect(decode(RAW.replace('{', `{"port": ${port}, `))).toMatchObject({ serverPort: expected });
   });
 
-  it('takes a pattern that is written as a number, and fields that it does not know', () => {
+  it('accepts a pattern as a number, and unknown fields', () => {
     expect(decode(RAW.replace('"1"', '2'))).toMatchObject({ kind: 'frame' });
     expect(decode(RAW.replace('{', '{"port": "5567", "future": [1], '))).toMatchObject({ kind: 'frame' });
   });
@@ -135,7 +135,7 @@ describe('decodeFrame', () => {
     });
   });
 
-  it('rejects no part, three parts, and a frame without payload', () => {
+  it('rejects zero parts, three parts, and a frame without payload', () => {
     const header = Buffer.from(RAW);
     expect(() => decodeFrame([])).toThrow(coded('parts-unexpected'));
     expect(() => decodeFrame([header])).toThrow(coded('parts-unexpected'));
@@ -198,12 +198,12 @@ describe('decodeFrame', () => {
     expect(() => decode(RAW, new Uint8Array(0))).toThrow(coded('array-misfit'));
   });
 
-  it('rejects what is no JPEG', () => {
+  it('rejects data that is not a JPEG', () => {
     expect(() => decode(JPEG, Buffer.from('\u0089PNG\r\n\u001a\n', 'latin1'))).toThrow(coded('jpeg-invalid'));
     expect(() => decode(JPEG, new Uint8Array(0))).toThrow(coded('jpeg-invalid'));
   });
 
-  it('rejects a header that is no UTF-8, no JSON, or no object', () => {
+  it('rejects a header that is not UTF-8, not JSON, or not an object', () => {
     expect(() => decodeFrame([Uint8Array.from([0xff, 0xfe]), new Uint8Array(18)])).toThrow(coded('header-invalid'));
     expect(() => decode('hello')).toThrow(coded('json-invalid'));
     expect(() => decode(`[${RAW}]`)).toThrow(coded('json-invalid'));
@@ -214,7 +214,7 @@ describe('decodeFrame', () => {
     expect(() => decode(RAW.replace('null', '9'.repeat(4301)))).toThrow(coded('integer-too-long'));
   });
 
-  it('takes a frame at each limit and rejects it one beyond', () => {
+  it('accepts a frame at each limit and rejects it one beyond', () => {
     const limits: FrameLimits = { headerBytes: RAW.length, payloadBytes: 18, side: 3, pixels: 6 };
     expect(decode(RAW, new Uint8Array(18), limits)).toMatchObject({ kind: 'frame' });
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, headerBytes: RAW.length - 1 })).toThrow(
@@ -225,7 +225,7 @@ describe('decodeFrame', () => {
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, pixels: 5 })).toThrow(coded('too-large'));
   });
 
-  it('takes 16384 × 4096 and rejects a wider one, and 20000 × 20000, by default', () => {
+  it('accepts 16384 × 4096 and rejects a wider one, and 20000 × 20000, by default', () => {
     expect(decode(JPEG, jpegClaiming(16_384, 4096))).toMatchObject({ width: 16_384, height: 4096 });
     expect(() => decode(JPEG, jpegClaiming(16_385, 1))).toThrow(coded('too-large'));
     expect(() => decode(JPEG, jpegClaiming(1, 16_385))).toThrow(coded('too-large'));
@@ -233,7 +233,7 @@ describe('decodeFrame', () => {
     expect(() => decode(JPEG, jpegClaiming(20_000, 20_000))).toThrow(coded('too-large'));
   });
 
-  it('takes a header of a megabyte and rejects a larger one by default', () => {
+  it('accepts a header of a megabyte and rejects a larger one by default', () => {
     const padded = (bytes: number): string => RAW.replace('null', `"${'a'.repeat(bytes - RAW.length + 2)}"`);
     expect(padded(1 << 20)).toHaveLength(FRAME_LIMITS.headerBytes);
     expect(decode(padded(1 << 20))).toMatchObject({ kind: 'frame' });
@@ -242,7 +242,7 @@ describe('decodeFrame', () => {
 });
 
 describe('decodeUtf8', () => {
-  it('reads what is valid', () => {
+  it('reads valid text', () => {
     expect(decodeUtf8(Buffer.from('é漢😀'))).toBe('é漢😀');
   });
 
@@ -266,13 +266,13 @@ describe('encodeFrameHeader', () => {
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN, 'GRAY')).toBe(JPEG.replace('BGR', 'GRAY'));
   });
 
-  it('puts the port of a server among several first', () => {
+  it('writes the port of one of several servers first', () => {
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', { ...PLAIN, serverPort: '5567' })).toBe(
       '{"port": "5567", "terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}',
     );
   });
 
-  it('leaves the message of a repeat out', () => {
+  it('omits the message of a repeat', () => {
     expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": 1}', { ...PLAIN, dropMessage: true })).toBe(JPEG);
   });
 });
@@ -281,7 +281,7 @@ describe('rewriteFrameHeader', () => {
   const odd =
     '{ "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}';
 
-  it('replaces the values of the outermost keys and keeps every other byte', () => {
+  it('replaces the values of the top-level keys and keeps every other byte', () => {
     expect(rewriteFrameHeader(odd, { pattern: 'pair', serverPort: null, dropMessage: true })).toBe(
       '{ "pattern" : "0","x":"\\u00e9","message":null,"shape":[2, 3] , "pattern_": "1"}',
     );
@@ -289,7 +289,7 @@ describe('rewriteFrameHeader', () => {
     expect(rewriteFrameHeader(RAW.replace('"1"', '1'), PLAIN)).toBe(RAW.replace('"1"', '1'));
   });
 
-  it('adds the port of a server, or puts it in place of another', () => {
+  it('adds or replaces the port of a server', () => {
     expect(rewriteFrameHeader(odd, { ...PLAIN, serverPort: '5567' })).toBe(
       '{"port": "5567",  "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}',
     );
@@ -307,20 +307,20 @@ describe('rewriteFrameHeader', () => {
 });
 
 describe('encodeTermination', () => {
-  it('carries the port of a server among several', () => {
+  it('contains the port of one of several servers', () => {
     expect(encodeTermination(null)).toBe('{"terminate_flag": true}');
     expect(encodeTermination('5567')).toBe('{"terminate_flag": true, "port": "5567"}');
   });
 });
 
 describe('TERMINATION_REPLY', () => {
-  it('is no JSON', () => {
+  it('is not JSON', () => {
     expect(TERMINATION_REPLY).toBe("Termination signal successfully received at Client's end!");
   });
 });
 
 describe('MULTISERVER_TERMINATION_REPLY', () => {
-  it('is no JSON', () => {
+  it('is not JSON', () => {
     expect(MULTISERVER_TERMINATION_REPLY).toBe('Termination signal successfully received at client!');
   });
 });

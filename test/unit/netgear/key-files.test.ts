@@ -60,7 +60,7 @@ const ALL = [
 ];
 
 describe('new keys', () => {
-  it('are the same for all processes that make them at a time', async () => {
+  it('are the same for all processes that create them concurrently', async () => {
     const loaded = await Promise.all(Array.from({ length: 6 }, () => load(folder)));
     expect(loaded.map(({ code }) => code)).toEqual(loaded.map(() => 0));
     expect(new Set(loaded.map(({ output }) => output)).size).toBe(1);
@@ -86,7 +86,7 @@ describe('new keys', () => {
     60_000,
   );
 
-  it('are refused with the path and a way out where the folder cannot be made', () => {
+  it('are refused with the path and a remedy if the folder cannot be created', () => {
     const file = join(folder, 'file');
     writeFileSync(file, '');
     const below = join(file, 'keys');
@@ -95,7 +95,7 @@ describe('new keys', () => {
     expect(() => openReceiverKeys(below)).toThrow('keys=');
   });
 
-  it('are made in spite of what a process left that ended while it wrote, and remove that', () => {
+  it('replace the incomplete files of a process that ended while writing', () => {
     const left = join(folder, 'private_keys', '.server.key_secret.0123456789ab.tmp');
     mkdirSync(join(folder, 'private_keys'));
     writeFileSync(left, 'metadata\ncur');
@@ -109,7 +109,7 @@ describe('new keys', () => {
   it.each([
     ['private_keys', 'client.key_secret'],
     ['public_keys', 'client.key'],
-  ])('take nothing away from the old ones when %s/%s cannot be replaced', (...names) => {
+  ])('keep the old keys if %s/%s cannot be replaced', (...names) => {
     createKeys(folder);
     const before = openReceiverKeys(folder);
     const path = join(folder, ...names);
@@ -122,11 +122,11 @@ describe('new keys', () => {
   });
 });
 
-describe('a key file of before', () => {
+describe('an existing key file', () => {
   it.each([
     ['empty', ''],
     ['half', '# ZeroMQ CURVE certificate\n\nmetadata\ncurve\n    public-ke'],
-  ])('that is %s is named, and what to do', (_name, text) => {
+  ])('that is %s is reported with a remedy', (_name, text) => {
     createKeys(folder);
     const path = join(folder, 'private_keys', 'server.key_secret');
     writeFileSync(path, text);

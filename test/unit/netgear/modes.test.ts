@@ -18,7 +18,7 @@ describe('checkModes', () => {
     { pattern: 'request-reply', multiserver: true, ports: 3 },
     { pattern: 'request-reply', multiserver: true, bidirectional: true, ports: 3 },
     { pattern: 'publish-subscribe', multiserver: true, ports: 3 },
-  ])('takes %j', (modes) => {
+  ])('accepts %j', (modes) => {
     expect(() => checkModes({ ...PLAIN, ...modes })).not.toThrow();
   });
 

@@ -118,7 +118,7 @@ describe('PlainServerSocket and libzmq', () => {
     expect(refused).toEqual([]);
   });
 
-  it('sends a reply that is under way when it closes', async () => {
+  it('sends a pending reply when it closes', async () => {
     const { port, socket } = await bind('request-reply');
     const request = connected(new Request({ linger: 0 }), port);
     await request.send('x');
@@ -130,7 +130,7 @@ describe('PlainServerSocket and libzmq', () => {
 });
 
 describe('a peer', () => {
-  it('cannot claim an identifier: peers with one are peers like others', async () => {
+  it('cannot claim an identifier: peers with one are treated like others', async () => {
     const { port, peers } = await bind('request-reply');
     for (let count = 0; count < 20; count += 1) {
       const peer = await RawPeer.connect(port);
@@ -144,7 +144,7 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(peers()).toBe(21));
   });
 
-  it('that leaves is still read to its last message', async () => {
+  it('that leaves is read to its last message', async () => {
     const { port, received } = await bind('push-pull', {}, () => {
       const untilMs = performance.now() + 10;
       while (performance.now() < untilMs);
@@ -179,7 +179,7 @@ describe('a peer', () => {
     ).toHaveLength(3);
   });
 
-  it('that floods holds up nobody, and takes no memory', async () => {
+  it('that floods delays no other peer, and uses no memory', async () => {
     const { port } = await bind('request-reply', { messagesPerSecond: 1e9, burstMessages: 1e9 });
     const honest = connected(new Request({ linger: 0 }), port);
     const flood = Buffer.concat(Array.from({ length: 5000 }, () => message('', 'x')));
@@ -202,7 +202,7 @@ describe('a peer', () => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(200 << 20);
   });
 
-  it('whose messages take long waits for those whose messages do not', async () => {
+  it('whose messages take long waits for peers with fast messages', async () => {
     const { port } = await bind('request-reply', {}, (text) => {
       const untilMs = performance.now() + (text === 'heavy' ? 30 : 0);
       while (performance.now() < untilMs);
@@ -223,7 +223,7 @@ describe('a peer', () => {
     expect(longestMs).toBeLessThan(300);
   });
 
-  it('that sends a message of a million parts is answered, and holds up nobody', async () => {
+  it('that sends a message of a million parts is answered, and delays no other peer', async () => {
     const { port, received } = await bind('request-reply');
     const peer = await shake(port);
     const honest = connected(new Request({ linger: 0 }), port);
@@ -235,7 +235,7 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(received).toHaveLength(2), 10_000);
   }, 30_000);
 
-  it('that holds the most of an unfinished message is disconnected when all hold too much', async () => {
+  it('with the largest unfinished message is disconnected if all exceed the limit', async () => {
     const { port, refused } = await bind('request-reply', { heldBytes: 4 << 20 });
     const small = await shake(port);
     small.write(Buffer.concat([part('', true), part(Buffer.alloc(1 << 20), true)]));
@@ -254,7 +254,7 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(refused.at(-1)).toMatch(/a message of 3 parts that is not a request of a camera/));
   });
 
-  it('that sends nothing useful gives way when all places are taken', async () => {
+  it('that sends nothing useful is replaced if the maximum is reached', async () => {
     const { port, refused, peers } = await bind('request-reply', { peers: 3, idleMs: 200 });
     const working = connected(new Request({ linger: 0 }), port);
     await working.send('x');
@@ -272,7 +272,7 @@ describe('a peer', () => {
     expect(String(await working.receive())).toBe('ok');
   });
 
-  it('of a PAIR that has sent nothing gives way, and one that has sent a message stays', async () => {
+  it('of a PAIR that has sent nothing is replaced, and one that has sent a message stays', async () => {
     const { port, refused } = await bind('pair', { idleMs: 100 });
     await shake(port, 'PAIR');
     await delay(150);
@@ -283,7 +283,7 @@ describe('a peer', () => {
     expect(refused.at(-1)).toBe('another server is waiting for the first one to disconnect');
   });
 
-  it('that is silent in its handshake is disconnected, and so is one connection too many', async () => {
+  it('that is silent during its handshake is disconnected, like one connection too many', async () => {
     const { port, refused } = await bind('request-reply', { handshakeMs: 100, handshakes: 3 });
     const silent = await Promise.all([1, 2, 3].map(() => RawPeer.connect(port)));
     const further = await RawPeer.connect(port);
@@ -305,7 +305,7 @@ describe('a peer', () => {
     await expect(socket.reply('none', [large])).rejects.toThrow('disconnected');
   });
 
-  it.each(['PING', 'SUBSCRIBE', 'ERROR', 'X'.repeat(200)])('may send the command %s, and goes on', async (name) => {
+  it.each(['PING', 'SUBSCRIBE', 'ERROR', 'X'.repeat(200)])('may send the command %s, and stays connected', async (name) => {
     const { port, received } = await bind('request-reply');
     const peer = await shake(port);
     peer.write(Buffer.concat([command(name), message('', 'x')]));

@@ -44,13 +44,13 @@ describe('receiveAll', () => {
     while (performance.now() < untilMs);
   };
 
-  it('takes many messages in a row for a flood only when reading them takes long', async () => {
+  it('treats many consecutive messages as a flood only if reading them takes long', async () => {
     expect(await count(queueOf(150, 1), { ...limits, ms: 1e6 }, spend(0.1))).toBe(150);
     expect(await count(queueOf(101, 1), limits, spend(0.1))).toBe(101);
     await expect(count(queueOf(102, 1), limits, spend(0.1))).rejects.toMatchObject({ code: 'flooded' });
   });
 
-  it('counts anew when the queue has been empty once', async () => {
+  it('restarts the count when the queue was empty', async () => {
     expect(
       await count(
         queueOf(1000, 1, (left) => left % 90 !== 0),
@@ -59,7 +59,7 @@ describe('receiveAll', () => {
     ).toBe(1000);
   });
 
-  it('takes many bytes for a flood only when reading them takes long', async () => {
+  it('treats many bytes as a flood only if reading them takes long', async () => {
     expect(await count(queueOf(20, 100), { ...limits, ms: 1e6 }, spend(1))).toBe(20);
     await expect(count(queueOf(20, 100), limits, spend(1))).rejects.toMatchObject({ code: 'flooded' });
     expect(await count(queueOf(9, 100), limits, spend(1))).toBe(9);
@@ -69,7 +69,7 @@ describe('receiveAll', () => {
     expect(await count(queueOf(5000, 1000), null)).toBe(5000);
   });
 
-  it('gives the event loop turns', async () => {
+  it('yields to the event loop', async () => {
     let turns = 0;
     const timer = setInterval(() => (turns += 1), 1);
     await count(queueOf(50, 1), limits, () => {

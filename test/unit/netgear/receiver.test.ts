@@ -83,7 +83,7 @@ describe('the options of a NetGearReceiver', () => {
 });
 
 describe('NetGearReceiver.recv', () => {
-  it('hands out what came, as it came', async () => {
+  it('delivers frames unmodified', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, captured_at: 'meta.t' });
     using server = new FakeServer(port);
@@ -118,7 +118,7 @@ describe('NetGearReceiver.recv', () => {
     expect(receivedAtUs).toBeLessThan(Date.now() * 1000 + 50_000);
   });
 
-  it('hands out the newest, and counts what it replaced', async () => {
+  it('delivers the newest frame, and counts the replaced ones', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     await receiver.open();
@@ -130,7 +130,7 @@ describe('NetGearReceiver.recv', () => {
     expect([receiver.received, receiver.dropped, receiver.rejected, receiver.rejection]).toEqual([4, 2, 0, null]);
   });
 
-  it('gives calls at the same time a frame each, in their order', async () => {
+  it('delivers one frame to each concurrent call, in order', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     await receiver.open();
@@ -141,7 +141,7 @@ describe('NetGearReceiver.recv', () => {
     expect(messages(await both)).toEqual([1, 2]);
   });
 
-  it('answers what is malformed, counts it, and does not hand it out', async () => {
+  it('answers and counts malformed messages, and does not deliver them', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     const next = receiver.recv();
@@ -197,7 +197,7 @@ describe('NetGearReceiver.recv', () => {
         JPEG,
       ],
     ],
-  ])('returns %s with every answer from then on', async (_name, data, [expected, ...bytes]) => {
+  ])('returns %s with every subsequent answer', async (_name, data, [expected, ...bytes]) => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, bidirectional_mode: true });
     await receiver.open();
@@ -218,7 +218,7 @@ describe('NetGearReceiver.recv', () => {
     expect(await server.frame()).toBe(`{"port": "${port}", "return_type": "str", "data": "other"}`);
   });
 
-  it('returns no JPEG that would end a real server', async () => {
+  it('returns no JPEG that would crash a real server', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, bidirectional_mode: true });
     await receiver.open();
@@ -260,7 +260,7 @@ describe('NetGearReceiver.recv', () => {
     expect(receiver.servers[0]!.state).toBe('closed');
   });
 
-  it('takes frames from a publisher, and from a pair', async () => {
+  it('accepts frames of a publisher, and of a pair', async () => {
     const [pub, pair] = (await freePorts(2)) as [number, number];
     await using subscriber = new NetGearReceiver({ ...local, port: pub, pattern: 2 });
     await using other = new NetGearReceiver({ ...local, port: pair });
@@ -282,7 +282,7 @@ describe('NetGearReceiver.recv', () => {
 });
 
 describe('the end of a NetGearReceiver', () => {
-  it("answers the server's termination, hands out what waits, then null, and frees its port", async () => {
+  it("answers the server's termination, delivers the waiting frame, then null, and frees its port", async () => {
     const port = await onePort();
     const receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     await receiver.open();
@@ -298,7 +298,7 @@ describe('the end of a NetGearReceiver', () => {
     await next.open();
   });
 
-  it('ends those who wait with null', async () => {
+  it('ends waiting calls with null', async () => {
     const port = await onePort();
     const receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     const waiting = [receiver.recv(), receiver.recv()];
@@ -307,7 +307,7 @@ describe('the end of a NetGearReceiver', () => {
     expect(await Promise.all(waiting)).toEqual([null, null]);
   });
 
-  it('throws away what waits when it is closed, at any time and more than once', async () => {
+  it('discards waiting frames when it is closed, at any time and more than once', async () => {
     const port = await onePort();
     const receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     const opening = receiver.open();
@@ -333,7 +333,7 @@ describe('the end of a NetGearReceiver', () => {
     }
   });
 
-  it('ends a loop, and breaking out of one leaves it open', async () => {
+  it('ends a loop; breaking out of a loop leaves it open', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     await receiver.open();
@@ -356,7 +356,7 @@ describe('the end of a NetGearReceiver', () => {
 });
 
 describe('NetGearReceiver.open', () => {
-  it('rejects while an address is in use, and can be tried again', async () => {
+  it('rejects while an address is in use, and can be retried', async () => {
     const [free, taken] = (await freePorts(2)) as [number, number];
     const holder = new Reply({ linger: 0 });
     await holder.bind(`tcp://127.0.0.1:${taken}`);
@@ -385,7 +385,7 @@ describe('NetGearReceiver.open', () => {
     expect(await received).toMatchObject({ message: 'here' });
   });
 
-  it('binds a path, where senders connect', async () => {
+  it('binds a path to which senders connect', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-ipc-'));
     try {
       const options = { protocol: 'ipc', address: join(folder, 'feed'), port: 5555 } as const;
@@ -403,7 +403,7 @@ describe('NetGearReceiver.open', () => {
 describe('a NetGearReceiver in multi-servers mode', () => {
   const SERVER = (port: number): string => `"port": "${port}", `;
 
-  it('keeps the newest of each server, and hands them out in turn', async () => {
+  it('keeps the newest frame of each server, and delivers them in turn', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using receiver = new NetGearReceiver({ ...local, port: ports, pattern: 1, multiserver_mode: true });
     await receiver.open();
@@ -419,7 +419,7 @@ describe('a NetGearReceiver in multi-servers mode', () => {
     expect(receiver.dropped).toBe(3);
   });
 
-  it('knows a server by its header, wherever it has connected, and by its connection when that says nothing', async () => {
+  it('identifies a server by its header, or by its connection if the header has no port', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using receiver = new NetGearReceiver({ ...local, port: ports, pattern: 1, multiserver_mode: true });
     await receiver.open();
@@ -434,7 +434,7 @@ describe('a NetGearReceiver in multi-servers mode', () => {
     expect(await portOf('"port": "1", ')).toBe(String(ports[0]));
   });
 
-  it('ends when every server that has sent has ended, and not before', async () => {
+  it('ends when every server that has sent frames has ended, and not before', async () => {
     const ports = (await freePorts(3)) as [number, number, number];
     await using receiver = new NetGearReceiver({ ...local, port: ports, pattern: 1, multiserver_mode: true });
     await receiver.open();

@@ -42,7 +42,7 @@ describe('decodeReply', () => {
     expect(decode(JPEG.replace('BGR', 'GRAY'), data)).toMatchObject({ kind: 'jpeg', colorspace: 'GRAY' });
   });
 
-  it('reads what clients say that return nothing', () => {
+  it('reads the replies of clients that return nothing', () => {
     expect(decode('Data received on device: 3UW5KQAN !')).toEqual({ kind: 'text' });
     expect(decode("Termination signal successfully received at Client's end!")).toEqual({ kind: 'termination' });
     expect(decode('Termination signal successfully received at client!')).toEqual({ kind: 'termination' });
@@ -58,7 +58,7 @@ describe('decodeReply', () => {
     expect(() => decode(text)).toThrow(coded('header-invalid'));
   });
 
-  it('rejects no part, three parts, and parts that do not belong together', () => {
+  it('rejects zero parts, three parts, and parts that do not match', () => {
     const bytes = new Uint8Array(80);
     expect(() => decodeReply([])).toThrow(coded('parts-unexpected'));
     expect(() => decode(ARRAY, bytes, bytes)).toThrow(coded('parts-unexpected'));
@@ -67,14 +67,14 @@ describe('decodeReply', () => {
     expect(() => decode('{"return_type": "int", "data": 7}', bytes)).toThrow(coded('header-invalid'));
   });
 
-  it('rejects JSON that is no return data', () => {
+  it('rejects JSON that is not return data', () => {
     expect(() => decode('{"port": "5567"}')).toThrow(coded('header-invalid'));
     expect(() => decode('{}')).toThrow(coded('header-invalid'));
     expect(() => decode('{"data": 1')).toThrow(coded('json-invalid'));
     expect(() => decode('{"data": 1}}')).toThrow(coded('json-invalid'));
   });
 
-  it('rejects what would kill a Python server', () => {
+  it('rejects replies that would crash a Python server', () => {
     expect(decode(`{"data": ${'9'.repeat(4300)}}`)).toMatchObject({ kind: 'value' });
     expect(() => decode(`{"data": ${'9'.repeat(4301)}}`)).toThrow(coded('integer-too-long'));
     expect(() => decode(`{"data": -${'9'.repeat(4301)}}`)).toThrow(coded('integer-too-long'));
@@ -102,7 +102,7 @@ describe('decodeReply', () => {
     expect(() => decode(ARRAY.replace('[4, 5]', '[4, "5"]'), new Uint8Array(80))).toThrow(coded('shape-invalid'));
   });
 
-  it('takes a reply at each limit and rejects it one beyond', () => {
+  it('accepts a reply at each limit and rejects it one beyond', () => {
     const parts = [Buffer.from(ARRAY), new Uint8Array(80)];
     const limits = { headerBytes: ARRAY.length, payloadBytes: 80 };
     expect(decodeReply(parts, limits)).toMatchObject({ kind: 'array' });
@@ -111,13 +111,13 @@ describe('decodeReply', () => {
     expect(() => decode(`{"data": "${'a'.repeat(DEFAULT_REPLY_LIMITS.headerBytes)}"}`)).toThrow(coded('too-large'));
   });
 
-  it('rejects bytes that are no UTF-8', () => {
+  it('rejects bytes that are not UTF-8', () => {
     expect(() => decodeReply([Uint8Array.from([0x7b, 0xff])])).toThrow(coded('header-invalid'));
   });
 });
 
 describe('encodeReply', () => {
-  it('writes an object from pieces, once for as long as it is the same object', () => {
+  it('writes an object from parts, once while it is the same object', () => {
     const data = { kind: 'object', json: ['{"5567": ', 'null', '}'].map((text) => Buffer.from(text)) } as const;
     const [reply] = encodeReply('5555', data);
     expect(String(reply)).toBe('{"port": "5555", "return_type": "dict", "data": {"5567": null}}');
@@ -127,7 +127,7 @@ describe('encodeReply', () => {
     );
   });
 
-  it('writes the form that servers of every mode read', () => {
+  it('writes the format that servers of every mode read', () => {
     // A multi-clients client's reply as recorded.
     expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual([
       '{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}',
@@ -150,13 +150,13 @@ describe('encodeReply', () => {
     ['NaN', 'float'],
     ['Infinity', 'float'],
     ['-Infinity', 'float'],
-  ])('names the type of %s %s', (json, type) => {
+  ])('returns the type of %s %s', (json, type) => {
     expect(encodeReply('5567', { kind: 'value', json })).toEqual([
       `{"port": "5567", "return_type": "${type}", "data": ${json}}`,
     ]);
   });
 
-  it('puts the bytes of an array and of a JPEG behind, without copying them', () => {
+  it('appends the bytes of an array and of a JPEG without copying them', () => {
     const bytes = new Uint8Array(80);
     const array = encodeReply('5567', { kind: 'array', array: { dtype: 'float32', shape: [4, 5], data: bytes } });
     expect(array).toEqual([ARRAY, bytes]);

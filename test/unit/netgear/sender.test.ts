@@ -165,7 +165,7 @@ describe('the options of a NetGearSender', () => {
     expect(sender.clients).toMatchObject([{ port: '5555', endpoint: 'tcp://localhost:5555' }]);
   });
 
-  it('take ports as numbers and text, and put ipc together as NetGear does', async () => {
+  it('accept ports as numbers and text, and form ipc endpoints as NetGear does', async () => {
     await using several = new NetGearSender({
       pattern: 1,
       multiclient_mode: true,
@@ -180,7 +180,7 @@ describe('the options of a NetGearSender', () => {
     expect(ipc.clients.map(({ endpoint }) => endpoint)).toEqual(['ipc:///tmp/gearway-nobody:5555']);
   });
 
-  it('overwrite_cert makes other keys in place of those that are there', async () => {
+  it('overwrite_cert replaces existing keys', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
     try {
       const options = { secure_mode: 1, custom_cert_location: folder } as const;
@@ -199,7 +199,7 @@ describe('the options of a NetGearSender', () => {
 });
 
 describe('NetGearSender.send', () => {
-  it('writes what NetGear writes', async () => {
+  it('writes the same messages as NetGear', async () => {
     const port = await onePort();
     using client = await FakeClient.bind(port);
     await using sender = new NetGearSender({ ...local, port, pattern: 1, check: false });
@@ -283,14 +283,14 @@ describe('NetGearSender.send', () => {
     },
   );
 
-  it('resolves with null where no mode returns anything, whatever the client answers', async () => {
+  it('resolves with null if the mode returns nothing, whatever the client answers', async () => {
     const port = await onePort();
     using _client = await FakeClient.bind(port, () => ['{"port": "1", "return_type": "str", "data": "Hi"}']);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
     expect(await sender.send(JPEG)).toBeNull();
   });
 
-  it('has types that know the mode', () => {
+  it('has types that depend on the mode', () => {
     const one = () => new NetGearSender({ port: 5555 });
     const several = () => new NetGearSender({ pattern: 1, port: [1, 2], multiclient_mode: true });
     const either = (options: NetGearSenderOptions) => new NetGearSender(options);
@@ -302,7 +302,7 @@ describe('NetGearSender.send', () => {
     expectTypeOf<ReturnType<typeof either>['send']>().returns.resolves.toEqualTypeOf<FromClient | Returned>();
   });
 
-  it('deals in turn, and may be called once for each client at a time', async () => {
+  it('sends to clients in turn, and may be called once per client concurrently', async () => {
     const ports = await freePorts(3);
     const answer = (port: number) => (): Answer => [`{"port": "${port}", "return_type": "int", "data": ${port}}`];
     using _a = await FakeClient.bind(ports[0]!, answer(ports[0]!));
@@ -327,7 +327,7 @@ describe('NetGearSender.send', () => {
     ]);
   });
 
-  it('serves those that are there while others are missing, and calls wait for them in order', async () => {
+  it('serves connected clients while others are missing, and calls wait for them in order', async () => {
     const [there, missing] = (await freePorts(2)) as [number, number];
     using client = await FakeClient.bind(there, (_parts, count) => [
       `{"port": "${there}", "return_type": "int", "data": ${count}}`,
@@ -346,7 +346,7 @@ describe('NetGearSender.send', () => {
     });
   });
 
-  it('rejects while no client is there, and goes on when one is', async () => {
+  it('rejects while no client is connected, and continues when one is', async () => {
     const port = await onePort();
     await using sender = new NetGearSender({ ...local, port, pattern: 1, request_timeout: 0.2 });
     await expect(sender.send(JPEG)).rejects.toEqual(coded('no-client'));
@@ -357,7 +357,7 @@ describe('NetGearSender.send', () => {
     expect(client.messages).toHaveLength(1);
   });
 
-  it('rejects when no answer comes in time, and takes a late one for nothing', async () => {
+  it('rejects if no answer arrives in time, and ignores a late one', async () => {
     const port = await onePort();
     const pair = new Pair({ linger: 0 });
     using client = await FakeClient.bind(
@@ -373,7 +373,7 @@ describe('NetGearSender.send', () => {
     expect(client.messages).toHaveLength(2);
   });
 
-  it('rejects when the client goes, and goes on when it is back', async () => {
+  it('rejects when the client disconnects, and continues when it is back', async () => {
     const port = await onePort();
     const gone = await FakeClient.bind(port, () => null);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
@@ -385,7 +385,7 @@ describe('NetGearSender.send', () => {
     expect(await sender.send(JPEG)).toBeNull();
   });
 
-  it('rejects with what is wrong with an answer, and goes on', async () => {
+  it('rejects with the problem of an answer, and continues', async () => {
     const port = await onePort();
     const answers: Answer[] = [
       ['hello'],
@@ -404,7 +404,7 @@ describe('NetGearSender.send', () => {
     expect(await sender.send(JPEG)).toBe(5);
   });
 
-  it('rejects before anything is sent what would end a real client', async () => {
+  it('rejects a frame that would crash a real client, before anything is sent', async () => {
     const port = await onePort();
     using client = await FakeClient.bind(port);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
@@ -442,7 +442,7 @@ describe('NetGearSender.send', () => {
     expect(client.headers).toEqual([JPEG_HEADER]);
   });
 
-  it('sends to every subscriber in pattern 2, and to nobody without complaint', async () => {
+  it('sends to every subscriber in pattern 2, and resolves without any', async () => {
     const ports = await freePorts(2);
     await using sender = new NetGearSender({ ...local, port: ports, pattern: 2, multiclient_mode: true });
     expect(await sender.send(JPEG, { message: 'lost' })).toBeNull();
@@ -479,7 +479,7 @@ describe('NetGearSender.close', () => {
     expect(client.headers).toEqual([TERMINATION]);
   });
 
-  it('says nothing when it is told so', async () => {
+  it('sends no termination on request', async () => {
     const port = await onePort();
     using client = await FakeClient.bind(port);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
@@ -490,7 +490,7 @@ describe('NetGearSender.close', () => {
     expect(client.headers).toEqual([JPEG_HEADER, RAW_HEADER]);
   });
 
-  it('ends what waits and what is under way, and takes nothing more', async () => {
+  it('ends waiting and running calls, and accepts no more', async () => {
     const [there, missing] = (await freePorts(2)) as [number, number];
     using client = await FakeClient.bind(there, () => null);
     const sender = new NetGearSender({ ...local, port: [there, missing], pattern: 1, multiclient_mode: true });
@@ -505,7 +505,7 @@ describe('NetGearSender.close', () => {
     await expect(sender.ready()).rejects.toEqual(coded('closed'));
   });
 
-  it('does not wait for a client that is not there or does not answer', async () => {
+  it('does not wait for a client that is missing or does not answer', async () => {
     const [stuck, missing] = (await freePorts(2)) as [number, number];
     using client = await FakeClient.bind(stuck, () => null);
     const sender = new NetGearSender({ ...local, port: [stuck, missing], pattern: 1, multiclient_mode: true });
@@ -520,7 +520,7 @@ describe('NetGearSender.close', () => {
 });
 
 describe('a sender in secure mode', () => {
-  it('goes on when its keys vanish, says so, and goes on when they are back', async () => {
+  it('reports that its keys have vanished, and continues when they are back', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
     // Hangs up at once, so that the connection is made anew each second.
     const rude = createServer((socket) => socket.end());

@@ -130,7 +130,7 @@ function errorOf(call: () => unknown): unknown {
 }
 
 describe('the recordings', () => {
-  it('are all there', () => {
+  it('are complete', () => {
     expect(recordings).toHaveLength(20);
     expect(frames).toHaveLength(32);
     expect(terminations).toHaveLength(14);
@@ -266,7 +266,7 @@ describe('encodeTermination', () => {
     expect(encodeTermination(serverPort)).toBe(text);
   });
 
-  it('has recordings with a port and without', () => {
+  it('has recordings with and without a port', () => {
     expect(new Set(terminations.map(({ text }) => text))).toEqual(
       new Set([
         '{"terminate_flag": true}',
@@ -278,7 +278,7 @@ describe('encodeTermination', () => {
 });
 
 describe('TERMINATION_REPLY', () => {
-  it('is what clients answer', () => {
+  it('is the answer of clients', () => {
     const answers = replies.filter(({ terminate }) => terminate);
     expect(answers).toHaveLength(5);
     for (const { text } of answers) expect(text).toBe(TERMINATION_REPLY);
@@ -347,7 +347,7 @@ describe('encodeReply', () => {
   const arrays = withPort.filter(({ text }) => text.includes('"compression": false'));
   const jpegs = withPort.filter(({ text }) => text.includes('"compression": {'));
 
-  it('has recordings of each form', () => {
+  it('has recordings of each format', () => {
     expect([values.length, arrays.length, jpegs.length]).toEqual([11, 2, 1]);
   });
 

@@ -29,7 +29,7 @@ function decode(pieces: readonly Uint8Array[], limits = LIMITS): ZmtpEvent[] {
 const texts = (event: ZmtpEvent | undefined): string[] => (event?.kind === 'message' ? event.parts.map(String) : []);
 
 describe('ZmtpDecoder', () => {
-  it('reads the same however the bytes are divided', () => {
+  it('reads the same messages from chunks of any size', () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 3 }), { maxLength: 5 }),
@@ -52,7 +52,7 @@ describe('ZmtpDecoder', () => {
     );
   });
 
-  it('keeps no more parts than there may be, and goes on behind them', () => {
+  it('keeps no more parts than the maximum, and continues after them', () => {
     const [, many, next] = decode([
       HANDSHAKE,
       message('', ...Array.from({ length: 300 }, (_, index) => String(index % 10))),
@@ -74,7 +74,7 @@ describe('ZmtpDecoder', () => {
     expect(() => decode([HANDSHAKE, bytes])).toThrow(expect.objectContaining({ code: 'too-large' }));
   });
 
-  it('holds what has come of a message, and nothing behind its end', () => {
+  it('keeps the received bytes of a message, and nothing behind its end', () => {
     const decoder = new ZmtpDecoder(LIMITS);
     decoder.add(
       Buffer.concat([HANDSHAKE, part(Buffer.alloc(100), true), part(Buffer.alloc(50), false).subarray(0, 20)]),
@@ -114,7 +114,7 @@ describe('ZmtpDecoder', () => {
     expect(() => decode([bytes])).toThrow(expect.objectContaining({ code }));
   });
 
-  it('reads any bytes without another error than its own', () => {
+  it('throws only its own errors for any bytes', () => {
     fc.assert(
       fc.property(fc.boolean(), fc.uint8Array({ maxLength: 400 }), (isShaken, bytes) => {
         try {
@@ -129,8 +129,8 @@ describe('ZmtpDecoder', () => {
   });
 });
 
-describe('what is sent', () => {
-  it('is read by the decoder', () => {
+describe('an encoded message', () => {
+  it('can be decoded', () => {
     const [first, second] = decode([
       greeting(0),
       encodeReady('REP'),

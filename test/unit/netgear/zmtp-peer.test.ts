@@ -28,7 +28,7 @@ describe('readZmtpPeer', () => {
     expect(readZmtpPeer(greeting('CURVE'), false)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
-  it('waits for more at every length, and judges what there is at the end', () => {
+  it('waits for more bytes at every length, and evaluates the received ones at the end', () => {
     const whole = Buffer.concat([greeting('NULL'), READY_REP]);
     for (let length = 0; length < whole.length; length += 1) {
       const part = whole.subarray(0, length);
@@ -39,7 +39,7 @@ describe('readZmtpPeer', () => {
     }
   });
 
-  it.each(['48545450', 'ff 00 00 00 00 00 00 00 01 7e', '00'])('knows %s for something else at once', (bytes) => {
+  it.each(['48545450', 'ff 00 00 00 00 00 00 00 01 7e', '00'])('immediately recognizes %s as another program', (bytes) => {
     expect(readZmtpPeer(hex(bytes), false)).toEqual({ kind: 'foreign' });
   });
 
@@ -58,7 +58,7 @@ describe('readZmtpPeer', () => {
 });
 
 describe('ZmtpConversation', () => {
-  it('says its mechanism only to a peer without one, which would hang up else', () => {
+  it('sends its mechanism only to a peer without one, which would otherwise disconnect', () => {
     const said: string[] = [];
     const conversation = new ZmtpConversation((bytes) => said.push(Buffer.from(bytes).toString('hex')));
     expect(said).toEqual(['ff00000000000000007f0300']);
@@ -76,7 +76,7 @@ describe('ZmtpConversation', () => {
 });
 
 describe('probeZmtpPeer', () => {
-  it('sees a real socket, which does not notice', async () => {
+  it('detects a real socket, which is not affected', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const pair = new Pair({ linger: 0 });
     onTestFinished(() => pair.close());
@@ -90,7 +90,7 @@ describe('probeZmtpPeer', () => {
     expect(String(await pair.receive())).toBe('first');
   });
 
-  it('sees that a real socket is in secure mode', async () => {
+  it('detects a real socket in secure mode', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const { publicKey, secretKey } = curveKeyPair();
     const reply = new Reply({ linger: 0, curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey });
@@ -99,7 +99,7 @@ describe('probeZmtpPeer', () => {
     expect(await probeZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
-  it('looks for 1.5 s at most, also at who says a byte now and then', async () => {
+  it('takes at most 1.5 s, even if the peer sends single bytes', async () => {
     const server = createServer((socket) => {
       let at = 0;
       const timer = setInterval(() => socket.write(greeting('NULL').subarray(at, (at += 1))), 200);
@@ -117,7 +117,7 @@ describe('probeZmtpPeer', () => {
     server.close();
   });
 
-  it('tells nobody, silence and something else apart', async () => {
+  it('distinguishes no peer, a silent peer and another program', async () => {
     expect(await probeZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({
       kind: 'nobody',
       code: 'ECONNREFUSED',
@@ -139,7 +139,7 @@ describe('probeZmtpPeer', () => {
     silent.close();
   });
 
-  it('leaves nothing at its signal, whatever it found', async () => {
+  it('releases everything at its signal, whatever it found', async () => {
     const aborting = new AbortController();
     const server = createServer((socket) =>
       socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined),

@@ -42,7 +42,7 @@ describe('AppendedFile', () => {
     expect([readFileSync(`${file}.1`, 'utf8'), read()]).toEqual(['1\n', '2\n']);
   });
 
-  it('drops what cannot be written, says so once, and continues on a line of its own', async () => {
+  it('drops lines that cannot be written, reports it once, and continues on a new line', async () => {
     let isFull = true;
     const lines = create(async (path, text, options) => {
       if (!isFull) return appendFile(path, text, options);
@@ -61,7 +61,7 @@ describe('AppendedFile', () => {
     expect(reports[1]).toContain('2 lines were lost');
   });
 
-  it('bounds what waits while the disk hangs', async () => {
+  it('limits waiting lines while the disk hangs', async () => {
     let resume = (): void => undefined;
     const hangs = new Promise<void>((resolve) => (resume = resolve));
     const written: string[] = [];
@@ -75,7 +75,7 @@ describe('AppendedFile', () => {
     expect(written.join('').length).toBeLessThan(300_000);
   });
 
-  it('survives a disk that is really full', async ({ skip }) => {
+  it('survives a full disk', async ({ skip }) => {
     const disk = join(folder, 'disk');
     mkdirSync(disk);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'none', disk]).status !== 0)

@@ -63,7 +63,7 @@ describe('LineWriter', () => {
     expect(stream.lines).toEqual(['one\n']);
   });
 
-  it('keeps a bounded amount for a reader that has stopped, and says how many lines it lost', async () => {
+  it('keeps a bounded amount for a reader that has stopped, and reports the number of lost lines', async () => {
     const stream = new TestStream();
     const writer = new LineWriter(stream, { maxWaitingBytes: 100 });
     stream.isStopped = true;
@@ -79,7 +79,7 @@ describe('LineWriter', () => {
     expect(writer.lost).toBe(0);
   });
 
-  it('survives failures, and goes on when they end', async () => {
+  it('survives failures, and continues afterwards', async () => {
     const stream = new TestStream();
     const writer = new LineWriter(stream);
     for (const code of ['EPIPE', 'ENOSPC', 'EIO']) {

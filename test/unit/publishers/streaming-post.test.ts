@@ -21,7 +21,7 @@ const FRAME = Buffer.concat([
 ]);
 
 describe('receiveStreamingPost', () => {
-  it('takes two seconds of 240 frames per second in one piece', async () => {
+  it('accepts two seconds of 240 frames per second in one burst', async () => {
     expect(await answerTo(FRAME, 480)).toEqual({ status: 200, body: { sequence: 480, frames: 480, rejected: 0 } });
   });
 

@@ -36,7 +36,7 @@ function nestedList(depth: number): Value {
 }
 
 describe('WebPublisher: hello', () => {
-  it('seats the publisher, and says who it is', async () => {
+  it('admits the publisher, and shows its name', async () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     const before = Date.now() * 1000;
@@ -65,7 +65,7 @@ describe('WebPublisher: hello', () => {
     expect(await wrong.closed).toMatchObject({ code: 4011 });
   });
 
-  it('closes with 4005 who may not publish', async () => {
+  it('closes a peer that may not publish with 4005', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look', publishToken: 'camera' });
     for (const hello of [{}, { token: 'wrong' }, { token: 'look' }]) {
       await using publisher = await Publisher.connect(gateway.url);
@@ -81,7 +81,7 @@ describe('WebPublisher: hello', () => {
     expect(await publisher.hello()).toMatchObject({ rights: ['publish'] });
   });
 
-  it('closes the next with 4010, and tells it who is there', async () => {
+  it('closes the next publisher with 4010, and the name of the active one', async () => {
     await using gateway = await start();
     await using first = await Publisher.connect(gateway.url);
     await first.hello({ name: 'phone' });
@@ -94,7 +94,7 @@ describe('WebPublisher: hello', () => {
     expect(await first.publish({ payload: JPEG })).toMatchObject({ sequence: 1 });
   });
 
-  it('has the next take over that asks for it: the former is closed with 4003', async () => {
+  it('allows a take-over on request: the previous publisher is closed with 4003', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
@@ -120,7 +120,7 @@ describe('WebPublisher: hello', () => {
     await third.cut();
   });
 
-  it('tells viewers that the publisher has left, and shows the next one', async () => {
+  it('notifies viewers that the publisher has left, and shows the next one', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
@@ -140,7 +140,7 @@ describe('WebPublisher: hello', () => {
     expect(await viewer.next('state')).toMatchObject({ state: 'live' });
   });
 
-  it('stands in the events', async () => {
+  it('is recorded in the events', async () => {
     await using gateway = await start();
     const events = gateway.events();
     await using publisher = await Publisher.connect(gateway.url);
@@ -173,7 +173,7 @@ describe('WebPublisher: hello', () => {
 });
 
 describe('WebPublisher: frames', () => {
-  it('publishes a JPEG with message and time, and says that it is taken and how many clients there are', async () => {
+  it('publishes a JPEG with message and time, and acknowledges it with the number of clients', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
@@ -199,7 +199,7 @@ describe('WebPublisher: frames', () => {
     });
   });
 
-  it('publishes samples bit for bit', async () => {
+  it('publishes samples unmodified', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
@@ -228,7 +228,7 @@ describe('WebPublisher: frames', () => {
     ['value-invalid', { payload: JPEG, message: nestedList(65) }],
     ['value-invalid', { payload: JPEG, message: 10n ** 4300n }],
     ['value-invalid', { payload: JPEG, message: { bytes: new Uint8Array(4) } as unknown as Value }],
-  ])('takes a malformed frame with %s, and goes on', async (code, frame) => {
+  ])('refuses a malformed frame with %s, and continues', async (code, frame) => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
@@ -247,7 +247,7 @@ describe('WebPublisher: frames', () => {
     });
   });
 
-  it('takes a message of the whole limit, and closes with 1009 beyond it, or before hello beyond what a viewer may send', async () => {
+  it('accepts a message of the maximum size, and closes with 1009 beyond it, with a lower limit before hello', async () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     const { limits } = await publisher.hello();
@@ -285,7 +285,7 @@ describe('WebPublisher: frames', () => {
     });
   });
 
-  it('closes with 4000 who begins with anything but hello', async () => {
+  it('closes a peer that does not begin with hello with 4000', async () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     publisher.sendFrame({ payload: JPEG });
@@ -293,7 +293,7 @@ describe('WebPublisher: frames', () => {
     expect(gateway.stream.status().frame).toBeNull();
   });
 
-  it('ignores what it may, and answers a ping', async () => {
+  it('ignores optional messages, and answers a ping', async () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
@@ -304,7 +304,7 @@ describe('WebPublisher: frames', () => {
 });
 
 describe('WebPublisher: return data', () => {
-  it('brings what viewers return: what counts already, what changes, and the end of it', async () => {
+  it('delivers return data: current values, changes, and their end', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url);
     const { port } = await viewer.hello();
@@ -340,7 +340,7 @@ describe('WebPublisher: return data', () => {
     });
   });
 
-  it('says null rather than nothing for what is longer than a message may be', async () => {
+  it('sends null for a value that exceeds the size of a message', async () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
@@ -432,7 +432,7 @@ describe('WebPublisher: time', () => {
     return { socket, publisher };
   }
 
-  it('closes with 4008 who says no hello within 5 s', () => {
+  it('closes a peer without a hello within 5 s with 4008', () => {
     const { socket } = create();
     vi.advanceTimersByTime(5000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -443,7 +443,7 @@ describe('WebPublisher: time', () => {
     expect(socket.terminate).toHaveBeenCalledOnce();
   });
 
-  it('keeps one that is silent but there', () => {
+  it('keeps a silent but connected publisher', () => {
     const { socket } = create();
     socket.hello();
     vi.advanceTimersByTime(3_600_000);
@@ -451,7 +451,7 @@ describe('WebPublisher: time', () => {
     expect(source.state()).toBe('192.168.1.7');
   });
 
-  it('cuts off one that answers no ping for 15 s, and frees its seat', () => {
+  it('disconnects a publisher that answers no ping for 15 s, and frees the stream', () => {
     const { socket } = create();
     socket.hello({ name: 'phone' });
     socket.answersPings = false;

@@ -28,7 +28,7 @@ describe('ladder', () => {
     expect(names({ quality: 'quarter', width: 64, height: 48 })).toEqual(['source']);
   });
 
-  it('has no rendition of more pixels than are shown, but the source', () => {
+  it('has no rendition with more pixels than are shown, except the source', () => {
     expect(names({ shownWidth: 640, shownHeight: 360 })).toEqual([
       'source',
       'jpeg-2-75',
@@ -53,7 +53,7 @@ describe('ladder', () => {
 });
 
 describe('stepLabel', () => {
-  it('names size and quality', () => {
+  it('contains size and quality', () => {
     expect(stepLabel({ kind: 'jpeg', divisor: 2, quality: 50 }, { width: 641, height: 360 })).toBe('JPEG 321×180 q50');
     expect(stepLabel({ kind: 'h264', divisor: 2, bitsPerSecond: 1e6 }, { width: 643, height: 359 })).toBe(
       'H.264 322×180',

@@ -53,7 +53,7 @@ describe('FairQueue', () => {
     expect(checks.refused).toEqual([]);
   });
 
-  it('refuses the newest work of the address that has the most, for that of another', async () => {
+  it('refuses the newest work of the address with the most, in favour of another', async () => {
     const checks = new Checks(4);
     for (const address of 'aaaaaabb') checks.add(address);
     await checks.drain();
@@ -61,7 +61,7 @@ describe('FairQueue', () => {
     expect(checks.started).toEqual(['a1', 'a2', 'b7', 'a3', 'b8']);
   });
 
-  it('goes on after work that fails', async () => {
+  it('continues after failed work', async () => {
     const queue = new FairQueue(1);
     const [first, second] = [
       queue.run('a', () => Promise.reject(new Error('failed'))),
@@ -72,7 +72,7 @@ describe('FairQueue', () => {
     expect(await queue.run('a', () => Promise.resolve(3))).toBe(3);
   });
 
-  it('settles each piece once, and starts the only one of an address after at most one of each other', async () => {
+  it('settles each piece once, and starts the only one of an address after at most one of each other address', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') }, fc.constant('end')), {

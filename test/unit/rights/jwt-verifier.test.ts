@@ -13,7 +13,7 @@ const verifier = (settings: Partial<JwtSettings> = {}, log: (line: string) => vo
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 describe('JwtVerifier.find', () => {
-  it('gives the rights of the claims, each token one identity', async () => {
+  it('grants the rights of the claims, with one identity per token', async () => {
     const checker = verifier();
     const token = hs256({ ...CLAIMS, rights: ['return', 'view', 'fly'], streams: ['door'], port: 6001 });
     const principal = await checker.find(token);
@@ -67,7 +67,7 @@ describe('JwtVerifier.find', () => {
     expect(await verifier().find(token)).toBeNull();
   });
 
-  it('requires issuer and audience where they are set', async () => {
+  it('requires issuer and audience if they are set', async () => {
     const checker = verifier({ issuer: 'https://login', audience: 'gearway' });
     expect(await checker.find(hs256({ ...CLAIMS, iss: 'https://login', aud: ['other', 'gearway'] }))).not.toBeNull();
     expect(await checker.find(hs256({ ...CLAIMS, iss: 'https://login', aud: 'other' }))).toBeNull();
@@ -87,7 +87,7 @@ describe('JwtVerifier.find', () => {
     expect(principal?.name.length).toBeLessThanOrEqual(65);
   });
 
-  it('ends the rights of every token that it knows', async () => {
+  it('ends the rights of every known token', async () => {
     const checker = verifier();
     const principal = await checker.find(hs256(CLAIMS));
     const end = { reason: 'changed', mayRetry: true };
@@ -95,7 +95,7 @@ describe('JwtVerifier.find', () => {
     expect(principal?.ended).toEqual(end);
   });
 
-  it('fetches keys from a URL, and says once why it cannot', async () => {
+  it('fetches keys from a URL, and reports a failure once', async () => {
     const key = new SigningKey('ES256', 'b');
     let isDown = true;
     const server = createServer((_request, response) => {
@@ -118,7 +118,7 @@ describe('JwtVerifier.find', () => {
     }
   });
 
-  it('asks for keys at a URL again after a minute, and ends the rights of a token whose key was withdrawn', async () => {
+  it('fetches keys from a URL again after a minute, and ends the rights of a token whose key was withdrawn', async () => {
     const key = new SigningKey('ES256', 'b');
     let keys: object[] | null = [key.jwk];
     const server = createServer((_request, response) => {
@@ -160,12 +160,12 @@ describe('JwtVerifier.find', () => {
     }
   });
 
-  it('takes the latest date for an expiry beyond all dates', async () => {
+  it('limits an expiry to the latest date', async () => {
     const principal = await verifier().find(hs256({ ...CLAIMS, exp: 9_999_999_999_999 }));
     expect(new Date(principal!.expiresAtMs!).getTime()).toBe(8.64e15);
   });
 
-  it('verifies at most 64 tokens at once', async () => {
+  it('verifies at most 64 tokens concurrently', async () => {
     const checker = verifier();
     const pending = Array.from({ length: 64 }, (_, i) => Promise.resolve(checker.find(hs256({ ...CLAIMS, jti: i }))));
     expect(() => checker.find(hs256({ ...CLAIMS, jti: 64 }))).toThrow(

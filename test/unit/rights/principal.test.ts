@@ -48,7 +48,7 @@ describe('Principal.whenEnded', () => {
     expect(late.mock.calls).toEqual([[END]]);
   });
 
-  it('calls the listeners when the rights expire, also after more than setTimeout can wait', () => {
+  it('calls the listeners when the rights expire, even after the maximum of setTimeout', () => {
     const month = 40 * 86_400_000;
     const principal = new Principal({ ...GRANT, expiresAtMs: 1_000_000 + month });
     const listener = vi.fn();

@@ -33,7 +33,7 @@ const hashed = (name: string, hash: string): Row => ({
 });
 
 describe('RightsTable.find', () => {
-  it('finds tokens by themselves and with any user name, and passwords by the name of their user', async () => {
+  it('finds tokens with and without any user name, and passwords by the name of their user', async () => {
     const [wall, password] = [await createToken(), await hashPassword('correct horse')];
     const table = new RightsTable([secret('token', 't'), hashed('wall', wall.hash), hashed('ann', password)]);
     const find = async (text: string, user: string | null = null): Promise<string | null> =>
@@ -50,7 +50,7 @@ describe('RightsTable.find', () => {
     expect(await find(`${wall.token.slice(0, -1)}${wall.token.endsWith('A') ? 'B' : 'A'}`)).toBeNull();
   });
 
-  it('computes a hash once for each secret, and none for tokens that belong to no hash', async () => {
+  it('computes a hash once per secret, and none for tokens without a hash', async () => {
     const [wall, other] = [await createToken(), await createToken()];
     const table = new RightsTable([hashed('wall', wall.hash)]);
     const first = table.find({ secret: wall.token, user: null });
@@ -67,7 +67,7 @@ describe('RightsTable.find', () => {
 });
 
 describe('RightsTable.update', () => {
-  it('ends the rights of rows that have changed or are gone, and no others', () => {
+  it('ends the rights of changed and removed rows, and no others', () => {
     const table = new RightsTable([secret('stays', 'a'), secret('changes', 'b'), secret('goes', 'c')]);
     const ended = new Map<string, unknown>();
     for (const text of ['a', 'b', 'c']) {
@@ -95,7 +95,7 @@ describe('RightsTable.update', () => {
 });
 
 describe('RightsTable.implicit', () => {
-  it('is the identity of this machine or of anyone, and asks only if that matters', () => {
+  it('is the identity of this machine or of anyone, and checks only if necessary', () => {
     const machine: Row = { grant: grant('this machine'), proof: { kind: 'this machine' } };
     const anyone: Row = { grant: grant('anyone'), proof: { kind: 'none' } };
     expect(new RightsTable([machine, anyone]).implicit(() => true)?.name).toBe('this machine');
@@ -110,7 +110,7 @@ describe('RightsTable.implicit', () => {
 describe('HashVerifier', () => {
   const ADDRESS = '192.0.2.1';
 
-  it('lets 32 secrets wait, and shares the check of equal ones', async () => {
+  it('queues 32 secrets, and shares the check of equal ones', async () => {
     const verifier = new HashVerifier();
     const hash = parseScryptHash((await createToken()).hash.replace('ln=14', 'ln=8'));
     const pending = Array.from({ length: 33 }, (_, i) => verifier.verify(`wrong ${i}`, hash, ADDRESS));
@@ -138,7 +138,7 @@ describe('HashVerifier', () => {
     expect(refused.length).toBeGreaterThanOrEqual(2000 - 33);
   });
 
-  it('remembers a right secret while thousands of wrong ones come', async () => {
+  it('remembers a correct secret while thousands of wrong ones arrive', async () => {
     const verifier = new HashVerifier();
     const { token, hash: text } = await createToken();
     const hash = parseScryptHash(text);

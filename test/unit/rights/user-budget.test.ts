@@ -33,7 +33,7 @@ describe('UserBudget', () => {
     expect([budget.takeReturn(334), budget.takeReturn(335)]).toEqual([true, false]);
   });
 
-  it('limits nothing by default', () => {
+  it('has no limits by default', () => {
     const budget = new UserBudget('wall');
     for (let i = 0; i < 2000; i += 1) {
       budget.enter();

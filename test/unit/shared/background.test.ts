@@ -8,7 +8,7 @@ describe('runInBackground', () => {
     expect(failed).toBe(failure);
   });
 
-  it('calls nobody when the work succeeds', async () => {
+  it('calls no handler if the work succeeds', async () => {
     const onFailure = vi.fn<(error: unknown) => void>();
     const work = Promise.resolve(1);
     runInBackground(work, onFailure);
@@ -25,7 +25,7 @@ describe('containFailure', () => {
     expect(order).toEqual(['handled', 'resolved']);
   });
 
-  it('resolves with nothing when the work succeeds', async () => {
+  it('resolves with undefined if the work succeeds', async () => {
     const onFailure = vi.fn<(error: unknown) => void>();
     expect(await containFailure(Promise.resolve(1), onFailure)).toBeUndefined();
     expect(onFailure).not.toHaveBeenCalled();

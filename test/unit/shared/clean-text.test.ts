@@ -16,18 +16,18 @@ describe('cleanText', () => {
     ['hidden\u3164\u115F\u{E0041}', 'hidden'],
     ['caméra 📷 ❤️ 漢字', 'caméra 📷 ❤️ 漢字'],
     ['\n\t ', ''],
-  ])('makes of %j %j', (text, clean) => {
+  ])('converts %j to %j', (text, clean) => {
     expect(cleanText(text)).toBe(clean);
   });
 
-  it('leaves no character that is unsafe in a line', () => {
+  it('removes all characters that are unsafe in a line', () => {
     for (let from = 0; from < 0x110000; from += 0x1000) {
       const text = Array.from({ length: 0x1000 }, (_none, index) => `x${String.fromCodePoint(from + index)}`).join('');
       expect(cleanText(text, 1 << 20)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
     }
   });
 
-  it('cuts at code points, and says so', () => {
+  it('truncates at code points, and marks it', () => {
     expect(cleanText('📷'.repeat(5), 5)).toBe('📷'.repeat(5));
     expect(cleanText('📷'.repeat(6), 5)).toBe(`${'📷'.repeat(4)}…`);
     expect(cleanText('a'.repeat(1e6), 5)).toBe('aaaa…');
@@ -36,7 +36,7 @@ describe('cleanText', () => {
 });
 
 describe('quoteText', () => {
-  it('cleans, cuts and quotes', () => {
+  it('cleans, truncates and quotes', () => {
     expect(quoteText('a "b"\u202E\n')).toBe(String.raw`"a \"b\""`);
     expect(quoteText('a'.repeat(1000))).toHaveLength(66);
   });
@@ -49,7 +49,7 @@ describe('formatLabel', () => {
     [' \n ', '192.168.1.7'],
     ['one\r\n2026 a line of the log', 'one 2026 a line of the log (192.168.1.7)'],
     ['caméra 📷', 'caméra 📷 (192.168.1.7)'],
-  ])('makes of %j %j', (name, label) => {
+  ])('converts %j to %j', (name, label) => {
     expect(formatLabel(name, '192.168.1.7')).toBe(label);
   });
 });

@@ -76,21 +76,21 @@ describe('decodeMessagePack', () => {
     expect(() => decode(hex)).toThrow(invalid);
   });
 
-  it('rejects every value that is cut at any length', () => {
+  it('rejects every value truncated at any length', () => {
     const whole = '85a16101a162920203a16381a164c0a165cb3ff8000000000000a166c403010203';
     expect(decode(whole)).toMatchObject({ a: 1, b: [2, 3] });
     for (let length = 0; length < whole.length; length += 2)
       expect(() => decode(whole.slice(0, length)), String(length)).toThrow(invalid);
   });
 
-  it('takes values as deep as the limit, and no deeper', () => {
+  it('accepts values as deep as the limit, and no deeper', () => {
     expect(decode('919190', { depth: 3 })).toEqual([[[]]]);
     expect(() => decode('91919190', { depth: 3 })).toThrow(invalid);
     expect(() => decode('81a16181a16281a16380', { depth: 3 })).toThrow(invalid);
     expect(() => decode(`${'91'.repeat(1_000_000)}c0`, { elements: Infinity })).toThrow(invalid);
   });
 
-  it('counts numbers, texts, nil and booleans as one element, and what takes an object or a property as four', () => {
+  it('counts numbers, texts, nil and booleans as one element, and lists, maps and keys as four', () => {
     const elementsOf = (hex: string): number =>
       decodeMessagePack(bytes(hex), 0, bytes(hex).byteLength, { depth: 64, elements: 1000 }).elements;
     expect(['c0', 'c3', '07', 'a161', 'cb3ff8000000000000'].map(elementsOf)).toEqual([1, 1, 1, 1, 1]);
@@ -119,12 +119,12 @@ describe('decodeMessagePack', () => {
     ['a map', '82a16101a16202', 14],
     ['empty maps', '92 80 80', 12],
     ['long integers', '91 d44201', 8],
-  ])('takes as many elements as the limit, and not one more: %s', (_name, hex, count) => {
+  ])('accepts the maximum number of elements, and not one more: %s', (_name, hex, count) => {
     expect(() => decode(hex, { elements: count })).not.toThrow();
     expect(() => decode(hex, { elements: count - 1 })).toThrow(invalid);
   });
 
-  it('takes a long integer of the most bytes, and none longer', () => {
+  it('accepts a long integer of the maximum size, and none longer', () => {
     const integer = (length: number): string => `c8${length.toString(16).padStart(4, '0')}42${'11'.repeat(length)}`;
     expect(typeof decode(integer(MAX_INTEGER_BYTES))).toBe('bigint');
     expect(() => decode(integer(MAX_INTEGER_BYTES + 1))).toThrow(invalid);
@@ -137,7 +137,7 @@ describe('decodeMessagePack', () => {
     expect(({} as { x?: number }).x).toBeUndefined();
   });
 
-  it('tells keys with the same hash and length apart', () => {
+  it('distinguishes keys with the same hash and length', () => {
     // "Aa" and "BB" have the same hash to the base 31.
     for (let round = 0; round < 3; round += 1) expect(decode('82a2416101a2424202')).toEqual({ Aa: 1, BB: 2 });
   });

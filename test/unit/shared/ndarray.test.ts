@@ -134,7 +134,7 @@ describe('arrayBytes', () => {
 });
 
 describe('checkNDArray', () => {
-  it('takes an array that fits and rejects one that is a byte off', () => {
+  it('accepts an array of the right size and rejects one that is a byte off', () => {
     expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(80) })).not.toThrow();
     expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(79) })).toThrow(
       coded('array-misfit'),

@@ -397,7 +397,7 @@ const DECODERS: readonly {
 ];
 
 for (const { name, decode, messages } of DECODERS) {
-  describe(`${name}, whatever comes`, () => {
+  describe(`${name} with any input`, () => {
     it.each(messages)('reads %s', (_name, data, expected) => {
       expect(decode(bytes(data))).toEqual(expected);
     });
@@ -495,7 +495,7 @@ describe('decodeViewerMessage', () => {
     }
   });
 
-  it('ignores fields that it does not know, and takes null for absent', () => {
+  it('ignores unknown fields, and treats null as absent', () => {
     expect(decodeViewerMessage(message(0x05, '82 a26964 07 a6667574757265 9101'))).toEqual({ type: 'ping', id: 7 });
     expect(decodeViewerMessage(message(0x01, '81 a4706f7274 c0'))).toEqual({ type: 'hello' });
   });
@@ -523,18 +523,18 @@ describe('decodeViewerMessage', () => {
     ['return', 0x03, MAX_HEADER_BYTES, 3, 'a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565'],
     ['want', 0x04, 256, 0, ''],
     ['ping', 0x05, 256, 1, 'a2696401'],
-  ])('takes the largest header of %s and rejects a larger one', (name, type, limit, memberCount, members) => {
+  ])('accepts the largest header of %s and rejects a larger one', (name, type, limit, memberCount, members) => {
     expect(maxHeaderBytes(type)).toBe(limit);
     expect(decodeViewerMessage(padded(type, memberCount, members, limit))).toMatchObject({ type: name });
     expect(() => decodeViewerMessage(padded(type, memberCount, members, limit + 1))).toThrow(bad);
   });
 
-  it('rejects a header that is too large before it decodes any of it', () => {
+  it('rejects a header that is too large before decoding it', () => {
     // An unused byte, of which the decoder would complain.
     expect(() => decodeViewerMessage(message(0x04, 'c1'.repeat(257)))).toThrow(/257 bytes, expected at most 256/);
   });
 
-  it('spends the elements of a header that may be large, and of no other, and decodes no more than are available', () => {
+  it('spends only the elements of headers that may be large, and decodes no more than are available', () => {
     const spent: number[] = [];
     let available = 5000;
     const budget: ElementBudget = {
@@ -583,7 +583,7 @@ describe('decodeViewerMessage', () => {
     ['a want that is empty', 'a477616e74 80', true],
     ['a want that is a list', 'a477616e74 90', false],
     ['a want with a width of 65536', 'a477616e74 81 a57769647468 ce00010000', false],
-  ])('judges a hello with %s', (_name, field, isValid) => {
+  ])('checks a hello with %s', (_name, field, isValid) => {
     const data = message(0x01, `81 ${field}`);
     if (isValid) expect(decodeViewerMessage(data)).toMatchObject({ type: 'hello' });
     else expect(() => decodeViewerMessage(data)).toThrow(bad);
@@ -602,7 +602,7 @@ describe('decodeViewerMessage', () => {
     ['a width of 65536', 'a57769647468 ce00010000', false],
     ['a negative bit rate', 'b06d6178426974735065725365636f6e64 ff', false],
     ['a field of a later version', 'a56c61746572 01', true],
-  ])('judges a want with %s', (_name, field, isValid) => {
+  ])('checks a want with %s', (_name, field, isValid) => {
     const data = message(0x04, `81 ${field}`);
     if (isValid) expect(decodeViewerMessage(data)).toMatchObject({ type: 'want' });
     else expect(() => decodeViewerMessage(data)).toThrow(bad);
@@ -661,7 +661,7 @@ describe('decodeViewerMessage', () => {
     expect(Object.is(valueOf('cb8000000000000000'), -0)).toBe(true);
   });
 
-  it('reads an integer of 5000 digits, for who refuses it by its id', () => {
+  it('reads an integer of 5000 digits, so that it can be refused by its id', () => {
     const digits = (10n ** 5000n).toString(16).padStart(4154, '0');
     expect(valueOf(`c8081d42${digits}`)).toBe(10n ** 5000n);
   });
@@ -673,7 +673,7 @@ describe('decodeViewerMessage', () => {
     expect(() => valueOf('d66900000001 91 d67000000001')).toThrow(bad);
   });
 
-  it('forgets what one message defines before the next', () => {
+  it('discards definitions of one message before the next', () => {
     try {
       // msgpackr's records, which are not MessagePack: 0x41 stands for a map with the key "k" from here on.
       valueOf('92 d47241 91a16b 01 4102');
@@ -683,12 +683,12 @@ describe('decodeViewerMessage', () => {
     expect(valueOf('4102'.slice(0, 2))).toBe(0x41);
   });
 
-  it('survives 100 000 lists in each other, and reads the next message', () => {
+  it('survives 100 000 nested lists, and reads the next message', () => {
     expect(() => valueOf('91'.repeat(100_000) + 'c0')).toThrow(bad);
     expect(decodeViewerMessage(bytes(HELLO))).toEqual({ type: 'hello', port: 6007 });
   });
 
-  it('takes no memory for lengths that are not there', () => {
+  it('allocates no memory for announced lengths', () => {
     for (const header of [
       'dfffffffff',
       '81a161ddffffffff',
@@ -700,7 +700,7 @@ describe('decodeViewerMessage', () => {
     }
   });
 
-  it('takes a field that a JavaScript viewer left undefined for absent', () => {
+  it('treats an undefined field of a JavaScript viewer as absent', () => {
     expect(
       decodeViewerMessage(encodeMessage({ type: 'hello', port: 6007, token: undefined } as unknown as Hello)),
     ).toEqual({ type: 'hello', port: 6007 });
@@ -717,7 +717,7 @@ describe('decodeGatewayMessage', () => {
     for (const [, data] of VIEWER) expect(() => decodeGatewayMessage(bytes(data))).toThrow(bad);
   });
 
-  it('gives the payload as a view that is aligned to 8 bytes', () => {
+  it('returns the payload as a view that is aligned to 8 bytes', () => {
     const [, data] = GATEWAY[3] ?? ['', ''];
     const whole = bytes(data);
     const frame = decodeGatewayMessage(whole);
@@ -741,14 +741,14 @@ describe('encodeMessage', () => {
     expect(hex(encodeMessage(value))).toBe(hex(bytes(data)));
   });
 
-  it('writes what it has beyond 32 bits so that it reads the same', () => {
+  it('writes integers beyond 32 bits so that they can be read again', () => {
     for (const [, , value] of GATEWAY) {
       if (value.type === 'welcome' || value.type === 'pong')
         expect(decodeGatewayMessage(encodeMessage(value))).toEqual(value);
     }
   });
 
-  it('gives memory of its own', () => {
+  it('returns separate memory', () => {
     const first = encodeMessage({ type: 'ping', id: 1 });
     const second = encodeMessage({ type: 'ping', id: 2 });
     expect(first.buffer).not.toBe(second.buffer);
@@ -767,13 +767,13 @@ describe('encodeReturn', () => {
     expect(hex(head) + hex(payload)).toBe(hex(bytes(data)));
   });
 
-  it('passes bytes on by reference', () => {
+  it('forwards bytes by reference', () => {
     const data = bytes('ffd8ffd9');
     expect(encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'jpeg', data } }).payload).toBe(data);
   });
 
   it.each([2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 4299n, -(10n ** 4299n), 2n ** 63n, 0n, -1n])(
-    'writes an integer of any size so that it reads the same',
+    'writes an integer of any size so that it can be read again',
     (value) => {
       const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value } });
       expect(decodeViewerMessage(head)).toMatchObject({ body: { value } });
@@ -826,7 +826,7 @@ describe('decodePublisherMessage', () => {
 });
 
 describe('encodeFrameHead', () => {
-  it('describes a rendition beside the size of its frame', () => {
+  it('describes a rendition and the size of its frame', () => {
     const rendition = { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 };
     const head = encodeFrameHead(
       { sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } },

@@ -7,7 +7,7 @@ function taken(budget: TokenBucket, count: number, nowMs: number): number {
 }
 
 describe('TokenBucket', () => {
-  it("lets a second's worth through at once, and no more", () => {
+  it("passes one second's worth in one burst, and no more", () => {
     expect(taken(new TokenBucket(500), 500, 1000)).toBe(500);
     expect(taken(new TokenBucket(500), 501, 1000)).toBe(500);
   });
@@ -26,7 +26,7 @@ describe('TokenBucket', () => {
     expect(taken(budget, 1000, 1_000_000)).toBe(500);
   });
 
-  it('lets its rate through for ever, and not more', () => {
+  it('passes its rate indefinitely, and no more', () => {
     const budget = new TokenBucket(500);
     for (let ms = 0; ms < 60_000; ms += 2) expect(budget.take(ms)).toBe(true);
     const faster = new TokenBucket(500);
@@ -37,7 +37,7 @@ describe('TokenBucket', () => {
 });
 
 describe('TokenBucket of amounts', () => {
-  it('takes all of an amount or nothing', () => {
+  it('spends all of an amount or nothing', () => {
     const bucket = new TokenBucket(100, 250);
     expect(bucket.take(0, 251)).toBe(false);
     expect(bucket.take(0, 250)).toBe(true);
@@ -46,7 +46,7 @@ describe('TokenBucket of amounts', () => {
     expect(bucket.take(1000, 100)).toBe(true);
   });
 
-  it('gives back what is refunded, up to its capacity', () => {
+  it('adds refunds, up to its capacity', () => {
     const bucket = new TokenBucket(100, 250);
     bucket.take(0, 250);
     bucket.refund(1000);

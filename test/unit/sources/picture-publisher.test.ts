@@ -39,7 +39,7 @@ describe('PicturePublisher', () => {
     for (const { onVerified } of inputs) onVerified!(isGood);
   };
 
-  it('publishes pictures at once, damaged ones too, and rejects what is not a picture', () => {
+  it('publishes pictures immediately, including damaged ones, and rejects other data', () => {
     const { feed, inputs, reject } = createFeed();
     const damaged = Buffer.concat([JPEG.subarray(0, JPEG.byteLength - 200), JPEG.subarray(-2)]);
     feed.offer(damaged);
@@ -50,13 +50,13 @@ describe('PicturePublisher', () => {
     expect([feed.published, feed.allFramesInvalid]).toEqual([2, false]);
   });
 
-  it('asks for no verification of what is trusted', () => {
+  it('requests no verification of trusted pictures', () => {
     const { feed, inputs } = createFeed(true);
     feed.offer(JPEG);
     expect(inputs).toMatchObject([{ isTrusted: true, onVerified: undefined }]);
   });
 
-  it('gives up when the first ten are malformed, and not after a good one', () => {
+  it('fails if the first ten are malformed, but not after a good one', () => {
     const first = createFeed();
     for (let count = 0; count < 9; count += 1) first.feed.offer(Buffer.from('none'));
     expect(first.onAllInvalid).not.toHaveBeenCalled();
@@ -69,7 +69,7 @@ describe('PicturePublisher', () => {
     expect(second.onAllInvalid).not.toHaveBeenCalled();
   });
 
-  it('gives up when NetGear clients can decode none of the first ten, and not after one that they can', () => {
+  it('fails if NetGear clients can decode none of the first ten, but not after a valid one', () => {
     const first = createFeed();
     for (let count = 0; count < 20; count += 1) first.feed.offer(JPEG);
     verified(first.inputs.slice(0, 9), false);
@@ -85,7 +85,7 @@ describe('PicturePublisher', () => {
     expect(second.feed.allFramesInvalid).toBe(false);
   });
 
-  it('is silent once it is closed', () => {
+  it('reports nothing after it was closed', () => {
     const { feed, inputs, onAllInvalid } = createFeed();
     for (let count = 0; count < 10; count += 1) feed.offer(JPEG);
     feed.close();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sleep } from '../../../gateway/sources/sleep.ts';
 
 describe('sleep', () => {
-  it('resolves when the time is over', async () => {
+  it('resolves after the given time', async () => {
     const from = performance.now();
     await sleep(20, new AbortController().signal);
     expect(performance.now() - from).toBeGreaterThan(19);
@@ -11,7 +11,7 @@ describe('sleep', () => {
     await sleep(-1);
   });
 
-  it.each([0, 1])('resolves with signal %i of two, and leaves nothing with the other', async (which) => {
+  it.each([0, 1])('resolves with signal %i of two, and removes its listener from the other', async (which) => {
     const controllers = [new AbortController(), new AbortController()];
     const done = sleep(3_600_000, ...controllers.map(({ signal }) => signal));
     controllers[which]!.abort();

@@ -105,7 +105,7 @@ afterEach(async () => {
 });
 
 describe('SourceSupervisor', () => {
-  it('opens the source and passes its frames on', async () => {
+  it('opens the source and forwards its frames', async () => {
     const source = new FakeSource();
     const { stream, supervisor } = create(source);
     await supervisor.open();
@@ -120,7 +120,7 @@ describe('SourceSupervisor', () => {
     });
   });
 
-  it('leaves the first refusal to its caller, and does not try again', async () => {
+  it('reports the first failure to its caller, and does not retry', async () => {
     const source = new FakeSource();
     source.refusal = new Error('the address is in use');
     const { supervisor } = create(source);
@@ -130,7 +130,7 @@ describe('SourceSupervisor', () => {
     expect(supervisor.status()).toMatchObject({ state: 'closed', restarts: 0 });
   });
 
-  it('opens a source again that fails, later each time, up to 15 s', async () => {
+  it('reopens a failed source with growing intervals of up to 15 s', async () => {
     const source = new FakeSource();
     const { supervisor } = create(source);
     await supervisor.open();
@@ -147,7 +147,7 @@ describe('SourceSupervisor', () => {
     expect(supervisor.status()).toMatchObject({ state: 'running', lastError: 'unplugged', restarts: 9 });
   });
 
-  it('begins with a short delay again once the source has delivered for 5 s', async () => {
+  it('resets the interval once the source has delivered for 5 s', async () => {
     const source = new FakeSource();
     const { supervisor } = create(source);
     await supervisor.open();
@@ -164,7 +164,7 @@ describe('SourceSupervisor', () => {
     expect(source.opened).toBe(6);
   });
 
-  it('tells clients why there is no new frame, and keeps the last one', async () => {
+  it('reports the reason for missing frames to clients, and keeps the last frame', async () => {
     const source = new FakeSource();
     const { stream, supervisor, logged } = create(source);
     const client = watcher();
@@ -209,7 +209,7 @@ describe('SourceSupervisor', () => {
     expect(logged.at(-1)).toBe('stream main: waiting, no such camera');
   });
 
-  it('cleans what a source says of characters that would move the cursor or begin a line', async () => {
+  it('removes control characters from the texts of a source', async () => {
     const source = new FakeSource();
     const { stream, supervisor, logged } = create(source);
     await supervisor.open();
@@ -225,7 +225,7 @@ describe('SourceSupervisor', () => {
     ]);
   });
 
-  it('opens a source again that opens in vain later on', async () => {
+  it('reopens a source that later fails to open', async () => {
     const source = new FakeSource();
     const { supervisor } = create(source);
     await supervisor.open();
@@ -239,7 +239,7 @@ describe('SourceSupervisor', () => {
     expect(source.sink).not.toBeNull();
   });
 
-  it('opens a silent source again: after three times as long where no frame ever came', async () => {
+  it('reopens a silent source, after three times as long without any frame', async () => {
     const source = new FakeSource(5000);
     const { supervisor } = create(source);
     await supervisor.open();
@@ -256,7 +256,7 @@ describe('SourceSupervisor', () => {
     expect(supervisor.status().lastError).toBe('no frame for 5 s');
   });
 
-  it('leaves a source in peace that has ended', async () => {
+  it('does not reopen a source that has ended', async () => {
     const source = new FakeSource(5000);
     const { stream, supervisor } = create(source);
     await supervisor.open();
@@ -267,7 +267,7 @@ describe('SourceSupervisor', () => {
     expect([stream.state, stream.reason]).toEqual(['ended', 'the file has ended']);
   });
 
-  it('closes the source once and for all', async () => {
+  it('closes the source permanently', async () => {
     const source = new FakeSource();
     const { supervisor } = create(source);
     await supervisor.open();
@@ -281,7 +281,7 @@ describe('SourceSupervisor', () => {
   });
 
   describe('on demand', () => {
-    it('sleeps until somebody watches, and from 3 s after the last', async () => {
+    it('sleeps until there is a viewer, and from 3 s after the last has left', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
@@ -323,7 +323,7 @@ describe('SourceSupervisor', () => {
       expect(source.sink).not.toBeNull();
     });
 
-    it('stays awake over a page that is loaded again', async () => {
+    it('stays awake while a page is reloaded', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       const client = watcher();
@@ -349,7 +349,7 @@ describe('SourceSupervisor', () => {
       expect(source.sink).toBeNull();
     });
 
-    it('does not start a failed source again for nobody', async () => {
+    it('does not restart a failed source without viewers', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       const client = watcher();
@@ -362,7 +362,7 @@ describe('SourceSupervisor', () => {
       expect(supervisor.status()).toMatchObject({ state: 'asleep', lastError: 'unplugged' });
     });
 
-    it('has no first refusal: it is told as any failure', async () => {
+    it('reports a first failure like any other', async () => {
       const source = new FakeSource();
       source.refusal = new Error('FFmpeg is not installed');
       const { stream, supervisor } = create(source, { isOnDemand: true });

@@ -53,7 +53,7 @@ describe('UprightFrames', () => {
     expect(stream.frames[0]!.payload).toBe(upright);
   });
 
-  it('publishes a frame that lies on its side after it has been turned, with the number and time of its arrival', async () => {
+  it('publishes a rotated frame after it has been turned, with the sequence and time of its arrival', async () => {
     const { stream, frames } = create();
     const { sequence, turned } = frames.publish(input(lying, 6));
     expect([sequence, stream.log]).toEqual([1, []]);
@@ -69,7 +69,7 @@ describe('UprightFrames', () => {
     expect(stream.log).toEqual(['frame 1', 'frame 20']);
   });
 
-  it('never publishes an older frame behind a newer one, whatever alternates', async () => {
+  it('never publishes an older frame after a newer one, in any mixture', async () => {
     const { stream, frames } = create();
     const accepted = Array.from({ length: 40 }, (_, index) =>
       frames.publish(index % 4 === 3 ? input(upright, 1) : input(lying, 6)),
@@ -80,7 +80,7 @@ describe('UprightFrames', () => {
     expect(numbers.at(-1)).toBe(40);
   });
 
-  it('rejects one that cannot be decoded, and goes on', async () => {
+  it('rejects a frame that cannot be decoded, and continues', async () => {
     const { stream, frames } = create();
     const bad = frames.publish(input(broken, 6));
     const good = frames.publish(input(lying, 6));
@@ -89,7 +89,7 @@ describe('UprightFrames', () => {
     expect(stream.log).toEqual(['rejected: jpeg-invalid', 'frame 2']);
   });
 
-  it('changes the stream after the frames that came before', async () => {
+  it('changes the stream after earlier frames', async () => {
     const { stream, frames } = create();
     frames.afterwards(() => stream.log.push('first'));
     const one = frames.publish(input(lying, 6));
@@ -101,7 +101,7 @@ describe('UprightFrames', () => {
     expect(stream.log).toEqual(['first', 'frame 1', 'second', 'frame 2', 'third']);
   });
 
-  it('changes it before a frame that overtakes', async () => {
+  it('changes the stream before a frame that overtakes', async () => {
     const { stream, frames } = create();
     const one = frames.publish(input(lying, 6));
     frames.afterwards(() => stream.log.push('left'));
@@ -110,7 +110,7 @@ describe('UprightFrames', () => {
     expect(stream.log).toEqual(['left', 'frame 2']);
   });
 
-  it('discards what is not published yet when it is closed', async () => {
+  it('discards unpublished frames when it is closed', async () => {
     const { stream, frames } = create();
     const all = [frames.publish(input(lying, 6)), frames.publish(input(lying, 6))];
     frames.afterwards(() => stream.log.push('left'));

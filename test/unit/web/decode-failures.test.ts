@@ -98,7 +98,7 @@ describe('DecodeFailures', () => {
     expect(events).toEqual(['decoding takes longer than 2 s']);
   });
 
-  it('begins again with a new connection', () => {
+  it('starts over with a new connection', () => {
     fail();
     failures.reset();
     vi.advanceTimersByTime(5000);

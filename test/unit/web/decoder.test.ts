@@ -63,14 +63,14 @@ async function settle(decode: number, how: keyof PendingDecode): Promise<void> {
 }
 
 describe('Decoder', () => {
-  it('decodes two at a time, and keeps the newest of what waits', async () => {
+  it('decodes two frames at a time, and keeps the newest waiting one', async () => {
     add(1, 2, 3, 4);
     expect(acknowledged).toEqual([1, 2]);
     await settle(0, 'finish');
     expect([acknowledged, given, decoder.skipped]).toEqual([[1, 2, 4], [1], 1]);
   });
 
-  it('gives a picture that was done too early behind the older one', async () => {
+  it('delivers a picture that was decoded early after the older one', async () => {
     add(1, 2);
     await settle(1, 'finish');
     expect(given).toEqual([]);
@@ -78,13 +78,13 @@ describe('Decoder', () => {
     expect([given, decoder.skipped, closed]).toEqual([[1, 2], 0, 2]);
   });
 
-  it('decodes on while a picture waits for an older one', async () => {
+  it('continues to decode while a picture waits for an older one', async () => {
     add(1, 2, 3);
     await settle(1, 'finish');
     expect(acknowledged).toEqual([1, 2, 3]);
   });
 
-  it('waits no longer for one that two newer ones have overtaken', async () => {
+  it('does not wait for a frame that two newer ones have overtaken', async () => {
     add(1, 2, 3);
     await settle(1, 'finish');
     await settle(2, 'finish');
@@ -93,7 +93,7 @@ describe('Decoder', () => {
     expect([given, decoder.skipped, closed]).toEqual([[2, 3], 1, 3]);
   });
 
-  it('does not wait for one that fails', async () => {
+  it('does not wait for a failed frame', async () => {
     add(1, 2);
     await settle(1, 'finish');
     await settle(0, 'fail');
@@ -101,7 +101,7 @@ describe('Decoder', () => {
     expect(failures).toEqual([[1, 'Error: not a picture']]);
   });
 
-  it('does not wait for one that takes too long', async () => {
+  it('does not wait for a frame that takes too long', async () => {
     add(1, 2);
     await settle(1, 'finish');
     await vi.advanceTimersByTimeAsync(2000);
@@ -111,7 +111,7 @@ describe('Decoder', () => {
     expect([given, closed]).toEqual([[2], 2]);
   });
 
-  it('closes what waits when the connection is another', async () => {
+  it('closes waiting pictures of an earlier connection', async () => {
     add(1, 2);
     await settle(1, 'finish');
     decoder.reset();
@@ -123,7 +123,7 @@ describe('Decoder', () => {
     expect(given).toEqual([1]);
   });
 
-  it('skips what is older than the end of a pause', async () => {
+  it('skips frames older than the end of a pause', async () => {
     add(1, 2);
     decoder.skipBefore(2);
     await settle(0, 'finish');

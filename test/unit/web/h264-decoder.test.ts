@@ -59,14 +59,14 @@ function give(sequence: number): void {
 }
 
 describe('H264Decoder', () => {
-  it('acknowledges what a slow decoder has not decoded only with its next picture', () => {
+  it('acknowledges pending chunks of a slow decoder only with its next picture', () => {
     add(1, 2, 3, 4);
     expect(events).toEqual(['ack 1', 'ack 2', 'ack 3']);
     give(1);
     expect(events.slice(3)).toEqual(['ack 4', 'picture 1']);
   });
 
-  it('fails without output, although no chunk follows, and lets the gateway continue', () => {
+  it('fails without output, even if no chunk follows, and acknowledges so that the gateway continues', () => {
     add(1, 2, 3, 4, 5);
     vi.advanceTimersByTime(1900);
     expect(events).toEqual(['ack 1', 'ack 2', 'ack 3']);
@@ -75,7 +75,7 @@ describe('H264Decoder', () => {
     expect(isClosed).toBe(true);
   });
 
-  it('does not fail while pictures come, nor when nothing is left to decode', () => {
+  it('does not fail while pictures arrive, or when nothing is left to decode', () => {
     add(1, 2);
     vi.advanceTimersByTime(1900);
     give(1);
@@ -86,7 +86,7 @@ describe('H264Decoder', () => {
     expect(events).not.toContain('failed');
   });
 
-  it('leaves no timer behind', () => {
+  it('leaves no timer', () => {
     add(1, 2);
     decoder.reset();
     expect(vi.getTimerCount()).toBe(0);

@@ -150,7 +150,7 @@ const placements = fc.record({
 });
 
 describe('a placement', () => {
-  it('maps every point back to where it came from', () => {
+  it('maps every point back to its origin', () => {
     fc.assert(
       fc.property(
         placements,
@@ -166,7 +166,7 @@ describe('a placement', () => {
     );
   });
 
-  it('fits inside the box or covers it, and has its centre in that of the box', () => {
+  it('fits inside the box or covers it, and is centred in it', () => {
     fc.assert(
       fc.property(placements, (placement) => {
         const still = { ...placement, zoom: 1, x: 0, y: 0 };

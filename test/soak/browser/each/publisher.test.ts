@@ -17,7 +17,7 @@ async function publish(browser: Browser, url: string, query = ''): Promise<Publi
 describe('a page that publishes', () => {
   const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
 
-  it('is live at one picture every five seconds, and told of states in order', async () => {
+  it('is live at one picture every five seconds, and reports states in order', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);

@@ -26,7 +26,7 @@ describe('gearway-viewer', () => {
   const open = (gateway: GatewayProcess, query?: string, prepare?: () => void): Promise<ViewerPage> =>
     ViewerPage.ofGateway(browser, gateway, query, prepare);
 
-  it("shows a real server's frames in three windows, message with picture, and returns their data beside two Python clients", async () => {
+  it("shows a real server's frames in three windows, each with its message, and returns their data beside two Python clients", async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -103,7 +103,7 @@ describe('gearway-viewer', () => {
     }
   });
 
-  it("keeps a slow decoder's delay flat, and the others do not feel it", async () => {
+  it('keeps the latency of a slow decoder constant, and does not affect the others', async () => {
     await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=40');
     await using healthy = await open(gateway);
     await healthy.becomes('live');

@@ -140,7 +140,7 @@ afterEach(() => {
 });
 
 describe('MjpegClient', () => {
-  it("sends the latest frame at once, and the next part's header with each", () => {
+  it("sends the latest frame immediately, and the next part's header with each frame", () => {
     const { stream, response } = setUp({ first: jpeg('<one>') });
     expect(response.headers).toEqual({
       status: '200',
@@ -155,13 +155,13 @@ describe('MjpegClient', () => {
     expect(response.text).toBe(`${begun}<two>\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n`);
   });
 
-  it('has a boundary that nobody can guess', () => {
+  it('has an unpredictable boundary', () => {
     const { response, join } = setUp();
     expect(response.boundary).toMatch(/^gearway-[0-9a-f]{32}$/);
     expect(join().response.boundary).not.toBe(response.boundary);
   });
 
-  it('passes a JPEG on by reference, in one go with what follows it', () => {
+  it('forwards a JPEG by reference, in one write with the bytes behind it', () => {
     const { stream, response } = setUp();
     const corked: boolean[] = [];
     const write = response.write.bind(response);
@@ -175,7 +175,7 @@ describe('MjpegClient', () => {
     expect(response.isCorked).toBe(false);
   });
 
-  it('sends only the newest of what came while the socket was full', () => {
+  it('sends only the newest frame that arrived while the socket was full', () => {
     const { stream, response, client } = setUp({ first: jpeg('<1>') });
     response.drains = false;
     for (const text of ['<2>', '<3>', '<4>', '<5>']) stream.publish(jpeg(text));
@@ -187,7 +187,7 @@ describe('MjpegClient', () => {
     expect(client.status()).toMatchObject({ delivered: 3, dropped: 2, repeated: 0 });
   });
 
-  it('shows why there is no frame until there is one', async () => {
+  it('shows the reason for a missing frame until there is one', async () => {
     const { stream, response, client } = setUp();
     await settle();
     expect(response.text).toContain('[card: no frame yet]');
@@ -203,7 +203,7 @@ describe('MjpegClient', () => {
     expect(client.status().delivered).toBe(1);
   });
 
-  it('never shows a card that is made later than the first frame comes', async () => {
+  it('never shows a placeholder that is completed after the first frame has arrived', async () => {
     let made: (card: Frame) => void = () => undefined;
     const { stream, response } = setUp({ createPlaceholder: () => new Promise((resolve) => (made = resolve)) });
     stream.publish(jpeg('<1>'));
@@ -212,7 +212,7 @@ describe('MjpegClient', () => {
     expect(response.text).not.toContain('[card]');
   });
 
-  it('encodes a raw frame once for all, whatever its samples', async () => {
+  it('encodes a raw frame of any type once for all clients', async () => {
     vi.useRealTimers();
     for (const [dtype, bytes] of [
       ['uint8', 64],
@@ -232,7 +232,7 @@ describe('MjpegClient', () => {
     }
   });
 
-  it('says what it cannot show, once, and goes on with what it can', async () => {
+  it('reports once what it cannot show, and continues with frames that it can', async () => {
     const { stream, response } = setUp({ first: jpeg('<1>') });
     for (let i = 0; i < 3; i += 1) {
       stream.publish(samples('int16', 256, [8, 8, 2]));
@@ -245,7 +245,7 @@ describe('MjpegClient', () => {
     expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
   });
 
-  describe('with a most rate', () => {
+  describe('with a maximum rate', () => {
     const publishFor = (stream: Stream, ms: number, framesPerSecond: number): void => {
       for (let i = 0; i < (ms * framesPerSecond) / 1000; i += 1) {
         vi.advanceTimersByTime(1000 / framesPerSecond);
@@ -259,7 +259,7 @@ describe('MjpegClient', () => {
       [29, 30, 290],
       [0.5, 30, 5],
       [120, 30, 300],
-    ])('%d asked of a source with %d is %d frames in 10 s', (maxFramesPerSecond, framesPerSecond, expected) => {
+    ])('%d fps from a source with %d fps is %d frames in 10 s', (maxFramesPerSecond, framesPerSecond, expected) => {
       const { stream, client } = setUp({ maxFramesPerSecond });
       publishFor(stream, 2000, framesPerSecond);
       const before = client.status().delivered;
@@ -286,7 +286,7 @@ describe('MjpegClient', () => {
     });
   });
 
-  it('is stuck when a picture has not left for 2 s', () => {
+  it('is stuck if a picture has not been sent for 2 s', () => {
     const { response, client, stream } = setUp();
     response.drains = false;
     stream.publish(jpeg('<1>'));
@@ -298,7 +298,7 @@ describe('MjpegClient', () => {
     expect(client.status().state).toBe('live');
   });
 
-  it('is cut off after 10 s in which nothing left while frames waited', () => {
+  it('is disconnected after 10 s in which nothing was sent while frames waited', () => {
     const { response, stream } = setUp();
     response.drains = false;
     stream.publish(jpeg('<1>'));
@@ -311,7 +311,7 @@ describe('MjpegClient', () => {
     expect(stream.clientStatuses()).toEqual([]);
   });
 
-  it('is not cut off while it takes pictures, however slowly', () => {
+  it('is not disconnected while it reads pictures, however slowly', () => {
     const { response, stream } = setUp();
     response.drains = false;
     for (let second = 0; second < 60; second += 1) {
@@ -322,7 +322,7 @@ describe('MjpegClient', () => {
     expect(response.isDestroyed).toBe(false);
   });
 
-  it('sends the picture again after 5 s of silence, so that a peer that vanished shows', () => {
+  it('sends the picture again after 5 s of silence, to detect a vanished peer', () => {
     const { response, stream, client } = setUp({ first: jpeg('<1>') });
     vi.advanceTimersByTime(4999);
     expect(response.text.match(/<\d>/g)).toEqual(['<1>']);
@@ -336,7 +336,7 @@ describe('MjpegClient', () => {
     expect(stream.clientStatuses()).toEqual([]);
   });
 
-  it('has TCP look after an idle connection', () => {
+  it('enables TCP keep-alive', () => {
     expect(setUp().response.setKeepAlive.mock.calls).toEqual([[true, 10_000]]);
   });
 
@@ -380,7 +380,7 @@ describe('MjpegClient', () => {
     expect(response.isDestroyed).toBe(false);
   });
 
-  it('closes twice', async () => {
+  it('can be closed twice', async () => {
     const { stream, response, client } = setUp();
     client.close();
     client.close();
@@ -403,7 +403,7 @@ describe('MjpegClient', () => {
 });
 
 describe('mjpegHeaders', () => {
-  it('is without a boundary where there is no body', () => {
+  it('has no boundary without a body', () => {
     expect(mjpegHeaders()['content-type']).toBe('multipart/x-mixed-replace');
     expect(mjpegHeaders('x')['content-type']).toBe('multipart/x-mixed-replace; boundary=x');
   });

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { LeastRoundTrip } from '../../../../gateway/clients/native/least-round-trip.ts';
 
 describe('LeastRoundTrip', () => {
-  it('is the least, at once', () => {
+  it('is the minimum, immediately', () => {
     const least = new LeastRoundTrip();
     expect(least.ms).toBeNull();
     for (const ms of [50, 20, 30]) least.add(ms, 1000);
     expect(least.ms).toBe(20);
   });
 
-  it('is doubtful after 5 s of longer ones, and keeps its value until it is renewed', () => {
+  it('requests a probe after 5 s of longer round trips, and keeps its value until it is renewed', () => {
     const least = new LeastRoundTrip();
     least.add(20, 1000);
     expect(least.add(20, 6000)).toBe(false);
@@ -23,7 +23,7 @@ describe('LeastRoundTrip', () => {
     expect(least.add(60, 16_100)).toBe(true);
   });
 
-  it('follows what chance adds: a tenth and a millisecond', () => {
+  it('tolerates jitter of a tenth and a millisecond', () => {
     for (const [ms, isDoubtful] of [
       [122.9, false],
       [123.1, true],
@@ -36,7 +36,7 @@ describe('LeastRoundTrip', () => {
     }
   });
 
-  it('keeps its value when it is renewed and nothing has come', () => {
+  it('keeps its value if it is renewed without new measurements', () => {
     const least = new LeastRoundTrip();
     least.add(20, 0);
     least.renew(1);

@@ -34,7 +34,7 @@ describe('NativeClient', () => {
     expect(gateway.stream.status().frame).toBeNull();
   });
 
-  it('returns a JPEG once it is known that a NetGear server can decode it, and none that is cut', async () => {
+  it('returns a JPEG once it has been verified, and no truncated one', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const client = new Reply({ linger: 0 });
     onTestFinished(() => client.close());
@@ -64,7 +64,7 @@ describe('NativeClient', () => {
     expect(status().returnData).toEqual(returnData);
   });
 
-  it('is stuck while its subscriber takes nothing, and live when it takes frames again', async () => {
+  it('is stuck while its subscriber reads nothing, and live when it reads frames again', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const subscriber = new Subscriber({ linger: 0, receiveHighWaterMark: 1, receiveBufferSize: 65_536 });
     onTestFinished(() => subscriber.close());

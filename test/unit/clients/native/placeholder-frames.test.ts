@@ -64,7 +64,7 @@ describe('PlaceholderFrames', () => {
     expect(frames.waitMs).toBe(2000);
   });
 
-  it('reports that one cannot be drawn, and does not try again with every request', async () => {
+  it('reports a failure to draw, and does not retry with every request', async () => {
     const lines: string[] = [];
     let attempts = 0;
     const create = (): Promise<Frame> => Promise.reject(new Error(`attempt ${(attempts += 1)}`));

@@ -52,14 +52,14 @@ class Client {
 }
 
 describe('QueuePacer', () => {
-  it('lets every frame through to a user who is fast enough', () => {
+  it('sends every frame to a program that is fast enough', () => {
     const client = new Client(60);
     client.run(60_000);
     expect(client.sent).toBe(Math.ceil(60_000 / 33));
     expect(client.pacer.reason()).toBeNull();
   });
 
-  it('finds a full queue, waits until it is empty, and then sends less than the user takes', () => {
+  it('detects a full queue, waits until it is empty, and then sends less than the program reads', () => {
     const client = new Client(10);
     client.run(6000);
     expect(client.pacer.reason()).toMatch(/^queue full \(reads (?:9\.\d|10) fps\)/);
@@ -73,7 +73,7 @@ describe('QueuePacer', () => {
     expect(client.ageMs).toBeLessThan(150);
   });
 
-  it('works as well for a user who is hardly too slow, and one who is very slow', () => {
+  it('works for a program that is slightly too slow, and for a very slow one', () => {
     for (const rate of [27, 2]) {
       const client = new Client(rate);
       client.run(140_000);
@@ -81,7 +81,7 @@ describe('QueuePacer', () => {
     }
   });
 
-  it('tries the full rate again after a minute, and stays with it when the user has become faster', () => {
+  it('retries the full rate after a minute, and keeps it if the program has become faster', () => {
     const client = new Client(10);
     client.run(20_000);
     client.userRate = 60;
@@ -92,7 +92,7 @@ describe('QueuePacer', () => {
     expect(client.sent - sent).toBeGreaterThan(280);
   });
 
-  it('waits twice as long before the next try when the user has stayed slow', () => {
+  it('doubles the interval before the next attempt if the program is still slow', () => {
     const client = new Client(10);
     const starts: number[] = [];
     let wasFull = false;
@@ -106,7 +106,7 @@ describe('QueuePacer', () => {
     expect(starts.map((second, index) => Math.round((second - (starts[index - 1] ?? 0)) / 10))).toEqual([1, 8, 14]);
   });
 
-  it('takes one late answer, and a user who pauses for once, for no full queue', () => {
+  it('does not mistake one late answer, or a single pause of the program, for a full queue', () => {
     const client = new Client(60);
     client.run(5000);
     client.pacer.replied(900, 0, client.nowMs);
@@ -118,14 +118,14 @@ describe('QueuePacer', () => {
     expect(client.pacer.reason()).toBeNull();
   });
 
-  it('does not look for a full queue when it is told not to', () => {
+  it('does not detect a full queue if this is disabled', () => {
     const client = new Client(10, { detectsFullQueue: false });
     client.run(30_000);
     expect(client.pacer.reason()).toBeNull();
     expect(client.ageMs).toBeGreaterThan(3000);
   });
 
-  it('keeps a limit to the frame, and says so', () => {
+  it('keeps exactly to a limit, and reports it', () => {
     const client = new Client(60, { maxFramesPerSecond: 10 });
     client.run(60_000);
     expect(client.sent).toBeGreaterThan(596);
@@ -133,7 +133,7 @@ describe('QueuePacer', () => {
     expect(client.pacer.reason()).toBe('limited to 10 fps');
   });
 
-  it('begins anew with a new client', () => {
+  it('starts over with a new client', () => {
     const client = new Client(10);
     client.run(20_000);
     client.pacer.reset();

@@ -47,7 +47,7 @@ function setUp(): { verifier: FakeVerifier; frames: VerifiedFrames; reject: Retu
 const BAD: JpegVerdict = { isGood: false, error: new GearwayError('jpeg-invalid', 'damaged') };
 
 describe('VerifiedFrames', () => {
-  it('decodes neither raw frames nor what a trusted encoder has made', () => {
+  it('decodes neither raw frames nor JPEGs of trusted encoders', () => {
     const { verifier, frames } = setUp();
     expect(frames.check(frameOf(1, { encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2] } }))).toBe(true);
     const trusted = frameOf(2, { isTrusted: true });
@@ -55,7 +55,7 @@ describe('VerifiedFrames', () => {
     expect([verifier.asked.length, frames.lastGood]).toEqual([0, trusted]);
   });
 
-  it('decodes a frame once for all who ask, and tells its source', async () => {
+  it('decodes a frame once for all clients, and notifies its source', async () => {
     const { verifier, frames } = setUp();
     const onVerified = vi.fn<(isGood: boolean) => void>();
     const frame = frameOf(1, { onVerified });
@@ -67,7 +67,7 @@ describe('VerifiedFrames', () => {
     expect(onVerified.mock.calls).toEqual([[true]]);
   });
 
-  it('rejects a bad frame once, and keeps the last good one until it is told to forget it', async () => {
+  it('rejects a bad frame once, and keeps the last good one until it is discarded', async () => {
     const { verifier, frames, reject } = setUp();
     const first = frameOf(1);
     const bad = frameOf(2);
@@ -84,7 +84,7 @@ describe('VerifiedFrames', () => {
     expect(frames.lastGood).toBeNull();
   });
 
-  it('has a frame that waits for a decoder give way to a newer one, and not one that is being decoded', async () => {
+  it('replaces a frame that waits for a decoder by a newer one, but not one that is being decoded', async () => {
     const { verifier, frames } = setUp();
     const decoding = frameOf(1);
     const first = frames.check(decoding);

@@ -79,7 +79,7 @@ describe('VerifiedReturns', () => {
     expect([rejected, asked]).toEqual([[code], [1, 1]]);
   });
 
-  it('keeps the newest of those that wait', async () => {
+  it('keeps the newest of the waiting ones', async () => {
     const { returns, settle, asked, accepted } = setUp();
     for (const n of [1, 2, 3]) returns.give(jpeg(n));
     await settle(GOOD);
@@ -88,14 +88,14 @@ describe('VerifiedReturns', () => {
     expect(accepted).toEqual([jpeg(1), jpeg(3)]);
   });
 
-  it('verifies nothing else where the client returns to the JPEG under way', async () => {
+  it('verifies nothing else if the client returns to the JPEG that is being verified', async () => {
     const { returns, settle, asked } = setUp();
     for (const n of [1, 2, 1]) returns.give(jpeg(n));
     await settle(GOOD);
     expect(asked).toEqual([1]);
   });
 
-  it('drops a JPEG that is followed by another value, or by one that is known', async () => {
+  it('drops a JPEG that is followed by another value, or by a verified one', async () => {
     const { returns, settle, cancelled, accepted } = setUp();
     returns.give(jpeg(1));
     await settle(GOOD);
@@ -112,7 +112,7 @@ describe('VerifiedReturns', () => {
     ]);
   });
 
-  it('forgets everything of a client that has left', async () => {
+  it('discards all data of a client that has left', async () => {
     const { returns, settle, asked, accepted, rejected } = setUp();
     returns.give(jpeg(1));
     await settle(GOOD);
@@ -124,7 +124,7 @@ describe('VerifiedReturns', () => {
     expect(asked).toEqual([1, 2, 1]);
   });
 
-  it('neither accepts nor rejects what has no verdict', async () => {
+  it('neither accepts nor rejects a JPEG without a verdict', async () => {
     const { returns, settle, accepted, rejected } = setUp();
     returns.give(jpeg(1));
     await settle(null);

@@ -197,7 +197,7 @@ describe('ViewerDelivery', () => {
     expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
   });
 
-  it('probes less and less often while probes fail', () => {
+  it('probes at growing intervals while probes fail', () => {
     const simulation = new Simulation();
     const link = { bitsPerSecond: 2e6, roundTripMs: 120 };
     simulation.run(60_000, link);

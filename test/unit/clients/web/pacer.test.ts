@@ -65,7 +65,7 @@ describe('Pacer', () => {
     expect(pacer.canSend()).toBe(false);
   });
 
-  it('takes an acknowledgement for all frames before it', () => {
+  it('counts an acknowledgement for all earlier frames', () => {
     const pacer = new Pacer();
     pacer.sent(1, 1000, 0);
     pacer.sent(5, 1000, 0);
@@ -118,7 +118,7 @@ describe('Pacer', () => {
     [80, 16, 6],
     [1000, 16, 8],
   ])(
-    'with a round trip of %i ms and a frame time of %i ms opens the window to %i',
+    'opens the window with a round trip of %i ms and a frame time of %i ms to %i',
     (roundTripMs, frameTimeMs, window) => {
       const pacer = new Pacer();
       // A frame more in each round trip.
@@ -132,7 +132,7 @@ describe('Pacer', () => {
     },
   );
 
-  it.each([30, 80])('loses nothing at a round trip of %i ms', (roundTripMs) => {
+  it.each([30, 80])('loses no frames at a round trip of %i ms', (roundTripMs) => {
     const pacer = new Pacer();
     const link = { roundTripMs };
     const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link });
@@ -141,7 +141,7 @@ describe('Pacer', () => {
     );
   });
 
-  it('fills a link that carries less than the source gives, with one frame that waits for it', () => {
+  it('saturates a link that carries less than the source sends, with one waiting frame', () => {
     const pacer = new Pacer();
     const link = { roundTripMs: 22, carryMs: 20 };
     const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 16, link });
@@ -158,7 +158,7 @@ describe('Pacer', () => {
     [20, 3],
     [40, 3],
     [100, 2],
-  ])('keeps no more frames waiting after a minute before a link that takes %i ms over each', (carryMs, window) => {
+  ])('has no growing queue after a minute on a link that takes %i ms per frame', (carryMs, window) => {
     const pacer = new Pacer();
     const link = { roundTripMs: 22, carryMs };
     const forMs = 60_000;
@@ -168,7 +168,7 @@ describe('Pacer', () => {
     expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
   });
 
-  it('finds the least round trip again where frames always wait', () => {
+  it('finds the minimum round trip again if frames always queue', () => {
     const pacer = new Pacer();
     const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 20 } });
     // The link became slow: a frame waits for the one before it, and none shows how it is without.
@@ -177,7 +177,7 @@ describe('Pacer', () => {
     expect(pacer.roundTripMs).toBeLessThan(225);
   });
 
-  it('opens its window again when the way has become longer', () => {
+  it('reopens its window when the path has become longer', () => {
     const pacer = new Pacer();
     const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 10 } });
     expect(pacer.window).toBe(2);
@@ -192,7 +192,7 @@ describe('Pacer', () => {
     [80, 40, 55],
     [60, 60, 48],
   ])(
-    'is not talked into a smaller window by round trips of %i ms and up to %i ms more',
+    'keeps its window with round trips of %i ms and up to %i ms of jitter',
     (roundTripMs, jitterMs, atLeast) => {
       const pacer = new Pacer();
       const link = { roundTripMs, jitterMs };

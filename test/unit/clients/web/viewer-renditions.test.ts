@@ -43,7 +43,7 @@ async function setUp(options: HttpAppOptions = {}): Promise<{
 }
 
 describe('WebClient with renditions', () => {
-  it('sends the frames as they are to a viewer with a fast link', async () => {
+  it('sends unmodified frames to a viewer with a fast link', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
     const input = await picture();
@@ -57,7 +57,7 @@ describe('WebClient with renditions', () => {
     expect(app.http.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: '' });
   });
 
-  it('sends the first frame as the hello wants it', async () => {
+  it('sends the first frame as requested in the hello', async () => {
     await using app = await setUp();
     app.http.stream.publish(await picture());
     const viewer = await app.connect({ ...MODERN, want: { quality: 'half' } });
@@ -81,7 +81,7 @@ describe('WebClient with renditions', () => {
     expect(second.rendition).toBeUndefined();
   });
 
-  it('sends scaled JPEGs to a viewer that wants half the size, with number and message of the frame, and says so', async () => {
+  it('sends scaled JPEGs to a viewer that requests half the size, with sequence and message of the frame, and reports it', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
     viewer.want({ quality: 'half' });
@@ -123,7 +123,7 @@ describe('WebClient with renditions', () => {
   it.each([
     ['does not know renditions', {}, {}],
     ['watches a stream without renditions', MODERN, { withoutRenditions: new Set(['main']) }],
-  ])('sends the frames as they are to a viewer that %s, whatever it wants', async (_name, hello, options) => {
+  ])('sends unmodified frames to a viewer that %s, whatever it requests', async (_name, hello, options) => {
     await using app = await setUp(options);
     const viewer = await app.connect(hello);
     viewer.want({ quality: 'quarter', maxBitsPerSecond: 1000 });
@@ -135,7 +135,7 @@ describe('WebClient with renditions', () => {
     expect(frame.payload.byteLength).toBe(input.payload.byteLength);
   });
 
-  it('sends 16-bit samples as they are, whatever the viewer wants', async () => {
+  it('sends unmodified 16-bit samples, whatever the viewer requests', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
     viewer.want({ quality: 'quarter', maxBitsPerSecond: 1000 });
@@ -154,7 +154,7 @@ describe('WebClient with renditions', () => {
     expect(frame.payload.byteLength).toBe(payload.byteLength);
   });
 
-  it('sends the frame as it is if it cannot be scaled', async () => {
+  it('sends the unmodified frame if it cannot be scaled', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
     viewer.want({ quality: 'half' });

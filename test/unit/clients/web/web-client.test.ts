@@ -151,7 +151,7 @@ describe('WebClient: hello', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": null}');
   });
 
-  it('gives the port that was asked for', async () => {
+  it('assigns the requested port', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     expect(await viewer.hello({ port: 6002 })).toMatchObject({ port: 6002 });
@@ -174,7 +174,7 @@ describe('WebClient: hello', () => {
     ]);
   });
 
-  it('closes with 4002 when the port is taken, or a native client has it', async () => {
+  it('closes with 4002 if the port is taken, or belongs to a native client', async () => {
     await using gateway = await setUp();
     await using first = await gateway.connect();
     await first.hello({ port: 6001 });
@@ -186,7 +186,7 @@ describe('WebClient: hello', () => {
     expect(await first.settled()).toEqual([]);
   });
 
-  it('makes the next viewer beyond the last free port a spectator, and says why', async () => {
+  it('makes the viewer beyond the last free port a spectator, and reports the reason', async () => {
     await using gateway = await setUp();
     await using first = await gateway.connect();
     await using second = await gateway.connect();
@@ -205,7 +205,7 @@ describe('WebClient: hello', () => {
     expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
   });
 
-  it('makes who may only watch a spectator, and says why', async () => {
+  it('makes a viewer that may only watch a spectator, and reports the reason', async () => {
     await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
     await using viewer = await gateway.connect();
     expect(await viewer.hello({ token: 'look', port: 6001 })).toMatchObject({
@@ -216,7 +216,7 @@ describe('WebClient: hello', () => {
     expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
   });
 
-  it('keeps a reserved port for the owner of its token, who takes it over from a former connection', async () => {
+  it('keeps a reserved port for the owner of its token, which takes it over from an earlier connection', async () => {
     await using gateway = await setUp({ token: 's3cret', reservedPorts: { 6000: 'arm', 6001: 'leg' } });
     await using other = await gateway.connect();
     expect(await other.hello({ token: 's3cret' })).toMatchObject({ port: 6002 });
@@ -240,7 +240,7 @@ describe('WebClient: hello', () => {
     });
   });
 
-  it('reports who came, went, was refused and was taken over', async () => {
+  it('reports viewers that connect, leave, are refused, and are taken over', async () => {
     await using gateway = await setUp();
     const first = await gateway.connect();
     const welcome = await first.hello({ name: 'lab screen' });
@@ -269,7 +269,7 @@ describe('WebClient: hello', () => {
     ]);
   });
 
-  it('is sent away for good: its port is free at once, and its key is worth nothing', async () => {
+  it('is disconnected permanently: its port is free immediately, and its key is invalid', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     const welcome = await viewer.hello();
@@ -283,7 +283,7 @@ describe('WebClient: hello', () => {
     expect(await back.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6001 });
   });
 
-  it('closes with 4004 outside the range, and names it', async () => {
+  it('closes with 4004 outside the range, which the reason contains', async () => {
     await using gateway = await setUp();
     for (const port of [5999, 6004, 0]) {
       await using viewer = await gateway.connect();
@@ -294,7 +294,7 @@ describe('WebClient: hello', () => {
     }
   });
 
-  it('gives the port back for its key, also after the socket has ended', async () => {
+  it('assigns the port again to the owner of its key, even after the socket has closed', async () => {
     await using gateway = await setUp();
     const first = await gateway.connect();
     const welcome = await first.hello();
@@ -305,7 +305,7 @@ describe('WebClient: hello', () => {
     expect(again.leaseKey).not.toBe(welcome.leaseKey);
   });
 
-  it('closes the viewer with 4003 whose port is taken over, and drops its return data', async () => {
+  it('closes a viewer whose port is taken over with 4003, and drops its return data', async () => {
     await using gateway = await setUp();
     await using first = await gateway.connect();
     const welcome = await first.hello();
@@ -332,7 +332,7 @@ describe('WebClient: hello', () => {
     expect(await viewer.hello({ token: 'secret' })).toMatchObject({ port: 6000 });
   });
 
-  it('closes with 4001 for a stream that is not there', async () => {
+  it('closes with 4001 for an unknown stream', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect('/streams/other/ws');
     viewer.sendHello();
@@ -382,7 +382,7 @@ describe('WebClient: messages', () => {
     expect(Number.isSafeInteger(clockUs)).toBe(true);
   });
 
-  it('closes with 4006 for more than 500 messages a second', async () => {
+  it('closes with 4006 for more than 500 messages per second', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -391,7 +391,7 @@ describe('WebClient: messages', () => {
     expect(await viewer.closed).toMatchObject({ code: 4006 });
   });
 
-  it('takes a message of the most bytes, and closes with 1009 for a larger one', async () => {
+  it('accepts a message of the maximum size, and closes with 1009 for a larger one', async () => {
     await using gateway = await setUp({ limits: { messageBytes: 1024 } });
     await using viewer = await gateway.connectSocket();
     await viewer.hello();
@@ -411,7 +411,7 @@ describe('WebClient: messages', () => {
   });
 });
 
-describe('WebClient: limits of what comes', () => {
+describe('WebClient: limits of input', () => {
   const filled = (type: number, headerBytes: number): Uint8Array => {
     const header = Buffer.alloc(headerBytes, 0x61);
     Buffer.from('81a178db', 'hex').copy(header);
@@ -429,7 +429,7 @@ describe('WebClient: limits of what comes', () => {
       Buffer.concat([Buffer.from([0xdd, count >>> 24, count >>> 16, count >>> 8, count]), Buffer.alloc(count)]),
     );
 
-  it('takes 4104 bytes before hello, and closes with 1009 at one more', async () => {
+  it('accepts 4104 bytes before hello, and closes with 1009 for one more', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connectSocket();
     viewer.socket.send(filled(1, 4096));
@@ -442,7 +442,7 @@ describe('WebClient: limits of what comes', () => {
   it.each([
     ['spectator', { spectate: true }],
     ['viewer that may only watch', { token: 'look' }],
-  ])('takes 4104 bytes from a %s after hello as well', async (_name, hello) => {
+  ])('accepts 4104 bytes from a %s after hello as well', async (_name, hello) => {
     await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
     await using viewer = await gateway.connectSocket();
     expect(await viewer.hello({ token: 's3cret', ...hello })).toMatchObject({ limits: { messageBytes: 4104 } });
@@ -512,7 +512,7 @@ describe('WebClient: limits of what comes', () => {
     expect(codes).toContain((await viewer.closed).code);
   });
 
-  it("takes a second's worth of elements at one time, and closes with 4006 beyond", async () => {
+  it("accepts one second's worth of elements in one burst, and closes with 4006 beyond", async () => {
     await using gateway = await setUp({ limits: { elementsPerSecond: 1000 } });
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -524,7 +524,7 @@ describe('WebClient: limits of what comes', () => {
 });
 
 describe('WebClient: frames', () => {
-  it('sends a frame as one message: head and payload', async () => {
+  it('sends a frame as one message of head and payload', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -544,7 +544,7 @@ describe('WebClient: frames', () => {
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ delivered: 1, dropped: 0 });
   });
 
-  it('sends the latest frame to who comes later', async () => {
+  it('sends the latest frame to viewers that connect later', async () => {
     await using gateway = await setUp();
     gateway.stream.publish(INPUT);
     gateway.stream.publish(INPUT);
@@ -568,7 +568,7 @@ describe('WebClient: frames', () => {
     expect(await viewer.next('frame')).toMatchObject({ sequence: 7 });
   });
 
-  it('sends nothing to a viewer that pauses, and names the frame with which it resumes', async () => {
+  it('sends nothing to a paused viewer, and reports the frame with which it resumes', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -588,7 +588,7 @@ describe('WebClient: frames', () => {
     expect(await viewer.settled()).toEqual([]);
   });
 
-  it('resumes without a number while there is no frame', async () => {
+  it('resumes without a sequence while there is no frame', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -597,7 +597,7 @@ describe('WebClient: frames', () => {
     expect(await viewer.next('state')).toEqual({ type: 'state', state: 'waiting', reason: 'no frame yet' });
   });
 
-  it('sends 8-bit samples as JPEG, or as they are to who wants that', async () => {
+  it('sends 8-bit samples as JPEG, or unmodified on request', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -618,7 +618,7 @@ describe('WebClient: frames', () => {
     expect(frame.payload.byteLength).toBe(192);
   });
 
-  it('sends a JPEG again as baseline to a viewer that cannot decode its kind, and all others as they are', async () => {
+  it('sends a JPEG again as baseline to a viewer that cannot decode its kind, and all others unmodified', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -640,7 +640,7 @@ describe('WebClient: frames', () => {
     });
   });
 
-  it('sends what it cannot decode either as it is', async () => {
+  it('sends a JPEG that it cannot decode either unmodified', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -650,7 +650,7 @@ describe('WebClient: frames', () => {
     expect(Uint8Array.from((await viewer.until('frame')).payload)).toEqual(Uint8Array.from(UNUSUAL_JPEGS.twelveBit));
   });
 
-  it('has the state of a viewer that says that it can show nothing, until it can', async () => {
+  it('is unsupported while the viewer reports that it can show nothing', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -668,7 +668,7 @@ describe('WebClient: frames', () => {
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: '' });
   });
 
-  it('tells of a stream that has ended', async () => {
+  it('notifies the viewer when the stream has ended', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -682,7 +682,7 @@ describe('WebClient: frames', () => {
 });
 
 describe('WebClient: return data', () => {
-  it('takes sticky and once-only values', async () => {
+  it('accepts sticky and once-only values', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -704,7 +704,7 @@ describe('WebClient: return data', () => {
     expect(gateway.stream.clientStatuses()[0]?.returnData).toEqual({ gripper: 'close' });
   });
 
-  it('takes arrays and JPEGs', async () => {
+  it('accepts arrays and JPEGs', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -720,7 +720,7 @@ describe('WebClient: return data', () => {
     expect(gateway.stream.returns.get(6000)).toMatchObject({ kind: 'jpeg', data: JPEG, colorspace: 'BGR' });
   });
 
-  it('keeps the order of what comes behind a JPEG', async () => {
+  it('keeps the order of values behind a JPEG', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -738,7 +738,7 @@ describe('WebClient: return data', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": "last"}');
   });
 
-  it('takes an urgent value ahead of all that wait, and discards them', async () => {
+  it('accepts an urgent value before all waiting ones, and discards them', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -817,7 +817,7 @@ describe('WebClient: return data', () => {
     expect(await viewer.return({ kind: 'value', value: 'after' })).toMatchObject({ accepted: true });
   });
 
-  it('takes an integer of 4300 digits and 64 lists in each other', async () => {
+  it('accepts an integer of 4300 digits and 64 nested lists', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -825,7 +825,7 @@ describe('WebClient: return data', () => {
     expect(await viewer.return({ kind: 'value', value: nestedList(64) })).toMatchObject({ accepted: true });
   });
 
-  it.each([10_000, 100_000])('refuses %i lists in each other, or closes, and serves on', async (depth) => {
+  it.each([10_000, 100_000])('refuses %i nested lists, or closes, and continues to serve others', async (depth) => {
     await using gateway = await setUp();
     await using other = await gateway.connect();
     await other.hello();
@@ -882,7 +882,7 @@ describe('WebClient: return data', () => {
       Buffer.concat([Buffer.from('dd000186a0', 'hex'), Buffer.from('c705420102030405'.repeat(100_000), 'hex')]),
     ],
     ['100 000 lists in each other', Buffer.alloc(100_000, 0x91)],
-  ])('closes with 4000 for %s, and serves on', async (_name, value) => {
+  ])('closes with 4000 for %s, and continues to serve others', async (_name, value) => {
     await using gateway = await setUp();
     await using other = await gateway.connect();
     await other.hello();
@@ -893,7 +893,7 @@ describe('WebClient: return data', () => {
     expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
   });
 
-  it('refuses with too-many when 32 once-only values wait', async () => {
+  it('refuses with too-many if 32 once-only values wait', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -920,7 +920,7 @@ describe('WebClient: return data', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{}');
   });
 
-  it('forgets return data when the socket ends, and holds the port', async () => {
+  it('discards return data when the socket closes, and holds the port', async () => {
     await using gateway = await setUp();
     const viewer = await gateway.connect();
     await viewer.hello();
@@ -1024,7 +1024,7 @@ describe('WebClient: time', () => {
 
   const ack = (sequence: number): Ack => ({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1 });
 
-  it('closes with 4008 when no hello came for 5 s', () => {
+  it('closes with 4008 without a hello for 5 s', () => {
     const { socket } = create();
     vi.advanceTimersByTime(5000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -1032,7 +1032,7 @@ describe('WebClient: time', () => {
     expect(socket.close.mock.calls).toEqual([[4008, expect.any(String)]]);
   });
 
-  it('closes with 4007 when no acknowledgement came for 10 s', () => {
+  it('closes with 4007 without an acknowledgement for 10 s', () => {
     const { socket } = seated();
     stream.publish(INPUT);
     vi.advanceTimersByTime(10_000);
@@ -1041,7 +1041,7 @@ describe('WebClient: time', () => {
     expect(socket.close.mock.calls).toEqual([[4007, expect.any(String)]]);
   });
 
-  it('waits for ever while nothing is in flight', () => {
+  it('waits forever while nothing is in flight', () => {
     const { socket } = seated();
     stream.publish(INPUT);
     socket.receive(ack(1));
@@ -1060,7 +1060,7 @@ describe('WebClient: time', () => {
     expect(socket.close).not.toHaveBeenCalled();
   });
 
-  it('does not count the time of a pause', () => {
+  it('does not count the duration of a pause', () => {
     const { socket } = seated();
     stream.publish(INPUT);
     socket.receive({ type: 'want', paused: true });
@@ -1084,7 +1084,7 @@ describe('WebClient: time', () => {
     expect(place.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
   });
 
-  it('closes with 4006 when the socket does not drain', () => {
+  it('closes with 4006 if the socket does not drain', () => {
     const { socket } = seated();
     socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes;
     vi.advanceTimersByTime(1000);
@@ -1094,7 +1094,7 @@ describe('WebClient: time', () => {
     expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
   });
 
-  it('writes no further frame while the connection has not taken the one before, then the newest', () => {
+  it('writes no further frame until the connection has accepted the previous one, and then the newest', () => {
     const { socket, place } = seated();
     socket.transport.writableLength = 1;
     for (let index = 0; index < 3; index += 1) stream.publish(INPUT);
@@ -1109,7 +1109,7 @@ describe('WebClient: time', () => {
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
   });
 
-  it('goes on after frames so small that the connection emits no drain', async () => {
+  it('continues after small frames for which the connection emits no drain', async () => {
     const taken: (() => void)[] = [];
     const transport = new Writable({
       highWaterMark: 1 << 20,
@@ -1177,7 +1177,7 @@ describe('WebClient: time', () => {
     client.close(1001, 'the test ends');
   });
 
-  it('lets the frame that waits for the connection be larger than the buffer may be', () => {
+  it('allows a waiting frame to exceed the limit of the buffer', () => {
     const { socket } = seated();
     socket.transport.writableLength = 1;
     stream.publish(INPUT);
@@ -1189,7 +1189,7 @@ describe('WebClient: time', () => {
     expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
   });
 
-  it('is cut off when too many frames wait for clients that do not read, and holds none afterwards', async () => {
+  it('is disconnected if too many frames wait for clients that do not read, and holds none afterwards', async () => {
     const unsent = new UnsentFrames(JPEG.byteLength);
     const viewers = [create(['view', 'return'], unsent), create(['view', 'return'], unsent)];
     for (const { socket } of viewers) {
@@ -1206,14 +1206,14 @@ describe('WebClient: time', () => {
     await viewers[0]!.client.closed;
   });
 
-  it('pings with the welcome, for the round trip, and every second, so that TCP notices a host that vanished', () => {
+  it('pings with the welcome to measure the round trip, and every second to detect vanished hosts', () => {
     const { socket } = seated();
     expect(socket.ping).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(3000);
     expect(socket.ping).toHaveBeenCalledTimes(4);
   });
 
-  it('cuts off after 1 s who does not close in turn, and then settles', async () => {
+  it('terminates a peer that does not close within 1 s, and then settles', async () => {
     const { socket, client } = seated();
     client.close(1001, 'the gateway stops');
     vi.advanceTimersByTime(999);
@@ -1244,7 +1244,7 @@ describe('WebClient: time', () => {
   });
 
   it.each(['é'.repeat(100), `${'a'.repeat(122)}é`, `${'a'.repeat(121)}é`, '😀'.repeat(50)])(
-    'cuts the reason %j to 123 bytes without breaking a character',
+    'truncates the reason %j to 123 bytes without splitting a character',
     (reason) => {
       const { socket, client } = seated();
       client.close(4000, reason);
@@ -1255,7 +1255,7 @@ describe('WebClient: time', () => {
     },
   );
 
-  it('sends as many frames a second as the viewer wants', () => {
+  it('sends as many frames per second as the viewer requests', () => {
     const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 10 });
     for (let i = 1; i <= 400; i += 1) {
@@ -1267,7 +1267,7 @@ describe('WebClient: time', () => {
     expect(place.status().delivered).toBeLessThanOrEqual(102);
   });
 
-  it('sends every frame to who wants the rate of the source', () => {
+  it('sends every frame to a viewer that requests the rate of the source', () => {
     const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 40 });
     for (let i = 1; i <= 400; i += 1) {
@@ -1278,7 +1278,7 @@ describe('WebClient: time', () => {
     expect(place.status().delivered).toBeGreaterThanOrEqual(396);
   });
 
-  it('cuts off a viewer that answers no ping for 15 s, also while it is paused', () => {
+  it('disconnects a viewer that answers no ping for 15 s, even while it is paused', () => {
     const { socket } = seated();
     socket.receive({ type: 'want', paused: true });
     vi.advanceTimersByTime(60_000);
@@ -1291,14 +1291,14 @@ describe('WebClient: time', () => {
     expect(stream.clientStatuses()).toEqual([]);
   });
 
-  it('shows the delay that the viewer measures', () => {
+  it('reports the latency that the viewer measures', () => {
     const { socket, place } = seated();
     expect(place.status().delayMs).toBeNull();
     socket.receive({ ...ack(1), delayMs: 18.26 });
     expect(place.status().delayMs).toBe(18.3);
   });
 
-  it('refuses with not-allowed who may only watch', () => {
+  it('refuses a viewer that may only watch with not-allowed', () => {
     const { socket } = create(['view']);
     socket.receive({ type: 'hello' });
     const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: 1 } });

@@ -17,7 +17,7 @@ describe('encodeMessageBegin', () => {
     );
   });
 
-  it('has memory of its own, which other messages are not written into', () => {
+  it('allocates separate memory for each message', () => {
     expect(encodeMessageBegin(new Uint8Array(8), 8).buffer.byteLength).toBe(10);
   });
 });

@@ -47,7 +47,7 @@ describe('frameOfArray', () => {
     expect(await seen({ dtype: 'uint16', shape: [1, 2], data })).toEqual([0, 255]);
   });
 
-  it('takes every so many rows and columns', () => {
+  it('decimates rows and columns', () => {
     const data = Uint8Array.from({ length: 3 * 5 * 3 }, (_, at) => at);
     const { width, height, encoding, payload } = frameOfArray({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
     expect({ width, height, encoding }).toEqual({
@@ -74,7 +74,7 @@ describe('decimation', () => {
     [480, 640, 160, 2],
     [480, 639, 160, 1],
     [480, 640, 16_384, 1],
-  ])('of %d × %d for a width of %s takes every %d', (height, columns, width, expected) => {
+  ])('of %d × %d for a width of %s is %d', (height, columns, width, expected) => {
     expect(decimation({ dtype: 'uint8', shape: [height, columns], data: new Uint8Array(0) }, width)).toBe(expected);
   });
 });

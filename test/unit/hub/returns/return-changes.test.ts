@@ -38,7 +38,7 @@ afterEach(() => {
 });
 
 describe('Returns.changes', () => {
-  it('begins with what counts already', async () => {
+  it('begins with the current values', async () => {
     const returns = setUp();
     returns.set(6000, value('a'));
     returns.set(6001, value('gone'), 100);
@@ -47,7 +47,7 @@ describe('Returns.changes', () => {
     expect(await rest(returns.changes())).toEqual([[6000, 'sticky', 'a']]);
   });
 
-  it('tells what changes, and each once-only value, in order', async () => {
+  it('reports changes, and each once-only value, in order', async () => {
     const returns = setUp();
     const changes = returns.changes();
     returns.set(6000, value(1));
@@ -63,7 +63,7 @@ describe('Returns.changes', () => {
     ]);
   });
 
-  it('tells who waits at once', async () => {
+  it('immediately delivers to a waiting reader', async () => {
     const returns = setUp();
     const changes = returns.changes();
     const next = changes.next();
@@ -73,7 +73,7 @@ describe('Returns.changes', () => {
     expect(await rest(changes)).toEqual([[6000, 'sticky', 2]]);
   });
 
-  it('keeps only the newest sticky value of a port, and its place is that of the newest', async () => {
+  it('keeps only the newest sticky value of a port, at the position of the newest', async () => {
     const returns = setUp();
     const changes = returns.changes();
     for (let n = 0; n < 1000; n += 1) returns.set(6000, value(n));
@@ -105,7 +105,7 @@ describe('Returns.changes', () => {
     ]);
   });
 
-  it('says null when a client leaves that had returned something', async () => {
+  it('reports null when a client that had returned something leaves', async () => {
     const returns = setUp();
     returns.set(6000, value('drive'));
     const changes = returns.changes();
@@ -115,7 +115,7 @@ describe('Returns.changes', () => {
     expect(await rest(changes)).toEqual([[6000, 'sticky', null]]);
   });
 
-  it('says nothing more of one that has returned null', async () => {
+  it('reports nothing for a client that has returned null', async () => {
     const returns = setUp();
     returns.set(6000, value('drive'));
     const changes = returns.changes();
@@ -124,7 +124,7 @@ describe('Returns.changes', () => {
     expect(await rest(changes)).toEqual([[6000, 'sticky', null]]);
   });
 
-  it('says null when the time to live is over, which the same value begins anew', async () => {
+  it('reports null when the time to live is over, which the same value restarts', async () => {
     const returns = setUp();
     returns.set(6001, value('set before'), 100);
     const changes = returns.changes();
@@ -146,7 +146,7 @@ describe('Returns.changes', () => {
     expect(await rest(changes)).toEqual([[6000, 'sticky', 'for ever']]);
   });
 
-  it('lets the same value last that had a time to live', async () => {
+  it('removes the time to live if the same value is set without one', async () => {
     const returns = setUp();
     const changes = returns.changes();
     returns.set(6000, value('drive'), 100);

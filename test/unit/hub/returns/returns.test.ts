@@ -26,7 +26,7 @@ describe('Returns', () => {
     expect(takeJson(returns)).toBe('{"999": null, "5567": null, "6000": null, "10000": null}');
   });
 
-  it('gives a sticky value again and again, as its sender wrote it', () => {
+  it('returns a sticky value repeatedly, as its sender wrote it', () => {
     const { returns } = setUp();
     returns.join(5567);
     returns.set(5567, value(2, '2.0'));
@@ -38,7 +38,7 @@ describe('Returns', () => {
     expect(takeJson(returns)).toBe('{"5567": null}');
   });
 
-  it('gives once-only values in order, one a reply and port, then the sticky one', () => {
+  it('returns once-only values in order, one per reply and port, then the sticky one', () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.join(6001);
@@ -54,7 +54,7 @@ describe('Returns', () => {
     ]);
   });
 
-  it("gives one port's data by itself, and nothing for who is not there", () => {
+  it('returns the data of one port, and nothing for a missing client', () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.join(6001);
@@ -73,7 +73,7 @@ describe('Returns', () => {
     expect(returns.take(6000)).toMatchObject(value(null));
   });
 
-  it('gives the newest value of all, after the once-only ones in the order in which they came', () => {
+  it('returns the newest value of all, after the once-only ones in order of arrival', () => {
     const { returns, clock } = setUp();
     expect(returns.takeNewest()).toMatchObject(value(null));
     for (const port of [6000, 6001, 6002]) returns.join(port);
@@ -109,7 +109,7 @@ describe('Returns', () => {
     expect(() => returns.discardOnce(6001)).toThrow(coded('no-port'));
   });
 
-  it('delivers an urgent value before once-only values that came after it', () => {
+  it('delivers an urgent value before later once-only values', () => {
     const { returns } = setUp();
     returns.join(6000);
     const next: (() => unknown)[] = [() => returns.take(6000), () => returns.takeAll()[0]?.data];
@@ -121,7 +121,7 @@ describe('Returns', () => {
     }
   });
 
-  it('takes 32 waiting once-only values a port, and no 33rd', () => {
+  it('accepts 32 waiting once-only values per port, but not a 33rd', () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.join(6001);
@@ -133,7 +133,7 @@ describe('Returns', () => {
     expect(() => returns.push(6000, value(34))).toThrow(coded('too-many'));
   });
 
-  it('keeps no once-only values when no server takes them', () => {
+  it('keeps no once-only values without a server', () => {
     const { returns } = setUp({ hasServer: false });
     returns.join(6000);
     for (let i = 0; i < 1000; i += 1) returns.push(6000, value(i));
@@ -153,7 +153,7 @@ describe('Returns', () => {
     expect(returns.get(6000)).toBeNull();
   });
 
-  it('lets the same value live on when it is set again', () => {
+  it('extends the same value when it is set again', () => {
     const { returns, clock } = setUp();
     returns.join(6000);
     returns.set(6000, value('go'), 500);
@@ -183,7 +183,7 @@ describe('Returns', () => {
     expect(takeJson(returns)).toBe('{"6000": null, "6001": null}');
   });
 
-  it('takes nothing for a port that has not joined', () => {
+  it('accepts nothing for a port that has not joined', () => {
     const { returns } = setUp();
     expect(() => returns.set(6000, value(1))).toThrow(coded('no-port'));
     expect(() => returns.push(6000, value(1))).toThrow(coded('no-port'));
@@ -209,7 +209,7 @@ describe('Returns', () => {
     );
   });
 
-  it('counts what was rejected', () => {
+  it('counts rejected values', () => {
     const { returns } = setUp();
     returns.countRejected();
     returns.countRejected();
@@ -245,7 +245,7 @@ describe('Returns.values', () => {
     expect(await rest(reader)).toHaveLength(2);
   });
 
-  it('yields arrays and JPEGs as such, and only when they change', async () => {
+  it('yields arrays and JPEGs unconverted, and only when they change', async () => {
     const { returns } = setUp();
     returns.join(6000);
     const reader = returns.values();
@@ -274,7 +274,7 @@ describe('Returns.values', () => {
     ]);
   });
 
-  it('gives a waiting reader its value at once', async () => {
+  it('immediately delivers a value to a waiting reader', async () => {
     const { returns } = setUp();
     returns.join(6000);
     const reader = returns.values();
@@ -298,7 +298,7 @@ describe('Returns.values', () => {
     expect(items.at(-1)).toEqual({ port: 6000, data: 259 });
   });
 
-  it('detaches the reader alone that breaks out', async () => {
+  it('detaches only the reader that breaks out', async () => {
     const { returns } = setUp({ hasServer: false });
     returns.join(6000);
     const [leaving, staying] = [returns.values(), returns.values()];
@@ -322,7 +322,7 @@ describe('Returns.values', () => {
     expect(await first).toEqual({ value: undefined, done: true });
   });
 
-  it('ends readers when it closes, and those that come later', async () => {
+  it('ends readers when it closes, and later ones', async () => {
     const { returns } = setUp();
     returns.close();
     returns.close();

@@ -31,20 +31,20 @@ describe('ArrayRenderer', () => {
     expect(rendered(row('uint16', Uint16Array.of(0, 400)), { noData: 'none' })).toEqual([BLACK, WHITE]);
   });
 
-  it('shows what floats have besides', () => {
+  it('shows NaN and infinities of floats', () => {
     const special = Float32Array.of(NaN, Infinity, -Infinity, 0, 1);
     expect(rendered(row('float32', special), {})).toEqual([NONE, WHITE, BLACK, BLACK, WHITE]);
     const colors = { nanColor: '#f0f', belowColor: '#00f', aboveColor: '#f00', range: '0,1' };
     expect(rendered(row('float32', special), colors)).toEqual(['ff00ffff', 'ff0000ff', '0000ffff', BLACK, WHITE]);
   });
 
-  it('gives a constant array the first colour, and one without any value no colour', () => {
+  it('shows a constant array in the first colour, and one without any value in no colour', () => {
     expect(rendered(row('int16', Int16Array.of(7, 7)), {})).toEqual([BLACK, BLACK]);
     expect(rendered(row('int16', Int16Array.of(7, 7)), { invert: true })).toEqual([WHITE, WHITE]);
     expect(rendered(row('uint16', Uint16Array.of(0, 0)), { colormap: 'turbo' })).toEqual([NONE, NONE]);
   });
 
-  it('leaves 8 bits as they are, in both orders of channels', () => {
+  it('does not change 8-bit values, in both channel orders', () => {
     expect(rendered(row('uint8', Uint8Array.of(0, 10, 255)), {})).toEqual([BLACK, '0a0a0aff', WHITE]);
     expect(rendered(row('uint8', Uint8Array.of(1, 2, 3), [1, 1, 3]), {})).toEqual(['030201ff']);
     expect(rendered(row('uint8', Uint8Array.of(1, 2, 3, 9), [1, 1, 4]), { channelOrder: 'rgb' })).toEqual(['010203ff']);
@@ -78,7 +78,7 @@ describe('ArrayRenderer', () => {
     expect([...out]).toEqual([0xff020202, 0, 0]);
   });
 
-  it('keeps its range for an array that is shown again, and begins again with another type', () => {
+  it('keeps its range for an array that is shown again, and restarts with another type', () => {
     const renderer = new ArrayRenderer(parseArrayStyle({}));
     expect(renderer.prepare(row('float32', Float32Array.of(0, 10)))).toEqual({
       low: 0,
@@ -93,7 +93,7 @@ describe('ArrayRenderer', () => {
     expect(renderer.prepare(row('float64', Float64Array.of(0, 10.5)))).toMatchObject({ low: 0, high: 10.5 });
   });
 
-  it('knows whether it is gray', () => {
+  it('detects whether it is gray', () => {
     expect(new ArrayRenderer(parseArrayStyle({ invert: true })).isGray).toBe(true);
     expect(new ArrayRenderer(parseArrayStyle({ nanColor: '#f00' })).isGray).toBe(false);
     expect(new ArrayRenderer(parseArrayStyle({ colormap: 'magma' })).isGray).toBe(false);

@@ -3,7 +3,7 @@ import { noDataOf, parseArrayStyle, usesAutoRange } from '../../../../shared/arr
 import { parseDtype } from '../../../../shared/ndarray.ts';
 
 describe('parseArrayStyle', () => {
-  it('has a default for everything', () => {
+  it('has a default for each setting', () => {
     const { colormap, ...style } = parseArrayStyle({});
     expect(style).toEqual({
       range: 'default',

@@ -20,7 +20,7 @@ function measure(
 }
 
 describe('measureRange', () => {
-  it('gives the 1st and the 99th percentile', () => {
+  it('returns the 1st and the 99th percentile', () => {
     // numpy.percentile(numpy.arange(1000), [1, 99]) with the methods lower and higher.
     expect(
       measure(
@@ -67,7 +67,7 @@ describe('AutoRange', () => {
   };
   const first = { low: 0, high: 100 };
 
-  it('takes the first range, and keeps it while nothing is measured', () => {
+  it('uses the first range, and keeps it while nothing is measured', () => {
     expect(after(null)).toBeNull();
     expect(after(null, first, null)).toEqual(first);
   });
@@ -96,7 +96,7 @@ describe('AutoRange', () => {
     expect(after(first, { low: 0, high: 1 })).toEqual({ low: 0, high: 1 });
   });
 
-  it('begins again after a reset', () => {
+  it('restarts after a reset', () => {
     const range = new AutoRange();
     range.update(first);
     range.reset();

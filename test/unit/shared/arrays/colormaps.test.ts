@@ -65,7 +65,7 @@ describe('parseColor', () => {
 });
 
 describe('swapRedAndBlue', () => {
-  it('leaves green and alpha', () => {
+  it('keeps green and alpha', () => {
     expect(swapRedAndBlue(packColor(1, 2, 3, 4))).toBe(packColor(3, 2, 1, 4));
   });
 });

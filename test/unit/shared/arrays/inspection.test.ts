@@ -48,7 +48,7 @@ describe('pixelValues', () => {
 describe('clipArea', () => {
   const size = { width: 10, height: 5 };
 
-  it('keeps what lies in the picture, in whole pixels', () => {
+  it('keeps the part within the picture, in whole pixels', () => {
     expect(clipArea(size, { x: -3, y: 1.5, width: 5, height: 1 })).toEqual({ x: 0, y: 1, width: 2, height: 2 });
     expect(clipArea(size, { x: 8, y: 4, width: 100, height: 100 })).toEqual({ x: 8, y: 4, width: 2, height: 1 });
     expect(clipArea(size, { x: 10, y: 0, width: 1, height: 1 })).toBeNull();
@@ -86,7 +86,7 @@ describe('areaStatistics', () => {
     ]);
   });
 
-  it('has no figures where nothing was measured, and one step where all is equal', () => {
+  it('has no figures if nothing was measured, and one step if all values are equal', () => {
     const floats = samples('float32', Float32Array.of(NaN, Infinity, 7, 7), 2);
     expect(areaStatistics(floats, { x: 0, y: 0, width: 2, height: 1 }, null)).toEqual([
       { count: 0, mean: null, min: null, max: null, histogram: [] },

@@ -62,7 +62,7 @@ describe('parseImage', () => {
     ['image:a.jpg', '.', 'a.jpg'],
     ['image:/tmp/a b', '/tmp', 'a b'],
     ['image:./x/.hidden?check=false', './x', '.hidden'],
-  ])('takes %j', (url, folder, file) => {
+  ])('accepts %j', (url, folder, file) => {
     expect(parseImage(parseSourceUrl(url, ['check']))).toMatchObject({ folder, file, isWatched: true });
   });
 });
@@ -75,7 +75,7 @@ describe('one image', () => {
     return source;
   };
 
-  it('is shown whatever its name, with each new version, and no other file', async () => {
+  it('is shown with any name and in each new version, and no other file is', async () => {
     await writeFile(join(folder, 'other.jpg'), await jpeg(9));
     const source = await openImage('.latest');
     expect(source).toMatchObject({ kind: 'image', address: join(folder, '.latest') });
@@ -93,7 +93,7 @@ describe('one image', () => {
     expect(heard.rejected).toEqual([]);
   });
 
-  it('may be removed and come back', async () => {
+  it('may be removed and restored', async () => {
     await writeFile(join(folder, 'a.jpg'), await jpeg(1));
     await openImage('a.jpg');
     await heard.until(() => heard.frames.length === 1);
@@ -104,7 +104,7 @@ describe('one image', () => {
     expect(heard.failed).toEqual([]);
   });
 
-  it('is no folder, and in one', async () => {
+  it('must be a file in an existing folder', async () => {
     await mkdir(join(folder, 'a'));
     await expect(openImage('a')).rejects.toEqual(coded('source-unavailable'));
     await expect(openImage('gone/a.jpg')).rejects.toEqual(coded('source-unavailable'));
@@ -112,7 +112,7 @@ describe('one image', () => {
 });
 
 describe('a list of images', () => {
-  it('shows them in the order of their names, as people count, and ends', async () => {
+  it('shows them in natural order of their names, and ends', async () => {
     const pictures = await Promise.all([1, 2, 3].map((gray) => jpeg(gray * 50)));
     for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries())
       await writeFile(join(folder, name), pictures[index]!);
@@ -125,7 +125,7 @@ describe('a list of images', () => {
     expect(heard.rejected).toEqual([]);
   });
 
-  it('decodes PNG, WebP and TIFF to gray and BGR, with the bits that they have, and reads .npy', async () => {
+  it('decodes PNG, WebP and TIFF to gray and BGR with their bit depth, and reads .npy', async () => {
     const rgb = Buffer.from([10, 20, 30, 40, 50, 60]);
     await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } })
       .png()
@@ -188,7 +188,7 @@ describe('a list of images', () => {
     expect(heard.rejected).toEqual([]);
   });
 
-  it('begins anew, with the files that are there then', async () => {
+  it('restarts with the files that exist then', async () => {
     await writeFile(join(folder, '1.jpg'), await jpeg(1));
     await create('fps=100&loop=true').open(heard);
     await heard.until(() => heard.frames.length >= 3);
@@ -207,7 +207,7 @@ describe('a list of images', () => {
     expect(tookMs).toBeLessThan(1000);
   });
 
-  it('rejects what is no image, and goes on', async () => {
+  it('rejects files that are not images, and continues', async () => {
     await writeFile(join(folder, '1.jpg'), 'no image');
     await writeFile(join(folder, '2.png'), Buffer.concat([Buffer.from('\x89PNG\r\n', 'latin1')]));
     await writeFile(join(folder, '3.jpg'), (await jpeg(3)).subarray(0, -20));
@@ -219,7 +219,7 @@ describe('a list of images', () => {
     expect(heard.rejected).toHaveLength(4);
   });
 
-  it('is not stopped by a pipe, a folder or a huge file with the name of an image', async () => {
+  it('skips a pipe, a folder and a huge file with the name of an image', async () => {
     execFileSync('mkfifo', [join(folder, '1.jpg')]);
     await mkdir(join(folder, '2.jpg'));
     await writeFile(join(folder, '3.jpg'), '');
@@ -231,7 +231,7 @@ describe('a list of images', () => {
     expect(heard.rejected).toEqual([coded('image-unreadable'), coded('image-unreadable'), coded('too-large')]);
   });
 
-  it('fails where there is no folder, no image, or a file', async () => {
+  it('fails for a missing folder, a folder without images, or a file', async () => {
     await writeFile(join(folder, 'a.txt'), '');
     await create('').open(heard);
     await heard.until(() => heard.failed.length > 0);
@@ -244,7 +244,7 @@ describe('a list of images', () => {
 });
 
 describe('a watched folder', () => {
-  it('shows the newest file, and each newer one as it comes', async () => {
+  it('shows the newest file, and each newer one as it appears', async () => {
     await writeFile(join(folder, 'b.jpg'), await jpeg(1));
     await writeFile(join(folder, 'a.jpg'), await jpeg(2));
     await utimes(join(folder, 'b.jpg'), 1000, 1000);
@@ -261,7 +261,7 @@ describe('a watched folder', () => {
     expect(heard.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
   });
 
-  it('takes a file that is written elsewhere and moved here', async () => {
+  it('shows a file that is written elsewhere and moved here', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
     await create('watch=true').open(heard);
     await writeFile(join(elsewhere, 'x'), await jpeg(1));
@@ -270,7 +270,7 @@ describe('a watched folder', () => {
     await rm(elsewhere, { recursive: true });
   });
 
-  it('never shows half of a file that is being written, and counts one that stays half', async () => {
+  it('never shows an incomplete file, and counts one that stays incomplete', async () => {
     const whole = await jpeg(1, 320);
     await create('watch=true').open(heard);
     for (let end = 100; end < whole.byteLength; end += 300) {
@@ -286,7 +286,7 @@ describe('a watched folder', () => {
     expect(heard.frames).toHaveLength(1);
   });
 
-  it('takes a file that is moved here with an old time of writing', async () => {
+  it('shows a file that is moved here with an old modification time', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
     await writeFile(join(folder, 'new.jpg'), await jpeg(1));
     await writeFile(join(elsewhere, 'old.jpg'), await jpeg(2));
@@ -299,7 +299,7 @@ describe('a watched folder', () => {
     await rm(elsewhere, { recursive: true });
   });
 
-  it('is not kept waiting by a file that is being written', async () => {
+  it('does not wait for a file that is being written', async () => {
     const whole = await jpeg(1, 320);
     await create('watch=true').open(heard);
     for (let n = 1; n <= 5; n += 1) {
@@ -315,7 +315,7 @@ describe('a watched folder', () => {
     expect(heard.rejected).toEqual([]);
   });
 
-  it('fails when the folder goes, and waits for it once it is opened again', async () => {
+  it('fails when the folder disappears, and waits for it once it is opened again', async () => {
     await writeFile(join(folder, 'first.jpg'), await jpeg(0));
     const source = create('watch=true');
     await source.open(heard);
@@ -335,7 +335,7 @@ describe('a watched folder', () => {
   });
 
   it.each(['moved away', 'removed'])(
-    'goes on with a folder that was %s and made again before anybody looked',
+    'continues with a folder that was %s and recreated between two checks',
     async (how) => {
       await create('watch=true').open(heard);
       await writeFile(join(folder, 'a.jpg'), await jpeg(1));
@@ -377,7 +377,7 @@ describe('a watched folder', () => {
     await rm(elsewhere, { recursive: true });
   });
 
-  it('says nothing once it is closed', async () => {
+  it('reports nothing after it was closed', async () => {
     const source = create('watch=true');
     await source.open(heard);
     await source.close();

@@ -67,7 +67,7 @@ describe('FolderWatch', () => {
     },
   );
 
-  it('finds one of many that was written again where the system is silent', async () => {
+  it('finds a rewritten file among many without notifications of the system', async () => {
     system = 'silent';
     for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
     const heard = new Heard();
@@ -89,7 +89,7 @@ describe('FolderWatch', () => {
     expect(heard.rejected).toEqual([]);
   });
 
-  it('names all files at first, and nothing more before a look is due', async () => {
+  it('returns all files at first, and nothing more before a check is due', async () => {
     system = 'silent';
     await writeFile(join(folder, '1.jpg'), jpegOf(1000));
     await writeFile(join(folder, 'notes.txt'), 'no image');

@@ -28,21 +28,21 @@ const BGR = Buffer.from(samples.map((_sample, at) => samples[at - (at % 3) + 2 -
 
 describe('IMAGE_NAME', () => {
   it.each(['a.jpg', 'a.JPEG', 'a.png', 'a.bmp', 'a.webp', 'a.tif', 'a.tiff', 'a.npy', 'ü "b" \';c.jpg', 'a\nb.jpg'])(
-    'fits %j',
+    'matches %j',
     (name) => expect(name).toMatch(IMAGE_NAME),
   );
-  it.each(['.jpg', '.a.jpg', '._a.jpg', 'a.jpg.part', 'a.gif', 'a.svg', 'ajpg', ''])('does not fit %j', (name) =>
+  it.each(['.jpg', '.a.jpg', '._a.jpg', 'a.jpg.part', 'a.gif', 'a.svg', 'ajpg', ''])('does not match %j', (name) =>
     expect(name).not.toMatch(IMAGE_NAME),
   );
 });
 
 describe('readImage', () => {
-  it('leaves a JPEG as it is', async () => {
+  it('does not change a JPEG', async () => {
     const jpeg = await encodeJpeg({ data: samples, width: WIDTH, height: HEIGHT, channels: 3 });
     expect(await readImage(jpeg)).toBe(jpeg);
   });
 
-  it('leaves out what a phone puts behind a JPEG', async () => {
+  it('removes the bytes that phones append to a JPEG', async () => {
     const jpeg = await encodeJpeg({ data: samples, width: WIDTH, height: HEIGHT, channels: 3 });
     for (const film of [Buffer.from('a short film, and no JPEG'.repeat(9)), Buffer.alloc(100), jpeg.subarray(0, 500)]) {
       expect(Buffer.from((await readImage(Buffer.concat([jpeg, film]))) as Uint8Array).equals(jpeg)).toBe(true);
@@ -57,7 +57,7 @@ describe('readImage', () => {
     ['WebP', () => colour().webp({ lossless: true })],
     ['TIFF', () => colour().tiff({ compression: 'none' })],
     ['TIFF, packed, in tiles', () => colour().tiff({ compression: 'lzw', tile: true, tileWidth: 16, tileHeight: 16 })],
-  ])('decodes %s, and nothing that is cut short', async (name, encode) => {
+  ])('decodes %s, and refuses truncated files', async (name, encode) => {
     const bytes = await encode().toBuffer();
     // withIccProfile converts the samples; those that are in the file are what counts.
     const expected = name.includes('profile')
@@ -94,13 +94,13 @@ describe('readImage', () => {
     ]);
   });
 
-  it('reads .npy in place', async () => {
+  it('reads .npy without copying', async () => {
     const npy = npyOf('<u2', [4, 5], 40);
     expect(await readImage(npy)).toEqual({ dtype: 'uint16', shape: [4, 5], data: Buffer.alloc(40) });
     await expect(readImage(npy.subarray(0, -1))).rejects.toEqual(coded('array-misfit'));
   });
 
-  it('refuses samples that it would have to change', async () => {
+  it('refuses samples that it would have to convert', async () => {
     await expect(readImage(FLOAT)).rejects.toEqual(coded('image-invalid'));
   });
 

@@ -8,7 +8,7 @@ import { parseInputDevices } from '../../../../gateway/sources/ffmpeg/devices/sc
 import { parseV4l2Formats } from '../../../../gateway/sources/ffmpeg/devices/v4l2-cameras.ts';
 
 describe('parseV4l2Formats', () => {
-  it('reads what FFmpeg prints of a webcam', () => {
+  it("reads FFmpeg's output for a webcam", () => {
     const text = [
       '[video4linux2,v4l2 @ 0x55a8f1d0c6c0] Compressed:       mjpeg :          Motion-JPEG : 1280x720 320x180 640x480',
       '[video4linux2,v4l2 @ 0x55a8f1d0c6c0] Compressed:        h264 :                H.264 : 640x480',
@@ -48,7 +48,7 @@ describe('parseV4l2Formats', () => {
     ]);
   });
 
-  it('finds nothing where there is nothing', () => {
+  it('finds nothing in other output', () => {
     expect(
       parseV4l2Formats('[video4linux2,v4l2 @ 0x1] Not a video capture device.\n/dev/video1: No such device\n'),
     ).toEqual([]);
@@ -138,7 +138,7 @@ describe('parseDshowFormats', () => {
 });
 
 describe('parseAvfoundationDevices', () => {
-  it('reads cameras and screens, and leaves microphones out', () => {
+  it('reads cameras and screens, and skips microphones', () => {
     const text = [
       '[AVFoundation indev @ 0x7f8b1f504d80] AVFoundation video devices:',
       '[AVFoundation indev @ 0x7f8b1f504d80] [0] FaceTime HD Camera',
@@ -189,7 +189,7 @@ describe('parsePiCameras', () => {
 });
 
 describe('parseInputDevices', () => {
-  it('reads those that can be read from', () => {
+  it('reads devices that support input', () => {
     const text = [
       'Devices:',
       ' D. = Demuxing supported',
@@ -207,7 +207,7 @@ describe('parseInputDevices', () => {
 });
 
 describe('formatCamera', () => {
-  it('shows what a person needs to choose, and the line that shows it', () => {
+  it('shows the information needed to choose, and the command that shows the camera', () => {
     const formats = [
       {
         name: 'mjpeg',

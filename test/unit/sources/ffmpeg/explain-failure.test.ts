@@ -99,7 +99,7 @@ describe('explainFailure', () => {
     expect(error.message).toBe(says);
   });
 
-  it('says how it ended where the lines say nothing that is known', () => {
+  it('reports the exit status if the lines contain no known error', () => {
     expect(explainFailure('ffmpeg', { kind: 'exited', code: 69 }, ['[x @ 0x1] [y @ 0x2] a riddle']).message).toBe(
       'ffmpeg exited with code 69 (a riddle)',
     );
@@ -118,7 +118,7 @@ describe('explainFailure', () => {
     );
   });
 
-  it('says that the program is not there', () => {
+  it('reports a missing program', () => {
     expect(explainFailure('rpicam-vid', { kind: 'missing' }, [])).toMatchObject({
       code: 'ffmpeg-missing',
       message: 'rpicam-vid is not installed, or not in the PATH',

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { LastOutput } from '../../../../gateway/sources/ffmpeg/last-output.ts';
 
 describe('LastOutput', () => {
-  it('gives the lines of what came in pieces, without colours and control characters', () => {
+  it('returns the lines of chunked output, without colours and control characters', () => {
     const output = new LastOutput();
     for (const piece of ['one\ntw', 'o\r\n\n', '\u001B[31mthree\u001B[0m\u0007', ' !']) output.add(Buffer.from(piece));
     expect(output.lines()).toEqual(['one', 'two', 'three  !']);
   });
 
-  it('keeps the end of endless output, however it comes', () => {
+  it('keeps the end of endless output in chunks of any size', () => {
     const output = new LastOutput(100);
     for (let number = 0; number < 100_000; number += 1) output.add(Buffer.from(`line ${number}\n`));
     output.add(Buffer.from(`${'x'.repeat(1000)}\nlast\n`));
@@ -16,7 +16,7 @@ describe('LastOutput', () => {
     expect(output.text().length).toBeLessThanOrEqual(200);
   });
 
-  it('gives no part of a line: a password in it could not be found', () => {
+  it('returns no partial line, in which a password could not be found', () => {
     const output = new LastOutput(100);
     output.add(Buffer.from(`${'y'.repeat(150)}\n`));
     expect(output.lines()).toEqual([]);

@@ -80,7 +80,7 @@ function optionsOf(url: string): FfmpegOptions {
 }
 
 describe('probeMedia', () => {
-  it('names the time for which an input was silent', async () => {
+  it('reports how long an input was silent', async () => {
     const tools = new FfmpegTools('linux');
     tools.run = () =>
       Promise.resolve({
@@ -224,7 +224,7 @@ describe('planInput', () => {
     }
   });
 
-  it('of a named pipe does not look into it, and waits for the next writer', async () => {
+  it('does not inspect a named pipe, and waits for the next writer', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-pipe-'));
     execFileSync('mkfifo', [join(folder, 'p')]);
     try {
@@ -239,13 +239,13 @@ describe('planInput', () => {
     }
   });
 
-  it('knows what ends', async () => {
+  it('distinguishes inputs that end', async () => {
     expect(await plan('ffmpeg:lavfi:testsrc2')).toMatchObject({ isLive: false, hasEnd: true });
     expect(await plan('ffmpeg:rtsp://cam/s?copy=false')).toMatchObject({ isLive: true, hasEnd: false });
     expect(await plan('ffmpeg:screen')).toMatchObject({ isLive: true, hasEnd: false });
   });
 
-  it('gives a playlist to FFmpeg as a list in a pipe, and HLS as it is', async () => {
+  it('passes a playlist to FFmpeg as a list in a pipe, and HLS unmodified', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-list-'));
     await writeFile(join(folder, "it's.m3u"), 'a b.mp4\n');
     await writeFile(join(folder, 'hls.m3u'), '#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\na.ts\n');
@@ -419,7 +419,7 @@ describe('checkInput', () => {
     await expect(checkInput(parseInput(path))).rejects.toMatchObject({ code: 'source-unavailable' });
   });
 
-  it('leaves alone what is no file', async () => {
+  it('does not check inputs that are not files', async () => {
     for (const target of ['camera', 'lavfi:x', 'rtsp://cam/'])
       await expect(checkInput(parseInput(target))).resolves.toBeUndefined();
   });
@@ -587,7 +587,7 @@ describe('chooseFormat', () => {
     expect(chooseFormat(formats, optionsOf(`ffmpeg:${place}`))).toEqual(choice);
   });
 
-  it('refuses copy=true where there is no JPEG', () => {
+  it('refuses copy=true without JPEG', () => {
     expect(() => chooseFormat([YUYV], optionsOf('ffmpeg:camera?copy=true'))).toThrow(
       expect.objectContaining({ code: 'source-failed' }),
     );
@@ -595,7 +595,7 @@ describe('chooseFormat', () => {
 });
 
 describe('piCameraArgs', () => {
-  it('asks for JPEGs without an end', () => {
+  it('requests endless JPEGs', () => {
     expect(
       piCameraArgs(1, optionsOf('ffmpeg:picamera:1?size=1280x720&fps=25&quality=80&inputArgs=--rotation 180')),
     ).toEqual([

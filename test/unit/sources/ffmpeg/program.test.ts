@@ -36,7 +36,7 @@ function run(
 }
 
 describe('Program', () => {
-  it('passes each argument on as it is, and gives all output before it says that it has ended', async () => {
+  it('passes arguments unmodified, and delivers all output before it reports the end', async () => {
     const words = ['a b', '"q"', "'s'", ';', '$HOME', '`id`', '-i', '*', 'é☃', ''];
     const { program, output, guard } = run('', {
       args: [
@@ -52,13 +52,13 @@ describe('Program', () => {
     expect(guard.watched).toHaveLength(1);
   });
 
-  it('gives it something to read', async () => {
+  it('writes to its standard input', async () => {
     const { program, output } = run('process.stdin.pipe(process.stdout)', { input: 'a list\n' });
     await program.ended;
     expect(output()).toBe('a list\n');
   });
 
-  it('survives one that does not read it', async () => {
+  it('survives a program that does not read its input', async () => {
     const { program } = run('process.stdin.destroy()', { input: 'x'.repeat(1 << 20) });
     expect(await program.ended).toEqual({ kind: 'exited', code: 0 });
   });
@@ -69,7 +69,7 @@ describe('Program', () => {
     expect(program.errorLines().at(-1)).toBe('line 1999');
   });
 
-  it('takes no memory for errors without an end, and still hears output', async () => {
+  it('uses no memory for endless errors, and still receives output', async () => {
     const guard = new NoGuard();
     const code = 'process.stdout.write("here"); for (;;) require("node:fs").writeSync(2, "error\\n".repeat(10000))';
     const program = await new Promise<Program>((resolve) => {
@@ -84,14 +84,14 @@ describe('Program', () => {
     expect(program.errorText().length).toBeLessThan(64 << 10);
   });
 
-  it('says that there is none of this name', async () => {
+  it('reports an unknown program name', async () => {
     const { program, guard } = run('', { command: 'gearway-no-such-program' });
     expect(await program.ended).toEqual({ kind: 'missing' });
     expect(guard.watched).toEqual([]);
     await program.close();
   });
 
-  it('kills one that is stopped, and gives no output afterwards', async () => {
+  it('kills a suspended program, and delivers no output afterwards', async () => {
     const { program, guard, output } = run('setInterval(() => process.stdout.write("x"), 1)');
     const [pid] = guard.watched;
     process.kill(pid!, 'SIGSTOP');
@@ -108,7 +108,7 @@ describe('Program', () => {
 describe('runProgram', () => {
   const guard = new NoGuard();
 
-  it('gives what it has said', async () => {
+  it('returns the output', async () => {
     expect(
       await runProgram({
         command: process.execPath,
@@ -125,13 +125,13 @@ describe('runProgram', () => {
     });
   });
 
-  it('kills one that takes too long', async () => {
+  it('kills a program that takes too long', async () => {
     expect(
       await runProgram({ command: process.execPath, args: ['-e', 'setInterval(() => 0, 1000)'], guard, timeoutMs: 50 }),
     ).toMatchObject({ end: { kind: 'killed' }, hasTimedOut: true });
   });
 
-  it('kills one that is not wanted any more', async () => {
+  it('kills a program that is no longer needed', async () => {
     const closing = new AbortController();
     const running = runProgram({
       command: process.execPath,
@@ -155,7 +155,7 @@ describe('runProgram', () => {
 });
 
 describe('FfmpegTools', () => {
-  it('says how FFmpeg is installed when it is not on the PATH, and asks again the next time', async () => {
+  it('explains how to install FFmpeg if it is not on the PATH, and checks again the next time', async () => {
     const tools = new FfmpegTools('darwin');
     const path = process.env['PATH'];
     process.env['PATH'] = '/nonexistent';

@@ -62,7 +62,7 @@ function readHeaded(kind: keyof typeof PICTURES, chunks: readonly Buffer[], maxB
 describe.each(['bmp', 'pgm'] as const)('HeadedReader of %s', (kind) => {
   const { bytes, ends } = PICTURES[kind];
 
-  it('gives each picture with its last byte, truncated at every length', () => {
+  it('delivers each picture with its last byte, and nothing of a truncated one', () => {
     for (let length = 0; length <= bytes.byteLength; length += 1) {
       const count = ends.filter((end) => end <= length).length;
       expect(readHeaded(kind, [bytes.subarray(0, length)]), `${length} bytes`).toEqual(EXPECTED[kind].slice(0, count));
@@ -78,7 +78,7 @@ describe.each(['bmp', 'pgm'] as const)('HeadedReader of %s', (kind) => {
     }
   });
 
-  it('gives each picture memory of its own', () => {
+  it('delivers each picture in separate memory', () => {
     const [first, , third] = readHeaded(kind, [bytes]);
     expect(first!.data.buffer).not.toBe(third!.data.buffer);
     expect(first!.data.byteOffset).toBe(0);
@@ -86,7 +86,7 @@ describe.each(['bmp', 'pgm'] as const)('HeadedReader of %s', (kind) => {
 });
 
 describe('HeadedReader', () => {
-  it('takes no memory for a picture beyond the limit', () => {
+  it('allocates no memory for a picture beyond the limit', () => {
     expect(readHeaded('bmp', [BMP_3X2], 24)).toHaveLength(1);
     expect(() => readHeaded('bmp', [BMP_3X2], 23)).toThrow(expect.objectContaining({ code: 'too-large' }));
     expect(readHeaded('pgm', [PGM_2X2_WIDE], 8)).toHaveLength(1);
@@ -145,7 +145,7 @@ describe('JpegSequenceReader', () => {
   const ends = [JPEG_A.byteLength, JPEG_A.byteLength + JPEG_B.byteLength, bytes.byteLength];
   const all = [JPEG_A, JPEG_B, JPEG_A].map((jpeg) => jpeg.toString('hex'));
 
-  it('gives each JPEG with its last byte, truncated at every length', () => {
+  it('delivers each JPEG with its last byte, and nothing of a truncated one', () => {
     for (let length = 0; length <= bytes.byteLength; length += 1) {
       expect(readJpegs([bytes.subarray(0, length)]), `${length} bytes`).toEqual(
         all.slice(0, ends.filter((end) => end <= length).length),
@@ -162,7 +162,7 @@ describe('JpegSequenceReader', () => {
     }
   });
 
-  it('reads real ones, also those that are larger than its first memory', async () => {
+  it('reads real JPEGs, including those larger than its initial buffer', async () => {
     const pictures = await Promise.all(
       [64, 600].map(async (side) =>
         encodeJpeg(
@@ -188,7 +188,7 @@ describe('JpegSequenceReader', () => {
     expect(() => readJpegs([hex(text)])).toThrow(expect.objectContaining({ code: 'jpeg-invalid' }));
   });
 
-  it('refuses one beyond the limit before it has ended', () => {
+  it('refuses a JPEG beyond the limit before it has ended', () => {
     expect(readJpegs([JPEG_B], JPEG_B.byteLength)).toHaveLength(1);
     expect(() => readJpegs([JPEG_B], JPEG_B.byteLength - 1)).toThrow(expect.objectContaining({ code: 'too-large' }));
     expect(() => readJpegs([hex('ffd8 ffda 0002'), Buffer.alloc(2000)])).toThrow(

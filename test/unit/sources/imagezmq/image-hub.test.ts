@@ -85,7 +85,7 @@ function createSender(address: string): { readonly send: (...parts: (string | Ui
 }
 
 describe('ImageHub', () => {
-  it('answers each picture, also one that is none, or nobody takes', async () => {
+  it('answers each message, including invalid pictures and those without a receiver', async () => {
     const address = await endpoint();
     const { join, hub, logged } = createHub({ endpoints: [address] });
     const kitchen = await join(new Receiver('kitchen'));
@@ -102,7 +102,7 @@ describe('ImageHub', () => {
     expect(logged).toEqual(['imagezmq: pictures of the unknown sender "porch" are discarded; add it to senders=']);
   });
 
-  it('gives each receiver its sender’s pictures, from one socket', async () => {
+  it('delivers the pictures of each sender to its receiver, from one socket', async () => {
     const address = `ipc://${joinPath(tmpdir(), `gearway-${randomUUID()}`)}`;
     const { join, hub } = createHub({ endpoints: [address] });
     const [kitchen, porch, all] = await Promise.all([
@@ -126,7 +126,7 @@ describe('ImageHub', () => {
     expect(hub.peers).toBe(2);
   });
 
-  it('is open while somebody receives, and its address is free afterwards', async () => {
+  it('is open while there is a receiver, and its address is free afterwards', async () => {
     const address = await endpoint();
     const { hub } = createHub({ endpoints: [address] });
     const [first, second] = [new Receiver(), new Receiver()];
@@ -152,7 +152,7 @@ describe('ImageHub', () => {
     }
   });
 
-  it('names a peer that is not a sender', async () => {
+  it('reports a peer that is not a sender', async () => {
     const address = await endpoint();
     const { join, hub } = createHub({ endpoints: [address] });
     await join(new Receiver());
@@ -167,7 +167,7 @@ describe('ImageHub', () => {
     await vi.waitFor(() => expect(hub.state()).toMatch(/^1 sender connected; /));
   });
 
-  it('takes the pictures of several senders that publish, whichever is there first', async () => {
+  it('receives the pictures of several publishing senders, in any order of connecting', async () => {
     const [here, later] = [await endpoint(), await endpoint()];
     const publisher = open(new Publisher({ linger: 0 }));
     await publisher.bind(here);
@@ -187,7 +187,7 @@ describe('ImageHub', () => {
     await vi.waitFor(() => expect(hub.state()).toBe('1 sender connected'));
   });
 
-  it('connects again where another kind of socket was', async () => {
+  it('reconnects after another kind of socket', async () => {
     const address = await endpoint();
     const other = new Reply({ linger: 0 });
     await other.bind(address);

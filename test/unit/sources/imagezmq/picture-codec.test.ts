@@ -7,7 +7,7 @@ const parts = (json: string, ...rest: Uint8Array[]): Uint8Array[] => [Buffer.fro
 const data = Uint8Array.of(1, 2, 3);
 
 describe('decodeSent', () => {
-  it('reads what send_jpg and send_image send', () => {
+  it('reads the messages of send_jpg and send_image', () => {
     // As pyzmq's send_json writes them.
     expect(decodeSent(parts('{"msg": "rpi1"}', data))).toEqual({
       message: 'rpi1',

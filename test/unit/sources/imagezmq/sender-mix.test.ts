@@ -12,13 +12,13 @@ const times = (count: number, message: (n: number) => Value): Value[] =>
   Array.from({ length: count }, (_none, n) => message(n));
 
 describe('SenderMix', () => {
-  it('tells of two senders, whatever their rates', () => {
+  it('reports two senders at any rates', () => {
     expect(mixOf(times(40, (n) => ['kitchen', 'porch'][n % 2]!)).names(2)).toEqual(['kitchen', 'porch']);
     expect(mixOf(times(100, (n) => (n % 30 === 29 ? 'porch' : 'kitchen'))).names(2)).toEqual(['kitchen', 'porch']);
     expect(mixOf(times(90, (n) => `camera ${n % 3}`)).names(3)).toEqual(['camera 0', 'camera 1', 'camera 2']);
   });
 
-  it('tells of one sender with two cameras, of which none comes often in a row', () => {
+  it('reports one sender with two cameras that alternate', () => {
     expect(mixOf(times(40, (n) => ['left', 'right'][n % 2]!)).names(1)).toEqual(['left', 'right']);
     expect(mixOf(times(15, (n) => ['left', 'right'][n % 2]!)).names(1)).toEqual([]);
     expect(mixOf(times(16, (n) => ['left', 'right'][n % 2]!)).names(1)).toEqual(['left', 'right']);
@@ -34,26 +34,26 @@ describe('SenderMix', () => {
     ['a name and a number that rises', times(300, (n) => `kitchen ${n}`)],
     ['a long text', times(300, (n) => 'ab'[n % 2]!.repeat(65))],
     ['nothing', times(300, () => null)],
-  ])('says nothing of %s, also from two senders', (_name, messages) => {
+  ])('does not report %s, even from two senders', (_name, messages) => {
     expect(mixOf(messages).names(1)).toEqual([]);
     expect(mixOf(messages).names(2)).toEqual([]);
   });
 
-  it('says nothing of a word that changes now and then', () => {
+  it('does not report a message that changes occasionally', () => {
     expect(mixOf(times(300, (n) => (n % 20 < 10 ? 'motion' : 'still'))).names(1)).toEqual([]);
   });
 
-  it('says nothing of a sender that has another name than the one before it', () => {
+  it('does not report a sender with another name than the previous one', () => {
     expect(mixOf([...times(50, () => 'kitchen'), ...times(50, () => 'porch')]).names(2)).toEqual([]);
   });
 
-  it('forgets what was long ago', () => {
+  it('discards old messages', () => {
     const mix = mixOf(times(40, (n) => ['kitchen', 'porch'][n % 2]!));
     for (let n = 0; n < 256; n += 1) mix.add('kitchen');
     expect(mix.names(2)).toEqual([]);
   });
 
-  it('says whether another name came', () => {
+  it('returns whether another name has arrived', () => {
     const mix = new SenderMix();
     expect(['a', 'a', 'b', 7, 8, 'b'].map((message) => mix.add(message))).toEqual([
       true,

@@ -24,12 +24,12 @@ describe('ChunkedDecoder', () => {
       '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2',
       false,
     ],
-  ])('reads %s, in pieces of any size', (_name, text, expected, hasEnded) => {
+  ])('reads %s, in chunks of any size', (_name, text, expected, hasEnded) => {
     for (let size = 1; size <= text.length; size += 1)
       expect(decode(text, size), `pieces of ${size}`).toEqual({ text: expected, hasEnded });
   });
 
-  it('refuses a size that is none', () => {
+  it('refuses an invalid size', () => {
     expect(() => decode('3\r\nabc\r\nxyz\r\n', 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
     expect(() => decode(`3\r\nabc\r\n${'1'.repeat(2000)}`, 100)).toThrow(
       expect.objectContaining({ code: 'source-failed' }),

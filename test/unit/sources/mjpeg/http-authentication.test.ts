@@ -49,7 +49,7 @@ describe('formatDigest', () => {
     expect(value.includes('nc=00000001')).toBe(challenge.includes('qop'));
   });
 
-  it('returns what the server wants to have returned, and quotes', () => {
+  it('returns the required parameters of the server, quoted', () => {
     const value = formatDigest(
       parametersOf(String.raw`Digest realm="a \"b\"", nonce="n", opaque="o", qop=auth, algorithm=md5`),
       { user: 'x"y', password: '' },
@@ -63,7 +63,7 @@ describe('formatDigest', () => {
 describe('HttpAuthentication', () => {
   const create = (): HttpAuthentication => new HttpAuthentication({ user: 'u', password: 'p' });
 
-  it('sends nothing unasked', () => {
+  it('sends nothing before a challenge', () => {
     expect(create().header('/')).toBeNull();
   });
 

@@ -92,7 +92,7 @@ describe('HttpClient: answers', () => {
       'a/b',
       'body',
     ],
-  ])('takes %s', async (_name, pieces, type, body) => {
+  ])('accepts %s', async (_name, pieces, type, body) => {
     await using server = await answering(...pieces);
     const answer = await ask(`${server.url}/a?b=c`);
     expect(answer.status).toBe(200);
@@ -120,12 +120,12 @@ describe('HttpClient: answers', () => {
     ['403', 'HTTP/1.1 403 Forbidden\r\n\r\n', /refuses access/],
     ['404', 'HTTP/1.0 404 Not Found\r\n\r\n', /no stream at this path/],
     ['503', 'HTTP/1.1 503 Busy\r\n\r\n', /one client at a time.*503 Busy/],
-  ])('says of %s what is wrong', async (_name, text, sentence) => {
+  ])('reports the problem of %s', async (_name, text, sentence) => {
     await using server = await answering(text);
     await expect(ask(server.url)).rejects.toEqual(failed(sentence));
   });
 
-  it('says why there is no connection', async () => {
+  it('reports the reason for a failed connection', async () => {
     const [port] = await freePorts(1);
     await expect(ask(`http://user:s3cret@127.0.0.1:${port}/`)).rejects.toEqual(
       failed(new RegExp(`^nothing is listening at this address \\(http://127\\.0\\.0\\.1:${port}: ECONNREFUSED\\)$`)),
@@ -155,7 +155,7 @@ describe('HttpClient: answers', () => {
     expect(server.requests[0]!.headers.get('host')).toBe(`[::1]:${server.port}`);
   });
 
-  it('verifies a certificate unless any is accepted', async () => {
+  it('verifies certificates, unless any is accepted', async () => {
     await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nbody'), {
       isSecure: true,
     });
@@ -166,7 +166,7 @@ describe('HttpClient: answers', () => {
 });
 
 describe('HttpClient: redirects', () => {
-  it('follows them, and keeps the credentials with the server', async () => {
+  it('follows them, and sends the credentials only to the server', async () => {
     await using server = await RawServer.start(({ path, socket, headers }) => {
       if (path === '/a') socket.end('HTTP/1.1 302 Found\r\nLocation: b?c\r\n\r\n');
       else if (headers.has('authorization')) socket.end('HTTP/1.1 200 OK\r\n\r\nbody');
@@ -180,7 +180,7 @@ describe('HttpClient: redirects', () => {
     ]);
   });
 
-  it('never gives credentials to another server', async () => {
+  it('never sends credentials to another server', async () => {
     const challenge = ({ socket }: RawRequest): void =>
       void socket.end(
         'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n',
@@ -196,14 +196,14 @@ describe('HttpClient: redirects', () => {
     expect(other.requests.map(({ headers }) => headers.has('authorization'))).toEqual([false]);
   });
 
-  it.each(['SSH-2.0-secret', 'HTTP/1.1 404 secret'])('does not quote what another server answers: %j', async (text) => {
+  it.each(['SSH-2.0-secret', 'HTTP/1.1 404 secret'])('does not quote the response of another server: %j', async (text) => {
     await using other = await RawServer.start(({ socket }) => socket.end(`${text}\r\n\r\n`));
     await using server = await answering(`HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\n\r\n`);
     await expect(ask(server.url)).rejects.not.toThrow('secret');
     await expect(ask(other.url)).rejects.toThrow('secret');
   });
 
-  it('ends with too many, and with other protocols', async () => {
+  it('fails after too many, and for other protocols', async () => {
     await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n'));
     await expect(ask(server.url)).rejects.toEqual(failed(/more than 5 times/));
     expect(server.requests).toHaveLength(6);
@@ -232,7 +232,7 @@ describe('HttpClient: authentication', () => {
     });
   };
 
-  it.each([true, false])('uses a nonce until it is too old, whether the server says so: %s', async (saysStale) => {
+  it.each([true, false])('uses a nonce until it is stale, with or without a report of the server: %s', async (saysStale) => {
     await using server = await digestServer(2, saysStale);
     const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), {
       acceptsAnyCertificate: false,
@@ -242,13 +242,13 @@ describe('HttpClient: authentication', () => {
     expect(bodies).toEqual(['1 00000001', '1 00000002', '2 00000001', '2 00000002', '3 00000001']);
   });
 
-  it('gives up when the password is wrong', async () => {
+  it('fails for a wrong password', async () => {
     await using server = await digestServer(0, false);
     await expect(ask(server.url.replace('//', '//u:p@'))).rejects.toEqual(failed(/wrong or missing user name/));
     expect(server.requests).toHaveLength(2);
   });
 
-  it('gives up when every nonce is too old', async () => {
+  it('fails if every nonce is stale', async () => {
     await using server = await digestServer(0, true);
     await expect(ask(server.url.replace('//', '//u:p@'))).rejects.toEqual(failed(/wrong or missing user name/));
     expect(server.requests).toHaveLength(3);

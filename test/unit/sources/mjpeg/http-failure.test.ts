@@ -29,7 +29,7 @@ describe('explainConnectionError', () => {
     'ERR_TLS_CERT_ALTNAME_INVALID',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  ])('names the remedy for %s', (code) => {
+  ])('contains the remedy for %s', (code) => {
     expect(explainConnectionError(coded(code, 'the reason'), 'https://cam').message).toMatch(
       /certificate=any \(https:\/\/cam: the reason\)$/,
     );

@@ -63,7 +63,7 @@ describe('parseMjpeg', () => {
     expect(() => parseMjpeg(parseSourceUrl(url, MJPEG_OPTIONS))).toThrow(coded('source-invalid'));
   });
 
-  it("tells the camera's query from its own options", () => {
+  it("distinguishes the camera's query from its own options", () => {
     expect(
       parseMjpeg(parseSourceUrl('mjpeg:http://cam/cgi?user=a&pwd=b?fps=2&check=false', MJPEG_OPTIONS)),
     ).toMatchObject({
@@ -76,7 +76,7 @@ describe('parseMjpeg', () => {
 });
 
 describe('a stream', () => {
-  it('is shown as it is sent, each picture with its last byte', async () => {
+  it('is shown unmodified, each picture with its last byte', async () => {
     let socket: RawRequest['socket'] | null = null;
     await using server = await RawServer.start((request) => {
       socket = request.socket;
@@ -96,7 +96,7 @@ describe('a stream', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('fails when it ends, and counts what is damaged', async () => {
+  it('fails when it ends, and counts damaged pictures', async () => {
     await using server = await RawServer.start(({ socket }) => {
       socket.end(
         Buffer.concat([
@@ -141,7 +141,7 @@ describe('a stream', () => {
       Buffer.concat([Buffer.from(MULTIPART), ...Array.from({ length: 11 }, () => part(JPEG.subarray(0, 50)))]),
       /^all its pictures are damaged$/,
     ],
-  ])('%s says what is wrong', async (_name, text, sentence) => {
+  ])('%s reports what is wrong', async (_name, text, sentence) => {
     await using server = await RawServer.start(({ socket }) => socket.end(text));
     const { heard } = await hear(server);
     await heard.until(() => heard.failed.length > 0);
@@ -169,7 +169,7 @@ describe('a stream', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('has no more pictures than fps=', async () => {
+  it('delivers no more pictures than fps=', async () => {
     await using server = await RawServer.start(({ socket }) => {
       socket.write(MULTIPART);
       const timer = setInterval(() => socket.write(part(JPEG)), 5);
@@ -181,7 +181,7 @@ describe('a stream', () => {
     expect(performance.now() - startMs).toBeGreaterThan(450);
   });
 
-  it('is closed at once', async () => {
+  it('closes immediately', async () => {
     await using server = await RawServer.start(({ socket }) => void socket.write(MULTIPART));
     const { source, heard } = await hear(server);
     await expect.poll(() => server.requests.length).toBe(1);
@@ -192,7 +192,7 @@ describe('a stream', () => {
     await expect.poll(() => server.requests.length).toBe(2);
   });
 
-  it('gives no password away', async () => {
+  it('reveals no password', async () => {
     await using server = await RawServer.start(({ socket }) =>
       socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n'),
     );
@@ -205,7 +205,7 @@ describe('a stream', () => {
 });
 
 describe('a still picture', () => {
-  it('is requested again and again, at its rate and never twice at once', async () => {
+  it('is requested repeatedly at its rate, with one request at a time', async () => {
     let unanswered = 0;
     let mostUnanswered = 0;
     await using server = await RawServer.start(({ socket, index }) => {
@@ -224,7 +224,7 @@ describe('a still picture', () => {
     expect(heard.failed).toEqual([]);
   });
 
-  it('is only sent again when it has changed', async () => {
+  it('is only sent again if it has changed', async () => {
     const asked: (string | undefined)[] = [];
     await using server = await RawServer.start(({ socket, headers, index }) => {
       const tag = `"${Math.floor(index / 3)}"`;

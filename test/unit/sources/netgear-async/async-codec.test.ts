@@ -32,7 +32,7 @@ describe('decodeAsyncMessage', () => {
     });
   });
 
-  it('tells floats from integers, and takes an empty text for nothing', () => {
+  it('distinguishes floats from integers, and treats an empty text as no data', () => {
     const header = (data: string): Buffer =>
       hex(`83 a9 7465726d696e617465 c2 a7 62695f6d6f6465 c2 a4 64617461 ${data}`);
     // `{"x": 2.0, "n": 2, "big": 2**63}`
@@ -56,7 +56,7 @@ describe('decodeAsyncMessage', () => {
     expect(decodeAsyncMessage([TERMINATION])).toEqual({ kind: 'termination' });
   });
 
-  it('reads nothing of a message that is cut short', () => {
+  it('reads nothing of a truncated message', () => {
     for (let end = 0; end < HEADER.byteLength; end += 1)
       expect(() => decodeAsyncMessage([HEADER.subarray(0, end), ARRAY]), `header, ${end} bytes`).toThrow(
         coded('header-invalid'),
@@ -119,7 +119,7 @@ describe('decodeAsyncMessage', () => {
 });
 
 describe('the answers', () => {
-  it('are what a server unpacks', () => {
+  it('can be unpacked by a server', () => {
     expect(encodeAsyncReturn('null')).toEqual([
       hex('82 ab 72657475726e5f74797065 a8 4e6f6e6554797065 ab 72657475726e5f64617461 a0'),
     ]);
@@ -150,13 +150,13 @@ describe('the answers', () => {
     ['[]', 'list'],
     ['{}', 'dict'],
     ['null', 'NoneType'],
-  ])('name the type of %s', (json, type) => {
+  ])('contain the type of %s', (json, type) => {
     expect(Buffer.concat(encodeAsyncReturn(json)).toString('latin1')).toContain(
       `return_type${String.fromCharCode(0xa0 + type.length)}${type}`,
     );
   });
 
-  it('carry an array as msgpack_numpy does', () => {
+  it('contain an array in the format of msgpack_numpy', () => {
     // `packb({"return_type": "ndarray", "return_data": None})`, `packb(np.array([[0.5, 1.5]], np.float32),
     // default=msgpack_numpy.encode)`.
     expect(encodeAsyncArray({ dtype: '<f4', shape: [1, 2], data: hex('0000003f 0000c03f') })).toEqual([

@@ -44,7 +44,7 @@ function connected(label: string): ConnectedPublisher & { readonly ends: Publish
 }
 
 describe('Publishing: connections', () => {
-  it('seats one as long as it likes, and tells viewers that it has left', () => {
+  it('admits a publisher without a time limit, and notifies viewers when it has left', () => {
     const { publishing, clock, published } = setUp();
     expect(publishing.state()).toBe('waiting for a publisher');
     const seat = publishing.enter(connected('phone'), NOT_ASKED);
@@ -57,7 +57,7 @@ describe('Publishing: connections', () => {
     expect(publishing.state()).toBe('waiting for a publisher');
   });
 
-  it('refuses the next', () => {
+  it('refuses the next publisher', () => {
     const { publishing } = setUp();
     const seat = publishing.enter(connected('phone'), NOT_ASKED);
     expect(() => publishing.enter(connected('tablet'), NOT_ASKED)).toThrow(coded('publisher-present'));
@@ -75,7 +75,7 @@ describe('Publishing: connections', () => {
   it.each([
     { newestWins: false, asks: true },
     { newestWins: true, asks: false },
-  ])('has the next take over, $newestWins, $asks', ({ newestWins, asks }) => {
+  ])('allow a take-over, $newestWins, $asks', ({ newestWins, asks }) => {
     const { publishing, published, rejected } = setUp({ newestWins });
     const phone = connected('phone');
     const first = publishing.enter(phone, NOT_ASKED);
@@ -92,7 +92,7 @@ describe('Publishing: connections', () => {
     expect(tablet.ends).toEqual([{ kind: 'taken-over', by: 'curl' }]);
   });
 
-  it('brings what clients return', async () => {
+  it('delivers return data', async () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     const publishing = new Publishing();
@@ -117,7 +117,7 @@ describe('Publishing: connections', () => {
 });
 
 describe('Publishing: single frames', () => {
-  it('keeps the seat for 2 s after the last', () => {
+  it('keep the publisher active for 2 s after the last one', () => {
     const { publishing, clock, published } = setUp();
     publishing.publish(single('a'), JPEG, { message: 1 }, NOT_ASKED);
     clock.nowMs += 1500;
@@ -132,7 +132,7 @@ describe('Publishing: single frames', () => {
     expect(published).toEqual([1, 2, 3]);
   });
 
-  it('neither looks nor fails its way into the seat', () => {
+  it('do not activate a publisher by a check or a failure', () => {
     const { publishing } = setUp();
     publishing.check(single('a'), ASKED);
     expect(() => publishing.publish(single('a'), JPEG.subarray(1), {}, ASKED)).toThrow(coded('jpeg-invalid'));
@@ -144,7 +144,7 @@ describe('Publishing: single frames', () => {
     expect(phone.ends).toEqual([]);
   });
 
-  it('counts a refused one', () => {
+  it('are counted if refused', () => {
     const { publishing, rejected } = setUp();
     const error = new Error('no picture');
     publishing.reject(error);
@@ -156,7 +156,7 @@ describe('Publishing: single frames', () => {
   it.each([
     { newestWins: false, asks: true },
     { newestWins: true, asks: false },
-  ])('has two that go on sending not change places with each frame, $newestWins, $asks', ({ newestWins, asks }) => {
+  ])('do not let two active publishers alternate with each frame, $newestWins, $asks', ({ newestWins, asks }) => {
     const { publishing, clock, published } = setUp({ newestWins });
     const takeOver = { takeOver: asks };
     publishing.publish(single('a'), JPEG, { message: 'a1' }, NOT_ASKED);
@@ -174,7 +174,7 @@ describe('Publishing: single frames', () => {
     expect(published).toEqual(['a1', ...Array.from({ length: 100 }, (_none, index) => `b${index + 1}`), 'a2']);
   });
 
-  it('lets who lost the seat have it again once it is free', () => {
+  it('re-admit a replaced publisher once the stream is free', () => {
     const { publishing } = setUp();
     publishing.publish(single('a'), JPEG, {}, NOT_ASKED);
     const seat = publishing.enter(connected('phone'), ASKED);

@@ -26,7 +26,7 @@ describe('parsePush', () => {
 });
 
 describe('PushSource', () => {
-  it('says who publishes, and takes nobody once it is closed', async () => {
+  it('reports its publisher, and accepts none after it was closed', async () => {
     const source = new PushSource({ takeOver: false, isChecked: true });
     await source.open({ interrupted: () => undefined } as unknown as SourceSink);
     expect(source.state()).toBe('waiting for a publisher');

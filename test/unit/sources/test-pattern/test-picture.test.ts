@@ -52,7 +52,7 @@ describe('readFrameNumber', () => {
     expect(readFrameNumber(picture.draw(Number.MAX_SAFE_INTEGER, NOON), 320, 240)).toBe(16_777_215);
   });
 
-  it('takes the most significant bit from the left, 128 as white and 127 as black', () => {
+  it('reads the most significant bit first, with 128 as white and 127 as black', () => {
     const bgr = new Uint8Array(1280 * 720 * 3);
     const green = (x: number): number => (24 * 1280 + x) * 3 + 1;
     bgr[green(456)] = 128;
@@ -68,7 +68,7 @@ describe('readFrameNumber', () => {
 });
 
 describe('locateDataStrip', () => {
-  it('is one row where it fits, and two where it does not', () => {
+  it('is one row if it fits, otherwise two', () => {
     expect(locateDataStrip(1280, 720)).toEqual({ x: 448, y: 16, blockPx: 16, columns: 24 });
     expect(locateDataStrip(3840, 2160)).toEqual({ x: 1344, y: 48, blockPx: 48, columns: 24 });
     expect(locateDataStrip(479, 641)).toEqual({ x: 144, y: 8, blockPx: 8, columns: 24 });
@@ -94,7 +94,7 @@ describe('TestPicture', () => {
     expect(picture.draw(1, NOON)).toBe(first);
   });
 
-  it('draws the number, the clock and the moving parts anew', () => {
+  it('redraws the number, the clock and the moving parts', () => {
     const picture = new TestPicture(640, 360, 30);
     const first = picture.draw(0, NOON).slice();
     const changedRows = (next: Uint8Array): boolean[] =>
@@ -128,12 +128,12 @@ describe('TestPicture', () => {
     expect(colourAt(1050)).toEqual([0xd1, 0x68, 0x4a]); // blue
   });
 
-  it.each([0.2, 1, 29.97, 60, 1000])('takes a rate of %d', (framesPerSecond) => {
+  it.each([0.2, 1, 29.97, 60, 1000])('accepts a rate of %d', (framesPerSecond) => {
     const picture = new TestPicture(320, 240, framesPerSecond);
     expect(readFrameNumber(picture.draw(123, NOON), 320, 240)).toBe(123);
   });
 
-  it('takes sizes from 160×120 to sides of 3840, and no others', () => {
+  it('accepts sizes from 160×120 to sides of 3840, and no others', () => {
     expect(new TestPicture(160, 120, 30).draw(0, NOON).byteLength).toBe(57_600);
     expect(new TestPicture(3840, 120, 30).draw(0, NOON).byteLength).toBe(1_382_400);
     expect(new TestPicture(160, 3840, 30).draw(0, NOON).byteLength).toBe(1_843_200);
@@ -149,7 +149,7 @@ describe('TestPicture', () => {
     }
   });
 
-  it('refuses rates, frame numbers and times that are none', () => {
+  it('refuses invalid rates, frame numbers and times', () => {
     for (const rate of [0, -1, NaN, Infinity]) expect(() => new TestPicture(160, 120, rate)).toThrow(RangeError);
     const picture = new TestPicture(160, 120, 30);
     for (const frameNumber of [-1, 0.5, NaN, 2 ** 53])
@@ -172,7 +172,7 @@ describe('drawPlaceholder', () => {
     expect(bright).toBeLessThan(0.1);
   });
 
-  it('takes texts that are empty, do not fit, or have characters that the font lacks', () => {
+  it('accepts texts that are empty, too long, or have characters that the font lacks', () => {
     expect(drawPlaceholder(160, 120, '', '').byteLength).toBe(57_600);
     expect(drawPlaceholder(160, 120, 'W'.repeat(500), 'word '.repeat(500)).byteLength).toBe(57_600);
     expect(drawPlaceholder(160, 120, 'Ж 🎥', 'x'.repeat(5000)).byteLength).toBe(57_600);
@@ -180,7 +180,7 @@ describe('drawPlaceholder', () => {
 });
 
 describe('renderGlyph', () => {
-  it('gives every character a cell of the same width', () => {
+  it('draws every character in a cell of the same width', () => {
     for (const char of "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz :.,-+=×/()'_?!Ж") {
       const glyph = renderGlyph(char, 100, 12);
       expect(glyph.width).toBe(72);
@@ -189,7 +189,7 @@ describe('renderGlyph', () => {
     }
   });
 
-  it('fills the height with capitals and digits, and goes below it for descenders', () => {
+  it('fills the height with capitals and digits, and extends below it for descenders', () => {
     const rowIsInked = (char: string, row: number): boolean =>
       renderGlyph(char, 100, 12)
         .alpha.subarray(row * 72, (row + 1) * 72)

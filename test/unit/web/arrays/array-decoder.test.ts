@@ -106,7 +106,7 @@ describe('ArrayDecoder', () => {
     expect(seen.at(-1)?.colors[0]).toBe(0xff800000);
   });
 
-  it('shows with the default style when the given one is invalid, and says what is wrong', () => {
+  it('uses the default style if the given one is invalid, and reports the problem', () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
     decoder.setStyle({ range: '9,1' });
@@ -114,7 +114,7 @@ describe('ArrayDecoder', () => {
     expect(seen[0]).toMatchObject({ low: 1, high: 2, problem: expect.stringContaining('9,1') as string });
   });
 
-  it('begins the range again after a reset', () => {
+  it('restarts the range after a reset', () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
     decoder.decode(ramp(0, 100));
@@ -140,7 +140,7 @@ describe('ArrayPictures', () => {
     expect([loads, [...(first.source as ImageData).data]]).toEqual([1, [0, 0, 0, 255, 255, 255, 255, 255]]);
   });
 
-  it('gives errors of the decoder as its own', async () => {
+  it('forwards errors of the decoder', async () => {
     class Refusing {
       setStyle(): void {}
 
@@ -159,7 +159,7 @@ describe('ArrayPictures', () => {
     });
   });
 
-  it('says that the file cannot be loaded, and tries again with the next array', async () => {
+  it('reports that the file cannot be loaded, and retries with the next array', async () => {
     let loads = 0;
     const pictures = new ArrayPictures(
       () => ((loads += 1) === 1 ? Promise.reject(new Error('404')) : load()),

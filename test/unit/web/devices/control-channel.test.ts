@@ -145,7 +145,7 @@ describe('ControlChannel', () => {
     ['the picture is too old', () => channel.block(viewer, true)],
     ['somebody else stops', () => viewer.shows({ stop: true })],
     ['the stop is pressed', () => channel.stop()],
-  ])('lets the devices go when %s', async (_, happens) => {
+  ])('releases the devices when %s', async (_, happens) => {
     const stick = await add('x');
     stick.hold(1);
     happens();
@@ -157,7 +157,7 @@ describe('ControlChannel', () => {
     expect(viewer.sent).toHaveLength(count);
   });
 
-  it('lets the devices go when the viewer has been removed, which it does not report', async () => {
+  it('releases the devices when the viewer was removed, which it does not report', async () => {
     const stick = await add('x');
     stick.hold(1);
     viewer.port = null;
@@ -179,7 +179,7 @@ describe('ControlChannel', () => {
     expect(stick.isEnabled).toBe(false);
   });
 
-  it('can be used again when the picture is new enough, and stops meanwhile', async () => {
+  it('can be used again when the picture is current, and stops until then', async () => {
     const stick = await add('x');
     channel.block(viewer, true);
     stick.hold(1);
@@ -242,7 +242,7 @@ describe('ControlChannel', () => {
     expect(last()).toEqual({ value: { x: 0 } });
   });
 
-  it('does not go on by itself after the page has stood still', async () => {
+  it('does not resume automatically after the page was frozen', async () => {
     const stick = await add('x');
     stick.hold(1);
     await vi.advanceTimersByTimeAsync(REPEAT_MS);
@@ -258,7 +258,7 @@ describe('ControlChannel', () => {
     expect(last()).toEqual({ value: { x: 0 } });
   });
 
-  it('leaves out movements on a stalled connection, and sends the newest when it continues', async () => {
+  it('skips movements on a stalled connection, and sends the newest when it continues', async () => {
     const stick = await add('x');
     const answers: (() => void)[] = [];
     viewer.answer = () => new Promise((resolve) => answers.push(resolve));
@@ -314,7 +314,7 @@ describe('ControlChannel', () => {
     expect(last()?.value).not.toHaveProperty('stop');
   });
 
-  it('does not listen any more without devices', async () => {
+  it('removes its listeners without devices', async () => {
     const stick = await add('x');
     channel.remove(stick);
     expect(last()).toEqual({ value: {} });

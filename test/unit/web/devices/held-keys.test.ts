@@ -47,7 +47,7 @@ describe('HeldKeys', () => {
     expect(onLost).toHaveBeenCalledOnce();
   });
 
-  it('lets all keys go with the one that the system repeats', () => {
+  it('releases all keys with the one that the system repeats', () => {
     keys.down(W);
     keys.down(D);
     vi.advanceTimersByTime(FIRST_REPEAT_MS);
@@ -62,14 +62,14 @@ describe('HeldKeys', () => {
     expect([...keys.names]).toEqual(['w']);
   });
 
-  it('holds a key again that is repeated after it was taken for released', () => {
+  it('holds a key again that is repeated after it counted as released', () => {
     keys.down(W);
     vi.advanceTimersByTime(FIRST_REPEAT_MS);
     expect(keys.down(repeated(W))).toBe(true);
     expect([...keys.names]).toEqual(['w']);
   });
 
-  it('does not hold a key again by repetition after it was let go', () => {
+  it('does not hold a key again by repetition after it was released', () => {
     keys.down(W);
     keys.clear();
     expect(keys.down(repeated(W))).toBe(false);
@@ -77,7 +77,7 @@ describe('HeldKeys', () => {
     expect(keys.down(W)).toBe(true);
   });
 
-  it('needs no repetitions where the system has none', () => {
+  it('requires no repetitions if the system has none', () => {
     keys.down(W, false);
     vi.advanceTimersByTime(60_000);
     expect(keys.isEmpty).toBe(false);

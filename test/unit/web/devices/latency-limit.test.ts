@@ -27,7 +27,7 @@ describe('LatencyLimit', () => {
     }
   };
 
-  it('is exceeded until a picture was below it for a second', () => {
+  it('is exceeded until pictures were below it for one second', () => {
     limit.set(300);
     expect(limit.isExceeded).toBe(true);
     show(150, RECOVERY_MS - 100);
@@ -36,7 +36,7 @@ describe('LatencyLimit', () => {
     expect(changes).toEqual([true, false]);
   });
 
-  it('is exceeded by a late picture, and kept by one that is exactly as old', () => {
+  it('is exceeded by a late picture, but not by one of exactly this age', () => {
     limit.set(300);
     show(100, 2000);
     limit.shown(300);

@@ -34,7 +34,7 @@ describe('StopLatch', () => {
     expect(latch.state).toBe('stopped');
   });
 
-  it('follows a stop of somebody else without requesting one, so that they can clear it', () => {
+  it('follows a stop of another viewer without requesting one, so that that viewer can clear it', () => {
     const latch = new StopLatch();
     latch.confirm(true);
     expect([latch.state, latch.value]).toEqual(['stopped', null]);
@@ -42,7 +42,7 @@ describe('StopLatch', () => {
     expect([latch.state, latch.value]).toEqual(['ready', null]);
   });
 
-  it('keeps its own request when the server is reset by somebody else', () => {
+  it('keeps its own request when another viewer resets the server', () => {
     const latch = new StopLatch();
     latch.stop();
     latch.confirm(true);

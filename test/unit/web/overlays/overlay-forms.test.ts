@@ -38,7 +38,7 @@ describe('findOverlay', () => {
 });
 
 describe('readOverlay', () => {
-  it('reads its own form: boxes, turned boxes, polygons, lines, points, texts', () => {
+  it('reads its own format: boxes, rotated boxes, polygons, lines, points, texts', () => {
     const { items, problem } = read({
       items: [
         { box: [10, 20, 110, 220], label: 'Anna', class: 'person', score: 0.9, color: '#f00', width: 4, fill: 0.5 },
@@ -205,7 +205,7 @@ describe('readOverlay', () => {
 });
 
 describe('hostile overlays', () => {
-  it('are drawn up to the limits, and report what is beyond', () => {
+  it('are drawn up to the limits, and report objects beyond', () => {
     const { items, problem } = read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => [0, 0, 1, 1]));
     expect(items).toHaveLength(OVERLAY_LIMITS.items);
     expect(problem).toContain('5 objects are beyond the limits');
@@ -255,7 +255,7 @@ describe('hostile overlays', () => {
     expect(problem).not.toBeNull();
   });
 
-  it('leave the other objects as they are', () => {
+  it('do not affect other objects', () => {
     const { items, problem } = read([[0, 0, 1, 1], null, { box: [1] }, [2, 2, 3, 3]]);
     expect(items).toHaveLength(2);
     expect(problem).toMatch(/^2 objects are invalid/);

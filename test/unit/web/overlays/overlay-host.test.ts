@@ -56,7 +56,7 @@ describe('OverlayHost', () => {
     expect(isPictureOpen).toBe(false);
   });
 
-  it('closes a picture that comes when the session has ended, or just before', async () => {
+  it('closes a picture that arrives after the session has ended, or just before', async () => {
     picture();
     host.closed();
     await settle();

@@ -102,7 +102,7 @@ afterEach(() => {
 });
 
 describe('OverlaySession', () => {
-  it('closes the masks that a filter keeps from being drawn, and each picture with the next one', async () => {
+  it('closes masks that a filter excludes, and each picture with the next one', async () => {
     settings(false, ['car']);
     present(1, [MASK]);
     await decodeMasks();
@@ -120,7 +120,7 @@ describe('OverlaySession', () => {
     expect([shown, [...open]]).toEqual([[], []]);
   });
 
-  it('finishes a frame that it prepares only when it is drawn, although the page still answers for its last one', async () => {
+  it('finishes a frame only when it is drawn, even if the page still acknowledges its last one', async () => {
     settings(true);
     present(1, []);
     present(2, [MASK]);
@@ -165,7 +165,7 @@ describe('OverlaySession', () => {
     });
   });
 
-  it('draws what it can of an overlay, and continues with the next frame', () => {
+  it('draws the valid part of an overlay, and continues with the next frame', () => {
     vi.stubGlobal(
       'OffscreenCanvas',
       class {

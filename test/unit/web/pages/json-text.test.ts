@@ -90,7 +90,7 @@ describe('parseJsonText', () => {
     expect(parseJsonText('{ "say": "“hello”" }')).toEqual({ value: { say: '“hello”' } });
   });
 
-  it('asks for a value where there is none', () => {
+  it('asks for a missing value', () => {
     expect(parseJsonText('  ')).toHaveProperty('error');
   });
 

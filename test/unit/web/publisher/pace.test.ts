@@ -24,15 +24,15 @@ describe('RateLimit', () => {
     [29.97, 30, 300],
     [60, 24, 240],
     [10, 30, 100],
-  ])('lets a camera of %d frames a second give %d: %d in ten seconds', (cameraFps, fps, expected) => {
+  ])('passes of a camera with %d fps %d fps: %d pictures in ten seconds', (cameraFps, fps, expected) => {
     expect(Math.abs(passed(new RateLimit(fps), cameraFps, 10) - expected)).toBeLessThanOrEqual(expected / 100);
   });
 
-  it("loses none at the camera's own rate, though they come unevenly", () => {
+  it("passes all pictures at the camera's own rate, even with jitter", () => {
     expect(passed(new RateLimit(30), 30, 10, (index) => ((index * 37) % 11) - 5)).toBe(300);
   });
 
-  it('makes up for nothing after a gap', () => {
+  it('does not catch up after a gap', () => {
     const limit = new RateLimit(10);
     expect(limit.take(0)).toBe(true);
     expect(limit.take(1000)).toBe(true);
@@ -40,14 +40,14 @@ describe('RateLimit', () => {
     expect(limit.waitMs(1010)).toBe(65);
   });
 
-  it('begins anew with another camera, whose times start from somewhere else', () => {
+  it('starts over with another camera, whose timestamps have another origin', () => {
     const limit = new RateLimit(10);
     expect(limit.take(1e9)).toBe(true);
     expect(limit.take(5)).toBe(true);
     expect(limit.take(6)).toBe(false);
   });
 
-  it('counts at once when it is changed', () => {
+  it('takes effect immediately when it is changed', () => {
     const limit = new RateLimit(1);
     expect(limit.take(0)).toBe(true);
     limit.fps = 20;
@@ -58,7 +58,7 @@ describe('RateLimit', () => {
 });
 
 describe('FrameClock', () => {
-  it('takes the delay of the fastest picture for none, and never says later than now', () => {
+  it('treats the latency of the fastest picture as zero, and never returns a future time', () => {
     const clock = new FrameClock();
     expect(clock.capturedAtMs(0, 1050)).toBe(1050);
     expect(clock.capturedAtMs(33, 1053)).toBe(1053);
@@ -66,7 +66,7 @@ describe('FrameClock', () => {
     expect(clock.capturedAtMs(66, 1096)).toBeCloseTo(1086, 0);
   });
 
-  it('begins anew with a clock that has stopped meanwhile', () => {
+  it('starts over with a clock that has stopped meanwhile', () => {
     const clock = new FrameClock();
     clock.capturedAtMs(0, 1000);
     expect(clock.capturedAtMs(33, 61_033)).toBe(61_033);

@@ -50,7 +50,7 @@ class Bench {
 }
 
 describe('PictureFlow', () => {
-  it('encodes one, keeps the newest of those that come meanwhile, and closes each once', async () => {
+  it('encodes one picture, keeps the newest that arrives meanwhile, and closes each once', async () => {
     const bench = new Bench();
     bench.flow.connected();
     for (const name of ['a', 'b', 'c', 'd']) bench.offer(name);
@@ -64,7 +64,7 @@ describe('PictureFlow', () => {
     expect([...bench.pictures.values()].map(({ closed }) => closed)).toEqual([1, 1, 1, 1]);
   });
 
-  it('has two on their way at most: the next is encoded when the gateway has read one', async () => {
+  it('has at most two frames in flight: the next is encoded when the gateway has read one', async () => {
     const bench = new Bench();
     bench.flow.connected();
     for (const name of ['a', 'b']) {
@@ -84,7 +84,7 @@ describe('PictureFlow', () => {
     expect(bench.flow.inFlight).toBe(0);
   });
 
-  it('goes on after a picture that could not be encoded', async () => {
+  it('continues after a picture that could not be encoded', async () => {
     const bench = new Bench();
     bench.flow.connected();
     const broken = bench.offer('a');
@@ -97,7 +97,7 @@ describe('PictureFlow', () => {
     expect(bench.sent).toEqual(['1 b']);
   });
 
-  it('sends nothing of a connection that was lost on the next one, and takes nothing in between', async () => {
+  it('sends no pictures of a lost connection on the next one, and accepts none in between', async () => {
     const bench = new Bench();
     bench.flow.connected();
     const encoding = bench.offer('a');
@@ -114,7 +114,7 @@ describe('PictureFlow', () => {
     expect(bench.sent).toEqual(['1 d']);
   });
 
-  it('repeats what is encoded already, but never beside a picture that comes', async () => {
+  it('repeats an encoded picture, but never in addition to a new one', async () => {
     const bench = new Bench();
     bench.flow.repeat('old');
     bench.flow.connected();

@@ -72,7 +72,7 @@ describe('UplinkRate', () => {
     expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeCloseTo(1, 1);
   });
 
-  it('is the same for frames with pauses between them, which use a tenth of the link', () => {
+  it('is the same for frames with pauses, which use a tenth of the link', () => {
     const link = new PaperLink(4e6, 50);
     for (let n = 0; n < 20; n += 1) {
       link.send(5000);
@@ -81,7 +81,7 @@ describe('UplinkRate', () => {
     expect(link.rate.bitsPerSecond(link.nowMs)! / 4e6).toBeCloseTo(1, 1);
   });
 
-  it('falls with a link before the frame that is under way has been acknowledged', () => {
+  it('falls with a link before the frame in flight has been acknowledged', () => {
     const link = new PaperLink(50e6, 40);
     for (let n = 0; n < 20; n += 1) {
       link.send(60_000);
@@ -96,7 +96,7 @@ describe('UplinkRate', () => {
     expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeLessThan(1.2);
   });
 
-  it('measures the minimum round trip again after a while: the route has changed', () => {
+  it('measures the minimum round trip again after a while, because the route may have changed', () => {
     const rate = new UplinkRate(10, 0);
     for (let n = 1; n <= 30; n += 1) {
       rate.sent(n, 1000, n * 1000);
@@ -107,7 +107,7 @@ describe('UplinkRate', () => {
 });
 
 describe('Uplink', () => {
-  it('forgets what was in flight on another connection', () => {
+  it('discards the frames in flight on another connection', () => {
     const uplink = new Uplink({ ...WANTED, maxBitsPerSecond: null, isFixed: false }, () => undefined);
     uplink.connected(10, 0);
     uplink.sent(1, 50_000, 0);
@@ -169,7 +169,7 @@ describe('UplinkSteps', () => {
     expect(ladder.changes).toEqual([]);
   });
 
-  it('changes nothing before it knows the link and the size of a frame', () => {
+  it('changes nothing before the link and the size of a frame are known', () => {
     const steps = new UplinkSteps(WANTED, false);
     expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(false);
     steps.encoded(100_000);
@@ -177,7 +177,7 @@ describe('UplinkSteps', () => {
     expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(true);
   });
 
-  it('fits a link of 1 Mbit/s within a second, and probes higher steps less and less often', () => {
+  it('adapts to a link of 1 Mbit/s within a second, and probes higher steps at growing intervals', () => {
     const ladder = new Ladder();
     ladder.run(1000, () => 1e6);
     expect(ladder.needs).toBeLessThan(1e6);
@@ -217,7 +217,7 @@ describe('UplinkSteps', () => {
     expect(camera.steps.settings.fps).toBe(15);
   });
 
-  it('goes no lower than its last step, and keeps a quality that browsers encode', () => {
+  it('stops at its last step, and keeps a quality that browsers can encode', () => {
     const ladder = new Ladder(false, { ...WANTED, quality: 5 });
     ladder.run(5000, () => 100);
     expect(ladder.steps.settings).toMatchObject({ quality: 5, shortSide: 180 });

@@ -7,7 +7,7 @@ import { noticeText, stateLabel } from '../../../../web/publisher/publisher-text
 const WISH = { input: 'camera', device: null, facing: null, size: '720p', fps: 15 } as const;
 
 describe('toConstraints', () => {
-  it('names a camera, or the way that it looks, or neither', () => {
+  it('contains a camera, or its direction, or neither', () => {
     const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 15 } };
     expect(toConstraints(WISH)).toEqual(size);
     expect(toConstraints({ ...WISH, facing: 'environment' })).toEqual({
@@ -46,7 +46,7 @@ describe('fitShortSide', () => {
     [640, 480, 720, 640, 480],
     [1001, 777, 480, 618, 480],
     [4000, 2, 1, 2000, 2],
-  ])('makes %d × %d with a shorter side of %d: %d × %d', (width, height, shortSide, wide, high) => {
+  ])('scales %d × %d to a shorter side of %d: %d × %d', (width, height, shortSide, wide, high) => {
     expect(fitShortSide(width, height, shortSide)).toEqual({ width: wide, height: high });
   });
 });
@@ -57,7 +57,7 @@ describe('otherCamera', () => {
     { id: 'b', label: 'B' },
   ];
 
-  it('is the next one in turn, or on a phone the one on the other side', () => {
+  it('is the next one, or on a phone the one on the other side', () => {
     expect(otherCamera(cameras, null, 'a')).toEqual({ device: 'b', facing: null });
     expect(otherCamera(cameras, null, 'b')).toEqual({ device: 'a', facing: null });
     expect(otherCamera(cameras, 'user', 'a')).toEqual({ device: null, facing: 'environment' });
@@ -68,7 +68,7 @@ describe('otherCamera', () => {
 describe('noticeText', () => {
   const described = { state: 'idle', reason: '', code: null, input: 'camera', stream: 'yard' } as const;
 
-  it('says what a button would do, and of a refusal why, without what is for programs', () => {
+  it('describes the effect of a button and the reason for a refusal, without technical parts', () => {
     expect(noticeText(described)).toEqual({ title: 'Publish to yard', text: '' });
     expect(
       noticeText({
