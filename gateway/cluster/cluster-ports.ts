@@ -74,9 +74,9 @@ interface ClusterPortsOptions {
 }
 
 /**
- * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if no other gateway
- * has written it since. So a port has one holder in the whole cluster, and its key has one valid value, whichever
- * gateway a viewer connects to.
+ * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if no other
+ * gateway has written it since. So a port has one holder in the whole cluster, and its key has one valid value,
+ * whichever gateway a viewer connects to.
  */
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;

@@ -36,7 +36,9 @@ export function readBmp(bytes: Uint8Array): NDArray {
   const height = Math.abs(signedHeight);
   const isPlain = compression === RGB && [8, 24, 32].includes(bits);
   if (infoBytes < INFO_HEAD_BYTES || !(isPlain || (compression === BITFIELDS && bits === 32)))
-    throw invalid(`has ${bits} bits per pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
+    throw invalid(
+      `has ${bits} bits per pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`,
+    );
   if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels)
     throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
   const stride = Math.ceil((width * bits) / 32) * 4;

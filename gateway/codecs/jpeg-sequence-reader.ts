@@ -11,9 +11,9 @@ export interface JpegSequenceOptions {
 const FIRST_BYTES = 256 << 10;
 
 /**
- * Reads consecutive JPEGs without separators, as Raspberry Pi's rpicam-vid writes them. A JPEG is delivered with its end
- * marker, not with the first bytes of the next one, which would add a frame interval of latency. Thumbnails are skipped
- * with their segments.
+ * Reads consecutive JPEGs without separators, as Raspberry Pi's rpicam-vid writes them. A JPEG is delivered with its
+ * end marker, not with the first bytes of the next one, which would add a frame interval of latency. Thumbnails are
+ * skipped with their segments.
  */
 export class JpegSequenceReader {
   readonly #options: JpegSequenceOptions;

@@ -74,8 +74,8 @@ export class JpegVerifier implements AsyncDisposable {
   }
 
   /**
-   * Verifies a JPEG: its header immediately, its data as soon as a decoder is free. The bytes are not copied and must not
-   * change before there is a verdict.
+   * Verifies a JPEG: its header immediately, its data as soon as a decoder is free. The bytes are not copied and must
+   * not change before there is a verdict.
    *
    * Verdicts carry `jpeg-invalid`, `jpeg-too-complex`, `jpeg-unverifiable` (CMYK), `too-large` (pixels), `too-many`
    * (return data that waits), or `decoder-failed`.

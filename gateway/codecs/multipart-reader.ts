@@ -368,8 +368,8 @@ export class MultipartReader {
   }
 
   /**
-   * Whether a body of this length may contain the beginning of a boundary that has not arrived completely; its announced
-   * length is wrong in that case.
+   * Whether a body of this length may contain the beginning of a boundary that has not arrived completely; its
+   * announced length is wrong in that case.
    */
   #mayEndInBoundary(window: Buffer, bytes: number): boolean {
     const pattern = this.#boundary;

@@ -1,13 +1,12 @@
-/** One frame in so many is made although not every viewer has asked for it, so that a window that grows is filled. */
+/** Every this many frames, an extra one is made that not all viewers have requested, so that a growing window fills. */
 const SPARE_EVERY = 16;
 
-/** A frame comes this often in any case: one that a slow viewer's mailbox dropped is never asked for again. */
+/** Maximum interval between frames: a frame that a slow viewer's mailbox dropped is never requested again. */
 const LEAST_EVERY_MS = 50;
 
 /**
- * A source that is as fast as its viewers: it makes a frame for each acknowledgement that they send on average, at the
- * end of the event loop's turn. The process sleeps when the viewers are slower than it is, as with a source of just
- * their speed.
+ * A source that is as fast as its viewers: it makes one frame per acknowledgement (averaged over the viewers), at the
+ * end of a turn of the event loop. The process sleeps if the viewers are slower, as with a source of their speed.
  */
 export class AckDriver {
   readonly #push: () => void;
@@ -31,7 +30,7 @@ export class AckDriver {
     this.#acknowledged = 0;
   }
 
-  /** Viewers have sent so many acknowledgements. */
+  /** Viewers have sent this number of acknowledgements. */
   acknowledged(count: number): void {
     this.#acknowledged += count;
     if (this.#isScheduled || this.#acknowledged < this.#viewers) return;

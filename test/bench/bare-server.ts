@@ -1,7 +1,7 @@
 /**
- * The bare page and its server: what somebody writes by hand with ws. At /fast it sends one JPEG over and over, a few
- * on their way at a time; at /live it films: each frame gets its number, is encoded, and goes to everybody. /mjpeg is
- * the same film over HTTP, for programs that fetch it.
+ * The bare page and its server, as one would write them by hand with ws. /fast sends one JPEG repeatedly, with a few in
+ * flight; /live sends a film: each frame gets its number, is encoded, and is sent to all clients. /mjpeg is the same
+ * film over HTTP, for programs that fetch it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';

@@ -8,7 +8,7 @@ export interface BenchEffort {
   readonly seconds: number;
 }
 
-/** What the command line gives to every benchmark. */
+/** Options of the command line for every benchmark. */
 export interface BenchOptions extends BenchEffort {
   /** Numbers of viewers to measure with; null for the benchmark's own. */
   readonly viewers: readonly number[] | null;
@@ -16,23 +16,23 @@ export interface BenchOptions extends BenchEffort {
   readonly cpuProfile: boolean;
 }
 
-/** One named benchmark. It measures and says what it saw; it never passes or fails. */
+/** One named benchmark. It measures and reports; it never passes or fails. */
 export interface Bench {
   readonly name: string;
   /** One line for the usage. */
   readonly summary: string;
   /**
-   * What its figures are published with. With one round of half a second it takes seconds: it runs, and proves nothing.
+   * Effort of the published figures. One round of half a second only checks that the benchmark runs.
    */
   readonly effort: BenchEffort;
   run(options: BenchOptions): Promise<Report>;
 }
 
 /**
- * Measures several things in alternation: each round all of them, every other round in reverse, so that a drift of the
- * machine favours none. A first round is not counted when there is more than one: code is compiled, caches are filled.
+ * Measures several candidates in alternation: all of them in each round, every other round in reverse, so that a drift
+ * of the machine favours none. With several rounds, the first one is a warm-up and does not count.
  *
- * @returns what each of them measured, a value of each round.
+ * @returns the measured values of each candidate, one per round.
  */
 export async function alternate<K extends string, T>(
   rounds: number,

@@ -3,7 +3,7 @@ import { AckDriver } from './ack-driver.ts';
 /** To each viewer at most: the gateway's own window for viewers on the same machine. */
 export const FRAMES_IN_FLIGHT = 2;
 
-/** One of those who get every frame, as far as they keep up. */
+/** A receiver of every frame, if it keeps up. */
 export class BroadcastViewer {
   readonly #write: () => void;
   #inFlight = 0;
@@ -32,8 +32,8 @@ export class BroadcastViewer {
 }
 
 /**
- * The least that a server for many viewers does: each frame goes to everybody, with two in flight and one waiting, like
- * ours.
+ * The minimum work of a server for many viewers: it sends each frame to all of them, with two in flight and one
+ * waiting, like the gateway.
  */
 export class Broadcast {
   readonly #viewers = new Set<BroadcastViewer>();

@@ -31,7 +31,7 @@ export class CameraFilm {
     );
   }
 
-  /** BGR samples of a picture, in memory of its own. */
+  /** BGR samples of a picture, in separate memory. */
   draw(number: number): Uint8Array {
     const { width, height } = this;
     const turn = (2 * Math.PI * number) / this.length;

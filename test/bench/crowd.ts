@@ -16,7 +16,7 @@ export class Crowd {
   #viewers: readonly CountingViewer[] = [];
   #framesBefore = 0;
 
-  /** Settles when every viewer has had a frame. */
+  /** Settles when every viewer has received a frame. */
   async connect(count: number, create: () => CountingViewer): Promise<void> {
     this.#viewers = Array.from({ length: count }, create);
     await Promise.all(this.#viewers.map(({ ready }) => ready));

@@ -3,8 +3,8 @@ import { messageType } from '../../shared/protocol.ts';
 import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, writeAck } from './wire.ts';
 
 /**
- * What all viewers of a process read into: they take turns, and keep nothing. Small enough to stay in the processor's
- * cache, large enough for two frames a read.
+ * Read buffer shared by all viewers of a process: they take turns, and keep nothing. Small enough for the processor's
+ * cache, large enough for two frames per read.
  */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
@@ -17,16 +17,15 @@ const MESSAGE_BEGIN_BYTES = SEQUENCE_AT + 9;
 const opcodes = { continuation: 0, binary: 2, close: 8, ping: 9 } as const;
 
 export interface DiscardingViewerOptions {
-  /** What the viewer asks for, right behind its `hello`. The latest frame may come before that is heard. */
+  /** Settings that the viewer requests immediately after its `hello`. The latest frame may arrive earlier. */
   readonly want?: Parameters<typeof encodeWant>[0];
   /** Called with the last byte of each frame. */
   readonly onFrame?: (sequence: number) => void;
 }
 
 /**
- * A viewer that costs next to nothing: it reads the headers of WebSocket frames and a message's sequence number, passes
- * over the rest where it lies, and acknowledges each frame when its last byte has come. Pings it answers, as browsers
- * do.
+ * A viewer with minimal cost: it reads the headers of WebSocket frames and the sequence number of a message, skips the
+ * rest, and acknowledges each frame when its last byte has arrived. It answers pings, like browsers.
  */
 export class DiscardingViewer {
   /** Frames received in whole. */
@@ -39,12 +38,12 @@ export class DiscardingViewer {
   #settleReady: { resolve: () => void; reject: (error: Error) => void } | null = null;
   #failure: Error | null = null;
   #closing = false;
-  /** The answer to the handshake as far as it has come; null behind it. */
+  /** The received part of the handshake response; null after it. */
   #handshake: string | null = '';
   /** A header that the end of a read has cut in two. */
   readonly #cut = Buffer.alloc(10 + 125);
   #cutBytes = 0;
-  /** Bytes to come of the WebSocket frame under way. */
+  /** Number of missing bytes of the current WebSocket frame. */
   #left = 0;
   #isLastFragment = false;
   #isFrame = false;
@@ -82,7 +81,7 @@ export class DiscardingViewer {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Reads nothing from now on, and so answers nothing. */
+  /** Stops reading, and therefore answering. */
   stall(): void {
     this.#socket.pause();
   }
@@ -157,7 +156,7 @@ export class DiscardingViewer {
     }
   }
 
-  /** @param size what `headerBytes` says, all of it there. */
+  /** @param size result of `headerBytes`; all these bytes have arrived. */
   #header(bytes: Buffer, at: number, size: number): void {
     const first = bytes.readUInt8(at);
     const opcode = first & 0x0f;
@@ -197,7 +196,7 @@ export class DiscardingViewer {
 }
 
 /**
- * Bytes of a WebSocket header and of what is read of the message behind it; fewer while too little is there to tell.
+ * Size of a WebSocket header and of the part of the message that is read; a lower bound while it is incomplete.
  */
 function headerBytes(bytes: Buffer, at: number, end: number): number {
   if (end - at < 2) return 2;

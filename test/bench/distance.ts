@@ -26,10 +26,10 @@ const THIN = { roundTripMs: 20, bitsPerSecond: 8e6 };
 /** 50 of 60 frames/s fit through. */
 const TRANSMISSION_MS = (SMALL_PAYLOAD_BYTES * 8000) / THIN.bitsPerSecond;
 
-/** The thin link is measured so many times as long: a queue that grows does it slowly. */
+/** Factor for the duration of the measurement with a thin link, because queues grow slowly. */
 const THIN_TIMES = 8;
 
-/** Windows settle: they grow by a frame in a round trip. */
+/** Time for windows to settle: they grow by one frame per round trip. */
 const SETTLE_MS = 2000;
 
 interface Measurement {
@@ -106,7 +106,7 @@ export const distance: Bench = {
   },
 };
 
-/** @returns the port of a gateway with a NetGear server of its own. */
+/** @returns the port of a gateway with a separate NetGear server. */
 async function startGateway(processes: Disposables, frame: 'jpeg' | 'small'): Promise<number> {
   const [sourcePort = 0] = await freePorts(1);
   const gateway = processes.use(

@@ -30,8 +30,7 @@ const LEAST_SHOWN = 97;
 const MOST_MAIN_THREAD = 15;
 
 /**
- * What `<gearway-viewer>` shows and takes: alone, beside a page that somebody writes by hand for one picture, and in a
- * grid.
+ * Rate and cost of `<gearway-viewer>`: alone, compared with a hand-written page for one picture, and in a grid.
  */
 export const element: Bench = {
   name: 'element',

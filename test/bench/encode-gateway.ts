@@ -1,4 +1,4 @@
-/** The whole gateway, with a program that pushes frames into it at their own pace, and a count of what is encoded. */
+/** The whole gateway, with a program that pushes frames at a fixed rate, and a counter of encodings. */
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
@@ -11,7 +11,7 @@ let frame: Parameters<GatewayStream['push']>[0] | null = null;
 let pushed = 0;
 let encoded = 0;
 
-// Where the gateway encodes.
+// Counts the encodings of the gateway.
 const { compress } = jpegTurbo;
 jpegTurbo.compress = ((...args: Parameters<typeof compress>) => {
   encoded += 1;
@@ -39,7 +39,7 @@ const handlers = {
     pushAt(fps);
     return port;
   },
-  /** From now on, a JPEG or the samples of a picture. */
+  /** Sets the pushed frame: a JPEG, or the samples of a picture. */
   show(base64: string, form: 'jpeg' | 'samples', { width, height }: PictureSize): void {
     const data = Buffer.from(base64, 'base64');
     frame = form === 'jpeg' ? data : { dtype: 'uint8', shape: [height, width, 3], data };

@@ -23,7 +23,7 @@ interface Measurement extends Usage {
   readonly framesPerSecond: number;
 }
 
-/** Raw frames, that viewers get as JPEG: encoded once, and beside the event loop. */
+/** Raw frames that viewers get as JPEG: encoded once, without blocking the event loop. */
 export const encode: Bench = {
   name: 'encode',
   summary: 'raw 720p at 30 frames/s to JPEG: encodings a frame, event-loop delay, CPU',

@@ -17,34 +17,34 @@ import type { WsServer } from './ws-server.ts';
 
 const VIEWER_COUNTS = [1, 10, 100, 500, 1000];
 
-/** With how many the servers of MJPEG are compared. */
+/** Number of viewers with which MJPEG servers are compared. */
 const PEER_VIEWERS = 100;
 
-/** Between connecting and measuring: windows settle, code is compiled. */
+/** Time between connecting and measuring, in which windows settle and code is compiled. */
 const SETTLE_MS = 500;
 
-/** Between two measurements, so that one server's sockets are gone before the other's come. */
+/** Time between two measurements, so that one server's sockets are closed before the next ones are opened. */
 const PAUSE_MS = 100;
 
-/** From this share of a core on, the viewers' process is what limits the rate. */
+/** Share of a core from which on the viewers' process limits the rate. */
 const VIEWERS_BUSY = 0.9;
 
-/** From this share of the machine on, other processes are worth a line. */
+/** Share of the machine from which on other processes are reported. */
 const OTHERS_BUSY = 0.05;
 
-/** From how many viewers on the CPU of a frame is what the target says: below, the event loop's turns are it. */
+/** Minimum number of viewers for the CPU target: with fewer, turns of the event loop dominate. */
 const CPU_TARGET_FROM = 10;
 
 /** One measurement of one server. */
 interface Measurement {
   readonly framesPerSecond: number;
-  /** Of the server's process. */
+  /** CPU time of the server's process. */
   readonly cpuUsPerFrame: number;
   readonly framesInFlight: number;
   /** Cores that the server's process and the viewers' kept busy. */
   readonly serverCores: number;
   readonly viewerCores: number;
-  /** Share of the machine that none of them used but somebody else. */
+  /** Share of the machine that other processes used. */
   readonly othersShare: number;
   readonly usage: Usage;
 }
@@ -56,7 +56,7 @@ interface Row {
   readonly measured: Readonly<Record<ServerName, readonly Measurement[]>>;
 }
 
-/** What every server answers to. Viewers' round trips only the gateway knows. */
+/** Calls that every server answers. Only the gateway measures the viewers' round trips. */
 type Server = { start(): void; stop(): Usage & { readonly roundTripMs?: number } };
 
 interface Contestant {
@@ -65,8 +65,8 @@ interface Contestant {
 }
 
 /**
- * The whole gateway beside the least that ws and raw sockets can do: the same bytes, as many acknowledgements, in
- * alternation.
+ * The whole gateway compared with minimal servers on ws and raw sockets: the same bytes, the same number of
+ * acknowledgements, in alternation.
  */
 export const fanOut: Bench = {
   name: 'fan-out',
@@ -113,7 +113,7 @@ async function measureRow(
   return { viewers: count, measured };
 }
 
-/** Has one server measured with so many viewers. */
+/** Measures one server with `count` viewers. */
 async function measure(
   { server, port }: Contestant,
   viewers: BenchProcess<Viewers>,
@@ -137,7 +137,7 @@ async function measure(
   return {
     framesPerSecond,
     cpuUsPerFrame: (serverCores * 1e6) / framesPerSecond,
-    // Little's law: what is under way is the rate times the time that it takes.
+    // Little's law: the number in flight is the rate times the round trip.
     framesInFlight:
       usage.roundTripMs === undefined ? FRAMES_IN_FLIGHT : ((framesPerSecond / count) * usage.roundTripMs) / 1000,
     serverCores,
@@ -176,7 +176,7 @@ function lines({ viewers, measured }: Row): Line[] {
   ];
 }
 
-/** What a reader must know of a row before believing it. */
+/** Notes for the interpretation of a row. */
 function notes({ viewers, measured }: Row): string[] {
   const found: string[] = [];
   for (const [name, measurements] of Object.entries(measured)) {

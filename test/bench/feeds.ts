@@ -7,7 +7,7 @@ import { type BenchProcess, endWithBench } from './processes.ts';
 import { type PictureSize, startPython } from './python.ts';
 import type { Feed, HandedOver } from './shown-delays.ts';
 
-/** What each feed sends, the same for all. */
+/** Pictures that every feed sends. */
 export const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
 /** Has a page show an endless MJPEG, which a page that is loaded would wait for. */
@@ -35,7 +35,7 @@ export class Camera implements AsyncDisposable {
     this.#gateway = endWithBench(new GatewayProcess('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1`, ...args));
     this.#camera = startPython('camera.py', { ...size, port });
     this.url = this.#camera.waitFor('ready').then(() => this.#gateway.url);
-    // What did not start is reported by whoever asks for its address.
+    // A failed start is reported by the request for its address.
     this.url.catch(() => undefined);
   }
 
@@ -43,7 +43,7 @@ export class Camera implements AsyncDisposable {
     this.#camera.stdin.write(`${fps}\n`);
   }
 
-  /** @returns all that was handed over so far. */
+  /** @returns all frames handed over so far. */
   stop(): HandedOver[] {
     this.#camera.stdin.write('stop\n');
     return toldFrames(this.#camera);

@@ -1,4 +1,4 @@
-/** A NetGear server that sends frames, each in memory of its own at the receiver's end. */
+/** A NetGear server that sends frames, which the receiver gets in separate memory. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
 import { answerParent } from './processes.ts';

@@ -47,7 +47,7 @@ const handlers = {
     const { port } = await gateway.listen();
     return port;
   },
-  /** Pushes this JPEG from now on. */
+  /** Sets the JPEG to push. */
   show(base64: string): void {
     payload = Buffer.from(base64, 'base64');
   },

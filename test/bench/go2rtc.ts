@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { Child } from '../helpers/child.ts';
 import { endWithBench } from './processes.ts';
 
-/** A real go2rtc, where it is on the PATH. */
+/** A real go2rtc, if it is on the PATH. */
 export class Go2rtc implements AsyncDisposable {
   readonly #port: number;
   readonly #server: Child;

@@ -1,4 +1,4 @@
-/** A NetGear server and a viewer in one process, so that one clock sees a frame go and come. */
+/** A NetGear server and a viewer in one process, so that one clock measures sending and receiving. */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
@@ -9,7 +9,7 @@ import { createPayload } from './wire.ts';
 
 const FRAMES_PER_SECOND = 60;
 
-/** How long the last frame is waited for. */
+/** Maximum time to wait for the last frame. */
 const LAST_FRAME_MS = 200;
 
 const RAW_SHAPE = [720, 1280, 3];
@@ -33,16 +33,16 @@ export interface Hop {
   readonly median: number;
   readonly p95: number;
   readonly sent: number;
-  /** Frames that came; the others were dropped on the way. */
+  /** Frames that arrived; the others were dropped. */
   readonly received: number;
 }
 
-/** A way for frames: where they go in and come out. */
+/** A path for frames, with its input and output. */
 interface Way {
   readonly sender: NetGearSender;
   /** Called with the bytes of each frame that is sent. */
   expect(sentAtMs: number, bytes: number): void;
-  /** Of the frames that have come, since the last look. */
+  /** Times of the frames that arrived since the last reading. */
   take(): number[];
 }
 
@@ -54,7 +54,7 @@ async function openSender(port: number): Promise<NetGearSender> {
   return sender;
 }
 
-/** Through the gateway: frames are told apart by their sequence numbers, which count what was sent. */
+/** Through the gateway: frames are identified by their sequence numbers, which count sent frames. */
 async function openGateway(sourcePort: number, port: number): Promise<Way> {
   const sentAtMs: number[] = [];
   let took: number[] = [];
@@ -81,7 +81,7 @@ async function openGateway(sourcePort: number, port: number): Promise<Way> {
   };
 }
 
-/** Through the relay: frames are told apart by counting bytes, none of which get lost. */
+/** Through the relay: frames are identified by counting bytes, none of which are lost. */
 async function openRelay(sourcePort: number, port: number): Promise<Way> {
   const expected: { readonly sentAtMs: number; readonly end: number }[] = [];
   let sentBytes = 0;

@@ -1,12 +1,12 @@
 /**
- * The least that a Node process can do between NetGear and a viewer: what comes out of a ZeroMQ socket is written to a
- * TCP socket, and the sender is answered. No checks, no WebSocket, no pacing.
+ * The minimum work of a Node process between NetGear and a viewer: it writes the frames of a ZeroMQ socket to a TCP
+ * socket, and answers the sender. No checks, no WebSocket, no pacing.
  */
 import { createServer, type Socket } from 'node:net';
 import { Reply } from 'zeromq';
 import { answerParent, listen } from './processes.ts';
 
-/** What a NetGear client answers. */
+/** The answer of a NetGear client. */
 const ANSWER = 'Data received on device: relay !';
 
 let viewer: Socket | null = null;

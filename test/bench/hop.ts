@@ -15,7 +15,7 @@ const FRAMES: Readonly<Record<FrameName, { readonly what: string; readonly atMos
   raw: { what: '2.7 MB raw', atMost: 5 },
 };
 
-/** What a frame's way through the gateway takes, from a NetGear server's socket to a viewer's. */
+/** Latency of a frame through the gateway, from a NetGear server's socket to a viewer's. */
 export const hop: Bench = {
   name: 'hop',
   summary: 'ms from a NetGear server to a viewer, beside the transports alone',

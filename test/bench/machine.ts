@@ -1,12 +1,12 @@
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 
-/** What the figures were measured on, in a line. A quiet machine has a load of about 0. */
+/** Description of the machine, in one line. An idle machine has a load of about 0. */
 export function describeMachine(): string {
   const load = (loadavg()[0] ?? 0).toFixed(2);
   return `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, ${type()} ${release()}, Node ${process.version}, load ${load} at the start`;
 }
 
-/** Measures what share of the machine others used beside the bench's own processes. */
+/** Measures the share of the machine used by other processes than those of the benchmark. */
 export class MachineMeter {
   #before = machineTimes();
 

@@ -1,4 +1,4 @@
-/** `npm run bench`, `npm run bench -- NAME`: measures and prints, each benchmark in processes of its own. */
+/** `npm run bench`, `npm run bench -- NAME`: measures and prints, each benchmark in separate processes. */
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { BENCHES } from './benches.ts';

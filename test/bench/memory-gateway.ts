@@ -1,4 +1,4 @@
-/** The whole gateway with a NetGear source, in a process that can be told to collect its garbage (`--expose-gc`). */
+/** The whole gateway with a NetGear source, in a process that collects its garbage on request (`--expose-gc`). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
@@ -16,7 +16,7 @@ export interface Memory {
 
 const handlers = {
   async listen(sourcePort: number): Promise<number> {
-    // A port is held for a while after its viewer has left: enough of them for those that come and go.
+    // Enough ports for viewers that connect and leave: a port is held for a while after its viewer has left.
     const gateway = await createGateway({
       port: 0,
       source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`,

@@ -30,19 +30,19 @@ const LARGE_FRAMES = 4;
 const LARGE_BYTES = 1280 * 720 * 3;
 
 /**
- * Viewers that are there before the first look: as many as connect at once, so that what a crowd leaves behind once is
- * not counted as others'.
+ * Viewers before the first reading: as many as connect concurrently, so that one-time allocations of a crowd are not
+ * attributed to further viewers.
  */
 const FIRST_VIEWERS = 50;
 
 const FRAMES_PER_SECOND = 30;
 
-/** Between the viewers' coming and the look. Stuck ones are cut off after 10 s. */
+/** Time between connecting viewers and the reading. Stuck viewers are disconnected after 10 s. */
 const SETTLE_MS = 1000;
 
 const LOAD_VIEWERS = 10;
 
-/** Viewers that come and go with each sample of the long run: what one leaves behind adds up. */
+/** Viewers that connect and leave with each sample of the long run, so that a leak per viewer adds up. */
 const PASSING_VIEWERS = 5;
 
 const SAMPLES = 180;
@@ -53,15 +53,15 @@ const MAX_SAMPLE_MS = 2000;
 const WARM_UP_SHARE = 1 / 6;
 
 /**
- * MB an hour that count as flat: with thousands of frames a second, the smallest object (16 bytes) left behind by one
- * frame in ten is above it, and 2 KB of each viewer that came and went.
+ * Slope in MB per hour that counts as flat. With thousands of frames per second, a leak of the smallest object (16
+ * bytes) in every tenth frame exceeds it, and so do 2 KB per viewer that connected and left.
  */
 const FLAT = 10;
 
 /** A shorter run's slope is the heap's usual up and down, and is not judged. */
 const JUDGED_FROM_S = 600;
 
-/** What a viewer costs the gateway's process, and whether that stays the same under load. */
+/** Memory of the gateway's process per viewer, and its slope under load. */
 export const memory: Bench = {
   name: 'memory',
   summary: 'KB of an idle and of a stuck viewer; MB an hour at full load, one run of so many seconds',
@@ -144,7 +144,7 @@ export const memory: Bench = {
   },
 };
 
-/** One after the other: each is a process of its own. */
+/** One after the other, each in a separate process. */
 async function repeat<T>(rounds: number, measure: () => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (let round = 0; round < rounds; round += 1) results.push(await measure());
@@ -158,7 +158,7 @@ function series(values: readonly Memory[], unit: number): Line['series'] {
   ];
 }
 
-/** What the gateway is measured with. It itself is another process each time: one that was large once stays so. */
+/** Load of the measurement. Each one uses a new gateway process, because a process that was large stays so. */
 interface Peers {
   readonly source: BenchProcess<FrameSource>;
   readonly still: BenchProcess<StillViewers>;
@@ -235,7 +235,7 @@ function added(before: Memory, after: Memory, count: number): Memory {
 }
 
 interface LongRun {
-  /** Behind the warm-up, with the hours since the begin. Nothing is collected for them. */
+  /** Samples after the warm-up, with the hours since the start. No garbage collection is forced for them. */
   readonly samples: readonly (readonly [hours: number, Memory])[];
   readonly framesPerSecond: number;
   readonly passed: number;

@@ -13,10 +13,10 @@ import { PAYLOAD_BYTES } from './wire.ts';
 const SETTLE_MS = 1000;
 
 /**
- * What others deliver to so many viewers in all, frames of the same size in MJPEG over HTTP: WebGear as its users use
- * it, which encodes for each viewer; WebGear with frames that are encoded ahead; go2rtc, where it is there.
+ * Total rate of other servers with the same number of viewers, for frames of the same size as MJPEG over HTTP: WebGear
+ * with its defaults, which encodes for each viewer; WebGear with pre-encoded frames; go2rtc, if it is installed.
  *
- * @param gateway what ours delivers to them, over WebSocket.
+ * @param gateway measures the rate of the gateway, over WebSockets.
  */
 export async function compareWithMjpegServers(
   gateway: () => Promise<number>,

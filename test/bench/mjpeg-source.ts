@@ -1,4 +1,4 @@
-/** A camera that speaks MJPEG over HTTP, and is as fast as it is read. */
+/** An MJPEG camera over HTTP that is as fast as its reader. */
 import { createServer } from 'node:http';
 import { answerParent, listen } from './processes.ts';
 import { createPayload } from './wire.ts';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { type CountingViewer, Crowd } from './crowd.ts';
 import { answerParent } from './processes.ts';
 
-/** What all of them read into, in turns. */
+/** Read buffer shared by all viewers. */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
 class MjpegViewer implements CountingViewer {
@@ -75,10 +75,10 @@ class MjpegViewer implements CountingViewer {
     if (!this.#head.includes('\r\n\r\n')) return;
     const boundary = /^content-type: *multipart\/x-mixed-replace; *boundary="?([^"\r\n;]+)/im.exec(this.#head)?.[1];
     if (!this.#head.startsWith('HTTP/1.1 200') || boundary === undefined) {
-      this.#fail(new Error(`expected an MJPEG stream, came ${this.#head.slice(0, 300)}`));
+      this.#fail(new Error(`expected an MJPEG stream, got ${this.#head.slice(0, 300)}`));
       return;
     }
-    // Some say it with its two hyphens, some without.
+    // Some servers announce the boundary with its two hyphens, some without.
     this.#boundary = Buffer.from(boundary.startsWith('--') ? boundary : `--${boundary}`);
   }
 

@@ -9,7 +9,7 @@ import { type Usage, UsageMeter } from './usage-meter.ts';
 export type Kind = 'jpeg' | 'raw';
 
 /**
- * A frame comes this often in any case: the first one, and one for a client that was not there when it was asked for.
+ * Maximum interval between frames: for the first one, and for clients that were not connected when one was requested.
  */
 const LEAST_EVERY_MS = 50;
 
@@ -26,8 +26,8 @@ function push(): void {
   if (serving !== null && frames !== null) stream?.push(frames[serving]);
 }
 
-// The gateway shows no answers of its clients as they come, so they are seen where they arrive. One frame for all that
-// came in a turn of the event loop: each client finds a new one as soon as it may have it.
+// The gateway has no event for answers of its clients, so they are observed at the socket. One frame is made for all
+// answers in a turn of the event loop: each client gets a new frame as soon as it may have one.
 const receive = Reflect.get(Dealer.prototype, 'receive') as (this: Dealer) => Promise<unknown>;
 function receiveAndPush(this: Dealer): Promise<unknown> {
   const parts = receive.call(this);

@@ -1,13 +1,13 @@
 import { peers, PythonPeer } from '../helpers/peers.ts';
 
-/** What a Python process says of itself: totals, by its own clock. */
+/** Totals reported by a Python process, by its own clock. */
 export interface Figures {
   readonly frames: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
 }
 
-/** A real NetGear program beside this file that answers when it is asked, and ends with us. */
+/** A real NetGear program of this folder that answers on request, and ends with this process. */
 export class NativePeer extends PythonPeer {
   #lastId = 0;
 

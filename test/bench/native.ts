@@ -15,7 +15,7 @@ const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
 const CLIENT_COUNTS = [1, 2, 4];
 
-/** With so many, NetGear's own server is measured beside. */
+/** Number of clients with which NetGear's own server is measured for comparison. */
 const COMPARED_CLIENTS = 2;
 
 const SERVER = 'NetGear server';
@@ -57,7 +57,7 @@ interface Row {
   readonly measured: Readonly<Partial<Record<Contestant, readonly Measurement[]>>>;
 }
 
-/** What sends to the clients while it is measured, and says what it has used. */
+/** A server that sends to the clients while it is measured, and reports its usage. */
 interface Sender {
   start(): Promise<void>;
   /** @returns its CPU time and the time in which it was used. */
@@ -179,7 +179,7 @@ async function measureSender(sender: Sender, clients: readonly NativePeer[], sec
   };
 }
 
-/** Between two looks, a second of its own clock. */
+/** Difference of two readings, per second of its own clock. */
 function rate(before: Figures, after: Figures): { frames: number; cores: number } {
   const seconds = after.seconds - before.seconds;
   return { frames: (after.frames - before.frames) / seconds, cores: (after.cpuSeconds - before.cpuSeconds) / seconds };
@@ -209,7 +209,7 @@ function lines({ clients, kind, measured }: Row): Line[] {
   ];
 }
 
-/** Who was busy, so that a reader sees whose limit a rate is. */
+/** Load of server and clients, which shows the bottleneck. */
 function limits({ clients, kind, measured }: Row): string[] {
   return Object.entries(measured).map(([name, measurements]) => {
     const server = median(measurements.map(({ serverCores }) => serverCores));

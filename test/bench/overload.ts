@@ -33,7 +33,7 @@ interface Measurement {
   readonly slow: { readonly delayMs: number; readonly growthMs: number; readonly rate: number } | null;
 }
 
-/** A viewer that takes half the frames, and nine healthy ones beside it: what it feels, and what they feel of it. */
+/** Effect of a viewer that takes half of the frames on itself, and on nine healthy viewers. */
 export const overload: Bench = {
   name: 'overload',
   summary: "a viewer at half speed: its delay, and the healthy ones' gaps with and without it",

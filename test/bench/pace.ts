@@ -2,7 +2,7 @@
 const GOLDEN = 0.6180339887;
 const REFRESH_MS = 1000 / 60;
 
-/** When frames are due: `Pace` of bench_picture.py, which says why. */
+/** When frames are due. The same as `Pace` of bench_picture.py, which gives the reasons. */
 export class Pace {
   readonly #periodMs: number;
   readonly #startMs = performance.now();
@@ -12,7 +12,7 @@ export class Pace {
     this.#periodMs = 1000 / fps;
   }
 
-  /** Time until the next frame. What is late by more than a frame is left out. */
+  /** Time until the next frame. Frames that are late by more than one interval are skipped. */
   waitMs(): number {
     const lateMs = performance.now() - this.#startMs;
     this.#count = Math.max(this.#count + 1, Math.floor(lateMs / this.#periodMs));

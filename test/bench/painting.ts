@@ -1,20 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'puppeteer-core';
 
-/** What a page did in a measuring window. */
+/** Work of a page in a measuring window. */
 export interface Painting {
   /** Of the page's pictures in all. */
   readonly framesPerSecond: number;
   /**
-   * What part of the frames that there were the picture which got the fewest has shown; 1 where there is one for each
-   * frame taken.
+   * Share of the source's frames that was shown by the picture with the fewest frames; 1 if frames are made on request.
    */
   readonly leastShown: number;
   /** Share of the time in which the page's main thread was at work. */
   readonly mainThread: number;
 }
 
-/** How a page says what it has painted. */
+/** How a page reports its painted frames. */
 export interface PaintingPage {
   readonly url: string;
   /** An expression that is true when it can be counted. */
@@ -30,13 +29,13 @@ type Count = readonly { readonly painted: number; readonly sequence: number }[];
 /** Decoders warm up, windows settle. */
 const SETTLE_MS = 600;
 
-/** A page with so many `<gearway-viewer>`s. */
+/** A page with a number of `<gearway-viewer>`s. */
 export function viewersPage(url: string, viewers: number): PaintingPage {
   const all = "[...document.querySelectorAll('gearway-viewer')]";
   return {
     url,
     isReady: `${all}.filter(({ state, stats }) => state === 'live' && stats.painted > 0).length === ${viewers}`,
-    // Its own figures are refreshed twice a second, too seldom for a short measurement.
+    // Its own figures are refreshed twice per second, too seldom for a short measurement.
     prepare: `
       self.counts = ${all}.map((viewer) => {
         const count = { painted: 0, sequence: 0 };

@@ -2,10 +2,10 @@
 const BITS = 12;
 const COLUMNS = 16;
 
-/** Numbers begin anew behind so many. */
+/** Number of different numbers; after the last one, they start over. */
 export const NUMBERS = 1 << BITS;
 
-/** Below it black, above 255 less it white. What lies between is no block of ours, or one of two pictures mixed. */
+/** Below this a block is black, above 255 minus this white. Other values are not blocks, or a mix of two pictures. */
 const BLACK = 80;
 
 interface Block {
@@ -39,7 +39,7 @@ export function burnNumber(samples: Uint8Array, width: number, height: number, n
   }
 }
 
-/** Reads it from gray samples of any size that show the whole picture. @returns null where there is none. */
+/** Reads the number from gray samples of the whole picture at any size. @returns null if there is none. */
 export function readNumber(gray: Uint8Array, width: number, height: number): number | null {
   let number = 0;
   for (const { bit, left, top, size, inverted } of blocks(width, height)) {

@@ -4,7 +4,7 @@ import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Program } from '../helpers/child.ts';
 
-/** What a process answers to, by name. Arguments and results travel as JSON. */
+/** Calls that a process answers, by name. Arguments and results are JSON. */
 export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 interface Request {
@@ -15,7 +15,7 @@ interface Request {
 
 type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
 
-/** How long a process may take to end by itself before it is killed. */
+/** Time in which a process has to end before it is killed. */
 const END_TIMEOUT_MS = 5000;
 
 /** Kills what is left when the benchmark is left by `exit`, which disposes of nothing. */
@@ -32,7 +32,7 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   readonly #kill = (): void => void this.#child.kill('SIGKILL');
   #lastId = 0;
 
-  /** @param script beside this file. */
+  /** @param script in this folder. */
   constructor(script: string, execArgv: readonly string[] = []) {
     this.#name = script;
     this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), {
@@ -78,7 +78,7 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   }
 }
 
-/** Has a program that is none of ours end with the benchmark, however that ends. */
+/** Ends a foreign program with the benchmark, however that ends. */
 export function endWithBench<C extends Program>(child: C): C {
   const kill = (): void => child.signal('SIGKILL');
   leftovers.add(kill);
@@ -86,7 +86,7 @@ export function endWithBench<C extends Program>(child: C): C {
   return child;
 }
 
-/** The child's side: answers its parent until that is gone. */
+/** The child's side: answers its parent until that ends. */
 export function answerParent(handlers: Handlers): void {
   const answer = async ({ id, name, args }: Request): Promise<Answer> => {
     try {
@@ -98,7 +98,7 @@ export function answerParent(handlers: Handlers): void {
     }
   };
   process.on('message', (request) => {
-    // `answer` does not reject; a parent that is gone is told by 'disconnect'.
+    // `answer` does not reject; the end of the parent is reported by 'disconnect'.
     void answer(request as Request).then((reply) => process.connected && process.send?.(reply));
   });
   process.once('disconnect', () => process.exit());

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { PythonPeer, peers } from '../helpers/peers.ts';
 import { endWithBench } from './processes.ts';
 
-/** What bench_picture.py makes. */
+/** Picture made by bench_picture.py. */
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
@@ -14,7 +14,7 @@ export interface PictureSize {
 
 const MAX_BYTES = 1 << 26;
 
-/** A Python program beside this file. */
+/** A Python program of this folder. */
 export function startPython(script: string, options: Readonly<Record<string, unknown>>): PythonPeer {
   return endWithBench(new PythonPeer(`../bench/${script}`, options, peers().python));
 }

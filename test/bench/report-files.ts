@@ -21,7 +21,7 @@ export async function writeFigures(name: string, machine: string, report: Report
 /**
  * Replaces the benchmark's plot, and its table between the marks of docs/performance.md.
  *
- * @throws when there are no such marks.
+ * @throws if the marks are missing.
  */
 export async function writeDocs(name: string, machine: string, report: Report): Promise<void> {
   await mkdir(`${DOCS}images`, { recursive: true });

@@ -11,7 +11,7 @@ const BAR_STEP = 20;
 const HEADING_HEIGHT = 24;
 const GAP = 18;
 
-/** Follows the reader's theme where the page lets it, as a picture of its own. */
+/** Follows the reader's theme, if the page shows it as a separate picture. */
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .heading { font-weight: 600 }
@@ -23,7 +23,7 @@ const STYLE = `
 
 /**
  * A report as a picture: a bar for each series of each line, as long as its median, with the interval of the median.
- * Each line has a scale of its own.
+ * Each line has its own scale.
  */
 export function plotReport(title: string, { lines }: Report): string {
   let y = MARGIN;

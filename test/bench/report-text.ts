@@ -6,7 +6,7 @@ export function formatReport({ method, lines, notes }: Report, machine: string):
   return [method, machine, '', ...lines.flatMap((line) => [...formatLine(line), '']), LEGEND, ...notes, ''].join('\n');
 }
 
-/** A report as Markdown: what stands between the marks in docs/performance.md. */
+/** A report as Markdown, for the text between the marks in docs/performance.md. */
 export function formatMarkdown({ method, lines, notes }: Report, machine: string): string {
   const rows = lines.flatMap(markdownRows);
   const heading = ['Measurement', 'Gearway', 'Compared with', 'Figure', 'Target', 'Verdict'];

@@ -1,15 +1,15 @@
 import { type Summary, summarize } from './statistics.ts';
 
-/** What a benchmark saw. */
+/** Result of a benchmark. */
 export interface Report {
   /** How it was measured, in a sentence or two. */
   readonly method: string;
   readonly lines: readonly Line[];
-  /** What a reader must know before believing the figures, each a sentence. */
+  /** Notes for the interpretation of the figures, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** One thing measured, of ours and of those that it is compared with. */
+/** One measured quantity, of the gateway and of the compared programs. */
 export interface Line {
   /** With its condition: "100 viewers". */
   readonly what: string;
@@ -28,7 +28,7 @@ export interface Series {
   readonly values: readonly number[];
 }
 
-/** What the first series of a line should be: by itself, or beside another one of the line. */
+/** Target for the first series of a line: absolute, or relative to another series of the line. */
 export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'difference'; readonly to: string }) &
   ({ readonly atLeast: number } | { readonly atMost: number });
 

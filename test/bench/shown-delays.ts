@@ -9,7 +9,7 @@ export interface HandedOver {
   readonly atMs: number;
 }
 
-/** A picture on the screen for the first time. Its number begins anew behind `NUMBERS`. */
+/** First appearance of a picture on the screen. Its number starts over after `NUMBERS`. */
 export interface Shown {
   readonly number: number;
   readonly atMs: number;
@@ -32,7 +32,7 @@ export interface ShownDelays {
 /** Decoders warm up, windows settle. */
 const SETTLE_MS = 700;
 
-/** What was handed over last is shown by then, or never. */
+/** Time after which the last frame has been shown, or never will be. */
 const LATEST_MS = 500;
 
 const FIRST_TIMEOUT_MS = 15_000;
@@ -41,8 +41,8 @@ const FIRST_TIMEOUT_MS = 15_000;
 const SCREENCAST = { format: 'jpeg', quality: 60, maxWidth: 640, maxHeight: 360, everyNthFrame: 1 } as const;
 
 /**
- * From a frame in a program's hands to the browser's compositor having put it on the screen. Chromium's screencast
- * gives what was composited, with the time; the picture's own number says which frame it is.
+ * Latency from the hand-over of a frame by a program until the browser's compositor shows it. Chromium's screencast
+ * delivers the composited pictures with their times; the number in the picture identifies the frame.
  */
 export async function measureShownDelays(feed: Feed, page: Page, fps: number, seconds: number): Promise<ShownDelays> {
   const client = await page.createCDPSession();

@@ -86,7 +86,7 @@ export function filmLine<Figure extends string>(
 /** Maximum latency and minimum rate of a current picture, and how long they must last after a change of the link. */
 const CURRENT = { latencyMs: 500, forMs: 2000, framesPerSecond: 8 } as const;
 
-/** How long after `fromMs` the picture is current, and remains so for two seconds; null if it never is. */
+/** Time from `fromMs` until the picture is current and remains so for two seconds; null if it never is. */
 export function recoveryMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number | null {
   for (const { atMs } of frames) {
     if (atMs < fromMs || atMs + CURRENT.forMs > toMs) continue;

@@ -9,13 +9,13 @@ import { alternate, type Bench } from './bench.ts';
 import { DiscardingViewer } from './discarding-viewer.ts';
 import type { Line } from './report.ts';
 
-/** How long a viewer waits between two attempts: so much later it may see the first frame. */
+/** Interval between two attempts of a viewer, which is also the error of the measurement. */
 const RETRY_MS = 5;
 
-/** A gateway that takes so long is broken. */
+/** Timeout for the start of a gateway. */
 const START_TIMEOUT_MS = 20_000;
 
-/** Less than a blink: who starts the gateway, or opens a page, shall not wait. */
+/** Targets below the time that a user notices. */
 const STARTED_WITHIN_MS = 600;
 const PAINTED_WITHIN_MS = 500;
 
@@ -23,11 +23,11 @@ const GATEWAY = 'Gearway';
 const NODE = 'Node alone';
 const EMPTY_PAGE = 'an empty page';
 
-/** How long the gateway takes until somebody sees a frame, from the command and from a page's address. */
+/** Time until the first frame is visible, from starting the command and from opening a page. */
 export const start: Bench = {
   name: 'start',
   summary: 'ms from starting the gateway, and from opening its page, to the first frame',
-  // A round is one start: the seconds say nothing here.
+  // A round is one start; the option for seconds has no effect.
   effort: { rounds: 20, seconds: 1 },
   async run({ rounds }) {
     const starts = await alternate(rounds, { [GATEWAY]: startGateway, [NODE]: startNode });
@@ -71,7 +71,7 @@ async function startGateway(): Promise<number> {
   return tookMs;
 }
 
-/** @returns a viewer that has had a frame. */
+/** @returns a viewer that has received a frame. */
 async function firstServed(port: number, isWorthTrying: () => boolean): Promise<DiscardingViewer> {
   for (;;) {
     const viewer = new DiscardingViewer(port);
@@ -99,7 +99,7 @@ async function openPage(browser: Browser, url: string, event: 'gearway-frame' | 
     },
   });
   const page = await context.newPage({ type: 'window' });
-  // While capturing, since gearway-frame does not bubble.
+  // In the capture phase, because gearway-frame does not bubble.
   await page.evaluateOnNewDocument(
     `window.painted = new Promise((resolve) => addEventListener('${event}', () => requestAnimationFrame(() => resolve(performance.now())), { capture: true, once: true }))`,
   );

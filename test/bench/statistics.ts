@@ -1,4 +1,4 @@
-/** An interval that holds the true median with at least 95 % probability, or as much as so few values allow. */
+/** An interval that contains the true median with at least 95 % probability, or as close as few values allow. */
 export interface MedianInterval {
   readonly low: number;
   readonly high: number;

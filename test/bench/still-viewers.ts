@@ -2,13 +2,13 @@
 import { answerParent } from './processes.ts';
 import { DiscardingViewer, type DiscardingViewerOptions } from './discarding-viewer.ts';
 
-/** A thousand at once are more than a listener's queue holds. */
+/** Maximum number of concurrent connects: a thousand exceed the backlog of a listener. */
 const GROUP = 50;
 
 let viewers: DiscardingViewer[] = [];
 
 const handlers = {
-  /** Adds so many. Settles when each has had the frame that was the latest as it came. */
+  /** Adds `count` viewers. Settles when each has received the frame that was the latest when it connected. */
   async connect(port: number, count: number, options: DiscardingViewerOptions): Promise<void> {
     for (let left = count; left > 0; left -= GROUP) {
       const group = Array.from({ length: Math.min(GROUP, left) }, () => new DiscardingViewer(port, options));

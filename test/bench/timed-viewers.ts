@@ -5,7 +5,7 @@ import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from
 import type { Drawn } from './drawn.ts';
 import { answerParent } from './processes.ts';
 
-/** What one viewer saw since `start`. */
+/** Frames of one viewer since `start`. */
 export interface Seen {
   readonly drawn: readonly Drawn[];
 }
@@ -22,7 +22,7 @@ class TimedViewer {
   #painted = 0;
   #skipped = 0;
 
-  /** @param workMs what it takes over a frame; 0 for none. */
+  /** @param workMs processing time per frame; 0 for none. */
   constructor(port: number, workMs: number) {
     this.#workMs = workMs;
     this.#socket = new WebSocket(`ws://127.0.0.1:${port}/streams/main/ws`, PROTOCOL);
@@ -88,7 +88,7 @@ let viewers: TimedViewer[] = [];
 let startedAtMs = 0;
 
 const handlers = {
-  /** Adds a viewer for each of these works (ms a frame). Settles when each has had a frame. */
+  /** Adds one viewer per processing time (ms per frame). Settles when each has received a frame. */
   async connect(port: number, worksMs: readonly number[]): Promise<void> {
     const added = worksMs.map((workMs) => new TimedViewer(port, workMs));
     viewers.push(...added);

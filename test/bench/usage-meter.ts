@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 
-/** What a process has used in a measuring window. */
+/** Usage of a process in a measuring window. */
 export interface Usage {
   readonly elapsedMs: number;
   /** User and system time of all threads. */
   readonly cpuUs: number;
-  /** Time that the event loop stood still for collecting garbage, in all and at most at once. */
+  /** Time for which garbage collection blocked the event loop, in total and the longest pause. */
   readonly gcMs: number;
   readonly longestGcMs: number;
   /** How much later than due a timer of 1 ms was, 99th percentile. */

@@ -6,7 +6,7 @@ import { answerParent } from './processes.ts';
 const crowd = new Crowd();
 
 const handlers = {
-  /** Settles when every viewer has had a frame. */
+  /** Settles when every viewer has received a frame. */
   connect: (port: number, count: number) => crowd.connect(count, () => new DiscardingViewer(port)),
   start: () => crowd.start(),
   stop: () => crowd.stop(),

@@ -17,7 +17,7 @@ const MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const BINARY = 0x02;
 const FIN = 0x80;
 
-/** A JPEG as far as its markers go, of exactly so many bytes. Never decoded here. */
+/** Data with the markers of a JPEG, of exactly this size. It is never decoded. */
 export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
   const payload = Buffer.alloc(bytes);
   for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
@@ -58,7 +58,7 @@ export function createMessage(): Buffer {
   return Buffer.concat([head, createPayload()]);
 }
 
-/** The same as it is on the wire, behind its WebSocket header. */
+/** The same on the wire, with its WebSocket header. */
 export function createFrameBytes(): Buffer {
   const message = createMessage();
   const header = Buffer.alloc(10);
@@ -107,7 +107,7 @@ export function encodeWant(want: Omit<Want, 'type'>): Buffer {
 /** The answer to a ping that carries nothing. */
 export const PONG = Buffer.of(FIN | 0x0a, 0x80, ...MASK);
 
-// A sequence number above 65535 takes five bytes; the four that say it are written over for each acknowledgement.
+// A sequence number above 65535 takes five bytes; four of them are overwritten for each acknowledgement.
 const SEQUENCE_PLACEHOLDER = 0x01020304;
 const ackMessage = Buffer.from(
   encodeMessage({

@@ -1,6 +1,5 @@
 /**
- * What a program would write itself with ws: it sends each viewer a ready-made message, in one piece. No stream, no
- * pacing by the link, no parsing.
+ * A minimal server with ws: it sends each viewer a ready-made message in one write. No stream, no pacing, no parsing.
  */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';

@@ -42,7 +42,7 @@ async function violations(page: Page): Promise<string[]> {
   ) as Promise<string[]>;
 }
 
-/** How far the page is wider than the window, in pixels. */
+/** Difference between the widths of page and window, in pixels. */
 const overflow = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 

@@ -45,7 +45,7 @@ async function violations(page: Page): Promise<string[]> {
   );
 }
 
-/** Waits until a form says why it refused, and expects an empty field with the focus. */
+/** Waits until a form shows a refusal, and expects an empty field with the focus. */
 async function refused(page: Page, place: string, words: string): Promise<void> {
   await page.waitForFunction(
     (where, wanted) =>

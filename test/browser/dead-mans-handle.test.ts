@@ -7,7 +7,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { openWindow } from './element-page.ts';
 
-/** What the server's `send()` returned for frame `n`, at `t` seconds of Unix time. */
+/** Result of the server's `send()` for frame `n`, at `t` seconds of Unix time. */
 interface Report {
   readonly n: number;
   readonly t: number;

@@ -54,7 +54,7 @@ describe('devices', () => {
     await page.waitForFunction("document.querySelector('gearway-viewer').state === 'live'");
   });
 
-  /** What the server would get of the only viewer. */
+  /** Return data of the only viewer, as the server would get it. */
   const value = (): Record<string, unknown> | null => {
     const [client] = gateway.stream.status().clients;
     return (client?.returnData ?? null) as Record<string, unknown> | null;

@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'puppeteer-core';
 
-/** A page with one of our elements, in a window and a profile of its own; closed with its profile. */
+/** A page with one of our elements, in a separate window and profile; closed with its profile. */
 export abstract class ElementPage<
   Element extends {
     readonly state: string;

@@ -191,7 +191,7 @@ describe('the README and docs/getting-started.md', () => {
       block('python', 'receive_mode').replace('"5567"', `"${native}"`),
     ]);
     await gateway.statusWhere('a live client', ({ clients }) => clients[0]?.state === 'live');
-    // There is no camera here: its place is taken by a generated picture, and nothing else is changed.
+    // There is no camera here: it is replaced by a generated picture, and nothing else is changed.
     const camera =
       'class Camera:\n    def read(self):\n        import numpy as np, time\n        time.sleep(0.03)\n        return True, np.zeros((240, 320, 3), np.uint8)\n';
     const snippet = block('python', 'VideoCapture')

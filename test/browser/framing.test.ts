@@ -14,7 +14,7 @@ describe('a frame on a page of another origin', () => {
     await browser.close();
   });
 
-  /** The text in a frame of this page, once it has what is looked for. */
+  /** The text in a frame of this page, once it contains the expected part. */
   async function frameSays(page: Page, words: string): Promise<void> {
     const frame = page.frames()[1]!;
     await frame.waitForFunction(

@@ -14,7 +14,7 @@ afterAll(async () => {
   await browser[Symbol.asyncDispose]();
 });
 
-/** Gray levels that can be told apart after two encodings. */
+/** Gray levels that can be distinguished after two encodings. */
 const LEVELS = Array.from({ length: 25 }, (_, index) => 8 + index * 9);
 const TOLERANCE = 3;
 
@@ -76,7 +76,7 @@ describe('an <img> with MJPEG', () => {
     await tab.close();
   });
 
-  /** A site of its own, as somebody's dashboard is. */
+  /** A separate site, such as a dashboard. */
   async function openSite(): Promise<{ origin: string } & AsyncDisposable> {
     const server = createServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>Dashboard</title>'),
@@ -98,7 +98,7 @@ describe('an <img> with MJPEG', () => {
     return [0, 1, 2, 3, 4, 5].map((index) => levelAt(data, index * 100 + 50, 40));
   }
 
-  // A browser opens six connections to a host, and six pictures hold them for good. Those of another site's page
+  // A browser opens six connections to a host, and six pictures hold them permanently. Those of another site's page
   // (crossorigin: without cookies and passwords) and those of another name count apart from the viewer page's.
   it.each([
     ['a listed page of another origin', (url: string, origin: string) => ({ page: origin, host: url })],

@@ -22,7 +22,7 @@ const page = (head: string): string =>
   document.querySelector('gearway-viewer').src = new URLSearchParams(location.search).get('gateway') + '/streams/main';
 </script>`;
 
-/** What `npm pack` has made of a folder: its archive, and the files in it. */
+/** Result of `npm pack` for a folder: its archive, and the files in it. */
 async function pack(folder: string, to: string): Promise<{ archive: string; files: readonly string[] }> {
   const { stdout } = await npm(folder, 'pack', '--json', '--pack-destination', to);
   const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];

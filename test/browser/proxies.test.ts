@@ -16,7 +16,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { type ProxyName, ReverseProxy } from '../helpers/reverse-proxy.ts';
 import { openWindow } from './element-page.ts';
 
-// docs/behind-a-proxy.md, as it stands, in front of a gateway; and what those see whose set-up is wrong.
+// The recipes of docs/behind-a-proxy.md in front of a gateway, and the messages for wrong set-ups.
 
 const NAME = 'cams.example.org';
 const TOKEN = 's3cret';
@@ -70,7 +70,7 @@ class SetUp extends Disposables {
     this.#options = options;
   }
 
-  /** @param options of the gateway; PUBLIC stands for the public address. */
+  /** @param options of the gateway; PUBLIC is replaced by the public address. */
   static async start(name: ProxyName, recipe: string, path: string, options: readonly string[]): Promise<SetUp> {
     const [port, gatewayPort] = (await freePorts(2)) as [number, number];
     const url = `https://${NAME}:${port}${path}`;
@@ -128,7 +128,7 @@ class SetUp extends Disposables {
   }
 }
 
-/** A client of the proxy that is not the proxy itself: its address can be told from the proxy's. */
+/** A client of the proxy with another address than the proxy. */
 const lookup: LookupFunction = (_name, { all }, done) =>
   all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 const ELSEWHERE = { localAddress: '127.0.0.9', rejectUnauthorized: false, lookup } as const;

@@ -32,7 +32,7 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
     );
   }
 
-  /** Presses the first of the element's buttons with this name, as it is read out. */
+  /** Presses the first button of the element with this accessible name. */
   async press(name: string): Promise<void> {
     const button = await this.page.waitForSelector(`gearway-publisher >>> ::-p-aria([name="${name}"][role="button"])`);
     await button!.click();

@@ -19,7 +19,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** A gateway that waits for publishers. */
 const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
 
-/** The bundled page, sending as soon as it is there. */
+/** The bundled page, which starts automatically. */
 async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
   return PublisherPage.open(browser, `${url}/publish?stream=main&start${query}`);
 }
@@ -127,7 +127,7 @@ describe('a camera whose pictures are numbered', () => {
     const startMs = performance.now();
     await elapse(4000);
     const rate = ((await publisher.stats).sent - sent) / ((performance.now() - startMs) / 1000);
-    // Half a second at each end is uncertain: figures are refreshed twice a second.
+    // Half a second at each end is uncertain, because figures are refreshed twice per second.
     expect(rate).toBeGreaterThan(3.5);
     expect(rate).toBeLessThan(6.5);
   });
@@ -177,7 +177,7 @@ describe('a page that publishes', () => {
       element.start();
     });
     await publisher.where("element.state === 'live' && element.openDevice === null");
-    // What is said of cameras is nothing to a screen.
+    // Texts about cameras are not shown for a screen.
     await act((element) => {
       element.facing = 'user';
       element.size = '480p';

@@ -34,7 +34,7 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
   }
 
   /**
-   * The number in the picture and the one in the message that came with it, if any, from one snapshot.
+   * The number in the picture and the one in its message, if any, from one snapshot.
    * @param sourceWidth of a source whose pictures may arrive smaller, in pixels.
    */
   async numbers(sourceWidth?: number): Promise<{ picture: number; message: number | null } | null> {

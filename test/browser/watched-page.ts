@@ -7,7 +7,7 @@ export interface WatchedPage extends AsyncDisposable {
   problems(): Promise<readonly string[]>;
 }
 
-/** Opens a page in a window of its own, and listens to what its policies forbid. */
+/** Opens a page in a separate window, and records violations of its policies. */
 export async function openWatched(browser: Browser, url: string): Promise<WatchedPage> {
   const errors: string[] = [];
   const page = await openWindow(browser, 'about:blank', () => {

@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** What the main process asks of an attacking one. */
+/** Requests of the main process to an attacking one. */
 export interface AttackOrder {
   readonly target: string;
   readonly seed: number;
@@ -24,7 +24,7 @@ export interface Finding {
   readonly scripts?: string;
 }
 
-/** What an attacking process reports at its end. */
+/** Report of an attacking process at its end. */
 export interface AttackReport {
   readonly inputs: number;
   /** Number of the next input. */

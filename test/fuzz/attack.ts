@@ -32,7 +32,7 @@ process.on('message', (message: AttackOrder | 'stop') => {
   if (message === 'stop') stopping.abort();
   else void run(message);
 });
-// Without the one that watches, nobody judges.
+// Without the watching process, there is no verdict.
 process.on('disconnect', () => process.exit(1));
 
 async function run(order: AttackOrder): Promise<void> {
@@ -161,7 +161,7 @@ async function serve(
   await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
 }
 
-/** Lets so many pass per second, evenly. */
+/** Limits the rate per second, evenly. */
 class Gate {
   readonly #intervalMs: number;
   #nextAtMs = performance.now();

@@ -26,7 +26,7 @@ export class GapMeter {
   }
 }
 
-/** Length of the longest gap, 0 when there is none. */
+/** Length of the longest gap; 0 if there is none. */
 export function longest(gaps: readonly Gap[]): number {
   return gaps.reduce((most, { fromMs, toMs }) => Math.max(most, toMs - fromMs), 0);
 }
@@ -37,11 +37,11 @@ export function longest(gaps: readonly Gap[]): number {
 const NEAR_MS = 1000;
 
 /**
- * Takes the machine's part out of gaps: the time for which the gateway had no processor, and gaps near which the
- * gateway that nobody attacks had one at least half as long. On a quiet machine nothing is taken out.
+ * Subtracts the machine's part from gaps: the time for which the gateway had no processor, and gaps near which the
+ * gateway that is not attacked had one at least half as long. On an idle machine, nothing is subtracted.
  *
  * @param waitedMs how long the gateway, and the process that watches, had no processor between two times.
- * @returns milliseconds of the longest gap that is the gateway's own, and of the longest as it was seen.
+ * @returns milliseconds of the longest gap caused by the gateway, and of the longest observed one.
  */
 export function ownGap(
   gaps: readonly Gap[],

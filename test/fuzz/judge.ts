@@ -5,22 +5,22 @@ import { type ProcessFigures, readFigures } from './process-figures.ts';
 import type { Probe } from './prober.ts';
 import { type ApiCounts, type TestBed, until } from './test-bed.ts';
 
-/** Longest time that a viewer may wait for a frame, and that `/healthz` may take, whatever anybody sends. */
+/** Maximum time that a viewer may wait for a frame, and that `/healthz` may take, under any attack. */
 export const MAX_GAP_MS = 500;
 
-/** How long connections, ports and memory may take to be given back after an attack. */
+/** Maximum time for the release of connections, ports and memory after an attack. */
 const SETTLE_MS = 15_000;
 
-/** Descriptors that come and go by themselves: FFmpeg's and libzmq's helpers, connections that are being made again. */
+/** Tolerance for descriptors that vary: FFmpeg's and libzmq's helpers, connections that are being re-established. */
 const SPARE_DESCRIPTORS = 8;
 
 /**
- * Memory that a process may keep after an attack: heaps grow to the size of their load. Whether they go on growing is
- * judged by the slope of a long run.
+ * Memory that a process may keep after an attack: heaps grow to the size of their load. Continuous growth is detected
+ * by the slope of a long run.
  */
 const MAX_KEPT_MIB = 192;
 
-/** Log lines that only an exception that nobody caught leaves. */
+/** Log lines of uncaught exceptions. */
 const UNCAUGHT =
   /uncaught|unhandled|triggerUncaughtException|^\s+at .+:\d+:\d+\)?$|node:internal|Maximum call stack|Invalid string length|heap out of memory/i;
 
@@ -36,7 +36,7 @@ export interface Baseline {
   readonly sinceMs: number;
 }
 
-/** What was measured while one target was attacked, and afterwards. */
+/** Measurements while one target was attacked, and afterwards. */
 export interface Figures {
   readonly healthP50Ms: number;
   readonly healthP99Ms: number;
@@ -45,7 +45,7 @@ export interface Figures {
   /** Longest gap of the viewers of the attacked stream and of another one, without the machine's part. */
   readonly gapMs: number;
   readonly otherGapMs: number;
-  /** Longest gap of either as it was seen, the machine's part included. */
+  /** Longest observed gap of either, including the machine's part. */
   readonly seenGapMs: number;
   /** Longest answer of `/healthz` without the machine's part. */
   readonly ownHealthMs: number;
@@ -69,9 +69,9 @@ export async function takeBaseline(bed: TestBed): Promise<Baseline> {
 }
 
 /**
- * Waits until the gateway has given everything back, and compares.
+ * Waits until the gateway has released everything, and compares.
  *
- * @param start where things stood when the gateway had warmed up; @param before the same at the begin of this attack.
+ * @param start figures after the warm-up of the gateway; @param before the same at the beginning of this attack.
  */
 export async function judge(
   bed: TestBed,
@@ -161,7 +161,7 @@ export async function judge(
   if (!(await until(() => bed.framesOf(0) > servedAfter, 10_000)))
     found(`the real client of the server gets no more frames: ${bed.clients[0].stderr.all.slice(-6).join(' | ')}`);
   if (!(await until(() => bed.sent > sentAfter, 10_000))) found('the real server sends no more frames');
-  // Frames that are repeated while nobody publishes count: the receiver's thread is alive.
+  // Repeated frames count even without a publisher: the receiver's thread is alive.
   const pushedAfter = bed.framesOf(1);
   if (!(await until(() => bed.framesOf(1) > pushedAfter, 10_000)))
     found(

@@ -49,7 +49,7 @@ const SHUTDOWN_MS = 2000;
 const HELD_MS = 36_000;
 
 /**
- * With fewer attacks in the second half of a run, what is left of each says more about the target than about a leak.
+ * With fewer attacks in the second half of a run, the remaining memory depends more on the target than on a leak.
  */
 const MIN_SLOPE_POINTS = 12;
 
@@ -118,7 +118,7 @@ function readCommandLine(): CommandLine {
   };
 }
 
-/** Runs one target in a process of its own. */
+/** Runs one target in a separate process. */
 class Attack {
   readonly report: Promise<AttackReport>;
   readonly #child: ChildProcess;
@@ -189,7 +189,7 @@ async function fuzz(line: CommandLine): Promise<Run> {
         `  ${target} (seed ${seed}): ${report.inputs} inputs, ${findings.length === 0 ? 'nothing found' : `${findings.length} found`}\n`,
       );
       for (const { what } of findings) process.stderr.write(`    ${what.slice(0, 500)}\n`);
-      // The next target is judged by itself.
+      // The next target is judged separately.
       if (findings.some(({ what }) => isLasting(what))) {
         if (!bed.gateway.isRunning) await makeSmaller(setup, report, run, target, seed);
         await bed[Symbol.asyncDispose]().catch(() => undefined);

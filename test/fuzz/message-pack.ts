@@ -1,4 +1,4 @@
-/** MessagePack that is written as it is: for values that a library refuses to write. */
+/** Low-level MessagePack encoding, for values that a library refuses to write. */
 export class Packed {
   readonly bytes: Uint8Array;
 
@@ -7,7 +7,7 @@ export class Packed {
   }
 }
 
-/** What {@link packValue} writes. Objects become maps. */
+/** Input of {@link packValue}. Objects become maps. */
 export type Packable =
   | null
   | boolean
@@ -80,7 +80,7 @@ function packBigInt(value: bigint): Buffer {
 }
 
 /**
- * @param fixed the byte for short ones, with the count in its low bits; null where there is none.
+ * @param fixed the byte for short ones, with the count in its low bits; null if there is none.
  * @param byte the code with one byte of count.
  */
 function head(

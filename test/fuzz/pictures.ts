@@ -107,8 +107,7 @@ function segment(marker: number, body: Uint8Array): Buffer {
 }
 
 /**
- * What can be wrong with a JPEG without being noise: each keeps the rest whole, so that decoders read far before they
- * notice.
+ * Specific faults of a JPEG: each keeps the rest intact, so that decoders read far before they notice.
  */
 const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] = [
   // Bytes before EOI, as webcams and grabbers leave them.

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** What a process holds, as Linux counts it. */
+/** Resources of a process, as counted by Linux. */
 export interface ProcessFigures {
   readonly descriptors: number;
   readonly sockets: number;
@@ -13,7 +13,7 @@ export interface ProcessFigures {
 
 const CLOSE_WAIT = '08';
 
-/** Reads the figures of a process of ours. @throws when it has ended. */
+/** Reads the figures of a process of this user. @throws if it has ended. */
 export function readFigures(pid: number): ProcessFigures {
   const folder = `/proc/${pid}/fd`;
   const inodes = new Set<string>();

@@ -2,48 +2,48 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * What one end of a connection does. All that is sent is fixed in advance, so that a script can be stored, replayed and
- * made smaller.
+ * Actions of one side of a connection. All data is fixed in advance, so that a script can be stored, replayed and
+ * minimized.
  */
 export type Step =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
   | { readonly kind: 'wait'; readonly ms: number }
-  /** Waits until something came, or until the time is over. */
+  /** Waits until data has arrived, or for this time. */
   | { readonly kind: 'read'; readonly ms: number }
   /** Closes the sending half and keeps reading. */
   | { readonly kind: 'end' }
-  /** Stops reading, so that the other end's buffers fill. */
+  /** Stops reading, so that the buffers of the peer fill. */
   | { readonly kind: 'stall' }
   /** Ends with a TCP reset. */
   | { readonly kind: 'reset' };
 
 /** One connection of the fuzzer. */
 export interface Script {
-  /** What it is, for people. */
+  /** Description, for display. */
   readonly what: string;
   /** The port of the gateway that it connects to, or, where the gateway connects, the port on which it is accepted. */
   readonly port: number;
-  /** The loopback address that it comes from: limits and log-ins are counted by address. */
+  /** Source address on loopback: limits and log-ins are counted per address. */
   readonly from: string;
   readonly steps: readonly Step[];
   /** How long it reads after its last step before it closes; it closes earlier when the gateway does. */
   readonly lingerMs: number;
-  /** What the oracle of its target must know. */
+  /** Data for the oracle of its target. */
   readonly notes?: Readonly<Record<string, string>>;
 }
 
 /** How a connection ended. */
 export interface Outcome {
-  /** `unreachable`: nothing listened, or no connection came. `open`: the fuzzer ended it. */
+  /** `unreachable`: nothing listened, or no connection arrived. `open`: the fuzzer ended it. */
   readonly end: 'closed' | 'reset' | 'open' | 'unreachable';
-  /** What came, up to {@link MAX_KEPT_BYTES}. */
+  /** Received data, up to {@link MAX_KEPT_BYTES}. */
   readonly received: Buffer;
   readonly receivedBytes: number;
   /** Code of the error of the connection, such as `ECONNREFUSED`. */
   readonly error: string | null;
 }
 
-/** How much of the answers is kept for the oracles. */
+/** Maximum size of the received data that is kept for the oracles. */
 const MAX_KEPT_BYTES = 256 << 10;
 
 /** Connects and runs a script. Never rejects. @param signal ends it early. */

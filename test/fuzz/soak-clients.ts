@@ -1,4 +1,4 @@
-/** Everything that watches during a soak, in a process of its own: it reports its totals over IPC once a second. */
+/** All clients of a soak, in a separate process, which reports its totals over IPC once per second. */
 import { once, setMaxListeners } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,10 +8,10 @@ import { DiscardingViewer } from '../bench/discarding-viewer.ts';
 import { createSamples } from './pictures.ts';
 import { Random } from './random.ts';
 
-/** What the soak asks for. */
+/** Configuration of the clients. */
 export interface SoakClientsOrder {
   readonly port: number;
-  /** Viewers of `main` that come and go. */
+  /** Viewers of `main` that connect and leave. */
   readonly viewers: number;
   /** Viewers of `real` that return data. */
   readonly returning: number;
@@ -28,7 +28,7 @@ export interface SoakClientsReport {
   readonly pictures: number;
   readonly snapshots: number;
   readonly events: number;
-  /** Clients that have come, the present ones among them. */
+  /** Number of clients so far, including present ones. */
   readonly came: number;
   /** Ends that the client did not ask for. */
   readonly failures: number;

@@ -1,5 +1,5 @@
 /**
- * `npm run soak`: a gateway under a steady load of clients that come and go, and what it holds while time passes and
+ * `npm run soak`: a gateway under a steady load of clients that connect and leave, and its resources over time and
  * afterwards.
  */
 import { fork } from 'node:child_process';
@@ -40,7 +40,7 @@ const NEGLIGIBLE = 10 / 60;
 /** Real peers and the publisher are ended and started again in turn, one each time. */
 const RESTART_MS = 30_000;
 
-/** Descriptors that come and go by themselves. */
+/** Tolerance for descriptors that vary. */
 const SPARE_DESCRIPTORS = 8;
 
 /** Ports are held for 30 s after their viewers. */
@@ -50,7 +50,7 @@ interface Sample extends ProcessFigures {
   readonly minutes: number;
 }
 
-/** The real peers, which are ended in turn and come back. */
+/** The real peers, which are ended in turn and restarted. */
 class Peers implements AsyncDisposable {
   readonly #starts: Readonly<Record<string, () => PythonPeer>>;
   readonly #running = new Map<string, PythonPeer>();

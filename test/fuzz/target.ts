@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export interface Target {
   readonly name: string;
   readonly summary: string;
-  /** Connections that run at once, beside bursts. */
+  /** Number of concurrent connections, except in bursts. */
   readonly concurrency: number;
   /** Inputs that are started per second at most: the gateway must be judged, not starved. */
   readonly perSecond: number;
@@ -55,8 +55,8 @@ export function httpStatuses(outcome: Outcome): number[] {
 }
 
 /**
- * What an HTTP server must never answer: an error of its own. 503 is a limit; 501 is documented for array types that
- * are not supported.
+ * Statuses that indicate an error of the server. 503 is a limit; 501 is documented for array types that are not
+ * supported.
  */
 export function serverErrors(outcome: Outcome): string | null {
   const status = httpStatuses(outcome).find((code) => code >= 500 && code !== 501 && code !== 503);

@@ -15,7 +15,7 @@ import type { FakePort, World, ZmqPort } from './world.ts';
 const VIRTUAL_PORTS = 'main=6000-9000';
 const RESERVED_PORT = 6000;
 
-/** Addresses that the gateway is told of as a proxy would: all loopback addresses count as one, that of the attacks. */
+/** Addresses reported to the gateway like by a proxy: all loopback addresses count as one, that of the attacks. */
 const INNOCENT = '192.0.2.2';
 const JUDGE = '192.0.2.3';
 
@@ -114,7 +114,7 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
   };
 }
 
-/** What the API says of the gateway, as far as it must come back to where it was. */
+/** The part of the API's status that must return to its initial values. */
 export interface ApiCounts {
   readonly webClients: number;
   readonly nativeClients: number;
@@ -122,7 +122,7 @@ export interface ApiCounts {
   readonly held: number;
 }
 
-/** The gateway under test with real peers and honest viewers, and beside it a gateway that nobody attacks. */
+/** The gateway under test with real peers and honest viewers, and another gateway that is not attacked. */
 export class TestBed implements AsyncDisposable {
   readonly gateway: GatewayProcess;
   readonly server: PythonPeer;

@@ -3,7 +3,7 @@ import WebSocket from 'ws';
 import { decodeGatewayMessage, encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
 import { GapMeter } from './gaps.ts';
 
-/** An honest viewer that takes every frame at once and remembers how long it had to wait for the next. */
+/** An honest viewer that acknowledges every frame immediately, and records how long it waits for the next. */
 export class WatchingViewer implements AsyncDisposable {
   readonly gaps = new GapMeter();
   /** How the socket ended, as `code reason`; null while it is open. */

@@ -9,7 +9,7 @@ export interface FrameOptions {
   readonly masked?: boolean;
   /** The length that the header announces, when it is not the payload's. */
   readonly announced?: bigint;
-  /** How many bytes hold the length: 0 for the shortest form that is right. */
+  /** Number of bytes of the length; 0 for the shortest valid form. */
   readonly lengthBytes?: 0 | 2 | 8;
 }
 
@@ -72,16 +72,16 @@ export function upgradeRequest(port: number, path: string, headers: Readonly<Rec
   );
 }
 
-/** What a server sent on a WebSocket: how many messages, and how it closed. */
+/** Data that a server sent on a WebSocket: the number of messages, and how it closed. */
 export class ServerFrames {
   messages = 0;
-  /** The code of the close frame; null while none came. */
+  /** The code of the close frame; null if none has arrived. */
   closeCode: number | null = null;
   /** How many messages there were of each type of the gateway's protocol. */
   readonly types = new Map<number, number>();
 
   /**
-   * @param bytes all that came, from the handshake's answer on; it may end anywhere.
+   * @param bytes all received bytes, including the handshake response; may be truncated.
    * @returns undefined when the handshake was refused.
    */
   static read(bytes: Buffer): ServerFrames | undefined {

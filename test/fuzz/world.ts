@@ -10,7 +10,7 @@ export interface ZmqPort {
   readonly port: number;
   /** The socket type of the gateway's end. */
   readonly socket: 'REP' | 'PAIR' | 'SUB' | 'PULL';
-  /** What its frames look like. */
+  /** Format of its frames. */
   readonly codec: 'netgear' | 'imagezmq' | 'async';
   /**
    * Whether peers may send frames. Without secure mode anyone who reaches a NetGear port may; where a real server
@@ -27,8 +27,8 @@ export interface FakePort {
 }
 
 /**
- * What the fuzzers know of the gateway under test. Plain data, so that it can be handed to another process and stored
- * with an input.
+ * Description of the gateway under test, for the fuzzers. Plain data, so that it can be sent to another process and
+ * stored with an input.
  */
 export interface World {
   readonly httpPort: number;

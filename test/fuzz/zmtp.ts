@@ -37,7 +37,7 @@ export function command(name: string, data: Uint8Array): Buffer {
   return frame(Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1'), data]), { command: true });
 }
 
-/** One frame; `more` says that the message goes on. */
+/** One frame; `more` if the message continues. */
 export function frame(
   body: Uint8Array,
   {

@@ -1,7 +1,7 @@
 import { buildJpeg, createRandom, segment } from './jpeg-builder.ts';
 import { numberedJpegs } from './media.ts';
 
-/** What ends a real client, and every browser shows at least in part. */
+/** JPEGs that crash a real client, and that browsers show at least in part. */
 const FAULTS: readonly ((jpeg: Buffer) => Buffer)[] = [
   (jpeg) => Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(8), jpeg.subarray(-2)]),
   (jpeg) => Buffer.concat([jpeg.subarray(0, jpeg.byteLength * 0.6), jpeg.subarray(-2)]),

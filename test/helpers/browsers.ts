@@ -17,7 +17,7 @@ const CHROMIUM_FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // A window behind another is a window that somebody looks at.
+  // A window behind another one counts as visible.
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
   '--disable-background-timer-throttling',
@@ -30,12 +30,12 @@ export interface BrowserOptions {
    */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
-  /** Whether it trusts certificates that nobody has signed. */
+  /** Whether it trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
 }
 
 /**
- * A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own,
+ * A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page needs a separate window,
  * `newPage({ type: 'window' })`: one in a tab behind counts as hidden.
  */
 export async function launchBrowser(
@@ -69,7 +69,7 @@ function launch(
     headless: true,
     acceptInsecureCerts: acceptsAnyCertificate,
     defaultViewport: WINDOW,
-    // Else each WebSocket message is sent to us as well, and the page is several times slower.
+    // Otherwise each WebSocket message is also sent to the driver, and the page is several times slower.
     networkEnabled: false,
     args: [
       ...CHROMIUM_FLAGS,

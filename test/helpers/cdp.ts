@@ -30,8 +30,8 @@ const FLAGS = [
 ];
 
 /**
- * Chromium over its own protocol (CDP), for what a testing library stands in the way of: screencasts and plain tabs of
- * one profile.
+ * Chromium over its own protocol (CDP), for features that a testing library does not support: screencasts and plain
+ * tabs of one profile.
  */
 export class CdpBrowser implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -72,7 +72,7 @@ export class CdpBrowser implements AsyncDisposable {
     return new CdpBrowser(child, folder, socket);
   }
 
-  /** An empty tab of the one profile, in a window of its own: what is hidden by another is not painted. */
+  /** An empty tab of the only profile, in a separate window, because hidden tabs are not painted. */
   async open(): Promise<CdpTab> {
     const { targetId } = (await this.send('Target.createTarget', {
       url: 'about:blank',

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * A certificate for `localhost` and 127.0.0.1 that nobody has signed but itself, and its key: `openssl req -x509
- * -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes`.
+ * A self-signed certificate for `localhost` and 127.0.0.1, and its key: `openssl req -x509 -newkey ec -pkeyopt
+ * ec_paramgen_curve:P-256 -nodes`.
  */
 export function readCertificate(): { readonly cert: string; readonly key: string } {
   const read = (name: string): string => readFileSync(new URL(`./certificate/${name}.pem`, import.meta.url), 'utf8');

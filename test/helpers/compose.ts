@@ -21,7 +21,7 @@ const TOKENS: Readonly<Record<string, string>> = { token: 'compose-token', 'view
 
 /**
  * The services of a file in deploy/compose/, as processes of this machine: their commands, with the files that are
- * mounted into them. Each has a loopback address of its own, by which its name is replaced; so the ports stay. Cameras
+ * mounted into them. Each has its own loopback address, which replaces its name, so that the ports stay. Cameras
  * are replaced by test patterns.
  */
 export class Compose extends Disposables {
@@ -119,7 +119,7 @@ export class Compose extends Disposables {
         await once(socket, 'secureConnect');
         return;
       } catch {
-        // The next attempt tells.
+        // The next attempt reports it.
       } finally {
         socket.destroy();
       }

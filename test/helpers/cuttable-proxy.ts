@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way through TCP that can be cut as a network is: nothing arrives, and nobody is told. */
+/** A TCP proxy that can simulate a lost network: data is dropped, and neither side is notified. */
 export class CuttableProxy implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
@@ -25,7 +25,7 @@ export class CuttableProxy implements AsyncDisposable {
       ] as const) {
         sockets.add(from);
         from.on('data', (chunk) => void to.write(chunk));
-        // An end that comes during a cut is an end that nobody hears of.
+        // An end during a cut is not forwarded.
         from.on('end', () => proxy.#isCut || to.end());
         from.on('error', () => proxy.#isCut || to.destroy());
         from.on('close', () => {

@@ -1,4 +1,4 @@
-/** What is disposed of together, the last first. As AsyncDisposableStack, which Node 20 has not. */
+/** Resources that are disposed of together, the last first. Like AsyncDisposableStack, which Node 20 lacks. */
 export class Disposables implements AsyncDisposable {
   readonly #all: AsyncDisposable[] = [];
 

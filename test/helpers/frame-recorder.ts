@@ -17,7 +17,7 @@ export interface RecordedFrame {
   readonly ageMs: number | null;
 }
 
-/** A viewer that takes every frame at once and remembers what was in it. */
+/** A viewer that acknowledges every frame immediately, and records its content. */
 export class FrameRecorder implements AsyncDisposable {
   readonly frames: RecordedFrame[] = [];
   /** The latest one. */
@@ -48,7 +48,7 @@ export class FrameRecorder implements AsyncDisposable {
     return recorder;
   }
 
-  /** Resolves with them once there are so many. */
+  /** Resolves with the frames once there are this many. */
   async take(count: number, timeoutMs = 30_000): Promise<readonly RecordedFrame[]> {
     const deadline = performance.now() + timeoutMs;
     while (this.frames.length < count) {

@@ -7,10 +7,10 @@ import { createServer } from 'node:net';
 const FIRST = 10_000;
 const COUNT = 20_000;
 
-/** Where this process goes on; processes that run side by side begin apart. */
+/** Next port to try; concurrent processes start at different ones. */
 let next = Math.floor(Math.random() * COUNT);
 
-/** Ports that are free, all different, and that nobody gets by chance before they are used. */
+/** Different free ports, outside of the range from which the system assigns ports. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {

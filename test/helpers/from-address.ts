@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 
 /**
- * Options of a gateway that believes {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot
+ * Options of a gateway that trusts {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot
  * send from several.
  */
 export const TRUST_FORWARDED = { trustProxies: ['loopback'], insecure: true } as const;
@@ -12,7 +12,7 @@ export function forwardedFrom(address: string): { 'x-forwarded-for': string } {
   return { 'x-forwarded-for': address };
 }
 
-/** A response that goes on until {@link HeldResponse.end}. */
+/** A response that continues until {@link HeldResponse.end}. */
 export interface HeldResponse {
   readonly status: number | undefined;
   end(): void;

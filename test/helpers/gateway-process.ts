@@ -30,7 +30,7 @@ export class GatewayProcess extends Child {
       'the ready line',
       (line) => /^Gearway is serving on (https?:\S+)\/$/.exec(line)?.[1],
     );
-    // A gateway that never gets ready is reported by whoever asks for its address.
+    // A gateway that does not become ready is reported by the request for its address.
     this.#url.catch(() => undefined);
     this.#key = this.stdout.waitFor(
       'the administrator key',
@@ -80,7 +80,7 @@ export class GatewayProcess extends Child {
     return (await response.json()) as StreamStatus;
   }
 
-  /** The first status that fits, asked for ten times a second. */
+  /** The first matching status, requested ten times per second. */
   async statusWhere(what: string, fits: (status: StreamStatus) => boolean, timeoutMs = 20_000): Promise<StreamStatus> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {

@@ -1,7 +1,7 @@
 import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
 import type { SourceSink } from '../../gateway/sources/source.ts';
 
-/** A source's sink: what the source has said to its stream, and the next thing that it says. */
+/** A sink that records the calls of a source, and waits for the next one. */
 export class Heard implements SourceSink {
   readonly frames: FrameInput[] = [];
   readonly rejected: unknown[] = [];

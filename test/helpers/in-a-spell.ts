@@ -9,13 +9,13 @@ const SPELLS = 5;
 const REST_MS = 2000;
 
 /**
- * Checks a time, a rate or a share, measured in up to five spells, until one is as it should be.
+ * Checks a time, a rate or a share, measured in up to five attempts, until one meets the limits.
  *
- * The machine is shared, and what else runs on it can only make such a figure worse: a hiccup of the machine's is seen
- * in one spell, a fault of ours in all of them. What does not depend on time is asserted while measuring, and fails at
- * once.
+ * The machine is shared, and other load can only make such a figure worse: a hiccup of the machine affects one attempt,
+ * a fault of the gateway affects all. Conditions that do not depend on time are asserted while measuring, and fail
+ * immediately.
  *
- * @throws what `measure` throws, and what `check` throws of the last spell.
+ * @throws the errors of `measure`, and the error of `check` for the last attempt.
  */
 export async function inASpell<T>(measure: () => Promise<T>, check: (figures: T) => void): Promise<void> {
   for (let spell = 1; spell < SPELLS; spell += 1) {

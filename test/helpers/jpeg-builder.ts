@@ -1,4 +1,4 @@
-/** JPEGs made by hand (ITU-T T.81), of kinds that encoders do not write. */
+/** Hand-written JPEGs (ITU-T T.81), of kinds that encoders do not write. */
 
 /** Seeded pseudo-random numbers in [0, 1): mulberry32. */
 export function createRandom(seed: number): () => number {
@@ -149,7 +149,7 @@ export interface BombOptions {
   readonly width: number;
   readonly height: number;
   readonly scans: number;
-  /** `progressive`: empty AC scans of the first component; `sequential`: a scan of each component again and again. */
+  /** `progressive`: empty AC scans of the first component; `sequential`: repeated scans of each component. */
   readonly kind?: 'progressive' | 'sequential';
   readonly components?: 1 | 3;
 }

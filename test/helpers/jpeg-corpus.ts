@@ -92,8 +92,7 @@ async function encoded(random: Random): Promise<Sample[]> {
 }
 
 /**
- * Every combination of sampling factors that one, two, three and four components can have, as far as they differ from
- * each other in kind.
+ * Every combination of sampling factors of one, two, three and four components, without equivalent ones.
  */
 function samplings(random: Random): Sample[] {
   const factors = [1, 2, 3, 4].flatMap((h) => [1, 2, 3, 4].map((v) => [h, v] as const));
@@ -281,7 +280,7 @@ export async function jpegCorpus(seed: number, damaged: number): Promise<Sample[
   const random = createRandom(seed);
   const whole = [...(await encoded(random)), ...kinds(random), ...samplings(random)];
   const bases = whole.filter(({ isCommon, name }) => isCommon || name.startsWith('restart'));
-  // A changed byte can make the picture gigantic, which every decoder takes its time for.
+  // A changed byte can make the picture gigantic, and decoding slow.
   const broken = Array.from({ length: damaged }, (_, index) => {
     const base = bases[Math.floor(random() * bases.length)]!;
     const { fault, jpeg } = damage(base.jpeg, random);

@@ -65,7 +65,7 @@ export function oriented(jpeg: Buffer, orientation: number): Buffer {
   return withSegments(jpeg, exif(orientation));
 }
 
-/** What cameras, drivers and phones put behind a JPEG, by name. */
+/** Bytes that cameras, drivers and phones append to a JPEG, by name. */
 export const TAILS: Readonly<Record<string, (bytes: number, jpeg: Buffer) => Buffer>> = {
   zeros: (bytes) => Buffer.alloc(bytes),
   'bytes of 0xff': (bytes) => Buffer.alloc(bytes, 0xff),
@@ -122,7 +122,7 @@ export function storedPicture(
   return { data, width: storedWidth, height: storedHeight, channels: 3 };
 }
 
-/** How far the corners of decoded samples are from {@link CORNERS}, at most. */
+/** Maximum difference between the corners of decoded samples and {@link CORNERS}. */
 export function cornerError(
   samples: Uint8Array,
   { width, height, isRgb = false }: { readonly width: number; readonly height: number; readonly isRgb?: boolean },

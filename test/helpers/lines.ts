@@ -21,12 +21,12 @@ export class Lines {
     });
   }
 
-  /** Calls `read` with each line to come. */
+  /** Calls `read` with each future line. */
   each(read: (line: string) => void): void {
     this.#readers.add(read);
   }
 
-  /** The first value that `read` finds in the lines so far or to come. Rejects when the stream ends or time is over. */
+  /** The first value that `read` finds in past or future lines. Rejects when the stream ends, or after a timeout. */
   async waitFor<T>(what: string, read: (line: string) => T | undefined, timeoutMs = 20_000): Promise<T> {
     const deadline = performance.now() + timeoutMs;
     let from = 0;

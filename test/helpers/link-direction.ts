@@ -78,7 +78,7 @@ export class LinkDirection {
   }
 
   shape(changes: Partial<LinkShape>): void {
-    // After an outage, waiting packets are transmitted from now on.
+    // After an outage, the transmission of waiting packets starts now.
     if (this.#shape.bitsPerSecond === 0) this.#freeAtMs = performance.now();
     this.#shape = { ...this.#shape, ...changes };
     this.#run();

@@ -86,7 +86,7 @@ export function numberedJpegs(count: number, { width = 400, height = 120 } = {})
 }
 
 /**
- * Writes what a browser's fake camera shows, again and again: grey pictures with a number burned in, 640 by 480, as Y4M
+ * Writes the film of a browser's fake camera, which is repeated: gray pictures of 640×480 with a visible number, as Y4M
  * (https://wiki.multimedia.cx/index.php/YUV4MPEG2).
  */
 export async function writeNumberedCamera<Path extends string>(
@@ -114,7 +114,7 @@ export async function writeNumberedCamera<Path extends string>(
 export class MjpegCamera implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
-  /** What has asked for pictures so far. */
+  /** Requests for pictures so far. */
   readonly requests: IncomingMessage[] = [];
 
   private constructor(server: Server) {

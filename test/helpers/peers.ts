@@ -8,7 +8,7 @@ import { forkPython } from './python-host.ts';
 const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.meta.url);
 const SCRIPTS = fileURLToPath(new URL('../peers/', import.meta.url));
 
-/** What scripts/setup-peers.mjs has found or installed. */
+/** Programs that scripts/setup-peers.mjs has found or installed. */
 export function peers(): {
   chromium: string;
   firefox: string;
@@ -28,15 +28,15 @@ export function peers(): {
 }
 
 /**
- * What test/peers/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end.
+ * Report of test/peers/client.py about its frames: `progress` twice per second, `done` at its end.
  */
 export interface ClientReport {
   readonly count: number;
-  /** Frames that came again, without a message. */
+  /** Repeated frames, without a message. */
   readonly repeats: number;
   /** Pictures with another number than their message. */
   readonly mismatched: number;
-  /** Frames that did not follow the one before, and those of them that should have come before it. */
+  /** Frames that did not follow the previous one, and those of them that were older. */
   readonly gaps: number;
   readonly disordered: number;
   /** The numbers in the first and the latest picture of the expected height. */
@@ -44,7 +44,7 @@ export interface ClientReport {
   readonly last: number | null;
   /** Seconds between two frames, at most; after `warm_up`. */
   readonly longest: number;
-  /** Seconds since the latest frame was sent, and those of all frames that were older than half a second. */
+  /** Age of the latest frame in seconds, and the ages of all frames older than half a second. */
   readonly age: number | null;
   readonly stale: readonly number[];
 }
@@ -127,6 +127,6 @@ export class PythonPeer implements Program, AsyncDisposable {
 }
 
 function parse(line: string): Record<string, unknown> | undefined {
-  // NetGear prints a line of its own here and there.
+  // NetGear prints some lines, too.
   return line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : undefined;
 }

@@ -12,7 +12,7 @@ export interface Sample {
   readonly value: readonly [time: number, value: string];
 }
 
-/** A real Prometheus that scrapes a gateway every second, in a folder of its own. */
+/** A real Prometheus that scrapes a gateway every second, in a temporary folder. */
 export class Prometheus implements AsyncDisposable {
   readonly #folder: string;
   readonly #process: Child;

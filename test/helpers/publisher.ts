@@ -75,7 +75,7 @@ export class Publisher implements AsyncDisposable {
     return this.next('welcome');
   }
 
-  /** Sends a frame, of the next number where none is given. */
+  /** Sends a frame, with the next number by default. */
   sendFrame({
     sequence = this.#sequence + 1,
     encoding = { kind: 'jpeg' },

@@ -14,7 +14,7 @@ type Report = { readonly id: number; readonly pid: number } | { readonly pid: nu
 
 /**
  * Forks Python peers from one process that has imported VidGear (test/peers/host.py), which saves about a second per
- * peer. There is one host per test file, because Vitest runs each file in a process of its own; it ends with that
+ * peer. There is one host per test file, because Vitest runs each file in a separate process; it ends with that
  * process.
  */
 class PythonHost {
@@ -134,7 +134,7 @@ class ForkedPeer implements Program {
 
 const hosts = new Map<string, PythonHost>();
 
-/** Runs a script of test/peers in a process of its own, as `python -u SCRIPT ARGUMENT` would. */
+/** Runs a script of test/peers in a separate process, like `python -u SCRIPT ARGUMENT`. */
 export function forkPython(python: string, script: string, argument: string): Program {
   let host = hosts.get(python);
   if (host === undefined) hosts.set(python, (host = new PythonHost(python)));

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
-/** A client that writes bytes of its own choice, and ends as it likes. */
+/** A client that writes any bytes, and ends in any way. */
 export class RawPeer implements AsyncDisposable {
   /** Settles when the connection has ended on this side. */
   readonly closed: Promise<void>;
@@ -60,17 +60,17 @@ export class RawPeer implements AsyncDisposable {
     this.#socket.write(bytes);
   }
 
-  /** Whether the other side, or this one, has ended. */
+  /** Whether either side has ended. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
 
-  /** Resolves when `wanted` has been received, or the other side has ended. */
+  /** Resolves when `wanted` has been received, or the peer has ended. */
   async receive(wanted: string): Promise<void> {
     while (!this.#hasEnded && !this.text.includes(wanted)) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
-  /** Resolves with everything received when the other side has ended. */
+  /** Resolves with all received data when the peer has ended. */
   async ended(): Promise<string> {
     while (!this.#hasEnded) await new Promise<void>((resolve) => (this.#wake = resolve));
     return this.text;

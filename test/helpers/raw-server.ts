@@ -9,7 +9,7 @@ export interface RawRequest {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly socket: Socket;
-  /** How many came before. */
+  /** Number of earlier requests. */
   readonly index: number;
 }
 
@@ -25,7 +25,7 @@ export class RawServer implements AsyncDisposable {
     this.#scheme = scheme;
   }
 
-  /** @param answer called with each request when its headers have come. */
+  /** @param answer called with each request when its headers have arrived. */
   static async start(
     answer: (request: RawRequest) => void,
     { isSecure = false, host = '127.0.0.1' } = {},

@@ -22,7 +22,7 @@ export class ReverseProxy implements AsyncDisposable {
   }
 
   /**
-   * Starts a proxy in a folder of its own, and waits until it accepts connections.
+   * Starts a proxy in a temporary folder, and waits until it accepts connections.
    *
    * @param config as in docs/behind-a-proxy.md: the usual port, the paths of the certificate and the address of the
    * gateway are replaced.

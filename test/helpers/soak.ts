@@ -1,4 +1,4 @@
-/** How long the long looks take: short by default, `GEARWAY_SOAK_SECONDS=60` for the full ones. See test/README.md. */
+/** Duration of long measurements: short by default, `GEARWAY_SOAK_SECONDS=60` for full length. See test/README.md. */
 export const SOAK_SECONDS = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 
 /** A spell of silence. A real client gives up after 12 s, so that no shorter one proves anything. */

@@ -75,7 +75,7 @@ export class Viewer implements AsyncDisposable {
     }
   }
 
-  /** Everything that was sent up to now: what stands before the answer to a ping. */
+  /** All messages sent so far: those before the answer to a ping. */
   async settled(): Promise<GatewayMessage[]> {
     this.socket.send(encodeMessage({ type: 'ping', id: 99 }));
     const messages: GatewayMessage[] = [];

@@ -13,7 +13,7 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 
-/** A web viewer without a browser: it takes every frame at once, and remembers only what it was sent with. */
+/** A web viewer without a browser: it acknowledges every frame immediately, and records only its message. */
 export class WebViewer implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #returned = new Map<number, (message: Returned) => void>();

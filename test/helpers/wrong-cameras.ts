@@ -1,4 +1,4 @@
-/** Cameras that get MJPEG over HTTP wrong: what they send, and which pictures a tolerant reader finds in it. */
+/** Cameras with faulty MJPEG over HTTP: their data, and the pictures that a tolerant reader finds in it. */
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { buildJpeg, createRandom, EOI, segment, SOI } from './jpeg-builder.ts';
@@ -16,7 +16,7 @@ async function progressive(): Promise<Buffer> {
     .toBuffer();
 }
 
-/** JPEGs of every structure; a COM segment with a number can be added behind SOI. */
+/** JPEGs of every structure; a COM segment with a number can be added after SOI. */
 const PICTURES: readonly { readonly jpeg: Buffer; readonly preview?: Buffer }[] = [
   { jpeg: buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random }) },
   {
@@ -97,7 +97,7 @@ function headerEnd(jpeg: Buffer): number {
 export interface WrongPart {
   readonly kind: 'jpeg' | 'torn' | 'text' | 'binary' | 'empty';
   readonly picture: number;
-  /** Where a torn picture breaks off: a fraction. */
+  /** Where a torn picture is truncated, as a fraction. */
   readonly cut: number;
   readonly padding: number;
   readonly length: 'right' | 'none' | 'short' | 'long' | 'huge' | 'zero' | 'negative' | 'words';
@@ -119,7 +119,7 @@ export interface WrongCamera {
   readonly nameless: string;
   readonly preamble: string;
   readonly parts: readonly WrongPart[];
-  /** Sizes of the pieces in which it arrives, again and again. */
+  /** Sizes of the chunks in which the data arrives, repeated in turn. */
   readonly pieces: readonly number[];
 }
 
@@ -172,21 +172,21 @@ export const wrongCameras: fc.Arbitrary<WrongCamera> = fc.record({
   }),
 }) as fc.Arbitrary<WrongCamera>;
 
-/** What a camera sends. */
+/** Data of a camera. */
 export interface Sent {
   /** The boundary in its Content-Type; null for none. */
   readonly boundary: string | null;
   readonly bytes: Buffer;
-  /** The whole JPEGs, and where each ends. */
+  /** The complete JPEGs, and where each ends. */
   readonly jpegs: readonly { readonly jpeg: Buffer; readonly end: number }[];
 }
 
-/** @returns null for a part that even a tolerant reader cannot tell from the next one. */
+/** @returns null for a part that even a tolerant reader cannot separate from the next one. */
 function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | null {
   const { jpeg, preview } = PICTURES[part.picture]!;
   const marked = Buffer.concat([SOI, segment(0xfe, ...Buffer.from(`picture ${number}`)), jpeg.subarray(2)]);
   const isSeparated = camera.separators === 'boundaries' || (camera.separators === 'all but the first' && number > 0);
-  // Within data, a boundary of one letter, or one that nothing has announced, is none unless it begins a line.
+  // Within data, a boundary of one letter, or an unannounced one, only counts at the beginning of a line.
   const isUnknown =
     camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
   const isMistakable = camera.ending === 'nothing' && (camera.boundary === 'a' || isUnknown);
@@ -196,7 +196,7 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
       return marked;
     case 'torn': {
       const begin = camera.separators === 'nothing' || isMistakable ? headerEnd(marked) : 3;
-      // Not even its EOI is whole.
+      // Truncated at the latest within its EOI.
       return marked.subarray(0, begin + Math.floor(part.cut * (marked.byteLength - 2 - begin)));
     }
     case 'text':
@@ -231,7 +231,7 @@ function lengthOf({ length }: WrongPart, bytes: number): string | null {
   }
 }
 
-/** Writes what a camera sends. */
+/** Encodes the data of a camera. */
 export function send(camera: WrongCamera): Sent {
   const { lineEnds, separators, nameless } = camera;
   const pieces: Buffer[] = [];
@@ -248,7 +248,7 @@ export function send(camera: WrongCamera): Sent {
   for (const [number, part] of camera.parts.entries()) {
     const body = bodyOf(part, number, camera);
     if (body === null || (separators === 'nothing' && part.kind !== 'jpeg' && part.kind !== 'torn')) continue;
-    // Nothing tells that a body of another kind has ended, except a boundary. Its length would have to be believed.
+    // Only a boundary ends a body of another kind: otherwise the reader would have to trust its length.
     const isHuge = part.length === 'huge' && part.kind !== 'jpeg' && part.kind !== 'torn';
     const length = isHuge ? null : lengthOf(part, body.byteLength);
     const hasBoundary = separators === 'boundaries' || (separators === 'all but the first' && number > 0);
@@ -275,7 +275,7 @@ export function send(camera: WrongCamera): Sent {
   return { boundary: announced, bytes: Buffer.concat(pieces), jpegs };
 }
 
-/** What arrives is cut here, besides at the end of each JPEG. */
+/** Splits the data into chunks of these sizes, and at the end of each JPEG. */
 export function* cut(
   { bytes, jpegs }: Sent,
   sizes: readonly number[],

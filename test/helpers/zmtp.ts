@@ -34,7 +34,7 @@ export function ready(socketType: string, identity: Uint8Array = Buffer.alloc(0)
   );
 }
 
-/** One part of a message; `more` when another follows. */
+/** One part of a message; `more` if another follows. */
 export function part(bytes: Uint8Array | string, more: boolean): Buffer {
   const body = Buffer.from(bytes);
   if (body.byteLength < 256) return Buffer.concat([Buffer.of(more ? 1 : 0, body.byteLength), body]);
@@ -49,17 +49,17 @@ export function message(...parts: (Uint8Array | string)[]): Buffer {
   return Buffer.concat(parts.map((bytes, index) => part(bytes, index < parts.length - 1)));
 }
 
-/** A TCP connection that sends bytes made by hand. What comes back is thrown away, but for its first bytes. */
+/** A TCP connection that sends given bytes. Received data is discarded, except its first bytes. */
 export class RawPeer implements Disposable {
   readonly #socket: Socket;
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when the connection has ended, from either side. */
   readonly closed: Promise<unknown>;
   #received = Buffer.alloc(0);
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.once('close', resolve));
-    // Strays are cut off with a reset.
+    // The gateway disconnects strays with a reset.
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => {
       if (this.#received.byteLength < 4096) this.#received = Buffer.concat([this.#received, chunk]);
@@ -73,7 +73,7 @@ export class RawPeer implements Disposable {
     return peer;
   }
 
-  /** Connects, and completes the handshake of a ZMTP socket. @returns null when it is refused. */
+  /** Connects, and completes the handshake of a ZMTP socket. @returns null if it is refused. */
   static async shake(port: number, socketType: string, minor: 0 | 1 = 1): Promise<RawPeer | null> {
     const peer = await RawPeer.connect(port);
     peer.write(greeting(minor));
@@ -83,18 +83,18 @@ export class RawPeer implements Disposable {
     return (await peer.receives(64 + 8)) ? peer : null;
   }
 
-  /** @returns whether it was written whole. */
+  /** @returns whether the kernel has accepted all bytes. */
   write(bytes: Uint8Array): boolean {
     return this.#socket.destroyed ? false : this.#socket.write(bytes);
   }
 
-  /** Resolves when the other end has read what was written, or has ended. */
+  /** Resolves when the peer has read the written bytes, or has ended. */
   async drained(): Promise<void> {
     if (this.#socket.writableNeedDrain && !this.#socket.destroyed)
       await Promise.race([this.closed, once(this.#socket, 'drain').catch(() => undefined)]);
   }
 
-  /** @returns false when the connection ends before so many bytes have come in all. */
+  /** @returns false if the connection ends before this number of bytes was received in total. */
   async receives(bytes: number): Promise<boolean> {
     while (this.#received.byteLength < bytes) {
       if (this.#socket.destroyed) return false;
@@ -103,12 +103,12 @@ export class RawPeer implements Disposable {
     return true;
   }
 
-  /** Ends the connection behind what was written. */
+  /** Ends the connection after the written bytes. */
   end(): void {
     this.#socket.end();
   }
 
-  /** Ends the connection as a program that was killed does. */
+  /** Ends the connection like a killed program. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }

@@ -36,7 +36,7 @@ function frame(payload: Uint8Array, { opcode = 2, isFinal = true, announced = pa
 }
 const HELLO = frame(encodeMessage({ type: 'hello' }));
 
-/** What a peer sends, and the text of the answer that it waits for; null where none comes. */
+/** Data that a peer sends, and the text of the answer that it waits for; null for no answer. */
 type Case = readonly [name: string, bytes: readonly (string | Uint8Array)[], answer: string | null];
 
 const CASES: readonly Case[] = [
@@ -181,7 +181,7 @@ const CASES: readonly Case[] = [
   ],
 ];
 
-/** Ways to end, each after `sent` (the bytes have left) or `answered` (something has come back). */
+/** Ways to end, each after `sent` (the bytes were written) or `answered` (a response has arrived). */
 type End = (peer: RawPeer, turn: () => Promise<unknown>) => Promise<void> | void;
 const ENDS: Readonly<Record<string, End>> = {
   close: (peer) => peer.close(),
@@ -206,7 +206,7 @@ interface Census {
    * Connections of the gateway's port by state: `01` is established, `08` CLOSE-WAIT (Linux, include/net/tcp_states.h).
    */
   readonly connections: readonly string[];
-  /** Without those that are held for viewers who have left. */
+  /** Without ports that are held for viewers that have left. */
   readonly portsTaken: number;
   readonly clients: readonly string[];
   readonly publisher: string;
@@ -273,7 +273,7 @@ describe.each([
       ...(tls ? ['--tls-cert', certFile, '--tls-key', keyFile] : []),
     );
     url = await gateway.url;
-    // What is made when it is first used: libraries, pictures, descriptors of the thread pool.
+    // Warm-up of everything that is created on first use: libraries, pictures, descriptors of the thread pool.
     for (let round = 0; round < 3; round += 1)
       await Promise.all(
         ['/streams/main/snapshot.png', '/streams/main/snapshot.jpg', '/gearway-worker.js.map', '/'].map(ask),

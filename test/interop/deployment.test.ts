@@ -78,7 +78,7 @@ describe('docs/deploy.md', () => {
     for (const page of ['deploy.md', 'scale-out.md', 'operations.md'])
       for (const [path] of (await readFile(join(ROOT, 'docs', page), 'utf8')).matchAll(/\bdeploy\/[\w/.-]*\w/g))
         await access(join(ROOT, path));
-    // What an unknown command would be.
+    // An example of an unknown command.
     const commands = exampleLines('deploy.md').flatMap((line) => line.split(' && ').map((each) => each.split(' ')[0]!));
     expect([...new Set(commands)].sort()).toEqual(['cd', 'chmod', 'cp', 'docker', 'openssl', 'systemd-analyze']);
     const [secret] = exampleLines('deploy.md').filter((line) => line.startsWith('openssl'));
@@ -138,7 +138,7 @@ describe('deploy/compose/cluster.yaml', { timeout: 60_000 }, () => {
     type Cluster = { members: unknown[] };
     expect((await getJson<Cluster>(`${compose.url}api/cluster`)).members).toHaveLength(3);
 
-    // The owner of a stream that nobody watches: another gateway runs its source then.
+    // The owner of a stream without viewers. Another gateway runs its source afterwards.
     const ownsDoor = async (name: string): Promise<boolean> => {
       const headers = { authorization: `Bearer ${Compose.token}` };
       const answer = await fetch(`http://${compose.address(name)}:8080/api/streams`, { headers });

@@ -34,13 +34,13 @@ describe('a folder of images', () => {
     await using client = new PythonPeer('client.py', { port, hash: true });
     await using viewer = await watchFiles(gateway);
     const seen = new Map<string, string>();
-    // The first round has begun before anybody watched.
+    // The first round began before there was a viewer.
     while (seen.size < written.length) {
       const { file, sha1 } = await nextFile(viewer);
       seen.set(file, sha1);
     }
     expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(written.map(({ name, sha1 }) => [name, sha1])));
-    // What NetGear decodes a JPEG to is its own affair.
+    // The pixels of JPEGs depend on NetGear's decoder.
     for (const { name, n, sha1 } of written.filter(({ name: file }) => !file.endsWith('.jpg'))) {
       expect(await client.waitFor<Written>('frame', (frame) => frame.n === n), name).toMatchObject({ sha1 });
     }
@@ -55,7 +55,7 @@ describe('a folder of images', () => {
         `directory:${folder}/gone?${option === '&watch=true' ? 'watch=true' : `fps=2${option}`}`,
       );
       if (option === '&onDemand=true') {
-        // It sleeps, and nobody has looked.
+        // The source sleeps: the folder has not been read.
         await using asleep = gateway;
         await using viewer = await watchFiles(asleep);
         expect(

@@ -18,8 +18,8 @@ const BLOCKS = [...DOCS.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, 
 }));
 
 /**
- * The programs and commands of docs/python-server.md and docs/python-clients.md, as they stand there but for the ports,
- * which others may have.
+ * The programs and commands of docs/python-server.md and docs/python-clients.md, with other ports, because those of the
+ * pages may be in use.
  */
 class Page implements AsyncDisposable {
   readonly #folder: string;

@@ -32,7 +32,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const sha1 = (data: Uint8Array): string => createHash('sha1').update(data).digest('hex');
 
-/** Where in a list that repeats itself frames stand; -1 for one that is not in it. */
+/** Positions of frames in a repeated list; -1 for one that is not in it. */
 function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): number[] {
   const known = list.map(sha1);
   return frames.map((frame) => known.indexOf(frame.sha1));
@@ -105,7 +105,7 @@ describe('a file', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(10);
     await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
-    // Relative, so that nothing stands before the name.
+    // A relative path, so that the name comes first.
     await using gateway = new Child(
       process.execPath,
       [fileURLToPath(new URL('dist/gateway/main.js', `file://${ROOT}`)), '--port', '0', '--source', `ffmpeg:${name}`],

@@ -8,7 +8,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** What the sender says of a picture, or a client of a frame. */
+/** Report of the sender about a picture, or of a client about a frame. */
 interface Sent {
   readonly n: number;
   readonly sha1: string;
@@ -17,7 +17,7 @@ interface Sent {
 
 const [WIDTH, HEIGHT] = [64, 48];
 
-/** The gray in the middle of a frame, however it came. */
+/** The gray value in the middle of a frame of any encoding. */
 async function middle({ encoding, payload }: FrameMessage): Promise<number> {
   const at = (HEIGHT / 2) * WIDTH + WIDTH / 2;
   if (encoding.kind === 'raw') return payload[at * 3] ?? -1;
@@ -74,7 +74,7 @@ describe('imagezmq', () => {
     const { counters, source } = await gateway.status();
     expect(counters.rejected).toBe(0);
     expect(source.kind).toBe('imagezmq');
-    // A publisher's first pictures go by before anybody has subscribed.
+    // The first pictures of a publisher are lost before the gateway has subscribed.
     if (publish) expect(counters.received).toBeGreaterThan(30);
     else expect(counters.received).toBe(90);
     expect(
@@ -105,7 +105,7 @@ describe('imagezmq', () => {
     );
     await using sender = new PythonPeer('imagezmq_sender.py', { port, publish, raw, numbered: true, frames, fps: 20 });
     const seen: string[] = [];
-    // Of a publisher's, the first go by before anybody has subscribed, and the last is what is sure to come.
+    // The first pictures of a publisher are lost before the gateway has subscribed; only the last one surely arrives.
     const hashes = (): Map<string, Sent> => new Map(sender.events<Sent>('sent').map((sent) => [sent.sha1, sent]));
     for (let last = -1; last < frames - 1;) {
       const frame = await viewer.until('frame');
@@ -198,7 +198,8 @@ describe('imagezmq', () => {
     async (signal) => {
       const [port = 0] = await freePorts(1);
       const gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
-      // Between two pictures: who waits for an answer when its hub goes waits for ever, which is imagezmq's own limit.
+      // Between two pictures: a sender that waits for an answer when its hub ends waits forever, a limitation of
+      // imagezmq.
       await using sender = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', frames: 60, pause_at: 30 });
       await sender.waitFor('paused');
       gateway.signal(signal);

@@ -153,7 +153,7 @@ describe('NetGearSender and a real client', () => {
     await using sender = new NetGearSender({ ...local, port: plain, pattern: 1, bidirectional_mode: true });
     await using jpegSender = new NetGearSender({ ...local, port: compressing, pattern: 1, bidirectional_mode: true });
     const last = async (to: NetGearSender): Promise<unknown> => {
-      // What the client has when the first frame arrives is nothing yet.
+      // The client has no return data yet when the first frame arrives.
       for (let n = 0; n < 100; n += 1) {
         const data = await to.send(jpegs[n]!.jpeg, { message: { n, t: Date.now() / 1000 } });
         if (data !== null) return data;

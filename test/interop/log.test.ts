@@ -7,7 +7,7 @@ import { jpegSized } from '../helpers/pictures.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Standard output and error lose their reader after the line that says where the gateway serves. */
+/** The reader of standard output and error ends after the line with the gateway's address. */
 const READER_GONE = `
 import subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -274,7 +274,7 @@ describe('gearway', () => {
     const { gateway, url } = await serve('--client', 'tcp://127.0.0.1:1');
     await using _ = gateway;
     const { hostname, port } = new URL(url);
-    // A viewer that reads nothing any more and never closes in turn, and a connection that says nothing.
+    // A viewer that stops reading and never closes, and a silent connection.
     const viewer = new WebSocket(`ws://${hostname}:${port}/streams/main/ws`, 'gearway.v1');
     viewer.on('error', () => undefined);
     await once(viewer, 'open');

@@ -28,7 +28,7 @@ describe('a server that misbehaves', () => {
       await server.waitFor('done', undefined, 90_000);
       const replies = server.events<{ to: string; text: string }>('reply');
       expect(replies).toHaveLength(18);
-      // Nothing is returned for what is no frame.
+      // No data is returned for a message that is not a frame.
       for (const { text } of replies.slice(1, -2))
         expect(JSON.parse(text)).toEqual({ port: String(source), return_type: 'NoneType', data: null });
       const status = await gateway.statusWhere(
@@ -73,7 +73,7 @@ describe('a viewer that misbehaves', () => {
     ]);
     expect({ after, code }).toEqual({ after: 'list 100 000 deep', code: 4000 });
     expect((await gateway.status()).counters).toMatchObject({ returnsRejected: 10 });
-    // What the server gets is as it was, and still comes.
+    // The server still gets the same data.
     const { frame } = await gateway.status();
     await gateway.statusWhere(
       '30 more frames',

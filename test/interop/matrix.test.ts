@@ -44,7 +44,7 @@ const FRAMES = 30;
 const HEIGHT = 121;
 const WIDTH = 401;
 
-/** Of the frames of a publisher, which drops what the network does not take at once, and is not waited for. */
+/** Minimum number of a publisher's frames: it drops frames that the network does not accept immediately. */
 const MOST = FRAMES / 2;
 
 /**
@@ -106,7 +106,7 @@ function returnsData({ pattern, bidirectional, multiclient }: Peer): boolean {
   return pattern !== 2 && (bidirectional || multiclient);
 }
 
-/** What a client shows its user again, after a pause, counts once. */
+/** A frame that a client gets again after a pause counts once. */
 function withoutRepeats(frames: readonly Received[]): Received[] {
   return frames.filter(({ n }, index) => n !== frames[index - 1]?.n);
 }

@@ -64,7 +64,7 @@ describe('GET /metrics with real peers', () => {
       numbers(),
     );
     const { repeats } = await client.waitFor<ClientReport>('progress', ({ last }) => last === sent - 1);
-    // The last frame may have been repeated since.
+    // The last frame may have been repeated in the meantime.
     const repeated = readSamples(await scrape(gateway)).get(
       `gearway_client_frames_repeated_total{stream="main",kind="native",port="${native}"}`,
     );

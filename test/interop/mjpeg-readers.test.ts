@@ -18,7 +18,7 @@ describe('programs that read MJPEG', () => {
   let proxy: ReverseProxy;
   let proxied: string;
   beforeAll(async () => {
-    // Without --insecure, what comes through a proxy needs a token.
+    // Without --insecure, requests through a proxy need a token.
     gateway = await GatewayProcess.start('--source', `test-pattern:?size=320x240&fps=${FPS}`, '--insecure');
     const [port] = (await freePorts(1)) as [number];
     const config = `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:8080; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; } }`;

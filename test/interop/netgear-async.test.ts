@@ -30,7 +30,7 @@ describe('a NetGear_Async server', () => {
     expect(counters.rejected).toBe(0);
     if (pattern === 2) expect(counters.received).toBeGreaterThan(60);
     else expect(counters.received).toBe(90);
-    // It waits for the answer to its termination.
+    // The server waits for the answer to its termination.
     expect(await server.exited).toBe(0);
   });
 
@@ -66,7 +66,7 @@ describe('a NetGear_Async server', () => {
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
-    await gateway.statusWhere('a client that is there', ({ clients }) =>
+    await gateway.statusWhere('a connected client', ({ clients }) =>
       clients.some(({ kind, state }) => kind === 'native' && state === 'live'),
     );
     await using server = new PythonPeer('async_server.py', { port, pattern, numbered: true, frames: 60 });
@@ -111,7 +111,7 @@ describe('a NetGear_Async server', () => {
         text === "{'x': 2.0, 'n': 2, 'big': 18446744073709551615, 't': 1769860800.25, 'list': [None, True, 'é']}",
     );
     expect(await viewer.until('frame')).toMatchObject({ capturedAtUs: 1_769_860_800_250_000, message: { x: 2, n: 2 } });
-    // VidGear has lists as tuples.
+    // VidGear converts lists to tuples.
     await server.waitFor(
       'returned',
       ({ text }: { text?: string }) => text === `{'6000': None, '${native}': (1.5, 'é', None)}`,
@@ -155,14 +155,14 @@ describe('a NetGear_Async server', () => {
     request.connect(`tcp://127.0.0.1:${port}`);
     for (const parts of [['no MessagePack'], [Buffer.from('80', 'hex'), 'x'], ['a', 'b', 'c']]) {
       await request.send(parts);
-      // As a server in bidirectional mode reads it; one without takes anything.
+      // The answer that a server in bidirectional mode expects; other servers accept anything.
       expect(String((await request.receive())[0])).toContain('NoneType');
     }
     request.close();
     expect((await gateway.status()).counters).toMatchObject({ received: 0, rejected: 3 });
     await using server = new PythonPeer('async_server.py', { port, pattern: 2, frames: 3000 });
     await server.waitFor('ready');
-    const { source } = await gateway.statusWhere('a word of it', ({ source: { state } }) =>
+    const { source } = await gateway.statusWhere('the reason', ({ source: { state } }) =>
       state.includes('socket type'),
     );
     expect(source.state).toBe(

@@ -20,7 +20,7 @@ async function runLine(line: string, gateway: GatewayProcess): Promise<string> {
   return stdout;
 }
 
-/** What the example lines of docs/operations.md print, in order, besides the one that starts a gateway. */
+/** Output of the example commands in docs/operations.md, in order, except the one that starts a gateway. */
 const PRINTED: readonly RegExp[] = [
   /^\{"status":"ok"\}$/,
   /^\{"status":"ready","streams":1\}$/,

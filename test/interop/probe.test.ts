@@ -73,7 +73,7 @@ describe.concurrent('gearway probe, of a client', () => {
         answers,
       ),
     );
-    // It was not told to end, and serves whoever comes next.
+    // It got no termination, and serves the next server.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
   });

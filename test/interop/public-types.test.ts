@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
-/** What the compiler finds wrong in a project; nothing when all is well. */
+/** Errors of the compiler for a project; empty if there are none. */
 async function complaints(project: string): Promise<string> {
   return promisify(execFile)(process.execPath, [TSC, '-p', project]).then(
     ({ stdout }) => stdout,
@@ -78,33 +78,30 @@ document.body.append(publisher, document.querySelector('gearway-publisher')!);
 `;
 
 describe('the types of the elements', { timeout: 60_000 }, () => {
-  it.each(['bundler', 'nodenext'])(
-    'work without other packages, resolved as %s does',
-    async (resolution) => {
-      const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
-      const installed = join(folder, 'node_modules/gearway');
-      await mkdir(installed, { recursive: true });
-      await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
-      await cp(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true });
-      await writeFile(join(folder, 'viewer.mts'), VIEWER);
-      await writeFile(join(folder, 'publisher.mts'), PUBLISHER);
-      const compilerOptions = {
-        target: 'ES2022',
-        lib: ['ES2023', 'DOM', 'DOM.Iterable'],
-        module: resolution === 'bundler' ? 'ESNext' : 'NodeNext',
-        moduleResolution: resolution,
-        strict: true,
-        noEmit: true,
-        types: [],
-      };
-      await writeFile(
-        join(folder, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions, files: ['viewer.mts', 'publisher.mts'] }),
-      );
-      expect(await complaints(folder)).toBe('');
-      await rm(folder, { recursive: true });
-    },
-  );
+  it.each(['bundler', 'nodenext'])('work without other packages, resolved as %s does', async (resolution) => {
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
+    const installed = join(folder, 'node_modules/gearway');
+    await mkdir(installed, { recursive: true });
+    await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
+    await cp(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true });
+    await writeFile(join(folder, 'viewer.mts'), VIEWER);
+    await writeFile(join(folder, 'publisher.mts'), PUBLISHER);
+    const compilerOptions = {
+      target: 'ES2022',
+      lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+      module: resolution === 'bundler' ? 'ESNext' : 'NodeNext',
+      moduleResolution: resolution,
+      strict: true,
+      noEmit: true,
+      types: [],
+    };
+    await writeFile(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['viewer.mts', 'publisher.mts'] }),
+    );
+    expect(await complaints(folder)).toBe('');
+    await rm(folder, { recursive: true });
+  });
 
   it('serve the React example', async () => {
     expect(await complaints(join(ROOT, 'examples/react'))).toBe('');

@@ -67,7 +67,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     await returned(server, port, /^float32 \[2, 2\] /);
     await viewer.return({ kind: 'jpeg', data: JPEG });
     await returned(server, port, /^uint8 \[\d+, \d+, 3\] /);
-    // What only pretends to be an array is left as it came, and the server goes on.
+    // A malformed array is returned unchanged, and the server continues.
     await viewer.return({ kind: 'value', value: { $ndarray: { dtype: 'O', shape: [1], data: 'AAAAAAAAAAA=' } } });
     await returned(server, port, "{'$ndarray': {'dtype': 'O', 'shape': [1], 'data': 'AAAAAAAAAAA='}}");
     await viewer.return({ kind: 'value', value: 'still there' });

@@ -38,7 +38,7 @@ const lying = await Promise.all(
   ORIENTATIONS.map(async (orientation) => oriented(await encodeJpeg(storedPicture(orientation, SIZE)), orientation)),
 );
 
-/** How far a JPEG's corners are from those of the upright picture. */
+/** Difference between the corners of a JPEG and those of the upright picture. */
 async function errorOf(jpeg: Uint8Array): Promise<number> {
   const { data, info } = await sharp(jpeg).raw().toBuffer({ resolveWithObject: true });
   return cornerError(data, { ...info, isRgb: true });

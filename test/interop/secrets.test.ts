@@ -92,7 +92,7 @@ describe('a password in a source', () => {
     return gateway;
   }
 
-  /** All that a gateway says about its streams. */
+  /** All texts of a gateway about its streams. */
   async function textsOf(gateway: Gateway): Promise<string> {
     const { url } = await gateway.listen();
     const texts: string[] = [
@@ -131,7 +131,7 @@ describe('a password in a source', () => {
         const texts = await textsOf(gateway);
         for (const line of [...texts.split('\n'), ...log.splice(0), ...painted.splice(0)])
           expect(line).not.toMatch(SECRET);
-        // What is left can be understood.
+        // The rest is still readable.
         expect(texts).toMatch(/127\.0\.0\.1:9/);
       }
     },

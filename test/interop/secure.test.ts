@@ -12,7 +12,7 @@ interface Received {
 
 const PATTERNS = [0, 1, 2] as const;
 
-/** Pictures that no card and no opener looks like. */
+/** Pictures that differ from placeholders and opening frames. */
 const SOURCE = 'test-pattern:?size=400x120&fps=20';
 const HEIGHT = 120;
 
@@ -26,10 +26,10 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gearway-secure-'));
   await using made = new PythonPeer('make_keys.py', { folders: [folder('ours'), folder('others')] });
   await made.waitFor('done');
-  // Ours, but for the key of the one who binds.
+  // Our keys, except the key of the side that binds.
   await cp(folder('ours'), folder('wrong server key'), { recursive: true });
   await cp(file('others', 'public_keys/server.key'), file('wrong server key', 'public_keys/server.key'));
-  // A key that nobody has listed, and the right one of the one who binds.
+  // An unlisted key, and the right key of the side that binds.
   await cp(folder('others'), folder('unknown key'), { recursive: true });
   await cp(file('ours', 'public_keys/server.key'), file('unknown key', 'public_keys/server.key'));
   for (const half of ['public_keys', 'private_keys']) {
@@ -198,7 +198,7 @@ describe('a real client in secure mode', () => {
 });
 
 describe('a real server in secure mode', () => {
-  // Where only one end uses secure mode, each hangs up on the other: when the server is first, it is not known why.
+  // If only one side uses secure mode, each disconnects the other. If the server is first, the reason is unknown.
   const PLAIN =
     /^listening; (?:a server was refused: it does not use secure mode|a connection was closed during the handshake: a server without secure mode, or a port scan)$/;
   const SECURE =

@@ -84,7 +84,7 @@ describe('deploy/systemd/gearway.service', () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-systemd-'));
     try {
       const unit = join(folder, 'gearway.service');
-      // The program that systemd looks for is this Node.js.
+      // The program in the unit is replaced by this Node.js.
       await writeFile(
         unit,
         (await readFile(UNIT, 'utf8')).replace('/usr/bin/node', process.execPath).replace(/^Documentation=.*\n/m, ''),

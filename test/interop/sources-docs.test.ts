@@ -23,13 +23,12 @@ const LINES = [
 ];
 
 /**
- * What becomes of a line here, where there is no camera and no network. A picture that does not change is stale after a
- * while.
+ * Expected result of a command on a machine without cameras and network. A picture that does not change becomes stale.
  */
 const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 'failing'])[] = [
   [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.|list\.)|directory:|image:)/, 'live'],
   [/^(?:netgear:|netgear-async:|imagezmq:|push:)/, 'waiting'],
-  // A device that is not there, an address at which nobody is: said in words, and tried again.
+  // A missing device, or an address without a listener: reported, and retried.
   [/^(?:ffmpeg|mjpeg):/, 'failing'],
 ];
 
@@ -61,7 +60,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'list.m3u'), '#EXTM3U\nvideo.mp4\n');
   writeFileSync(join(folder, 'list.ffconcat'), 'ffconcat version 1.0\nfile video.mp4\n');
   execFileSync('mkfifo', [join(folder, 'video.pipe')]);
-  // Waits until somebody reads.
+  // Waits until there is a reader.
   writer = new Child(
     'ffmpeg',
     [

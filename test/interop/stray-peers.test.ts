@@ -11,7 +11,7 @@ import { NetGearReceiver, NetGearSender } from '../../gateway/netgear/index.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { command, greeting, message, part, RawPeer, ready } from '../helpers/zmtp.ts';
 
-// While a real sender keeps sending to each kind of bound socket, strays come to its port. Each of them is followed by
+// While a real sender keeps sending to each kind of bound socket, strays connect to its port. Each is followed by
 // frames of the sender on every stream. An unhandled rejection fails the run.
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -34,7 +34,7 @@ const HTTP = Buffer.from(
 );
 const NOISE = Buffer.from(Array.from({ length: 2048 }, (_, index) => (index * 7919 + (index >> 3) * 104_729) & 0xff));
 
-/** What does not speak ZMTP 3. Bytes, with their name. */
+/** Bytes of peers that do not speak ZMTP 3, with their name. */
 const FOREIGN: readonly (readonly [string, Uint8Array])[] = [
   ['nine bytes of ZMTP 1', hex('01 00 06 00 68656c6c6f')],
   ['ZMTP 1 with a delimiter', hex('01 00 01 01 06 00 68656c6c6f')],
@@ -86,7 +86,7 @@ const TYPES = [
   'STREAM',
 ];
 
-/** What a peer may send after its handshake. */
+/** Data that a peer may send after its handshake. */
 const MESSAGES: readonly (readonly [string, Uint8Array])[] = [
   ['an empty part', message('')],
   ['one part', message('hello')],
@@ -122,7 +122,7 @@ const MESSAGES: readonly (readonly [string, Uint8Array])[] = [
 /** A source with its sender, which sends until it is disposed of. */
 interface Target {
   readonly name: string;
-  /** Where strays come to. */
+  /** Ports to which strays connect. */
   readonly port: number;
   readonly stop: () => Promise<void>;
 }
@@ -137,7 +137,7 @@ function sending(name: string, port: number, send: () => Promise<unknown>, close
   let isStopped = false;
   const loop = (async (): Promise<void> => {
     while (!isStopped) {
-      // A time-out of the overloaded machine is no failure here: frames are asked for below.
+      // A timeout on the overloaded machine is not a failure: frames are required below.
       await send().catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -306,7 +306,8 @@ describe('a stray connection', () => {
 
   it('is reported in the status, by kind', async () => {
     const [target] = targets.filter(({ name }) => name === 'reply');
-    // The status names the last refusal, and one of a test before may come late: each stray comes until it is named.
+    // The status shows the last refusal, which may be a late one of an earlier test: each stray repeats until it is
+    // shown.
     const named = (fits: RegExp, act: () => Promise<unknown>): Promise<void> =>
       vi.waitFor(async () => {
         await act();
@@ -376,7 +377,7 @@ describe('a ZMTP peer', () => {
     'of type %s leaves all streams running, whatever it sends',
     async (type) => {
       for (const minor of [0, 1] as const) {
-        // All messages at once, and some of them alone: each may end the connection.
+        // All messages together, and some of them alone, because each may end the connection.
         const peers = await Promise.all(
           targets
             .filter(({ name }) => name !== 'pair')
@@ -502,7 +503,7 @@ describe('a ZMTP peer', () => {
     await vi.waitFor(() => expect(state('reply')).toMatch(/a termination was ignored/));
     expect(gateway.streams.get('reply')!.status().state).toBe('live');
     await nextFrames();
-    // The library's receiver ends with its server, and with nobody else.
+    // The library's receiver ends only with its server.
     using other = await RawPeer.shake(targets.find(({ name }) => name === 'library 0')!.port, 'DEALER');
     other!.write(message('', '{"terminate_flag": true}'));
     await vi.waitFor(() => expect(state('library 0')).toMatch(/a termination was ignored/));
@@ -535,7 +536,7 @@ describe('a ZMTP peer', () => {
       isOver = true;
       end();
       await Promise.all(flooding);
-      // With its queue full, and by a reset: with ZMTP heartbeats libzmq would abort within half a second.
+      // With a full queue, and by a reset: with ZMTP heartbeats, libzmq would abort within half a second.
       for (const peer of peers) peer.reset();
       const resetAtMs = performance.now();
       do await nextFrames();
@@ -546,7 +547,7 @@ describe('a ZMTP peer', () => {
 });
 
 describe('a hostile program at the address of a client', () => {
-  /** A TCP server that answers each connection with bytes of its own. @returns its port. */
+  /** A TCP server that answers each connection with given bytes. @returns its port. */
   async function listen(answer: Uint8Array): Promise<{ readonly port: number; close(): Promise<void> }> {
     const server = createServer((socket) => {
       socket.on('error', () => undefined).resume();
@@ -625,7 +626,7 @@ describe('a hostile program at the address of a client', () => {
       request_timeout: 2,
     });
     for (let count = 0; count < 5; count += 1) {
-      // Each is refused or taken for what it is; none may end the program.
+      // Each is refused or recognized; none may end the process.
       await answered.send(FRAME).catch((error: unknown) => expect(error).toMatchObject({ name: 'GearwayError' }));
       await flooded.send(FRAME).catch((error: unknown) => expect(error).toMatchObject({ name: 'GearwayError' }));
       await nextFrames();

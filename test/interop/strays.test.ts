@@ -7,7 +7,7 @@ import { greeting, message, RawPeer } from '../helpers/zmtp.ts';
 
 const HTTP = Buffer.from(`GET / HTTP/1.1\r\nHost: 127.0.0.1:5555\r\nUser-Agent: ${'Mozilla/5.0 '.repeat(20)}\r\n\r\n`);
 
-/** What strays send, all of them again and again until the server has sent all its frames. */
+/** Data of strays, which are repeated until the server has sent all its frames. */
 const STRAYS: readonly ((port: number) => Promise<void>)[] = [
   async (port) => {
     using peer = await RawPeer.connect(port);
@@ -23,7 +23,7 @@ const STRAYS: readonly ((port: number) => Promise<void>)[] = [
   async (port) => {
     using _peer = await RawPeer.shake(port, 'PUSH');
   },
-  // Floods: what is no request, and what is one and no frame. Then cut off with a full queue.
+  // Floods: messages that are not requests, and requests that are not frames. Then disconnected with a full queue.
   ...[message('hello'), message('a', 'b', 'c'), message('', 'hello'), message('', '{"terminate_flag": true}')].map(
     (bytes) => async (port: number) => {
       const peer = await RawPeer.shake(port, 'DEALER');
@@ -72,7 +72,7 @@ describe('a real server and a real client, while strays connect to the port of t
       (await gateway.statusWhere('the client has had frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0))
         .clients[0]?.rejected,
     ).toBe(0);
-    // A line per 10 s, whatever thousands of strays come.
+    // One line per 10 s, despite thousands of strays.
     expect(
       gateway.stderr.all.filter((line) => line.includes('refused') || line.includes('rejected')).length,
     ).toBeLessThan(60);

@@ -10,7 +10,7 @@ import { type FamilyMember, ProcessFamily } from '../helpers/process-family.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A source with a program of its own, which must end too. */
+/** A source with a child process, which must end too. */
 const OPTIONS = ['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=5'];
 
 const GATEWAY = [process.execPath, 'dist/gateway/main.js', ...OPTIONS] as const;
@@ -135,7 +135,7 @@ describe('a container, where the gateway is process 1', () => {
 });
 
 describe('a terminal', () => {
-  /** Runs the gateway on a terminal of its own, which reads `stdin` and closes when that ends. */
+  /** Runs the gateway on a separate terminal, which reads `stdin` and closes when that ends. */
   const onTerminal = (): Promise<Running> => start('python3', '-c', TERMINAL, ...GATEWAY);
 
   it('leaves nothing running when it is closed', async () => {

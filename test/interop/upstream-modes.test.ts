@@ -64,7 +64,7 @@ describe('a server in multi-clients mode', () => {
     });
     await server.waitFor('done');
     const { received } = (await gateway.statusWhere('frames', ({ counters }) => counters.received > 60)).counters;
-    // A publisher's first ones find nobody yet; none comes twice.
+    // The first frames of a publisher have no receiver yet; no frame arrives twice.
     expect(received).toBeLessThanOrEqual(120);
   });
 });

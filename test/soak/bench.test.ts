@@ -9,7 +9,7 @@ import type { Report } from '../bench/report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-// It runs, and measures something: whether a target is met says nobody on a machine that others use.
+// It runs and measures. On a shared machine, it cannot be checked whether targets are met.
 describe('npm run bench', () => {
   it.each(BENCHES.map(({ name }) => name))('%s', async (name) => {
     const { stdout } = await promisify(execFile)(

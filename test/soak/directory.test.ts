@@ -67,7 +67,7 @@ describe('a folder that is watched', () => {
       const unknown = seen.filter(({ file, sha1 }) => !known.has(`${file} ${sha1}`));
       expect(unknown).toEqual([]);
       expect(seen.length).toBeGreaterThan(50);
-      // None comes twice, but for the file that is always written again with one of fifty pictures.
+      // No picture arrives twice, except in the file that is repeatedly rewritten with one of fifty pictures.
       const once = seen.filter(({ file }) => !file.startsWith('latest')).map(({ file }) => file);
       expect(new Set(once).size).toBe(once.length);
       expect((await gateway.status()).counters.rejected).toBe(0);

@@ -17,7 +17,7 @@ import { Viewer } from '../helpers/viewer.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COMMAND = 'dist/gateway/main.js';
 
-/** What docs/command-line.md promises. */
+/** As documented in docs/command-line.md. */
 const LIMIT_MS = 2000;
 
 function temporaryFolder(): { readonly path: string } & Disposable {
@@ -40,8 +40,8 @@ async function end(gateway: Child, signal: NodeJS.Signals): Promise<{ ms: number
 }
 
 /**
- * A gateway in which three of the four threads of libuv's pool are blocked for good, as by a file system that does not
- * answer.
+ * A gateway in which three of the four threads of libuv's pool are blocked permanently, as by a file system that does
+ * not respond.
  */
 async function serveBlocked(folder: string): Promise<Child> {
   // Nobody writes to the FIFO: opening it waits forever.
@@ -95,7 +95,7 @@ describe('the end of the gateway', () => {
   it('comes within 2 s and with status 0, whatever is connected', async () => {
     await inASpell(
       async () => {
-        // A client that has stopped: its address accepts connections and says nothing.
+        // A suspended client: its address accepts connections, and sends nothing.
         await using stopped = new Child(process.execPath, [
           '-e',
           "require('node:net').createServer(() => {}).listen(0, '127.0.0.1', function () { console.log(this.address().port); })",
@@ -202,7 +202,7 @@ describe('the start of the gateway', () => {
     await using viewer = await Viewer.connect(url);
     await viewer.hello();
     const peers = await Promise.all(Array.from({ length: 200 }, () => RawPeer.connect(url)));
-    // Some were refused; the viewer goes on.
+    // Some were refused; the viewer continues.
     await expect.poll(() => peers.filter(({ hasEnded }) => hasEnded).length, { timeout: 10_000 }).toBeGreaterThan(100);
     const { sequence } = await viewer.until('frame');
     viewer.ack(sequence);

@@ -127,7 +127,7 @@ describe('native clients', () => {
     }
     const status = await gateway.status();
     expect(reasonOf(a)(status)).toMatch(/^reads (?:10|9\.\d) fps; limited to [89]\.\d fps to stay current$/);
-    // Who is told the rate before never has a queue.
+    // With the rate set in advance, there is never a queue.
     expect(latest(limited).age).toBeLessThanOrEqual(1);
     expect(status.clients.find(({ port }) => port === b)?.framesPerSecond).toBeCloseTo(5, 0);
     expect(server.isRunning).toBe(true);

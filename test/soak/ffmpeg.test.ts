@@ -12,13 +12,13 @@ import { RtspCamera } from '../helpers/rtsp-camera.ts';
 
 const sha1 = (data: Uint8Array): string => createHash('sha1').update(data).digest('hex');
 
-/** Frames a second, over all that came. */
+/** Frames per second, over all received frames. */
 function rateOf(frames: readonly RecordedFrame[]): number {
   const [first, last] = [frames[0]!, frames.at(-1)!];
   return ((last.sequence - first.sequence) * 1000) / (last.atMs - first.atMs);
 }
 
-/** Where in a list that repeats itself frames stand; -1 for one that is not in it. */
+/** Positions of frames in a repeated list; -1 for one that is not in it. */
 function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): number[] {
   const known = list.map(sha1);
   return frames.map((frame) => known.indexOf(frame.sha1));
@@ -51,7 +51,7 @@ describe('a file', () => {
     );
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('a.mp4')}?loop=true`);
     await using viewer = await FrameRecorder.open(await gateway.url);
-    // The first ones come as fast as FFmpeg can.
+    // The first frames arrive as fast as FFmpeg can send them.
     await viewer.take(60);
     await inASpell(
       async () => {

@@ -34,7 +34,7 @@ describe('JPEGs that take long to decode', () => {
     const attackers = await Promise.all(
       Array.from({ length: 6 }, async () => all.use(await WebViewer.open(`${url}/streams/main`))),
     );
-    // What a busy machine does to it without any attack
+    // Baseline of the busy machine without an attack
     const quietFrom = recorder.frames.length;
     await delay(1000 * SECONDS);
     const quietMs = longestGap(quietFrom);
@@ -42,7 +42,7 @@ describe('JPEGs that take long to decode', () => {
     const endsAtMs = performance.now() + 1000 * SECONDS;
     let isOver = false;
     const attacks = attackers.map(async (viewer) => {
-      // Refused or not: the next one follows at once. The last ones are answered by nobody.
+      // Whether refused or not, the next one follows immediately. The last ones are not answered.
       while (!isOver)
         await Promise.all([
           Promise.race([viewer.return({ kind: 'jpeg', data }).catch(() => undefined), delay(1000)]),

@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The numbers in the messages, in the order in which they came. */
+/** The numbers in the messages, in order of arrival. */
 const numbersOf = (viewer: WebViewer): unknown[] => viewer.messages.map((message) => (message as { n: number }).n);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_none, index) => index);
 

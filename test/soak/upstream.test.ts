@@ -75,7 +75,7 @@ describe('a real NetGear server as the source', () => {
       }
       const returned = server.events<Returned>('returned').map(({ data }) => data);
       if (bidirectional) {
-        // The float comes back as a float, the array of any JSON type as it was.
+        // The float is returned as a float, the list of all JSON types unchanged.
         expect(returned.at(-1)).toEqual({ [a]: { from: 'a', list: [1, 2.5, null, 'é'] }, [b]: 'Hi' });
       }
     },

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What the files of a folder may import of the project; a folder stands for itself always. See ARCHITECTURE.md. */
+/** Project folders that the files of a folder may import, besides the folder itself. See ARCHITECTURE.md. */
 const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
   ['shared/', []],
   ['gateway/process/', ['shared/', 'gateway/sources/redactor.ts']],
@@ -157,7 +157,7 @@ function violations(path: string, source: string): string[] {
   });
 }
 
-/** Whether code uses the global, whatever comments and texts say. */
+/** Whether code uses the global, ignoring comments and strings. */
 function touchesProcess(source: string): boolean {
   const code = source.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
   return /\bprocess\s*(?:\??\.\s*\w|\[)|=\s*process\b|globalThis\W+process\b/.test(code);
@@ -173,9 +173,9 @@ function unhandledWork(source: string): string[] {
 }
 
 /**
- * Templates that cannot mean what they say: those without an expression, which have lost it or need none (`nothing came
- * for -e s` was to name a number of seconds), and those with an expression such as `${a?.b}`, which prints `undefined`.
- * Texts of several lines, and with quotes of both kinds in them, need a template.
+ * Faulty templates: those without an expression, which have lost it or need none (`nothing came for -e s` was meant to
+ * contain a number of seconds), and those with an expression such as `${a?.b}`, which prints `undefined`. Texts of
+ * several lines, and texts with both kinds of quotes, need a template.
  */
 function brokenTemplates(path: string, source: string): string[] {
   const found: string[] = [];
@@ -236,7 +236,7 @@ describe('background work', () => {
 });
 
 /**
- * Groups of files that import each other, directly or not, type imports included (Tarjan's algorithm); empty when there
+ * Groups of files that import each other, directly or not, type imports included (Tarjan's algorithm); empty if there
  * are none.
  */
 function importCycles(targets: ReadonlyMap<string, readonly string[]>): string[][] {

@@ -26,7 +26,7 @@ const CODE = ['gateway', 'shared', 'web', 'test', 'examples', 'scripts'].flatMap
   filesIn(folder, /\.(?:[cm]?[jt]sx?|py|sh|html|vue)$/),
 );
 
-/** The text of a page without its code, in which brackets and hashes are no links and headings. */
+/** The text of a page without its code, in which brackets and hashes are not links and headings. */
 const prose = (page: string): string =>
   page
     .replaceAll(/^```[\s\S]*?^```$/gm, '')

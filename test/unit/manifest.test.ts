@@ -16,7 +16,7 @@ interface Item {
 type Kind = 'members' | 'attributes' | 'events' | 'slots' | 'cssParts' | 'cssProperties' | 'cssStates';
 type Declaration = { readonly tagName?: string } & { readonly [kind in Kind]: readonly Item[] };
 
-/** What `npm run manifest` writes of the sources as they are now. */
+/** Output of `npm run manifest` for the current sources. */
 function analyse(): readonly Declaration[] {
   mkdirSync(ARTIFACTS, { recursive: true });
   const folder = mkdtempSync(join(ARTIFACTS, 'manifest-'));
@@ -44,23 +44,23 @@ const unique = (found: Iterable<string | undefined>): string[] =>
   [...new Set(found)].filter((name) => name !== undefined).sort();
 const groups = (text: string, pattern: RegExp): string[] => unique([...text.matchAll(pattern)].map(([, name]) => name));
 
-/** The files of a folder, not of those in it. */
+/** The files of a folder, without its subfolders. */
 const filesOf = (path: string): readonly string[] =>
   readdirSync(join(ROOT, path))
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${path}/${name}`);
 
 /**
- * An element: where it is written, with all that is drawn in it, and described. The pages have folders of their own.
+ * An element, with the files that contain its code, its events and its templates.
  */
 interface Subject {
   readonly tag: string;
   readonly element: string;
   readonly events: string;
   readonly drawn: readonly string[];
-  /** Where its states are declared. */
+  /** File with the declaration of its states. */
   readonly messages: string;
-  /** The close codes that never refuse it. */
+  /** Close codes with which it is never refused. */
   readonly foreignCodes: readonly string[];
   /** First word of its headings in docs/element.md. */
   readonly heading: string;
@@ -80,7 +80,7 @@ const SUBJECTS: readonly Subject[] = [
     tag: 'gearway-publisher',
     element: 'web/publisher/gearway-publisher.ts',
     events: 'web/publisher/publisher-events.ts',
-    // It begins with the viewer's styles.
+    // It includes the viewer's styles.
     drawn: [...filesOf('web/publisher'), ...filesOf('web/publisher/ui'), 'web/viewer/ui/viewer-styles.ts'],
     messages: 'web/publisher/publisher-messages.ts',
     foreignCodes: ['4002', '4004', '4009'],
@@ -209,7 +209,7 @@ describe('docs/element.md', () => {
 });
 
 describe('docs/element.md and docs/phone-as-a-camera.md', () => {
-  /** The first column of a page's table whose head begins with these words. */
+  /** The first column of the table of a page whose first heading is `head`. */
   const column = (page: string, head: string): string[] =>
     groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
 

@@ -10,7 +10,7 @@ import { PythonPeer } from '../../helpers/peers.ts';
 import { difference, JPEG_MEAN, mjpegPicture } from '../picture-checks.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
-/** What NumPy computes of one array. */
+/** NumPy's results for one array. */
 interface Expected {
   readonly case: string;
   readonly shape: readonly number[];

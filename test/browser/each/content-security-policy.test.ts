@@ -9,7 +9,7 @@ import { ViewerPage } from '../viewer-page.ts';
 
 const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 
-// What docs/embedding.md says of Content-Security-Policy.
+// The Content-Security-Policy of docs/embedding.md.
 describe('a page with a policy', () => {
   let browser: Browser;
   beforeAll(async () => {

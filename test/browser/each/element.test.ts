@@ -353,7 +353,7 @@ describe('the element', () => {
       const violated: string[] = [];
       Object.assign(globalThis, { violated });
       document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-        // A browser asks for one by itself.
+        // Browsers request it automatically.
         if (!blockedURI.endsWith('/favicon.ico')) violated.push(`${violatedDirective} ${blockedURI}`);
       });
     });
@@ -390,7 +390,7 @@ describe('the element', () => {
       frame.remove();
       return Object.getOwnPropertyNames(globalThis).filter((key) => !pristine.has(key));
     });
-    // What Lit, the page and the test's driver leave.
+    // Globals of Lit, the page and the test driver.
     expect(added.filter((key) => !/^(?:lit[A-Z]\w+|reactiveElementVersions|\d+|__|puppeteer|cdc_)/.test(key))).toEqual(
       [],
     );
@@ -406,7 +406,7 @@ describe('the element', () => {
       await opened;
       return performance.now() - startMs;
     });
-    // Firefox waits by itself before it tries an address again that has just failed.
+    // Firefox delays further connections to an address that has just failed.
     expect(tookMs).toBeLessThan(TESTED_BROWSER === 'firefox' ? 2000 : 300);
     expect(again.stream.clients).toHaveLength(1);
   });

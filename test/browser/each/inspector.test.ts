@@ -7,7 +7,7 @@ import { ViewerPage } from '../viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [97, 61];
 
-/** A value that tells its pixel; some are missing. */
+/** A value that identifies its pixel; some are missing. */
 const valueAt = (x: number, y: number): number => ((x * 31 + y * 57) % 11 === 0 ? 0 : 500 + x * 40 + y);
 
 const depth = (): Uint8Array => {
@@ -107,7 +107,7 @@ describe('inspector', () => {
             values[0] !== valueAt(x, y) || isNoData !== (valueAt(x, y) === 0) || !isBack,
         ),
       ).toEqual([]);
-      // Many different pixels, not the same one again and again.
+      // Many different pixels, not always the same one.
       expect(new Set(found.map(({ x, y }) => y * WIDTH + x)).size).toBeGreaterThan(200);
     },
   );

@@ -68,12 +68,12 @@ describe('ports of viewers', () => {
     const response = await fetch(`${await gateway.url}/api/events`);
     const reader = response.body!.getReader();
     let events = '';
-    // What has happened comes at once; the last of it is the second tab's arrival.
+    // Past events arrive immediately; the last one is the connection of the second tab.
     while (!/event: take-over[\s\S]*event: connect\ndata: .*\n\n/.test(events))
       events += new TextDecoder().decode((await reader.read()).value);
     await reader.cancel();
     expect(events.match(/event: take-over/g)).toHaveLength(1);
-    // "Try again" is for a port of its own.
+    // "Try again" requests another port.
     await first.page.evaluate(() =>
       document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLButtonElement>('.notice button')!.click(),
     );

@@ -27,7 +27,7 @@ interface Box {
   readonly bottom: number;
 }
 
-/** The element's box, at fractions of a pixel; what does not fit into the window is not needed. */
+/** The element's box, at fractions of a pixel; the part outside of the window is not needed. */
 const ELEMENT: Box = { left: 20.25, top: 31.5, right: 20.25 + 401.5, bottom: 31.5 + 250.75 };
 
 const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
@@ -75,7 +75,7 @@ describe('the place of the picture', () => {
       await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     }, settings);
 
-  /** Boxes as the page reports them, and the window as it looks. */
+  /** Boxes as the page reports them, and a screenshot of the window. */
   const look = async (): Promise<{
     overlay: Box;
     reported: Box;
@@ -155,7 +155,7 @@ describe('the place of the picture', () => {
     for (const [index, [x, y]] of places.entries()) {
       const { inPicture, back } = found[index]!;
       const at = (y * seen.windowWidth + x) * 3;
-      // 6 levels: what a JPEG may change, and a pixel of the window.
+      // Tolerance of 6 levels for JPEG and window pixels.
       expect(Math.abs(seen.pixels[at]! - level(inPicture.x, WIDTH)), `${name}: x at ${x}, ${y}`).toBeLessThan(6);
       expect(Math.abs(seen.pixels[at + 1]! - level(inPicture.y, HEIGHT)), `${name}: y at ${x}, ${y}`).toBeLessThan(6);
       expect(back.x).toBeCloseTo(x + 0.5, 6);

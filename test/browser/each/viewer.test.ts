@@ -67,7 +67,7 @@ describe('gearway-viewer', () => {
     );
     expect(data).toEqual({});
     expect(t - killedAt).toBeLessThan(1);
-    // The port is held for who has the key; another viewer gets the next one.
+    // The port is held for the owner of the key; another viewer gets the next one.
     expect((await gateway.status()).ports).toMatchObject({ free: 63, taken: 1, held: [6000] });
     await using other = await open(gateway);
     await other.becomes('live');
@@ -180,7 +180,7 @@ describe('gearway-viewer', () => {
     });
     const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
     await elapse(500);
-    // What was in flight has arrived; nothing more was sent.
+    // The frames in flight have arrived; no more were sent.
     expect((await gateway.status()).clients[0]!.delivered - paused.clients[0]!.delivered).toBeLessThanOrEqual(1);
     await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.style.display = '';

@@ -74,7 +74,7 @@ export const MAX_DECODE_BYTES = 512 << 20;
 /**
  * Runs a decoder on one input.
  *
- * @throws what is no GearwayError; an error that names the time or the memory when it took too much.
+ * @throws errors other than GearwayError; an error with the time or the memory if it took too much.
  */
 export async function check({ decode }: Decoder, input: unknown): Promise<void> {
   let tookMs = await timed(decode, input);
@@ -102,7 +102,7 @@ async function timed(decode: Decoder['decode'], input: unknown): Promise<number>
   return tookMs;
 }
 
-/** All decoders of what comes from outside. @param samples pictures that are right. */
+/** All decoders of external input. @param samples valid pictures. */
 export function createDecoders(samples: Samples): readonly Decoder[] {
   const seeded = <T>(make: (random: Random) => T): fc.Arbitrary<T> =>
     fc.integer().map((seed) => make(new Random('decoder', seed)));

@@ -100,7 +100,7 @@ function honest(random: Random, world: World): Script {
   };
 }
 
-/** Failed log-ins slow down the address that they come from. */
+/** Failed log-ins slow down their address. */
 function addressFor(random: Random, credential: Credential): string {
   return anyAddress(random, credential === 'none' || credential === 'wrong' ? 2 : 1);
 }
@@ -203,7 +203,7 @@ function head(method: string, url: string, world: World, headers: readonly strin
   );
 }
 
-/** One request. `steps` follow it, such as a body that comes late. */
+/** One request. `steps` follow it, such as a late body. */
 function request(
   random: Random,
   world: World,
@@ -302,7 +302,7 @@ const ownName = fc.oneof(
   { weight: 1, arbitrary: hostileText.map((text) => encodeURIComponent(wellFormed(text)).slice(0, 300)) },
 );
 
-/** Fills in a route's parameters. Clients and streams of the harness are never named by who may remove them. */
+/** Fills in a route's parameters. Requests that may remove clients and streams never contain those of the harness. */
 function fillIn(random: Random, path: string, world: World, credential: Credential): string {
   return path.replaceAll(/:(\w+)|\*/g, (_match, parameter: string | undefined) => {
     if (parameter === 'name')
@@ -420,7 +420,7 @@ function chunked(random: Random, body: Buffer): Buffer {
   ]);
 }
 
-/** A body for any route. Addresses of native clients stay on this machine, on ports where nobody listens. */
+/** A body for any route. Addresses of native clients stay on this machine, on ports without a listener. */
 function anyBody(random: Random, world: World): { readonly type: string | null; readonly body: Buffer } {
   const address = random.pick([
     () => `tcp://127.0.0.1:1?pattern=${random.pick(['0', '1', '2', '3', '-1', ''])}&id=${random.between(7000, 7020)}`,

@@ -9,8 +9,8 @@ import { floodSteps, handshake } from './zmq.ts';
 import { imagezmqPicture, netgearReply } from './zmq-messages.ts';
 
 /**
- * What the gateway connects to: clients that answer frames with replies which are right or nearly, and publishers. The
- * gateway keeps coming back.
+ * Peers to which the gateway connects: clients that answer frames with valid or almost valid replies, and publishers.
+ * The gateway keeps reconnecting.
  */
 export function peersTarget(samples: Samples): Target {
   return {

@@ -8,7 +8,7 @@ import { hostileNumber, hostilePacked, hostileText, hostileValue, manyKeys } fro
 /**
  * A message of `gearway.v1`: prelude, header, padding, payload.
  *
- * @param announced header length, when it is not the header's.
+ * @param announced header length, if it is not the actual one.
  */
 export function encodeMessageBytes(
   type: number,
@@ -28,7 +28,7 @@ export function encodeMessageBytes(
   return Buffer.concat([head, payload]);
 }
 
-/** Any value in place of the right one, now and then. */
+/** Occasionally replaces the right value with any other. */
 const instead = (right: fc.Arbitrary<Packable>): fc.Arbitrary<Packable> =>
   fc.oneof(
     { weight: 8, arbitrary: right },
@@ -39,7 +39,7 @@ const instead = (right: fc.Arbitrary<Packable>): fc.Arbitrary<Packable> =>
 const sequence = instead(fc.oneof(fc.nat({ max: 3000 }), fc.constant(2 ** 53 - 1)));
 const key = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'.split('')), minLength: 32, maxLength: 32 });
 
-/** Fields of each message of a viewer, by its type. */
+/** Fields of each message of a viewer, by type. */
 export const viewerFields: Readonly<
   Record<'ack' | 'return' | 'want' | 'ping', fc.Arbitrary<{ readonly [key: string]: Packable }>>
 > = {
@@ -77,7 +77,7 @@ export const viewerFields: Readonly<
   ping: fc.record({ id: instead(fc.nat()) }, { requiredKeys: [] }),
 };
 
-/** What a `hello` may hold beside its token. */
+/** Fields of a `hello` except its token. */
 export const helloFields: fc.Arbitrary<{ readonly [key: string]: Packable }> = fc.oneof(
   {
     weight: 4,
@@ -129,7 +129,7 @@ const costlyHeader = (random: Random): Buffer =>
     [1, () => manyKeys(random.pick([500, 5000, 60_000]))],
   ])();
 
-/** Encodes a message, now and then with a wrong prelude, another type, a costly header or changed bytes. */
+/** Encodes a message, occasionally with a wrong prelude, another type, a costly header or changed bytes. */
 export function encodeHostile(
   random: Random,
   type: number,

@@ -13,7 +13,7 @@ const LARGE_ARRAY_BYTES = 7.9 * 2 ** 20;
 const CROWD = 54;
 
 /**
- * The viewers' WebSocket protocol: hello, acknowledgements, return data, wishes and pings in any order, from viewers
+ * The viewers' WebSocket protocol: hello, acknowledgements, return data, settings and pings in any order, from viewers
  * with any right.
  */
 export function viewerTarget(samples: Samples): Target {
@@ -43,7 +43,7 @@ export function webSocketAnswers(outcome: Outcome): readonly string[] {
   return [frames === undefined && status !== undefined ? `HTTP ${status}` : outcome.end];
 }
 
-/** The token that a hello shows, and the address that it comes from: wrong tokens slow an address down. */
+/** The token of a hello, and its source address: wrong tokens slow an address down. */
 export function pickToken(
   random: Random,
   { tokens }: World,
@@ -104,7 +104,7 @@ export function webSocketScript(
   const upgrade = upgradeRequest(port, path, headers);
   const { last, lingerMs } = ending(random);
   const steps: Step[] = [{ kind: 'send', bytes: upgrade }];
-  // Some send at once behind the handshake, as a program may that does not wait.
+  // Some send immediately after the handshake, like a program that does not wait.
   if (random.chance(0.7)) steps.push({ kind: 'read', ms: 300 });
   for (const message of messages) {
     const wire = random.chance(0.1)

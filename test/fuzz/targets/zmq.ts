@@ -40,7 +40,7 @@ export function zmqTarget(samples: Samples): Target {
   };
 }
 
-/** What reaches an open port by mistake or by a scan. */
+/** Data that reaches an open port by mistake or by a scan. */
 const STRAYS: readonly (readonly [what: string, bytes: (random: Random) => Buffer])[] = [
   ['ZMTP 1.0 without delimiter', () => Buffer.from('0100060068656c6c6f', 'hex')],
   [
@@ -117,7 +117,7 @@ function peer(random: Random, target: ZmqPort, samples: Samples): Script {
   };
 }
 
-/** Greeting and READY, at once or in steps, right or nearly. */
+/** Greeting and READY, in one write or in steps, valid or almost valid. */
 export function handshake(random: Random, type: string): Step[] {
   const hello = random.weighted<() => Buffer>([
     [12, () => greeting()],
@@ -166,7 +166,7 @@ function anyMessage(random: Random, { socket, codec, isFramesAllowed }: ZmqPort,
     [1, () => message([...delimiter, ...parts, ...random.times(random.pick([1, 300]), () => Buffer.from('x'))])],
     [1, () => message([])],
     [1, () => message([Buffer.alloc(0)])],
-    // A message that goes on and never ends.
+    // A message that never ends.
     [1, () => frame(Buffer.from('x'), { more: true })],
     [
       1,

@@ -48,7 +48,7 @@ describe('gateways over NATS', () => {
     first.sendHello();
     await first.until('welcome');
     first.want({ raw: true });
-    // The first frame was published before anybody wanted it.
+    // The first frame was published before a gateway requested it.
     const frame = await first.until('frame');
     await using second = await Viewer.connect(b.url, 'door');
     await second.hello();

@@ -23,7 +23,7 @@ export class Here implements AsyncDisposable {
   }
 }
 
-/** The first value that fits, read fifty times a second. */
+/** The first matching value, read 50 times per second. */
 export async function until<T>(
   what: string,
   read: () => Promise<T> | T,

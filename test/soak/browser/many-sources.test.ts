@@ -66,7 +66,7 @@ class MarkedViewer implements AsyncDisposable {
   }
 }
 
-/** Publishes single pictures by POST until the signal says so. */
+/** Publishes single pictures by POST until the signal aborts. */
 async function publish(url: string, signal: AbortSignal): Promise<void> {
   const data = Buffer.alloc(WIDTH * HEIGHT * 3, 128);
   for (let y = 88; y < 152; y += 1) data.fill(MARKS.pushed, (y * WIDTH + 128) * 3, (y * WIDTH + 192) * 3);
@@ -82,7 +82,7 @@ async function publish(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** What a page with a viewer of each stream shows: the gray in each picture's middle. */
+/** Gray values in the middle of each picture on a page with one viewer per stream. */
 function graysOnPage(page: Page): Promise<(number | null)[]> {
   return page.evaluate(async () => {
     const viewers = [...document.querySelectorAll('gearway-viewer')];
@@ -188,7 +188,7 @@ describe('four sources of four kinds', () => {
         };
       },
       ({ natives, viewers, grays, loopDelayMs }) => {
-        // Half of what a source gives is plenty: who mixes things up does it with the first frames.
+        // Half of the frames suffice: mixed-up sources would show with the first ones.
         for (const seen of [...natives, ...viewers]) {
           expect(seen).toMatchObject({ unmarked: 0 });
           expect(seen.marked, JSON.stringify(seen)).toBeGreaterThan((SOAK_SECONDS * FPS) / 2);

@@ -24,7 +24,7 @@ const raw = (dtype: string, shape: number[], itemBytes = 1): Frame =>
     shape.reduce((product, size) => product * size, itemBytes),
   );
 
-/** What stands behind the header of a WebSocket frame, which the tests of `encodeMessageBegin` look at. */
+/** The bytes behind the header of a WebSocket frame, which is checked by the tests of `encodeMessageBegin`. */
 function headOf({ begin }: Rendition): Uint8Array {
   return begin.subarray(begin[1] === 127 ? 10 : begin[1] === 126 ? 4 : 2);
 }

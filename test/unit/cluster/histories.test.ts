@@ -57,7 +57,7 @@ class ModelGateway {
     });
   }
 
-  /** What its timers do by now. */
+  /** Runs its due timers. */
   async run(nowMs: number): Promise<void> {
     if (!this.isRunning || this.isStopped) return;
     if (nowMs >= this.#nextBeatAtMs) {
@@ -113,7 +113,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
-/** Time between two looks at all gateways. */
+/** Interval between two checks of all gateways. */
 const STEP_MS = 100;
 
 class World {
@@ -178,7 +178,7 @@ class World {
     const ports = new Map<number, ModelViewer>();
     for (const each of this.viewers) {
       const { connection } = each;
-      // A stopped gateway serves nobody.
+      // A suspended gateway serves no viewers.
       if (connection === null || connection.gateway.isStopped) continue;
       expect(ports.get(connection.port), `port ${connection.port} has two viewers`).toBeUndefined();
       ports.set(connection.port, each);

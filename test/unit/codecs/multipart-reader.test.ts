@@ -6,7 +6,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** What comes of a body that arrives in these pieces. */
+/** The parts of a body that arrives in these chunks. */
 function read(
   pieces: readonly Buffer[],
   maxBodyBytes = 1000,

@@ -61,7 +61,7 @@ describe('readNpy', () => {
     ['<u8', 'uint64'],
     ['<i8', 'int64'],
     ['<f8', 'float64'],
-    // As NetGear writes it, too; what it is unfit for is for who takes it.
+    // As NetGear writes it, too; the caller checks whether it is usable.
     ['>u2', '>u2'],
     ['<c8', '<c8'],
     ['|O', '|O'],

@@ -12,7 +12,7 @@ import type { Value } from '../../../shared/protocol.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** A list in a list in a list …, `depth` of them. Built from the inside, since no recursion could. */
+/** Lists nested `depth` times. Built from the inside, because recursion would overflow the stack. */
 function nestedList(depth: number): Value {
   let value: Value = [];
   for (let i = 1; i < depth; i += 1) value = [value];
@@ -41,7 +41,7 @@ const WRITTEN: readonly (readonly [Value, string])[] = [
   [NaN, 'NaN'],
   [Infinity, 'Infinity'],
   [-Infinity, '-Infinity'],
-  // The first two floats that are no safe integers.
+  // The first two floats that are not safe integers.
   [2 ** 53, '9007199254740992.0'],
   [2 ** 54, '1.8014398509481984e+16'],
   [-(2 ** 53), '-9007199254740992.0'],

@@ -73,7 +73,7 @@ describe('repairJpeg', () => {
 
   it.each(Object.entries(JPEGS))('finds %s truncated at every length, and only there', (_name, jpeg) => {
     const scan = segmentsOf(jpeg).at(-1)!.to;
-    const comment = jpeg.indexOf(Buffer.of(0xff, 0xfe), scan); // a segment that is cut short cannot be told from damaged data
+    const comment = jpeg.indexOf(Buffer.of(0xff, 0xfe), scan); // a truncated segment cannot be distinguished from damaged data
     for (let length = 2; length < jpeg.byteLength; length += length < 400 || length > jpeg.byteLength - 20 ? 1 : 97) {
       if (comment >= 0 && length > comment && length < comment + 9) continue;
       expect(() => repairJpeg(Buffer.from(jpeg.subarray(0, length))), `${length} of ${jpeg.byteLength} bytes`).toThrow(
@@ -112,7 +112,7 @@ describe('repairJpeg', () => {
         try {
           repairJpeg(jpeg);
         } catch {
-          // How long it takes is what counts.
+          // Only the duration matters.
         }
         expect(process.cpuUsage().user - user, `${filling.join(' ')}`).toBeLessThan(1_000_000);
       }

@@ -69,7 +69,7 @@ describe('nameStreams', () => {
       options,
       createSources(listSources(options), () => undefined),
     );
-  /** What the gateway does with options. */
+  /** The resolved options, which determine the behaviour of the gateway. */
   const resolve = (options: GatewayOptions): unknown => {
     const sources = createSources(listSources(options), () => undefined);
     const { clients, virtualPorts, policies, withoutRenditions } = resolveOptions(

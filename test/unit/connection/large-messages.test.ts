@@ -4,7 +4,7 @@ import { LargeMessages } from '../../../gateway/connection/large-messages.ts';
 
 const MIB = 1 << 20;
 
-/** A connection of this address, and what it was told. */
+/** A connection of this address, which records its callbacks. */
 function join(
   messages: LargeMessages,
   address: string,
@@ -21,7 +21,7 @@ function join(
   };
 }
 
-/** Counts input. @returns whether reading goes on. */
+/** Counts input. @returns whether reading continues. */
 function receive({ meter }: Pick<ReturnType<typeof join>, 'meter'>, bytes: number): boolean {
   meter.received(bytes);
   return !meter.isWaiting;

@@ -64,7 +64,7 @@ const HERE: Sender = { peer: '127.0.0.1', address: '127.0.0.1', headers: { host:
 
 const RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 
-/** The rights that a sender has, each asked for by itself. */
+/** The rights of a sender, each requested separately. */
 function rights(options: Partial<RightsOptions>, token?: string, sender = HERE): Right[] {
   const asked = new Access({ ...OPTIONS, ...options });
   return RIGHTS.filter((right) => authorize(asked, token, right, sender).allowed);

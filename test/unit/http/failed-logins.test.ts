@@ -22,7 +22,7 @@ describe('FailedLogins', () => {
   const kinds = (count: number, address = ADDRESS): string[] =>
     Array.from({ length: count }, () => failedLogins.count(address).kind);
 
-  /** How long the next refusal is delayed, in milliseconds. */
+  /** Delay of the next refusal, in milliseconds. */
   async function delayOf(address = ADDRESS): Promise<number> {
     const verdict = failedLogins.count(address);
     if (verdict.kind !== 'delayed') throw new Error(verdict.kind);

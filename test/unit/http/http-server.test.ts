@@ -55,7 +55,7 @@ const readAndAnswer: RequestListener = (request, response) => {
   request.once('end', () => response.end('ok'));
 };
 
-/** Writes for as long as the other side takes it. */
+/** Writes while the peer reads. */
 const flood: RequestListener = (_request, response) => {
   const chunk = Buffer.alloc(1 << 20);
   const write = (): void => {
@@ -74,7 +74,7 @@ function refusals(text: string): string[] {
   );
 }
 
-// A TLS handshake takes its share of the time for the headers.
+// A TLS handshake counts towards the timeout of the headers.
 describe.each([
   { tls: false, headersTimeoutMs: 300 },
   { tls: true, headersTimeoutMs: 1500 },

@@ -17,7 +17,7 @@ async function start(options: GatewayOptions = {}): Promise<Gateway & { url: str
 const grayJpeg = (level: number): Promise<Buffer> =>
   encodeJpeg({ data: new Uint8Array(64 * 32).fill(level), width: 64, height: 32, channels: 1 });
 
-/** A reader of MJPEG over a connection of its own, which parses nothing that it need not. */
+/** An MJPEG reader with a separate connection and minimal parsing. */
 class Reader implements AsyncDisposable {
   readonly #request: ClientRequest;
   readonly #response: IncomingMessage;
@@ -63,7 +63,7 @@ class Reader implements AsyncDisposable {
     this.#response.pause();
   }
 
-  /** Reads on until what came ends with this; resolves with all of it. */
+  /** Reads until the received data ends with this; resolves with all of it. */
   async readUntil(end: Uint8Array): Promise<Buffer> {
     this.#response.resume();
     while (Buffer.compare(this.#bytes.subarray(-end.byteLength), end) !== 0) await once(this.#response, 'data');
@@ -98,7 +98,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     await reader.read(Buffer.from(partHead));
     for (const picture of pictures) {
       if (picture !== pictures[0]) gateway.stream.push(picture);
-      // Nothing more is pushed: the next part's header comes with this picture, for the browser to show it.
+      // Nothing more is pushed: the header of the next part is sent with this picture, so that browsers show it.
       await reader.read(Buffer.concat([picture, Buffer.from(`\r\n${partHead}`)]));
     }
     expect(gateway.stream.clients).toMatchObject([
@@ -447,7 +447,7 @@ describe('GET /streams/NAME/snapshot', () => {
 
   it('counts a picture until it has been read or the request was aborted', async () => {
     await using gateway = await start();
-    // More than the kernel takes of a response that nobody reads.
+    // More than the kernel buffers of a response that is not read.
     gateway.stream.push({ dtype: 'uint8', shape: [2400, 2400, 3], data: randomBytes(2400 * 2400 * 3) });
     await (await fetch(`${gateway.url}/snapshot.png`)).arrayBuffer();
     const held: Reader[] = [];
@@ -518,7 +518,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     }
     for (const headers of [{ authorization: 'Bearer s3cret' }, basic('', 's3cret'), basic('anyone', 's3cret')])
       expect((await ask(`${gateway.url}/${path}`, headers)).status).toBe(200);
-    // An unknown stream is not told to who has no token.
+    // Without a token, an unknown stream is not revealed.
     expect((await ask(gateway.url.replace('main', 'nope') + `/${path}`)).status).toBe(401);
   });
 

@@ -31,12 +31,12 @@ async function post(url: string, body: Body, headers: Record<string, string> = {
 
 const JPEG_TYPE = { 'content-type': 'image/jpeg' };
 
-/** What comes through a proxy needs a token. */
+/** Requests through a proxy need a token. */
 const BEHIND_PROXY = { ...TRUST_FORWARDED, publishToken: 'publish-secret' };
 const AUTHORIZED_JPEG = { ...JPEG_TYPE, authorization: 'Bearer publish-secret' };
 const jpegBlob = (): Blob => new Blob([JPEG], { type: 'image/jpeg' });
 
-/** A form by hand: name, what stands behind it in its header, and the field's bytes. */
+/** A hand-written form: name, rest of the field's header, and the field's bytes. */
 function form(...fields: readonly (readonly [name: string, more: string, bytes: string | Uint8Array])[]): {
   readonly body: Buffer;
   readonly headers: Record<string, string>;
@@ -52,7 +52,7 @@ function form(...fields: readonly (readonly [name: string, more: string, bytes: 
   };
 }
 
-/** A seated viewer, which is told of the next frame. */
+/** A viewer with a port, which waits for the next frame. */
 async function watch(gateway: { readonly url: string }): Promise<Viewer & { frame(): Promise<FrameMessage> }> {
   const viewer = await Viewer.connect(gateway.url);
   await viewer.hello();
@@ -571,7 +571,7 @@ describe('POST /streams/NAME/frames: rights', () => {
       });
     for (const headers of [bearer('s3cret'), bearer('camera'), basic('s3cret'), basic('camera')])
       expect(await post(gateway.frames, JPEG, headers)).toMatchObject({ status: 200 });
-    // What streams there are is nothing for who has no token.
+    // Without a token, the names of streams are not revealed.
     expect(await post(`${gateway.url}/streams/other/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status: 401 });
   });
 
@@ -877,7 +877,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
     socket.on('error', () => undefined);
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    // It never ends by itself, and reads all that comes.
+    // It never ends on its own, and reads all data.
     const authorization = headers.includes('Authorization') ? '' : 'Authorization: Bearer camera\r\n';
     socket.write(
       `POST /streams/main/frames HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}${headers}\r\n\r\n4e20\r\n${'x'.repeat(20_000)}\r\n`,
@@ -970,7 +970,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await using request = new RunningRequest(frames, RUNNING);
     await request.write(part(JPEG));
     await expect.poll(() => stream.latest?.sequence).toBe(1);
-    // One that came later is over time by now: so is the running one.
+    // A later request has timed out by now, so the running one would have, too.
     await using slow = new RunningRequest(`${frames}?takeOver=true`, { ...JPEG_TYPE, 'content-length': '1000' });
     expect(await slow.answer).toMatchObject({ status: 408, body: { code: 'request-timeout' } });
     await request.write(part(JPEG), '--frame--');

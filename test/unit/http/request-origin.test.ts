@@ -42,7 +42,7 @@ async function ask(url: string, headers: Record<string, string> = {}, method = '
   };
 }
 
-/** All that comes for these bytes until the gateway ends the connection. */
+/** The complete response to these bytes until the gateway ends the connection. */
 async function send(url: string, bytes: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.write(bytes);

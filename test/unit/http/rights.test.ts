@@ -21,10 +21,10 @@ import { JPEG, Viewer } from '../../helpers/viewer.ts';
 
 const TOKENS = { token: 'adm1n', viewToken: 'w4tch', publishToken: 'c4mera', reservedPorts: new Map([[6001, 'arm']]) };
 
-/** The statuses that mean that the request was authorized and went on: the routes' own answers to these requests. */
+/** The statuses of authorized requests: the routes' own responses to these requests. */
 const PASSED = 'passed';
 
-/** What each right requires, written by hand: the status that each principal gets. */
+/** The hand-written requirements of each right: the status that each principal gets. */
 const EXPECTED: Readonly<
   Record<Exclude<RouteRight, 'public' | 'hello'>, Readonly<Record<string, number | typeof PASSED>>>
 > = {
@@ -88,7 +88,7 @@ interface Setup {
   close(): Promise<void>;
 }
 
-/** The HTTP application over TCP, with a stream that has had a frame. */
+/** The HTTP application over TCP, with a stream that has a frame. */
 async function setUp(): Promise<Setup> {
   const app = await createHttpApp({
     stream: { reservedPorts: [6001] },
@@ -117,7 +117,7 @@ async function setUp(): Promise<Setup> {
  */
 let sent = 0;
 
-/** One request whose target is sent as it is written. */
+/** One request whose target is sent unmodified. */
 async function send(
   port: number,
   method: string,
@@ -136,7 +136,7 @@ async function send(
       `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Forwarded-For: 198.18.${sent >> 8}.${sent & 255}\r\n${authorization}Connection: close\r\n\r\n`,
     );
     let text = '';
-    // Only the header: MJPEG and events would go on.
+    // Only the headers: MJPEG and events are endless.
     for await (const chunk of socket) {
       text += String(chunk);
       if (text.includes('\r\n\r\n') && !/^HTTP\/1.1 [45]/.test(text)) break;
@@ -494,7 +494,7 @@ describe('failed log-ins', () => {
       ask(gateway, 'adm1n'),
     ]);
     const statuses = answers.map(({ status }) => status);
-    // Ten at once and eight that wait; more where some have waited long enough before the last ones come.
+    // Ten immediate and eight delayed ones; more if some delays have ended before the last ones arrive.
     expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(18);
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([401, 429]));

@@ -344,7 +344,7 @@ describe('persist=true', () => {
     await gateway.send('DELETE', 'streams/gate?persist=true');
     expect(readFileSync(file, 'utf8')).toBe(FILE.replace('virtualPorts: 7000-7003', 'renditions: off'));
     expect([...gateway.streams.keys()]).toEqual(['door', 'yard']);
-    // What is in the file is what runs.
+    // The file matches the running configuration.
     expect(await gateway.reconfigure(async () => (await gateway.store.load()).options)).toEqual({
       added: [],
       removed: [],

@@ -1,4 +1,4 @@
-/** Texts from outside, at every place where they come in: wherever they come out, they are one printable line. */
+/** Untrusted texts at every input: in every output, they are one printable line. */
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createGateway } from '../../../gateway/create-gateway.ts';
@@ -7,7 +7,7 @@ import { encodeMessage, PROTOCOL } from '../../../shared/protocol.ts';
 import { Publisher } from '../../helpers/publisher.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
-/** What moves a cursor, forges a line, turns a text around, cannot be seen, or is no text. */
+/** Characters that move a cursor, forge a line, reverse text, are invisible, or are not text. */
 const NASTY: readonly string[] = [
   '\r\n2026-11-28T00:00:00.000Z forged',
   '\u001B[2J\u001B]0;title\u0007',

@@ -34,7 +34,7 @@ const NAMES = Object.keys(IDENTITIES) as Name[];
 
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
-/** The status of a request; its response is not read to its end, which may never come. */
+/** The status of a request; its response, which may be endless, is not read. */
 async function statusOf(url: string, method: string, headers: Record<string, string>): Promise<number> {
   const abort = new AbortController();
   try {
@@ -212,7 +212,7 @@ async function start(options: GatewayOptions): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1) });
 }
 
-/** What one token has running: everything that outlasts a request. Resolves with when each of them ended. */
+/** Starts everything that outlasts a request with one token. Resolves with the time at which each ended. */
 async function runEverything(
   url: string,
   token: string,

@@ -6,7 +6,7 @@ import { boundUnreadBody } from '../../../gateway/http/unread-body.ts';
 import { createHttpApp } from '../../helpers/http-app.ts';
 import { RawPeer } from '../../helpers/raw-peer.ts';
 
-/** A request whose body comes as `count` chunks of `bytes` each; counts those that are read. */
+/** A request with a body of `count` chunks of `bytes` each; counts those that are read. */
 function requestOf(count: number, bytes: number): { request: IncomingMessage; read: () => number } {
   const request = new IncomingMessage(new Socket());
   request.headers = { 'transfer-encoding': 'chunked' };

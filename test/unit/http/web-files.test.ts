@@ -151,7 +151,7 @@ describe('built files', () => {
         allowed: '*',
       });
     }
-    // What only looks like one.
+    // Similar, but different tags.
     for (const path of ['/gearway-nothing.js', '/gearway-viewer.js/../../api/streams'])
       expect((await get(gateway.url, path, { origin: 'https://evil.example' })).status, path).toBe(403);
   });

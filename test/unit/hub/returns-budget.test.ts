@@ -76,7 +76,7 @@ describe('Returns: bytes', () => {
     expect(() => returns.push(6002, array(1))).toThrow(coded('too-large'));
     expect(() => returns.set(6000, array(301))).toThrow(coded('too-large'));
     expect(budget.used).toBe(2 * bytes);
-    // What was there before still counts, and smaller data takes its place.
+    // The previous value stays in effect, and smaller data replaces it.
     expect(returns.get(6000)).toMatchObject(array(300));
     returns.set(6000, text(3));
     returns.set(6002, text(3));

@@ -110,7 +110,7 @@ describe('Stream', () => {
     expect([stream.state, stream.reason, logged.length]).toEqual(['waiting', reason, 1]);
     vi.advanceTimersByTime(5500);
     expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
-    // A picture that came before does not hide it.
+    // An earlier picture does not hide it.
     stream.publish(INPUT);
     for (let elapsedMs = 0; elapsedMs < 2500; elapsedMs += 250) {
       reject(101);
@@ -197,7 +197,7 @@ describe('Stream', () => {
     }
     vi.advanceTimersByTime(1974);
     expect(stream.state).toBe('live');
-    // It looks every quarter of a second.
+    // Checked every quarter of a second.
     vi.advanceTimersByTime(251);
     expect(stream.state).toBe('stale');
     vi.advanceTimersByTime(60_000);
@@ -381,7 +381,7 @@ describe('Stream: start all', () => {
     stream.onClientReady();
     expect(stream.status(SOURCE)).toMatchObject({ awaited: [], state: 'live' });
     for (const one of [first, second, viewer]) expect(one.offer.mock.calls).toEqual([[newest]]);
-    // Who comes later is not waited for.
+    // Later clients are not waited for.
     stream.attachListed(listed(5587));
     stream.publish(INPUT);
     expect(viewer.offer).toHaveBeenCalledTimes(2);
@@ -420,7 +420,7 @@ describe('Stream: distribution round-robin', () => {
     stream.publish(INPUT);
     stream.publish(INPUT);
     expect(dealt()).toEqual([3, 0, 5]);
-    // Nobody is there: the frame is nobody's, and viewers still get it.
+    // Without listed clients, viewers still get the frame.
     a.readiness = b.readiness = 'absent';
     stream.publish(INPUT);
     expect(dealt()).toEqual([3, 0, 5]);

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** 32 bytes that Z85 writes as 40 zeros: nobody's key. */
+/** 32 bytes that Z85 encodes as 40 zeros, which is not a key of any peer. */
 const STRANGER = new Uint8Array(32);
 
 /** The key of the folder's client, as bytes. */

@@ -84,13 +84,13 @@ describe('ClientConnection', () => {
     closers.push(() => client.close());
     client.subscribe();
     await client.bind(endpoint);
-    // A bound subscriber says so once its thread is inside of ZeroMQ.
+    // A bound subscriber reports this once its thread is inside ZeroMQ.
     const first = client.receive();
     await until('ready');
     expect(await connection.send('header', Buffer.from('1'))).toBe(true);
     expect((await first).map(String)).toEqual(['header', '1']);
     expect(connection.inFlight).toBe(0);
-    // Nobody reads: the buffers are full after some megabytes, and the connection is none the worse.
+    // Without a reader, the buffers are full after some megabytes; the connection stays open.
     const taken: boolean[] = [];
     for (let i = 0; i < 200 && taken.at(-1) !== false; i += 1)
       taken.push(await connection.send('header', Buffer.alloc(500_000)));
@@ -182,7 +182,7 @@ describe('ClientConnection', () => {
   });
 
   it('reports a server that libzmq mistakes for an old ZeroMQ peer, and connects to it once', async () => {
-    // What an HTTP server sends in answer: its first bytes read as a ZMTP 1.0 greeting.
+    // The response of an HTTP server, whose first bytes look like a ZMTP 1.0 greeting.
     const answer =
       'HTTP/1.1 400 Bad Request\r\nServer: test\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n'.repeat(
         3,
@@ -242,7 +242,7 @@ describe('ClientConnection', () => {
       .toBe(true);
     expect(connection.inFlight).toBe(0);
     await until('ready');
-    // Too late: it is thrown away, and not taken for an answer to something newer.
+    // Too late: it is discarded, not treated as an answer to a newer frame.
     await client.send('late');
     await connection.send('header', Buffer.from('2'));
     expect((await client.receive()).map(String)).toEqual(['header', '2']);

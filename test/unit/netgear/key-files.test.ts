@@ -27,9 +27,9 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const MODULE = fileURLToPath(new URL('../../../gateway/netgear/curve-keys.ts', import.meta.url));
 
 /**
- * Loads the keys of a folder in another process, which makes them when there are none.
+ * Loads the keys of a folder in another process, which creates them if there are none.
  *
- * @param before what its shell does first.
+ * @param before commands that its shell runs first.
  */
 async function load(keys: string, before = ''): Promise<{ readonly code: number | null; readonly output: string }> {
   const program = `const { openReceiverKeys, openSenderKeys } = await import(${JSON.stringify(MODULE)});

@@ -24,7 +24,7 @@ interface Bound {
   readonly peers: () => number;
 }
 
-/** A socket that answers each message with `ok`, and takes `bad` for malformed. */
+/** A socket that answers each message with `ok`, and treats `bad` as malformed. */
 async function bind(
   pattern: AsyncPattern,
   limits: Partial<PeerLimits> = {},
@@ -305,10 +305,13 @@ describe('a peer', () => {
     await expect(socket.reply('none', [large])).rejects.toThrow('disconnected');
   });
 
-  it.each(['PING', 'SUBSCRIBE', 'ERROR', 'X'.repeat(200)])('may send the command %s, and stays connected', async (name) => {
-    const { port, received } = await bind('request-reply');
-    const peer = await shake(port);
-    peer.write(Buffer.concat([command(name), message('', 'x')]));
-    await vi.waitFor(() => expect(received).toEqual(['x']));
-  });
+  it.each(['PING', 'SUBSCRIBE', 'ERROR', 'X'.repeat(200)])(
+    'may send the command %s, and stays connected',
+    async (name) => {
+      const { port, received } = await bind('request-reply');
+      const peer = await shake(port);
+      peer.write(Buffer.concat([command(name), message('', 'x')]));
+      await vi.waitFor(() => expect(received).toEqual(['x']));
+    },
+  );
 });

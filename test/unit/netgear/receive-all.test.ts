@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { receiveAll, type ReceivingSocket } from '../../../gateway/netgear/receive-all.ts';
 
-/** A socket with a queue of so many messages, each of `bytes` bytes; it closes itself behind them. */
+/** A socket with a queue of `count` messages of `bytes` bytes each; it closes after them. */
 function queueOf(
   count: number,
   bytes: number,

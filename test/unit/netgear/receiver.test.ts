@@ -272,7 +272,7 @@ describe('NetGearReceiver.recv', () => {
     peer.connect(`tcp://127.0.0.1:${pair}`);
     await peer.send([jpegHeader('1').replace('"1"', '"0"'), JPEG]);
     expect((await peer.receive()).map(String)).toEqual([NOTHING(pair)]);
-    // What is published before the subscription is known reaches nobody.
+    // Frames published before the subscription is known reach no client.
     const publishing = setInterval(() => void publisher.send([jpegHeader('2').replace('"1"', '"2"'), JPEG]), 20);
     expect(messages(await Promise.all([first, second]))).toEqual([2, 1]);
     clearInterval(publishing);

@@ -52,7 +52,7 @@ const TERMINATION = '{"terminate_flag": true}';
 
 type Answer = (string | Uint8Array)[] | null;
 
-/** A client spoken by hand: it keeps what comes and answers what it is told, or nothing. */
+/** A scripted client: it records messages, and sends the given answer or none. */
 class FakeClient implements Disposable {
   readonly messages: Buffer[][] = [];
   readonly #socket: Reply | Pair | Subscriber;
@@ -522,7 +522,7 @@ describe('NetGearSender.close', () => {
 describe('a sender in secure mode', () => {
   it('reports that its keys have vanished, and continues when they are back', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
-    // Hangs up at once, so that the connection is made anew each second.
+    // Disconnects immediately, so that the sender reconnects every second.
     const rude = createServer((socket) => socket.end());
     const port = await onePort();
     await new Promise<void>((resolve) => rude.listen(port, '127.0.0.1', resolve));

@@ -32,7 +32,7 @@ interface Recording {
   readonly options: Readonly<Record<string, unknown>>;
   /** A client's own port, in multi-clients mode. */
   readonly port?: string;
-  /** What the server's user gave to `send()`. */
+  /** Arguments of the server's `send()`. */
   readonly sends?: readonly {
     readonly dtype: string;
     readonly shape: readonly number[];
@@ -40,7 +40,7 @@ interface Recording {
     readonly message_as_python_json: string;
   }[];
   readonly wire?: readonly { readonly endpoint: number; readonly parts: readonly RecordedPart[] }[];
-  /** What the client's user gave to `recv(return_data=…)`, and what the client answered. */
+  /** Argument of the client's `recv(return_data=…)`, and its answer. */
   readonly replies?: readonly {
     readonly return_data?: unknown;
     readonly terminate?: boolean;
@@ -97,8 +97,7 @@ const replies = recordings.flatMap(({ file, recording }) =>
 );
 
 /**
- * JavaScript puts keys that look like array indexes first; Python leaves them where they were written. Nothing else
- * changes.
+ * JavaScript moves keys that look like array indexes to the front; Python keeps the order. Everything else is the same.
  */
 const REORDERED = new Map([
   [
@@ -119,7 +118,7 @@ function decoded(parts: readonly Uint8Array[]): NetGearFrame {
   return message;
 }
 
-/** The error of a call; fails when there is none. */
+/** The error of a call; fails if there is none. */
 function errorOf(call: () => unknown): unknown {
   try {
     call();
@@ -325,7 +324,7 @@ describe('decodeReply', () => {
       const isJpeg = !text.includes('"compression": false');
       for (let length = 0; length < (payload?.byteLength ?? 0); length += 1) {
         const shorter = payload?.subarray(0, length) ?? new Uint8Array();
-        // A JPEG is passed on as bytes; who takes it checks it.
+        // A JPEG is forwarded as bytes; its receiver checks it.
         if (isJpeg) expect(errorOf(() => readJpegHeader(shorter))).toMatchObject({ code: 'jpeg-invalid' });
         else
           expect(errorOf(() => decodeReply([header ?? new Uint8Array(), shorter]))).toMatchObject({
@@ -336,7 +335,7 @@ describe('decodeReply', () => {
   );
 });
 
-/** A tuple is a list in JSON, so that nobody can say any more that it was none. */
+/** A tuple becomes a list in JSON, so the two cannot be distinguished. */
 function asList(text: string): string {
   return text.replace('"return_type": "tuple"', '"return_type": "list"');
 }

@@ -12,7 +12,7 @@ import { command, greeting, message, part, ready } from '../../helpers/zmtp.ts';
 const LIMITS = { messageBytes: 1000, parts: 4 };
 const HANDSHAKE = Buffer.concat([greeting(), ready('REQ')]);
 
-/** All events of some bytes that come in pieces. */
+/** All events of bytes that arrive in chunks. */
 function decode(pieces: readonly Uint8Array[], limits = LIMITS): ZmtpEvent[] {
   const decoder = new ZmtpDecoder(limits);
   const events: ZmtpEvent[] = [];

@@ -39,9 +39,12 @@ describe('readZmtpPeer', () => {
     }
   });
 
-  it.each(['48545450', 'ff 00 00 00 00 00 00 00 01 7e', '00'])('immediately recognizes %s as another program', (bytes) => {
-    expect(readZmtpPeer(hex(bytes), false)).toEqual({ kind: 'foreign' });
-  });
+  it.each(['48545450', 'ff 00 00 00 00 00 00 00 01 7e', '00'])(
+    'immediately recognizes %s as another program',
+    (bytes) => {
+      expect(readZmtpPeer(hex(bytes), false)).toEqual({ kind: 'foreign' });
+    },
+  );
 
   it.each([
     ['a command that is not READY', '04 06 05 4552524f52'],

@@ -7,14 +7,14 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { LineWriter } from '../../../gateway/process/line-writer.ts';
 import { Child } from '../../helpers/child.ts';
 
-/** Runs a command whose standard error is a pipe that nobody reads. */
+/** Runs a command whose standard error is a pipe without a reader. */
 const UNREAD_PIPE = `
 import os, subprocess, sys
 reading, writing = os.pipe()
 sys.exit(subprocess.call(sys.argv[1:], stderr=writing))
 `;
 
-/** The same, once nobody can read it any more. */
+/** The same with a closed pipe. */
 const CLOSED_PIPE = UNREAD_PIPE.replace('sys.exit', 'os.close(reading)\nsys.exit');
 
 /** The same with a terminal. */

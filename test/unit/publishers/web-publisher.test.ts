@@ -383,12 +383,12 @@ class FakeSocket extends EventEmitter {
     this.emit('message', Buffer.from(encodeMessage({ type: 'hello', ...hello })), true);
   }
 
-  /** The kernel takes what was sent so far. */
+  /** The kernel accepts all data sent so far. */
   drain(): void {
     for (const done of this.#waiting.splice(0)) done();
   }
 
-  /** What was sent, without welcome. */
+  /** The sent messages, without the welcome. */
   get messages(): unknown[] {
     return this.sent.map((data) => decodePublisherAnswer(data)).filter((message) => message?.type !== 'welcome');
   }
@@ -438,7 +438,7 @@ describe('WebPublisher: time', () => {
     expect(socket.close).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1000);
     expect(socket.close).toHaveBeenCalledExactlyOnceWith(4008, expect.any(String));
-    // Who does not answer the close is cut off.
+    // A peer that does not answer the close is disconnected.
     vi.advanceTimersByTime(1000);
     expect(socket.terminate).toHaveBeenCalledOnce();
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairQueue } from '../../../gateway/rights/fair-queue.ts';
 
-/** Work that runs until it is told to end, and what became of each piece. */
+/** Work that runs until the test ends it, with the result of each piece. */
 class Checks {
   readonly started: string[] = [];
   readonly refused: string[] = [];

@@ -140,7 +140,7 @@ describe('JwtVerifier.find', () => {
       expect(checker.find(token)).toBe(principal);
       passedMs += 2000;
       expect(await checker.find(token)).toBe(principal);
-      // Without an answer, everything stays as it is, also while too many others are being verified.
+      // Without a response, nothing changes, even while too many others are being verified.
       keys = null;
       passedMs += 61_000;
       expect(await checker.find(token)).toBe(principal);

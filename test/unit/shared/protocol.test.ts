@@ -38,7 +38,7 @@ function message(type: number, headerHex: string, payloadHex = ''): Uint8Array {
   );
 }
 
-/** The `hello` of docs/protocol.md, as it stands there. */
+/** The `hello` of docs/protocol.md. */
 const HELLO = '01 00 00 00 00 00 00 09 | 81 a4 70 6f 72 74 cd 17 77 | 00 00 00 00 00 00 00';
 const KEY = '00112233445566778899aabbccddeeff';
 
@@ -555,7 +555,7 @@ describe('decodeViewerMessage', () => {
     for (let index = 0; index < 4; index += 1) decodeViewerMessage(thousand, budget);
     expect(() => decodeViewerMessage(thousand, budget)).toThrow(RangeError);
     expect(() => decodeViewerMessage(thousand, budget)).toThrow(RangeError);
-    // What was decoded before the limit counts as well.
+    // Elements decoded before the limit count as well.
     expect(spent).toEqual([elements, elements, elements, elements, 5000 - 4 * elements, 0]);
     expect(() => decodeViewerMessage(message(0x03, 'c1'), { ...budget, available: () => 10 })).toThrow(bad);
   });
@@ -667,7 +667,7 @@ describe('decodeViewerMessage', () => {
   });
 
   it('rejects references between values', () => {
-    // [id 1: [1], reference to 1]: nothing that MessagePack has by itself.
+    // [id 1: [1], reference to 1]: not part of MessagePack itself.
     expect(() => valueOf('92 d66900000001 9101 d67000000001')).toThrow(bad);
     expect(() => valueOf('d67000000001')).toThrow(bad);
     expect(() => valueOf('d66900000001 91 d67000000001')).toThrow(bad);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TokenBucket } from '../../../shared/token-bucket.ts';
 
-/** How many of `count` messages at one time are let through. */
+/** Number of messages that pass of a burst of `count`. */
 function taken(budget: TokenBucket, count: number, nowMs: number): number {
   return Array.from({ length: count }, () => budget.take(nowMs)).filter(Boolean).length;
 }

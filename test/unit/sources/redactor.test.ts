@@ -51,7 +51,7 @@ describe('hideUrls', () => {
   });
 });
 
-/** Every printable ASCII character, and some that are none. */
+/** Every printable ASCII character, and some other characters. */
 const CHARACTERS = [
   ...Array.from({ length: 95 }, (_none, index) => String.fromCodePoint(32 + index)),
   '\t',

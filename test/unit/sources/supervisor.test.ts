@@ -28,7 +28,7 @@ class FakeSource implements Source {
   /** Of the opening that lasts; null while closed. */
   sink: SourceSink | null = null;
   opened = 0;
-  /** What the next `open()` throws. */
+  /** The error that the next `open()` throws. */
   refusal: Error | null = null;
 
   constructor(stallMs: number | null = null) {
@@ -51,7 +51,7 @@ class FakeSource implements Source {
   }
 }
 
-/** A client that watches when the test says so, and what it is told. */
+/** A client that is active when the test requires it, and records notifications. */
 function watcher(): Client & { isActive: boolean; readonly told: [StreamState, string][] } {
   const told: [StreamState, string][] = [];
   return {
@@ -302,7 +302,7 @@ describe('SourceSupervisor', () => {
       await elapse(1000);
       expect(source.sink).toBeNull();
       expect(supervisor.status()).toMatchObject({ state: 'asleep', restarts: 0, lastError: null });
-      // Nobody is shown what is old by the time that somebody comes.
+      // A viewer that connects later is not shown an outdated frame.
       expect(stream.latest).toBeNull();
       expect(stream.state).toBe('waiting');
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FrameMessage } from '../../../shared/protocol.ts';
 import { Decoder } from '../../../web/viewer/decoder.ts';
 
-/** A browser whose decodes end when and as the test says. */
+/** A browser whose decodes are completed by the test. */
 interface PendingDecode {
   finish(): void;
   fail(): void;

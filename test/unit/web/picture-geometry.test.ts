@@ -11,7 +11,7 @@ import {
   scaledAndMoved,
 } from '../../../web/viewer/picture-geometry.ts';
 
-/** A 4:3 picture in a box of 16:9, as it is without any setting. */
+/** A 4:3 picture in a box of 16:9, without any settings. */
 const PLAIN: Placement = {
   boxWidth: 320,
   boxHeight: 180,

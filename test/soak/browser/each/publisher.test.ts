@@ -9,7 +9,7 @@ import { PublisherPage } from '../../../browser/publisher-page.ts';
 /** A gateway that waits for publishers. */
 const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
 
-/** The bundled page, sending as soon as it is there. */
+/** The bundled page, which starts automatically. */
 async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
   return PublisherPage.open(browser, `${url}/publish?stream=main&start${query}`);
 }

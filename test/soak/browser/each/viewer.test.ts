@@ -87,7 +87,7 @@ describe('gearway-viewer', () => {
       },
     );
 
-    // Behind the counting: a PNG a look takes its share of the processor.
+    // After counting, because taking PNGs needs processor time.
     const seen: { picture: number; message: number | null }[] = [];
     for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline;) {
       for (const page of pages) {

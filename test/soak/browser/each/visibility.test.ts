@@ -40,7 +40,7 @@ describe('the element', () => {
       const isLive = (): Promise<StreamStatus> =>
         gateway.statusWhere('a live client', ({ clients }) => clients[0]?.state === 'live');
       const other = how === 'behind another tab' ? await page.browserContext().newPage({ type: 'tab' }) : null;
-      // A new tab comes in front, and the first pause to be measured is not that one.
+      // A new tab is opened in front; this first pause is not measured.
       if (other !== null) await isPaused();
       const ways = {
         'without a box': { hide: () => style('display', 'none'), show: () => style('display', '') },
@@ -57,7 +57,7 @@ describe('the element', () => {
             await ways[how].hide();
             const paused = await isPaused();
             await elapse(1500);
-            // What was in flight has arrived; nothing more was sent.
+            // The frames in flight have arrived; no more were sent.
             expect((await gateway.status()).clients[0]!.delivered).toBe(paused.clients[0]!.delivered);
             await page.evaluate(() => {
               (globalThis as unknown as { resumed: unknown }).resumed = new Promise((resolve) => {
@@ -101,7 +101,7 @@ describe('the element', () => {
           }
         },
       );
-      // What was not asked for is not called dropped.
+      // Frames that were not requested do not count as dropped.
       expect((await view.stats).dropped).toBeLessThan(10);
     },
   );

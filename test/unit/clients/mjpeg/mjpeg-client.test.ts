@@ -7,20 +7,20 @@ import { EventLog } from '../../../../gateway/hub/event-log.ts';
 import type { Frame, FrameInput } from '../../../../gateway/hub/frame.ts';
 import { Stream } from '../../../../gateway/hub/stream.ts';
 
-/** A response whose socket takes what is written when the test says so. */
+/** A response whose socket accepts written data when the test calls {@link FakeResponse.drain}. */
 class FakeResponse extends EventEmitter {
   readonly writes: Uint8Array[] = [];
   readonly setKeepAlive = vi.fn<(enable: boolean, delayMs: number) => void>();
   readonly socket = { setKeepAlive: this.setKeepAlive };
   headers: Record<string, string> = {};
-  /** Whether the kernel takes everything at once. */
+  /** Whether the kernel accepts all data immediately. */
   drains = true;
   isCorked = false;
   isDestroyed = false;
   #onDrained: (() => void)[] = [];
 
   removeHeader(): void {
-    // There is none.
+    // There are no headers to remove.
   }
 
   writeHead(status: number, headers: Record<string, string>): void {
@@ -77,7 +77,7 @@ const samples = (dtype: string, bytes: number, shape = [8, 8]): FrameInput => ({
   message: null,
   wireHeader: null,
 });
-const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
+const placeholder = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
 
 const streams: Stream[] = [];
 function setUp(
@@ -104,10 +104,10 @@ function setUp(
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);
   const pictures = options.pictures ?? new Renditions();
-  const cards = new Map<string, Frame>();
+  const placeholders = new Map<string, Frame>();
   const createPlaceholder = async (sentence: string): Promise<Frame> => {
-    const known = cards.get(sentence) ?? card(`[card: ${sentence}]`);
-    cards.set(sentence, known);
+    const known = placeholders.get(sentence) ?? placeholder(`[placeholder: ${sentence}]`);
+    placeholders.set(sentence, known);
     return known;
   };
   const join = (): { response: FakeResponse; client: MjpegClient } => {
@@ -125,7 +125,7 @@ function setUp(
   return { stream, join, ...join() };
 }
 
-/** Lets what was promised happen, without any time passing. */
+/** Settles pending promises without advancing the time. */
 const settle = async (): Promise<void> => {
   await vi.advanceTimersByTimeAsync(0);
 };
@@ -190,10 +190,10 @@ describe('MjpegClient', () => {
   it('shows the reason for a missing frame until there is one', async () => {
     const { stream, response, client } = setUp();
     await settle();
-    expect(response.text).toContain('[card: no frame yet]');
+    expect(response.text).toContain('[placeholder: no frame yet]');
     stream.end('the server has ended the stream');
     await settle();
-    expect(response.text).toContain('[card: the server has ended the stream]');
+    expect(response.text).toContain('[placeholder: the server has ended the stream]');
     expect(client.status()).toMatchObject({ delivered: 0, repeated: 0 });
     stream.publish(jpeg('<1>'));
     stream.end('over again');
@@ -204,12 +204,12 @@ describe('MjpegClient', () => {
   });
 
   it('never shows a placeholder that is completed after the first frame has arrived', async () => {
-    let made: (card: Frame) => void = () => undefined;
+    let made: (frame: Frame) => void = () => undefined;
     const { stream, response } = setUp({ createPlaceholder: () => new Promise((resolve) => (made = resolve)) });
     stream.publish(jpeg('<1>'));
-    made(card('[card]'));
+    made(placeholder('[placeholder]'));
     await settle();
-    expect(response.text).not.toContain('[card]');
+    expect(response.text).not.toContain('[placeholder]');
   });
 
   it('encodes a raw frame of any type once for all clients', async () => {
@@ -238,8 +238,8 @@ describe('MjpegClient', () => {
       stream.publish(samples('int16', 256, [8, 8, 2]));
       await settle();
     }
-    expect(response.text.match(/\[card: .*? channels\]/g)).toEqual([
-      '[card: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels]',
+    expect(response.text.match(/\[placeholder: .*? channels\]/g)).toEqual([
+      '[placeholder: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels]',
     ]);
     stream.publish(jpeg('<2>'));
     expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
@@ -305,7 +305,7 @@ describe('MjpegClient', () => {
     stream.publish(jpeg('<2>'));
     vi.advanceTimersByTime(10_000);
     expect(response.isDestroyed).toBe(false);
-    // It looks every second.
+    // Checked every second.
     vi.advanceTimersByTime(1000);
     expect(response.isDestroyed).toBe(true);
     expect(stream.clientStatuses()).toEqual([]);

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { QueuePacer } from '../../../../gateway/clients/native/queue-pacer.ts';
 
 /**
- * A real NetGear receiver's user: takes one of 96 queued frames every so often; frames are answered as soon as they
- * stand in the queue.
+ * The program of a real NetGear receiver: reads one of 96 queued frames at intervals; frames are answered as soon as
+ * they are in the queue.
  */
 class Client {
   readonly pacer: QueuePacer;

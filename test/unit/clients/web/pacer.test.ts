@@ -4,9 +4,9 @@ import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 interface Link {
   /** Without waiting: the way there and back, at least. */
   readonly roundTripMs: number;
-  /** At most so much more, frame by frame; what comes behind a late one waits for it, as TCP has it. */
+  /** Maximum jitter per frame; frames behind a late one wait for it, as in TCP. */
   readonly jitterMs?: number;
-  /** What the link takes over a frame; the next one waits for it. */
+  /** Transmission time of a frame; the next one waits for it. */
   readonly carryMs?: number;
 }
 
@@ -14,8 +14,8 @@ interface Link {
 const DICE = [0.51, 0.08, 0.93, 0.27, 0.66, 0.02, 0.84, 0.39, 0.73, 0.15, 0.97, 0.45, 0.6, 0.21, 0.88, 0.33, 0.05];
 
 /**
- * So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a
- * newer one replaces it.
+ * Simulates `forMs` milliseconds of a source with this frame time, over this link. A frame that may not be sent waits,
+ * and a newer one replaces it.
  */
 function run(
   pacer: Pacer,
@@ -154,7 +154,7 @@ describe('Pacer', () => {
   });
 
   it.each([
-    // Carried by the link in ms a frame, and the window: under way, one that waits, one that is rounded up.
+    // Transmission time in ms per frame, and the window: in flight, one waiting, one by rounding up.
     [20, 3],
     [40, 3],
     [100, 2],
@@ -164,7 +164,7 @@ describe('Pacer', () => {
     const forMs = 60_000;
     const { delivered } = run(pacer, { forMs, frameTimeMs: 16, link });
     expect(pacer.window).toBeLessThanOrEqual(window);
-    // It has looked at the way now and then, for a frame or so each time.
+    // It has probed the path occasionally, for about one frame each time.
     expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
   });
 
@@ -191,17 +191,14 @@ describe('Pacer', () => {
     [80, 20, 60],
     [80, 40, 55],
     [60, 60, 48],
-  ])(
-    'keeps its window with round trips of %i ms and up to %i ms of jitter',
-    (roundTripMs, jitterMs, atLeast) => {
-      const pacer = new Pacer();
-      const link = { roundTripMs, jitterMs };
-      const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
-      expect(
-        run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20,
-      ).toBeGreaterThan(atLeast);
-    },
-  );
+  ])('keeps its window with round trips of %i ms and up to %i ms of jitter', (roundTripMs, jitterMs, atLeast) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs, jitterMs };
+    const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
+    expect(
+      run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20,
+    ).toBeGreaterThan(atLeast);
+  });
 
   it('does not change its window while the frame time is unknown', () => {
     const pacer = new Pacer();

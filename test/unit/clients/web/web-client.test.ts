@@ -55,7 +55,7 @@ function nestedList(depth: number): Value {
   return value;
 }
 
-/** A value message whose header is MessagePack made by hand: `{ id, mode: "once", kind: "value", value }`. */
+/** A value message with a hand-written MessagePack header: `{ id, mode: "once", kind: "value", value }`. */
 function valueMessage(id: number, value: Uint8Array): Uint8Array {
   const start = Buffer.from(
     `84a26964${id.toString(16).padStart(2, '0')}a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c7565`,

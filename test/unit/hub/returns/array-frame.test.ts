@@ -7,7 +7,7 @@ import type { NDArray } from '../../../../shared/ndarray.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
-/** What is seen of an array of one row. */
+/** The visible values of an array of one row. */
 const seen = async (array: NDArray): Promise<number[]> => [
   ...grayOf(
     await renderPixels(new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'), frameOfArray(array, 1), true),

@@ -21,7 +21,7 @@ const plain = ({ port, mode, data }: ReturnChange): unknown => [
   data.kind === 'value' ? data.value : data.kind,
 ];
 
-/** All that waits, once no more can come. */
+/** All waiting changes, after the end. */
 async function rest(changes: AsyncIterableIterator<ReturnChange>): Promise<unknown[]> {
   void changes.return?.();
   const all: unknown[] = [];

@@ -11,7 +11,7 @@ function setUp({ hasServer = true } = {}): { returns: Returns; clock: { nowMs: n
   return { returns: new Returns({ hasServer, nowMs: () => clock.nowMs }), clock };
 }
 
-/** What a closed reader still has. */
+/** The remaining items of a closed reader. */
 async function rest(reader: AsyncIterable<PortData>): Promise<PortData[]> {
   const items: PortData[] = [];
   for await (const item of reader) items.push(item);

@@ -340,7 +340,7 @@ describe('a watched folder', () => {
       await create('watch=true').open(heard);
       await writeFile(join(folder, 'a.jpg'), await jpeg(1));
       await heard.until(() => heard.frames.length === 1);
-      // What is made in the place of one that was removed gets its number, as a rule.
+      // A new folder usually gets the inode of the removed one.
       if (how === 'moved away') await rename(folder, `${folder} away`);
       else rmSync(folder, { recursive: true });
       mkdirSync(folder);

@@ -9,8 +9,8 @@ import { Heard } from '../../../helpers/heard.ts';
 import { jpegOf } from '../../../helpers/pictures.ts';
 
 /**
- * What the system does here when it is asked to tell of a folder: it says nothing, as of a network file system, or has
- * no more watches to give.
+ * Behaviour of the system when a folder is watched: it sends no notifications, like a network file system, or has no
+ * watches left.
  */
 let system: 'silent' | 'full' = 'silent';
 

@@ -269,7 +269,7 @@ describe('planInput', () => {
   });
 });
 
-/** What FFmpeg prints of a webcam. */
+/** FFmpeg's output for a webcam. */
 const V4L2 = [
   '[video4linux2,v4l2 @ 0x55a8f1d0c6c0] Raw       :     yuyv422 :           YUYV 4:2:2 : 640x480',
   '[video4linux2,v4l2 @ 0x55a8f1d0c6c0] Compressed:       mjpeg :          Motion-JPEG : 640x480 1280x720',

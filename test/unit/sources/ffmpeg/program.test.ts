@@ -18,7 +18,7 @@ class NoGuard extends ProcessGuard {
   }
 }
 
-/** A Node program, with what it has put out so far. */
+/** A Node program, with its output so far. */
 function run(
   code: string,
   options: Partial<ProgramOptions> = {},

@@ -123,8 +123,8 @@ describe('HeadedReader', () => {
 });
 
 /**
- * The smallest things that have a JPEG's form, by hand: a thumbnail with an EOI of its own in a segment, a stuffed
- * byte, a restart, a fill byte, a second scan.
+ * Minimal hand-written data with the structure of a JPEG: a thumbnail with its own EOI in a segment, a stuffed byte, a
+ * restart marker, a fill byte, a second scan.
  */
 const JPEG_A = hex('ffd8 ffe1 0006 ffd8 ffd9 ffda 0003 00 1122 ff00 33 ffd0 44 ffff d9');
 const JPEG_B = hex('ffd8 ffdb 0004 0101 ffda 0002 55 ffc4 0003 00 ffda 0002 66 ffd9');

@@ -176,7 +176,7 @@ describe('ImageHub', () => {
     expect(hub.state()).toBe('connecting');
     const second = open(new Publisher({ linger: 0 }));
     await second.bind(later);
-    // Nobody says when a subscription has arrived.
+    // There is no event for the arrival of a subscription.
     await vi.waitFor(async () => {
       await publisher.send([head('kitchen'), Buffer.of(1)]);
       await second.send([head('porch'), Buffer.of(2)]);

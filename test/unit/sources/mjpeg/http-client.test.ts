@@ -196,12 +196,15 @@ describe('HttpClient: redirects', () => {
     expect(other.requests.map(({ headers }) => headers.has('authorization'))).toEqual([false]);
   });
 
-  it.each(['SSH-2.0-secret', 'HTTP/1.1 404 secret'])('does not quote the response of another server: %j', async (text) => {
-    await using other = await RawServer.start(({ socket }) => socket.end(`${text}\r\n\r\n`));
-    await using server = await answering(`HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\n\r\n`);
-    await expect(ask(server.url)).rejects.not.toThrow('secret');
-    await expect(ask(other.url)).rejects.toThrow('secret');
-  });
+  it.each(['SSH-2.0-secret', 'HTTP/1.1 404 secret'])(
+    'does not quote the response of another server: %j',
+    async (text) => {
+      await using other = await RawServer.start(({ socket }) => socket.end(`${text}\r\n\r\n`));
+      await using server = await answering(`HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\n\r\n`);
+      await expect(ask(server.url)).rejects.not.toThrow('secret');
+      await expect(ask(other.url)).rejects.toThrow('secret');
+    },
+  );
 
   it('fails after too many, and for other protocols', async () => {
     await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n'));
@@ -213,7 +216,7 @@ describe('HttpClient: redirects', () => {
 });
 
 describe('HttpClient: authentication', () => {
-  /** A server with digest authentication that takes each nonce so often. */
+  /** A server with digest authentication that accepts each nonce a limited number of times. */
   const digestServer = (usesOfNonce: number, saysStale: boolean): Promise<RawServer> => {
     let nonce = 0;
     let uses = 0;
@@ -232,15 +235,18 @@ describe('HttpClient: authentication', () => {
     });
   };
 
-  it.each([true, false])('uses a nonce until it is stale, with or without a report of the server: %s', async (saysStale) => {
-    await using server = await digestServer(2, saysStale);
-    const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), {
-      acceptsAnyCertificate: false,
-    });
-    const bodies: string[] = [];
-    for (let n = 0; n < 5; n += 1) bodies.push(await bodyOf(await client.get({}, new AbortController().signal)));
-    expect(bodies).toEqual(['1 00000001', '1 00000002', '2 00000001', '2 00000002', '3 00000001']);
-  });
+  it.each([true, false])(
+    'uses a nonce until it is stale, with or without a report of the server: %s',
+    async (saysStale) => {
+      await using server = await digestServer(2, saysStale);
+      const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), {
+        acceptsAnyCertificate: false,
+      });
+      const bodies: string[] = [];
+      for (let n = 0; n < 5; n += 1) bodies.push(await bodyOf(await client.get({}, new AbortController().signal)));
+      expect(bodies).toEqual(['1 00000001', '1 00000002', '2 00000001', '2 00000002', '3 00000001']);
+    },
+  );
 
   it('fails for a wrong password', async () => {
     await using server = await digestServer(0, false);

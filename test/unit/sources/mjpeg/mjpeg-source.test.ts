@@ -27,7 +27,7 @@ function create(url: string): MjpegSource {
   return source;
 }
 
-/** Opens a source of this server, and hears it. */
+/** Opens a source of this server, and records its calls. */
 async function hear(server: RawServer, options = ''): Promise<{ readonly heard: Heard; readonly source: MjpegSource }> {
   const heard = new Heard();
   const source = create(`${server.url}/x.jpg${options}`);

@@ -13,7 +13,7 @@ const NOT_ASKED = { takeOver: false };
 interface Setup {
   readonly publishing: Publishing;
   readonly clock: { nowMs: number };
-  /** The messages of the frames that have reached the stream, and why there are none. */
+  /** The messages of the published frames, and the reasons for missing frames. */
   readonly published: unknown[];
   readonly rejected: unknown[];
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FrameClock } from '../../../../web/publisher/capture/frame-clock.ts';
 import { RateLimit } from '../../../../web/publisher/capture/rate-limit.ts';
 
-/** How many of a camera's pictures pass in so many seconds. @param jitter of each picture's time, in milliseconds. */
+/** Number of a camera's pictures that pass in `seconds`. @param jitter of each picture's time, in milliseconds. */
 function passed(
   limit: RateLimit,
   cameraFps: number,

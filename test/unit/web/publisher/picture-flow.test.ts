@@ -14,7 +14,7 @@ class Picture {
   }
 }
 
-/** A flow whose encodings end when the test says so. */
+/** A flow whose encodings are completed by the test. */
 class Bench {
   readonly sent: string[] = [];
   readonly failures: unknown[] = [];
