@@ -113,7 +113,7 @@ describe('HashVerifier', () => {
   it('queues 32 secrets, and shares the check of equal ones', async () => {
     const verifier = new HashVerifier();
     const hash = parseScryptHash((await createToken()).hash.replace('ln=14', 'ln=8'));
-    const pending = Array.from({ length: 33 }, (_, i) => verifier.verify(`wrong ${i}`, hash, ADDRESS));
+    const pending = Array.from({ length: 33 }, async (_, i) => verifier.verify(`wrong ${i}`, hash, ADDRESS));
     await expect(verifier.verify('one more', hash, ADDRESS)).rejects.toMatchObject({ code: 'busy' });
     expect(verifier.verify('wrong 7', hash, ADDRESS)).toBe(verifier.verify('wrong 7', hash, ADDRESS));
     expect(new Set(await Promise.all(pending))).toEqual(new Set([false]));
