@@ -12,7 +12,7 @@ const isShown = ({ name, privacy }) =>
   name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
 /** The elements of `gearway/devices`. */
-const DEVICES = ['button', 'gamepad', 'joystick', 'keys', 'latency', 'slider', 'stop'].map(
+const DEVICES = ['button', 'gamepad', 'joystick', 'keys', 'latency', 'pointer', 'slider', 'stop'].map(
   (name) => `web/devices/gearway-${name}.ts`,
 );
 
@@ -78,6 +78,7 @@ export default {
     'web/publisher/publisher-messages.ts',
     'web/devices/device-element.ts',
     'web/devices/stop-latch.ts',
+    'web/devices/drawing.ts',
     ...DEVICES,
     'web/devices/index.ts',
   ],

@@ -10,6 +10,7 @@ import type {
   GearwayJoystick,
   GearwayKeys,
   GearwayLatency,
+  GearwayPointer,
   GearwaySlider,
   GearwayStop,
 } from './devices/index.ts';
@@ -47,6 +48,7 @@ declare module 'react' {
       'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;
       'gearway-keys': Props<GearwayKeys, DeviceEvents>;
       'gearway-latency': Props<GearwayLatency, object>;
+      'gearway-pointer': Props<GearwayPointer, DeviceEvents>;
       'gearway-slider': Props<GearwaySlider, DeviceEvents>;
       'gearway-stop': Props<GearwayStop, object>;
     }

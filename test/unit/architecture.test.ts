@@ -107,7 +107,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
   // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and
   // encodes.
-  lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|gearway-)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|gearway-|pointer-overlay)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
   'lit/directives/repeat.js': /^web\/pages\/(?:console\/clients-panel|wall\/wall-page)\.ts$/,
   'lit/directives/ref.js': /^web\/pages\/wall\/wall-page\.ts$/,

@@ -98,6 +98,11 @@ export abstract class DeviceElement extends LitElement implements Device {
   /** Sets the value to the neutral one. */
   protected abstract reset(): void;
 
+  /** The device belongs to this viewer from now on. @returns what ends that. */
+  protected joined(_viewer: GearwayViewer): () => void {
+    return () => undefined;
+  }
+
   /** Lets go: the value is neutral until the device is used again. */
   release(): void {
     const wasHeld = this.#isHeld;
@@ -164,11 +169,13 @@ export abstract class DeviceElement extends LitElement implements Device {
     this.release();
     this.#leave();
     this.#joinedAs = joinedAs;
-    this.#leave = joinChannel(this, (channel) => {
+    this.#leave = joinChannel(this, (channel, viewer) => {
       channel.add(this);
       this.#channel = channel;
+      const end = this.joined(viewer);
       this.requestUpdate();
       return () => {
+        end();
         channel.remove(this);
         this.#channel = null;
       };

@@ -3,13 +3,25 @@ import { GearwayGamepad } from './gearway-gamepad.ts';
 import { GearwayJoystick } from './gearway-joystick.ts';
 import { GearwayKeys } from './gearway-keys.ts';
 import { GearwayLatency } from './gearway-latency.ts';
+import { GearwayPointer, type PointerValue } from './gearway-pointer.ts';
 import { GearwaySlider } from './gearway-slider.ts';
 import { GearwayStop } from './gearway-stop.ts';
 
 export type { DeviceValue } from './control-value.ts';
+export type { PointerTool, Position, Shape } from './drawing.ts';
 export type { StopState } from './stop-latch.ts';
 export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
-export { GearwayButton, GearwayGamepad, GearwayJoystick, GearwayKeys, GearwayLatency, GearwaySlider, GearwayStop };
+export {
+  GearwayButton,
+  GearwayGamepad,
+  GearwayJoystick,
+  GearwayKeys,
+  GearwayLatency,
+  GearwayPointer,
+  GearwaySlider,
+  GearwayStop,
+  type PointerValue,
+};
 
 // `gearway/devices`: defines the elements.
 const ELEMENTS = {
@@ -18,6 +30,7 @@ const ELEMENTS = {
   'gearway-joystick': GearwayJoystick,
   'gearway-keys': GearwayKeys,
   'gearway-latency': GearwayLatency,
+  'gearway-pointer': GearwayPointer,
   'gearway-slider': GearwaySlider,
   'gearway-stop': GearwayStop,
 } as const;
@@ -29,6 +42,7 @@ declare global {
     'gearway-joystick': GearwayJoystick;
     'gearway-keys': GearwayKeys;
     'gearway-latency': GearwayLatency;
+    'gearway-pointer': GearwayPointer;
     'gearway-slider': GearwaySlider;
     'gearway-stop': GearwayStop;
   }

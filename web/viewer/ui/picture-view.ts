@@ -119,6 +119,11 @@ export class PictureView {
   #onMove(event: PointerEvent): void {
     const before = this.#pointers.get(event.pointerId);
     if (before === undefined) return;
+    // It was released elsewhere.
+    if (event.buttons === 0) {
+      this.#pointers.delete(event.pointerId);
+      return;
+    }
     const [dx, dy] = [event.clientX - before.x, event.clientY - before.y];
     if (!this.#moved && Math.hypot(dx, dy) < DRAG_PX) return;
     this.#moved = true;
