@@ -21,6 +21,8 @@ const CHROMIUM_FLAGS = [
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
   '--disable-background-timer-throttling',
+  // Otherwise the processes of all windows but one have a lower priority (nice 5) than everything else on the machine.
+  '--disable-features=PMProcessPriorityPolicy',
 ];
 
 export interface BrowserOptions {
