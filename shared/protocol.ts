@@ -22,6 +22,8 @@ export const PRELUDE_BYTES = 8;
 export const feature = {
   /** The viewer shows renditions, reports `waitMs`, and reads `delivery`. */
   renditions: 'renditions',
+  /** The viewer shows packed arrays. */
+  packedArrays: 'packed-arrays',
 } as const;
 
 /** Maximum number of names in `features`, and their maximum length. */
@@ -221,8 +223,14 @@ export interface VideoEncodingHeader {
   /** With a key frame: the decoder's configuration, `avcC`. */
   readonly description?: Uint8Array;
 }
+/** Samples as in {@link Encoding}, filtered (`arrays/packed-samples.ts`) and compressed with DEFLATE (RFC 1951). */
+export interface PackedArrayHeader {
+  readonly kind: 'packed';
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
 /** Encoding of a frame's payload as it is sent to viewers. */
-export type MessageEncoding = Encoding | VideoEncodingHeader;
+export type MessageEncoding = Encoding | PackedArrayHeader | VideoEncodingHeader;
 /** Width and height are those of the source's frame; `rendition` describes a payload that differs from it. */
 export type FrameMessage = Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding } & {
   readonly type: 'frame';
@@ -576,7 +584,7 @@ export function encodeFrameHead(
   header['width'] = width;
   header['height'] = height;
   header['encoding'] = encoding.kind;
-  if (encoding.kind === 'raw') {
+  if (encoding.kind === 'raw' || encoding.kind === 'packed') {
     header['dtype'] = encoding.dtype;
     header['shape'] = encoding.shape;
   } else if (encoding.kind === 'h264') {
@@ -676,7 +684,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
       ...optional(fields, 'capturedAtUs', integer),
       width: integer(fields, 'width', 65_535),
       height: integer(fields, 'height', 65_535),
-      encoding: fields['encoding'] === 'h264' ? decodeVideo(fields) : decodeEncoding(fields),
+      encoding: decodeMessageEncoding(fields),
       message: (fields['message'] ?? null) as Value,
       payload,
       ...decodeRendition(fields),
@@ -825,6 +833,13 @@ function binary(fields: Fields, key: string): Uint8Array {
   if (!(value instanceof Uint8Array) || value.byteLength > MAX_DESCRIPTION_BYTES)
     throw bad(`field ${key} is ${describe(value)}, expected at most ${MAX_DESCRIPTION_BYTES} bytes`);
   return value;
+}
+
+function decodeMessageEncoding(fields: Fields): MessageEncoding {
+  if (fields['encoding'] === 'h264') return decodeVideo(fields);
+  if (fields['encoding'] === 'packed')
+    return { kind: 'packed', dtype: text(fields, 'dtype', 16), shape: shape(fields) };
+  return decodeEncoding(fields);
 }
 
 function decodeVideo(fields: Fields): VideoEncodingHeader {

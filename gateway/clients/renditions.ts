@@ -1,12 +1,15 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
+import { canPack } from '../../shared/arrays/packed-samples.ts';
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
-import { encodeFrameHead, type RenditionHeader } from '../../shared/protocol.ts';
+import { encodeFrameHead, type MessageEncoding, type RenditionHeader } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
-import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
+import { packArray } from '../codecs/pack-array.ts';
+import { type JpegStep, PACKED, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
 import { FrameResults } from './frame-results.ts';
 import { scaleJpeg } from './scale-jpeg.ts';
@@ -24,13 +27,22 @@ export interface Rendition {
   readonly payload: Uint8Array;
 }
 
+/** Which renditions a frame has: JPEG and H.264, or arrays packed without loss. */
+export type RenditionKind = 'pictures' | 'packed' | 'none';
+
+/** Shared by the whole gateway, because the pool has other work as well. */
+const packings = new ConcurrencyLimit(2);
+
+/** Maximum size of a packed array in relation to the array: above it, unpacking costs more than it saves. */
+const MAX_PACKED_RATIO = 0.9;
+
 /** Maximum number of cached JPEGs per frame with different styles. */
 const MAX_STYLED = 8;
 
 /**
  * Creates the renditions of each frame, once for all viewers of a stream: `asIs` (the unmodified JPEG or samples), and
- * `jpeg` for 8-bit raw frames. 16-bit and float frames are always sent as they are, because JPEG would lose precision.
- * Scaled JPEGs are made when a viewer with a slow link takes a frame, once per step.
+ * `jpeg` for 8-bit raw frames. 16-bit and float frames keep their samples, because JPEG would lose precision. Scaled
+ * JPEGs and packed arrays are made when a viewer with a slow link takes a frame, once per step.
  */
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
@@ -42,7 +54,7 @@ export class Renditions {
   /** By step name. */
   readonly #scaled = new FrameResults<Rendition>();
   readonly #sizes = new StepSizes();
-  /** Whether viewers with slow links may get scaled JPEGs. */
+  /** Whether viewers with slow links may get other renditions. */
   readonly isEnabled: boolean;
 
   constructor({ isEnabled = true }: { readonly isEnabled?: boolean } = {}) {
@@ -57,7 +69,8 @@ export class Renditions {
       if (rendition === undefined) {
         rendition = createRendition(frame, frame.payload);
         this.#asIs.set(frame, rendition);
-        if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
+        // Not of an 8-bit picture, which others get as a JPEG.
+        if (jpegChannels(frame) === null) this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
       }
       return rendition;
     }
@@ -72,9 +85,10 @@ export class Renditions {
     return encoding;
   }
 
-  /** Whether scaled JPEGs may be made of this frame: not of samples that JPEG cannot represent. */
-  canScale(frame: Frame): boolean {
-    return frame.encoding.kind === 'jpeg' || jpegChannels(frame) !== null;
+  /** Which renditions may be made of this frame: no JPEGs of samples that JPEG cannot represent. */
+  kindOf(frame: Frame): RenditionKind {
+    if (frame.encoding.kind === 'jpeg' || jpegChannels(frame) !== null) return 'pictures';
+    return canPack(frame.encoding.dtype) ? 'packed' : 'none';
   }
 
   /** Mean size of a step's frames in bytes: measured or estimated; 0 before the first frame. */
@@ -89,6 +103,27 @@ export class Renditions {
    */
   scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
     return this.#scaled.get(frame, stepName(step), () => this.#scale(frame, step));
+  }
+
+  /** An array, packed without loss; itself if that would hardly make it smaller, or if it is not an array. */
+  packed(frame: Frame): Promise<Rendition> {
+    return this.#scaled.get(frame, stepName(PACKED), () => this.#pack(frame));
+  }
+
+  async #pack(frame: Frame): Promise<Rendition> {
+    const { encoding, payload, width, height } = frame;
+    if (encoding.kind === 'jpeg') return this.get(frame, true);
+    this.#sizes.note(SOURCE, payload.byteLength, performance.now());
+    const { dtype, shape } = encoding;
+    const packed = await packings.run(() => packArray(dtype, shape, payload));
+    const isWorthwhile = packed.byteLength <= MAX_PACKED_RATIO * payload.byteLength;
+    this.#sizes.note(PACKED, isWorthwhile ? packed.byteLength : payload.byteLength, performance.now());
+    if (!isWorthwhile) return this.get(frame, true);
+    return createRendition({ ...frame, encoding: { kind: 'packed', dtype, shape } }, packed, {
+      rendition: stepName(PACKED),
+      pictureWidth: width,
+      pictureHeight: height,
+    });
   }
 
   async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
@@ -156,7 +191,11 @@ async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {
   return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, payload);
 }
 
-function createRendition(frame: Frame, payload: Uint8Array, header?: RenditionHeader): Rendition {
+function createRendition(
+  frame: Omit<Frame, 'encoding'> & { readonly encoding: MessageEncoding },
+  payload: Uint8Array,
+  header?: RenditionHeader,
+): Rendition {
   return {
     sequence: frame.sequence,
     begin: encodeMessageBegin(encodeFrameHead(frame, frame.message, header), payload.byteLength),

@@ -1,7 +1,7 @@
 import type { Quality } from '../../shared/quality.ts';
 
 /** One way to send a stream: the source's frames as they are, or a rendition of them. */
-export type Step = { readonly kind: 'source' } | JpegStep | VideoStep;
+export type Step = { readonly kind: 'source' } | { readonly kind: 'packed' } | JpegStep | VideoStep;
 
 /** JPEG of reduced size and quality. */
 export interface JpegStep {
@@ -22,6 +22,9 @@ export interface VideoStep {
 
 /** The frames as they are. */
 export const SOURCE: Step = { kind: 'source' };
+
+/** Arrays, packed without loss. */
+export const PACKED: Step = { kind: 'packed' };
 
 /**
  * JPEG renditions, from the largest to the smallest. Neighbours differ by a factor of 1.4 to 2.5 in bits, so that
@@ -125,7 +128,7 @@ export function jpegInstead(
 
 /** Identifies a step in frame headers and among the renditions of a stream. */
 export function stepName(step: Step): string {
-  if (step.kind === 'source') return 'source';
+  if (step.kind === 'source' || step.kind === 'packed') return step.kind;
   return step.kind === 'jpeg'
     ? `jpeg-${step.divisor}-${step.quality}`
     : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
@@ -134,6 +137,7 @@ export function stepName(step: Step): string {
 /** `JPEG 640×360 q50`, for people. */
 export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
   if (step.kind === 'source') return `source ${width}×${height}`;
+  if (step.kind === 'packed') return `lossless ${width}×${height}`;
   if (step.kind === 'h264') return `H.264 ${evenPart(width, step.divisor)}×${evenPart(height, step.divisor)}`;
   return `JPEG ${pictureWidth(step, width)}×${Math.round((height * pictureWidth(step, width)) / width)} q${step.quality}`;
 }
@@ -159,9 +163,13 @@ function qualityFactor(quality: number): number {
 /** Bytes per pixel grow as a picture shrinks, because its details do not: by this exponent of the pixels. */
 const DETAIL_EXPONENT = 0.8;
 
+/** Size of a packed array in relation to the array, before any was packed: as measured with depth images. */
+const PACKED_RATIO = 0.5;
+
 /** Expected size of a rendition's frame, before any was encoded. */
 export function expectedBytes(step: Step, sourceBytes: number): number {
   if (step.kind === 'source') return sourceBytes;
+  if (step.kind === 'packed') return sourceBytes * PACKED_RATIO;
   if (step.kind === 'h264') return step.bitsPerSecond / 8 / VIDEO_FPS;
   return sourceBytes * (1 / step.divisor ** 2) ** DETAIL_EXPONENT * qualityFactor(step.quality);
 }

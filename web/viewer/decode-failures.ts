@@ -80,7 +80,7 @@ export class DecodeFailures {
 }
 
 function describe({ encoding, payload }: FrameMessage, error: unknown): string {
-  if (error instanceof DecodeTimeoutError || encoding.kind === 'raw')
+  if (error instanceof DecodeTimeoutError || encoding.kind !== 'jpeg')
     return error instanceof Error ? error.message : String(error);
   const kind = unusualJpegKind(payload);
   return kind === null

@@ -12,6 +12,8 @@ const DECODE_TIMEOUT_MS = 2000;
 export interface DecoderEvents {
   /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
+  /** A packed array as a raw frame. Rejects if it cannot be unpacked. */
+  unpack(frame: FrameMessage): Promise<FrameMessage>;
   /** Decodes a raw frame. Rejects if it cannot be shown. */
   decodeArray(frame: FrameMessage): Promise<DecodedPicture>;
   /** Decoding has started: time to acknowledge the frame. @param waitMs how long it waited for that. */
@@ -26,7 +28,8 @@ export interface DecoderEvents {
 
 /** A frame whose decoding has started. */
 interface PendingFrame {
-  readonly frame: FrameMessage;
+  /** Unpacked, once it is decoded. */
+  frame: FrameMessage;
   /** null while it is being decoded. */
   picture: DecodedPicture | null;
   decodeMs: number;
@@ -125,8 +128,9 @@ export class Decoder {
     }, DECODE_TIMEOUT_MS);
     let picture: DecodedPicture;
     try {
-      picture = await (frame.encoding.kind === 'raw'
-        ? this.#events.decodeArray(frame)
+      if (frame.encoding.kind === 'packed') pending.frame = await this.#events.unpack(frame);
+      picture = await (pending.frame.encoding.kind === 'raw'
+        ? this.#events.decodeArray(pending.frame)
         : decodeJpeg(frame, this.#events.scale(frame)));
     } catch (error) {
       // The frame has been acknowledged already.

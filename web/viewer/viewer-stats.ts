@@ -38,7 +38,7 @@ export class ViewerStatsMeter {
     this.#sequence = sequence;
     this.#width = width;
     this.#height = height;
-    this.#encoding = encoding.kind === 'raw' ? encoding.dtype : encoding.kind;
+    this.#encoding = 'dtype' in encoding ? encoding.dtype : encoding.kind;
     this.#bytesSinceRead += bytes;
   }
 

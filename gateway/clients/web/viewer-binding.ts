@@ -14,7 +14,7 @@ import type { JpegStep, Step, VideoStep } from '../../renditions/ladder.ts';
 import type { VideoEncoding } from './video-encoding.ts';
 import type { VideoEncodings } from './video-encodings.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
-import type { Rendition, Renditions } from '../renditions.ts';
+import type { Rendition, RenditionKind, Renditions } from '../renditions.ts';
 
 /** The gateway's answer to a viewer's hello. */
 export type Admission =
@@ -166,8 +166,8 @@ export class ViewerBinding implements Client, LeaseHolder {
     return this.#inside().renditions.isEnabled;
   }
 
-  canScale(frame: Frame): boolean {
-    return this.#inside().renditions.canScale(frame);
+  renditionsOf(frame: Frame): RenditionKind {
+    return this.#inside().renditions.kindOf(frame);
   }
 
   get hasVideo(): boolean {
@@ -188,6 +188,10 @@ export class ViewerBinding implements Client, LeaseHolder {
   /** @throws {GearwayError} `jpeg-unsupported`. */
   scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
     return this.#inside().renditions.scaled(frame, step);
+  }
+
+  packed(frame: Frame): Promise<Rendition> {
+    return this.#inside().renditions.packed(frame);
   }
 
   /** @throws {GearwayError} `jpeg-unsupported`. */

@@ -6,11 +6,13 @@ import {
   jpegInstead,
   type JpegStep,
   ladder,
+  PACKED,
   SOURCE,
   type Step,
   stepLabel,
   type VideoStep,
 } from '../../renditions/ladder.ts';
+import type { RenditionKind } from '../renditions.ts';
 import { Adaptation, type AdaptationContext } from './adaptation.ts';
 import type { Delivery, LinkEstimator } from './link-estimator.ts';
 
@@ -33,12 +35,20 @@ const OPENING_WIDTH = 640;
 export interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
   frameTimeMs(): number | undefined;
-  /** Whether renditions of this frame may be made: not of arrays, which they would make lossy. */
-  canScale(frame: Frame): boolean;
+  /** Which renditions of this frame may be made. */
+  renditionsOf(frame: Frame): RenditionKind;
   /** Mean size of a step's frames in bytes; 0 while unknown. */
   bytesOf(step: Step): number;
   /** Whether H.264 can be encoded. */
   readonly hasVideo: boolean;
+}
+
+/** Limits of a viewer. */
+interface Limits {
+  /** Limit of the gateway; Infinity for none. */
+  readonly maxBitsPerSecond: number;
+  /** Whether the viewer shows packed arrays. */
+  readonly unpacks: boolean;
 }
 
 /**
@@ -56,10 +66,11 @@ export class ViewerDelivery implements AdaptationContext {
   #shownHeight = 0;
   #width = 0;
   #height = 0;
-  #canScale = true;
+  readonly #unpacks: boolean;
+  #renditions: RenditionKind = 'pictures';
   /** Whether no frame has been sent to a distant viewer yet. */
   #isOpening: boolean;
-  /** Whether the first one was a small JPEG, and is not acknowledged yet. */
+  /** Whether the first one was sent as a small JPEG or packed, and is not acknowledged yet. */
   #isOpeningSmall = false;
   #wantsVideo = false;
   #hasVideo = false;
@@ -69,10 +80,10 @@ export class ViewerDelivery implements AdaptationContext {
   #reportedAtMs: number;
   #reported = '';
 
-  /** @param maxBitsPerSecond limit of the gateway; Infinity for none. */
-  constructor(stream: DeliveryStream, link: LinkEstimator, maxBitsPerSecond: number, nowMs: number) {
+  constructor(stream: DeliveryStream, link: LinkEstimator, { maxBitsPerSecond, unpacks }: Limits, nowMs: number) {
     this.#stream = stream;
     this.#gatewayMaxBits = maxBitsPerSecond;
+    this.#unpacks = unpacks;
     this.#reportedAtMs = nowMs;
     this.#isOpening = link.leastMs(nowMs) >= DISTANT_MS;
     this.#adaptation = new Adaptation(link, this);
@@ -121,16 +132,16 @@ export class ViewerDelivery implements AdaptationContext {
 
   /** The step in which a frame is sent next. */
   choose(frame: Frame): Step {
-    const canScale = this.#stream.canScale(frame);
+    const renditions = this.#stream.renditionsOf(frame);
     if (
       frame.width !== this.#width ||
       frame.height !== this.#height ||
-      canScale !== this.#canScale ||
+      renditions !== this.#renditions ||
       this.#mayUseVideo() !== this.#hasVideo
     ) {
       this.#width = frame.width;
       this.#height = frame.height;
-      this.#canScale = canScale;
+      this.#renditions = renditions;
       this.#updateSteps();
     }
     if (this.#isOpening) {
@@ -140,7 +151,8 @@ export class ViewerDelivery implements AdaptationContext {
         this.#steps.length > 1 &&
         frame.payload.byteLength > MAX_OPENING_BYTES;
     }
-    return this.#isOpeningSmall ? openingStep(frame.width) : this.#adaptation.step();
+    if (!this.#isOpeningSmall) return this.#adaptation.step();
+    return renditions === 'packed' ? PACKED : openingStep(frame.width);
   }
 
   /** Maximum frame rate that the bit rate of the smallest step allows; usually Infinity. */
@@ -212,11 +224,16 @@ export class ViewerDelivery implements AdaptationContext {
     const [width, height, shownWidth, shownHeight] = [this.#width, this.#height, this.#shownWidth, this.#shownHeight];
     const options = { quality: this.#quality, width, height, shownWidth, shownHeight };
     this.#hasVideo = this.#mayUseVideo();
-    if (!this.#canScale) this.#steps = [SOURCE];
-    else this.#steps = ladder({ ...options, hasVideo: this.#hasVideo });
+    if (this.#renditions === 'pictures') this.#steps = ladder({ ...options, hasVideo: this.#hasVideo });
+    else this.#steps = this.#mayPack() ? [SOURCE, PACKED] : [SOURCE];
     const last = this.#steps.at(-1);
     // Below the lowest bit rate of H.264, a few small JPEGs per second are left.
     if (last?.kind === 'h264' && last.bitsPerSecond > this.maxBitsPerSecond) this.#steps = ladder(options);
+  }
+
+  /** `source` is for frames as they came, byte for byte. */
+  #mayPack(): boolean {
+    return this.#renditions === 'packed' && this.#unpacks && this.#quality !== 'source';
   }
 
   /** Not with a limited frame rate, because chunks cannot be left out. */

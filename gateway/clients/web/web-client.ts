@@ -182,7 +182,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   /** The step in which a frame is sent. */
   #step(frame: Frame): Step {
-    return this.#wantsRaw ? SOURCE : (this.#delivery?.choose(frame) ?? SOURCE);
+    if (this.#wantsRaw && this.#options.binding.renditionsOf(frame) === 'pictures') return SOURCE;
+    return this.#delivery?.choose(frame) ?? SOURCE;
   }
 
   /** A queue on the path, which one more chunk would lengthen. */
@@ -303,7 +304,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#delivery = new ViewerDelivery(
         binding,
         this.#pacer.link,
-        Math.min(limits.maxBitsPerSecond, budget.bitsPerSecond),
+        {
+          maxBitsPerSecond: Math.min(limits.maxBitsPerSecond, budget.bitsPerSecond),
+          unpacks: hello.features.includes(feature.packedArrays),
+        },
         performance.now(),
       );
       this.#video = new ViewerVideo({
@@ -502,6 +506,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
     const step = this.#step(frame);
+    if (step.kind === 'packed') return binding.packed(frame);
     const jpegStep =
       step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.

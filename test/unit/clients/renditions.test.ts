@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type Rendition, Renditions } from '../../../gateway/clients/renditions.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
 import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
+import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
 import type { Encoding } from '../../../shared/frame.ts';
 import { decodeGatewayMessage, type FrameMessage } from '../../../shared/protocol.ts';
 
@@ -167,17 +170,41 @@ describe('Renditions', () => {
     expect(decoded(headOf(scaled)).encoding).toEqual({ kind: 'jpeg' });
   });
 
-  it('scales only frames that JPEG can represent', () => {
+  it('packs an array once for all viewers, and keeps number and message', async () => {
     const renditions = new Renditions();
-    expect(renditions.canScale(frame({ kind: 'jpeg' }, 4))).toBe(true);
-    expect(renditions.canScale(raw('uint8', [8, 16, 3]))).toBe(true);
+    const image = raw('uint16', [8, 16], 2);
+    const promise = renditions.packed(image);
+    expect(renditions.packed(image)).toBe(promise);
+    const packed = await promise;
+    expect(decoded(headOf(packed))).toMatchObject({
+      sequence: image.sequence,
+      encoding: { kind: 'packed', dtype: 'uint16', shape: [8, 16] },
+      rendition: { rendition: 'packed', pictureWidth: image.width, pictureHeight: image.height },
+    });
+    expect(unpackSamples('uint16', [8, 16], inflateRawSync(packed.payload))).toEqual(Uint8Array.from(image.payload));
+    expect(renditions.bytesOf({ kind: 'packed' })).toBe(packed.payload.byteLength);
+  });
+
+  it('sends an array as it is if packing hardly makes it smaller', async () => {
+    const renditions = new Renditions();
+    const payload = randomBytes(2 * 8 * 16);
+    const noise = { ...raw('uint16', [8, 16], 2), payload };
+    expect((await renditions.packed(noise)).payload).toBe(payload);
+    expect(renditions.bytesOf({ kind: 'packed' })).toBe(payload.byteLength);
+  });
+
+  it('scales only what JPEG can represent, and packs only other arrays', () => {
+    const renditions = new Renditions();
+    expect(renditions.kindOf(frame({ kind: 'jpeg' }, 4))).toBe('pictures');
+    expect(renditions.kindOf(raw('uint8', [8, 16, 3]))).toBe('pictures');
     for (const image of [
       raw('uint16', [8, 16], 2),
       raw('float32', [8, 16], 4),
       raw('int8', [8, 16]),
       raw('uint8', [8, 16, 2]),
     ])
-      expect(renditions.canScale(image)).toBe(false);
+      expect(renditions.kindOf(image)).toBe('packed');
+    expect(renditions.kindOf(raw('>u2', [8, 16], 2))).toBe('none');
   });
 
   it('rejects a JPEG that cannot be decoded', async () => {

@@ -1,6 +1,7 @@
 import { ArrayRenderer } from '../../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
 import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
+import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
 import { errorText } from '../../../shared/errors.ts';
 import { parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
 import type { FrameMessage } from '../../../shared/protocol.ts';
@@ -36,12 +37,29 @@ export class ArrayDecoder {
   }
 
   /**
+   * A packed array as a raw frame; other frames as they are.
+   *
+   * @throws {GearwayError} `dtype-unsupported`; an error of the browser if the data is damaged.
+   */
+  async unpack(frame: FrameMessage): Promise<FrameMessage> {
+    const { encoding, payload } = frame;
+    if (encoding.kind !== 'packed') return frame;
+    const { dtype, shape } = encoding;
+    const inflated = new Blob([payload as Uint8Array<ArrayBuffer>])
+      .stream()
+      .pipeThrough(new DecompressionStream('deflate-raw'));
+    const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
+    return { ...frame, encoding: { kind: 'raw', dtype, shape }, payload: unpackSamples(dtype, shape, planes) };
+  }
+
+  /**
    * @param isNext whether the frame is a new one of the stream, which the automatic range follows.
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`.
    */
   decode(frame: FrameMessage, isNext = true): DecodedPicture {
     const { width, height, encoding, payload } = frame;
-    if (encoding.kind === 'h264') throw new TypeError('a chunk of H.264 is not an array');
+    if (encoding.kind === 'h264' || encoding.kind === 'packed')
+      throw new TypeError(`a frame in the encoding ${encoding.kind} is not an array`);
     const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
     const source = new ImageData(width, height);
     this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));

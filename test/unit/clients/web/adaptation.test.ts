@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RenditionKind } from '../../../../gateway/clients/renditions.ts';
 import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 import { ViewerDelivery } from '../../../../gateway/clients/web/viewer-delivery.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
@@ -48,22 +49,22 @@ class Simulation {
     want = {},
     maxBitsPerSecond = Infinity,
     sourceBytes = SOURCE_BYTES,
-    canScale = true,
+    renditions = 'pictures',
     greetingMs = 0,
   }: {
     want?: WantFields;
     maxBitsPerSecond?: number;
     sourceBytes?: number;
-    canScale?: boolean;
+    renditions?: RenditionKind;
     greetingMs?: number;
   } = {}) {
     this.#sourceBytes = sourceBytes;
     if (greetingMs > 0) this.pacer.link.roundTrip(greetingMs, 0);
     const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
     this.delivery = new ViewerDelivery(
-      { frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf, hasVideo: false },
+      { frameTimeMs: () => 1000 / FPS, renditionsOf: () => renditions, bytesOf, hasVideo: false },
       this.pacer.link,
-      maxBitsPerSecond,
+      { maxBitsPerSecond, unpacks: true },
       0,
     );
     this.delivery.wanted(want);
@@ -177,7 +178,7 @@ describe('ViewerDelivery', () => {
   it.each([
     ['a viewer nearby', { greetingMs: 90 }],
     ['a small picture', { greetingMs: 200, sourceBytes: 32 << 10 }],
-    ['an array', { greetingMs: 200, canScale: false }],
+    ['an array that cannot be packed', { greetingMs: 200, renditions: 'none' }],
     ['a viewer that wants the source', { greetingMs: 200, want: { quality: 'source' } }],
   ] as const)('begins with the source for %s', (_name, options) => {
     expect(new Simulation(options).run(1000, { bitsPerSecond: 8e6, roundTripMs: 90 })[0]?.step).toBe('source');
@@ -245,8 +246,17 @@ describe('ViewerDelivery', () => {
     expect(steps(shown.slice(10)).every((step) => step.startsWith('jpeg-4-'))).toBe(true);
   });
 
-  it('makes no renditions of arrays, and reports the link', () => {
-    const simulation = new Simulation({ canScale: false });
+  it('packs arrays for a slow link, and a distant viewer begins with them', () => {
+    const link = { bitsPerSecond: 8e6, roundTripMs: 120 };
+    const shown = new Simulation({ renditions: 'packed' }).run(5000, link);
+    expect(shown.at(-1)?.step).toBe('packed');
+    expect(new Simulation({ renditions: 'packed', greetingMs: 200 }).run(1000, link)[0]?.step).toBe('packed');
+    const source = { renditions: 'packed', want: { quality: 'source' } } as const;
+    expect(steps(new Simulation(source).run(5000, link))).toEqual(['source']);
+  });
+
+  it('leaves arrays that cannot be packed as they are, and reports the link', () => {
+    const simulation = new Simulation({ renditions: 'none' });
     expect(steps(simulation.run(5000, { bitsPerSecond: 2e6, roundTripMs: 120 }))).toEqual(['source']);
     expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^source 1280×720, .*: link [12]\.\d Mbit\/s$/);
   });

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { readJpegHeader } from '../../../../gateway/codecs/jpeg-header.ts';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
+import { unpackSamples } from '../../../../shared/arrays/packed-samples.ts';
 import { feature, type Hello } from '../../../../shared/protocol.ts';
 import { createHttpApp, type HttpApp, type HttpAppOptions } from '../../../helpers/http-app.ts';
 import { Viewer } from '../../../helpers/viewer.ts';
@@ -152,6 +154,32 @@ describe('WebClient with renditions', () => {
     const frame = await viewer.until('frame');
     expect(frame).toMatchObject({ encoding: { kind: 'raw', dtype: 'uint16' } });
     expect(frame.payload.byteLength).toBe(payload.byteLength);
+  });
+
+  it('packs 16-bit samples for a viewer that shows packed arrays and needs less', async () => {
+    await using app = await setUp();
+    const viewer = await app.connect({ features: [feature.renditions, feature.packedArrays] });
+    viewer.want({ maxBitsPerSecond: 1000 });
+    await viewer.settled();
+    const samples = Uint16Array.from({ length: WIDTH * HEIGHT }, (_, at) => 800 + (at % 7));
+    const payload = new Uint8Array(samples.buffer);
+    const shape = [HEIGHT, WIDTH];
+    const input: FrameInput = {
+      width: WIDTH,
+      height: HEIGHT,
+      encoding: { kind: 'raw', dtype: 'uint16', shape },
+      payload,
+      message: { n: 1 },
+      wireHeader: null,
+    };
+    // The rate of the stream, and with it what the limit allows, is known from the second frame on.
+    app.http.stream.publish(input);
+    viewer.ack((await viewer.until('frame')).sequence);
+    await delay(20);
+    app.http.stream.publish(input);
+    const frame = await viewer.until('frame');
+    expect(frame).toMatchObject({ encoding: { kind: 'packed', dtype: 'uint16', shape }, message: { n: 1 } });
+    expect(Buffer.compare(unpackSamples('uint16', shape, inflateRawSync(frame.payload)), payload)).toBe(0);
   });
 
   it('sends the unmodified frame if it cannot be scaled', async () => {
