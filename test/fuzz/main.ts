@@ -367,10 +367,12 @@ async function main(): Promise<void> {
       finding.replay ??
       `--only ${finding.target} --seed ${finding.seed}${finding.input === null ? '' : ` --input ${finding.input}`}`;
     console.log(
-      `\nFOUND ${finding.target}: ${finding.what}\n  replay: npm run fuzz -- ${again}${paths[index] === '' ? '' : `\n  inputs: ${paths[index]}`}`,
+      `\nFAILED fuzz ${finding.target}: ${finding.what.replaceAll(/\s+/g, ' ')}\n  replay: npm run fuzz -- ${again}${paths[index] === '' ? '' : `\n  inputs: ${paths[index]}`}`,
     );
   });
-  console.log(run.findings.length === 0 ? '\nfuzz: nothing found' : `\nfuzz: ${run.findings.length} violations`);
+  const targets = new Set(run.rows.map(({ target }) => target));
+  for (const { target } of run.findings) targets.delete(target);
+  console.log(`\n${targets.size} passed, ${run.findings.length} failed`);
   process.exitCode = run.findings.length === 0 ? 0 : 1;
 }
 

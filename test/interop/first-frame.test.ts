@@ -58,7 +58,7 @@ describe('a program that opens its video file by the first frame', () => {
       `tcp://127.0.0.1:${port}?pattern=1`,
     );
     {
-      await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 20, ...PICTURE });
+      await using _server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 20, ...PICTURE });
       // After `done` it still announces the end of the stream: it must not be killed before.
       await gateway.statusWhere('a stream that has ended', ({ state }) => state === 'ended');
     }
