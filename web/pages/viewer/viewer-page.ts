@@ -16,17 +16,21 @@ const query = new URLSearchParams(location.search);
 const notice = document.createElement('p');
 notice.className = 'notice';
 
+/** The page runs before the element's file is loaded. */
+const elementDefined = customElements.whenDefined('gearway-viewer');
+
 runInBackground(open());
 
 async function open(): Promise<void> {
   const names = [...new Set((query.get('stream') ?? '').split(',').filter((name) => name !== ''))];
   const [name] = names;
   if (name !== undefined && names.length === 1) {
+    await elementDefined;
     new SingleView(query, loadToken()).open(name);
     return;
   }
   // The token is checked once, and not by each of the viewers.
-  const { token, first } = await accessibleStreams();
+  const [{ token, first }] = await Promise.all([accessibleStreams(), elementDefined]);
   if (name === undefined) new SingleView(query, token).open(first);
   else new GridView(names, query, token).open();
 }
