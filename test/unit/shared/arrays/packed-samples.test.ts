@@ -50,7 +50,7 @@ describe('packed samples', () => {
         fc.infiniteStream(fc.nat(255)),
         (dtype, shape, offset, step, stream) => {
           const length = shape.reduce((product, side) => product * side, itemBytes(dtype) ?? 0);
-          const memory = Uint8Array.from([...stream.take(offset + length)]);
+          const memory = Uint8Array.from(stream.take(offset + length));
           const data = memory.subarray(offset);
           const planes = packed(dtype, shape, data, step);
           expect(planes).toHaveLength(length);
