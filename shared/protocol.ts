@@ -223,7 +223,7 @@ export interface VideoEncodingHeader {
   /** With a key frame: the decoder's configuration, `avcC`. */
   readonly description?: Uint8Array;
 }
-/** Samples as in {@link Encoding}, filtered (`arrays/packed-samples.ts`) and compressed with DEFLATE (RFC 1951). */
+/** Samples as in {@link Encoding}, filtered (`arrays/packed-samples.ts`) and compressed as zlib does (RFC 1950). */
 export interface PackedArrayHeader {
   readonly kind: 'packed';
   readonly dtype: string;

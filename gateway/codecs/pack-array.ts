@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { constants, deflateRaw } from 'node:zlib';
+import { constants, deflate } from 'node:zlib';
 import { SamplePacker } from '../../shared/arrays/packed-samples.ts';
 
-const deflate = promisify<Uint8Array, { strategy: number }, Buffer>(deflateRaw);
+const compress = promisify<Uint8Array, { strategy: number }, Buffer>(deflate);
 
 /** Words that are filtered in one turn of the event loop: about half a millisecond. */
 const WORDS_PER_TURN = 1 << 16;
@@ -23,5 +23,5 @@ export async function packArray(dtype: string, shape: readonly number[], data: U
     if (from > 0) await nextTurn();
     packer.pack(from, Math.min(from + WORDS_PER_TURN, packer.words));
   }
-  return deflate(packer.planes, { strategy: constants.Z_RLE });
+  return compress(packer.planes, { strategy: constants.Z_RLE });
 }

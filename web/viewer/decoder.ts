@@ -12,9 +12,7 @@ const DECODE_TIMEOUT_MS = 2000;
 export interface DecoderEvents {
   /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
-  /** A packed array as a raw frame. Rejects if it cannot be unpacked. */
-  unpack(frame: FrameMessage): Promise<FrameMessage>;
-  /** Decodes a raw frame. Rejects if it cannot be shown. */
+  /** Decodes an array, packed or not. Rejects if it cannot be shown. */
   decodeArray(frame: FrameMessage): Promise<DecodedPicture>;
   /** Decoding has started: time to acknowledge the frame. @param waitMs how long it waited for that. */
   started(frame: FrameMessage, waitMs: number): void;
@@ -28,7 +26,6 @@ export interface DecoderEvents {
 
 /** A frame whose decoding has started. */
 interface PendingFrame {
-  /** Unpacked, once it is decoded. */
   frame: FrameMessage;
   /** null while it is being decoded. */
   picture: DecodedPicture | null;
@@ -128,10 +125,9 @@ export class Decoder {
     }, DECODE_TIMEOUT_MS);
     let picture: DecodedPicture;
     try {
-      if (frame.encoding.kind === 'packed') pending.frame = await this.#events.unpack(frame);
-      picture = await (pending.frame.encoding.kind === 'raw'
-        ? this.#events.decodeArray(pending.frame)
-        : decodeJpeg(frame, this.#events.scale(frame)));
+      picture = await (frame.encoding.kind === 'jpeg'
+        ? decodeJpeg(frame, this.#events.scale(frame))
+        : this.#events.decodeArray(frame));
     } catch (error) {
       // The frame has been acknowledged already.
       if (finish()) this.#failed(pending, error);
@@ -144,6 +140,7 @@ export class Decoder {
     pending.decodeMs = performance.now() - startMs;
     this.#decodeMs += (pending.decodeMs - this.#decodeMs) / 4;
     pending.picture = picture;
+    pending.frame = picture.unpacked ?? frame;
     if (this.#pending.includes(pending)) this.#deliver();
     else this.#skip(picture);
     this.#pump();

@@ -10,6 +10,8 @@ export interface DecodedPicture {
   /** May be smaller than the frame: see {@link decodeJpeg}. */
   readonly width: number;
   readonly height: number;
+  /** Of a packed array: the frame with its samples. */
+  readonly unpacked?: FrameMessage;
   close(): void;
 }
 

@@ -53,15 +53,6 @@ export interface ViewerOpening {
   readonly canvas: Surface;
 }
 
-/** Whether this browser can unpack arrays. */
-function canUnpack(): boolean {
-  try {
-    return new DecompressionStream('deflate-raw') instanceof DecompressionStream;
-  } catch {
-    return false;
-  }
-}
-
 type EmitViewerEvent = (event: ViewerEvent, transfer?: Transferable[]) => void;
 
 /** Opens a session, in the worker or on the main thread. */
@@ -126,7 +117,6 @@ class ViewerSession {
     );
     this.#decoder = new Decoder({
       scale: (frame) => this.#scale(frame),
-      unpack: async (frame) => (await this.#arrays.decoder()).unpack(frame),
       decodeArray: (frame) => this.#arrays.decode(frame),
       started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
@@ -224,7 +214,7 @@ class ViewerSession {
     const port = this.#options.port ?? this.#formerPort;
     return {
       name,
-      features: [feature.renditions, ...(canUnpack() ? [feature.packedArrays] : [])],
+      features: [feature.renditions, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
       // Not `paused`: a viewer out of sight has a picture when it comes into sight.
       want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { inflateRawSync } from 'node:zlib';
+import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type Rendition, Renditions } from '../../../gateway/clients/renditions.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
@@ -181,7 +181,7 @@ describe('Renditions', () => {
       encoding: { kind: 'packed', dtype: 'uint16', shape: [8, 16] },
       rendition: { rendition: 'packed', pictureWidth: image.width, pictureHeight: image.height },
     });
-    expect(unpackSamples('uint16', [8, 16], inflateRawSync(packed.payload))).toEqual(Uint8Array.from(image.payload));
+    expect(unpackSamples('uint16', [8, 16], inflateSync(packed.payload))).toEqual(Uint8Array.from(image.payload));
     expect(renditions.bytesOf({ kind: 'packed' })).toBe(packed.payload.byteLength);
   });
 

@@ -29,7 +29,6 @@ beforeEach(() => {
   });
   decoder = new Decoder({
     scale: () => 1,
-    unpack: () => Promise.reject(new Error('there are no arrays here')),
     decodeArray: () => Promise.reject(new Error('there are no arrays here')),
     started: ({ sequence }) => acknowledged.push(sequence),
     decoded: ({ sequence }, picture) => {

@@ -4,7 +4,7 @@ import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '..
 import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
 import { errorText } from '../../../shared/errors.ts';
 import { parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
-import type { FrameMessage } from '../../../shared/protocol.ts';
+import type { FrameMessage, PackedArrayHeader } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import type { ShownArray } from './shown-array.ts';
@@ -37,29 +37,17 @@ export class ArrayDecoder {
   }
 
   /**
-   * A packed array as a raw frame; other frames as they are.
-   *
-   * @throws {GearwayError} `dtype-unsupported`; an error of the browser if the data is damaged.
-   */
-  async unpack(frame: FrameMessage): Promise<FrameMessage> {
-    const { encoding, payload } = frame;
-    if (encoding.kind !== 'packed') return frame;
-    const { dtype, shape } = encoding;
-    const inflated = new Blob([payload as Uint8Array<ArrayBuffer>])
-      .stream()
-      .pipeThrough(new DecompressionStream('deflate-raw'));
-    const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
-    return { ...frame, encoding: { kind: 'raw', dtype, shape }, payload: unpackSamples(dtype, shape, planes) };
-  }
-
-  /**
    * @param isNext whether the frame is a new one of the stream, which the automatic range follows.
-   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`.
+   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`; an error of the browser if a
+   * packed array is damaged.
    */
-  decode(frame: FrameMessage, isNext = true): DecodedPicture {
+  async decode(frame: FrameMessage, isNext = true): Promise<DecodedPicture> {
+    if (frame.encoding.kind === 'packed') {
+      const unpacked = await unpack(frame, frame.encoding);
+      return { ...(await this.decode(unpacked, isNext)), unpacked };
+    }
     const { width, height, encoding, payload } = frame;
-    if (encoding.kind === 'h264' || encoding.kind === 'packed')
-      throw new TypeError(`a frame in the encoding ${encoding.kind} is not an array`);
+    if (encoding.kind === 'h264') throw new TypeError('a chunk of H.264 is not an array');
     const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
     const source = new ImageData(width, height);
     this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
@@ -124,4 +112,11 @@ export class ArrayDecoder {
     this.#decoded = null;
     this.#renderer.reset();
   }
+}
+
+async function unpack(frame: FrameMessage, { dtype, shape }: PackedArrayHeader): Promise<FrameMessage> {
+  const packed = new Blob([frame.payload as Uint8Array<ArrayBuffer>]).stream();
+  const inflated = packed.pipeThrough(new DecompressionStream('deflate'));
+  const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
+  return { ...frame, encoding: { kind: 'raw', dtype, shape }, payload: unpackSamples(dtype, shape, planes) };
 }

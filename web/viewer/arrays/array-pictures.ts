@@ -45,7 +45,7 @@ export class ArrayPictures {
   async decode(frame: FrameMessage, isNext = true): Promise<DecodedPicture> {
     const decoder = await this.decoder();
     try {
-      return decoder.decode(frame, isNext);
+      return await decoder.decode(frame, isNext);
     } catch (error) {
       // The other file has a class of the same name.
       const code = (error as { readonly code?: unknown } | null)?.code;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { grayOf, renderPixels } from '../../../../gateway/codecs/array-pixels.ts';
+import { packArray } from '../../../../gateway/codecs/pack-array.ts';
 import { ArrayRenderer } from '../../../../shared/arrays/array-renderer.ts';
 import { parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
 import { itemBytes } from '../../../../shared/ndarray.ts';
@@ -63,8 +64,8 @@ function frameOf(
   };
 }
 
-const pixels = (decoder: ArrayDecoder, frame: FrameMessage): number[] => [
-  ...(decoder.decode(frame).source as ImageData).data,
+const pixels = async (decoder: ArrayDecoder, frame: FrameMessage): Promise<number[]> => [
+  ...((await decoder.decode(frame)).source as ImageData).data,
 ];
 
 const ramp = (...values: number[]): FrameMessage =>
@@ -78,7 +79,7 @@ describe('ArrayDecoder', () => {
       const frame = frameOf(dtype, shape, samples(shape.reduce((product, size) => product * size, itemBytes(dtype)!)));
       const decoder = new ArrayDecoder(() => undefined);
       decoder.setStyle(style);
-      const shown = pixels(decoder, frame);
+      const shown = await pixels(decoder, frame);
       const { data } = await renderPixels(new ArrayRenderer(parseArrayStyle(style), 'bgra'), frame, true);
       const expected = Array.from(data, (_, at) => data[at % 4 === 3 ? at : at - (at % 4) + 2 - (at % 4)]);
       expect(Buffer.compare(Buffer.from(shown), Buffer.from(expected as number[]))).toBe(0);
@@ -86,10 +87,10 @@ describe('ArrayDecoder', () => {
     },
   );
 
-  it('reports the range when it changes, and not with every frame', () => {
+  it('reports the range when it changes, and not with every frame', async () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
-    for (const frame of [ramp(0, 10), ramp(0, 10), ramp(0, 20)]) decoder.decode(frame);
+    for (const frame of [ramp(0, 10), ramp(0, 10), ramp(0, 20)]) await decoder.decode(frame);
     expect(
       seen.map(({ low, high, isAuto, dtype, channels, problem }) => [low, high, isAuto, dtype, channels, problem]),
     ).toEqual(
@@ -101,26 +102,43 @@ describe('ArrayDecoder', () => {
         .concat([[0, 11.25, true, 'float32', 1, null]]),
     );
     decoder.setStyle({ colormap: 'jet' });
-    decoder.decode(ramp(0, 20), false);
+    await decoder.decode(ramp(0, 20), false);
     expect(seen.at(-1)).toMatchObject({ low: 0, high: 11.25 });
     expect(seen.at(-1)?.colors[0]).toBe(0xff800000);
   });
 
-  it('uses the default style if the given one is invalid, and reports the problem', () => {
+  it('uses the default style if the given one is invalid, and reports the problem', async () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
     decoder.setStyle({ range: '9,1' });
-    decoder.decode(ramp(1, 2));
+    await decoder.decode(ramp(1, 2));
     expect(seen[0]).toMatchObject({ low: 1, high: 2, problem: expect.stringContaining('9,1') as string });
   });
 
-  it('restarts the range after a reset', () => {
+  it('restarts the range after a reset', async () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
-    decoder.decode(ramp(0, 100));
+    await decoder.decode(ramp(0, 100));
     decoder.reset();
-    decoder.decode(ramp(0, 95));
+    await decoder.decode(ramp(0, 95));
     expect(seen.at(-1)).toMatchObject({ low: 0, high: 95 });
+  });
+});
+
+describe('ArrayDecoder with packed arrays', () => {
+  it('shows the samples, and hands out the frame with them', async () => {
+    const frame = frameOf('float32', [1, 3], new Uint8Array(Float32Array.of(0, 0.5, 1).buffer));
+    const packed: FrameMessage = {
+      ...frame,
+      encoding: { kind: 'packed', dtype: 'float32', shape: [1, 3] },
+      payload: await packArray('float32', [1, 3], frame.payload),
+    };
+    const decoder = new ArrayDecoder(() => undefined);
+    const { unpacked } = await decoder.decode(packed);
+    expect(unpacked?.encoding).toEqual(frame.encoding);
+    expect([...(unpacked?.payload ?? [])]).toEqual([...frame.payload]);
+    expect(await pixels(decoder, packed)).toEqual(await pixels(decoder, frame));
+    await expect(decoder.decode({ ...packed, payload: packed.payload.subarray(0, 9) })).rejects.toThrow();
   });
 });
 
