@@ -3,10 +3,15 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
+/** Bytes beyond these are counted, and not kept. */
+const MAX_KEPT_BYTES = 64 << 20;
+
 /** A client that writes any bytes, and ends in any way. */
 export class RawPeer implements AsyncDisposable {
   /** Settles when the connection has ended on this side. */
   readonly closed: Promise<void>;
+  /** Number of bytes received so far. */
+  bytes = 0;
   readonly #transport: Socket;
   readonly #socket: Socket;
   readonly #received: Buffer[] = [];
@@ -19,7 +24,8 @@ export class RawPeer implements AsyncDisposable {
     transport.on('error', () => undefined);
     socket.on('error', () => undefined);
     socket.on('data', (data: Buffer) => {
-      this.#received.push(data);
+      this.bytes += data.byteLength;
+      if (this.bytes <= MAX_KEPT_BYTES) this.#received.push(data);
       this.#wake();
     });
     socket.on('end', () => {
@@ -51,7 +57,7 @@ export class RawPeer implements AsyncDisposable {
     return new RawPeer(transport, secure);
   }
 
-  /** Everything received so far. */
+  /** Everything received so far, up to 64 MiB. */
   get text(): string {
     return Buffer.concat(this.#received).toString('latin1');
   }
