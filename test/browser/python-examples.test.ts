@@ -1,0 +1,273 @@
+import axe from 'axe-core';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'puppeteer-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { Child, stopProgram } from '../helpers/child.ts';
+import { ROOT } from '../helpers/example-lines.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { peers } from '../helpers/peers.ts';
+import { Site } from '../helpers/site.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
+import { ViewerPage } from './viewer-page.ts';
+
+const SOON = { timeout: 20_000 };
+const DEFAULT_GATEWAY = 'http://127.0.0.1:8080';
+
+/** An example of examples/python/ with the gateway and the page that its first lines name, at other ports. */
+class PythonExample implements AsyncDisposable {
+  readonly folder: string;
+  readonly gateway: GatewayProcess;
+  readonly program: Child;
+  readonly view: ViewerPage;
+  readonly #site: Site;
+
+  private constructor(folder: string, gateway: GatewayProcess, program: Child, view: ViewerPage, site: Site) {
+    this.folder = folder;
+    this.gateway = gateway;
+    this.program = program;
+    this.view = view;
+    this.#site = site;
+  }
+
+  static async open(browser: Browser, name: string): Promise<PythonExample> {
+    const path = join(ROOT, 'examples/python', name);
+    const [, description = ''] = /"""([\s\S]*?)"""/.exec(await readFile(path, 'utf8'))!;
+    const options = /^Gateway: +npm start -- (.*)$/m.exec(description)![1]!;
+    const written = /^Page: +([\s\S]*?)^Needs:/m.exec(description)![1]!.trim();
+    const page = written.endsWith('.html')
+      ? await readFile(join(ROOT, written), 'utf8')
+      : `<!doctype html><style>gearway-viewer { width: 640px; aspect-ratio: 4 / 3 }</style>
+        <script type="module" src="${DEFAULT_GATEWAY}/gearway-viewer.js"></script>
+        <script type="module" src="${DEFAULT_GATEWAY}/gearway-devices.js"></script>${written}`;
+    const [port] = (await freePorts(1)) as [number];
+    let gatewayUrl = '';
+    const site = await Site.serve(() => page.replaceAll(DEFAULT_GATEWAY, gatewayUrl));
+    const gateway = await GatewayProcess.start(
+      ...options.replaceAll('"', '').replace('5555', String(port)).split(' '),
+      '--allow-origin',
+      site.origin,
+    );
+    gatewayUrl = await gateway.url;
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-example-'));
+    const program = new Child(peers().python, ['-u', path, String(port)], {
+      cwd: folder,
+      env: { ...process.env, PYTHONWARNINGS: 'ignore' },
+    });
+    const view = await ViewerPage.open(browser, site.origin);
+    await view.page.setViewport({ width: 1280, height: 800 });
+    const example = new PythonExample(folder, gateway, program, view, site);
+    await view.becomes('live');
+    return example;
+  }
+
+  /** The frame on screen as it was received, with its message. */
+  async frame<Message>(): Promise<{ message: Message; bytes: Buffer }> {
+    const { message, base64 } = await this.view.page.evaluate(async () => {
+      const snapshot = (await document.querySelector<GearwayViewer>('gearway-viewer')!.snapshot('received'))!;
+      const bytes = new Uint8Array(await snapshot.blob.arrayBuffer());
+      let text = '';
+      for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+      return { message: snapshot.message, base64: btoa(text) };
+    });
+    return { message: message as Message, bytes: Buffer.from(base64, 'base64') };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.view[Symbol.asyncDispose]();
+    await this.program[Symbol.asyncDispose]();
+    await this.gateway[Symbol.asyncDispose]();
+    await this.#site[Symbol.asyncDispose]();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+describe('examples/python', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser('chromium');
+  });
+  afterAll(() => browser.close());
+
+  it('detector.py sends the boxes of what is in the very frame', async () => {
+    await using example = await PythonExample.open(browser, 'detector.py');
+    type Message = { overlay: { box: [number, number, number, number]; class: string; score: number }[] };
+    const seen = new Set<string>();
+    while (seen.size < 3) {
+      const { message, bytes } = await example.frame<Message>();
+      const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
+      /** Difference of a pixel's channels: the road is gray, and the targets are not. */
+      const color = (x: number, y: number): number => {
+        const at = (Math.round(y) * info.width + Math.round(x)) * 3;
+        const levels = [data[at]!, data[at + 1]!, data[at + 2]!];
+        return Math.max(...levels) - Math.min(...levels);
+      };
+      expect(message.overlay.length).toBeGreaterThan(0);
+      for (const { box, class: name, score } of message.overlay) {
+        const [x1, y1, x2, y2] = box;
+        expect(score).toBeLessThanOrEqual(1);
+        if (x1 === 0 || x2 === info.width) continue;
+        expect(color((x1 + x2) / 2, (y1 + y2) / 2), `${name} inside`).toBeGreaterThan(40);
+        for (const [x, y] of [
+          [x1 + 3, y1 - 5],
+          [x2 - 3, y2 + 5],
+          [x1 - 5, y1 + 5],
+          [x2 + 5, y1 + 5],
+        ] as const)
+          expect(color(x, y), `${name} beside`).toBeLessThan(30);
+        seen.add(name);
+      }
+    }
+    expect([...seen].sort()).toEqual(['bike', 'car', 'truck']);
+    expect(await example.view.read('overlayProblem')).toBeNull();
+  });
+
+  it('depth_camera.py sends millimetres, and 0 where nothing was measured', async () => {
+    await using example = await PythonExample.open(browser, 'depth_camera.py');
+    await expect
+      .poll(() => example.view.read('shownArray'), SOON)
+      .toMatchObject({ dtype: 'uint16', low: 1000, high: 5500 });
+    const { message, bytes } = await example.frame<{ nearest: number }>();
+    const depth = new Uint16Array(new Uint8Array(bytes).buffer);
+    expect(depth).toHaveLength(320 * 240);
+    const measured = depth.filter((value) => value > 0);
+    expect(measured.length / depth.length).toBeGreaterThan(0.7);
+    expect(measured.length / depth.length).toBeLessThan(0.999);
+    expect(Math.min(...measured)).toBe(message.nearest);
+    expect(Math.max(...measured)).toBeLessThanOrEqual(6000);
+  });
+
+  it('click_to_label.py keeps what is drawn in the browser, with the frame that was on screen', async () => {
+    await using example = await PythonExample.open(browser, 'click_to_label.py');
+    const { page } = example.view;
+    await page.waitForFunction(() => document.querySelector('gearway-pointer')!.isUsable);
+    const at = (x: number, y: number): Promise<{ x: number; y: number }> =>
+      page.evaluate((pixelX, pixelY) => document.querySelector('gearway-viewer')!.toClient(pixelX, pixelY)!, x, y);
+    const label = (name: string): Promise<{ picture: string | null; box?: number[]; points?: number[][] }> =>
+      example.program.stdout.waitFor(`a label ${name}`, (line) =>
+        line.includes(`"class": "${name}"`) ? (JSON.parse(line) as { picture: string | null }) : undefined,
+      );
+    const [from, to] = [await at(100, 120), await at(220, 200)];
+    await page.mouse.move(from.x, from.y);
+    await page.mouse.down();
+    await page.mouse.move(to.x, to.y, { steps: 3 });
+    await page.mouse.up();
+    const screw = await label('screw');
+    for (const [index, expected] of [100, 120, 220, 200].entries())
+      expect(Math.abs(screw.box![index]! - expected)).toBeLessThan(1);
+    const saved = await sharp(join(example.folder, screw.picture!)).metadata();
+    expect([saved.width, saved.height]).toEqual([640, 480]);
+    await page.click('[name=nut] >>> button');
+    await page.mouse.click(from.x, from.y);
+    expect((await label('nut')).points![0]![0]).toBeCloseTo(100, 0);
+    expect((await readFile(join(example.folder, 'labels.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(2);
+    // Drawn for everyone.
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.overlayProblem === null);
+    await expect
+      .poll(async () => (await example.frame<{ overlay: unknown[] }>()).message.overlay, SOON)
+      .toMatchObject([{ class: 'screw' }, { class: 'nut' }]);
+
+    // Another viewer returns what is no shape.
+    await using stray = await WebViewer.open(`${await example.gateway.url}/streams/main`);
+    for (const value of ['text', { nut: { points: 1 } }, { nut: { box: [], capturedAtMs: [] } }, { nut: null }])
+      await stray.return({ kind: 'value', value });
+    const count = stray.messages.length;
+    await expect.poll(() => stray.messages.length, SOON).toBeGreaterThan(count + 10);
+  });
+
+  it('driven_robot.py is driven by dashboard.html, stops, and stands still without a gateway', async () => {
+    await using example = await PythonExample.open(browser, 'driven_robot.py');
+    const { page } = example.view;
+    type Pose = { x: number; y: number; heading: number };
+    const pose = async (): Promise<Pose> => (await example.frame<{ pose: Pose }>()).message.pose;
+    /** Waits for frames, during which a robot that is driven moves. */
+    const moves = async (): Promise<boolean> => {
+      const before = await pose();
+      await page.evaluate(async () => {
+        const viewer = document.querySelector('gearway-viewer')!;
+        for (let count = 0; count < 8; count += 1)
+          await new Promise((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
+      });
+      return JSON.stringify(await pose()) !== JSON.stringify(before);
+    };
+    const centre = async (selector: string): Promise<{ x: number; y: number }> => {
+      const { x, y, width, height } = (await (await page.$(selector))!.boundingBox())!;
+      return { x: x + width / 2, y: y + height / 2 };
+    };
+    // A busy machine must not let the devices go.
+    await page.evaluate(() => void (document.querySelector('gearway-latency')!.maxLatency = 20_000));
+    const isUsable = async (): Promise<void> =>
+      void (await page.waitForFunction(() => document.querySelector('gearway-joystick')!.isUsable));
+    await isUsable();
+    const stick = await centre('gearway-joystick');
+    const hold = async (right: number, up: number): Promise<void> => {
+      await isUsable();
+      await page.mouse.move(stick.x, stick.y);
+      await page.mouse.down();
+      await page.mouse.move(stick.x + right, stick.y - up);
+    };
+
+    expect(await moves()).toBe(false);
+    await hold(0, 50);
+    await expect.poll(async () => (await pose()).y, SOON).toBeLessThan(230);
+    await page.mouse.up();
+    await expect.poll(moves, SOON).toBe(false);
+
+    await page.click('gearway-pointer >>> button');
+    const viewer = await centre('gearway-viewer');
+    await page.mouse.click(viewer.x, viewer.y);
+    type Goals = { overlay: { points: [[number, number]]; label: string }[] };
+    await expect
+      .poll(async () => (await example.frame<Goals>()).message.overlay, SOON)
+      .toMatchObject([{ label: 'Goal' }]);
+    const [goal] = (await example.frame<Goals>()).message.overlay;
+    expect(Math.hypot(goal!.points[0][0] - 320, goal!.points[0][1] - 240)).toBeLessThan(1.5);
+    expect(await example.view.read('overlayProblem')).toBeNull();
+
+    // What is not a number, and what is not a command.
+    await using stray = await WebViewer.open(`${await example.gateway.url}/streams/main`);
+    for (const stickValue of [{ x: NaN, y: Infinity }, { x: 10n ** 400n, y: 'up' }, { x: [1], y: null }, 'forward'])
+      await stray.return({ kind: 'value', value: { stick: stickValue, stop: 'maybe', goal: 7 } });
+    expect(await moves()).toBe(false);
+    await stray[Symbol.asyncDispose]();
+
+    const state = (): Promise<string> => page.evaluate(() => document.querySelector('gearway-stop')!.state);
+    await hold(50, 0);
+    await page.evaluate(() => document.querySelector('gearway-stop')!.stop());
+    await expect.poll(state, SOON).toBe('stopped');
+    await expect.poll(moves, SOON).toBe(false);
+    await page.mouse.up();
+    await page.evaluate(() => document.querySelector('gearway-stop')!.clear());
+    await expect.poll(state, SOON).toBe('ready');
+
+    // It turns by 143° per second.
+    await hold(50, 0);
+    await expect.poll(moves, SOON).toBe(true);
+    await stopProgram(example.gateway);
+    const before = await pose();
+    await page.mouse.up();
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    example.gateway.signal('SIGCONT');
+    await page.evaluate(
+      () =>
+        new Promise((resolve) =>
+          document.querySelector('gearway-viewer')!.addEventListener('gearway-frame', resolve, { once: true }),
+        ),
+    );
+    await expect.poll(moves, SOON).toBe(false);
+    expect(((await pose()).heading - before.heading + 360) % 360).toBeLessThan(140);
+
+    await page.evaluate(axe.source);
+    const violations = await page.evaluate(() =>
+      (window as unknown as { axe: typeof axe }).axe
+        .run('aside, gearway-stop, gearway-viewer')
+        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)),
+    );
+    expect(violations).toEqual([]);
+  });
+});
