@@ -33,6 +33,7 @@ import { hasAdministrator, type RightsOptions } from './rights/rows.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
 import { type Redactor, redactorOfUrls } from './sources/redactor.ts';
 import { StreamEditor } from './stream-editor.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 export type {
   GatewayOptions,
@@ -41,6 +42,7 @@ export type {
   Reconfiguration,
   StreamSettings,
   TokenSettings,
+  WebhookOptions,
 } from './config/gateway-options.ts';
 export type { ConfigurationStore } from './config/configuration-file.ts';
 export type { GatewayStream } from './running-stream.ts';
@@ -103,6 +105,10 @@ export interface Gateway {
 
 const KEY_BYTES = 24;
 
+/** How long closing HTTP and delivering the last events to webhooks may take together, and the latter at least. */
+const MAX_CLOSE_MS = 500;
+const MIN_WEBHOOK_CLOSE_MS = 100;
+
 /**
  * Creates a gateway. When this resolves, its sources are open and its native clients are connecting. Call `listen()` to
  * serve web viewers.
@@ -136,7 +142,12 @@ async function buildGateway(
   store: ConfigurationStore | null,
 ): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
-  const events = new EventLog(createClientLog(options.log));
+  const webhooks = new Webhooks(resolved.webhooks, options.log);
+  const logClient = createClientLog(options.log);
+  const events = new EventLog((event) => {
+    logClient(event);
+    webhooks.offer(event);
+  });
   const auditFile =
     resolved.auditLog === null
       ? null
@@ -224,6 +235,7 @@ async function buildGateway(
     audit,
     createPlaceholder,
     clusterStatus: () => cluster?.status() ?? null,
+    webhookStatuses: () => webhooks.statuses(),
     tls: resolved.tls,
     publicUrl: resolved.publicUrl,
     trustProxies: resolved.trustProxies,
@@ -242,7 +254,10 @@ async function buildGateway(
     await Promise.all(all.map((running) => running.closeSourceAndClients(onClose)));
     for (const client of webClients) client.close(closeCode.goingAway, 'the gateway is stopping');
     events.close();
+    const fromMs = performance.now();
     await app.close();
+    // After the last clients have been disconnected.
+    await webhooks.close(Math.max(MIN_WEBHOOK_CLOSE_MS, MAX_CLOSE_MS - (performance.now() - fromMs)));
     audit.close();
     await auditFile?.close();
     await verifier.close();
@@ -311,7 +326,11 @@ async function buildGateway(
       names.useCertificate(after.resolved.tls?.cert ?? null);
       options.log('TLS: new connections get the new certificate');
     }
-    return { ...(await reconfigure(streams, before, after, createStream)), rights };
+    return {
+      ...(await reconfigure(streams, before, after, createStream)),
+      rights,
+      webhooks: await webhooks.update(after.resolved.webhooks),
+    };
   };
 
   return {

@@ -40,7 +40,7 @@ export async function reconfigure(
   before: Configuration,
   after: Configuration,
   create: (source: NamedSource) => RunningStream,
-): Promise<Omit<Reconfiguration, 'rights'>> {
+): Promise<Omit<Reconfiguration, 'rights' | 'webhooks'>> {
   const problems: string[] = [];
   const oldSources = new Map(before.sources.map((source) => [source.name, source]));
   const newSources = new Map(after.sources.map((source) => [source.name, source]));

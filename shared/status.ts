@@ -117,8 +117,25 @@ export interface GatewayEvent {
   readonly address: string | null;
   /** What happened, as a sentence. */
   readonly reason: string;
+  /** Present for `state`: the state that the stream is in now. */
+  readonly state?: StreamState;
   /** Present for changes by an administrator. */
   readonly by?: EventActor;
+}
+
+/** Events of one webhook since it was configured. */
+export interface WebhookStatus {
+  readonly name: string;
+  /** Number of events that the receiver has accepted. */
+  readonly delivered: number;
+  /** Number of events that wait, besides the one that is being sent. */
+  readonly waiting: number;
+  /** Number of events that were dropped because too many waited. */
+  readonly dropped: number;
+  /** Number of events that the receiver has refused, or that could not be delivered in time. */
+  readonly failed: number;
+  /** Why the latest attempt failed, as a sentence; null if it succeeded. */
+  readonly problem: string | null;
 }
 
 /** An entry of the audit log, as in `GET /api/audit` and as a line of the file. */
@@ -205,6 +222,8 @@ export interface StreamChange {
  * The answer of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a slash at its end.
  */
 export interface GatewayStatus {
+  /** Empty for senders without the right to administer. */
+  readonly webhooks: readonly WebhookStatus[];
   /** null without a file, and for senders without the right to administer. */
   readonly configuration: ConfigurationStatus | null;
   /** Public address behind a proxy; null if none is configured. */

@@ -7,6 +7,7 @@ import { parseBitrate } from './bit-rate.ts';
 import type { Formats } from './config-file.ts';
 import { checkOrigin, checkToken, parseRanges, resolveHost, resolveProxy, resolvePublicUrl } from './options.ts';
 import { checkJwks, checkJwtSecret, checkStreamName, parseExpiry } from './rights-options.ts';
+import { checkWebhookSecret, checkWebhookUrl } from './webhook-options.ts';
 
 /**
  * The checks of the schema's `format`s.
@@ -41,6 +42,8 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     'stream-name': checkStreamName,
     'jwt-secret': checkJwtSecret,
     jwks: checkJwks,
+    'webhook-url': checkWebhookUrl,
+    'webhook-secret': checkWebhookSecret,
     time: (text) => parseExpiry(text),
   };
 }

@@ -1,5 +1,6 @@
 import type { StreamPolicy } from '../hub/stream.ts';
 import type { Right } from '../rights/principal.ts';
+import type { WebhookEvent } from '../webhooks/webhook-settings.ts';
 
 /** Treatment of native clients by one stream. */
 export interface NativePolicy extends StreamPolicy {
@@ -48,6 +49,20 @@ export interface JwtOptions {
   readonly issuer?: string;
   /** Required `aud`. Default any. */
   readonly audience?: string;
+}
+
+/** A URL to which events are posted as JSON. */
+export interface WebhookOptions {
+  /** `http:` or `https:`. */
+  readonly url: string;
+  /** Kinds of events, and states of streams. Default all. */
+  readonly events?: readonly WebhookEvent[];
+  /** Names of streams. Default all streams, and events of the whole gateway. */
+  readonly streams?: readonly string[];
+  /** `whsec_` and 24 to 64 bytes in Base64; signs each message. Default none: messages are not signed. */
+  readonly secret?: string;
+  /** Time within which the receiver must answer, in seconds. Default 10. */
+  readonly timeout?: number;
 }
 
 /** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
@@ -141,6 +156,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * `loopback`. Default none.
    */
   readonly trustProxies?: readonly string[];
+  /** URLs to which events are posted, by name. Default none. */
+  readonly webhooks?: Readonly<Record<string, WebhookOptions>>;
   /** File to which administrative changes and return data are appended as lines of JSON. Default none. */
   readonly auditLog?: string;
   /**
@@ -178,6 +195,8 @@ export interface Reconfiguration {
   readonly changed: readonly string[];
   /** Names of the tokens and users that were added, changed or removed. */
   readonly rights: readonly string[];
+  /** Names of the webhooks that were added, changed or removed. */
+  readonly webhooks: readonly string[];
   /** Options that have changed, but take effect only after a restart. */
   readonly needsRestart: readonly string[];
   /** Problems that prevented parts of the change, as sentences: for example, a native client whose keys are missing. */

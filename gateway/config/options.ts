@@ -11,11 +11,13 @@ import { DEFAULT_STREAM_POLICY } from '../hub/stream.ts';
 import { covers } from '../rights/principal.ts';
 import type { JwtSettings } from '../rights/jwt-verifier.ts';
 import { type NamedToken, requiresToken } from '../rights/rows.ts';
+import type { WebhookSettings } from '../webhooks/webhook-settings.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
 import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-options.ts';
 import { MIN_BITRATE } from './bit-rate.ts';
 import { invalid, oneOf, OptionError } from './problem.ts';
 import { resolveJwt, resolveNamedTokens } from './rights-options.ts';
+import { resolveWebhooks } from './webhook-options.ts';
 
 /** Validated options with defaults. */
 export interface ResolvedGatewayOptions {
@@ -46,6 +48,7 @@ export interface ResolvedGatewayOptions {
   /** Its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
+  readonly webhooks: readonly WebhookSettings[];
   /** Path of the file; null for none. */
   readonly auditLog: string | null;
   readonly metricsRight: 'public' | 'view' | 'administer';
@@ -143,6 +146,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),
     trustProxies: (options.trustProxies ?? []).map(resolveProxy),
+    webhooks: resolveWebhooks(options.webhooks ?? {}),
     auditLog: options.auditLog ?? null,
     metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     onClose,

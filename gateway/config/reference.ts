@@ -14,6 +14,9 @@ export function formatReference(): string {
     '## Options of a token',
     'Below `tokens`, by name: 1 to 64 letters, digits and `.` `_` `@` `-`; at most 256. [How to make one](security.md#tokens-and-users).',
     formatTable(rest.tokens.additionalProperties, ['tokens', 'NAME']),
+    '## Options of a webhook',
+    'Below `webhooks`, by name: 1 to 64 letters, digits, `-` and `_`; at most 16. [What it receives](operations.md#webhooks).',
+    formatTable(rest.webhooks.additionalProperties, ['webhooks', 'NAME']),
   ].join('\n\n');
 }
 

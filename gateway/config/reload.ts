@@ -87,12 +87,14 @@ export class Reload {
   }
 }
 
-function describeChange({ added, removed, changed, rights, needsRestart, problems }: Reconfiguration): string {
+function describeChange(change: Reconfiguration): string {
+  const { added, removed, changed, rights, webhooks, needsRestart, problems } = change;
   const parts = [
     ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
     ...(removed.length > 0 ? [`removed ${removed.join(', ')}`] : []),
     ...(changed.length > 0 ? [`changed ${changed.join(', ')}`] : []),
     ...(rights.length > 0 ? [`changed the rights of ${rights.join(', ')}`] : []),
+    ...(webhooks.length > 0 ? [`changed the webhooks ${webhooks.join(', ')}`] : []),
     ...(needsRestart.length > 0 ? [`restart the gateway to apply ${needsRestart.join(', ')}`] : []),
     ...problems,
   ];

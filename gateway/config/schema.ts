@@ -1,6 +1,7 @@
 import type { XStatic } from 'typebox/schema';
 import { DEFAULT_SHARED_LIMITS, type ShareLimits } from '../hub/shares.ts';
 import { RIGHTS } from '../rights/principal.ts';
+import { WEBHOOK_EVENTS } from '../webhooks/webhook-settings.ts';
 
 /**
  * How an option of the schema is written on the command line; the environment variable is `GEARWAY_` and its name in
@@ -210,6 +211,49 @@ const TOKEN = {
   },
 } as const;
 
+/** One webhook. */
+const WEBHOOK = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['url'],
+  description: 'One webhook.',
+  properties: {
+    url: {
+      type: 'string',
+      format: 'webhook-url',
+      description: 'Address to which each event is posted, `http:` or `https:`. It is never logged.',
+      examples: ['https://example.org/hooks/gearway'],
+    },
+    events: {
+      type: 'array',
+      items: { enum: WEBHOOK_EVENTS },
+      description:
+        'Kinds of events, and states of streams: `connect`, `disconnect`, `refuse`, `take-over`, `state`, `add`, `remove`, `configure`, `waiting`, `live`, `stale`, `ended` (docs/http-api.md#events). Default: all.',
+      examples: [['live', 'stale', 'ended']],
+    },
+    streams: {
+      type: 'array',
+      items: { type: 'string', format: 'stream-name' },
+      description: 'Names of streams. Default: all streams, and events of the whole gateway.',
+      examples: [['door']],
+    },
+    secret: {
+      type: 'string',
+      format: 'webhook-secret',
+      secret: true,
+      description: 'Secret that signs each message: `whsec_` and 24 to 64 bytes in Base64. Default: not signed.',
+      examples: ['credential:webhook-secret'],
+    },
+    timeout: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 60,
+      default: 10,
+      description: 'Time within which the receiver must answer, in seconds.',
+    },
+  },
+} as const;
+
 /**
  * The declaration of every option: the configuration file, the command line, the environment variables, `--help`, the
  * JSON Schema for editors and docs/configuration.md are derived from it. A JSON Schema with these keywords added:
@@ -347,6 +391,13 @@ export const CONFIG_SCHEMA = {
         multiple: true,
         help: 'trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback',
       },
+    },
+    webhooks: {
+      type: 'object',
+      propertyNames: { pattern: '^[A-Za-z0-9_-]{1,64}$' },
+      additionalProperties: WEBHOOK,
+      maxProperties: 16,
+      description: 'URLs to which events are posted, by name (docs/operations.md#webhooks).',
     },
     auditLog: {
       type: 'string',

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { StreamStatus } from '../../shared/status.ts';
+import type { StreamStatus, WebhookStatus } from '../../shared/status.ts';
 import { sourceDown } from '../hub/readiness.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
@@ -10,6 +10,7 @@ import type { Guard } from './guard.ts';
 interface HealthOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream; status(): StreamStatus }>;
   readonly guard: Guard;
+  readonly webhookStatuses: () => readonly WebhookStatus[];
   /** Right that `GET /metrics` requires. */
   readonly metricsRight: Extract<Right, 'view' | 'administer'> | 'public';
 }
@@ -18,7 +19,10 @@ interface HealthOptions {
  * Adds the routes for monitoring: `/healthz` (the process serves requests), `/readyz` (all sources deliver),
  * `/metrics`.
  */
-export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight }: HealthOptions): void {
+export function serveHealth(
+  app: FastifyInstance,
+  { streams, guard, metricsRight, webhookStatuses }: HealthOptions,
+): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
 
   // Public, because health checks of containers and load balancers send no token; without the right to view, it tells
@@ -36,7 +40,9 @@ export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight
   // Loaded and created on the first request: most gateways are never scraped.
   let loading: Promise<GatewayMetrics> | null = null;
   app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (_request, reply) => {
-    loading ??= import('../metrics/gateway-metrics.ts').then(({ GatewayMetrics: Metrics }) => new Metrics(streams));
+    loading ??= import('../metrics/gateway-metrics.ts').then(
+      ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses),
+    );
     const metrics = await loading;
     return reply
       .headers({ 'cache-control': 'no-store', 'content-type': metrics.contentType })

@@ -11,7 +11,13 @@ import { Encoders, VideoEncodings } from '../clients/web/video-encodings.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
-import type { ClusterStatus, ConfigurationStatus, GatewayStatus, RightsStatus } from '../../shared/status.ts';
+import type {
+  ClusterStatus,
+  ConfigurationStatus,
+  GatewayStatus,
+  RightsStatus,
+  WebhookStatus,
+} from '../../shared/status.ts';
 import type { AuditLog } from '../hub/audit-log.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -70,6 +76,8 @@ export interface ServerOptions {
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   /** The answer of `GET /api/cluster`; null without a cluster. Default null. */
   readonly clusterStatus?: () => ClusterStatus | null;
+  /** Default: none. */
+  readonly webhookStatuses?: () => readonly WebhookStatus[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** Public address of the gateway; null if it is the one on which it listens. */
   readonly publicUrl: URL | null;
@@ -124,6 +132,7 @@ export async function createServer({
   audit,
   createPlaceholder,
   clusterStatus = () => null,
+  webhookStatuses = () => [],
   tls,
   publicUrl,
   trustProxies,
@@ -199,7 +208,7 @@ export async function createServer({
   requireRights(app, guard);
   upgrades.addTo(app);
 
-  serveHealth(app, { streams, guard, metricsRight });
+  serveHealth(app, { streams, guard, metricsRight, webhookStatuses });
   app.get(
     '/api/rights',
     { config: { right: 'view', scope: 'any' } },
@@ -214,6 +223,7 @@ export async function createServer({
     return {
       publicUrl: publicUrl?.href ?? null,
       networkUrls: isListening && publicUrl === null ? networkUrls(address, tls !== null) : [],
+      webhooks: mayAdminister(request) ? webhookStatuses() : [],
       configuration: mayAdminister(request) ? configurationStatus() : null,
     };
   });

@@ -519,7 +519,7 @@ export class Stream {
     if (state === this.#state && reason === this.#reason) return false;
     this.#state = state;
     this.#reason = reason;
-    this.report({ kind: 'state', client: null, port: null, address: null, reason: `${state}: ${reason}` });
+    this.report({ kind: 'state', client: null, port: null, address: null, reason: `${state}: ${reason}`, state });
     for (const follower of this.#followers) follower.streamChanged(state, reason);
     for (const client of this.#clients) client.streamChanged(state, reason);
     return true;

@@ -1,5 +1,12 @@
 import { Registry } from 'prom-client';
-import { CLIENT_KINDS, CLIENT_STATES, type ClientKind, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
+import {
+  CLIENT_KINDS,
+  CLIENT_STATES,
+  type ClientKind,
+  STREAM_STATES,
+  type StreamStatus,
+  type WebhookStatus,
+} from '../../shared/status.ts';
 import type { PortCounters } from '../hub/client-totals.ts';
 import { sourceDown } from '../hub/readiness.ts';
 import type { LatenciesByKind, Stream } from '../hub/stream.ts';
@@ -34,10 +41,14 @@ export class GatewayMetrics {
   #readings: readonly Reading[] = [];
 
   /** @param streams the gateway's streams, which may change. */
-  constructor(streams: ReadonlyMap<string, MeteredStream>) {
+  constructor(
+    streams: ReadonlyMap<string, MeteredStream>,
+    webhooks: () => readonly WebhookStatus[] = () => [],
+  ) {
     this.#streams = streams;
     this.#addStreams();
     this.#addClients();
+    this.#addWebhooks(webhooks);
     this.#addLatencies(
       'gearway_round_trip_seconds',
       'Time from sending a frame to its acknowledgement by a viewer or its answer by a native client.',
@@ -213,6 +224,28 @@ export class GatewayMetrics {
         }
       }
     });
+  }
+
+  #addWebhooks(webhooks: () => readonly WebhookStatus[]): void {
+    addCounter(
+      this.#registry,
+      {
+        name: 'gearway_webhook_events_total',
+        help: 'Events for webhooks by result: delivered, dropped because too many waited, or failed.',
+        labels: ['webhook', 'result'],
+      },
+      (set) => {
+        for (const { name: webhook, delivered, dropped, failed } of webhooks())
+          for (const [result, value] of Object.entries({ delivered, dropped, failed })) set({ webhook, result }, value);
+      },
+    );
+    addGauge(
+      this.#registry,
+      { name: 'gearway_webhook_events_waiting', help: 'Events that wait for a webhook.', labels: ['webhook'] },
+      (set) => {
+        for (const { name: webhook, waiting } of webhooks()) set({ webhook }, waiting);
+      },
+    );
   }
 
   #addLatencies(

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { exampleLines, ROOT } from '../helpers/example-lines.ts';
+import { Child } from '../helpers/child.ts';
+import { blocks, exampleLines, ROOT } from '../helpers/example-lines.ts';
+import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Folder } from '../helpers/media.ts';
 import { peers } from '../helpers/peers.ts';
@@ -37,7 +39,7 @@ describe('docs/operations.md', () => {
       'gateway.yaml',
       'streams:\n  main:\n    source: test-pattern:?size=320x180&fps=15\n',
     );
-    const all = exampleLines('operations.md');
+    const all = exampleLines('operations.md').filter((line) => !line.includes('webhook-secret'));
     const start = all.filter((line) => line.startsWith('gearway '));
     expect(start).toEqual(['gearway --config gateway.yaml --audit-log /var/log/gearway/audit.jsonl']);
     await using gateway = await GatewayProcess.start('--config', config, '--audit-log', folder.file('audit.jsonl'));
@@ -54,5 +56,34 @@ describe('docs/operations.md', () => {
       }
       expect(await runLine(line, gateway), line).toMatch(PRINTED[index]!);
     }
+  });
+
+  it('has a webhook and a receiver that accepts only messages with the right signature', async () => {
+    const [port = 0] = await freePorts(1);
+    const here = (text: string): string => text.replaceAll('9000', String(port));
+    await using folder = await Folder.create();
+    const [makeSecret = '', startReceiver = ''] = exampleLines('operations.md').filter((line) =>
+      line.includes('webhook-secret'),
+    );
+    const [program = ''] = blocks('operations.md', 'python');
+    const [webhooks = ''] = blocks('operations.md', 'yaml');
+    const path = await folder.write('receiver.py', here(program));
+    const cwd = path.slice(0, -'receiver.py'.length);
+    await run('bash', ['-c', makeSecret], { cwd });
+    const config = await folder.write(
+      'gateway.yaml',
+      `streams:\n  door:\n    source: test-pattern:?size=320x180&fps=15\n${here(webhooks)}`,
+    );
+    await using receiver = new Child('bash', ['-c', `exec env ${startReceiver}`], { cwd });
+    {
+      await using _gateway = await GatewayProcess.start('--config', config);
+      await receiver.stdout.waitFor('the event', (line) => (line === 'state door live: frames arrive' ? line : undefined));
+    }
+    const forged = await fetch(here('http://127.0.0.1:9000/gearway'), {
+      method: 'POST',
+      headers: { 'webhook-id': 'a', 'webhook-timestamp': String(Math.floor(Date.now() / 1000)), 'webhook-signature': 'v1,' },
+      body: '{}',
+    });
+    expect(forged.status).toBe(401);
   });
 });

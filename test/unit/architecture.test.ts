@@ -51,6 +51,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ],
   ['gateway/probe/', ['shared/', 'gateway/codecs/', 'gateway/netgear/']],
   ['gateway/metrics/', ['shared/', 'gateway/hub/']],
+  ['gateway/webhooks/', ['shared/', 'gateway/sources/sleep.ts']],
   [
     'gateway/http/',
     [
@@ -78,6 +79,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
       'gateway/netgear/',
       'gateway/rights/',
       'gateway/sources/',
+      'gateway/webhooks/',
     ],
   ],
   ['gateway/', ['shared/']],

@@ -52,6 +52,7 @@ describe('reconfigure', () => {
       removed: [],
       changed: ['yard'],
       rights: [],
+      webhooks: [],
       needsRestart: [],
       problems: [],
     });
@@ -74,6 +75,7 @@ describe('reconfigure', () => {
       removed: [],
       changed: [],
       rights: [],
+      webhooks: [],
       needsRestart: [],
       problems: [],
     });

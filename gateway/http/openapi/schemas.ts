@@ -18,6 +18,7 @@ import {
   type StreamHome,
   type StreamSettingsStatus,
   type StreamStatus,
+  type WebhookStatus,
 } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
 
@@ -92,6 +93,17 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     networkUrls: list(
       text(),
       'Addresses of this machine in its networks at which the gateway listens; empty with a public URL',
+    ),
+    webhooks: list(
+      object<WebhookStatus>({
+        name: text(),
+        delivered: count('Number of events that the receiver has accepted'),
+        waiting: count('Number of events that wait'),
+        dropped: count('Number of events that were dropped because too many waited'),
+        failed: count('Number of events that the receiver has refused, or that could not be delivered in time'),
+        problem: orNull(text('Why the latest attempt failed')),
+      }),
+      'Empty for senders without the right to administer',
     ),
     configuration: orNull(
       object<ConfigurationStatus>({
@@ -239,9 +251,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       port: orNull(port),
       address: orNull(text()),
       reason: text(),
+      state: oneOf(...STREAM_STATES),
       by: object<EventActor>({ principal: text(), address: text() }),
     },
-    ['by'],
+    ['state', 'by'],
   ),
 };
 

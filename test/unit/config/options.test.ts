@@ -34,6 +34,7 @@ describe('resolveOptions', () => {
       allowHosts: [],
       publicUrl: null,
       trustProxies: [],
+      webhooks: [],
       auditLog: null,
       metricsRight: 'view',
       policies: new Map([['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' }]]),
@@ -61,6 +62,7 @@ describe('resolveOptions', () => {
       allowHosts: ['box.lan'],
       publicUrl: 'https://example.org/',
       trustProxies: ['loopback'],
+      webhooks: { ops: { url: 'https://example.org/hook' } },
       auditLog: '/var/log/audit.jsonl',
       metricsRight: 'public',
       idle: 'silence',
@@ -73,6 +75,9 @@ describe('resolveOptions', () => {
     const { distribution, start, onSourceEnd, idle, renditions: _, ...rest } = options;
     expect(resolve(options)).toEqual({
       ...rest,
+      webhooks: [
+        { name: 'ops', url: 'https://example.org/hook', events: null, streams: null, secret: null, timeoutMs: 10_000 },
+      ],
       cluster: null,
       failover: new Set(),
       defaultPolicy: { distribution, start, onSourceEnd, idle },

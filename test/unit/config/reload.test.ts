@@ -26,7 +26,15 @@ async function watch(file: string): Promise<{ applied: unknown[]; reports: strin
     gateway: {
       reconfigure: async (load) => {
         applied.push((await load()).port);
-        return { added: [], removed: [], changed: ['door'], rights: ['wall'], needsRestart: [], problems: [] };
+        return {
+          added: [],
+          removed: [],
+          changed: ['door'],
+          rights: ['wall'],
+          webhooks: ['ops'],
+          needsRestart: [],
+          problems: [],
+        };
       },
       report: (text) => reports.push(text),
     },
@@ -51,7 +59,7 @@ describe('Reload', () => {
     rmSync(file);
     writeFileSync(file, yaml(4));
     await expect.poll(() => watched.applied).toEqual([2, 3, 4]);
-    expect(watched.reports).toEqual(Array(3).fill(`${file}: changed door; changed the rights of wall`));
+    expect(watched.reports).toEqual(Array(3).fill(`${file}: changed door; changed the rights of wall; changed the webhooks ops`));
   });
 
   it('applies a file behind a symbolic link that is swapped, as Kubernetes does with a ConfigMap', async () => {

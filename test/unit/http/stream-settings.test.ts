@@ -350,6 +350,7 @@ describe('persist=true', () => {
       removed: [],
       changed: [],
       rights: [],
+      webhooks: [],
       needsRestart: [],
       problems: [],
     });
