@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { runInBackground } from '../shared/background.ts';
-import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
+import { type Logger, SILENT_LOGGER } from '../shared/logger.ts';
 import { systemErrorCode, systemErrorText } from '../shared/system-errors.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
@@ -28,6 +28,8 @@ import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { AppendedFile } from './process/append-file.ts';
+import { CleanLogger } from './process/clean-logger.ts';
+import { applyLogOptions, LineLogger, type LineLoggerSettings } from './process/line-logger.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
 import { hasAdministrator, type RightsOptions } from './rights/rows.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
@@ -47,14 +49,12 @@ export type {
 export type { ConfigurationStore } from './config/configuration-file.ts';
 export type { GatewayStream } from './running-stream.ts';
 export type { StreamPolicy } from './hub/stream.ts';
+export type { LogFields, Logger, LogLevel } from '../shared/logger.ts';
 export type { PortData } from './hub/returns/returns.ts';
 export type { ClientStatus, ConfigurationStatus, GatewayEvent, StreamStatus } from '../shared/status.ts';
 export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
 export { GearwayError } from '../shared/errors.ts';
-
-/** Maximum length of a log line, in code points. */
-const MAX_LOG_LINE = 2000;
 
 /** A running gateway. The creator closes it. */
 export interface Gateway {
@@ -121,10 +121,11 @@ export async function createGateway(
   store: ConfigurationStore | null = null,
 ): Promise<Gateway> {
   const urls = listSources(options);
-  // Log lines may contain untrusted input, which must not inject further lines.
-  const log = (message: string): void => options.log?.(cleanText(message, MAX_LOG_LINE));
+  const logSettings: LineLoggerSettings = { hasTime: false };
+  applyLogOptions(logSettings, options);
+  const log = createLogger(options, logSettings);
   try {
-    return await buildGateway({ ...options, log }, createSources(urls, log), store);
+    return await buildGateway(options, { log, logSettings }, createSources(urls, log), store);
   } catch (error) {
     // The message may quote an address with a password.
     throw redactorOf(options).error(error);
@@ -137,13 +138,14 @@ function redactorOf(options: GatewayOptions): Redactor {
 }
 
 async function buildGateway(
-  options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>,
+  options: GatewayOptions,
+  { log, logSettings }: { readonly log: Logger; readonly logSettings: LineLoggerSettings },
   sources: readonly NamedSource[],
   store: ConfigurationStore | null,
 ): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
-  const webhooks = new Webhooks(resolved.webhooks, options.log);
-  const logClient = createClientLog(options.log);
+  const webhooks = new Webhooks(resolved.webhooks, log);
+  const logClient = createClientLog(log);
   const events = new EventLog((event) => {
     logClient(event);
     webhooks.offer(event);
@@ -151,7 +153,7 @@ async function buildGateway(
   const auditFile =
     resolved.auditLog === null
       ? null
-      : new AppendedFile(resolved.auditLog, (problem) => options.log(`audit log: ${problem}`));
+      : new AppendedFile(resolved.auditLog, (problem) => log.error({ component: 'audit log' }, problem));
   await auditFile?.open().catch((error: unknown) => {
     throw new GearwayError(
       'option-invalid',
@@ -166,7 +168,7 @@ async function buildGateway(
   const verifier = new JpegVerifier();
   const withoutRenditions = new Set(resolved.withoutRenditions);
   let configuration: Configuration = { sources, resolved };
-  const cluster = await joinCluster(resolved, sources);
+  const cluster = await joinCluster(resolved, sources, log.child({ component: 'cluster' }));
   const audited = (running: RunningStream): RunningStream => {
     const { stream } = running;
     audit.follow({
@@ -184,7 +186,7 @@ async function buildGateway(
       ranges,
       reserved: reservedPortsIn(named.name, ranges, configuration.resolved),
     });
-    return audited(new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster));
+    return audited(new RunningStream(named, configuration.resolved, log, events, returnBudget, verifier, inCluster));
   };
   const streams = new Map(sources.map((named) => [named.name, createStream(named)]));
   const [first] = streams.values();
@@ -200,15 +202,12 @@ async function buildGateway(
     isLocal: isLoopback(resolved.host),
     administratorKey,
   });
-  const access = new Access(rightsOf(resolved), options.log);
+  const access = new Access(rightsOf(resolved), log);
   const editor = new StreamEditor({
     options,
     check: (changed) => {
       try {
-        resolveFor(
-          changed,
-          createSources(listSources(changed), () => undefined),
-        );
+        resolveFor(changed, createSources(listSources(changed), SILENT_LOGGER));
       } catch (error) {
         throw redactorOf(changed).error(error);
       }
@@ -240,7 +239,7 @@ async function buildGateway(
     publicUrl: resolved.publicUrl,
     trustProxies: resolved.trustProxies,
     metricsRight: resolved.metricsRight,
-    log: options.log,
+    log,
   });
 
   let closing: Promise<void> | null = null;
@@ -278,6 +277,7 @@ async function buildGateway(
       new RunningStream(
         { name, entry: null, url: '', source: stream.source, isOnDemand: true },
         options,
+        log,
         events,
         returnBudget,
         verifier,
@@ -286,7 +286,7 @@ async function buildGateway(
     );
     streams.set(name, running);
     runInBackground(running.open([]), (error) =>
-      resolved.log(`stream ${name} could not be opened: ${errorText(error)}`),
+      log.warn({ stream: name }, `the stream could not be opened: ${errorText(error)}`),
     );
   };
   let ownUrl: string | null = resolved.publicUrl?.href ?? null;
@@ -311,20 +311,21 @@ async function buildGateway(
   /** Called by the editor, one at a time. */
   const applyOptions = async (changed: GatewayOptions): Promise<Reconfiguration> => {
     if (closing !== null) throw new GearwayError('closed', 'the gateway is closed');
-    const nextSources = createSources(listSources(changed), options.log);
+    const nextSources = createSources(listSources(changed), log);
     const after: Configuration = {
       sources: nextSources,
-      resolved: { ...resolveFor(changed, nextSources), log: options.log },
+      resolved: resolveFor(changed, nextSources),
     };
     const before = configuration;
     configuration = after;
+    applyLogOptions(logSettings, after.resolved);
     withoutRenditions.clear();
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
     // Before streams are created again, so that nobody connects to them with rights that have ended.
     const rights = access.update(rightsOf(after.resolved));
     if (useCertificate(app.server, before.resolved.tls, after.resolved.tls)) {
       names.useCertificate(after.resolved.tls?.cert ?? null);
-      options.log('TLS: new connections get the new certificate');
+      log.info({ component: 'TLS' }, 'new connections get the new certificate');
     }
     return {
       ...(await reconfigure(streams, before, after, createStream)),
@@ -397,8 +398,9 @@ function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): R
 
 /** @returns null without `cluster`. The libraries for NATS are loaded only with it. */
 async function joinCluster(
-  { cluster: address, failover, log }: ResolvedGatewayOptions,
+  { cluster: address, failover }: ResolvedGatewayOptions,
   sources: readonly NamedSource[],
+  log: Logger,
 ): Promise<Cluster | null> {
   if (address === null) return null;
   const { Cluster } = await import('./cluster/cluster.ts');
@@ -407,6 +409,12 @@ async function joinCluster(
     streams: new Map(sources.map(({ name }) => [name, { hasFailover: failover.has(name) }])),
     log,
   });
+}
+
+/** The logger of some options, which cleans what it logs. */
+function createLogger({ log }: GatewayOptions, settings: LineLoggerSettings): Logger {
+  if (log === undefined) return SILENT_LOGGER;
+  return new CleanLogger(typeof log === 'function' ? new LineLogger(log, settings) : log);
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

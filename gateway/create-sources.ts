@@ -1,5 +1,6 @@
 import { platform } from 'node:os';
 import { GearwayError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
 import { ImageHub } from './sources/imagezmq/image-hub.ts';
 import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/address.ts';
 import { checkModes } from './netgear/modes.ts';
@@ -37,7 +38,7 @@ interface Request {
   /** The stream's name; null if not given. */
   readonly name: string | null;
   readonly url: string;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   /** Shared by all sources that use FFmpeg. */
   readonly ffmpeg: FfmpegTools;
 }
@@ -81,7 +82,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
           name: name ?? DEFAULT_NAME,
           source: new NetGearAsyncSource(
             parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])),
-            log,
+            log.child({ stream: name ?? DEFAULT_NAME }),
           ),
           isOnDemand: false,
         },
@@ -113,7 +114,7 @@ const MAX_STREAMS = 64;
  *
  * @throws {GearwayError} `source-invalid`, and the errors of the kind's parser.
  */
-export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
+export function createSources(urls: readonly string[], log: Logger): readonly NamedSource[] {
   const ffmpeg = new FfmpegTools(platform());
   const all = urls.flatMap((text) => {
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
@@ -158,14 +159,16 @@ function createOnDemand(
 /** Creates one stream for all senders, or one for each listed sender. */
 function createImagezmq({ name, url, log }: Request): readonly CreatedSource[] {
   const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders', 'check']));
-  const hub = new ImageHub({ ...options, log });
-  const create = (sender: string | null): Source => new ImagezmqSource(hub, { ...options, log }, sender);
-  if (senders === null) return [{ name: name ?? DEFAULT_NAME, source: create(null), isOnDemand: false }];
-  return senders.map((sender) => ({
-    name: name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`,
-    source: create(sender),
+  const hub = new ImageHub({ ...options, log: senders === null ? log.child({ stream: name ?? DEFAULT_NAME }) : log });
+  const create = (stream: string, sender: string | null): CreatedSource => ({
+    name: stream,
+    source: new ImagezmqSource(hub, { ...options, log: log.child({ stream }) }, sender),
     isOnDemand: false,
-  }));
+  });
+  if (senders === null) return [create(name ?? DEFAULT_NAME, null)];
+  return senders.map((sender) =>
+    create(name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`, sender),
+  );
 }
 
 function createNetGear({ name, url, log }: Request): readonly CreatedSource[] {
@@ -177,18 +180,16 @@ function createNetGear({ name, url, log }: Request): readonly CreatedSource[] {
     'capturedAt',
     'check',
   ]);
-  const sources = createNetGearSources(address, log);
-  return sources.map(({ port, source }) => ({
-    name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`,
-    source,
-    isOnDemand: false,
-  }));
+  const nameOf = (port: string | null): string =>
+    port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`;
+  const sources = createNetGearSources(address, (port) => log.child({ stream: nameOf(port) }));
+  return sources.map(({ port, source }) => ({ name: nameOf(port), source, isOnDemand: false }));
 }
 
 /** @returns one source; in multi-servers mode one per port. */
 function createNetGearSources(
   { ports, endpoints, pattern, security, options }: NetGearAddress,
-  log: (message: string) => void,
+  logOf: (port: string | null) => Logger,
 ): readonly { readonly port: string | null; readonly source: Source }[] {
   const multiclient = parseFlag(options, 'multiclient');
   const multiserver = parseFlag(options, 'multiserver');
@@ -206,18 +207,20 @@ function createNetGearSources(
     security,
     capturedAt: options.get('capturedAt') ?? null,
     isChecked: parseFlag(options, 'check'),
-    log,
   };
-  const single = (index: number, mode: ReturnsMode): Source =>
+  const single = (index: number, port: string | null, mode: ReturnsMode): Source =>
     new NetGearSource({
       ...rest,
+      log: logOf(port),
       returns: mode,
       endpoints: endpoints.slice(index, index + 1),
       ports: ports.slice(index, index + 1),
     });
-  if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
+  if (multiserver) return ports.map((port, index) => ({ port, source: single(index, port, returns ?? 'merge') }));
   // In pattern 2 every port receives every frame, and nothing is returned, so one port is enough.
   if (multiclient && pattern === 'request-reply')
-    return [{ port: null, source: new NetGearSource({ ...rest, returns: 'port', endpoints, ports }) }];
-  return [{ port: null, source: single(0, returns ?? 'merge') }];
+    return [
+      { port: null, source: new NetGearSource({ ...rest, log: logOf(null), returns: 'port', endpoints, ports }) },
+    ];
+  return [{ port: null, source: single(0, null, returns ?? 'merge') }];
 }

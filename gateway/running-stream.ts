@@ -1,6 +1,7 @@
 import { runInBackground } from '../shared/background.ts';
 import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
 import type { ClientStatus, PortRange, StreamStatus } from '../shared/status.ts';
@@ -90,7 +91,7 @@ export class RunningStream implements GatewayStream {
   readonly stream: Stream;
   #source: Source;
   #supervisor: SourceSupervisor;
-  readonly #options: ResolvedGatewayOptions;
+  readonly #log: Logger;
   readonly #headers = new NativeHeaders();
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
@@ -110,13 +111,14 @@ export class RunningStream implements GatewayStream {
   constructor(
     { name, source, isOnDemand }: NamedSource,
     options: ResolvedGatewayOptions,
+    log: Logger,
     events: EventLog,
     returnBudget: ByteBudget,
     verifier: JpegVerifier,
     inCluster: ClusterStream | null = null,
   ) {
     this.#source = source;
-    this.#options = options;
+    this.#log = log.child({ stream: name });
     this.#inCluster = inCluster;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
     const policy = options.policies.get(name);
@@ -132,12 +134,12 @@ export class RunningStream implements GatewayStream {
       sourceTakesReturns: source.takesReturns,
       returnBudget,
       waitingReason: source.waitingReason,
-      log: options.log,
+      log: this.#log,
     });
     const create = (size: FrameSize | null): Promise<Frame> =>
       createPlaceholder(this.#source.waitingReason, size ?? undefined);
     this.#placeholders =
-      policy.idle === 'card' ? new PlaceholderFrames({ stream: this.stream, create, log: options.log }) : null;
+      policy.idle === 'card' ? new PlaceholderFrames({ stream: this.stream, create, log: this.#log }) : null;
     this.#verifier = verifier;
     this.#frames = new VerifiedFrames(verifier, this.stream);
     inCluster?.attach(this.stream);
@@ -303,7 +305,7 @@ export class RunningStream implements GatewayStream {
       get isOnDemand() {
         return inCluster?.isOnDemand() ?? isOnDemand;
       },
-      log: this.#options.log,
+      log: this.#log,
     });
   }
 
@@ -319,7 +321,7 @@ export class RunningStream implements GatewayStream {
 
   #waitFor(address: NativeClientAddress, reason: string): void {
     if (this.#waiting.size === 0 || !this.#waiting.has(address))
-      this.#options.log(`client ${address.port} waits: ${reason}`);
+      this.#log.info({ port: address.port }, `client ${address.port} waits: ${reason}`);
     this.#waiting.add(address);
     this.#retryTimer ??= setTimeout(() => this.#retry(), RETRY_MS);
   }
@@ -351,12 +353,12 @@ export class RunningStream implements GatewayStream {
       frames: this.#frames,
       verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
       placeholders: this.#placeholders,
-      log: this.#options.log,
+      log: this.#log,
       onSentAway: () => this.#nativeClients.delete(client),
       onPortLost: (reason) => {
         this.#nativeClients.delete(client);
         runInBackground(client.close(), (error) =>
-          this.#options.log(`client ${address.port} could not be closed: ${errorText(error)}`),
+          this.#log.warn({ port: address.port }, `client ${address.port} could not be closed: ${errorText(error)}`),
         );
         if (!this.#closed) this.#waitFor(address, reason);
       },

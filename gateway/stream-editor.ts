@@ -1,4 +1,5 @@
 import { GearwayError } from '../shared/errors.ts';
+import { SILENT_LOGGER } from '../shared/logger.ts';
 import type { StreamChange, StreamSettingsStatus } from '../shared/status.ts';
 import type { ConfigurationStore } from './config/configuration-file.ts';
 import { createFormats } from './config/formats.ts';
@@ -34,7 +35,7 @@ const FFMPEG_ARGUMENTS = ['inputArgs', 'outputArgs', 'filter'] as const;
  */
 export class StreamEditor {
   readonly #options: StreamEditorOptions;
-  readonly #formats = createFormats((url) => createSources([url], () => undefined));
+  readonly #formats = createFormats((url) => createSources([url], SILENT_LOGGER));
   #given: GatewayOptions;
   /** Changes that are not in the given options, by name; null for a removed stream. */
   #changes: ReadonlyMap<string, StreamSettings | null> = new Map();
@@ -173,10 +174,7 @@ export function listStreams(options: GatewayOptions): NamedStreams {
 }
 
 function withNames(options: GatewayOptions): GatewayOptions {
-  return nameStreams(
-    options,
-    createSources(listSources(options), () => undefined),
-  );
+  return nameStreams(options, createSources(listSources(options), SILENT_LOGGER));
 }
 
 function addressesOf({ source, clients = [] }: StreamSettings): readonly string[] {

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { PortRange, PortsStatus } from '../../shared/status.ts';
 import {
   checkReservable,
@@ -69,7 +70,7 @@ interface ClusterPortsOptions {
   readonly reserved: Iterable<number>;
   readonly replica: Replica;
   readonly membership: Membership;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   readonly nowMs?: () => number;
 }
 
@@ -305,8 +306,9 @@ export class ClusterPorts implements Ports {
       written.then((revision) => done(revision !== null)),
       (error) => {
         if (!this.#isClosed)
-          this.#options.log(
-            `cluster: port ${port} of ${this.#options.stream} could not be written: ${errorText(error)}`,
+          this.#options.log.warn(
+            { stream: this.#options.stream, port },
+            `port ${port} could not be written: ${errorText(error)}`,
           );
         done(false);
       },

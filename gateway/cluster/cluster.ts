@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../shared/status.ts';
 import type { Ports } from '../hub/port-registry.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -23,7 +24,7 @@ interface ClusterOptions {
   readonly address: ClusterAddress;
   /** The streams whose sources this gateway lists at its start, and whether other gateways may list them too. */
   readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   /** Default {@link CLUSTER_PROTOCOL}. */
   readonly protocol?: number;
 }
@@ -141,7 +142,7 @@ export class Cluster {
       });
       store.follow(replica);
       keepBeating(membership, closing.signal, (error) =>
-        log(`cluster: the directory cannot be written: ${errorText(error)}`),
+        log.warn({}, `the directory cannot be written: ${errorText(error)}`),
       );
       // Its own beat comes after all keys that existed before.
       await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
@@ -205,7 +206,7 @@ export class Cluster {
         if (hosted !== undefined) this.#host.endSessions(hosted.stream);
         this.#streams.delete(name);
         runInBackground(this.#ownership.release(name), (error) =>
-          this.#options.log(`cluster: stream ${name} could not be released: ${errorText(error)}`),
+          this.#options.log.warn({ stream: name }, `the stream could not be released: ${errorText(error)}`),
         );
       },
     };
@@ -257,7 +258,7 @@ export class Cluster {
     this.#host.close();
     for (const ports of this.#ports) ports.close();
     const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) =>
-      this.#options.log(`cluster: could not leave: ${errorText(error)}`),
+      this.#options.log.warn({}, `could not leave: ${errorText(error)}`),
     );
     await Promise.race([left, sleep(LEAVE_TIMEOUT_MS)]);
     await Promise.race([this.#nats[Symbol.asyncDispose](), sleep(LEAVE_TIMEOUT_MS)]);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { Replica, ReplicaEntry, Store } from './store.ts';
 import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
@@ -53,7 +54,7 @@ interface MembershipOptions {
   readonly name: string;
   /** Called for each beat. */
   readonly describe: () => { readonly url: string | null; readonly streams: readonly StreamAnnouncement[] };
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   readonly nowMs?: () => number;
   readonly protocol?: number;
 }
@@ -209,9 +210,10 @@ export class Membership {
         beatsBefore: this.#ownBeats,
         diedAtMs: member.hasLeft ? (known?.diedAtMs ?? atMs) : null,
       });
-      if (isNew && !member.hasLeft) this.#options.log(`cluster: gateway ${cleanText(member.name)} is connected`);
+      if (isNew && !member.hasLeft)
+        this.#options.log.info({ peer: member.name }, `gateway ${cleanText(member.name)} is connected`);
       if (known?.diedAtMs === null && member.hasLeft)
-        this.#options.log(`cluster: gateway ${cleanText(member.name)} has left`);
+        this.#options.log.info({ peer: member.name }, `gateway ${cleanText(member.name)} has left`);
     }
     for (const listener of this.#listeners) listener();
   }
@@ -227,7 +229,10 @@ export class Membership {
       }
       if (this.#ownBeats - known.beatsBefore < BEATS_OF_THE_DEAD) continue;
       known.diedAtMs = this.#nowMs();
-      this.#options.log(`cluster: gateway ${cleanText(known.member.name)} is silent and considered dead`);
+      this.#options.log.warn(
+        { peer: known.member.name },
+        `gateway ${cleanText(known.member.name)} is silent and considered dead`,
+      );
     }
   }
 }

@@ -3,6 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { containFailure, runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { SourceSink } from '../sources/source.ts';
 import { sleep } from '../sources/sleep.ts';
 import { itemsNow, ReturnQueue, type Waiting } from './return-queue.ts';
@@ -29,7 +30,7 @@ interface MirrorSessionOptions {
   readonly onAnswer: (answer: Extract<SessionAnswer, { ok: true }>) => void;
   /** Called when the owner cannot be reached or is not the owner, at intervals. */
   readonly onFailure: (reason: string) => void;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /**
@@ -52,7 +53,7 @@ export class MirrorSession {
     this.#queue = new ReturnQueue(() => this.#wake());
     this.#restart();
     this.#ended = containFailure(this.#run(), (error) =>
-      options.log(`cluster: the session of stream ${options.stream} has failed: ${errorText(error)}`),
+      options.log.warn({ stream: options.stream }, `the session has failed: ${errorText(error)}`),
     );
   }
 
@@ -102,7 +103,7 @@ export class MirrorSession {
       if (signal.aborted) return;
       if (answer.ok) {
         for (const reason of answer.refused)
-          log(`stream ${stream}: return data was refused by the gateway of the source: ${cleanText(reason)}`);
+          log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);
         onAnswer(answer);
         return;
       }
@@ -110,7 +111,7 @@ export class MirrorSession {
       // Whether an earlier attempt has arrived is unknown, and no once-only value may arrive twice.
       const lost = attempt === 1 ? 0 : waiting.filter(({ item }) => item.kind === 'once').length;
       if (lost > 0)
-        log(`stream ${stream}: ${lost} once-only values were lost with the connection to the gateway of the source`);
+        log.warn({ stream }, `${lost} once-only values were lost with the connection to the gateway of the source`);
       this.#restart(attempt === 1 ? waiting : []);
       await sleep(RETRY_MS, signal);
       return;

@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { Logger } from '../../shared/logger.ts';
 import type { SessionAnswer } from './session-wire.ts';
 import type { Source, SourceSink } from '../sources/source.ts';
 import { FrameImporter } from './frame-importer.ts';
@@ -24,7 +25,7 @@ interface MirrorSourceOptions {
   readonly sessionSubject: (owner: string) => string;
   /** The living owner; null if there is none. */
   readonly owner: () => MirrorOwner | null;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** The frames of a stream that another gateway of the cluster owns. */

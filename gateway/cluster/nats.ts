@@ -3,6 +3,7 @@ import type { KV } from '@nats-io/kv';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
@@ -45,7 +46,7 @@ const NO_BUCKET = 10_059;
  * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a
  * file that cannot be read.
  */
-export async function connectNats(address: ClusterAddress, log: (message: string) => void): Promise<NatsConnections> {
+export async function connectNats(address: ClusterAddress, log: Logger): Promise<NatsConnections> {
   const [{ connect, credsAuthenticator }, { Kvm }] = await Promise.all([
     import('@nats-io/transport-node'),
     import('@nats-io/kv'),
@@ -132,7 +133,7 @@ class Connections implements NatsConnections {
   readonly frames: NatsConnection;
   readonly #address: ClusterAddress;
   readonly #Kvm: KvmConstructor;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
   #store: NatsStore | null = null;
 
@@ -141,15 +142,15 @@ class Connections implements NatsConnections {
     frames: NatsConnection,
     address: ClusterAddress,
     Kvm: KvmConstructor,
-    log: (message: string) => void,
+    log: Logger,
   ) {
     this.control = control;
     this.frames = frames;
     this.#address = address;
     this.#Kvm = Kvm;
     this.#log = log;
-    runInBackground(this.#follow(control, true), (error) => log(`cluster: ${errorText(error)}`));
-    runInBackground(this.#follow(frames, false), (error) => log(`cluster: ${errorText(error)}`));
+    runInBackground(this.#follow(control, true), (error) => log.error({}, errorText(error)));
+    runInBackground(this.#follow(frames, false), (error) => log.error({}, errorText(error)));
   }
 
   get maxPayload(): number {
@@ -215,10 +216,10 @@ class Connections implements NatsConnections {
 
   async #follow(connection: NatsConnection, isControl: boolean): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === 'disconnect' && isControl) this.#log(`cluster: the connection to ${status.server} is lost`);
+      if (status.type === 'disconnect' && isControl) this.#log.warn({}, `the connection to ${status.server} is lost`);
       if (status.type !== 'reconnect') continue;
       if (isControl) {
-        this.#log(`cluster: connected to ${status.server}`);
+        this.#log.info({}, `connected to ${status.server}`);
         this.#store?.watchAgain();
       } else for (const listener of this.#listeners) listener();
     }
@@ -231,7 +232,7 @@ const WATCH_TIMEOUT_MS = 1000;
 /** The {@link Store} in a KV bucket of JetStream. */
 export class NatsStore implements Store {
   readonly #openBucket: () => Promise<KV>;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #closing = new AbortController();
   #kv: KV;
   #replica: Replica | null = null;
@@ -240,7 +241,7 @@ export class NatsStore implements Store {
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
 
-  constructor(kv: KV, openBucket: () => Promise<KV>, log: (message: string) => void) {
+  constructor(kv: KV, openBucket: () => Promise<KV>, log: Logger) {
     this.#kv = kv;
     this.#openBucket = openBucket;
     this.#log = log;
@@ -250,7 +251,7 @@ export class NatsStore implements Store {
   follow(replica: Replica): void {
     this.#replica = replica;
     runInBackground(this.#watch(replica), (error) =>
-      this.#log(`cluster: the directory is not followed any more: ${errorText(error)}`),
+      this.#log.error({}, `the directory is not followed any more: ${errorText(error)}`),
     );
   }
 
@@ -293,7 +294,7 @@ export class NatsStore implements Store {
 
   #written(revision: number): number {
     if (revision < this.#newest) {
-      this.#log('cluster: the directory is empty, because the NATS servers have lost it; it is written again');
+      this.#log.warn({}, 'the directory is empty, because the NATS servers have lost it; it is written again');
       this.#newest = 0;
       this.#replica?.clear();
       this.watchAgain();
@@ -315,7 +316,7 @@ export class NatsStore implements Store {
           if (operation === 'PUT') replica.apply({ key, text: Buffer.from(value).toString('utf8'), revision });
         }
       } catch (error) {
-        if (!signal.aborted) this.#log(`cluster: the directory cannot be read: ${errorText(error)}`);
+        if (!signal.aborted) this.#log.warn({}, `the directory cannot be read: ${errorText(error)}`);
         await sleep(WATCH_RETRY_MS, signal);
       }
     }

@@ -1,5 +1,6 @@
 import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { Membership } from './membership.ts';
 import type { Replica } from './store.ts';
 
@@ -13,7 +14,7 @@ interface OwnershipOptions {
   readonly membership: Membership;
   /** The streams whose sources this gateway lists; with failover, other gateways list them too. */
   readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /**
@@ -107,7 +108,7 @@ export class Ownership {
       if (!this.#needsClaim(stream) || this.#claiming.has(stream) || !membership.isCertain) continue;
       this.#claiming.add(stream);
       runInBackground(this.#claim(stream), (error) =>
-        this.#options.log(`cluster: stream ${stream} could not be claimed: ${errorText(error)}`),
+        this.#options.log.warn({ stream }, `the stream could not be claimed: ${errorText(error)}`),
       );
     }
     for (const listener of this.#listeners) listener();

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { FrameExporter } from './frame-exporter.ts';
 import { decodeBatch, type ReturnItem } from './return-wire.ts';
@@ -30,7 +31,7 @@ interface SessionHostOptions {
   readonly connection: NatsConnection;
   readonly subject: string;
   readonly streams: ReadonlyMap<string, HostedStream>;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Receives the sessions of the other gateways: their interest in frames, and the return data of their clients. */
@@ -46,7 +47,7 @@ export class SessionHost {
       callback: (error, message) => {
         // The gateway lacks the right to subscribe. There is no message in this case.
         if (error === null) this.#received(message);
-        else options.log(`cluster: this gateway cannot serve its streams to the others: ${errorText(error)}`);
+        else options.log.error({}, `this gateway cannot serve its streams to the others: ${errorText(error)}`);
       },
     });
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
@@ -82,7 +83,7 @@ export class SessionHost {
       part = decodePart(message.data);
       answer = this.#accept(part.head, part.bytes);
     } catch (error) {
-      this.#options.log(`cluster: ${errorText(error)}`);
+      this.#options.log.warn({}, errorText(error));
       answer = { ok: false, code: 'restart' };
     }
     if (answer !== null && message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));

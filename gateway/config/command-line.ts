@@ -3,9 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { SILENT_LOGGER } from '../../shared/logger.ts';
 import { createGateway } from '../create-gateway.ts';
 import { createSources } from '../create-sources.ts';
+import { CleanLogger } from '../process/clean-logger.ts';
 import { endProcess, killProcess } from '../process/end-process.ts';
+import { isJournal } from '../process/journal.ts';
+import { applyLogOptions, formatEntry, LineLogger, type LineLoggerSettings } from '../process/line-logger.ts';
 import { LineWriter, survive } from '../process/line-writer.ts';
 import { watchPackageManager } from '../process/parent-watch.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
@@ -38,7 +42,15 @@ const SHUTDOWN_LIMIT_MS = 1800;
  */
 const SAME_SIGNAL_MS = 300;
 
-const log = new LineWriter(process.stderr);
+/** Until the options are known, as by default. */
+const logSettings: LineLoggerSettings = {
+  hasTime: true,
+  hasPriority: isJournal(process.stderr.fd, process.env['JOURNAL_STREAM']),
+};
+const writer = new LineWriter(process.stderr, {
+  formatReport: (text) => formatEntry(logSettings, 'warn', {}, text),
+});
+const log = new CleanLogger(new LineLogger((line) => writer.write(line), logSettings));
 survive(process.stdout);
 
 /** The parsed command line. */
@@ -74,7 +86,7 @@ function parseCommandLine(args: string[], variables: Readonly<Record<string, str
 
 /** Checks options as a whole, and returns the names of the streams. @throws {GearwayError}. */
 function checkOptions(options: GatewayOptions): string[] {
-  const sources = createSources(listSources(options), () => undefined);
+  const sources = createSources(listSources(options), SILENT_LOGGER);
   resolveOptions(
     options,
     sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),
@@ -82,7 +94,7 @@ function checkOptions(options: GatewayOptions): string[] {
   return sources.map(({ name }) => name);
 }
 
-const FORMATS = createFormats((url) => createSources([url], () => undefined));
+const FORMATS = createFormats((url) => createSources([url], SILENT_LOGGER));
 
 function packageVersion(): string {
   for (const path of ['../../package.json', '../../../package.json']) {
@@ -119,7 +131,7 @@ function offerKey(key: string, url: string, port: number): void {
     process.stdout.write(`Programs find the key in ${file.path}\n`);
     process.once('exit', () => file.remove());
   } catch (error) {
-    log.write(`gearway: warning: the administrator key could not be written to ${folder}: ${errorText(error)}`);
+    log.warn({}, `the administrator key could not be written to ${folder}: ${errorText(error)}`);
   }
 }
 
@@ -136,9 +148,7 @@ async function offerNetworkUrls(urls: readonly string[]): Promise<void> {
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   const variables = takeVariables();
-  const serviceManager = new ServiceManager(variables, variables['PATH'] ?? '', (message) =>
-    log.write(`gearway: warning: ${message}`),
-  );
+  const serviceManager = new ServiceManager(variables, variables['PATH'] ?? '', log);
   if (command === 'probe') {
     const { runProbe } = await import('../probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
@@ -178,21 +188,19 @@ async function main(): Promise<void> {
   const load = async (): Promise<LoadedOptions> => configuration?.load() ?? loadOptions(null, loading);
   const loaded = await load();
   configuration?.note(null);
-  for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
-  const options: GatewayOptions = {
-    ...loaded.options,
-    log: (message) => log.write(`${new Date().toISOString()} ${message}`),
-  };
+  const options: GatewayOptions = { ...loaded.options, log };
+  applyLogOptions(logSettings, options);
+  for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
   const starting = createGateway(options, configuration);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
     isStopping = true;
     serviceManager.stopping();
-    endProcess(process, SHUTDOWN_LIMIT_MS, (message) => log.write(message));
+    endProcess(process, SHUTDOWN_LIMIT_MS, log);
     starting
       .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
-      .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`));
+      .catch((error: unknown) => log.error({}, `closing failed: ${errorText(error)}`));
   };
   let reload: Reload | null = null;
   // A terminal that closes sends SIGHUP too.
@@ -212,8 +220,9 @@ async function main(): Promise<void> {
         files: loaded.files,
         gateway,
         load,
+        onApplied: (applied) => applyLogOptions(logSettings, applied),
         onResult: (problem) => configuration?.note(problem),
-        log: options.log ?? (() => undefined),
+        log,
       });
       await reload.start();
     }
@@ -246,7 +255,7 @@ main().catch((error: unknown) => {
   // Only the first line: Node explains an ambiguous flag in three lines.
   const [sentence = ''] = errorText(error).split('\n', 1);
   // An unexpected argument may be the rest of a password with a space in it.
-  log.write(
+  writer.write(
     `gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`,
   );
   process.exit(

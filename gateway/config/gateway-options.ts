@@ -1,3 +1,4 @@
+import type { Logger, LogLevel } from '../../shared/logger.ts';
 import type { StreamPolicy } from '../hub/stream.ts';
 import type { Right } from '../rights/principal.ts';
 import type { WebhookEvent } from '../webhooks/webhook-settings.ts';
@@ -183,8 +184,15 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * Names of streams that other gateways of the cluster list too: one of them runs the source at a time. Default none.
    */
   readonly failover?: readonly string[];
-  /** Called with one line of text at a time. Default: no log. */
-  readonly log?: (message: string) => void;
+  /**
+   * Called with one line at a time; or a logger with the methods `error`, `warn`, `info`, `debug` and `child` of pino,
+   * which formats entries and has a level of its own. Default: no log.
+   */
+  readonly log?: ((line: string) => void) | Logger;
+  /** Entries of lower levels are not logged. Default `info`. */
+  readonly logLevel?: LogLevel;
+  /** Lines of text without the time, or of JSON with it. Default `text`. */
+  readonly logFormat?: 'text' | 'json';
 }
 
 /** Effect of a new configuration, by names of streams. */

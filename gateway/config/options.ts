@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { errorText } from '../../shared/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../../shared/logger.ts';
 import { type ClusterAddress, parseClusterAddress } from '../cluster/cluster-address.ts';
 import { isLoopback } from '../http/access.ts';
 import { parseHost } from '../http/trusted-names.ts';
@@ -48,6 +49,8 @@ export interface ResolvedGatewayOptions {
   /** Its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
   readonly webhooks: readonly WebhookSettings[];
   /** Path of the file; null for none. */
   readonly auditLog: string | null;
@@ -56,7 +59,6 @@ export interface ResolvedGatewayOptions {
   readonly cluster: ClusterAddress | null;
   /** Names of the streams that other gateways of the cluster list too. */
   readonly failover: ReadonlySet<string>;
-  readonly log: (message: string) => void;
 }
 
 /** Maximum number of virtual ports per stream. */
@@ -146,12 +148,13 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),
     trustProxies: (options.trustProxies ?? []).map(resolveProxy),
+    logLevel: oneOf('log-level', options.logLevel ?? 'info', LOG_LEVELS),
+    logFormat: oneOf('log-format', options.logFormat ?? 'text', ['text', 'json']),
     webhooks: resolveWebhooks(options.webhooks ?? {}),
     auditLog: options.auditLog ?? null,
     metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     onClose,
     ...resolveCluster(options, streams),
-    log: options.log ?? (() => undefined),
   };
 }
 

@@ -1,4 +1,5 @@
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { GatewayOptions, Reconfiguration } from './gateway-options.ts';
 import { FileWatch } from './watch-file.ts';
 
@@ -13,9 +14,11 @@ interface ReloadOptions {
   };
   /** Reads all files. @throws {GearwayError} with the place of the fault. */
   readonly load: () => Promise<{ readonly options: GatewayOptions; readonly files: readonly string[] }>;
+  /** Called when the file was applied. */
+  readonly onApplied?: (options: GatewayOptions) => void;
   /** Called after each attempt. @param problem null if the file was applied. */
   readonly onResult?: (problem: string | null) => void;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /**
@@ -41,7 +44,7 @@ export class Reload {
     this.#running = this.#running
       .then(async () => this.#apply())
       .catch((error: unknown) => {
-        this.#report(`${errorText(error)}; nothing was changed`);
+        this.#report(`${errorText(error)}; nothing was changed`, true);
         this.#options.onResult?.(errorText(error));
       });
   }
@@ -64,25 +67,25 @@ export class Reload {
       if (this.#watches.has(path)) continue;
       const watch = new FileWatch(path, () => this.now());
       this.#watches.set(path, watch);
-      await watch.start((error) => this.#report(`${path} is no longer watched: ${errorText(error)}`));
+      await watch.start((error) => this.#report(`${path} is no longer watched: ${errorText(error)}`, true));
     }
   }
 
   async #apply(): Promise<void> {
     const { file, gateway, load } = this.#options;
-    let files: readonly string[] = [];
+    let loaded: { readonly options: GatewayOptions; readonly files: readonly string[] } = { options: {}, files: [] };
     const change = await gateway.reconfigure(async () => {
-      const loaded = await load();
-      ({ files } = loaded);
+      loaded = await load();
       return loaded.options;
     });
-    await this.#watch(files);
+    this.#options.onApplied?.(loaded.options);
+    await this.#watch(loaded.files);
     this.#report(`${file === null ? '' : `${file}: `}${describeChange(change)}`);
     this.#options.onResult?.(null);
   }
 
-  #report(text: string): void {
-    this.#options.log(`configuration: ${text}`);
+  #report(text: string, isFault = false): void {
+    this.#options.log[isFault ? 'warn' : 'info']({ component: 'configuration' }, text);
     this.#options.gateway.report(text);
   }
 }

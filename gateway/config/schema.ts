@@ -1,4 +1,5 @@
 import type { XStatic } from 'typebox/schema';
+import { LOG_LEVELS } from '../../shared/logger.ts';
 import { DEFAULT_SHARED_LIMITS, type ShareLimits } from '../hub/shares.ts';
 import { RIGHTS } from '../rights/principal.ts';
 import { WEBHOOK_EVENTS } from '../webhooks/webhook-settings.ts';
@@ -398,6 +399,18 @@ export const CONFIG_SCHEMA = {
       additionalProperties: WEBHOOK,
       maxProperties: 16,
       description: 'URLs to which events are posted, by name (docs/operations.md#webhooks).',
+    },
+    logLevel: {
+      enum: LOG_LEVELS,
+      default: 'info',
+      description: 'Entries of lower levels are not logged (docs/operations.md#log).',
+      flag: { name: 'log-level', value: 'error|warn|info|debug', help: 'lowest level of log entries' },
+    },
+    logFormat: {
+      enum: ['text', 'json'],
+      default: 'text',
+      description: 'Lines of the log: text for people, or JSON for log collectors (docs/operations.md#log).',
+      flag: { name: 'log-format', value: 'text|json', help: 'lines of the log: text, or JSON for log collectors' },
     },
     auditLog: {
       type: 'string',

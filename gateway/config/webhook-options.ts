@@ -15,7 +15,12 @@ export function resolveWebhooks(webhooks: Readonly<Record<string, WebhookOptions
         try {
           check();
         } catch (error) {
-          throw invalid(`webhooks.${name}.${key}: ${error instanceof Error ? error.message : ''}`, 'webhooks', name, key);
+          throw invalid(
+            `webhooks.${name}.${key}: ${error instanceof Error ? error.message : ''}`,
+            'webhooks',
+            name,
+            key,
+          );
         }
       };
       at('url', () => checkWebhookUrl(url));

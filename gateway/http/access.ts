@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
+import { type Logger, SILENT_LOGGER } from '../../shared/logger.ts';
 import type { Principal, Right, Scope } from '../rights/principal.ts';
 import { type Credential, RightsTable } from '../rights/rights-table.ts';
 import { requiresToken, rowsOf, type RightsOptions } from '../rights/rows.ts';
@@ -31,8 +32,7 @@ export class Access {
   #options: RightsOptions;
   readonly #table: RightsTable;
 
-  /** @param log called with one line of text at a time. */
-  constructor(options: RightsOptions, log: (message: string) => void = () => undefined) {
+  constructor(options: RightsOptions, log: Logger = SILENT_LOGGER) {
     this.#options = options;
     this.#table = new RightsTable(rowsOf(options), options.jwt, log);
   }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
@@ -37,7 +38,7 @@ interface ClientsOptions {
   /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;
   /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Maximum length of a native client's address. */
@@ -67,7 +68,17 @@ export function serveClients(
   ): void => {
     const by = requester(request);
     const reason = `${kind === 'add' ? 'added' : 'removed'} by ${by.principal} (${by.address})`;
-    log(`stream ${stream.name}: client ${id} ${reason}`);
+    log.info(
+      {
+        stream: stream.name,
+        client: id,
+        peer: address,
+        event: kind,
+        principal: by.principal,
+        ...(port === null ? {} : { port }),
+      },
+      `client ${id} ${reason}`,
+    );
     stream.report({ kind, client: id, port, address, reason, by });
   };
 

@@ -1,3 +1,4 @@
+import type { Logger } from '../../shared/logger.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey } from '../hub/shares.ts';
 import { isThisMachine } from './access.ts';
@@ -35,7 +36,7 @@ interface Entry {
 
 interface FailedLoginsOptions {
   readonly events: EventLog;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /**
@@ -141,7 +142,7 @@ export class FailedLogins {
   }
 
   #report(block: string, what: string): void {
-    this.#options.log(`${block}: ${what}`);
+    this.#options.log.warn({ peer: block, event: 'refuse' }, `${block}: ${what}`);
     this.#options.events.add({ kind: 'refuse', stream: null, client: null, port: null, address: block, reason: what });
   }
 }

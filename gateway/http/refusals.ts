@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from '../../shared/logger.ts';
 import { clientAddress } from './client-address.ts';
 import { prefersHtml, type Refusal, REFUSAL_PAGE_POLICY, refusalPage } from './refusal-page.ts';
 
@@ -13,17 +14,18 @@ const MINUTE_MS = 60_000;
 
 /** Logs refused requests: one line per cause, at a limited rate. */
 export class RefusalLog {
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #causes = new Set<string>();
   #minuteEndsAtMs = 0;
   #logged = 0;
 
-  constructor(log: (message: string) => void) {
+  constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** @param cause key under which repeated refusals are logged only once. */
-  add(cause: string, address: string, message: string): void {
+  /** Logs a refusal, unless one with the same code and message was logged. */
+  add({ code, message }: Refusal, address: string): void {
+    const cause = `${code} ${message}`;
     if (this.#causes.has(cause)) return;
     const nowMs = performance.now();
     if (nowMs >= this.#minuteEndsAtMs) {
@@ -37,7 +39,7 @@ export class RefusalLog {
     const [oldest] = this.#causes;
     if (this.#causes.size > MAX_CAUSES && oldest !== undefined) this.#causes.delete(oldest);
     const note = this.#logged === MAX_LOGGED_PER_MINUTE ? ' (further causes are not logged for a minute)' : '';
-    this.#log(`refused a request from ${address}: ${message}${note}`);
+    this.#log.warn({ peer: address, code }, `refused a request from ${address}: ${message}${note}`);
   }
 }
 
@@ -57,7 +59,7 @@ export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusa
  * reason.
  */
 export function refuse(request: FastifyRequest, reply: FastifyReply, log: RefusalLog, refusal: Refusal): FastifyReply {
-  log.add(`${refusal.code} ${refusal.message}`, clientAddress(request), refusal.message);
+  log.add(refusal, clientAddress(request));
   reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-origin' });
   return sendRefusal(request, reply, refusal);
 }

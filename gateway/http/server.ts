@@ -1,6 +1,7 @@
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
+import type { Logger } from '../../shared/logger.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
 import { LargeMessages } from '../connection/large-messages.ts';
 import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
@@ -26,6 +27,7 @@ import type { Principal } from '../rights/principal.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
 import { serveAudit } from './audit.ts';
+import { clientAddress } from './client-address.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { refusalOf } from './error-refusal.ts';
 import { eventsRoute } from './events.ts';
@@ -85,8 +87,7 @@ export interface ServerOptions {
   readonly trustProxies: readonly string[];
   /** Right that `GET /metrics` requires. Default `view`. */
   readonly metricsRight?: 'public' | 'view' | 'administer';
-  /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   /** Default: `DEFAULT_CONNECTION_LIMITS`. */
   readonly connectionLimits?: ConnectionLimits;
 }
@@ -181,7 +182,11 @@ export async function createServer({
     }
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ code: 'request-invalid', message: error.message });
-    log(`internal error at ${request.method} ${request.routeOptions.url ?? ''}: ${error.stack ?? error.message}`);
+    const { url: route = '' } = request.routeOptions;
+    log.error(
+      { code: 'internal-error', method: request.method, route },
+      `internal error at ${request.method} ${route}: ${error.stack ?? error.message}`,
+    );
     return reply
       .code(status)
       .send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
@@ -192,6 +197,16 @@ export async function createServer({
   app.addHook('onSend', (request, _reply, _payload, done) => {
     boundUnreadBody(request.raw);
     done();
+  });
+  app.addHook('onResponse', async (request, { statusCode: status, elapsedTime }) => {
+    // Not its URL, whose query may contain a token.
+    const { url: route = 'an unknown route' } = request.routeOptions;
+    const milliseconds = Math.round(elapsedTime);
+    const peer = clientAddress(request);
+    log.debug(
+      { method: request.method, route, status, milliseconds, peer },
+      `${request.method} ${route} from ${peer}: ${status} after ${milliseconds} ms`,
+    );
   });
   let isClosing = false;
   app.addHook('preClose', async () => {
@@ -252,7 +267,7 @@ export async function createServer({
         stream,
         (frame) => renditions.of(stream).jpeg(frame),
         encoders,
-        (message) => log(`stream ${stream.name}: ${message}`),
+        log.child({ stream: stream.name }),
       ),
   );
   app.addHook('onClose', async () => encoders.close());

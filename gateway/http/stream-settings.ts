@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { StreamChange, StreamSettingsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { readQueryFlag } from './query.ts';
@@ -20,7 +21,7 @@ interface StreamSettingsOptions {
   readonly editor: StreamEditing;
   readonly events: EventLog;
   /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Maximum size of a body: 256 native clients with long addresses fit. */
@@ -43,7 +44,7 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
       `stream ${what}${isPersisted ? ' and saved' : ''} by ${by.principal} (${by.address})`,
       ...problems,
     ].join('; ');
-    log(`stream ${name}: ${reason}`);
+    log.info({ stream: name, event: 'configure', principal: by.principal }, reason);
     events.add({ kind: 'configure', stream: name, client: null, port: null, address: null, reason, by });
   };
   // Not for administrators of one stream only, because a source reaches everything that the gateway's user does.

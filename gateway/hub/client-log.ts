@@ -1,3 +1,4 @@
+import type { Logger } from '../../shared/logger.ts';
 import type { EventKind, GatewayEvent } from '../../shared/status.ts';
 
 /** Other events are logged where they occur. */
@@ -11,11 +12,11 @@ const INTERVAL_MS = 10_000;
  * Creates a function that logs clients that connect and disconnect. Beyond 20 entries per 10 s it logs only their
  * number.
  */
-export function createClientLog(log: (message: string) => void): (event: GatewayEvent) => void {
+export function createClientLog(log: Logger): (event: GatewayEvent) => void {
   let entries = 0;
   const beginInterval = (): void => {
     const timer = setTimeout(() => {
-      if (entries > MAX_ENTRIES) log(`clients: ${entries - MAX_ENTRIES} more connected or disconnected`);
+      if (entries > MAX_ENTRIES) log.info({}, `clients: ${entries - MAX_ENTRIES} more connected or disconnected`);
       entries = 0;
     }, INTERVAL_MS);
     timer.unref();
@@ -26,6 +27,15 @@ export function createClientLog(log: (message: string) => void): (event: Gateway
     entries += 1;
     if (entries > MAX_ENTRIES) return;
     const who = [client ?? 'publisher', ...(address === null ? [] : [address])].join(' ');
-    log(`stream ${stream}: ${who}${port === null ? '' : `, port ${port}`}: ${kind}, ${reason}`);
+    log.info(
+      {
+        event: kind,
+        ...(stream === null ? {} : { stream }),
+        ...(client === null ? {} : { client }),
+        ...(port === null ? {} : { port }),
+        ...(address === null ? {} : { peer: address }),
+      },
+      `${who}${port === null ? '' : `, port ${port}`}: ${kind}, ${reason}`,
+    );
   };
 }

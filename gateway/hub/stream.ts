@@ -1,6 +1,7 @@
 import { cleanText } from '../../shared/clean-text.ts';
 import { checkShowable } from '../../shared/eight-bit.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type {
   ClientKind,
   ClientStatus,
@@ -112,7 +113,8 @@ export interface StreamOptions {
    * Whether the source is suspended while there are no viewers; snapshot requests then wait for a frame. Default false.
    */
   readonly isOnDemand?: boolean;
-  readonly log: (message: string) => void;
+  /** Of the stream. */
+  readonly log: Logger;
 }
 
 /** Durations by kind of client. */
@@ -137,7 +139,7 @@ export class Stream {
   readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
   readonly #events: EventLog;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
   #lastSize: FrameSize | null = null;
@@ -335,7 +337,7 @@ export class Stream {
     const now = performance.now();
     if (now - this.#rejectionLoggedAtMs < 10_000) return;
     this.#rejectionLoggedAtMs = now;
-    this.#log(`stream ${this.name}: frame rejected (${this.#rejected} so far): ${text}`);
+    this.#log.warn({}, `frame rejected (${this.#rejected} so far): ${text}`);
   }
 
   /**
@@ -509,7 +511,8 @@ export class Stream {
     this.#showsRejection = false;
     this.#problem = null;
     this.#ownReason = text;
-    if (this.#set(state, text)) this.#log(`stream ${this.name}: ${this.#state}, ${this.#reason}`);
+    if (!this.#set(state, text)) return;
+    this.#log[state === 'stale' ? 'warn' : 'info']({ event: 'state', state }, `${this.#state}, ${this.#reason}`);
   }
 
   /** @returns whether anything has changed. Called for every frame, mostly without a change. */

@@ -41,10 +41,7 @@ export class GatewayMetrics {
   #readings: readonly Reading[] = [];
 
   /** @param streams the gateway's streams, which may change. */
-  constructor(
-    streams: ReadonlyMap<string, MeteredStream>,
-    webhooks: () => readonly WebhookStatus[] = () => [],
-  ) {
+  constructor(streams: ReadonlyMap<string, MeteredStream>, webhooks: () => readonly WebhookStatus[] = () => []) {
     this.#streams = streams;
     this.#addStreams();
     this.#addClients();

@@ -1,3 +1,5 @@
+import type { Logger } from '../../shared/logger.ts';
+
 /**
  * Ends the process with exit code 0 as soon as the event loop is empty, and in any case within `limitMs`.
  *
@@ -6,14 +8,15 @@
  * the process without the clean-up of native modules: zeromq.js would terminate its contexts, which can block.
  *
  * @param target the caller's `process`.
- * @param log called with what is still running when the limit is reached.
+ * @param log gets what is still running when the limit is reached.
  */
-export function endProcess(target: NodeJS.Process, limitMs: number, log: (message: string) => void): void {
+export function endProcess(target: NodeJS.Process, limitMs: number, log: Logger): void {
   target.exitCode = 0;
   target.once('beforeExit', () => target.exit(0));
   const timer = setTimeout(() => {
-    log(
-      `gearway: killed because it was still running ${limitMs} ms after the signal: ${target.getActiveResourcesInfo().join(', ')}`,
+    log.error(
+      {},
+      `killed because it was still running ${limitMs} ms after the signal: ${target.getActiveResourcesInfo().join(', ')}`,
     );
     killProcess(target);
   }, limitMs);

@@ -3,6 +3,12 @@ import type { Writable } from 'node:stream';
 /** Maximum number of buffered bytes; a pipe itself holds 64 KiB more. */
 const MAX_WAITING_BYTES = 256 << 10;
 
+interface LineWriterOptions {
+  readonly maxWaitingBytes?: number;
+  /** Formats the report about lost lines as a line. */
+  readonly formatReport?: (text: string) => string;
+}
+
 /**
  * Writes lines to standard error, or to another stream that may fail or stop being read, without crashing or blocking
  * the process. Lines that cannot be written (disk full, reader gone or stopped) are dropped, and their number is
@@ -11,11 +17,14 @@ const MAX_WAITING_BYTES = 256 << 10;
 export class LineWriter {
   readonly #stream: Writable;
   readonly #maxWaitingBytes: number;
+  readonly #formatReport: (text: string) => string;
   #lost = 0;
 
   /** Handles the stream's `error` event. */
-  constructor(stream: Writable, { maxWaitingBytes = MAX_WAITING_BYTES }: { readonly maxWaitingBytes?: number } = {}) {
+  constructor(stream: Writable, options: LineWriterOptions = {}) {
+    const { maxWaitingBytes = MAX_WAITING_BYTES, formatReport = (text) => text } = options;
     this.#stream = stream;
+    this.#formatReport = formatReport;
     this.#maxWaitingBytes = maxWaitingBytes;
     survive(stream);
     stream.on('drain', () => this.#reportLost());
@@ -40,10 +49,8 @@ export class LineWriter {
     const lost = this.#lost;
     if (lost === 0) return;
     this.#lost = 0;
-    this.#send(
-      `${new Date().toISOString()} log: ${lost} ${lost === 1 ? 'line was' : 'lines were'} lost because writing failed`,
-      lost,
-    );
+    const text = `log: ${lost} ${lost === 1 ? 'line was' : 'lines were'} lost because writing failed`;
+    this.#send(this.#formatReport(text), lost);
   }
 
   /** @param lines number of lines to count as lost if this one cannot be written. */

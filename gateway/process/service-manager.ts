@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Logger } from '../../shared/logger.ts';
 
 /** Variables by which systemd tells a service how to report (sd_notify(3)). */
 export const SERVICE_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
@@ -18,12 +19,12 @@ const REPORT_TIMEOUT_MS = 5000;
 export class ServiceManager {
   readonly #variables: ServiceVariables;
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   #watchdog: NodeJS.Timeout | null = null;
   #hasFailed = false;
 
   /** @param path where programs are found. */
-  constructor(variables: ServiceVariables, path: string, log: (message: string) => void) {
+  constructor(variables: ServiceVariables, path: string, log: Logger) {
     this.#variables = variables;
     this.#environment = { PATH: path, NOTIFY_SOCKET: variables['NOTIFY_SOCKET'] ?? '' };
     this.#log = log;
@@ -68,6 +69,6 @@ export class ServiceManager {
   #failed(reason: string): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
-    this.#log(`systemd could not be notified, and may restart the gateway: ${reason}`);
+    this.#log.warn({}, `systemd could not be notified, and may restart the gateway: ${reason}`);
   }
 }

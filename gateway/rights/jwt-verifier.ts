@@ -3,6 +3,7 @@ import type { JWTPayload, JWTVerifyGetKey, JWTVerifyResult } from 'jose';
 import { cleanText } from '../../shared/clean-text.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import { Principal, type Right, RIGHTS, type RightsEnd } from './principal.ts';
 
 /** How JSON Web Tokens are verified. */
@@ -54,7 +55,7 @@ interface KnownToken {
  */
 export class JwtVerifier {
   readonly #settings: JwtSettings;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
   /** By digest of the token, in order of their verification. */
   readonly #known = new Map<string, KnownToken>();
@@ -62,8 +63,7 @@ export class JwtVerifier {
   #end: RightsEnd | null = null;
   #hasReported = false;
 
-  /** @param log called when keys cannot be fetched. */
-  constructor(settings: JwtSettings, log: (message: string) => void) {
+  constructor(settings: JwtSettings, log: Logger) {
     this.#settings = settings;
     this.#log = log;
   }
@@ -154,7 +154,7 @@ export class JwtVerifier {
   }
 
   #unreachable(error: unknown): GearwayError {
-    if (!this.#hasReported) this.#log(`the keys of jwt cannot be used: ${String(error)}`);
+    if (!this.#hasReported) this.#log.warn({}, `the keys of jwt cannot be used: ${String(error)}`);
     this.#hasReported = true;
     return new GearwayError('busy', 'the keys for this token cannot be fetched; retry later', { cause: error });
   }

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Logger } from '../../shared/logger.ts';
 import { HashVerifier } from './hash-verifier.ts';
 import { isJwt, type JwtSettings, JwtVerifier } from './jwt-verifier.ts';
 import { type Grant, Principal } from './principal.ts';
@@ -47,13 +48,10 @@ export class RightsTable {
   #users = new Map<string, LiveRow>();
 
   #jwt: { readonly text: string; readonly verifier: JwtVerifier } | null = null;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
 
-  /**
-   * @param jwt null: JSON Web Tokens are not accepted.
-   * @param log called with one line of text at a time.
-   */
-  constructor(rows: readonly Row[], jwt: JwtSettings | null, log: (message: string) => void) {
+  /** @param jwt null: JSON Web Tokens are not accepted. */
+  constructor(rows: readonly Row[], jwt: JwtSettings | null, log: Logger) {
     this.#log = log;
     this.update(rows, jwt);
   }

@@ -1,6 +1,7 @@
 import { containFailure } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from './sleep.ts';
@@ -12,7 +13,8 @@ interface SupervisorOptions {
   readonly stream: Stream;
   /** Whether the source is open only while there are viewers. */
   readonly isOnDemand: boolean;
-  readonly log: (message: string) => void;
+  /** Of the stream. */
+  readonly log: Logger;
 }
 
 /**
@@ -188,7 +190,7 @@ export class SourceSupervisor {
     this.#lastError = reason;
     // The stream logs a reason when it changes. Repeated failures are logged only at 10, 100, 1000 times.
     if (/^10+$/.test(String(this.#sameFailures))) {
-      log(`stream ${stream.name}: source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
+      log.warn({}, `source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
     }
     stream.interrupted(reason);
   }

@@ -1,6 +1,7 @@
 import { containFailure } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { GatewayEvent, WebhookStatus } from '../../shared/status.ts';
 import { sleep } from '../sources/sleep.ts';
 import { postEvent } from './post-event.ts';
@@ -32,8 +33,7 @@ interface WebhookOptions {
   readonly settings: WebhookSettings;
   /** Makes the ids of messages unique among gateways and their restarts. */
   readonly idPrefix: string;
-  /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
   readonly limits?: Partial<WebhookLimits>;
 }
 
@@ -45,7 +45,7 @@ interface WebhookOptions {
 export class Webhook {
   readonly settings: WebhookSettings;
   readonly #idPrefix: string;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #limits: WebhookLimits;
   readonly #waiting: { readonly event: GatewayEvent; readonly atMs: number }[] = [];
   /** Ends the wait between two attempts. */
@@ -67,7 +67,7 @@ export class Webhook {
   constructor({ settings, idPrefix, log, limits = {} }: WebhookOptions) {
     this.settings = settings;
     this.#idPrefix = idPrefix;
-    this.#log = (text) => log(`webhook ${settings.name}: ${text}`);
+    this.#log = log.child({ webhook: settings.name });
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
@@ -77,7 +77,9 @@ export class Webhook {
     this.#waiting.push({ event, atMs: performance.now() });
     if (this.#waiting.length > this.#limits.maxWaiting) this.#drop();
     if (this.#delivery !== null) return;
-    this.#delivery = containFailure(this.#deliverAll(), (error) => this.#log(`delivery failed: ${errorText(error)}`));
+    this.#delivery = containFailure(this.#deliverAll(), (error) =>
+      this.#log.error({}, `delivery failed: ${errorText(error)}`),
+    );
   }
 
   status(): WebhookStatus {
@@ -130,6 +132,7 @@ export class Webhook {
         signal: this.#aborting.signal,
       });
       if (outcome.kind === 'delivered') {
+        this.#log.debug({ event: event.kind }, `event ${event.id} was delivered`);
         this.#succeeded();
         return true;
       }
@@ -164,7 +167,7 @@ export class Webhook {
     this.#problem = null;
     if (!this.#isReported || this.#waiting.length > 0) return;
     this.#isReported = false;
-    this.#log(`events are delivered again${this.#lost === 0 ? '' : `; ${this.#lost} were lost`}`);
+    this.#log.info({}, `events are delivered again${this.#lost === 0 ? '' : `; ${this.#lost} were lost`}`);
     this.#lost = 0;
   }
 
@@ -174,6 +177,6 @@ export class Webhook {
     if (this.#isReported || nowMs - this.#reportedAtMs < this.#limits.reportIntervalMs) return;
     this.#isReported = true;
     this.#reportedAtMs = nowMs;
-    this.#log(text);
+    this.#log.warn({}, text);
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Logger } from '../../shared/logger.ts';
 import type { GatewayEvent, WebhookStatus } from '../../shared/status.ts';
 import { Webhook } from './webhook.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
@@ -12,11 +13,10 @@ const REPLACED_CLOSE_MS = 500;
 /** All webhooks of a gateway. The creator closes them. */
 export class Webhooks {
   readonly #idPrefix = `msg_${randomBytes(ID_BYTES).toString('base64url')}`;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   #webhooks: readonly Webhook[];
 
-  /** @param log called with one line of text at a time. */
-  constructor(settings: readonly WebhookSettings[], log: (message: string) => void) {
+  constructor(settings: readonly WebhookSettings[], log: Logger) {
     this.#log = log;
     this.#webhooks = settings.map((each) => this.#create(each));
   }
@@ -36,7 +36,9 @@ export class Webhooks {
     const before = new Map(this.#webhooks.map((webhook) => [webhook.settings.name, webhook]));
     const isKept = (wanted: WebhookSettings): boolean => textOf(before.get(wanted.name)?.settings) === textOf(wanted);
     const kept = new Set(settings.filter(isKept).map(({ name }) => name));
-    this.#webhooks = settings.map((wanted) => (kept.has(wanted.name) ? before.get(wanted.name) : undefined) ?? this.#create(wanted));
+    this.#webhooks = settings.map(
+      (wanted) => (kept.has(wanted.name) ? before.get(wanted.name) : undefined) ?? this.#create(wanted),
+    );
     const ended = [...before.values()].filter((webhook) => !kept.has(webhook.settings.name));
     await Promise.all(ended.map((webhook) => webhook.close(REPLACED_CLOSE_MS)));
     return [...new Set([...ended.map((webhook) => webhook.settings.name), ...settings.map(({ name }) => name)])].filter(

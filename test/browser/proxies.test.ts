@@ -122,9 +122,11 @@ class SetUp extends Disposables {
     return response;
   }
 
-  /** Lines of the log that begin like this behind the time. */
+  /** Lines of the log that begin like this behind the time and the level. */
   logged(start: string): readonly string[] {
-    return this.gateway.stderr.all.map((line) => line.replace(/^\S+ /, '')).filter((line) => line.startsWith(start));
+    return this.gateway.stderr.all
+      .map((line) => line.replace(/^\S+ (?:warning: |error: )?/, ''))
+      .filter((line) => line.startsWith(start));
   }
 }
 

@@ -1,14 +1,15 @@
+import { SILENT_LOGGER } from '../../shared/logger.ts';
 import { createSources } from '../../gateway/create-sources.ts';
 import { createFormats } from '../../gateway/config/formats.ts';
 import type { GatewayOptions } from '../../gateway/config/gateway-options.ts';
 import { listSources, resolveOptions } from '../../gateway/config/options.ts';
 
 /** The checks of texts, as the command has them. */
-export const formats = createFormats((url) => createSources([url], () => undefined));
+export const formats = createFormats((url) => createSources([url], SILENT_LOGGER));
 
 /** Checks options as a whole, as the command does; returns the names of the streams. */
 export function checkOptions(options: GatewayOptions): string[] {
-  const sources = createSources(listSources(options), () => undefined);
+  const sources = createSources(listSources(options), SILENT_LOGGER);
   resolveOptions(
     options,
     sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),

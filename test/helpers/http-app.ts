@@ -1,3 +1,4 @@
+import { SILENT_LOGGER } from '../../shared/logger.ts';
 import type { ViewerSocket } from '../../gateway/clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web/web-client.ts';
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
@@ -56,7 +57,7 @@ export async function createHttpApp({
     sourceTakesReturns: true,
     events,
     waitingReason: 'no frame yet',
-    log: () => undefined,
+    log: SILENT_LOGGER,
     ...streamOptions,
   });
   const verifier = new JpegVerifier();
@@ -105,7 +106,7 @@ export async function createHttpApp({
     tls: null,
     publicUrl: null,
     trustProxies,
-    log: () => undefined,
+    log: SILENT_LOGGER,
     ...(connectionLimits === undefined ? {} : { connectionLimits }),
   });
   return {

@@ -1,8 +1,11 @@
 /** The command, while its log cannot be written. */
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Child } from '../helpers/child.ts';
 import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { Folder } from '../helpers/media.ts';
 import { jpegSized } from '../helpers/pictures.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -25,6 +28,10 @@ sys.exit(child.wait())
 describe('gearway', () => {
   it.each([
     ['its log is on a full disk', ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh']],
+    [
+      'its log of JSON is on a full disk',
+      ['sh', '-c', 'exec "$@" --log-format json --log-level debug 2>/dev/full', 'sh'],
+    ],
     ['its output and its log are closed', ['sh', '-c', 'exec "$@" >&- 2>&-', 'sh']],
     ['whoever read its output has gone', ['python3', '-c', READER_GONE]],
   ])('serves, and ends normally, while %s', async (_name, [command = '', ...args]) => {
@@ -51,6 +58,45 @@ describe('gearway', () => {
     expect(await served()).toBe(true);
     if (command === 'sh') child.signal('SIGTERM');
     else child.stdin.end();
+    expect(await child.exited).toBe(0);
+  });
+
+  it('writes lines of JSON for log collectors, of the level in the configuration file, which may change', async () => {
+    await using folder = await Folder.create();
+    const content = (level: string): string =>
+      `logFormat: json\nlogLevel: ${level}\nstreams:\n  door:\n    source: test-pattern:?size=320x180&fps=15\n`;
+    const config = await folder.write('gateway.yaml', content('info'));
+    await using gateway = await GatewayProcess.start('--config', config);
+    const entries = (): { level: string; msg: string; stream?: string }[] =>
+      gateway.stderr.all.map((line) => JSON.parse(line) as { level: string; msg: string; stream?: string });
+    await expect
+      .poll(entries)
+      .toContainEqual(
+        expect.objectContaining({ level: 'info', stream: 'door', state: 'live', msg: 'live, frames arrive' }),
+      );
+    await fetch(`${await gateway.url}/healthz`);
+    expect(entries().filter(({ level }) => level === 'debug')).toEqual([]);
+    await folder.write('gateway.yaml', content('debug'));
+    await expect.poll(entries).toContainEqual(expect.objectContaining({ level: 'info', component: 'configuration' }));
+    await fetch(`${await gateway.url}/healthz?token=s3cret`);
+    await expect
+      .poll(entries)
+      .toContainEqual(
+        expect.objectContaining({ level: 'debug', method: 'GET', route: '/healthz', status: 200, peer: '127.0.0.1' }),
+      );
+    expect(gateway.stderr.all.join()).not.toContain('s3cret');
+  });
+
+  it('gives the priority of each line to the journal of systemd', async () => {
+    await using folder = await Folder.create();
+    const file = await folder.write('journal', '');
+    const script = 'exec 2>>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"';
+    const command = [process.execPath, 'dist/gateway/main.js', '--port', '0', '--source', 'test-pattern:?fps=15'];
+    await using child = new Child('sh', ['-c', script, file, ...command], { cwd: ROOT });
+    await expect
+      .poll(async () => readFile(file, 'utf8'), { timeout: 20_000 })
+      .toMatch(/^<6>\S+ stream main: live, frames arrive$/m);
+    child.signal('SIGTERM');
     expect(await child.exited).toBe(0);
   });
 });

@@ -28,7 +28,7 @@ const PRINTED: readonly RegExp[] = [
   /^\{"status":"ready","streams":1\}$/,
   /^gearway_stream_frames_received_total\{stream="main"\} \d+$/m,
   /^\[\{"time":"[^"]+","kind":"change","principal":"administrator key",.*"status":201\}\]$/,
-  /SUCCESS: 10 rules found/,
+  /SUCCESS: 11 rules found/,
   /SUCCESS/,
 ];
 
@@ -77,11 +77,17 @@ describe('docs/operations.md', () => {
     await using receiver = new Child('bash', ['-c', `exec env ${startReceiver}`], { cwd });
     {
       await using _gateway = await GatewayProcess.start('--config', config);
-      await receiver.stdout.waitFor('the event', (line) => (line === 'state door live: frames arrive' ? line : undefined));
+      await receiver.stdout.waitFor('the event', (line) =>
+        line === 'state door live: frames arrive' ? line : undefined,
+      );
     }
     const forged = await fetch(here('http://127.0.0.1:9000/gearway'), {
       method: 'POST',
-      headers: { 'webhook-id': 'a', 'webhook-timestamp': String(Math.floor(Date.now() / 1000)), 'webhook-signature': 'v1,' },
+      headers: {
+        'webhook-id': 'a',
+        'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+        'webhook-signature': 'v1,',
+      },
       body: '{}',
     });
     expect(forged.status).toBe(401);

@@ -71,7 +71,7 @@ describe('the end of the gateway', () => {
         },
         ({ ms, log }) => {
           expect(ms).toBeLessThan(LIMIT_MS);
-          expect(log).toContain('gearway: killed because it was still running 1800 ms after the signal: FSReqCallback');
+          expect(log).toContain('error: killed because it was still running 1800 ms after the signal: FSReqCallback');
         },
       );
     },

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../shared/logger.ts';
 import { createSources } from '../../gateway/create-sources.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 const named = (...urls: string[]): unknown =>
-  createSources(urls, () => undefined).map(({ name, source, isOnDemand }) => [name, source.kind, isOnDemand]);
+  createSources(urls, SILENT_LOGGER).map(({ name, source, isOnDemand }) => [name, source.kind, isOnDemand]);
 
 describe('createSources', () => {
   it('names the stream main, unless the source has a name', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../shared/logger.ts';
 import { loadOptions } from '../../gateway/config/load-config.ts';
 import { Reload } from '../../gateway/config/reload.ts';
 import { createGateway } from '../../gateway/create-gateway.ts';
@@ -68,7 +69,7 @@ describe('a certificate that is replaced while the gateway runs', () => {
       gateway,
       load,
       onResult: (problem) => results.push(problem),
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     await reload.start();
     try {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runInBackground } from '../../../shared/background.ts';
 import type { ClientState, ClientStatus } from '../../../shared/status.ts';
 import { errorText } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
@@ -51,7 +52,8 @@ interface NativeClientOptions {
   readonly onSentAway?: () => void;
   /** Called in a cluster when a client of another gateway has its port; this one has to be closed. */
   readonly onPortLost?: (reason: string) => void;
-  readonly log: (message: string) => void;
+  /** Of the stream. */
+  readonly log: Logger;
 }
 
 const TICK_MS = 250;
@@ -91,6 +93,7 @@ export class NativeClient implements ListedClient {
    */
   #state: ClientState = 'connecting';
   /** Why it is stuck; kept while a new connection has not been answered yet. */
+  readonly #log: Logger;
   #stuckReason = '';
   #hasAnswered = false;
   #delivered = 0;
@@ -120,6 +123,7 @@ export class NativeClient implements ListedClient {
     const { stream, address } = options;
     this.port = address.port;
     this.id = `native-${address.port}`;
+    this.#log = options.log.child({ client: this.id, port: this.port, peer: address.endpoint });
     this.#pacer = new QueuePacer({ maxFramesPerSecond: address.maxFramesPerSecond, detectsFullQueue: address.paced });
     this.#returns = new VerifiedReturns({
       verify: options.verifyReturned,
@@ -171,7 +175,7 @@ export class NativeClient implements ListedClient {
     const { pattern, serverPort } = this.#options.address;
     if (!this.#connection.isReady || this.#closing) return;
     runInBackground(this.#connection.send(encodeTermination(serverPort)), (error) => this.#notSent(error));
-    this.#options.log(`client ${this.port}: sent a termination because the stream has ended, pattern ${pattern}`);
+    this.#log.info({}, `client ${this.port}: sent a termination because the stream has ended, pattern ${pattern}`);
   }
 
   status(): ClientStatus {
@@ -197,10 +201,9 @@ export class NativeClient implements ListedClient {
   }
 
   sendAway(reason: string): void {
-    const { log } = this.#options;
-    log(`client ${this.port}: disconnected permanently, ${reason}`);
+    this.#log.info({}, `client ${this.port}: disconnected permanently, ${reason}`);
     runInBackground(this.close({ terminate: true }), (error) =>
-      log(`client ${this.port}: closing failed: ${errorText(error)}`),
+      this.#log.warn({}, `client ${this.port}: closing failed: ${errorText(error)}`),
     );
     this.#options.onSentAway?.();
   }
@@ -376,7 +379,8 @@ export class NativeClient implements ListedClient {
   #notSent(error: unknown): void {
     this.#failedSends += 1;
     if (this.#failedSends !== 1 && this.#failedSends % 1000 !== 0) return;
-    this.#options.log(
+    this.#log.warn(
+      {},
       `client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`,
     );
   }
@@ -443,7 +447,7 @@ export class NativeClient implements ListedClient {
     this.#rejected += 1;
     this.#options.stream.returns.countRejected();
     if (this.#rejected !== 1 && this.#rejected % 1000 !== 0) return;
-    this.#options.log(`client ${this.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
+    this.#log.warn({}, `client ${this.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
   }
 
   #leave(reason: string): void {

@@ -1,5 +1,6 @@
 import { runInBackground } from '../../../shared/background.ts';
 import { errorText } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import type { Frame, FrameSize } from '../../hub/frame.ts';
 import type { Stream } from '../../hub/stream.ts';
 
@@ -16,7 +17,7 @@ interface PlaceholderOptions {
   readonly stream: Pick<Stream, 'lastSize'>;
   /** @param size of the stream's frames; null if it is not known. */
   readonly create: (size: FrameSize | null) => Promise<Frame>;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Placeholder frames of a stream, in the size of its last frame. Shared by its native clients; drawn on demand. */
@@ -44,7 +45,7 @@ export class PlaceholderFrames {
       this.#frame = null;
       this.#size = lastSize;
       runInBackground(this.#draw(lastSize), (error) =>
-        this.#options.log(`the placeholder frame could not be created: ${errorText(error)}`),
+        this.#options.log.warn({}, `the placeholder frame could not be created: ${errorText(error)}`),
       );
     }
     return this.#frame;

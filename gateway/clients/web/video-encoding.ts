@@ -1,5 +1,6 @@
 import { encodeFrameHead } from '../../../shared/protocol.ts';
 import { runInBackground } from '../../../shared/background.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import type { AccessUnit } from '../../renditions/flv-reader.ts';
 import { H264Encoder, type VideoConfig } from '../../renditions/h264-encoder.ts';
@@ -36,7 +37,7 @@ export interface VideoEncodingOptions {
   readonly onUnavailable: (reason: string) => void;
   /** Called when the encoding has had no viewers for a while. */
   readonly onUnused: () => void;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Minimum interval between key frames on request, which cost the other viewers quality. */
@@ -199,7 +200,7 @@ export class VideoEncoding {
     const { onUnavailable, log, step } = this.#options;
     this.#encoder = null;
     this.#failures = performance.now() - this.#startedAtMs > STARTED_MS ? 1 : this.#failures + 1;
-    log(`the encoder of ${stepName(step)} failed: ${reason}`);
+    log.warn({}, `the encoder of ${stepName(step)} failed: ${reason}`);
     for (const subscriber of this.#subscribers) subscriber.interrupted();
     if (isMissing || this.#failures >= MAX_FAILURES) {
       onUnavailable(reason);

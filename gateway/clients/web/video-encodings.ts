@@ -1,3 +1,4 @@
+import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { stepName, type VideoStep } from '../../renditions/ladder.ts';
 import { VideoEncoding, type VideoStream } from './video-encoding.ts';
@@ -24,7 +25,7 @@ export class VideoEncodings {
   readonly #stream: VideoStream;
   readonly #jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   readonly #encoders: Encoders;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   readonly #encodings = new Map<string, VideoEncoding>();
   #unavailableUntilMs = -Infinity;
 
@@ -33,7 +34,7 @@ export class VideoEncodings {
     stream: VideoStream,
     jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>,
     encoders: Encoders,
-    log: (message: string) => void,
+    log: Logger,
   ) {
     this.#stream = stream;
     this.#jpeg = jpeg;
@@ -58,7 +59,10 @@ export class VideoEncodings {
       jpeg: this.#jpeg,
       onUnavailable: (reason) => {
         this.#unavailableUntilMs = performance.now() + UNAVAILABLE_MS;
-        this.#log(`viewers with slow links get JPEG instead of H.264, because FFmpeg does not work: ${reason}`);
+        this.#log.warn(
+          {},
+          `viewers with slow links get JPEG instead of H.264, because FFmpeg does not work: ${reason}`,
+        );
         this.#remove(name, encoding);
       },
       onUnused: () => this.#remove(name, encoding),

@@ -1,5 +1,6 @@
 import { containFailure } from '../../../shared/background.ts';
 import { GearwayError } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import { systemErrorText } from '../../../shared/system-errors.ts';
 import { Refusals } from '../../netgear/refusals.ts';
 import { type HubPattern, type HubSocket, openHubSocket } from './hub-socket.ts';
@@ -9,7 +10,7 @@ export interface ImageHubOptions {
   readonly pattern: HubPattern;
   /** Addresses to bind, or senders to connect to. */
   readonly endpoints: readonly string[];
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Receiver of the pictures of one sender, or of all. */
@@ -40,7 +41,9 @@ export class ImageHub {
 
   constructor(options: ImageHubOptions) {
     this.#options = options;
-    this.#refusals = new Refusals((reason) => options.log(`imagezmq ${options.endpoints.join(', ')}: ${reason}`));
+    this.#refusals = new Refusals((reason) =>
+      options.log.warn({}, `imagezmq ${options.endpoints.join(', ')}: ${reason}`),
+    );
   }
 
   /** Number of connected senders. */
@@ -161,7 +164,8 @@ export class ImageHub {
     )
       return;
     this.#unknownSenders.add(message);
-    this.#options.log(
+    this.#options.log.warn(
+      {},
       `imagezmq: pictures of the unknown sender ${JSON.stringify(message.slice(0, 64))} are discarded; add it to senders=`,
     );
   }

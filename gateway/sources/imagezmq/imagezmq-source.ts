@@ -1,4 +1,5 @@
 import { GearwayError } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import { type HubReceiver, ImageHub, type ImageHubOptions } from './image-hub.ts';
 import type { SentPicture } from './picture-codec.ts';
 import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
@@ -81,7 +82,7 @@ export class ImagezmqSource implements Source, HubReceiver {
   readonly stallMs = null;
   readonly sender: string | null;
   readonly #hub: ImageHub;
-  readonly #log: (message: string) => void;
+  readonly #log: Logger;
   #mix = new SenderMix();
   #hasWarned = false;
   #sink: SourceSink | null = null;
@@ -141,7 +142,7 @@ export class ImagezmqSource implements Source, HubReceiver {
     const warning = this.#warning();
     if (warning === null) return;
     this.#hasWarned = true;
-    this.#log(`imagezmq: ${warning}`);
+    this.#log.warn({}, `imagezmq: ${warning}`);
   }
 
   /** @returns null if there is nothing to warn about. */

@@ -1,5 +1,6 @@
 import { containFailure } from '../../../shared/background.ts';
 import { GearwayError } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
 import { systemErrorText } from '../../../shared/system-errors.ts';
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
@@ -78,10 +79,10 @@ export class NetGearAsyncSource implements Source {
   #latest: { readonly all: readonly PortReturn[]; readonly reply: Uint8Array[] } | null = null;
   readonly #refusals: Refusals;
 
-  constructor(options: NetGearAsyncOptions, log: (message: string) => void) {
+  constructor(options: NetGearAsyncOptions, log: Logger) {
     this.#options = options;
     const { endpoint, pattern } = options;
-    this.#refusals = new Refusals((reason) => log(`source ${this.address}: ${reason}`));
+    this.#refusals = new Refusals((reason) => log.warn({}, `source ${this.address}: ${reason}`));
     this.address = `${endpoint}?pattern=${formatPattern(pattern)}`;
     this.takesReturns = pattern === 'pair' || pattern === 'request-reply';
     this.waitingReason = `waiting for a NetGear_Async server to connect to ${endpoint} with pattern ${formatPattern(pattern)}`;

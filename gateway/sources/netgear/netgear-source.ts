@@ -1,4 +1,5 @@
 import { errorText } from '../../../shared/errors.ts';
+import type { Logger } from '../../../shared/logger.ts';
 import { NOTHING, type PortReturn } from '../../hub/returns/returns.ts';
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import type { Security } from '../../netgear/curve-keys.ts';
@@ -26,7 +27,7 @@ interface NetGearSourceOptions {
   readonly capturedAt: string | null;
   /** Whether the server's JPEGs are verified before a NetGear client gets them, for a server other than VidGear's. */
   readonly isChecked: boolean;
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /**
@@ -80,7 +81,13 @@ export class NetGearSource implements Source {
       for (const [index, endpoint] of endpoints.entries()) {
         const port = ports[index] ?? '';
         const connection = new ServerConnection(
-          { endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) },
+          {
+            endpoint,
+            port,
+            pattern,
+            security,
+            log: (text) => this.#options.log.warn({}, `source ${this.address}: ${text}`),
+          },
           {
             received: ({ width, height, encoding, payload, orientation, message, headerText }) => {
               this.#hasEnded = false;
@@ -100,7 +107,7 @@ export class NetGearSource implements Source {
             rejected: (error) => sink.reject(error),
             ended: () => this.#end(sink),
             unanswered: (error) =>
-              this.#options.log(`source ${this.address}: a reply could not be sent: ${errorText(error)}`),
+              this.#options.log.warn({}, `source ${this.address}: a reply could not be sent: ${errorText(error)}`),
             failed: (error) => sink.fail(error),
           },
         );

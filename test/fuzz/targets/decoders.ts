@@ -37,6 +37,7 @@ import { send, wrongCameras } from '../../helpers/wrong-cameras.ts';
 import { isNpy, readNpy } from '../../../gateway/codecs/npy.ts';
 import { publishPicture } from '../../../gateway/sources/publish-picture.ts';
 import { GearwayError } from '../../../shared/errors.ts';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import {
   decodeGatewayMessage,
   decodePublisherAnswer,
@@ -318,7 +319,7 @@ export function createDecoders(samples: Samples): readonly Decoder[] {
         'push:?takeOver=true',
         'ffmpeg:camera?size=64x48&inputArgs=-a "b c"',
       ]),
-      (text) => createSources([text], () => undefined),
+      (text) => createSources([text], SILENT_LOGGER),
     ),
     decoder(
       'options',

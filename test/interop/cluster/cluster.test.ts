@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import type { ClusterStatus } from '../../../shared/status.ts';
 import { closeCode } from '../../../shared/close-code.ts';
 import { freePorts } from '../../helpers/free-port.ts';
@@ -159,7 +160,7 @@ describe('gateways over NATS', () => {
     await expect(Here.start(nats.url, 'B', { source: 'door=push:' })).rejects.toThrow(coded('stream-taken'));
     const { Cluster } = await import('../../../gateway/cluster/cluster.ts');
     const { parseClusterAddress } = await import('../../../gateway/cluster/cluster-address.ts');
-    const log = (): void => undefined;
+    const log = SILENT_LOGGER;
     await expect(
       Cluster.join({ address: parseClusterAddress(`${nats.url}?gateway=old`), streams: new Map(), log, protocol: 0 }),
     ).rejects.toThrow(coded('cluster-version'));

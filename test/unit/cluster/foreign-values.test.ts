@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { CLUSTER_PROTOCOL, memberKey, Membership } from '../../../gateway/cluster/membership.ts';
 import { Ownership } from '../../../gateway/cluster/ownership.ts';
@@ -42,7 +43,7 @@ async function setUp(): Promise<{
   const servers = new ModelServers();
   const store = new ModelStore(servers);
   const replica = new Replica(store);
-  const log = (): void => undefined;
+  const log = SILENT_LOGGER;
   const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
   const ownership = new Ownership({ replica, membership, streams: new Map(), log });
   const ports = new ClusterPorts({

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { BEAT_MS, Membership } from '../../../gateway/cluster/membership.ts';
 import { Ownership } from '../../../gateway/cluster/ownership.ts';
@@ -29,7 +30,7 @@ class ModelGateway {
 
   constructor(servers: ModelServers, clock: { nowMs: number }) {
     const nowMs = (): number => clock.nowMs;
-    const log = (): void => undefined;
+    const log = SILENT_LOGGER;
     this.store = new ModelStore(servers);
     this.replica = new Replica(this.store, nowMs);
     this.membership = new Membership({

@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { MirrorSource } from '../../../gateway/cluster/mirror-source.ts';
 import { OwnedSource } from '../../../gateway/cluster/owned-source.ts';
 import { parsePush, PushSource } from '../../../gateway/sources/push/push-source.ts';
@@ -17,7 +18,7 @@ describe('OwnedSource', () => {
       frameSubject: () => 'frames',
       sessionSubject: () => 'session',
       owner: () => null,
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     const local = Object.assign(new PushSource(parsePush(parseSourceUrl('push:', ['takeOver', 'check']))), {
       problem: () => 'a server of another pattern tries to connect',

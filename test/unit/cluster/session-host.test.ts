@@ -6,6 +6,8 @@ import { type HostedStream, SessionHost } from '../../../gateway/cluster/session
 import { encodePart, type PartHead, type SessionAnswer } from '../../../gateway/cluster/session-wire.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Stream } from '../../../gateway/hub/stream.ts';
+import { logTo } from '../../helpers/log.ts';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 
 /** A host of the stream `main`, with a connection that delivers what the test sends. */
 class Fixture {
@@ -30,7 +32,7 @@ class Fixture {
       connection,
       subject: 'session',
       streams: this.streams,
-      log: (message) => this.log.push(message),
+      log: logTo(this.log),
     });
     onTestFinished(() => this.host.close());
   }
@@ -42,7 +44,7 @@ class Fixture {
       sourceTakesReturns: true,
       events: new EventLog(),
       waitingReason: 'no frame yet',
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     onTestFinished(() => stream.close());
     const exporter = new FrameExporter({

@@ -35,18 +35,17 @@ describe('resolveOptions', () => {
       publicUrl: null,
       trustProxies: [],
       webhooks: [],
+      logLevel: 'info',
+      logFormat: 'text',
       auditLog: null,
       metricsRight: 'view',
       policies: new Map([['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' }]]),
       limits: DEFAULT_SHARED_LIMITS,
       onClose: 'keep',
-      log: expect.any(Function) as unknown,
     });
-    expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
 
   it('accepts all given options', () => {
-    const log = (): void => undefined;
     const options: GatewayOptions = {
       host: '0.0.0.0',
       port: 0,
@@ -63,6 +62,8 @@ describe('resolveOptions', () => {
       publicUrl: 'https://example.org/',
       trustProxies: ['loopback'],
       webhooks: { ops: { url: 'https://example.org/hook' } },
+      logLevel: 'debug',
+      logFormat: 'json',
       auditLog: '/var/log/audit.jsonl',
       metricsRight: 'public',
       idle: 'silence',
@@ -70,7 +71,6 @@ describe('resolveOptions', () => {
       distribution: 'round-robin',
       start: 'all',
       onSourceEnd: 'terminate',
-      log,
     };
     const { distribution, start, onSourceEnd, idle, renditions: _, ...rest } = options;
     expect(resolve(options)).toEqual({

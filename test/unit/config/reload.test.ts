@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { type LoadedOptions, loadOptions } from '../../../gateway/config/load-config.ts';
 import { Reload } from '../../../gateway/config/reload.ts';
 import { checkOptions, formats } from '../../helpers/config.ts';
@@ -38,7 +39,7 @@ async function watch(file: string): Promise<{ applied: unknown[]; reports: strin
       },
       report: (text) => reports.push(text),
     },
-    log: () => undefined,
+    log: SILENT_LOGGER,
   });
   await reload.start();
   return { applied, reports, reload, [Symbol.dispose]: () => reload.close() };
@@ -59,7 +60,9 @@ describe('Reload', () => {
     rmSync(file);
     writeFileSync(file, yaml(4));
     await expect.poll(() => watched.applied).toEqual([2, 3, 4]);
-    expect(watched.reports).toEqual(Array(3).fill(`${file}: changed door; changed the rights of wall; changed the webhooks ops`));
+    expect(watched.reports).toEqual(
+      Array(3).fill(`${file}: changed door; changed the rights of wall; changed the webhooks ops`),
+    );
   });
 
   it('applies a file behind a symbolic link that is swapped, as Kubernetes does with a ConfigMap', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { parseConfig } from '../../../gateway/config/config-file.ts';
 import type { GatewayOptions } from '../../../gateway/config/gateway-options.ts';
 import { listSources, resolveOptions } from '../../../gateway/config/options.ts';
@@ -65,13 +66,10 @@ describe('readStreamSettings', () => {
 
 describe('nameStreams', () => {
   const name = (options: GatewayOptions): GatewayOptions =>
-    nameStreams(
-      options,
-      createSources(listSources(options), () => undefined),
-    );
+    nameStreams(options, createSources(listSources(options), SILENT_LOGGER));
   /** The resolved options, which determine the behaviour of the gateway. */
   const resolve = (options: GatewayOptions): unknown => {
-    const sources = createSources(listSources(options), () => undefined);
+    const sources = createSources(listSources(options), SILENT_LOGGER);
     const { clients, virtualPorts, policies, withoutRenditions } = resolveOptions(
       options,
       sources.map((source) => ({ ...source, serverPorts: source.source.serverPorts })),

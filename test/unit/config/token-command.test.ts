@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { parseConfig } from '../../../gateway/config/config-file.ts';
 import { resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
 import { runToken } from '../../../gateway/config/token-command.ts';
@@ -25,7 +26,7 @@ async function run(
     table: new RightsTable(
       tokens.map(({ hash, ...grant }) => ({ grant, proof: { kind: 'hash', hash } })),
       null,
-      () => undefined,
+      SILENT_LOGGER,
     ),
   };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FailedLogins } from '../../../gateway/http/failed-logins.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const ADDRESS = '203.0.113.7';
 
@@ -11,7 +12,7 @@ describe('FailedLogins', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     lines = [];
-    failedLogins = new FailedLogins({ events: new EventLog(), log: (line) => lines.push(line) });
+    failedLogins = new FailedLogins({ events: new EventLog(), log: logTo(lines) });
   });
 
   afterEach(() => {
@@ -89,17 +90,17 @@ describe('FailedLogins', () => {
   it('reports once per address and minute, with the count', async () => {
     const reported: string[] = [];
     const events = new EventLog();
-    failedLogins = new FailedLogins({ events, log: (line) => lines.push(line) });
+    failedLogins = new FailedLogins({ events, log: logTo(lines) });
     void (async () => {
       for await (const { kind, address, reason } of events.events()) reported.push(`${kind} ${address}: ${reason}`);
     })();
     for (let i = 0; i < 4000; i += 1) failedLogins.count(ADDRESS);
-    expect(lines).toEqual([`${ADDRESS}: failed log-in: invalid token`]);
+    expect(lines).toEqual([`warning: ${ADDRESS}: failed log-in: invalid token`]);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(lines.slice(1)).toEqual([`${ADDRESS}: 3999 more failed log-ins within a minute: invalid token`]);
+    expect(lines.slice(1)).toEqual([`warning: ${ADDRESS}: 3999 more failed log-ins within a minute: invalid token`]);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(lines).toHaveLength(2);
-    expect(reported).toEqual(lines.map((line) => `refuse ${line}`));
+    expect(reported).toEqual(lines.map((line) => line.replace('warning:', 'refuse')));
     failedLogins.count(ADDRESS);
     expect(lines).toHaveLength(3);
   });

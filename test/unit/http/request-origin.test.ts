@@ -110,7 +110,7 @@ describe('--allow-host and --public-url', () => {
     ).toMatchObject({ status: 403 });
     expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({
       status: 200,
-      body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[],"configuration":null}',
+      body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[],"webhooks":[],"configuration":null}',
     });
     expect(gateway.lines).toHaveLength(2);
   });

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { Access } from '../../../gateway/http/access.ts';
 import { FailedLogins } from '../../../gateway/http/failed-logins.ts';
 import { Guard } from '../../../gateway/http/guard.ts';
@@ -156,7 +157,7 @@ describe('requireRights', () => {
       app,
       new Guard(
         new Access({ isLocal: true, insecure: false, administratorKey: null, tokens: [], jwt: null, ...TOKENS }),
-        new FailedLogins({ events: new EventLog(), log: () => undefined }),
+        new FailedLogins({ events: new EventLog(), log: SILENT_LOGGER }),
       ),
     );
     return app;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClientLog } from '../../../gateway/hub/client-log.ts';
 import type { EventKind, GatewayEvent } from '../../../shared/status.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const event = (kind: EventKind, changes: Partial<GatewayEvent> = {}): GatewayEvent => ({
   id: 1,
@@ -24,7 +25,7 @@ describe('createClientLog', () => {
 
   it('logs clients that connect and disconnect, and nothing else', () => {
     const lines: string[] = [];
-    const add = createClientLog((line) => lines.push(line));
+    const add = createClientLog(logTo(lines));
     for (const kind of ['connect', 'disconnect', 'take-over', 'refuse', 'state'] as const) add(event(kind));
     add(event('connect', { client: null, port: null, address: null, reason: 'publishes' }));
     expect(lines).toEqual([
@@ -37,7 +38,7 @@ describe('createClientLog', () => {
 
   it('logs at most 20 in 10 s, and counts the others', () => {
     const lines: string[] = [];
-    const add = createClientLog((line) => lines.push(line));
+    const add = createClientLog(logTo(lines));
     for (let index = 0; index < 1000; index += 1) add(event('connect'));
     expect(lines).toHaveLength(20);
     vi.advanceTimersByTime(10_000);

@@ -5,6 +5,7 @@ import { type Client, type ListedClient, round, Stream, type StreamPolicy } from
 import { GearwayError } from '../../../shared/errors.ts';
 import { idleClientStatus } from '../../helpers/client-status.ts';
 import { takeJson } from '../../helpers/take-json.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const INPUT: FrameInput = {
   width: 2,
@@ -18,7 +19,7 @@ const SOURCE = { kind: 'push', address: 'this program', state: 'open', lastError
 
 const streams: Stream[] = [];
 let events: EventLog;
-function createStream(log: (message: string) => void = () => undefined, policy: Partial<StreamPolicy> = {}): Stream {
+function createStream(lines: string[] = [], policy: Partial<StreamPolicy> = {}): Stream {
   const stream = new Stream({
     policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy },
     name: 'main',
@@ -26,7 +27,7 @@ function createStream(log: (message: string) => void = () => undefined, policy: 
     sourceTakesReturns: true,
     events,
     waitingReason: 'no frame yet',
-    log,
+    log: logTo(lines),
   });
   streams.push(stream);
   return stream;
@@ -102,7 +103,7 @@ describe('Stream', () => {
 
   it('has the rejection of frames as its reason while they arrive', () => {
     const logged: string[] = [];
-    const stream = createStream((line) => logged.push(line));
+    const stream = createStream(logged);
     const reject = (number: number): void =>
       stream.rejectInput(new GearwayError('dtype-unknown', `bad frame ${number}`));
     for (let number = 1; number <= 100; number += 1) reject(number);
@@ -234,20 +235,20 @@ describe('Stream', () => {
   });
 
   it('reports and logs a change once', () => {
-    const log = vi.fn<(message: string) => void>();
-    const stream = createStream(log);
+    const lines: string[] = [];
+    const stream = createStream(lines);
     const watching = client();
     stream.attach(watching);
     for (let i = 0; i < 5; i += 1) stream.publish(INPUT);
     stream.end('over');
     stream.end('over');
     expect(watching.streamChanged).toHaveBeenCalledTimes(2);
-    expect(log).toHaveBeenCalledTimes(2);
+    expect(lines).toHaveLength(2);
   });
 
   it('counts rejected frames, keeps the last eight reasons, and logs at most every 10 s', () => {
-    const log = vi.fn<(message: string) => void>();
-    const stream = createStream(log);
+    const lines: string[] = [];
+    const stream = createStream(lines);
     for (let i = 1; i <= 9; i += 1) stream.reject(new GearwayError('array-misfit', `reason ${i}`));
     stream.reject('thrown text');
     expect(stream.status(SOURCE).counters).toMatchObject({ received: 0, rejected: 10 });
@@ -255,13 +256,13 @@ describe('Stream', () => {
       'unknown: thrown text',
       ...[9, 8, 7, 6, 5, 4, 3].map((i) => `array-misfit: reason ${i}`),
     ]);
-    expect(log).toHaveBeenCalledTimes(1);
+    expect(lines).toHaveLength(1);
     vi.advanceTimersByTime(9999);
     stream.reject(new Error('e'));
-    expect(log).toHaveBeenCalledTimes(1);
+    expect(lines).toHaveLength(1);
     vi.advanceTimersByTime(1);
     stream.reject(new Error('e'));
-    expect(log).toHaveBeenCalledTimes(2);
+    expect(lines).toHaveLength(2);
     expect(stream.state).toBe('waiting');
   });
 

@@ -75,7 +75,7 @@ describe('LineWriter', () => {
     await drained;
     writer.write('next');
     await new Promise(setImmediate);
-    expect(stream.lines.slice(3)).toEqual([expect.stringMatching(/^\S+ log: 997 lines were lost[^\n]*\n$/), 'next\n']);
+    expect(stream.lines.slice(3)).toEqual([expect.stringMatching(/^log: 997 lines were lost[^\n]*\n$/), 'next\n']);
     expect(writer.lost).toBe(0);
   });
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from '../../../gateway/clients/web/web-client.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { MAX_PUBLISHED_MESSAGE_BYTES, WebPublisher } from '../../../gateway/publishers/web-publisher.ts';
@@ -407,7 +408,7 @@ describe('WebPublisher: time', () => {
       sourceTakesReturns: false,
       events: new EventLog(),
       waitingReason: 'waiting',
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     source = new PushSource({ takeOver: false, isChecked: true });
     run = new SourceRun({ stream, stallMs: null, isOnDemand: false });

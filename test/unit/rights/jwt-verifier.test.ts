@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { isJwt, type JwtSettings, JwtVerifier } from '../../../gateway/rights/jwt-verifier.ts';
 import { hs256, inSeconds, JWT_SECRET, SigningKey } from '../../helpers/jwt.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const SETTINGS: JwtSettings = { secret: JWT_SECRET, keys: null, issuer: null, audience: null };
 const CLAIMS = { sub: 'ann', rights: ['view'], exp: Math.ceil(inSeconds(600)) };
 const OTHER_SECRET = 'another secret, which also has 32 characters';
-const verifier = (settings: Partial<JwtSettings> = {}, log: (line: string) => void = () => undefined): JwtVerifier =>
-  new JwtVerifier({ ...SETTINGS, ...settings }, log);
+const verifier = (settings: Partial<JwtSettings> = {}, lines: string[] = []): JwtVerifier =>
+  new JwtVerifier({ ...SETTINGS, ...settings }, logTo(lines));
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 describe('JwtVerifier.find', () => {
@@ -106,7 +107,7 @@ describe('JwtVerifier.find', () => {
       await once(server, 'listening');
       const lines: string[] = [];
       const keys = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
-      const checker = verifier({ keys }, (line) => lines.push(line));
+      const checker = verifier({ keys }, lines);
       for (let i = 0; i < 3; i += 1)
         await expect(checker.find(key.sign(CLAIMS))).rejects.toMatchObject({ code: 'busy' });
       expect(lines).toHaveLength(1);

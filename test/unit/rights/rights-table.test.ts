@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { HashVerifier } from '../../../gateway/rights/hash-verifier.ts';
 import type { Grant } from '../../../gateway/rights/principal.ts';
 import { type Credential, RightsTable as Table, type Row } from '../../../gateway/rights/rights-table.ts';
@@ -7,7 +8,7 @@ import { createToken, hashPassword, parseScryptHash } from '../../../gateway/rig
 /** A table without JSON Web Tokens. */
 class RightsTable extends Table {
   constructor(rows: readonly Row[]) {
-    super(rows, null, () => undefined);
+    super(rows, null, SILENT_LOGGER);
   }
 
   override find(credential: Credential, address = '192.0.2.1'): ReturnType<Table['find']> {

@@ -6,6 +6,7 @@ import type { Source, SourceSink } from '../../../gateway/sources/source.ts';
 import { SourceSupervisor } from '../../../gateway/sources/supervisor.ts';
 import type { StreamState } from '../../../shared/status.ts';
 import { idleClientStatus } from '../../helpers/client-status.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const INPUT: FrameInput = {
   width: 2,
@@ -77,7 +78,7 @@ function create(
   readonly options: { isOnDemand: boolean };
 } {
   const logged: string[] = [];
-  const log = (message: string): void => void logged.push(message);
+  const log = logTo(logged).child({ stream: 'main' });
   const stream = new Stream({
     name: 'main',
     virtualPorts: [{ from: 6000, to: 6003 }],
@@ -186,7 +187,7 @@ describe('SourceSupervisor', () => {
     expect(logged).toEqual([
       'stream main: waiting, no such camera',
       'stream main: live, frames arrive',
-      'stream main: stale, unplugged',
+      'warning: stream main: stale, unplugged',
     ]);
     expect(supervisor.status().state).toBe('restarts in 1 s');
   });
@@ -201,8 +202,8 @@ describe('SourceSupervisor', () => {
     }
     expect(logged).toEqual([
       'stream main: waiting, unplugged',
-      'stream main: source fake has failed 10 times in a row: unplugged',
-      'stream main: source fake has failed 100 times in a row: unplugged',
+      'warning: stream main: source fake has failed 10 times in a row: unplugged',
+      'warning: stream main: source fake has failed 100 times in a row: unplugged',
     ]);
     source.sink?.fail(new Error('no such camera'));
     await elapse(0);
@@ -220,7 +221,7 @@ describe('SourceSupervisor', () => {
     expect([lastError, stream.reason, logged, stream.status(supervisor.status()).counters.lastRejections]).toEqual([
       'one two',
       'one two',
-      ['stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'],
+      ['warning: stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'],
       ['unknown: bad [2J frame'],
     ]);
   });

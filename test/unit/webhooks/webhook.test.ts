@@ -5,6 +5,7 @@ import type { WebhookSettings } from '../../../gateway/webhooks/webhook-settings
 import { parseWebhookSecret, webhookHeaders } from '../../../gateway/webhooks/webhook-signature.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { statuses, WebhookReceiver } from '../../helpers/webhook-receiver.ts';
+import { logTo } from '../../helpers/log.ts';
 
 const SECRET = parseWebhookSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 /** Retries follow at once, and every failure may be logged. */
@@ -33,7 +34,7 @@ function create(
   const webhook = new Webhook({
     settings: { name: 'ops', url, events: null, streams: null, secret: null, timeoutMs: 10_000, ...settings },
     idPrefix: 'msg_test',
-    log: (line) => lines.push(line),
+    log: logTo(lines),
     limits: { ...FAST, ...limits },
   });
   return { webhook, lines, [Symbol.asyncDispose]: async () => webhook.close(0) };
@@ -91,7 +92,7 @@ describe('Webhook', () => {
       expect(receiver.reasons).toEqual(['one', 'one', 'one', 'one', 'two']);
       expect(new Set(receiver.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(2);
       expect(created.lines).toEqual([
-        `webhook ops: an event was not delivered, and is sent again later: the receiver answered ${status}`,
+        `warning: webhook ops: an event was not delivered, and is sent again later: the receiver answered ${status}`,
         'webhook ops: events are delivered again',
       ]);
       expect(created.webhook.status()).toMatchObject({ failed: 0, problem: null });
@@ -146,9 +147,10 @@ describe('Webhook', () => {
   it('does not wait for the end of an answer', async () => {
     await using receiver = await WebhookReceiver.start((response) => response.writeHead(200).write('endless'));
     await using created = create(receiver.url);
-    for (const reason of ['one', 'two', 'three']) created.webhook.offer(event(reason));
-    await expect.poll(() => created.webhook.status().delivered).toBe(3);
-    await expect.poll(() => receiver.connections).toBe(0);
+    for (let index = 0; index < 10; index += 1) created.webhook.offer(event(`event ${index}`));
+    await expect.poll(() => created.webhook.status().delivered).toBe(10);
+    // Node's fetch() opens the next connection ahead of time.
+    await expect.poll(() => receiver.connections).toBeLessThan(4);
   });
 
   it('tries again when nothing listens, and does not log the address, which may contain a secret', async () => {
@@ -174,9 +176,7 @@ describe('Webhook', () => {
 
   it('keeps a bounded number of events for a slow receiver: the oldest refusals are dropped, then the oldest', async () => {
     const answers: (() => void)[] = [];
-    await using receiver = await WebhookReceiver.start((response) =>
-      answers.push(() => response.writeHead(204).end()),
-    );
+    await using receiver = await WebhookReceiver.start((response) => answers.push(() => response.writeHead(204).end()));
     await using created = create(receiver.url, {}, { maxWaiting: 3 });
     created.webhook.offer(event('in flight'));
     await expect.poll(() => answers.length).toBe(1);
@@ -185,7 +185,7 @@ describe('Webhook', () => {
     for (const reason of ['two', 'three', 'four']) created.webhook.offer(event(reason));
     expect(created.webhook.status()).toMatchObject({ waiting: 3, dropped: 2 });
     expect(created.lines).toEqual([
-      'webhook ops: more than 3 events wait for the receiver; the oldest are dropped',
+      'warning: webhook ops: more than 3 events wait for the receiver; the oldest are dropped',
     ]);
     for (let answered = 0; answered < 4; answered += 1) {
       await expect.poll(() => answers.length).toBe(answered + 1);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import type { GatewayEvent, GatewayStatus } from '../../../shared/status.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { Webhooks } from '../../../gateway/webhooks/webhooks.ts';
@@ -104,7 +105,7 @@ describe('Webhooks', () => {
     const answers: (() => void)[] = [];
     await using slow = await WebhookReceiver.start((response) => answers.push(() => response.writeHead(204).end()));
     await using other = await WebhookReceiver.start();
-    const webhooks = new Webhooks([named('slow', slow.url)], () => undefined);
+    const webhooks = new Webhooks([named('slow', slow.url)], SILENT_LOGGER);
     webhooks.offer(EVENT);
     webhooks.offer({ ...EVENT, id: 2 });
     await expect.poll(() => answers.length).toBe(1);

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { type JpegPictures, MjpegClient, mjpegHeaders } from '../../../../gateway/clients/mjpeg/mjpeg-client.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { EventLog } from '../../../../gateway/hub/event-log.ts';
@@ -99,7 +100,7 @@ function setUp(
     sourceTakesReturns: false,
     events: new EventLog(),
     waitingReason: 'no frame yet',
-    log: () => undefined,
+    log: SILENT_LOGGER,
   });
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);

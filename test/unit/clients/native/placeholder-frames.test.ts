@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { PlaceholderFrames } from '../../../../gateway/clients/native/placeholder-frames.ts';
 import { createPlaceholder } from '../../../../gateway/drawing/placeholder.ts';
 import type { Frame, FrameSize } from '../../../../gateway/hub/frame.ts';
+import { logTo } from '../../../helpers/log.ts';
+import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 
 describe('PlaceholderFrames', () => {
   const frameOf = (size: FrameSize | null): Frame => ({
@@ -23,7 +25,7 @@ describe('PlaceholderFrames', () => {
       asked.push(size);
       return new Promise((resolve) => made.push(resolve));
     };
-    const frames = new PlaceholderFrames({ stream, create, log: () => undefined });
+    const frames = new PlaceholderFrames({ stream, create, log: SILENT_LOGGER });
     expect([frames.get(), frames.get()]).toEqual([null, null]);
     stream.lastSize = { width: 320, height: 240 };
     expect(frames.get()).toBeNull();
@@ -43,7 +45,7 @@ describe('PlaceholderFrames', () => {
     let drawn = 0;
     const size = { width: 640, height: 480 };
     const create = async (): Promise<Frame> => ({ ...frameOf(size), receivedAtUs: (drawn += 1) });
-    const frames = new PlaceholderFrames({ stream: { lastSize: size }, create, log: () => undefined });
+    const frames = new PlaceholderFrames({ stream: { lastSize: size }, create, log: SILENT_LOGGER });
     frames.get();
     await expect.poll(() => frames.get()?.receivedAtUs).toBe(1);
     frames.forget();
@@ -56,7 +58,7 @@ describe('PlaceholderFrames', () => {
     const frames = new PlaceholderFrames({
       stream,
       create: () => Promise.reject(new Error('nothing is drawn here')),
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     expect(frames.waitMs).toBeGreaterThan(7000);
     expect(frames.waitMs).toBeLessThan(12_000);
@@ -68,7 +70,7 @@ describe('PlaceholderFrames', () => {
     const lines: string[] = [];
     let attempts = 0;
     const create = (): Promise<Frame> => Promise.reject(new Error(`attempt ${(attempts += 1)}`));
-    const frames = new PlaceholderFrames({ stream: { lastSize: null }, create, log: (line) => lines.push(line) });
+    const frames = new PlaceholderFrames({ stream: { lastSize: null }, create, log: logTo(lines) });
     expect(frames.get()).toBeNull();
     await expect.poll(() => lines).toHaveLength(1);
     expect(frames.get()).toBeNull();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
 
@@ -42,7 +43,7 @@ describe('VideoEncoding', () => {
         new Promise((_resolve, reject) => conversions.push({ sequence, fail: () => reject(new Error('damaged')) })),
       onUnavailable: () => undefined,
       onUnused: () => undefined,
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
     for (let sequence = 1; sequence <= 5; sequence += 1) stream.offer(frame(sequence));
     expect(conversions.map(({ sequence }) => sequence)).toEqual([1, 2]);

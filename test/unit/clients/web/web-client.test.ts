@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { type ViewerSocket, ViewerBinding } from '../../../../gateway/clients/web/viewer-binding.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
@@ -983,7 +984,7 @@ describe('WebClient: time', () => {
       sourceTakesReturns: true,
       events: new EventLog(),
       waitingReason: 'no frame yet',
-      log: () => undefined,
+      log: SILENT_LOGGER,
     });
   });
 

@@ -6,6 +6,7 @@ import { Pair, Publisher, Reply, Request } from 'zeromq';
 import { type HubReceiver, ImageHub, type ImageHubOptions } from '../../../../gateway/sources/imagezmq/image-hub.ts';
 import type { SentPicture } from '../../../../gateway/sources/imagezmq/picture-codec.ts';
 import { freePorts } from '../../../helpers/free-port.ts';
+import { logTo } from '../../../helpers/log.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -55,7 +56,7 @@ function createHub(options: Partial<ImageHubOptions> & Pick<ImageHubOptions, 'en
   join: (receiver: Receiver) => Promise<Receiver>;
 } {
   const logged: string[] = [];
-  const hub = new ImageHub({ pattern: 'request-reply', log: (message) => void logged.push(message), ...options });
+  const hub = new ImageHub({ pattern: 'request-reply', log: logTo(logged), ...options });
   return {
     hub,
     logged,
@@ -99,7 +100,9 @@ describe('ImageHub', () => {
     expect(kitchen.messages).toEqual(['kitchen', 'kitchen']);
     expect(kitchen.errors).toEqual([expect.any(Error), coded('header-invalid'), coded('parts-invalid')]);
     expect(hub.state()).toBe('1 sender connected');
-    expect(logged).toEqual(['imagezmq: pictures of the unknown sender "porch" are discarded; add it to senders=']);
+    expect(logged).toEqual([
+      'warning: imagezmq: pictures of the unknown sender "porch" are discarded; add it to senders=',
+    ]);
   });
 
   it('delivers the pictures of each sender to its receiver, from one socket', async () => {
