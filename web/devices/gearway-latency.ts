@@ -146,8 +146,15 @@ export class GearwayLatency extends LitElement {
         <polyline points=${points}></polyline>
         ${limit}
       </svg>
-      <span role="status">${this.late ? html`<span class="late">Too late to control</span>` : nothing}</span>
+      <span role="status">${this.#lateTemplate()}</span>
     </div>`;
+  }
+
+  /** Devices are disabled in each of these cases, but the picture is too late in one only. */
+  #lateTemplate(): TemplateResult | typeof nothing {
+    if (!this.late) return nothing;
+    if (this.#limit.isKept) return html`<span>Checking…</span>`;
+    return html`<span class="late">${this.latencyMs === null ? 'No picture' : 'Too late to control'}</span>`;
   }
 
   #sample(): void {

@@ -28,6 +28,12 @@ export class LatencyLimit {
     return this.#isExceeded;
   }
 
+  /** Whether the latency is below the limit now. The limit counts as exceeded until it was for {@link RECOVERY_MS}. */
+  get isKept(): boolean {
+    // Not `>`: a limit that is not a number is never kept.
+    return this.#isLive() && (this.latencyMs ?? Infinity) <= (this.#maxMs ?? Infinity);
+  }
+
   /** Current latency in milliseconds, growing while no frame arrives; null before the first one. */
   get latencyMs(): number | null {
     return this.#shown === null ? null : this.#shown.latencyMs + performance.now() - this.#shown.atMs;
@@ -57,9 +63,7 @@ export class LatencyLimit {
 
   check(): void {
     const now = performance.now();
-    // Not `>`: a limit that is not a number is never kept.
-    const isKept = this.#isLive() && (this.latencyMs ?? Infinity) <= (this.#maxMs ?? Infinity);
-    const isLate = this.#maxMs !== null && !isKept;
+    const isLate = this.#maxMs !== null && !this.isKept;
     if (isLate) this.#exceededAtMs = now;
     const isExceeded = this.#maxMs !== null && now - this.#exceededAtMs < RECOVERY_MS;
     if (isExceeded === this.#isExceeded) return;

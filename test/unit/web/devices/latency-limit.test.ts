@@ -36,6 +36,19 @@ describe('LatencyLimit', () => {
     expect(changes).toEqual([true, false]);
   });
 
+  it('is kept in the second in which it still counts as exceeded', () => {
+    limit.set(300);
+    expect([limit.isExceeded, limit.isKept]).toEqual([true, false]);
+    limit.shown(100);
+    expect([limit.isExceeded, limit.isKept]).toEqual([true, true]);
+    show(100, 2000);
+    limit.shown(301);
+    expect([limit.isExceeded, limit.isKept]).toEqual([true, false]);
+    isLive = false;
+    limit.shown(100);
+    expect(limit.isKept).toBe(false);
+  });
+
   it('is exceeded by a late picture, but not by one of exactly this age', () => {
     limit.set(300);
     show(100, 2000);
