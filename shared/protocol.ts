@@ -24,6 +24,8 @@ export const feature = {
   renditions: 'renditions',
   /** The viewer shows packed arrays. */
   packedArrays: 'packed-arrays',
+  /** The viewer reads `controller`. */
+  control: 'control',
 } as const;
 
 /** Maximum number of names in `features`, and their maximum length. */
@@ -48,6 +50,7 @@ export const messageType = {
   return: 0x03,
   want: 0x04,
   ping: 0x05,
+  control: 0x06,
   welcome: 0x11,
   frame: 0x12,
   state: 0x13,
@@ -56,6 +59,7 @@ export const messageType = {
   taken: 0x16,
   data: 0x17,
   delivery: 0x91,
+  controller: 0x92,
 } as const;
 
 /**
@@ -67,6 +71,7 @@ const HEADER_BYTES: ReadonlyMap<number, number> = new Map([
   [messageType.ack, 256],
   [messageType.want, 256],
   [messageType.ping, 256],
+  [messageType.control, 256],
 ]);
 
 /** Maximum number of bytes of the header of a message of this type. */
@@ -108,6 +113,7 @@ export type ReturnRefusal =
   | 'too-many'
   | 'no-port'
   | 'not-allowed'
+  | 'no-control'
   | 'superseded';
 
 /**
@@ -188,7 +194,19 @@ export type WantFields = {
 };
 export type Want = WantFields & { readonly type: 'want' };
 export type Ping = { readonly type: 'ping'; readonly id: number };
-export type ViewerMessage = Hello | Ack | Return | Want | Ping;
+export type ControlAction = (typeof CONTROL_ACTIONS)[number];
+/** All values of {@link ControlAction}. */
+export const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refuse'] as const;
+/** Changes who has control of a stream with exclusive control. Answered by `returned`. */
+export type ControlMessage = {
+  readonly type: 'control';
+  /** From the same numbering as those of `return`. */
+  readonly id: number;
+  readonly action: ControlAction;
+  /** Of `hand-over`: who gets control; of `refuse`: whose request is refused. */
+  readonly port?: number;
+};
+export type ViewerMessage = Hello | Ack | Return | Want | Ping | ControlMessage;
 
 export type Welcome = {
   readonly type: 'welcome';
@@ -204,6 +222,8 @@ export type Welcome = {
   readonly reason: string;
   /** The gateway's clock, microseconds of Unix time. */
   readonly clockUs: number;
+  /** Who has control of a stream with exclusive control; absent if control is shared. */
+  readonly control?: { readonly port: number | null; readonly name: string };
 };
 /** An encoding of a frame that is not the source's: its name, and the size of its picture. */
 export interface RenditionHeader {
@@ -267,7 +287,27 @@ export type Delivery = {
   /** Throughput of the link as last measured; absent while unknown. */
   readonly linkBitsPerSecond?: number;
 };
-export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong | Delivery;
+/**
+ * Who has control of a stream in which only the holder's return data counts. Sent to viewers with the feature `control`
+ * when it changes.
+ */
+export type Controller = {
+  readonly type: 'controller';
+  /** null while nobody has control. */
+  readonly port: number | null;
+  /** Name that the holder chose; may be empty. */
+  readonly name: string;
+  /** For the holder all pending requests, for others their own. */
+  readonly requests: readonly {
+    readonly port: number;
+    readonly name: string;
+    readonly remainingMs: number;
+  }[];
+  /** Why this viewer did not get control, or has it no more. */
+  readonly code?: string;
+  readonly reason?: string;
+};
+export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong | Delivery | Controller;
 
 /**
  * A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the
@@ -482,7 +522,14 @@ function noPayload(message: RawMessage): void {
 }
 
 const VIEWER: Dialect = {
-  types: new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]),
+  types: new Set<number>([
+    messageType.hello,
+    messageType.ack,
+    messageType.return,
+    messageType.want,
+    messageType.ping,
+    messageType.control,
+  ]),
   limits: PEER_LIMITS,
 };
 const PUBLISHER: Dialect = {
@@ -501,6 +548,7 @@ const GATEWAY: Dialect = {
     messageType.returned,
     messageType.pong,
     messageType.delivery,
+    messageType.controller,
   ]),
   limits: GATEWAY_LIMITS,
 };
@@ -661,6 +709,8 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
     }
     case messageType.want:
       return { type: 'want', ...decodeWantFields(fields) };
+    case messageType.control:
+      return decodeControl(fields);
     default:
       return { type: 'ping', id: integer(fields, 'id') };
   }
@@ -701,6 +751,8 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
         isLimited: boolean(fields, 'isLimited'),
         ...optional(fields, 'linkBitsPerSecond', (f, key) => number(f, key, 0, 1e15)),
       };
+    case messageType.controller:
+      return decodeController(fields);
     case messageType.state:
       return {
         type: 'state',
@@ -793,14 +845,14 @@ function decodeHello(fields: Fields): Hello {
     ...optional(fields, 'name', (f, key) => text(f, key, 64)),
     ...optional(fields, 'takeOver', boolean),
     ...optional(fields, 'features', names),
-    ...optional(fields, 'want', nestedWant),
+    ...optional(fields, 'want', (f, key) => decodeWantFields(map(f, key))),
   };
 }
 
-function nestedWant(fields: Fields, key: string): WantFields {
+function map(fields: Fields, key: string): Fields {
   const value = fields[key];
   if (!isMap(value)) throw bad(`field ${key} is ${describe(value)}, expected a map`);
-  return decodeWantFields(value);
+  return value;
 }
 
 function decodeWantFields(fields: Fields): WantFields {
@@ -815,6 +867,41 @@ function decodeWantFields(fields: Fields): WantFields {
     ...optional(fields, 'width', (f, key) => integer(f, key, 65_535)),
     ...optional(fields, 'height', (f, key) => integer(f, key, 65_535)),
   };
+}
+
+function decodeControl(fields: Fields): ControlMessage {
+  const action = oneOf(...CONTROL_ACTIONS)(fields, 'action');
+  const namesPort = action === 'hand-over' || action === 'refuse';
+  return {
+    type: 'control',
+    id: integer(fields, 'id'),
+    action,
+    ...(namesPort ? { port: integer(fields, 'port', 65_535) } : {}),
+  };
+}
+
+/** Maximum number of requests that a viewer reads; a gateway has fewer. */
+const MAX_CONTROL_REQUESTS = 256;
+
+function decodeController(fields: Fields): Controller {
+  const requests = fields['requests'];
+  if (!Array.isArray(requests) || requests.length > MAX_CONTROL_REQUESTS || !requests.every(isMap))
+    throw bad(`field requests is ${describe(requests)}, expected a list of maps`);
+  return {
+    type: 'controller',
+    ...decodeHolder(fields),
+    requests: requests.map((request) => ({
+      port: integer(request, 'port', 65_535),
+      name: text(request, 'name', 256),
+      remainingMs: number(request, 'remainingMs', 0, 86_400_000),
+    })),
+    ...optional(fields, 'code', (f, key) => text(f, key, 64)),
+    ...optional(fields, 'reason', (f, key) => text(f, key, 4096)),
+  };
+}
+
+function decodeHolder(fields: Fields): Pick<Controller, 'port' | 'name'> {
+  return { port: isAbsent(fields['port']) ? null : integer(fields, 'port', 65_535), name: text(fields, 'name', 256) };
 }
 
 /** List of names. Longer ones than any known name are ignored, like all unknown ones. */
@@ -868,8 +955,7 @@ function decodeEncoding(fields: Fields): Encoding {
 }
 
 function decodeWelcome(fields: Fields): Welcome {
-  const limits = fields['limits'];
-  if (!isMap(limits)) throw bad('field limits is not a map');
+  const limits = map(fields, 'limits');
   const rights = fields['rights'];
   if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string'))
     throw bad('field rights is not a list of names');
@@ -888,6 +974,7 @@ function decodeWelcome(fields: Fields): Welcome {
     state: streamState(fields, 'state'),
     reason: text(fields, 'reason', 4096),
     clockUs: integer(fields, 'clockUs'),
+    ...optional(fields, 'control', (f, key) => decodeHolder(map(f, key))),
   };
 }
 

@@ -79,7 +79,7 @@ export interface PortsStatus {
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
  * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
  * clients; `configure`: an administrator changed a stream, or the
- * configuration was applied, or was not because it is invalid.
+ * configuration was applied, or was not because it is invalid; `control`: a viewer got or lost control of a stream.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -93,6 +93,7 @@ export const EVENT_KINDS = [
   'add',
   'remove',
   'configure',
+  'control',
 ] as const;
 
 /** Who made an administrative change. */
@@ -203,6 +204,7 @@ export interface StreamSettingsStatus {
   readonly onSourceEnd?: 'wait' | 'terminate';
   readonly idle?: 'card' | 'silence';
   readonly renditions?: 'auto' | 'off';
+  readonly control?: 'shared' | 'exclusive';
 }
 
 /** The answer of `PUT`, `PATCH` and `DELETE /api/streams/NAME`. */
@@ -283,6 +285,22 @@ export interface ClusterStatus {
   readonly members: readonly ClusterMember[];
 }
 
+/** Who has control of a stream with `control: exclusive`, whose return data alone counts. */
+export interface ControlStatus {
+  /** Port of the viewer that has control; null while nobody has it, like the next three fields. */
+  readonly port: number | null;
+  /** Its id in the list of clients. */
+  readonly client: string | null;
+  /** Name that the viewer chose; may be empty. */
+  readonly name: string | null;
+  /** When it got control, ISO 8601. */
+  readonly since: string | null;
+  /** Ports of the viewers that request control, in the order of their requests. */
+  readonly requests: readonly number[];
+  /** Number of values that were refused because their client had no control. */
+  readonly refused: number;
+}
+
 /** The answer of `GET /api/streams/NAME`. */
 export interface StreamStatus {
   readonly name: string;
@@ -319,6 +337,8 @@ export interface StreamStatus {
     readonly lastRejections: readonly string[];
   };
   readonly ports: PortsStatus;
+  /** null if all clients may return data (`control: shared`); gateways before 0.2 do not report it. */
+  readonly control?: ControlStatus | null;
   /** With `start: all`, the ports of native clients that must connect before any frame is sent; otherwise empty. */
   readonly awaited: readonly number[];
   readonly clients: readonly ClientStatus[];

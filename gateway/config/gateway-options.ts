@@ -3,7 +3,7 @@ import type { StreamPolicy } from '../hub/stream.ts';
 import type { Right } from '../rights/principal.ts';
 import type { WebhookEvent } from '../webhooks/webhook-settings.ts';
 
-/** Treatment of native clients by one stream. */
+/** Treatment of clients by one stream. */
 export interface NativePolicy extends StreamPolicy {
   /** Whether they get a placeholder frame and repeats while there are no frames, or nothing. */
   readonly idle: 'card' | 'silence';

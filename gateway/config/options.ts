@@ -232,9 +232,19 @@ function resolveLimits(limits: Partial<LimitSettings>): SharedLimits {
 }
 
 function resolveCluster(
-  { cluster, failover = [] }: GatewayOptions,
+  options: GatewayOptions,
   streams: readonly StreamPorts[],
 ): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
+  const { cluster, failover = [] } = options;
+  const exclusive = Object.entries(options.streams ?? {}).find(([, { control }]) => control === 'exclusive');
+  // Return data of other gateways' viewers comes without their connections, which have control or lose it.
+  if (cluster !== undefined && (options.control === 'exclusive' || exclusive !== undefined))
+    throw invalid(
+      'control is exclusive, which is not available in a cluster; use control: shared, or a gateway without cluster',
+      ...(options.control === 'exclusive' || exclusive === undefined
+        ? ['control']
+        : ['streams', exclusive[0], 'control']),
+    );
   for (const name of failover) checkStream('failover', name, '', streams, 'failover');
   if (cluster === undefined && failover.length > 0)
     throw invalid(
@@ -389,7 +399,7 @@ export function resolveProxy(text: string): string {
 }
 
 function resolvePolicy(common: Partial<NativePolicy>, own: Partial<NativePolicy>): NativePolicy {
-  const { distribution, start, onSourceEnd, idle } = {
+  const { distribution, start, onSourceEnd, idle, control } = {
     ...DEFAULT_STREAM_POLICY,
     idle: 'card',
     ...pickPolicy(common),
@@ -400,16 +410,18 @@ function resolvePolicy(common: Partial<NativePolicy>, own: Partial<NativePolicy>
     start: oneOf('start', start, ['any', 'all']),
     onSourceEnd: oneOf('on-source-end', onSourceEnd, ['wait', 'terminate']),
     idle: oneOf('idle', idle, ['card', 'silence']),
+    control: oneOf('control', control, ['shared', 'exclusive']),
   };
 }
 
 /** The given fields of a policy. */
-function pickPolicy({ distribution, start, onSourceEnd, idle }: Partial<NativePolicy>): Partial<NativePolicy> {
+function pickPolicy({ distribution, start, onSourceEnd, idle, control }: Partial<NativePolicy>): Partial<NativePolicy> {
   return {
     ...(distribution === undefined ? {} : { distribution }),
     ...(start === undefined ? {} : { start }),
     ...(onSourceEnd === undefined ? {} : { onSourceEnd }),
     ...(idle === undefined ? {} : { idle }),
+    ...(control === undefined ? {} : { control }),
   };
 }
 

@@ -57,6 +57,17 @@ const ONE_OF = {
       help: 'send native clients a placeholder frame while there are no frames, or nothing',
     },
   },
+  control: {
+    enum: ['shared', 'exclusive'],
+    default: 'shared',
+    description:
+      'Whose return data counts: that of all clients, or only that of the viewer that has control (docs/control.md#one-driver). `exclusive` is not available in a cluster.',
+    flag: {
+      name: 'control',
+      value: 'shared|exclusive',
+      help: 'exclusive: only the return data of the viewer that has control counts',
+    },
+  },
 } as const;
 
 const RENDITIONS = {
@@ -284,7 +295,7 @@ export const CONFIG_SCHEMA = {
     },
     virtualPorts: {
       ...VIRTUAL_PORTS,
-      description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next five options.`,
+      description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next six options.`,
     },
     ...ONE_OF,
     renditions: RENDITIONS,

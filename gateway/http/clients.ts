@@ -49,8 +49,8 @@ interface ClientRoute {
 }
 
 /**
- * Adds the API's routes for a stream's clients: add a native client, remove any client, read its return data. Each
- * change is logged and reported as an event with its principal.
+ * Adds the API's routes for a stream's clients: add a native client, remove any client, read its return data, take
+ * control back. Each change is logged and reported as an event with its principal.
  */
 export function serveClients(
   app: FastifyInstance,
@@ -129,6 +129,29 @@ export function serveClients(
       return removed;
     },
   );
+
+  app.delete<ClientRoute>('/api/streams/:name/control', { config: { right: 'administer' } }, async (request, reply) => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
+    const { stream } = served;
+    const { control } = stream;
+    if (control === null)
+      return refuse(
+        reply,
+        409,
+        'control-shared',
+        `control of ${name} is shared: every client may return data; set control: exclusive to change that`,
+      );
+    const former = control.revoke();
+    if (former !== null) {
+      const by = requester(request);
+      const reason = `control taken back by ${by.principal} (${by.address})`;
+      const address = stream.clientStatus(former.id)?.address ?? null;
+      stream.report({ kind: 'control', client: former.id, port: former.port, address, reason, by });
+    }
+    return control.status();
+  });
 
   app.get<ClientRoute & { Querystring: { width?: string | string[] } }>(
     '/api/streams/:name/clients/:id/return',

@@ -13,6 +13,7 @@ import type {
 import { ByteBudget } from './byte-budget.ts';
 import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
+import { Control } from './control.ts';
 import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput, FrameSize } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
@@ -62,16 +63,23 @@ export interface ListedClient extends Client {
  */
 type Distribution = 'broadcast' | 'round-robin';
 
-/** How a stream treats its listed clients. */
+/** How a stream treats its clients. */
 export interface StreamPolicy {
   readonly distribution: Distribution;
   /** `all`: holds frames until each listed client has connected once. */
   readonly start: 'any' | 'all';
   /** `terminate`: terminates the listed clients when the source ends. */
   readonly onSourceEnd: 'wait' | 'terminate';
+  /** `exclusive`: only the return data of the viewer that has control counts. */
+  readonly control: 'shared' | 'exclusive';
 }
 
-export const DEFAULT_STREAM_POLICY: StreamPolicy = { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' };
+export const DEFAULT_STREAM_POLICY: StreamPolicy = {
+  distribution: 'broadcast',
+  start: 'any',
+  onSourceEnd: 'wait',
+  control: 'shared',
+};
 
 const STALE_AFTER_MS = 2000;
 const STALE_AFTER_FRAMES = 5;
@@ -125,6 +133,8 @@ export class Stream {
   readonly name: string;
   readonly ports: Ports;
   readonly returns: Returns;
+  /** Who has control; null if all clients may return data. */
+  readonly control: Control | null;
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
   /** Time from sending a frame to its acknowledgement by a viewer or its answer by a native client. */
@@ -181,6 +191,20 @@ export class Stream {
       hasServer: options.sourceTakesReturns,
       budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null),
     });
+    this.control =
+      this.#policy.control === 'shared'
+        ? null
+        : new Control({
+            stream: this.name,
+            report: ({ id, port }, reason) =>
+              this.report({
+                kind: 'control',
+                client: id,
+                port,
+                address: this.clientStatus(id)?.address ?? null,
+                reason,
+              }),
+          });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -472,6 +496,7 @@ export class Stream {
         lastRejections: this.#lastRejections,
       },
       ports: this.ports.status(),
+      control: this.control?.status() ?? null,
       awaited: this.#hasStarted ? [] : this.pendingClients(),
       clients: this.clientStatuses(),
     };
@@ -485,6 +510,7 @@ export class Stream {
     this.#closedReason = reason;
     clearInterval(this.#timer);
     for (const client of this.#clients) this.#disconnect(client);
+    this.control?.close();
     this.returns.close();
   }
 

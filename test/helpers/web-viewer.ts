@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
 import {
+  type ControlAction,
   decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
@@ -56,6 +57,15 @@ export class WebViewer implements AsyncDisposable {
     const { head, payload } = encodeReturn({ type: 'return', id, mode, body });
     const answer = new Promise<Returned>((resolve) => this.#returned.set(id, resolve));
     this.#socket.send(Buffer.concat([head, payload]));
+    const { accepted, code, reason } = await answer;
+    if (!accepted) throw new Error(`${code}: ${reason}`);
+  }
+
+  /** Resolves when the gateway has accepted it. @throws what it was refused for. */
+  async control(action: ControlAction, port?: number): Promise<void> {
+    const id = (this.#id += 1);
+    const answer = new Promise<Returned>((resolve) => this.#returned.set(id, resolve));
+    this.#socket.send(encodeMessage({ type: 'control', id, action, ...(port === undefined ? {} : { port }) }));
     const { accepted, code, reason } = await answer;
     if (!accepted) throw new Error(`${code}: ${reason}`);
   }

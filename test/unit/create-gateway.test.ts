@@ -118,6 +118,7 @@ describe('createGateway', () => {
         lastRejections: [],
       },
       ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] },
+      control: null,
       awaited: [],
       clients: [],
     });

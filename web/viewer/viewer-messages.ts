@@ -1,5 +1,5 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
-import type { ReturnBody, Value } from '../../shared/protocol.ts';
+import type { ControlAction, Controller, ReturnBody, Value, Welcome } from '../../shared/protocol.ts';
 import type { Quality } from '../../shared/quality.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
 import type { Inspection, InspectionQuery } from './arrays/inspection-query.ts';
@@ -11,6 +11,29 @@ import type { OverlayCommand, OverlayEvent } from './overlays/overlay-commands.t
  * viewer and gave a reason.
  */
 export type ViewerState = 'connecting' | 'waiting' | 'live' | 'unsupported' | 'paused' | 'stale' | 'ended' | 'refused';
+
+/** A viewer that requests control. */
+export interface ControlRequest {
+  readonly port: number;
+  /** Name that it chose; may be empty. */
+  readonly name: string;
+  /** Time in which it could be answered when the gateway reported it. */
+  readonly remainingMs: number;
+}
+
+/** Who has control of a stream in which only the holder's return data counts. */
+export interface ViewerControl {
+  /** `free`: nobody has control; `mine`: this viewer; `taken`: another one. */
+  readonly state: 'free' | 'mine' | 'taken';
+  /** The holder's port; null while control is free. */
+  readonly port: number | null;
+  /** Name that the holder chose; may be empty. */
+  readonly name: string;
+  /** Requests of other viewers, oldest first; only while the state is `mine`. */
+  readonly requests: readonly ControlRequest[];
+  /** Whether this viewer's request waits for an answer. */
+  readonly isRequested: boolean;
+}
 
 /** Options of a session. `url` is the stream's WebSocket address. */
 export interface ViewerOptions {
@@ -55,6 +78,13 @@ export type ViewerCommand =
       readonly ttlMs: number | null;
       /** Overtakes and discards all pending values. */
       readonly urgent: boolean;
+    }
+  /** `port` is null where the action needs none. */
+  | {
+      readonly kind: 'control';
+      readonly id: number;
+      readonly action: ControlAction;
+      readonly port: number | null;
     }
   | { readonly kind: 'send'; readonly id: number; readonly body: ReturnBody; readonly ttlMs: number | null }
   | { readonly kind: 'snapshot'; readonly id: number; readonly format: SnapshotFormat }
@@ -110,6 +140,8 @@ export type ViewerEvent =
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly leaseKey: string | null;
+      /** null if control of the stream is shared. */
+      readonly control: NonNullable<Welcome['control']> | null;
     }
   | {
       readonly kind: 'frame';
@@ -133,6 +165,7 @@ export type ViewerEvent =
       readonly code: string;
       readonly reason: string;
     }
+  | { readonly kind: 'control'; readonly controller: Controller }
   | { readonly kind: 'refused'; readonly code: number; readonly reason: string }
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null }

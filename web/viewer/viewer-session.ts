@@ -159,6 +159,16 @@ class ViewerSession {
         if (this.#connection.isOpen) this.#return(command.body, 'once', command.ttlMs, command.id);
         else this.#refuse(command.id, 'closed', 'there is no connection to the gateway');
         return;
+      case 'control': {
+        const { id: elementId, action, port } = command;
+        if (!this.#connection.isOpen) {
+          this.#refuse(elementId, 'closed', 'there is no connection to the gateway');
+          return;
+        }
+        const id = this.#takeId(elementId);
+        this.#connection.send(encodeMessage({ type: 'control', id, action, ...(port === null ? {} : { port }) }));
+        return;
+      }
       case 'snapshot': {
         const { id, format } = command;
         const failed = (): void => this.#emit({ kind: 'snapshot', id, snapshot: null });
@@ -214,7 +224,7 @@ class ViewerSession {
     const port = this.#options.port ?? this.#formerPort;
     return {
       name,
-      features: [feature.renditions, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
+      features: [feature.renditions, feature.control, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
       // Not `paused`: a viewer out of sight has a picture when it comes into sight.
       want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),
@@ -224,7 +234,7 @@ class ViewerSession {
     };
   }
 
-  #welcomed({ port, spectatorReason, rights, leaseKey, state, reason, limits }: Welcome): void {
+  #welcomed({ port, spectatorReason, rights, leaseKey, state, reason, limits, control }: Welcome): void {
     this.#maxMessageBytes = limits.messageBytes;
     this.#leaseKey = leaseKey ?? this.#leaseKey;
     this.#formerPort = port ?? this.#formerPort;
@@ -232,7 +242,14 @@ class ViewerSession {
     this.#decoder.reset();
     runInBackground(this.#arrays.reset());
     this.#isFirst = true;
-    this.#emit({ kind: 'open', port, spectatorReason: spectatorReason ?? null, rights, leaseKey });
+    this.#emit({
+      kind: 'open',
+      port,
+      spectatorReason: spectatorReason ?? null,
+      rights,
+      leaseKey,
+      control: control ?? null,
+    });
     this.#failures.reset();
     this.#unsupported = null;
     this.#setStreamState({ state, reason });
@@ -283,6 +300,9 @@ class ViewerSession {
         }
         this.#setStreamState(message);
         return;
+      case 'controller':
+        this.#emit({ kind: 'control', controller: message });
+        return;
       case 'delivery':
         this.#stats.delivery(message);
         this.#emitStats();
@@ -292,6 +312,8 @@ class ViewerSession {
         this.#unanswered.delete(message.id);
         if (id === undefined) return;
         const { accepted, code = '', reason = '' } = message;
+        // Sent again with the next connection, which does not have control: the state tells.
+        if (id === null && code === 'no-control') return;
         this.#emit({ kind: 'returned', id, accepted, code, reason });
         return;
       }
@@ -314,6 +336,13 @@ class ViewerSession {
     return null;
   }
 
+  #takeId(elementId: number | null): number {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#unanswered.set(id, elementId);
+    return id;
+  }
+
   #return(
     body: ReturnBody,
     mode: 'sticky' | 'once',
@@ -322,7 +351,6 @@ class ViewerSession {
     urgent = false,
   ): void {
     const id = this.#nextId;
-    this.#nextId += 1;
     const { head, payload } = encodeReturn({
       type: 'return',
       id,
@@ -339,7 +367,7 @@ class ViewerSession {
       this.#refuse(elementId, 'too-large', `the value takes ${bytes} bytes, expected at most ${limit}`);
       return;
     }
-    this.#unanswered.set(id, elementId);
+    this.#takeId(elementId);
     const message = payload.byteLength === 0 ? head : new Blob([head, payload as Uint8Array<ArrayBuffer>]);
     this.#connection.send(message);
   }

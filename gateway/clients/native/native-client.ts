@@ -6,7 +6,8 @@ import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
-import type { ReturnData } from '../../hub/returns/returns.ts';
+import { isSameReturnData } from '../../hub/returns/return-data.ts';
+import { NOTHING, type ReturnData } from '../../hub/returns/returns.ts';
 import { type ListedClient, type Stream, round } from '../../hub/stream.ts';
 import { ClientConnection, type ConnectionState } from '../../netgear/client-connection.ts';
 import { MAX_IN_FLIGHT } from '../../netgear/client-socket.ts';
@@ -110,6 +111,8 @@ export class NativeClient implements ListedClient {
   /** Sequence of the newest frame sent to this client; anything older is a repeat. */
   #lastSequence = 0;
   #ended: (() => void) | null = null;
+  /** Value that was refused for lack of control. It comes with each reply, and is counted once. */
+  #uncontrolled: ReturnData | null = null;
   /** The frame that is being verified for this client. */
   #verifying: Frame | null = null;
   /** Number of frames not sent because a NetGear client cannot decode them. */
@@ -432,14 +435,31 @@ export class NativeClient implements ListedClient {
     this.#pump();
   }
 
-  #setReturns(data: ReturnData): void {
+  #setReturns(returned: ReturnData): void {
     const { returns } = this.#options.stream;
+    const data = this.#admit(returned);
     // NetGear sends None until its program returns something.
     if (data.kind === 'value' && data.value === null && returns.get(this.port) === null) return;
     try {
       returns.set(this.port, data);
     } catch (error) {
       this.#reject(error);
+    }
+  }
+
+  /** What of its data counts: with exclusive control, an emergency stop alone. */
+  #admit(data: ReturnData): ReturnData {
+    const { control } = this.#options.stream;
+    if (control === null) return data;
+    const isRepeated = this.#uncontrolled !== null && isSameReturnData(this.#uncontrolled, data);
+    if (isRepeated) return NOTHING;
+    this.#uncontrolled = null;
+    try {
+      return control.admit(null, data);
+    } catch (error) {
+      this.#uncontrolled = data;
+      this.#reject(error);
+      return NOTHING;
     }
   }
 

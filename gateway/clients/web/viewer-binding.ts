@@ -1,8 +1,9 @@
-import { formatLabel } from '../../../shared/clean-text.ts';
+import { cleanText, formatLabel } from '../../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../../shared/errors.ts';
-import { type Hello, type Return, closeCode } from '../../../shared/protocol.ts';
+import { type ControlMessage, type Hello, type Return, closeCode } from '../../../shared/protocol.ts';
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
+import { type ControlNotice, type ControlParty, type ControlView, stopIn } from '../../hub/control.ts';
 import type { Frame } from '../../hub/frame.ts';
 import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
@@ -60,6 +61,8 @@ export interface ViewerSocket {
   /** Offers a new frame, which replaces a pending one. */
   offer(frame: Frame): void;
   streamChanged(state: StreamState, reason: string): void;
+  /** Who has control of the stream, or why this viewer does not get it, has changed. */
+  controlChanged(view: ControlView, notice: ControlNotice | null): void;
   figures(): ViewerFigures;
   /** Closes the connection with a close code of the protocol. Idempotent. */
   close(code: number, reason: string): void;
@@ -90,6 +93,9 @@ interface Entry {
   readonly name: string;
 }
 
+/** Maximum length of a viewer's name, as in the protocol. */
+const MAX_NAME = 64;
+
 /** The answer to a viewer whose socket has closed; it is not sent. */
 const CLOSED: Admission = {
   admitted: false,
@@ -111,7 +117,7 @@ type Phase =
   | { readonly kind: 'left' };
 
 /** Binds a viewer's {@link ViewerSocket} to its stream: lease, return data, and status. */
-export class ViewerBinding implements Client, LeaseHolder {
+export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   readonly id: string;
   readonly #options: ViewerBindingOptions;
   #phase: Phase = { kind: 'outside' };
@@ -131,6 +137,20 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   get stream(): string {
     return this.#inside().stream.name;
+  }
+
+  get port(): number | null {
+    return this.#phase.kind === 'inside' ? this.#phase.port : null;
+  }
+
+  /** Name that the viewer chose, cleaned; may be empty. */
+  get name(): string {
+    return this.#phase.kind === 'inside' ? cleanText(this.#phase.name, MAX_NAME) : '';
+  }
+
+  /** What the viewer sees of the control of its stream; null if all viewers may return data. */
+  get controlView(): ControlView | null {
+    return this.#inside().stream.control?.view(this) ?? null;
   }
 
   get state(): StreamState {
@@ -288,6 +308,7 @@ export class ViewerBinding implements Client, LeaseHolder {
     const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
     stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });
     if (port !== null) stream.returns.join(port, this);
+    stream.control?.join(this);
     stream.attach(this);
     const { rights } = principal;
     // After the welcome, if they have ended in the meantime.
@@ -309,15 +330,69 @@ export class ViewerBinding implements Client, LeaseHolder {
   give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined, urgent: boolean): void {
     if (this.#phase.kind !== 'inside' || this.#phase.port === null)
       throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
-    const { returns } = this.#phase.stream;
+    const { returns, control } = this.#phase.stream;
     if (!returns.hasJoined(this.#phase.port, this))
       throw new GearwayError(
         'no-port',
         `port ${this.#phase.port} was taken over by another viewer with the same lease`,
       );
+    const admitted = control === null ? data : control.admit(this, data, mode);
     if (mode === 'sticky' && urgent) returns.discardOnce(this.#phase.port);
-    if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
-    else returns.push(this.#phase.port, data, ttlMs);
+    if (mode === 'sticky') returns.set(this.#phase.port, admitted, ttlMs);
+    else returns.push(this.#phase.port, admitted, ttlMs);
+  }
+
+  /** Refuses a picture of a viewer without control, before it is decoded. @throws {GearwayError} `no-control`. */
+  checkControl(): void {
+    this.#inside().stream.control?.checkHolder(this);
+  }
+
+  /**
+   * Takes, requests, releases or hands over control.
+   *
+   * @throws {GearwayError} `control-shared`, `no-port`, and those of {@link Control}.
+   */
+  changeControl({ action, port = 0 }: ControlMessage): void {
+    const { control } = this.#inside().stream;
+    if (control === null)
+      throw new GearwayError('control-shared', 'control of this stream is shared: every viewer may return data');
+    switch (action) {
+      case 'take':
+        return control.take(this);
+      case 'request':
+        return control.request(this);
+      case 'release':
+        return control.release(this);
+      case 'hand-over':
+        return control.handOver(this, port);
+      case 'refuse':
+        return control.refuse(this, port);
+      default:
+        return action satisfies never;
+    }
+  }
+
+  controlChanged(notice: ControlNotice | null): void {
+    if (this.#phase.kind !== 'inside') return;
+    const { stream, socket } = this.#phase;
+    if (stream.control !== null) socket.controlChanged(stream.control.view(this), notice);
+  }
+
+  /** Ends the return data, except an emergency stop. */
+  controlLost(): void {
+    if (this.#phase.kind !== 'inside' || this.#phase.port === null) return;
+    const { port, stream } = this.#phase;
+    const { returns } = stream;
+    if (!returns.hasJoined(port, this)) return;
+    const current = returns.get(port);
+    const stop = current === null ? null : stopIn(current);
+    if (stop === null) {
+      returns.leave(port, this);
+      returns.join(port, this);
+    } else {
+      returns.discardOnce(port);
+      returns.set(port, stop);
+    }
   }
 
   /**
@@ -342,8 +417,14 @@ export class ViewerBinding implements Client, LeaseHolder {
     if (phase.kind === 'left') return;
     this.#unwatch();
     const address = this.#address();
-    // Before it has left, because the stream reads its final counters.
-    if (phase.kind === 'inside') phase.stream.detach(this);
+    if (phase.kind === 'inside') {
+      // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to
+      // it. Before others learn that control is free.
+      if (phase.port !== null) phase.stream.returns.leave(phase.port, this);
+      // Before it has left, because events name it, and the stream reads its final counters.
+      phase.stream.control?.leave(this);
+      phase.stream.detach(this);
+    }
     this.#phase = { kind: 'left' };
     // Never admitted: it was refused, or disconnected before its hello.
     if (phase.kind === 'outside') {
@@ -352,10 +433,7 @@ export class ViewerBinding implements Client, LeaseHolder {
     }
     const { stream } = phase;
     stream.report({ kind, client: this.id, port: phase.port, address, reason });
-    if (phase.port === null) return;
-    stream.ports.leave(phase.port, this);
-    // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to it.
-    stream.returns.leave(phase.port, this);
+    if (phase.port !== null) stream.ports.leave(phase.port, this);
   }
 
   offer(frame: Frame): void {

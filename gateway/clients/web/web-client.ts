@@ -5,6 +5,7 @@ import { GearwayError, errorText } from '../../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../../shared/ndarray.ts';
 import {
   type Ack,
+  type ControlMessage,
   type ElementBudget,
   type Hello,
   type Return,
@@ -20,6 +21,7 @@ import { MAX_FRAMES_PER_SECOND } from '../../../shared/quality.ts';
 import type { ClientState, StreamState } from '../../../shared/status.ts';
 import type { JpegVerification } from '../../codecs/jpeg-verifier.ts';
 import { nowUs } from '../../hub/clock.ts';
+import type { ControlNotice, ControlView } from '../../hub/control.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
@@ -124,6 +126,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** null for a viewer that does not show renditions. */
   #delivery: ViewerDelivery | null = null;
   #video: ViewerVideo | null = null;
+  #readsControl = false;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
@@ -208,6 +211,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (this.#admission !== null) this.#protocol.send({ type: 'state', state, reason });
   }
 
+  controlChanged({ port, name, requests }: ControlView, notice: ControlNotice | null): void {
+    if (this.#readsControl) this.#protocol.send({ type: 'controller', port, name, requests, ...notice });
+  }
+
   close(code: number, reason: string): void {
     this.#protocol.close(code, reason);
   }
@@ -266,6 +273,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       case 'want':
         this.#wanted(message);
         return;
+      case 'control':
+        this.#changeControl(message);
+        return;
       case 'ping':
         this.#protocol.send({ type: 'pong', id: message.id, clockUs: nowUs(), window: this.#pacer.window });
         return;
@@ -320,6 +330,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
     this.#options.onAdmitted?.(messageBytes);
     this.#protocol.admit(returnsData ? limits.bytesPerSecond : limits.watchingBytesPerSecond);
+    const control = binding.controlView;
+    this.#readsControl = hello.features?.includes(feature.control) === true;
     this.#protocol.send({
       type: 'welcome',
       stream: binding.stream,
@@ -331,6 +343,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       state: binding.state,
       reason: binding.reason,
       clockUs: nowUs(),
+      ...(control === null ? {} : { control: { port: control.port, name: control.name } }),
     });
     this.#protocol.ping();
     if (hello.want !== undefined) this.#wanted(hello.want);
@@ -395,6 +408,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#refuse(id, new GearwayError('no-port', 'spectators have no port and may not return data'));
       return;
     }
+    if (body.kind === 'jpeg') {
+      try {
+        this.#options.binding.checkControl();
+      } catch (error) {
+        this.#refuse(id, error);
+        return;
+      }
+    }
     // A stop is always accepted.
     const isUrgent = urgent && body.kind === 'value' && message.mode === 'sticky';
     if (!isUrgent && !admission.budget.takeReturn(performance.now())) {
@@ -458,6 +479,18 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#countRejected();
     const code = error instanceof GearwayError ? error.code : 'value-invalid';
     this.#protocol.send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+  }
+
+  #changeControl(message: ControlMessage): void {
+    if (this.#admission === null) return;
+    const { id } = message;
+    try {
+      this.#options.binding.changeControl(message);
+      this.#protocol.send({ type: 'returned', id, accepted: true });
+    } catch (error) {
+      const code = error instanceof GearwayError ? error.code : 'value-invalid';
+      this.#protocol.send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+    }
   }
 
   #countRejected(): void {

@@ -186,6 +186,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       },
     },
   },
+  'DELETE /api/streams/:name/control': {
+    tag: 'Clients',
+    summary: 'Take control back from the viewer that has it',
+    description: 'Nobody has control then. Its return data ends, except an emergency stop.',
+    responses: json('Who has control', schemaOf('Control')),
+  },
   'GET /streams/:name/mjpeg': {
     tag: 'Pictures',
     summary: 'Watch as MJPEG',

@@ -6,6 +6,7 @@ import {
   type ClusterMember,
   type ClusterStatus,
   type ConfigurationStatus,
+  type ControlStatus,
   EVENT_KINDS,
   type EventActor,
   type GatewayEvent,
@@ -144,8 +145,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       onSourceEnd: oneOf('wait', 'terminate'),
       idle: oneOf('card', 'silence'),
       renditions: oneOf('auto', 'off'),
+      control: oneOf('shared', 'exclusive'),
     },
-    ['clients', 'virtualPorts', 'start', 'distribution', 'onSourceEnd', 'idle', 'renditions'],
+    ['clients', 'virtualPorts', 'start', 'distribution', 'onSourceEnd', 'idle', 'renditions', 'control'],
   ),
   StreamChange: object<StreamChange>({
     name: text(),
@@ -167,6 +169,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     taken: count(),
     held: list(port, 'Held for viewers that have just disconnected'),
     reserved: list(port, 'Reserved for the owner of a token'),
+  }),
+  Control: object<ControlStatus>({
+    port: orNull(port),
+    client: orNull(text('Id of the viewer that has control')),
+    name: orNull(text('Name that the viewer chose')),
+    since: orNull({ type: 'string', format: 'date-time' }),
+    requests: list(port, 'Viewers that request control'),
+    refused: count('Values that were refused because their client had no control'),
   }),
   Client: object<ClientStatus>({
     id: text('Identifies this connection'),
@@ -211,11 +221,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         lastRejections: list(text()),
       }),
       ports: reference('Ports'),
+      control: orNull(reference('Control')),
       awaited: list(port, 'Native clients that have not been connected yet (start: all)'),
       clients: list(reference('Client')),
       gateway: orNull(object<StreamHome>({ name: text(), url: orNull(text()), isHere: { type: 'boolean' } })),
     },
-    ['gateway'],
+    ['gateway', 'control'],
   ),
   AuditEntry: {
     oneOf: [

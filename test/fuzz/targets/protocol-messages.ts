@@ -41,7 +41,7 @@ const key = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'.split('')), 
 
 /** Fields of each message of a viewer, by type. */
 export const viewerFields: Readonly<
-  Record<'ack' | 'return' | 'want' | 'ping', fc.Arbitrary<{ readonly [key: string]: Packable }>>
+  Record<'ack' | 'return' | 'want' | 'ping' | 'control', fc.Arbitrary<{ readonly [key: string]: Packable }>>
 > = {
   ack: fc.record(
     {
@@ -75,6 +75,14 @@ export const viewerFields: Readonly<
     { requiredKeys: [] },
   ),
   ping: fc.record({ id: instead(fc.nat()) }, { requiredKeys: [] }),
+  control: fc.record(
+    {
+      id: instead(fc.nat()),
+      action: instead(fc.constantFrom('take', 'request', 'release', 'hand-over', 'refuse')),
+      port: instead(fc.integer({ min: 5999, max: 6010 })),
+    },
+    { requiredKeys: ['id', 'action'] },
+  ),
 };
 
 /** Fields of a `hello` except its token. */

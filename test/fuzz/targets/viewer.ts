@@ -127,6 +127,7 @@ function anyMessage(random: Random, samples: Samples): Buffer {
     [4, 'return' as const],
     [2, 'want' as const],
     [1, 'ping' as const],
+    [1, 'control' as const],
     [0.2, 'hello' as const],
   ]);
   if (kind === 'hello') return encodeHostile(random, messageType.hello, random.sample(helloFields));

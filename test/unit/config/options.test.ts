@@ -15,7 +15,7 @@ describe('resolveOptions', () => {
     expect(resolve({})).toEqual({
       cluster: null,
       failover: new Set(),
-      defaultPolicy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' },
+      defaultPolicy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card', control: 'shared' },
       host: '127.0.0.1',
       port: 8080,
       clients: [],
@@ -39,7 +39,9 @@ describe('resolveOptions', () => {
       logFormat: 'text',
       auditLog: null,
       metricsRight: 'view',
-      policies: new Map([['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' }]]),
+      policies: new Map([
+        ['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card', control: 'shared' }],
+      ]),
       limits: DEFAULT_SHARED_LIMITS,
       onClose: 'keep',
     });
@@ -67,12 +69,13 @@ describe('resolveOptions', () => {
       auditLog: '/var/log/audit.jsonl',
       metricsRight: 'public',
       idle: 'silence',
+      control: 'exclusive',
       onClose: 'terminate',
       distribution: 'round-robin',
       start: 'all',
       onSourceEnd: 'terminate',
     };
-    const { distribution, start, onSourceEnd, idle, renditions: _, ...rest } = options;
+    const { distribution, start, onSourceEnd, idle, control, renditions: _, ...rest } = options;
     expect(resolve(options)).toEqual({
       ...rest,
       webhooks: [
@@ -80,8 +83,8 @@ describe('resolveOptions', () => {
       ],
       cluster: null,
       failover: new Set(),
-      defaultPolicy: { distribution, start, onSourceEnd, idle },
-      policies: new Map([['main', { distribution, start, onSourceEnd, idle }]]),
+      defaultPolicy: { distribution, start, onSourceEnd, idle, control },
+      policies: new Map([['main', { distribution, start, onSourceEnd, idle, control }]]),
       limits: DEFAULT_SHARED_LIMITS,
       virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]),
       tls: null,
@@ -100,6 +103,14 @@ describe('resolveOptions', () => {
     expect(() => resolve({ failover: ['main'] })).toThrow(coded('option-invalid'));
     expect(() => resolve({ cluster: 'nats://a', failover: ['other'] })).toThrow(coded('option-invalid'));
     expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
+  });
+
+  it('refuses exclusive control in a cluster, where it could not be enforced', () => {
+    const streams = { main: { source: 'push:', control: 'exclusive' } } as const;
+    expect(resolve({ streams }).policies.get('main')).toMatchObject({ control: 'exclusive' });
+    expect(() => resolve({ cluster: 'nats://a', streams })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ cluster: 'nats://a', control: 'exclusive' })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ control: 'mine' as 'shared' })).toThrow(coded('option-invalid'));
   });
 
   it('reads native clients, identified by their port unless another identity is given', () => {

@@ -18,6 +18,7 @@ describe('readStreamSettings', () => {
       onSourceEnd: 'terminate',
       idle: 'silence',
       renditions: 'off',
+      control: 'exclusive',
     };
     expect(await readStreamSettings('door', settings, formats)).toEqual(settings);
     expect(await readStreamSettings('7', { source: 'push:', virtualPorts: 7000 }, formats)).toEqual({
@@ -127,6 +128,7 @@ describe('nameStreams', () => {
         clients: ['yard=tcp://127.0.0.1:3', 'tcp://127.0.0.1:4'],
         renditions: 'off',
         idle: 'silence',
+        control: 'exclusive',
       },
     ],
   ])('does not change the meaning of %s', (_what, options) => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { ReturnBody } from '../../../shared/protocol.ts';
+import type { GatewayEvent, StreamStatus } from '../../../shared/status.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { WebViewer } from '../../helpers/web-viewer.ts';
 
@@ -173,6 +174,56 @@ describe('POST /api/streams/NAME/clients', () => {
         .status,
     ).toBe(403);
     expect(gateway.stream.clients).toHaveLength(1);
+  });
+});
+
+describe('DELETE /api/streams/NAME/control', () => {
+  it('takes control back, and says who has it', async () => {
+    await using gateway = await start({ control: 'exclusive' });
+    const url = gateway.clients.replace('clients', 'control');
+    const free = await fetch(url, { method: 'DELETE', headers: administer(gateway) });
+    expect([free.status, await free.json()]).toMatchObject([200, { port: null, client: null }]);
+    await using viewer = await seat(gateway);
+    await viewer.control('take');
+    await viewer.return({ kind: 'value', value: 1 });
+    const status = (await (await fetch(`${gateway.url}/api/streams/main`)).json()) as StreamStatus;
+    expect(status).toMatchObject({
+      control: { port: 6000, client: 'web-1', since: expect.any(String), requests: [], refused: 0 },
+      clients: [{ returnData: 1 }],
+    });
+    const taken = await fetch(url, { method: 'DELETE', headers: administer(gateway) });
+    expect([taken.status, await taken.json()]).toMatchObject([200, { port: null, client: null }]);
+    expect(gateway.stream.clients).toMatchObject([{ port: 6000, returnData: null }]);
+    await expect(viewer.return({ kind: 'value', value: 2 })).rejects.toThrow('no-control');
+    const seen: GatewayEvent[] = [];
+    for await (const event of gateway.events()) {
+      if (event.kind === 'control') seen.push(event);
+      if (event.by !== undefined) break;
+    }
+    expect(seen).toMatchObject([
+      { client: 'web-1', port: 6000, reason: 'took control' },
+      { client: 'web-1', port: 6000, by: { principal: 'administrator key' } },
+    ]);
+    const audit = await fetch(`${gateway.url}/api/audit`, { headers: administer(gateway) });
+    expect(await audit.json()).toMatchObject(
+      expect.arrayContaining([
+        expect.objectContaining({ request: 'DELETE /api/streams/:name/control', stream: 'main', status: 200 }),
+      ]),
+    );
+  });
+
+  it('needs the right to administer, a stream that is there, and exclusive control', async () => {
+    await using gateway = await start({ streams: { main: { source: 'push:' } }, token: 's3cret', viewToken: 'look' });
+    const remove = async (token: string, stream = 'main'): Promise<unknown[]> => {
+      const response = await fetch(`${gateway.url}/api/streams/${stream}/control`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return [response.status, ((await response.json()) as { code: string }).code];
+    };
+    expect(await remove('look')).toEqual([403, 'not-allowed']);
+    expect(await remove('s3cret', 'nope')).toEqual([404, 'stream-unknown']);
+    expect(await remove('s3cret')).toEqual([409, 'control-shared']);
   });
 });
 

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../../gateway/hub/frame.ts';
-import { type Client, type ListedClient, round, Stream, type StreamPolicy } from '../../../gateway/hub/stream.ts';
+import {
+  type Client,
+  DEFAULT_STREAM_POLICY,
+  type ListedClient,
+  round,
+  Stream,
+  type StreamPolicy,
+} from '../../../gateway/hub/stream.ts';
 import { GearwayError } from '../../../shared/errors.ts';
 import { idleClientStatus } from '../../helpers/client-status.ts';
 import { takeJson } from '../../helpers/take-json.ts';
@@ -21,7 +28,7 @@ const streams: Stream[] = [];
 let events: EventLog;
 function createStream(lines: string[] = [], policy: Partial<StreamPolicy> = {}): Stream {
   const stream = new Stream({
-    policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy },
+    policy: { ...DEFAULT_STREAM_POLICY, ...policy },
     name: 'main',
     virtualPorts: [{ from: 6000, to: 6003 }],
     sourceTakesReturns: true,
@@ -284,6 +291,7 @@ describe('Stream', () => {
         lastRejections: [],
       },
       ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] },
+      control: null,
       awaited: [],
       clients: [],
     });

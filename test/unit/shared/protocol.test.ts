@@ -56,6 +56,16 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     { type: 'ack', sequence: 120, painted: 0, skipped: 2, failed: 118, decodeMs: 6.5, failing: true },
   ],
   [
+    'taking control',
+    '0600000000000011 82a2696403a6616374696f6ea474616b65 00000000000000',
+    { type: 'control', id: 3, action: 'take' },
+  ],
+  [
+    'handing control over',
+    '060000000000001e 83a2696404a6616374696f6ea968616e642d6f766572a4706f7274cd1772 0000',
+    { type: 'control', id: 4, action: 'hand-over', port: 6002 },
+  ],
+  [
     'an ack',
     '0200000000000037 85a873657175656e636578a77061696e74656476a7736b697070656402a66661696c656400a86465636f64654d73cb4018666666666666 00',
     { type: 'ack', sequence: 120, painted: 118, skipped: 2, failed: 0, decodeMs: 6.1 },
@@ -241,6 +251,21 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
       payload: bytes('ffd8ffd9'),
       rendition: { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 },
     },
+  ],
+  [
+    'who has control, with a request',
+    '9200000000000044 83a4706f7274cd1771a46e616d65aa66726f6e742d6465736ba872657175657374739183a4706f7274cd1772a46e616d65a36c6162ab72656d61696e696e674d73cd2328 00000000',
+    {
+      type: 'controller',
+      port: 6001,
+      name: 'front-desk',
+      requests: [{ port: 6002, name: 'lab', remainingMs: 9000 }],
+    },
+  ],
+  [
+    'control that was taken back',
+    '9200000000000035 85a4706f7274c0a46e616d65a0a8726571756573747390a4636f6465af636f6e74726f6c2d7265766f6b6564a6726561736f6ea172 000000',
+    { type: 'controller', port: null, name: '', requests: [], code: 'control-revoked', reason: 'r' },
   ],
   [
     'a delivery',
@@ -455,9 +480,9 @@ for (const { name, decode, messages } of DECODERS) {
     });
 
     it('ignores an unknown type with the high bit, and rejects one without', () => {
-      for (const type of [0x80, 0x92, 0xff]) expect(decode(message(type, '80'))).toBeUndefined();
+      for (const type of [0x80, 0x93, 0xff]) expect(decode(message(type, '80'))).toBeUndefined();
       expect(decode(message(0xff, 'c1', 'ffff'))).toBeUndefined();
-      for (const type of [0x00, 0x06, 0x10, 0x16, 0x7f]) expect(() => decode(message(type, '80'))).toThrow(bad);
+      for (const type of [0x00, 0x07, 0x10, 0x18, 0x7f]) expect(() => decode(message(type, '80'))).toThrow(bad);
     });
 
     it('rejects a message shorter than a prelude', () => {
@@ -488,9 +513,9 @@ for (const { name, decode, messages } of DECODERS) {
 
 describe('decodeViewerMessage', () => {
   it("rejects the gateway's messages", () => {
-    // A delivery has the bit of types that may be ignored.
     for (const [, data, { type }] of GATEWAY) {
-      if (type === 'delivery') expect(decodeViewerMessage(bytes(data))).toBeUndefined();
+      // They have the bit of types that may be ignored.
+      if (type === 'delivery' || type === 'controller') expect(decodeViewerMessage(bytes(data))).toBeUndefined();
       else expect(() => decodeViewerMessage(bytes(data))).toThrow(bad);
     }
   });
@@ -712,6 +737,26 @@ describe('decodeViewerMessage', () => {
   });
 });
 
+describe('decodeViewerMessage: control', () => {
+  it.each([
+    ['an unknown action', '82 a26964 03 a6616374696f6e a5 7374 65616c'],
+    ['no action', '81 a26964 03'],
+    ['no id', '81 a6616374696f6e a474616b65'],
+    ['a hand-over to nobody', '82 a26964 03 a6616374696f6e a968616e642d6f766572'],
+    ['a refusal of nobody', '82 a26964 03 a6616374696f6e a6726566757365'],
+    ['a port that is none', '83 a26964 03 a6616374696f6e a6726566757365 a4706f7274 ce00010000'],
+  ])('rejects %s', (_name, header) => {
+    expect(() => decodeViewerMessage(message(messageType.control, header))).toThrow(bad);
+  });
+
+  it('rejects a header of more than 256 bytes', () => {
+    const padding = `a178 d9fa ${'61'.repeat(250)}`;
+    expect(() =>
+      decodeViewerMessage(message(messageType.control, `83 a26964 03 a6616374696f6e a474616b65 ${padding}`)),
+    ).toThrow(bad);
+  });
+});
+
 describe('decodeGatewayMessage', () => {
   it("rejects the viewer's messages", () => {
     for (const [, data] of VIEWER) expect(() => decodeGatewayMessage(bytes(data))).toThrow(bad);
@@ -896,6 +941,7 @@ describe('PROTOCOL', () => {
       return: 3,
       want: 4,
       ping: 5,
+      control: 6,
       welcome: 0x11,
       frame: 0x12,
       state: 0x13,
@@ -904,6 +950,7 @@ describe('PROTOCOL', () => {
       taken: 0x16,
       data: 0x17,
       delivery: 0x91,
+      controller: 0x92,
     });
   });
 });

@@ -14,6 +14,7 @@ const LABELS: Readonly<Record<EventKind, string>> = {
   add: 'Added',
   remove: 'Removed',
   configure: 'Configuration',
+  control: 'Control',
 };
 
 /** Class of the dot before the label. */
@@ -26,6 +27,7 @@ const DOTS: Readonly<Record<EventKind, string>> = {
   add: 'live',
   remove: 'stale',
   configure: '',
+  control: 'live',
 };
 
 /**

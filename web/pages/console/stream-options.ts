@@ -19,6 +19,10 @@ export const CHOICES = {
     values: { card: 'a placeholder', silence: 'nothing' },
   },
   renditions: { label: 'Viewers with slow links get', values: { auto: 'smaller pictures', off: 'fewer pictures' } },
+  control: {
+    label: 'Return data counts',
+    values: { shared: 'of all clients', exclusive: 'of the viewer with control' },
+  },
 } as const;
 
 /** Kinds of sources, as examples for the form. */

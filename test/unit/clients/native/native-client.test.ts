@@ -64,6 +64,30 @@ describe('NativeClient', () => {
     expect(status().returnData).toEqual(returnData);
   });
 
+  it('has no control: of its data, only a stop reaches the server, while it returns it', async () => {
+    const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
+    const client = new Reply({ linger: 0 });
+    onTestFinished(() => client.close());
+    await client.bind(endpoint);
+    let returned: unknown = { drive: 1 };
+    void (async () => {
+      for await (const _frame of client) await client.send(JSON.stringify({ return_type: 'dict', data: returned }));
+    })();
+    await using gateway = await createGateway({ clients: [`${endpoint}?pattern=1`], control: 'exclusive' });
+    using _pushing = every20Ms(() => gateway.stream.push({ dtype: 'uint8', shape: [2, 2], data: new Uint8Array(4) }));
+    const status = (): ClientStatus => gateway.stream.clients[0]!;
+    await expect.poll(() => status().rejected, { timeout: 5000 }).toBe(1);
+    const { delivered } = status();
+    await expect.poll(() => status().delivered).toBeGreaterThan(delivered + 5);
+    // It returns the same value with each frame, which is counted once.
+    expect(status()).toMatchObject({ rejected: 1, returnData: null });
+    returned = { drive: 1, stop: true };
+    await expect.poll(() => status().returnData).toEqual({ stop: true });
+    returned = { drive: 2 };
+    await expect.poll(() => status().returnData).toBeNull();
+    expect(gateway.stream.status()).toMatchObject({ control: { refused: 2 }, counters: { returnsRejected: 2 } });
+  });
+
   it('is stuck while its subscriber reads nothing, and live when it reads frames again', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const subscriber = new Subscriber({ linger: 0, receiveHighWaterMark: 1, receiveBufferSize: 65_536 });

@@ -1,0 +1,316 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { ControlStatus } from '../../shared/status.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
+import { NOTHING, type ReturnData } from './returns/return-data.ts';
+
+/** A viewer of a stream with exclusive control. */
+export interface ControlParty {
+  /** Id of the client. */
+  readonly id: string;
+  /** null for a spectator, which sees who has control and cannot get it. */
+  readonly port: number | null;
+  /** Name that it chose itself, cleaned; may be empty. */
+  readonly name: string;
+  /** Called when what {@link Control.view} returns has changed, or with a notice for this party. Must not throw. */
+  controlChanged(notice: ControlNotice | null): void;
+  /** Called when it has lost control and stays connected, before another party gets it: its return data must end. */
+  controlLost(): void;
+}
+
+/** Why a party did not get control, or has it no more. */
+export interface ControlNotice {
+  readonly code: 'request-refused' | 'request-unanswered' | 'request-ended' | 'control-revoked';
+  /** A sentence. */
+  readonly reason: string;
+}
+
+/** A pending request for control, as its party and the holder see it. */
+export interface ControlRequest {
+  readonly port: number;
+  readonly name: string;
+  /** Time in which the holder can answer. */
+  readonly remainingMs: number;
+}
+
+/** What a party sees. */
+export interface ControlView {
+  /** The holder's; null while nobody has control. */
+  readonly port: number | null;
+  readonly name: string;
+  /** The holder sees all pending requests, another party only its own. */
+  readonly requests: readonly ControlRequest[];
+}
+
+interface PendingRequest {
+  readonly expiresAtMs: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Time in which the holder can answer a request; it is refused afterwards. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Maximum number of pending requests of a stream. */
+export const MAX_REQUESTS = 16;
+
+/** Attempts to get or to hand over control, of one party and of all parties of a stream: each is told to all viewers. */
+const PARTY_RATE = { perSecond: 2, burst: 10 };
+const STREAM_RATE = { perSecond: 10, burst: 30 };
+
+/** The only data of a party without control that reaches the server. */
+const STOP: ReturnData = { kind: 'value', value: { stop: true }, json: '{"stop": true}' };
+
+/** An emergency stop in return data, and nothing else of it; null if there is none. */
+export function stopIn(data: ReturnData): ReturnData | null {
+  if (data.kind !== 'value') return null;
+  const { value } = data;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  return Object.hasOwn(value, 'stop') && (value as { readonly stop?: unknown }).stop === true ? STOP : null;
+}
+
+/**
+ * Who has control of a stream with `control: exclusive`: at most one of its viewers, whose return data alone counts.
+ * Control is lost with the connection, and never returns by itself.
+ */
+export class Control {
+  readonly #stream: string;
+  readonly #report: (party: ControlParty, reason: string) => void;
+  readonly #nowMs: () => number;
+  readonly #parties = new Map<ControlParty, TokenBucket>();
+  /** In the order of their arrival. */
+  readonly #requests = new Map<ControlParty, PendingRequest>();
+  readonly #budget = new TokenBucket(STREAM_RATE.perSecond, STREAM_RATE.burst);
+  #holder: { readonly party: ControlParty; readonly since: string } | null = null;
+  #refused = 0;
+
+  /** @param options `report`: called with each change of the holder, as a sentence about the party. */
+  constructor(options: {
+    readonly stream: string;
+    readonly report: (party: ControlParty, reason: string) => void;
+    readonly nowMs?: () => number;
+  }) {
+    this.#stream = options.stream;
+    this.#report = options.report;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** A viewer has connected. */
+  join(party: ControlParty): void {
+    this.#parties.set(party, new TokenBucket(PARTY_RATE.perSecond, PARTY_RATE.burst));
+  }
+
+  /** The viewer has disconnected: it loses control. Its return data must have ended. Idempotent. */
+  leave(party: ControlParty): void {
+    if (!this.#parties.delete(party)) return;
+    if (this.#holder?.party === party) {
+      this.#report(party, 'lost control with its connection');
+      this.#change(null);
+    } else if (this.#endRequest(party)) {
+      this.#holder?.party.controlChanged(null);
+    }
+  }
+
+  isHolder(party: ControlParty): boolean {
+    return this.#holder?.party === party;
+  }
+
+  view(party: ControlParty): ControlView {
+    const isHolder = this.isHolder(party);
+    const requests = [...this.#requests].flatMap(([{ port, name }, { expiresAtMs }]) =>
+      port === null ? [] : [{ port, name, remainingMs: Math.max(0, Math.round(expiresAtMs - this.#nowMs())) }],
+    );
+    return {
+      port: this.#holder?.party.port ?? null,
+      name: this.#holder?.party.name ?? '',
+      requests: isHolder ? requests : requests.filter(({ port }) => port === party.port),
+    };
+  }
+
+  status(): ControlStatus {
+    const { party, since } = this.#holder ?? { party: null, since: null };
+    return {
+      port: party?.port ?? null,
+      client: party?.id ?? null,
+      name: party?.name ?? null,
+      since,
+      requests: [...this.#requests.keys()].flatMap(({ port }) => port ?? []),
+      refused: this.#refused,
+    };
+  }
+
+  /**
+   * What counts of a party's return data: everything of the holder; of others an emergency stop alone, and null, which
+   * ends it. Counts what is refused.
+   *
+   * @param party null for a client that cannot have control.
+   * @throws {GearwayError} `no-control`.
+   */
+  admit(party: ControlParty | null, data: ReturnData, mode: 'sticky' | 'once' = 'sticky'): ReturnData {
+    if (party !== null && this.isHolder(party)) return data;
+    const stop = stopIn(data);
+    if (stop !== null) return stop;
+    if (mode === 'sticky' && data.kind === 'value' && data.value === null) return NOTHING;
+    this.#refused += 1;
+    throw this.#notInControl();
+  }
+
+  /** Counts and refuses data of a party without control before it is decoded. @throws {GearwayError} `no-control`. */
+  checkHolder(party: ControlParty): void {
+    if (this.isHolder(party)) return;
+    this.#refused += 1;
+    throw this.#notInControl();
+  }
+
+  /** Takes control if nobody has it. @throws {GearwayError} `control-taken`, `no-port`, `too-many`. */
+  take(party: ControlParty): void {
+    if (this.#isDone(party)) return;
+    if (this.#holder !== null)
+      throw new GearwayError(
+        'control-taken',
+        `${label(this.#holder.party)} has control of ${this.#stream}; request it instead`,
+      );
+    this.#spend(party);
+    this.#report(party, 'took control');
+    this.#change(party);
+  }
+
+  /**
+   * Requests control of the holder, which has {@link REQUEST_TIMEOUT_MS} to answer; takes it if nobody has it.
+   *
+   * @throws {GearwayError} `no-port`, `too-many`.
+   */
+  request(party: ControlParty): void {
+    if (this.#isDone(party) || this.#requests.has(party)) return;
+    if (this.#holder === null) {
+      this.take(party);
+      return;
+    }
+    if (this.#requests.size >= MAX_REQUESTS)
+      throw new GearwayError('too-many', `${MAX_REQUESTS} viewers already request control; try again later`);
+    this.#spend(party);
+    const seconds = REQUEST_TIMEOUT_MS / 1000;
+    const timer = setTimeout(
+      () =>
+        this.#denyRequest(party, {
+          code: 'request-unanswered',
+          reason: `the request for control was not answered within ${seconds} s`,
+        }),
+      REQUEST_TIMEOUT_MS,
+    );
+    timer.unref();
+    this.#requests.set(party, { expiresAtMs: this.#nowMs() + REQUEST_TIMEOUT_MS, timer });
+    this.#holder.party.controlChanged(null);
+    party.controlChanged(null);
+  }
+
+  /**
+   * Gives up control, which goes to the oldest request; or withdraws the party's own request. Does nothing if it has
+   * neither.
+   */
+  release(party: ControlParty): void {
+    if (this.isHolder(party)) {
+      const [next = null] = this.#requests.keys();
+      this.#report(party, next === null ? 'released control' : `released control to ${label(next)}`);
+      this.#change(next);
+    } else if (this.#endRequest(party)) {
+      this.#holder?.party.controlChanged(null);
+      party.controlChanged(null);
+    }
+  }
+
+  /**
+   * The holder gives control to the viewer with this port, which need not have requested it.
+   *
+   * @throws {GearwayError} `no-control`, `client-unknown`, `too-many`.
+   */
+  handOver(party: ControlParty, port: number): void {
+    if (!this.isHolder(party)) throw this.#notInControl();
+    if (port === party.port) return;
+    const next = this.#partyAt(port);
+    if (next === null)
+      throw new GearwayError('client-unknown', `no viewer is connected on port ${port}; hand over to another one`);
+    this.#spend(party);
+    this.#report(party, `handed control over to ${label(next)}`);
+    this.#change(next);
+  }
+
+  /** The holder refuses a request. Does nothing if it has ended. @throws {GearwayError} `no-control`. */
+  refuse(party: ControlParty, port: number): void {
+    if (!this.isHolder(party)) throw this.#notInControl();
+    const refused = this.#partyAt(port);
+    if (refused !== null)
+      this.#denyRequest(refused, { code: 'request-refused', reason: `${label(party)} refused to hand over control` });
+  }
+
+  /** An administrator takes control back: nobody has it then. @returns the former holder; null if there was none. */
+  revoke(): ControlParty | null {
+    const former = this.#holder?.party ?? null;
+    if (former === null) return null;
+    this.#change(null, { code: 'control-revoked', reason: 'an administrator took control back' });
+    return former;
+  }
+
+  /** Ends all requests. The viewers must have left, or be about to. */
+  close(): void {
+    for (const party of this.#requests.keys()) this.#endRequest(party);
+  }
+
+  /** @throws {GearwayError} `no-port`. @returns whether the party has control already. */
+  #isDone(party: ControlParty): boolean {
+    if (party.port === null || !this.#parties.has(party))
+      throw new GearwayError('no-port', 'spectators have no port and cannot have control');
+    return this.isHolder(party);
+  }
+
+  #spend(party: ControlParty): void {
+    const now = this.#nowMs();
+    if (this.#parties.get(party)?.take(now) === true && this.#budget.take(now)) return;
+    throw new GearwayError('too-many', 'control of this stream changes too often; try again in a second');
+  }
+
+  #partyAt(port: number): ControlParty | null {
+    for (const party of this.#parties.keys()) if (party.port === port) return party;
+    return null;
+  }
+
+  /** @param notice for the former holder. */
+  #change(next: ControlParty | null, notice: ControlNotice | null = null): void {
+    const former = this.#holder?.party ?? null;
+    const waiting = [...this.#requests.keys()].filter((party) => party !== next);
+    for (const party of this.#requests.keys()) this.#endRequest(party);
+    // No data of the former holder counts from here on, and none of the next one yet.
+    this.#holder = null;
+    if (former !== null && this.#parties.has(former)) former.controlLost();
+    this.#holder = next === null ? null : { party: next, since: new Date().toISOString() };
+    const ended: ControlNotice = {
+      code: 'request-ended',
+      reason: next === null ? 'nobody has control any more; take it' : `${label(next)} got control; request it again`,
+    };
+    for (const party of this.#parties.keys())
+      party.controlChanged(party === former ? notice : waiting.includes(party) ? ended : null);
+  }
+
+  #denyRequest(party: ControlParty, notice: ControlNotice): void {
+    if (!this.#endRequest(party)) return;
+    this.#holder?.party.controlChanged(null);
+    party.controlChanged(notice);
+  }
+
+  #endRequest(party: ControlParty): boolean {
+    clearTimeout(this.#requests.get(party)?.timer);
+    return this.#requests.delete(party);
+  }
+
+  #notInControl(): GearwayError {
+    const who = this.#holder === null ? 'nobody has control' : `${label(this.#holder.party)} has control`;
+    const remedy = this.#holder === null ? 'take it first' : 'request it first';
+    return new GearwayError(
+      'no-control',
+      `${who} of ${this.#stream}, and only the holder's return data counts; ${remedy}`,
+    );
+  }
+}
+
+/** Name and port of a viewer, for messages. */
+function label({ name, port }: ControlParty): string {
+  return name === '' ? `port ${port}` : `${name} (${port})`;
+}
