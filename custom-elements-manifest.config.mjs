@@ -12,7 +12,7 @@ const isShown = ({ name, privacy }) =>
   name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
 /** The elements of `gearway/devices`. */
-const DEVICES = ['button', 'gamepad', 'joystick', 'keys', 'latency', 'pointer', 'slider', 'stop'].map(
+const DEVICES = ['button', 'control', 'gamepad', 'joystick', 'keys', 'latency', 'pointer', 'slider', 'stop'].map(
   (name) => `web/devices/gearway-${name}.ts`,
 );
 

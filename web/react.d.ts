@@ -5,6 +5,7 @@
 import type { DetailedHTMLProps, HTMLAttributes } from 'react';
 import type {
   GearwayButton,
+  GearwayControl,
   GearwayGamepad,
   GearwayInputEvent,
   GearwayJoystick,
@@ -44,6 +45,7 @@ declare module 'react' {
       'gearway-viewer': Props<GearwayViewer, GearwayViewerEventMap>;
       'gearway-publisher': Props<GearwayPublisher, GearwayPublisherEventMap>;
       'gearway-button': Props<GearwayButton, DeviceEvents>;
+      'gearway-control': Props<GearwayControl, object>;
       'gearway-gamepad': Props<GearwayGamepad, DeviceEvents>;
       'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;
       'gearway-keys': Props<GearwayKeys, DeviceEvents>;

@@ -24,7 +24,7 @@ const LASTING_REFUSALS: ReadonlySet<string> = new Set(['not-allowed', 'no-port']
 /** The part of the viewer that a channel uses. */
 export type ControlledViewer = Pick<
   GearwayViewer,
-  'setReturnData' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port'
+  'setReturnData' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port' | 'control'
 >;
 
 /** Key of the emergency stop, in the return data and in the server's message. */
@@ -58,6 +58,7 @@ export class ControlChannel {
   #isBehind = false;
   /** Code of the last refusal; empty after an accepted value. */
   #refusal = '';
+  #wasInControl = false;
 
   private constructor(viewer: ControlledViewer) {
     this.#viewer = viewer;
@@ -78,11 +79,22 @@ export class ControlChannel {
   }
 
   /**
-   * Whether devices can be used: the viewer has a port, nothing blocks them, and there is no emergency stop. Otherwise
-   * they let go.
+   * Whether devices can be used: the viewer has a port and control, nothing blocks them, and there is no emergency stop.
+   * Otherwise they let go.
    */
   get isEnabled(): boolean {
-    return this.#viewer.port !== null && this.#blockers.size === 0 && this.#stop.state === 'ready';
+    return this.#viewer.port !== null && this.#isInControl && this.#blockers.size === 0 && this.#stop.state === 'ready';
+  }
+
+  /** Whether the viewer's return data counts: it has control, or control of the stream is shared. */
+  get #isInControl(): boolean {
+    const { control } = this.#viewer;
+    return control === null || control.state === 'mine';
+  }
+
+  /** Whether {@link clearStop} has an effect. Without control, a viewer can only withdraw its own stop. */
+  get canClearStop(): boolean {
+    return this.#isInControl || this.#stop.value === true;
   }
 
   /** Adds a device. @throws {TypeError} if another one has its name. */
@@ -132,8 +144,17 @@ export class ControlChannel {
     this.releaseAll();
   }
 
-  /** Requests that the server clears the stop. Only after it has confirmed that it has stopped. */
+  /**
+   * Requests that the server clears the stop; without control, only withdraws this viewer's own. Only after the server
+   * has confirmed that it has stopped.
+   */
   clearStop(): void {
+    if (!this.#isInControl) {
+      this.#changeStop(() => this.#stop.withdraw());
+      this.#tellStopState();
+      this.#send();
+      return;
+    }
     this.#changeStop(() => this.#stop.clear());
     this.#send();
     clearTimeout(this.#clearing);
@@ -143,7 +164,11 @@ export class ControlChannel {
     }, CLEAR_WITHIN_MS);
   }
 
-  /** Called with each change of the emergency stop's state. @returns the function that ends this. */
+  /**
+   * Called with each change of the emergency stop's state and of {@link canClearStop}.
+   *
+   * @returns the function that ends this.
+   */
   onStopState(listener: (state: StopState) => void): () => void {
     this.#stopListeners.add(listener);
     this.#listen();
@@ -155,6 +180,7 @@ export class ControlChannel {
 
   #listen(): void {
     if (this.#abort !== null) return;
+    this.#wasInControl = this.#isInControl;
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     const release = (): void => this.releaseAll();
@@ -164,6 +190,7 @@ export class ControlChannel {
     viewer.addEventListener('gearway-open', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-close', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-refused', () => this.#connectionChanged(), { signal });
+    viewer.addEventListener('gearway-control', () => this.#controlChanged(), { signal });
     viewer.addEventListener('gearway-frame', ({ detail }) => this.#confirm(stopIn(detail.message)), { signal });
   }
 
@@ -178,8 +205,18 @@ export class ControlChannel {
   #connectionChanged(): void {
     this.#unanswered = 0;
     this.#isBehind = false;
+    this.#wasInControl = this.#isInControl;
     this.#changeStop(() => this.#stop.giveUpClear());
     this.#usableChanged();
+  }
+
+  /** Control was taken or lost: in both cases, devices have to be used again. */
+  #controlChanged(): void {
+    if (this.#isInControl === this.#wasInControl) return;
+    this.#wasInControl = this.#isInControl;
+    this.#changeStop(() => this.#stop.giveUpClear());
+    this.#usableChanged();
+    this.#tellStopState();
   }
 
   #usableChanged(): void {
@@ -198,8 +235,12 @@ export class ControlChannel {
     change();
     const { state } = this.#stop;
     if (state === before) return;
-    for (const listener of this.#stopListeners) listener(state);
+    this.#tellStopState();
     this.#enabledChanged();
+  }
+
+  #tellStopState(): void {
+    for (const listener of this.#stopListeners) listener(this.#stop.state);
   }
 
   #enabledChanged(): void {
@@ -238,10 +279,9 @@ export class ControlChannel {
     // The viewer keeps a value for its next connection: one that was sent has to be replaced, and a stop has to be
     // sent.
     if (this.#viewer.port === null && this.#sent === null && stop === null) return;
-    const value: ControlValue = {
-      ...Object.fromEntries([...this.#devices].map((device) => [device.name, device.value])),
-      ...(stop === null ? {} : { [STOP]: stop }),
-    };
+    const value = this.#value();
+    // Without control, there is nothing to send except a stop, and its end.
+    if (value === null && this.#sent === null) return;
     const text = JSON.stringify([value, isHeld]);
     if (text === this.#sent && !isRepetition) return;
     // On a stalled link, all of them would arrive when it continues, each with its time to live.
@@ -258,6 +298,16 @@ export class ControlChannel {
       this.#viewer.setReturnData(value, options).then(() => this.#accepted()),
       (error) => this.#refused(error),
     );
+  }
+
+  /** null if none of it counts. */
+  #value(): ControlValue | null {
+    const stop = this.#stop.value;
+    if (!this.#isInControl) return stop === true ? { [STOP]: true } : null;
+    return {
+      ...Object.fromEntries([...this.#devices].map((device) => [device.name, device.value])),
+      ...(stop === null ? {} : { [STOP]: stop }),
+    };
   }
 
   #accepted(): void {

@@ -113,7 +113,8 @@ export abstract class DeviceElement extends LitElement implements Device {
   }
 
   /**
-   * Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port.
+   * Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port or
+   * control.
    */
   get isUsable(): boolean {
     return !this.disabled && this.#channel?.isEnabled === true;

@@ -18,10 +18,13 @@ const HINTS: Readonly<Record<StopState, string>> = {
   clearing: 'Waiting for the server to confirm the reset. Press to stop again',
 };
 
+const NOT_HERE = 'The server has stopped. The viewer that has control can reset it';
+
 /**
  * An emergency stop, above everything else in the window. It releases all devices of its viewer, and sends `stop: true`
  * ahead of other return data until it is reset. The reset button appears when the server has confirmed the stop in its
- * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`.
+ * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`. It works
+ * without control of the stream, too; the reset then only withdraws this viewer's own stop.
  *
  * @tag gearway-stop
  * @summary Emergency stop.
@@ -162,6 +165,8 @@ export class GearwayStop extends LitElement {
     const state = this.#state;
     const hasViewer = this.#channel !== null;
     const isResetting = state === 'clearing';
+    const canReset = this.#channel?.canClearStop === true;
+    const hint = state === 'stopped' && !canReset ? NOT_HERE : HINTS[state];
     const reset = html`<button
       part="reset"
       type="button"
@@ -172,13 +177,13 @@ export class GearwayStop extends LitElement {
       ${isResetting ? 'Resetting…' : 'Reset'}
     </button>`;
     const row = html`<div class="row">
-      ${state === 'stopped' || isResetting ? reset : nothing}
+      ${(state === 'stopped' && canReset) || isResetting ? reset : nothing}
       <button
         part="button"
         type="button"
         class=${`stop ${state}`}
         aria-disabled=${hasViewer ? 'false' : 'true'}
-        title=${hasViewer ? HINTS[state] : 'There is no viewer to stop'}
+        title=${hasViewer ? hint : 'There is no viewer to stop'}
         @pointerdown=${this.#onPress}
         @click=${this.#onClick}
       >
@@ -186,7 +191,7 @@ export class GearwayStop extends LitElement {
       </button>
     </div>`;
     return html`${this.inline ? row : html`<div popover="manual">${row}</div>`}
-      <span class="announcement" role="alert">${state === 'ready' ? '' : HINTS[state]}</span>`;
+      <span class="announcement" role="alert">${state === 'ready' ? '' : hint}</span>`;
   }
 
   /** On the press, not on the release. */

@@ -1,4 +1,5 @@
 import { GearwayButton } from './gearway-button.ts';
+import { GearwayControl } from './gearway-control.ts';
 import { GearwayGamepad } from './gearway-gamepad.ts';
 import { GearwayJoystick } from './gearway-joystick.ts';
 import { GearwayKeys } from './gearway-keys.ts';
@@ -13,6 +14,7 @@ export type { StopState } from './stop-latch.ts';
 export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
 export {
   GearwayButton,
+  GearwayControl,
   GearwayGamepad,
   GearwayJoystick,
   GearwayKeys,
@@ -26,6 +28,7 @@ export {
 // `gearway/devices`: defines the elements.
 const ELEMENTS = {
   'gearway-button': GearwayButton,
+  'gearway-control': GearwayControl,
   'gearway-gamepad': GearwayGamepad,
   'gearway-joystick': GearwayJoystick,
   'gearway-keys': GearwayKeys,
@@ -38,6 +41,7 @@ const ELEMENTS = {
 declare global {
   interface HTMLElementTagNameMap {
     'gearway-button': GearwayButton;
+    'gearway-control': GearwayControl;
     'gearway-gamepad': GearwayGamepad;
     'gearway-joystick': GearwayJoystick;
     'gearway-keys': GearwayKeys;

@@ -48,6 +48,11 @@ export class StopLatch {
     return true;
   }
 
+  /** Ends this viewer's request to stop, once the server has confirmed it. The server stays stopped. */
+  withdraw(): void {
+    if (this.state === 'stopped') this.#request = 'none';
+  }
+
   /** Ends an unconfirmed request to clear the stop: it has to be made again. */
   giveUpClear(): void {
     if (this.#request === 'clear') this.#request = 'none';

@@ -18,6 +18,7 @@ import { viewerStyles } from './ui/viewer-styles.ts';
 import {
   GearwayArrayEvent,
   GearwayCloseEvent,
+  GearwayControlEvent,
   GearwayFrameEvent,
   GearwayOpenEvent,
   GearwayRefusedEvent,
@@ -26,9 +27,23 @@ import {
   GearwayViewEvent,
 } from './viewer-events.ts';
 import { OVERLAYS_SCRIPT, type ViewerLinkEvent } from './viewer-link.ts';
-import type { DeliveryOptions, Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
+import type {
+  DeliveryOptions,
+  Snapshot,
+  SnapshotFormat,
+  ViewerControl,
+  ViewerState,
+  ViewerStats,
+} from './viewer-messages.ts';
 import { type GatewayState, ViewerModel } from './viewer-model.ts';
-import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABELS } from './viewer-text.ts';
+import {
+  announcementText,
+  controlText,
+  formatAge,
+  formatLatency,
+  SLOW_LINK_LABEL,
+  STATE_LABELS,
+} from './viewer-text.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
@@ -40,7 +55,7 @@ export type { OverlayCallback, ShownFrame } from './overlays/overlay-commands.ts
 export type { Matrix, Point } from './picture-geometry.ts';
 export type { Quality } from '../../shared/quality.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from '../connection/return-body.ts';
-export type { Snapshot, ViewerState, ViewerStats } from './viewer-messages.ts';
+export type { ControlRequest, Snapshot, ViewerControl, ViewerState, ViewerStats } from './viewer-messages.ts';
 export * from './viewer-events.ts';
 
 /** Properties whose change requires a new session. */
@@ -113,6 +128,7 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
+ * @fires {GearwayControlEvent} gearway-control - who has control of the stream has changed
  * @fires {GearwayArrayEvent} gearway-array - an array is shown with another range, type or style than the one before
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
@@ -134,6 +150,7 @@ const AGE_INTERVAL_MS = 500;
  * @csspart overlay - the box on the picture, around the slot `overlay`
  * @csspart poster - the poster image
  * @csspart status - the status chip with state and latency
+ * @csspart control - who has control, in the status chip
  * @csspart age - age of the picture, while it is not live
  * @csspart notice - shown instead of a live picture
  * @csspart action - the button in a notice
@@ -325,6 +342,14 @@ export class GearwayViewer extends LitElement {
     return this.#model.spectatorReason;
   }
 
+  /**
+   * Who has control of the stream: only the holder's return data counts, and anybody's emergency stop. null if control
+   * is shared, and before the viewer is connected.
+   */
+  get control(): ViewerControl | null {
+    return this.#model.control;
+  }
+
   /** Statistics, refreshed twice per second. */
   get stats(): ViewerStats {
     return this.#model.stats;
@@ -380,6 +405,54 @@ export class GearwayViewer extends LitElement {
    */
   send(value: Returnable, options: { ttlMs?: number } = {}): Promise<void> {
     return this.#model.send(value, options);
+  }
+
+  /**
+   * Takes control if nobody has it. Resolves when the gateway has answered.
+   *
+   * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `closed`.
+   */
+  takeControl(): Promise<void> {
+    return this.#model.changeControl('take');
+  }
+
+  /**
+   * Requests control of its holder, which has 10 s to answer; takes it if nobody has it. Resolves when the gateway has
+   * received the request; the event `gearway-control` tells what became of it.
+   *
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `closed`.
+   */
+  requestControl(): Promise<void> {
+    return this.#model.changeControl('request');
+  }
+
+  /**
+   * Gives up control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
+   * nothing if it has neither.
+   *
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `closed`.
+   */
+  releaseControl(): Promise<void> {
+    return this.#model.changeControl('release');
+  }
+
+  /**
+   * Gives control to the viewer with this port, whether it has requested it or not.
+   *
+   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `client-unknown`, `control-shared`,
+   * `too-many`, `closed`.
+   */
+  handOverControl(port: number): Promise<void> {
+    return this.#model.changeControl('hand-over', port);
+  }
+
+  /**
+   * Refuses the request of the viewer with this port. Does nothing if it has ended.
+   *
+   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `closed`.
+   */
+  refuseControl(port: number): Promise<void> {
+    return this.#model.changeControl('refuse', port);
   }
 
   /**
@@ -515,6 +588,7 @@ export class GearwayViewer extends LitElement {
           ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
           ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
+          ${this.control === null ? nothing : html`<span part="control" class="control">${controlText(this.control)}</span>`}
           ${spectatorReason === null ? nothing : html`<span title=${spectatorReason}>View only</span>`}
         </div>
         ${this._arrayPanels?.render() ?? nothing}
@@ -765,8 +839,12 @@ export class GearwayViewer extends LitElement {
         if (port === null) this.#internals.states.add('spectator');
         this.requestUpdate();
         this.dispatchEvent(new GearwayOpenEvent({ port, rights, spectatorReason }));
+        this.#controlChanged();
         return;
       }
+      case 'control':
+        this.#controlChanged(event.controller);
+        return;
       case 'array':
         if (typeof event.shown?.problem === 'string') console.error(`gearway-viewer: ${event.shown.problem}`);
         this.requestUpdate();
@@ -789,6 +867,11 @@ export class GearwayViewer extends LitElement {
       default:
         event satisfies never;
     }
+  }
+
+  #controlChanged({ code = '', reason = '' }: { readonly code?: string; readonly reason?: string } = {}): void {
+    this.requestUpdate();
+    if (this.control !== null) this.dispatchEvent(new GearwayControlEvent(this.control, code, reason));
   }
 
   #updateState(): void {

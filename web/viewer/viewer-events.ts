@@ -1,7 +1,7 @@
 import type { Value } from '../../shared/protocol.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
 import type { Matrix } from './picture-geometry.ts';
-import type { ViewerState } from './viewer-messages.ts';
+import type { ViewerControl, ViewerState } from './viewer-messages.ts';
 
 /**
  * Connected. `port` is the viewer's identity in the stream. It is null for a spectator; `spectatorReason` explains why
@@ -43,6 +43,21 @@ export class GearwayFrameEvent extends CustomEvent<{
 export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
   constructor(detail: ShownArray | null) {
     super('gearway-array', { detail });
+  }
+}
+
+/**
+ * Who has control of the stream has changed, or this viewer's request has ended; also fired after the connection to a
+ * stream with exclusive control. `code` and `reason` are empty, unless this viewer did not get control or lost it:
+ * `request-refused`, `request-unanswered`, `request-ended`, `control-revoked`.
+ */
+export class GearwayControlEvent extends CustomEvent<{
+  readonly control: ViewerControl;
+  readonly code: string;
+  readonly reason: string;
+}> {
+  constructor(control: ViewerControl, code: string, reason: string) {
+    super('gearway-control', { detail: { control, code, reason } });
   }
 }
 
@@ -99,6 +114,7 @@ export interface GearwayViewerEventMap {
   'gearway-frame': GearwayFrameEvent;
   'gearway-array': GearwayArrayEvent;
   'gearway-state': GearwayStateEvent;
+  'gearway-control': GearwayControlEvent;
   'gearway-refused': GearwayRefusedEvent;
   'gearway-return-refused': GearwayReturnRefusedEvent;
   'gearway-close': GearwayCloseEvent;

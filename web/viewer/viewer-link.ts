@@ -1,5 +1,5 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
-import type { ReturnBody } from '../../shared/protocol.ts';
+import type { ControlAction, ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
@@ -104,6 +104,11 @@ export class ViewerLink {
   /** @throws {ReturnRefusedError} */
   setReturnData(body: ReturnBody | null, ttlMs: number | null, urgent = false): Promise<void> {
     return this.#return((id) => ({ kind: 'return-data', id, body, ttlMs, urgent }));
+  }
+
+  /** @throws {ReturnRefusedError} */
+  control(action: ControlAction, port: number | null): Promise<void> {
+    return this.#return((id) => ({ kind: 'control', id, action, port }));
   }
 
   snapshot(format: SnapshotFormat): Promise<Snapshot | null> {

@@ -1,6 +1,7 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { closeCode } from '../../shared/close-code.ts';
+import type { ControlAction, Controller } from '../../shared/protocol.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from '../connection/return-body.ts';
 import type { SessionThread } from '../connection/session-host.ts';
 import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
@@ -16,6 +17,7 @@ import {
   NO_STATS,
   type Snapshot,
   type SnapshotFormat,
+  type ViewerControl,
   type ViewerOptions,
   type ViewerState,
   type ViewerStats,
@@ -39,6 +41,7 @@ export class ViewerModel {
   #port: number | null = null;
   #rights: readonly string[] = [];
   #spectatorReason: string | null = null;
+  #control: ViewerControl | null = null;
   #stats: ViewerStats = NO_STATS;
   #box: Box | null = null;
   #arrayStyle: ArrayStyleTexts = {};
@@ -75,6 +78,11 @@ export class ViewerModel {
 
   get spectatorReason(): string | null {
     return this.#spectatorReason;
+  }
+
+  /** Who has control; null if it is shared, and without a connection. */
+  get control(): ViewerControl | null {
+    return this.#control;
   }
 
   get stats(): ViewerStats {
@@ -182,6 +190,12 @@ export class ViewerModel {
   }
 
   /** @throws {ReturnRefusedError} */
+  async changeControl(action: ControlAction, port: number | null = null): Promise<void> {
+    if (this.#link === null) throw new ReturnRefusedError('closed', 'there is no connection to the gateway');
+    await this.#link.control(action, port);
+  }
+
+  /** @throws {ReturnRefusedError} */
   async send(value: Returnable, options: { ttlMs?: number }): Promise<void> {
     const ttlMs = toTtl(options.ttlMs);
     const body = await toReturnBody(value);
@@ -207,6 +221,13 @@ export class ViewerModel {
     this.#port = null;
     this.#rights = [];
     this.#spectatorReason = null;
+    this.#control = null;
+  }
+
+  #setControl({ port, name, requests }: Pick<Controller, 'port' | 'name' | 'requests'>): void {
+    const state = port === null ? 'free' : port === this.#port ? 'mine' : 'taken';
+    const isRequested = state !== 'mine' && requests.length > 0;
+    this.#control = { state, port, name, requests: state === 'mine' ? requests : [], isRequested };
   }
 
   #receive(event: ViewerLinkEvent): void {
@@ -222,8 +243,12 @@ export class ViewerModel {
         this.#port = event.port;
         this.#rights = event.rights;
         this.#spectatorReason = event.spectatorReason;
+        if (event.control !== null) this.#setControl({ ...event.control, requests: [] });
         // A spectator has no key. The stored one may still be valid for the viewer's former port.
         if (event.leaseKey !== null) this.#lease?.save(event.leaseKey);
+        break;
+      case 'control':
+        this.#setControl(event.controller);
         break;
       case 'state':
         this.#gatewayState = { state: event.state, reason: event.reason };

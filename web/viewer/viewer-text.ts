@@ -1,4 +1,4 @@
-import type { ViewerState } from './viewer-messages.ts';
+import type { ViewerControl, ViewerState } from './viewer-messages.ts';
 
 /** Labels of the states, for the status chip and the notice. */
 export const STATE_LABELS: Readonly<Record<ViewerState, string>> = {
@@ -14,6 +14,12 @@ export const STATE_LABELS: Readonly<Record<ViewerState, string>> = {
 
 /** Label of the status chip while the link carries less than the stream. */
 export const SLOW_LINK_LABEL = 'Slow link';
+
+/** Who has control, for the status chip. */
+export function controlText({ state, port, name }: ViewerControl): string {
+  if (state === 'mine') return 'You have control';
+  return state === 'free' ? 'Control is free' : `Controlled by ${name === '' ? `port ${port}` : `${name} (${port})`}`;
+}
 
 /** Text for screen readers. @param spectatorReason null for a viewer with a port. */
 export function announcementText(state: ViewerState, reason: string, spectatorReason: string | null): string {

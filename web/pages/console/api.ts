@@ -69,6 +69,11 @@ export class Api {
     return this.#change(clientsPath(stream, client), { method: 'DELETE' });
   }
 
+  /** Takes control back from the viewer that has it. @returns null, or the reason for a refusal. */
+  releaseControl(stream: string): Promise<string | null> {
+    return this.#change(`${streamPath(stream)}/control`, { method: 'DELETE' });
+  }
+
   /**
    * The return data of a client, as an image.
    *

@@ -32,13 +32,17 @@ export class ReturnPanel {
     this.#onChange = onChange;
   }
 
-  /** @param mayReturn whether the user's rights include returning data. */
-  render(mayReturn: boolean): TemplateResult {
+  /**
+   * @param mayReturn whether the user's rights include returning data.
+   * @param control who has control of the stream.
+   */
+  render(mayReturn: boolean, control: TemplateResult | typeof nothing): TemplateResult {
     const { port, rights } = this.#viewer;
     const isViewOnly = port === null && rights.length > 0;
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
+      ${control}
       ${isViewOnly ? this.#viewOnlyText(mayReturn) : this.#form()}
     </section>`;
   }

@@ -10,6 +10,7 @@ import { ClientRates } from './client-rates.ts';
 import type { OwnClient } from './client-row.ts';
 import { clientsPanel } from './clients-panel.ts';
 import { connectPanel } from './connect-panel.ts';
+import { controlStrip } from './control-strip.ts';
 import { EnlargedImage } from './enlarged-image.ts';
 import { Fold } from './fold.ts';
 import type { GatewayFeed } from './gateway-feed.ts';
@@ -72,7 +73,7 @@ export class StreamPage {
       this.#message = { sequence: detail.sequence, value: detail.message };
       updateSoon();
     });
-    for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) {
+    for (const type of ['gearway-state', 'gearway-open', 'gearway-close', 'gearway-control'] as const) {
       this.#viewer.addEventListener(type, () => onChange());
     }
   }
@@ -111,7 +112,7 @@ export class StreamPage {
     const mayPublish = this.#feed.hasRight('publish');
     return html`<main class="stream">
       ${picturePanel(this.#viewer, status, mayPublish)}
-      <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'))}${messagePanel(this.#message)}</div>
+      <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'), this.#control(status))}${messagePanel(this.#message)}</div>
       <div class="column">${this.#clients(status)}</div>
       <div class="column">
         ${sourcePanel(status, mayPublish, this.#streamActions())}${portsPanel(status, this.#ports)}
@@ -143,6 +144,23 @@ export class StreamPage {
       disconnect,
       enlarge: (client) => this.#enlarge(client),
     });
+  }
+
+  #control(status: StreamStatus | null): TemplateResult | typeof nothing {
+    const takeBack = this.#feed.hasRight('administer') ? () => runInBackground(this.#takeControlBack()) : null;
+    return controlStrip(status, this.#viewer.port, takeBack);
+  }
+
+  async #takeControlBack(): Promise<void> {
+    const { name, port } = this.#status()?.control ?? {};
+    const isConfirmed = await this.#confirm.ask({
+      title: `Take control back from ${name || 'port'} ${port ?? ''}?`,
+      text: 'Its return data ends immediately, and nobody has control then. An emergency stop stays.',
+      action: 'Take back',
+    });
+    if (!isConfirmed) return;
+    this.#problem = await this.#feed.api.releaseControl(this.name);
+    await this.#feed.poll();
   }
 
   #streamActions(): TemplateResult | typeof nothing {

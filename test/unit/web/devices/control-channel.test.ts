@@ -18,6 +18,7 @@ interface Sent {
 /** A viewer that records what is returned. */
 class RecordingViewer extends EventTarget {
   port: number | null = 6000;
+  control: { readonly state: 'free' | 'mine' | 'taken' } | null = null;
   readonly sent: Sent[] = [];
   /** Answer to the next values. */
   answer: () => Promise<void> = () => Promise.resolve();
@@ -34,7 +35,13 @@ class RecordingViewer extends EventTarget {
 
   closes(): void {
     this.port = null;
+    this.control = null;
     this.dispatchEvent(new Event('gearway-close'));
+  }
+
+  controls(state: 'free' | 'mine' | 'taken'): void {
+    this.control = { state };
+    this.dispatchEvent(new Event('gearway-control'));
   }
 
   shows(message: Value): void {
@@ -312,6 +319,60 @@ describe('ControlChannel', () => {
     await happens();
     expect(channel.stopState).toBe('stopped');
     expect(last()?.value).not.toHaveProperty('stop');
+  });
+
+  it('cannot be used without control, and sends nothing but a stop, which it can withdraw', async () => {
+    viewer.controls('taken');
+    const stick = await add('x');
+    expect(channel.isEnabled).toBe(false);
+    stick.hold(1);
+    expect([stick.isHeld, viewer.sent]).toEqual([false, []]);
+    const seen: boolean[] = [];
+    channel.onStopState(() => seen.push(channel.canClearStop));
+    channel.stop();
+    expect(viewer.sent).toEqual([{ value: { stop: true }, urgent: true }]);
+    channel.clearStop();
+    expect(viewer.sent).toHaveLength(1);
+    viewer.shows({ stop: true });
+    channel.clearStop();
+    expect(last()).toEqual({ value: null });
+    // Whoever has control resets the server.
+    expect([channel.stopState, channel.canClearStop, seen.at(-1)]).toEqual(['stopped', false, false]);
+    viewer.shows({ stop: false });
+    expect(channel.stopState).toBe('ready');
+    expect(viewer.sent).toHaveLength(2);
+  });
+
+  it.each<[string, () => void]>([
+    ['is handed over', () => viewer.controls('taken')],
+    ['is taken back', () => viewer.controls('free')],
+  ])('lets the devices go when control %s, and they have to be used again when it is taken', async (_, happens) => {
+    viewer.controls('mine');
+    const stick = await add('x');
+    stick.hold(1);
+    expect(last()).toEqual({ value: { x: 1 }, ttlMs: TIME_TO_LIVE_MS });
+    happens();
+    expect([stick.isHeld, stick.isEnabled]).toEqual([false, false]);
+    expect(last()).toEqual({ value: null });
+    const count = viewer.sent.length;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(viewer.sent).toHaveLength(count);
+    viewer.controls('mine');
+    expect([stick.isHeld, stick.isEnabled, last()]).toEqual([false, true, { value: { x: 0 } }]);
+  });
+
+  it('keeps a stop when control is lost, and does not request a reset any more', async () => {
+    viewer.controls('mine');
+    await add('x');
+    channel.stop();
+    viewer.controls('taken');
+    expect(last()).toEqual({ value: { stop: true }, urgent: true });
+    viewer.shows({ stop: true });
+    viewer.controls('mine');
+    channel.clearStop();
+    expect(last()).toEqual({ value: { x: 0, stop: false } });
+    viewer.controls('free');
+    expect([last(), channel.stopState]).toEqual([{ value: null }, 'stopped']);
   });
 
   it('removes its listeners without devices', async () => {

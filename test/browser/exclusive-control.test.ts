@@ -1,0 +1,176 @@
+import axe from 'axe-core';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { openWindow } from './element-page.ts';
+
+/** What the server's `send()` returned, at `t` seconds of Unix time. */
+interface Report {
+  readonly t: number;
+  readonly data: Record<string, { drive?: { x: number; y: number }; stop?: boolean } | null> | null;
+}
+
+/** Not with each animation frame, which windows behind others may not have. */
+const POLLING = { polling: 100 };
+
+describe('exclusive control', () => {
+  let browser: Browser;
+  let gateway: GatewayProcess;
+  let server: PythonPeer;
+  beforeAll(async () => {
+    const [port] = (await freePorts(1)) as [number];
+    browser = await launchBrowser('chromium');
+    const source = `netgear:tcp://127.0.0.1:${port}?pattern=1`;
+    gateway = await GatewayProcess.start('--source', source, '--control', 'exclusive', '--insecure');
+    server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await gateway[Symbol.asyncDispose]();
+    await browser.close();
+  });
+
+  /** A viewer with keys, a stop and the element for control, in a window of its own. */
+  const open = async (name: string): Promise<Page> => {
+    const url = await gateway.url;
+    const page = await openWindow(browser, `${url}/viewer?stream=main&bare&name=${name}`);
+    await page.evaluate(() => {
+      const box = document.createElement('section');
+      box.style.cssText = 'position: fixed; inset: 0 auto auto 0; z-index: 1; background: #fff; color: #111';
+      box.innerHTML =
+        '<gearway-control></gearway-control><gearway-keys name="drive"></gearway-keys><gearway-stop inline></gearway-stop>';
+      document.body.append(box);
+    });
+    await page.addScriptTag({ url: `${url}/gearway-devices.js`, type: 'module' });
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live', POLLING);
+    return page;
+  };
+  const portOf = (page: Page): Promise<string> =>
+    page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
+  /** Waits until the element for control says this. */
+  const says = async (page: Page, words: string): Promise<void> => {
+    await page.waitForFunction(
+      (wanted) => document.querySelector('gearway-control')?.shadowRoot?.textContent?.includes(wanted),
+      POLLING,
+      words,
+    );
+  };
+  const press = async (page: Page, part: string): Promise<void> => {
+    await page.bringToFront();
+    await page.click(`gearway-control >>> [part=${part}]`);
+  };
+  const isUsable = (page: Page): Promise<boolean> =>
+    page.evaluate(() => document.querySelector('gearway-keys')!.isUsable);
+  /** Holds W, as the system repeats it. */
+  const holdW = async (page: Page): Promise<void> => {
+    await page.bringToFront();
+    await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable, POLLING);
+    await page.keyboard.down('w');
+    await page.evaluate(() => {
+      const init = { key: 'w', code: 'KeyW', repeat: true, bubbles: true, composed: true };
+      setInterval(() => document.body.dispatchEvent(new KeyboardEvent('keydown', init)), 33);
+    });
+  };
+  const drives =
+    (port: string) =>
+    ({ data }: Report): boolean =>
+      data?.[port]?.drive?.y === 1;
+
+  it('hands over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
+    const [desk, lab, yard] = [await open('front-desk'), await open('lab'), await open('yard')];
+    const [deskPort, labPort, yardPort] = [await portOf(desk), await portOf(lab), await portOf(yard)];
+    for (const page of [desk, lab, yard]) {
+      await says(page, 'Nobody has control');
+      expect(await isUsable(page)).toBe(false);
+    }
+
+    await press(desk, 'action');
+    await says(desk, 'You have control');
+    for (const page of [lab, yard]) await says(page, `front-desk (${deskPort}) has control`);
+    expect(await lab.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.textContent)).toContain(
+      `Controlled by front-desk (${deskPort})`,
+    );
+    await holdW(desk);
+    await server.waitFor<Report>('returned', drives(deskPort));
+    const { refused = 0 } = (await gateway.status()).control ?? {};
+    const refusal = await yard.evaluate(() =>
+      document
+        .querySelector('gearway-viewer')!
+        .setReturnData({ drive: { x: 0, y: -1 } })
+        .then(
+          () => 'accepted',
+          (error: unknown) => (error as { code: string }).code,
+        ),
+    );
+    expect(refusal).toBe('no-control');
+    expect((await gateway.status()).control).toMatchObject({ name: 'front-desk', refused: refused + 1 });
+
+    await press(lab, 'action');
+    await says(lab, 'was asked for it');
+    await says(desk, `Request: lab (${labPort})`);
+    await press(desk, 'grant');
+    await says(lab, 'You have control');
+    expect(await isUsable(desk)).toBe(false);
+    await holdW(lab);
+    await server.waitFor<Report>('returned', drives(labPort));
+    // It drives by key repetitions, but has no control any more.
+    expect((await gateway.status()).control).toMatchObject({ port: Number(labPort), name: 'lab' });
+
+    const crashedAt = Date.now() / 1000;
+    // It is never answered.
+    void (await lab.createCDPSession()).send('Page.crash').catch(() => undefined);
+    await says(yard, 'Nobody has control');
+    const ended = await server.waitFor<Report>(
+      'returned',
+      (report) => report.t >= crashedAt && !drives(labPort)(report),
+    );
+    expect(ended.t - crashedAt).toBeLessThan(1);
+    await press(yard, 'action');
+    await says(desk, `yard (${yardPort}) has control`);
+    await holdW(yard);
+    await server.waitFor<Report>('returned', drives(yardPort));
+
+    // Everybody may stop, and whoever has control continues.
+    await desk.bringToFront();
+    await desk.click('gearway-stop >>> .stop');
+    const stopped = await server.waitFor<Report>('returned', ({ data }) => data?.[deskPort]?.stop === true);
+    expect(stopped.data?.[deskPort]).toEqual({ stop: true });
+
+    const used = server
+      .events<Report>('returned')
+      .map(({ data }) => Object.entries(data ?? {}).filter(([, value]) => value !== null && value.stop !== true));
+    expect(used.every((entries) => entries.length <= 1)).toBe(true);
+    expect(used.flat().every(([, value]) => value?.drive?.y !== -1)).toBe(true);
+    await Promise.all(
+      [desk, lab, yard].map((page) =>
+        page
+          .browserContext()
+          .close()
+          .catch(() => undefined),
+      ),
+    );
+  });
+
+  it('tells a viewer that its request was refused, withdraws one, and has no accessibility violations', async () => {
+    const [desk, lab] = [await open('front-desk'), await open('lab')];
+    await says(desk, 'Nobody has control');
+    await press(desk, 'action');
+    await says(lab, 'front-desk');
+    await press(lab, 'action');
+    await says(desk, 'Request: lab');
+    const found = await desk.evaluate(`${axe.source}; axe.run('section').then(({ violations }) => violations)`);
+    expect(found).toEqual([]);
+    await press(desk, 'refuse');
+    await says(lab, 'refused to hand over control');
+    await press(lab, 'action');
+    await says(lab, 'Withdraw request');
+    await press(lab, 'action');
+    await says(lab, 'Request control');
+    await press(desk, 'action');
+    await says(lab, 'Nobody has control');
+    await Promise.all([desk, lab].map((page) => page.browserContext().close()));
+  });
+});

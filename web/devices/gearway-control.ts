@@ -1,0 +1,216 @@
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import { errorText } from '../../shared/errors.ts';
+import { runInBackground } from '../background.ts';
+import type { ControlRequest, GearwayViewer, ViewerControl } from '../viewer/gearway-viewer.ts';
+import { joinChannel } from './device-element.ts';
+import { deviceStyles } from './device-styles.ts';
+
+/** State of the element: `none` without a connection, and if control of the stream is shared. */
+type ControlState = 'none' | 'free' | 'mine' | 'taken' | 'requested';
+
+/**
+ * Shows who has control of a stream with exclusive control, takes, requests and releases it, and answers the requests of
+ * other viewers. It is empty if control is shared.
+ *
+ * @tag gearway-control
+ * @summary Who has control of the stream.
+ * @attr {string} viewer - id of the viewer; the first of the page by default
+ * @csspart holder - who has control
+ * @csspart action - the button that takes, requests or releases control, or withdraws the request
+ * @csspart request - the request of another viewer
+ * @csspart grant - the button that hands over control
+ * @csspart refuse - the button that refuses
+ * @csspart reason - why this viewer did not get control, or lost it
+ * @cssstate free
+ * @cssstate mine
+ * @cssstate taken
+ * @cssstate requested - another viewer has control, and was asked for it
+ */
+export class GearwayControl extends LitElement {
+  static override styles = [
+    deviceStyles,
+    css`
+      .row {
+        display: flex;
+        align-items: center;
+        flex-wrap: wrap;
+        gap: 8px 12px;
+      }
+      .holder {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        min-width: 0;
+        overflow-wrap: anywhere;
+        font-weight: 600;
+      }
+      .dot {
+        flex: none;
+        box-sizing: border-box;
+        width: 10px;
+        height: 10px;
+        border: 2px solid currentColor;
+        border-radius: 50%;
+      }
+      .mine .dot {
+        background: currentColor;
+      }
+      .taken .dot {
+        opacity: 0.5;
+        background: currentColor;
+      }
+      /* Always there while in control: devices below must not move while somebody uses them. */
+      .requests {
+        min-height: 58px;
+        margin-top: 8px;
+      }
+      .request {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        padding: 8px 8px 8px 12px;
+        border: 1px solid #111;
+        border-radius: 8px;
+        background: #ffd24d;
+        color: #111;
+        font-weight: 600;
+      }
+      .request span {
+        flex: 1;
+        min-width: 0;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .request button {
+        border-color: #111;
+        background: #fff;
+        color: #111;
+      }
+      .reason::first-letter {
+        text-transform: uppercase;
+      }
+    `,
+  ];
+  static override properties = { viewer: { type: String } };
+
+  declare viewer: string;
+  readonly #internals = this.attachInternals();
+  #controlled: GearwayViewer | null = null;
+  #state: ControlState = 'none';
+  #reason = '';
+  #end: () => void = () => undefined;
+  #joinedAs: string | null = null;
+
+  constructor() {
+    super();
+    this.viewer = '';
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#join();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#end();
+    this.#joinedAs = null;
+  }
+
+  protected override updated(): void {
+    if (this.isConnected) this.#join();
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    const control = this.#controlled?.control ?? null;
+    if (control === null) return nothing;
+    return html`<div class=${`row ${control.state}`}>
+        <span part="holder" class="holder"><span class="dot"></span><span role="status">${holderText(control)}</span></span>
+        ${this.#actionTemplate(control)}
+        <span part="reason" class="reason" role="status">${this.#reason}</span>
+      </div>
+      ${control.state === 'mine' ? html`<div class="requests" role="alert">${this.#requestTemplate(control.requests)}</div>` : nothing}`;
+  }
+
+  #actionTemplate({ state, isRequested }: ViewerControl): TemplateResult | typeof nothing {
+    const viewer = this.#controlled;
+    // Spectators see who has control.
+    if (viewer === null || viewer.port === null) return nothing;
+    const [label, act] =
+      state === 'free'
+        ? ['Take control', () => viewer.takeControl()]
+        : state === 'mine'
+          ? ['Release', () => viewer.releaseControl()]
+          : isRequested
+            ? ['Withdraw request', () => viewer.releaseControl()]
+            : ['Request control', () => viewer.requestControl()];
+    return html`<button part="action" type="button" @click=${(event: MouseEvent) => this.#act(event, act)}>
+      ${label}
+    </button>`;
+  }
+
+  /** The oldest request, and the number of others. */
+  #requestTemplate([request, ...more]: readonly ControlRequest[]): TemplateResult | typeof nothing {
+    if (request === undefined) return nothing;
+    const { port, name } = request;
+    const viewer = this.#controlled;
+    const button = (part: string, label: string, act: () => Promise<void> | undefined): TemplateResult =>
+      html`<button part=${part} type="button" @click=${(event: MouseEvent) => this.#act(event, act)}>${label}</button>`;
+    return html`<div part="request" class="request">
+      <span>Request: ${who(port, name)}${more.length === 0 ? nothing : `, ${more.length} more`}</span>
+      ${button('grant', 'Hand over', () => viewer?.handOverControl(port))}
+      ${button('refuse', 'Refuse', () => viewer?.refuseControl(port))}
+    </div>`;
+  }
+
+  #act(event: MouseEvent, act: () => Promise<void> | undefined): void {
+    // The second click of a double click, on a button that has another meaning by now.
+    if (event.detail > 1) return;
+    this.#show('');
+    runInBackground(Promise.resolve(act()), (error) => this.#show(errorText(error)));
+  }
+
+  /** Also after a change of the viewer. */
+  #join(): void {
+    if (this.viewer === this.#joinedAs) return;
+    this.#end();
+    this.#joinedAs = this.viewer;
+    this.#end = joinChannel(this, (_channel, viewer) => {
+      const abort = new AbortController();
+      const { signal } = abort;
+      this.#controlled = viewer;
+      viewer.addEventListener('gearway-control', ({ detail }) => this.#show(detail.reason), { signal });
+      for (const type of ['gearway-open', 'gearway-close', 'gearway-refused'] as const)
+        viewer.addEventListener(type, () => this.#show(''), { signal });
+      this.#show('');
+      return () => {
+        abort.abort();
+        this.#controlled = null;
+        this.#show('');
+      };
+    });
+  }
+
+  #show(reason: string): void {
+    this.#reason = reason;
+    const control = this.#controlled?.control ?? null;
+    const state = control === null ? 'none' : control.isRequested ? 'requested' : control.state;
+    if (state !== this.#state) {
+      this.#internals.states.delete(this.#state);
+      if (state !== 'none') this.#internals.states.add(state);
+      this.#state = state;
+    }
+    this.requestUpdate();
+  }
+}
+
+function holderText({ state, port, name, isRequested }: ViewerControl): string {
+  if (state === 'free') return 'Nobody has control';
+  if (state === 'mine') return 'You have control';
+  return `${who(port, name)} has control${isRequested ? ' and was asked for it' : ''}`;
+}
+
+function who(port: number | null, name: string): string {
+  return name === '' ? `Port ${port}` : `${name} (${port})`;
+}
