@@ -183,6 +183,14 @@ export interface RightsStatus {
   readonly expires: string | null;
 }
 
+/** The answer of `GET /api/session`. */
+export interface SessionStatus {
+  /** Who is logged in, with the latest end of the session; null if nobody is. */
+  readonly user: RightsStatus | null;
+  /** What a log-in form should ask for: `password` for a name and a password, `token` for a token or key. */
+  readonly accepts: readonly ('password' | 'token')[];
+}
+
 /** The configuration file of a gateway. */
 export interface ConfigurationStatus {
   readonly file: string;

@@ -52,6 +52,7 @@ export class Access {
    * Decides whether a request may use a right. An unknown credential is ignored if the request would be allowed without
    * one, so that programs and pages with an outdated token keep working.
    *
+   * @param session identity of the sender's session, which counts for requests without a credential.
    * @returns a promise if the credential has to be computed or fetched.
    * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
@@ -60,11 +61,43 @@ export class Access {
     right: Right,
     scope: Scope,
     sender: Sender,
+    session: Principal | null = null,
   ): Authorization | Promise<Authorization> {
-    const found = credential === undefined ? null : this.#table.find(credential, sender.address);
+    const found = credential === undefined ? session : this.#table.find(credential, sender.address);
     const decide = (known: Principal | null): Authorization =>
       this.#decide(known, credential !== undefined, right, scope, sender);
     return found instanceof Promise ? found.then(decide) : decide(found);
+  }
+
+  /** What a log-in form should ask for. */
+  get accepts(): readonly ('password' | 'token')[] {
+    return this.#table.accepts;
+  }
+
+  /**
+   * Finds the identity that a log-in proves.
+   *
+   * @param right that the identity must have, in any stream; null for none.
+   * @returns a promise if the credential has to be computed or fetched.
+   * @throws {GearwayError} `busy` if too many credentials are being checked.
+   */
+  logIn(credential: Credential, right: Right | null, sender: Sender): Authorization | Promise<Authorization> {
+    const decide = (known: Principal | null): Authorization => {
+      if (known === null) return { allowed: false, cause: 'token-wrong', message: this.#whyWrong(credential) };
+      const { ended } = known;
+      if (ended !== null) return { allowed: false, cause: 'token-expired', message: ended.reason };
+      if (right === null || known.may(right, 'any')) return { allowed: true, principal: known };
+      return { allowed: false, cause: 'right-missing', message: whyMissing(known, right, 'any') };
+    };
+    const found = this.#table.find(credential, sender.address);
+    return found instanceof Promise ? found.then(decide) : decide(found);
+  }
+
+  #whyWrong({ user }: Credential): string {
+    if (user !== null) return 'wrong name or password';
+    return requiresToken(this.#options)
+      ? 'invalid token'
+      : 'invalid key; the gateway prints another one each time it starts';
   }
 
   #decide(known: Principal | null, hasCredential: boolean, right: Right, scope: Scope, sender: Sender): Authorization {
@@ -73,11 +106,7 @@ export class Access {
     const principal = known ?? this.#table.implicit(() => this.#options.isLocal && whyNotLocal(sender) === null);
     if (principal?.may(right, scope) === true) return { allowed: true, principal };
     if (known !== null)
-      return {
-        allowed: false,
-        cause: 'right-missing',
-        message: `${subjectOf(known)} does not give the right to ${right}${scopeText(known, right, scope)}`,
-      };
+      return { allowed: false, cause: 'right-missing', message: whyMissing(known, right, scope) };
     if (hasCredential) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
     return { allowed: false, cause: 'token-missing', message: this.#explain(right, sender) };
   }
@@ -91,6 +120,10 @@ export class Access {
       return 'publishing requires a token (--publish-token, or --token)';
     return `${whyNotLocal(sender) ?? 'this request'} needs a token: start the gateway with --token`;
   }
+}
+
+function whyMissing(known: Principal, right: Right, scope: Scope): string {
+  return `${subjectOf(known)} does not give the right to ${right}${scopeText(known, right, scope)}`;
 }
 
 function subjectOf({ name }: Principal): string {

@@ -167,7 +167,6 @@ export function serveClients(
       const width = readWidth(request.query.width);
       if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
       const data = client.port === null ? null : served.stream.returns.get(client.port);
-      reply.header('cache-control', 'no-store');
       if (data === null || (data.kind === 'value' && data.value === null)) {
         const text =
           client.port === null

@@ -4,12 +4,12 @@ import { GearwayError } from '../../shared/errors.ts';
 import { addressKey } from '../hub/shares.ts';
 import type { Principal, Right, Scope } from '../rights/principal.ts';
 import type { Credential } from '../rights/rights-table.ts';
-import type { Access, Authorization } from './access.ts';
+import type { Access, Authorization, Sender } from './access.ts';
 import { clientAddress, peerAddress } from './client-address.ts';
 import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
 
 /** Response to an unauthorized request. The message fits into the reason of a WebSocket close. */
-interface Denial extends NotAllowed {
+export interface Denial extends NotAllowed {
   readonly status: 401 | 403 | 429;
   readonly code: 'token-required' | 'not-allowed' | 'too-many';
   /** Seconds; null if retrying does not help. */
@@ -33,14 +33,26 @@ const TOO_MANY: Denial = {
 export class Guard {
   readonly #access: Access;
   readonly #failedLogins: FailedLogins;
+  readonly #findSession: (request: FastifyRequest) => Principal | null;
 
-  constructor(access: Access, failedLogins: FailedLogins) {
+  /** @param findSession finds the identity of the session to which a request belongs. Default: there are none. */
+  constructor(
+    access: Access,
+    failedLogins: FailedLogins,
+    findSession: (request: FastifyRequest) => Principal | null = () => null,
+  ) {
     this.#access = access;
     this.#failedLogins = failedLogins;
+    this.#findSession = findSession;
+  }
+
+  /** The identity of the session to which a request belongs; null if there is none. */
+  session(request: FastifyRequest): Principal | null {
+    return this.#findSession(request);
   }
 
   /**
-   * @param credential what the request presents.
+   * @param credential what the request presents. Without one, its session counts.
    * @returns a promise if a hash has to be computed; it does not reject.
    */
   decide(
@@ -49,14 +61,40 @@ export class Guard {
     right: Right,
     scope: Scope,
   ): Decision | Promise<Decision> {
+    const sender = senderOf(request);
+    return this.#settle(request, credential !== undefined, () =>
+      this.#access.authorize(
+        credential,
+        right,
+        scope,
+        sender,
+        credential === undefined ? this.#findSession(request) : null,
+      ),
+    );
+  }
+
+  /**
+   * Finds the identity that a log-in proves.
+   *
+   * @param right that the identity must have, in any stream; null for none.
+   * @returns a promise if a hash has to be computed; it does not reject.
+   */
+  logIn(request: FastifyRequest, credential: Credential, right: Right | null): Decision | Promise<Decision> {
+    return this.#settle(request, true, () => this.#access.logIn(credential, right, senderOf(request)));
+  }
+
+  #settle(
+    request: FastifyRequest,
+    hasCredential: boolean,
+    authorize: () => Authorization | Promise<Authorization>,
+  ): Decision | Promise<Decision> {
     const address = clientAddress(request);
-    if (credential !== undefined && this.#failedLogins.isBlocked(address)) {
+    if (hasCredential && this.#failedLogins.isBlocked(address)) {
       this.#failedLogins.count(address);
       return TOO_MANY;
     }
-    const sender = { peer: peerAddress(request), address: addressKey(address), headers: request.headers };
     try {
-      const authorization = this.#access.authorize(credential, right, scope, sender);
+      const authorization = authorize();
       if (!(authorization instanceof Promise)) return this.#decide(address, authorization);
       return authorization.then((settled) => this.#decide(address, settled), refuseBusy);
     } catch (error) {
@@ -81,6 +119,10 @@ export class Guard {
     if (verdict.kind === 'too-many') return TOO_MANY;
     return { ...denial, isReported: true, delay: verdict.kind === 'delayed' ? verdict.until : null };
   }
+}
+
+function senderOf(request: FastifyRequest): Sender {
+  return { peer: peerAddress(request), address: addressKey(clientAddress(request)), headers: request.headers };
 }
 
 /** @throws any error but `busy` unchanged. */

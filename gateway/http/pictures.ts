@@ -92,7 +92,6 @@ export function servePictures(
     onRequest: async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       // Otherwise pages of allowed origins could not read these headers.
       reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
-      reply.header('cache-control', 'no-store');
     },
   };
 

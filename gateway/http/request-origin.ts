@@ -52,7 +52,7 @@ function allowOrigin({ headers: { origin } }: FastifyRequest, reply: FastifyRepl
  * The hosts of a request: its Host header, and the one reported by a trusted proxy. All must be ours: scripts can set
  * X-Forwarded-Host, so it may only make the check stricter.
  */
-function hostsOf(request: FastifyRequest): readonly string[] {
+export function hostsOf(request: FastifyRequest): readonly string[] {
   const { host = '' } = request.headers;
   return request.host === host ? [host] : [host, request.host];
 }

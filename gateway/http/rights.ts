@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal, Right, Scope } from '../rights/principal.ts';
 import { basicCredential, bearerToken, tokenCredential } from './access.ts';
-import type { Guard } from './guard.ts';
+import type { Denial, Guard } from './guard.ts';
 import { sendRefusal } from './refusals.ts';
 
 /**
@@ -87,19 +87,22 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (right === undefined) throw new TypeError('a route without a right was matched');
     if (right === 'public' || right === 'hello') return undefined;
     const { authorization } = request.headers;
+    // Browsers send the password for a proxy with every request, also with those of a session.
     const credential =
-      tokenCredential(bearerToken(authorization)) ?? (basic ? basicCredential(authorization) : undefined);
+      tokenCredential(bearerToken(authorization)) ??
+      (basic && guard.session(request) === null ? basicCredential(authorization) : undefined);
     const decision = await guard.decide(request, credential, right, scopeOf(request));
     // The peer may have disconnected in the meantime: handlers would never receive its 'close' event.
     if (reply.raw.destroyed) return reply.hijack();
     if (decision.allowed) {
       request.principal = decision.principal;
+      // Caches treat the response to a request with an Authorization header as private, but not to one with a cookie.
+      reply.header('cache-control', 'no-store');
       return undefined;
     }
-    if (decision.delay !== null) await decision.delay;
-    if (decision.retryAfterS !== null) reply.header('retry-after', String(decision.retryAfterS));
-    if (decision.status === 401) reply.header('www-authenticate', basic ? 'Basic realm="Gearway"' : 'Bearer');
-    return sendRefusal(request, reply, decision);
+    // The dialog of the browser must not open over a page that has its own.
+    const asksForPassword = basic && request.headers['x-requested-with'] === undefined;
+    return sendDenial(request, reply, decision, asksForPassword ? 'Basic realm="Gearway"' : 'Bearer');
   });
   // A body may come long after its head.
   app.addHook('preHandler', async (request, reply) => {
@@ -108,6 +111,19 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
       ? undefined
       : sendRefusal(request, reply, { status: 401, code: 'token-required', message: end.reason });
   });
+}
+
+/** Responds with the refusal of a request that lacks a right, or of a log-in. */
+export async function sendDenial(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  denial: Denial,
+  challenge: string,
+): Promise<FastifyReply> {
+  if (denial.delay !== null) await denial.delay;
+  if (denial.retryAfterS !== null) reply.header('retry-after', String(denial.retryAfterS));
+  if (denial.status === 401) reply.header('www-authenticate', challenge);
+  return sendRefusal(request, reply, denial);
 }
 
 const STREAM_URL = /^(?:\/api)?\/streams\/:name(?:\/|$)/;

@@ -23,7 +23,7 @@ import type { AuditLog } from '../hub/audit-log.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
-import type { Principal } from '../rights/principal.ts';
+import { Sessions } from '../rights/sessions.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
 import { serveAudit } from './audit.ts';
@@ -42,6 +42,8 @@ import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
 import { checkRequestOrigin } from './request-origin.ts';
 import { SecurityHeaders } from './security-headers.ts';
+import { findSession, rightsStatus, serveSession } from './session.ts';
+import { SessionCookies } from './session-cookies.ts';
 import { mayAdminister, requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import { serveStreamSettings, type StreamEditing } from './stream-settings.ts';
@@ -219,18 +221,19 @@ export async function createServer({
   );
   const failedLogins = new FailedLogins({ events, log });
   app.addHook('onClose', async () => failedLogins.close());
-  const guard = new Guard(access, failedLogins);
+  const sessions = new Sessions();
+  app.addHook('onClose', async () => sessions.close());
+  const cookies = new SessionCookies(names, publicUrl);
+  const guard = new Guard(access, failedLogins, (request) => findSession(sessions, cookies, request));
   requireRights(app, guard);
   upgrades.addTo(app);
 
   serveHealth(app, { streams, guard, metricsRight, webhookStatuses });
+  serveSession(app, { access, guard, sessions, cookies, log });
   app.get(
     '/api/rights',
     { config: { right: 'view', scope: 'any' } },
-    async ({ principal }, reply): Promise<RightsStatus | null> => {
-      reply.header('cache-control', 'no-store');
-      return principal === null ? null : rightsStatus(principal);
-    },
+    async ({ principal }): Promise<RightsStatus | null> => (principal === null ? null : rightsStatus(principal)),
   );
   app.get('/api/gateway', { config: { right: 'view', scope: 'any' } }, async (request): Promise<GatewayStatus> => {
     const address = app.server.address();
@@ -315,16 +318,6 @@ export async function createServer({
     }),
   );
   return app;
-}
-
-function rightsStatus({ name, rights, port, streams, expiresAtMs }: Principal): RightsStatus {
-  return {
-    principal: name,
-    rights,
-    port,
-    streams,
-    expires: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
-  };
 }
 
 /** Cleans the message of a refusal, `{code, message}`; returns anything else unchanged. */

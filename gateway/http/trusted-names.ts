@@ -105,8 +105,16 @@ export class TrustedNames {
    * @param hosts the request's Host, and the one reported by a trusted proxy.
    */
   isAllowedOrigin(origin: string | undefined, hosts: readonly string[]): boolean {
-    if (origin === undefined || this.#origins.has(origin) || origin === this.#publicUrl?.origin) return true;
-    return hosts.some((host) => this.#isOriginOf(origin, host));
+    return origin === undefined || this.#origins.has(origin) || this.isOwnOrigin(origin, hosts);
+  }
+
+  /**
+   * Whether an origin is that of the gateway's own pages.
+   *
+   * @param hosts as above.
+   */
+  isOwnOrigin(origin: string, hosts: readonly string[]): boolean {
+    return origin === this.#publicUrl?.origin || hosts.some((host) => this.#isOriginOf(origin, host));
   }
 
   /**

@@ -62,8 +62,9 @@ export class Principal implements Grant {
   #timer: NodeJS.Timeout | undefined;
   #end: RightsEnd | null = null;
 
-  constructor({ name, rights, streams, port, reservesPort = true, expiresAtMs, limits = null }: Grant) {
-    this.budget = new UserBudget(name, limits);
+  /** @param budget shared with another identity; default: one of its own. */
+  constructor({ name, rights, streams, port, reservesPort = true, expiresAtMs, limits = null }: Grant, budget?: UserBudget) {
+    this.budget = budget ?? new UserBudget(name, limits);
     this.name = name;
     this.rights = rights;
     this.streams = streams;
@@ -82,6 +83,15 @@ export class Principal implements Grant {
   /** Whether anything waits for the end of the rights. */
   get isWatched(): boolean {
     return this.#listeners.size > 0;
+  }
+
+  /**
+   * The same identity with the same budget, but an end of its own, for a session.
+   *
+   * @param expiresAtMs in milliseconds since 1970, unless these rights end earlier.
+   */
+  derive(expiresAtMs: number): Principal {
+    return new Principal({ ...this, expiresAtMs: Math.min(expiresAtMs, this.expiresAtMs ?? Infinity) }, this.budget);
   }
 
   may(right: Right, scope: Scope): boolean {

@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/logger.ts';
 import { HashVerifier } from './hash-verifier.ts';
 import { isJwt, type JwtSettings, JwtVerifier } from './jwt-verifier.ts';
 import { type Grant, Principal } from './principal.ts';
-import { saltOfHash, saltOfToken, type ScryptHash } from './scrypt-hash.ts';
+import { isTokenHash, saltOfHash, saltOfToken, type ScryptHash } from './scrypt-hash.ts';
 
 /** What proves that a request comes from the identity of a row. */
 export type Proof =
@@ -122,6 +122,15 @@ export class RightsTable {
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
     return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash, address);
+  }
+
+  /** What a log-in form should ask for: `password` for a name and a password, `token` for a token or key. */
+  get accepts(): readonly ('password' | 'token')[] {
+    const hasPasswords = this.#rows.some(({ proof }) => proof.kind === 'hash' && !isTokenHash(proof.hash));
+    const hasTokens =
+      this.#jwt !== null ||
+      this.#rows.some(({ proof }) => proof.kind === 'secret' || (proof.kind === 'hash' && isTokenHash(proof.hash)));
+    return [...(hasPasswords ? (['password'] as const) : []), ...(hasTokens ? (['token'] as const) : [])];
   }
 
   /** The identity of requests that present nothing valid; null if there is none. */

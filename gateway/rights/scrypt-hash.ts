@@ -75,6 +75,11 @@ export function saltOfHash({ salt }: ScryptHash): string {
   return salt.toString('base64url');
 }
 
+/** Whether a hash is that of a generated token, and not of a password. */
+export function isTokenHash({ salt }: ScryptHash): boolean {
+  return salt.byteLength === TOKEN_SALT_BYTES;
+}
+
 /** Whether a secret has this hash. Takes time and memory on a thread of the pool. */
 export async function matchesHash(secret: string, { logN, r, p, salt, hash }: ScryptHash): Promise<boolean> {
   return timingSafeEqual(await deriveKey(secret, salt, logN, r, p, hash.byteLength), hash);

@@ -251,7 +251,7 @@ describe('a page that publishes', () => {
     };
     const says = (words: string): Promise<unknown> =>
       publisher.page.waitForFunction(
-        (wanted) => document.querySelector('.token-form')?.textContent.includes(wanted),
+        (wanted) => document.querySelector('.log-in-form')?.textContent.includes(wanted),
         {},
         words,
       );

@@ -34,6 +34,7 @@ export interface HttpAppOptions {
   readonly limits?: Partial<WebClientLimits>;
   readonly sharedLimits?: Partial<SharedLimits>;
   readonly trustProxies?: readonly string[];
+  readonly allowOrigins?: readonly string[];
   readonly withoutRenditions?: ReadonlySet<string>;
   readonly connectionLimits?: NonNullable<ServerOptions['connectionLimits']>;
 }
@@ -47,6 +48,7 @@ export async function createHttpApp({
   limits = {},
   sharedLimits = {},
   trustProxies = [],
+  allowOrigins = [],
   withoutRenditions = new Set(),
   connectionLimits,
 }: HttpAppOptions = {}): Promise<HttpApp> {
@@ -94,7 +96,7 @@ export async function createHttpApp({
       jwt: null,
       ...access,
     }),
-    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins, publicUrl: null, tls: null }),
     verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },

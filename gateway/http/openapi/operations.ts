@@ -3,6 +3,7 @@ import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { MAX_ADDRESS } from '../clients.ts';
 import { MAX_FRAMES_PER_SECOND, MIN_FRAMES_PER_SECOND } from '../pictures.ts';
 import { MAX_NAME } from '../publishers.ts';
+import { MAX_CREDENTIAL } from '../session.ts';
 import { type Schema, schemaOf } from './schemas.ts';
 
 /** Description of one route of the API. */
@@ -11,7 +12,7 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   /** Group in which the API page shows it. */
-  readonly tag: 'Monitoring' | 'Streams' | 'Clients' | 'Pictures' | 'Publishing';
+  readonly tag: 'Monitoring' | 'Log-in' | 'Streams' | 'Clients' | 'Pictures' | 'Publishing';
   readonly query?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
   readonly headers?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
   /** By media type. */
@@ -106,6 +107,35 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Read the latest administrative changes, and the clients that returned data',
     description: 'At most 256 of each, oldest first. The file of `--audit-log` has all of them.',
     responses: json('Entries', { type: 'array', items: schemaOf('AuditEntry') }),
+  },
+  'GET /api/session': {
+    tag: 'Log-in',
+    summary: 'Read who is logged in by the session cookie',
+    responses: json('The user, or null', schemaOf('Session')),
+  },
+  'POST /api/session': {
+    tag: 'Log-in',
+    summary: 'Log in, and get a session cookie',
+    description:
+      "For the gateway's own pages: the request needs their Origin. Programs send a token with each request.",
+    body: {
+      'application/json': {
+        type: 'object',
+        properties: {
+          token: { type: 'string', maxLength: MAX_CREDENTIAL },
+          name: { type: 'string', maxLength: MAX_CREDENTIAL },
+          password: { type: 'string', maxLength: MAX_CREDENTIAL },
+          right: { type: 'string', description: 'Right that the log-in must give; otherwise it is refused' },
+        },
+      },
+    },
+    responses: json('Logged in', schemaOf('Session')),
+  },
+  'DELETE /api/session': {
+    tag: 'Log-in',
+    summary: 'Log out, and end what the session has open',
+    description: "For the gateway's own pages: the request needs their Origin.",
+    responses: json('Nobody is logged in', schemaOf('Session')),
   },
   'GET /api/streams': {
     tag: 'Streams',

@@ -13,6 +13,7 @@ import {
   type GatewayStatus,
   type PortsStatus,
   type RightsStatus,
+  type SessionStatus,
   type SourceStatus,
   STREAM_STATES,
   type StreamChange,
@@ -61,6 +62,14 @@ const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): 
 });
 const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
+const rights = object<RightsStatus>({
+  principal: text('Name of the token or user'),
+  rights: list(oneOf('view', 'return', 'administer', 'publish')),
+  port: orNull(port),
+  streams: orNull(list(text(), 'Names of the streams to which the rights apply')),
+  expires: orNull(text('When the rights end, ISO 8601')),
+});
+
 /** Schemas of what the API answers, by name. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Refusal: object<{ code: string; message: string }>({
@@ -80,15 +89,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   ),
   Ready: object<{ status: string; streams: number }>({ status: oneOf('ready'), streams: count('Number of streams') }),
   Health: object<{ status: string }>({ status: oneOf('ok') }),
-  Rights: orNull(
-    object<RightsStatus>({
-      principal: text('Name of the token or user'),
-      rights: list(oneOf('view', 'return', 'administer', 'publish')),
-      port: orNull(port),
-      streams: orNull(list(text(), 'Names of the streams to which the rights apply')),
-      expires: orNull(text('When the rights end, ISO 8601')),
-    }),
-  ),
+  Rights: orNull(rights),
+  Session: object<SessionStatus>({
+    user: orNull(rights),
+    accepts: list(oneOf('password', 'token'), 'What a log-in form should ask for'),
+  }),
   Gateway: object<GatewayStatus>({
     publicUrl: orNull(text('Public address behind a proxy')),
     networkUrls: list(

@@ -73,7 +73,7 @@ export const httpTarget: Target = {
 
 /** The right that a route needs; null where none is needed, or where the answer shows it otherwise. */
 function neededRight({ method, path }: Route): Right | null {
-  if (path === '/api/' || path === '/api/openapi.json') return null;
+  if (['/api/', '/api/openapi.json', '/api/session'].includes(path)) return null;
   if (path.endsWith('/settings')) return 'administer';
   if (path.startsWith('/api/')) return method === 'GET' || method === 'HEAD' ? 'view' : 'administer';
   if (/^\/streams\/:name\/(?:mjpeg|snapshot)/.test(path)) return 'view';

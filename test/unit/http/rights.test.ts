@@ -49,6 +49,7 @@ const PUBLIC = [
   '/readyz',
   '/api/',
   '/api/openapi.json',
+  '/api/session',
   '/',
   '/viewer',
   '/publish',

@@ -16,10 +16,27 @@ export type Answered<T> = { readonly ok: true; readonly value: T } | { readonly 
 
 /** Client of the HTTP API of the gateway that serves this page. */
 export class Api {
-  token: string | null;
+  #token: string | null;
+  #revision = 0;
 
   constructor(token: string | null) {
-    this.token = token;
+    this.#token = token;
+  }
+
+  /** Sent with each request; null: the browser sends the cookie of the session, if there is one. */
+  get token(): string | null {
+    return this.#token;
+  }
+
+  /** Number of log-ins and log-outs in this page: responses to earlier requests are for another user. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Sends another token, or with null the cookie of another session, from now on. */
+  use(token: string | null): void {
+    this.#token = token;
+    this.#revision += 1;
   }
 
   streams(): Promise<Answer<readonly StreamStatus[]>> {
@@ -152,6 +169,8 @@ export class Api {
   #fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     for (const [name, value] of Object.entries(authorization(this.token))) headers.set(name, value);
+    // Otherwise the browser would ask for a password after the end of the session.
+    headers.set('x-requested-with', 'fetch');
     return fetch(path, { ...init, headers });
   }
 }

@@ -3,8 +3,8 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import type { StreamStatus } from '../../../shared/status.ts';
 import { streamHealth } from '../shared/health.ts';
-import { pageHeader } from '../shared/page-header.ts';
-import { loadToken, saveToken, takeKey } from '../shared/page-token.ts';
+import { account, pageHeader } from '../shared/page-header.ts';
+import { loadToken, takeKey } from '../shared/page-token.ts';
 import { capitalize, plural } from '../shared/text.ts';
 import { loadTheme } from '../shared/theme.ts';
 import { Api } from './api.ts';
@@ -21,13 +21,13 @@ const requestedStream = new URLSearchParams(location.search).get('stream');
 /** Lit removes everything after its content when the template changes, and dialogs are appended to the body. */
 const root = document.createElement('div');
 document.body.append(root);
-const key = takeKey();
-if (key !== null) saveToken(key);
-const api = new Api(key ?? loadToken());
-const logIn = new LogIn(api, useToken);
+const api = new Api(loadToken());
+const logIn = new LogIn(api, changeUser);
 const feed = new GatewayFeed(api, { onChange: receive, onToken: (reason) => logIn.ask(reason) });
 const streamDialog = new StreamDialog(feed);
-let streamPage: StreamPage | null = requestedStream === null ? null : openStream(requestedStream);
+let streamPage: StreamPage | null = null;
+/** Why the log-out failed; null if it did not. */
+let problem: string | null = null;
 /** Shown while no stream page is open. Created when it is first shown. */
 let wallPage: WallPage | null = null;
 
@@ -41,9 +41,14 @@ function openStream(name: string): StreamPage {
   return new StreamPage(name, feed, logIn, streamDialog, update);
 }
 
-async function useToken(token: string | null): Promise<void> {
-  streamPage?.useToken(token);
-  if (token !== null) await feed.refresh();
+async function changeUser(): Promise<void> {
+  streamPage?.changeUser();
+  await feed.refresh();
+}
+
+async function logOut(): Promise<void> {
+  problem = await logIn.logOut();
+  update();
 }
 
 /** The feed has new data. */
@@ -67,7 +72,13 @@ function choosePage(): void {
 
 function page(): TemplateResult {
   const status = streamPage === null ? null : feed.stream(streamPage.name);
-  const header = pageHeader(navigation(), html`<span class="summary">${summary(status)}</span>`);
+  // The token of the tab, or the session.
+  const user = api.token === null ? logIn.user : (feed.rights?.principal ?? null);
+  const header = pageHeader(
+    navigation(),
+    html`<span class="summary">${summary(status)}</span>`,
+    account(user, () => runInBackground(logOut())),
+  );
   if (feed.state.kind === 'token') return html`${header}${logIn.renderCard()}`;
   const name = streamPage?.name;
   if (feed.state.kind === 'ok' && status === null && name !== undefined) return html`${header}${unknownStream(name)}`;
@@ -94,7 +105,7 @@ function streamUrl(stream: StreamStatus): string {
 
 function summary(status: StreamStatus | null): TemplateResult {
   if (feed.state.kind === 'gone') return html`<span class="dot bad"></span>Gateway does not answer`;
-  if (feed.state.kind === 'token') return html`<span class="dot"></span>Token required`;
+  if (feed.state.kind === 'token') return html`<span class="dot"></span>Log-in required`;
   if (wallPage !== null && streamPage === null)
     return html`${plural(
       feed.streams.reduce((sum, { clients }) => sum + clients.length, 0),
@@ -112,11 +123,14 @@ function notice(): TemplateResult | typeof nothing {
       `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
     );
   }
-  const problem = streamPage?.problem ?? null;
-  if (problem === null) return nothing;
-  return noticeBox(
-    html`${capitalize(problem)} <button class="link" @click=${() => streamPage?.forgetProblem()}>Close</button>`,
-  );
+  const text = problem ?? streamPage?.problem ?? null;
+  if (text === null) return nothing;
+  const close = (): void => {
+    problem = null;
+    streamPage?.forgetProblem();
+    update();
+  };
+  return noticeBox(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
 }
 
 function unknownStream(name: string): TemplateResult {
@@ -153,8 +167,17 @@ function update(): void {
   }
 }
 
+/** Logs in before the viewer connects, which would otherwise have to connect again. */
+async function start(): Promise<void> {
+  const key = takeKey();
+  // Reports a key from an earlier run of the gateway, which would otherwise be ignored silently.
+  if (key === null) runInBackground(logIn.refresh().then(update));
+  else await logIn.becomeAdministrator(key);
+  if (requestedStream !== null) streamPage ??= openStream(requestedStream);
+  update();
+  feed.start();
+}
+
 loadTheme();
 update();
-feed.start();
-// Reports a key from an earlier run of the gateway, which would otherwise be ignored silently.
-if (key !== null) runInBackground(logIn.becomeAdministrator(key));
+runInBackground(start());

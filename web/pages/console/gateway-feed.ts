@@ -80,10 +80,10 @@ export class GatewayFeed {
     if (document.hidden) return;
     this.#requests += 1;
     const request = this.#requests;
-    const sentToken = this.api.token;
+    const { revision } = this.api;
     const [response, rights] = await Promise.all([this.api.streams(), this.rights === null ? this.api.rights() : null]);
-    // Another token was entered meanwhile: the response is for the previous one.
-    if (sentToken !== this.api.token || request < this.#shownRequest) return;
+    // Somebody else has logged in meanwhile: the response is for the previous user.
+    if (revision !== this.api.revision || request < this.#shownRequest) return;
     this.#shownRequest = request;
     if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;
     // A restarted gateway may have other addresses and rights.

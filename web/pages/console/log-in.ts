@@ -1,50 +1,65 @@
 import { html, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
+import { LogInForm } from '../shared/log-in-form.ts';
 import { saveToken } from '../shared/page-token.ts';
-import { fetchRights } from '../shared/streams.ts';
-import { TokenForm } from '../shared/token-form.ts';
+import { fetchSession, logIn, logOut } from '../shared/session.ts';
 import type { Api } from './api.ts';
 
-const NO_ANSWER = 'the gateway does not answer';
-
-/** The token of the page: the card that asks for it, and the form that asks for an administrator's. */
+/** Who uses the page: the card that asks for a log-in, the form for administrators, and the log-out. */
 export class LogIn {
   readonly #api: Api;
-  readonly #onToken: (token: string | null) => Promise<void>;
-  readonly #card = new TokenForm({
+  readonly #onChange: () => Promise<void>;
+  readonly #card = new LogInForm({
     label: 'This gateway requires a token',
-    onToken: (token) => runInBackground(this.#logIn(token)),
+    onLogIn: (token) => runInBackground(this.#use(token)),
   });
-  readonly #keyForm = new TokenForm({
+  readonly #keyForm = new LogInForm({
     label: 'Administrator key',
+    title: 'Log in as an administrator',
     hint:
       'To add or disconnect clients, open the administrator address that the gateway printed, ' +
       'or enter its key or token.',
-    onToken: (token) => runInBackground(this.becomeAdministrator(token)),
+    right: 'administer',
+    onLogIn: (token) => runInBackground(this.#use(token)),
   });
   #isAsking = false;
+  #user: string | null = null;
 
-  /** @param onToken called when another token applies; null after the gateway has refused the current one. */
-  constructor(api: Api, onToken: (token: string | null) => Promise<void>) {
+  /** @param onChange called when somebody else uses the page, or nobody after a log-out. */
+  constructor(api: Api, onChange: () => Promise<void>) {
     this.#api = api;
-    this.#onToken = onToken;
+    this.#onChange = onChange;
   }
 
-  /** The gateway requires a token, or refuses the current one. */
+  /** Name of the user who is logged in by a session; null if nobody is. */
+  get user(): string | null {
+    return this.#user;
+  }
+
+  /** Finds out who is logged in, and what the forms should ask for. */
+  async refresh(): Promise<void> {
+    const answer = await fetchSession();
+    if (answer.kind !== 'ok') return;
+    this.#user = answer.value.user?.principal ?? null;
+    for (const form of [this.#card, this.#keyForm]) form.offer(answer.value.accepts);
+  }
+
+  /** The gateway requires a log-in, or refuses the current one. */
   ask(reason: string): void {
+    this.#user = null;
     if (this.#api.token !== null) {
       // A refused token is not sent again: each attempt counts as a failed log-in.
-      this.#api.token = null;
+      this.#api.use(null);
       saveToken(null);
       this.#card.refuse(reason);
-      runInBackground(this.#onToken(null));
+      runInBackground(this.#onChange());
     } else if (!this.#isAsking) {
       this.#card.ask(reason);
     }
     this.#isAsking = true;
   }
 
-  /** The content of the page while the gateway requires a token. */
+  /** The content of the page while the gateway requires a log-in. */
   renderCard(): TemplateResult {
     return html`<main class="gate">
       <section class="panel" aria-label="Log in">${this.#card.element}</section>
@@ -56,36 +71,29 @@ export class LogIn {
     return html`<div class="key">${this.#keyForm.element}</div>`;
   }
 
-  /** Checks an administrator key before it is used. A gateway without tokens ignores an unknown key. */
-  async becomeAdministrator(token: string): Promise<void> {
-    const response = await fetchRights(token);
-    if (response.kind !== 'ok') {
-      this.#keyForm.refuse(response.reason ?? NO_ANSWER);
-    } else if (response.value.rights.includes('administer')) {
-      this.#keyForm.reset();
-      await this.#use(token);
-    } else if (response.value.principal.endsWith('token')) {
-      this.#keyForm.refuse(`the ${response.value.principal} does not give the right to administer`);
+  /** Logs in with the key in the administrator address. */
+  async becomeAdministrator(key: string): Promise<void> {
+    const result = await logIn({ token: key }, 'administer');
+    if (result.ok) {
+      await this.#use(result.token);
     } else {
-      this.#keyForm.refuse('invalid key; the gateway prints another one each time it starts');
+      await this.refresh();
+      this.#keyForm.refuse(result.reason);
     }
   }
 
-  /** Checks a token before it is used. */
-  async #logIn(token: string): Promise<void> {
-    const response = await fetchRights(token);
-    if (response.kind === 'ok') {
-      this.#card.reset();
-      await this.#use(token);
-    } else {
-      this.#card.refuse(response.reason ?? NO_ANSWER);
-    }
+  /** @returns null, or why it failed. */
+  async logOut(): Promise<string | null> {
+    const problem = await logOut();
+    if (problem === null) await this.#use(null);
+    return problem;
   }
 
-  async #use(token: string): Promise<void> {
+  async #use(token: string | null): Promise<void> {
     this.#isAsking = false;
-    this.#api.token = token;
-    saveToken(token);
-    await this.#onToken(token);
+    this.#keyForm.reset();
+    this.#api.use(token);
+    await this.refresh();
+    await this.#onChange();
   }
 }

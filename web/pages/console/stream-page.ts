@@ -83,9 +83,11 @@ export class StreamPage {
     return this.#problem;
   }
 
-  /** Uses another token from now on. */
-  useToken(token: string | null): void {
-    this.#viewer.token = token;
+  /** Somebody else has logged in, or nobody is any more. */
+  changeUser(): void {
+    const { token } = this.#feed.api;
+    if (this.#viewer.token === token) this.#viewer.reconnect();
+    else this.#viewer.token = token;
   }
 
   /** The feed has new data. */

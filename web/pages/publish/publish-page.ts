@@ -4,13 +4,14 @@ import { runInBackground } from '../../background.ts';
 import { closeCode } from '../../../shared/close-code.ts';
 import type { Facing, GearwayPublisher, PictureSize, PublisherInput } from '../../publisher/gearway-publisher.ts';
 import { figure, figureList, note, plot } from '../shared/figures.ts';
-import { pageHeader } from '../shared/page-header.ts';
-import { loadToken, saveToken } from '../shared/page-token.ts';
+import { LogInForm } from '../shared/log-in-form.ts';
+import { account, pageHeader } from '../shared/page-header.ts';
+import { loadToken } from '../shared/page-token.ts';
+import { fetchSession, logOut } from '../shared/session.ts';
 import { fetchStreams } from '../shared/streams.ts';
 import { formatCount, sentence } from '../shared/text.ts';
 import { loadTheme } from '../shared/theme.ts';
 import { throttled } from '../shared/throttled.ts';
-import { TokenForm } from '../shared/token-form.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
@@ -31,15 +32,20 @@ const query = new URLSearchParams(location.search);
 const returned = new ReturnedPanel();
 let stream = '';
 let problem: string | null = null;
+/** Name of the user who is logged in by a session; null if nobody is. */
+let user: string | null = null;
+let hasLoggedIn = false;
 
 const publisher: GearwayPublisher = document.createElement('gearway-publisher');
 publisher.token = loadToken();
-const tokenForm = new TokenForm({
+const form = new LogInForm({
   label: 'Publishing requires a token',
+  title: 'Log in to publish',
   action: { text: 'Stop', run: () => publisher.stop() },
   isOnPicture: true,
-  onToken: (token) => {
-    // Entering the same token again is another attempt.
+  onLogIn: (token) => {
+    hasLoggedIn = true;
+    runInBackground(findUser());
     if (publisher.token === token) publisher.start();
     else publisher.token = token;
   },
@@ -55,8 +61,8 @@ if (query.has('quality')) publisher.quality = Number(query.get('quality'));
 publisher.addEventListener('gearway-publisher-state', ({ detail }) => {
   if (detail.state === 'live') {
     problem = null;
-    tokenForm.reset();
-    if (publisher.token !== null) saveToken(publisher.token);
+    form.reset();
+    hasLoggedIn = false;
   }
   update();
 });
@@ -71,8 +77,10 @@ publisher.addEventListener('gearway-publisher-frame-refused', ({ detail }) => {
 });
 publisher.addEventListener('gearway-publisher-refused', ({ detail }) => {
   if (detail.code !== closeCode.notAllowed) return;
-  if (publisher.token === null) tokenForm.ask(detail.reason);
-  else tokenForm.refuse(detail.reason);
+  const isRefused = publisher.token !== null || hasLoggedIn;
+  form.ask(isRefused ? '' : detail.reason);
+  if (isRefused) form.refuse(detail.reason);
+  runInBackground(findUser());
 });
 const updateSoon = throttled(update, DATA_MS);
 publisher.addEventListener('gearway-publisher-data', (event) => {
@@ -90,6 +98,20 @@ async function findStream(): Promise<void> {
   if (query.has('start') || !isSecureContext) publisher.start();
 }
 
+async function findUser(): Promise<void> {
+  const answer = await fetchSession();
+  if (answer.kind === 'ok') user = answer.value.user?.principal ?? null;
+  update();
+}
+
+async function endSession(): Promise<void> {
+  publisher.stop();
+  const reason = await logOut();
+  publisher.token = null;
+  problem = reason === null ? null : sentence(reason);
+  await findUser();
+}
+
 /** A token that grants publishing only does not allow listing the streams. */
 async function firstForPublishers(): Promise<string> {
   const answer = await fetchStreams(publisher.token);
@@ -97,17 +119,21 @@ async function firstForPublishers(): Promise<string> {
   return first?.name ?? DEFAULT_STREAM;
 }
 
-/** Replaces the element's notice when a token may help. */
-function tokenPrompt(): TemplateResult | typeof nothing {
-  return publisher.code === closeCode.notAllowed ? html`<div slot="refused">${tokenForm.element}</div>` : nothing;
+/** Replaces the element's notice when a log-in may help. */
+function logInPrompt(): TemplateResult | typeof nothing {
+  return publisher.code === closeCode.notAllowed ? html`<div slot="refused">${form.element}</div>` : nothing;
 }
 
 function page(): TemplateResult {
-  render(tokenPrompt(), publisher);
+  render(logInPrompt(), publisher);
   const { width, height } = publisher.stats;
   // A phone in portrait orientation has a portrait picture.
   if (width > 0) publisher.style.aspectRatio = `${width} / ${height}`;
-  return html`${pageHeader(navigation())} ${notice()}
+  return html`${pageHeader(
+    navigation(),
+    nothing,
+    account(user, () => runInBackground(endSession())),
+  )} ${notice()}
     <main>
       <div class="column">
         ${publisher.code === 'insecure' ? secureHelp(new URL(location.href)) : nothing}
@@ -179,3 +205,4 @@ loadTheme();
 update();
 setInterval(update, UPDATE_MS);
 runInBackground(findStream());
+runInBackground(findUser());

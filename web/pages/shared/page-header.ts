@@ -26,16 +26,26 @@ const themeIcon = html`<svg
   <path d="M20 14A8 8 0 1 1 10 4a6.5 6.5 0 0 0 10 10z" />
 </svg>`;
 
+/** The user who is logged in, with the button to log out; nothing for null. */
+export function account(user: string | null, logOut: () => void): TemplateResult | typeof nothing {
+  if (user === null) return nothing;
+  return html`<span class="account">
+    <span class="user" title=${`Logged in: ${user}`}>${user}</span>
+    <button class="quiet" @click=${logOut}>Log out</button>
+  </span>`;
+}
+
 /** Header of the console and of the publisher page. */
 export function pageHeader(
   navigation: TemplateResult | typeof nothing,
   summary: TemplateResult | typeof nothing = nothing,
+  user: TemplateResult | typeof nothing = nothing,
 ): TemplateResult {
   return html`<header>
     <h1 class="mark">${logo}Gearway</h1>
     ${navigation}
     <span class="grow"></span>
-    ${summary}
+    ${summary} ${user}
     <button class="icon" aria-label="Toggle dark theme" title="Toggle dark theme" @click=${toggleTheme}>
       ${themeIcon}
     </button>

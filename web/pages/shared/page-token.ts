@@ -1,6 +1,9 @@
 const KEY = 'gearway-token';
 
-/** The token that was entered in this tab. It is never part of the page's address. */
+/**
+ * The token that was entered in this tab, where the browser keeps no cookie of the session. It is never part of the
+ * page's address.
+ */
 export function loadToken(): string | null {
   try {
     return sessionStorage.getItem(KEY);

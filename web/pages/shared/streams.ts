@@ -14,12 +14,12 @@ const TOKEN_CODES: ReadonlySet<string> = new Set(['token-required', 'not-allowed
 
 /** Requests the streams of the gateway that serves this page. */
 export function fetchStreams(token: string | null): Promise<Answer<readonly StreamStatus[]>> {
-  return get('api/streams', token);
+  return request('api/streams', { headers: authorization(token) });
 }
 
 /** Requests the rights that a token grants. */
 export function fetchRights(token: string | null): Promise<Answer<RightsStatus>> {
-  return get('api/rights', token);
+  return request('api/rights', { headers: authorization(token) });
 }
 
 /** The header with the token, for the API. */
@@ -27,9 +27,10 @@ export function authorization(token: string | null): Record<string, string> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
-async function get<T>(path: string, token: string | null): Promise<Answer<T>> {
+/** Sends a request to the gateway that serves this page. */
+export async function request<T>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
   try {
-    const response = await fetch(path, { headers: authorization(token) });
+    const response = await fetch(path, init);
     if (response.ok) return { kind: 'ok', value: (await response.json()) as T };
     const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
     // A proxy without its gateway responds with a page of its own.

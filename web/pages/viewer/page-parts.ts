@@ -1,4 +1,4 @@
-import { TokenForm } from '../shared/token-form.ts';
+import { LogInForm } from '../shared/log-in-form.ts';
 
 const main = document.createElement('main');
 const heading = document.createElement('h1');
@@ -16,7 +16,7 @@ export function showTitle(title: string): void {
   heading.textContent = title;
 }
 
-/** The form that asks for the token, on the dark page. */
-export function pageForm(onToken: (token: string) => void): TokenForm {
-  return new TokenForm({ label: 'This gateway requires a token', isOnPicture: true, onToken });
+/** The log-in form, on the dark page. */
+export function pageForm(onLogIn: (token: string | null) => void): LogInForm {
+  return new LogInForm({ label: 'This gateway requires a token', isOnPicture: true, onLogIn });
 }

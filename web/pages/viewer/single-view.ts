@@ -1,13 +1,13 @@
 import { closeCode } from '../../../shared/close-code.ts';
 import type { Fit, GearwayViewer } from '../../viewer/gearway-viewer.ts';
-import { saveToken } from '../shared/page-token.ts';
-import type { TokenForm } from '../shared/token-form.ts';
+import type { LogInForm } from '../shared/log-in-form.ts';
 import { pageContent, pageForm, showTitle } from './page-parts.ts';
 
 /** One stream in the size of the window. */
 export class SingleView {
   readonly #viewer: GearwayViewer = document.createElement('gearway-viewer');
-  readonly #form: TokenForm;
+  readonly #form: LogInForm;
+  #hasLoggedIn = false;
 
   constructor(query: URLSearchParams, token: string | null) {
     const viewer = this.#viewer;
@@ -21,7 +21,7 @@ export class SingleView {
     viewer.fit = (query.get('fit') ?? 'contain') as Fit;
     viewer.name = query.get('name') ?? '';
     this.#form = pageForm((entered) => {
-      // Entering the same token again is another attempt.
+      this.#hasLoggedIn = true;
       if (viewer.token === entered) viewer.reconnect();
       else viewer.token = entered;
     });
@@ -32,7 +32,7 @@ export class SingleView {
     viewer.addEventListener('gearway-open', () => {
       this.#form.reset();
       this.#form.element.remove();
-      if (viewer.token !== null) saveToken(viewer.token);
+      this.#hasLoggedIn = false;
     });
   }
 
@@ -42,10 +42,10 @@ export class SingleView {
     pageContent().append(this.#viewer);
   }
 
-  /** Replaces the viewer's notice with the token form. */
+  /** Replaces the viewer's notice with the log-in form. */
   #ask(reason: string): void {
     if (this.#form.element.parentElement !== this.#viewer) this.#viewer.append(this.#form.element);
-    if (this.#viewer.token === null) this.#form.ask(reason);
-    else this.#form.refuse(reason);
+    this.#form.ask(this.#viewer.token === null && !this.#hasLoggedIn ? reason : '');
+    if (this.#viewer.token !== null || this.#hasLoggedIn) this.#form.refuse(reason);
   }
 }

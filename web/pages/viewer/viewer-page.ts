@@ -1,6 +1,6 @@
 import './viewer-page.css';
 import { runInBackground } from '../../background.ts';
-import { loadToken, saveToken } from '../shared/page-token.ts';
+import { loadToken } from '../shared/page-token.ts';
 import { fetchStreams } from '../shared/streams.ts';
 import { sentence } from '../shared/text.ts';
 import { GridView } from './grid-view.ts';
@@ -29,34 +29,34 @@ async function open(): Promise<void> {
     new SingleView(query, loadToken()).open(name);
     return;
   }
-  // The token is checked once, and not by each of the viewers.
+  // Logged in once, and not by each of the viewers.
   const [{ token, first }] = await Promise.all([accessibleStreams(), elementDefined]);
   if (name === undefined) new SingleView(query, token).open(first);
   else new GridView(names, query, token).open();
 }
 
-/** Waits until the gateway responds and accepts the token. @returns the token, and the name of the first stream. */
+/** Waits until the gateway responds and accepts the log-in. @returns the token, and the name of the first stream. */
 async function accessibleStreams(): Promise<{ readonly token: string | null; readonly first: string }> {
   showTitle('Gearway');
   let token = loadToken();
-  let enter: (token: string) => void = () => undefined;
+  let enter: (token: string | null) => void = () => undefined;
   const form = pageForm((entered) => enter(entered));
-  for (let isAsking = false; ;) {
+  for (let hasEntered = false; ;) {
     const answer = await fetchStreams(token);
     if (answer.kind === 'token') {
       notice.remove();
       pageContent().append(form.element);
-      if (token !== null) form.refuse(answer.reason);
-      else if (!isAsking) form.ask(answer.reason);
-      isAsking = true;
-      token = await new Promise<string>((resolve) => (enter = resolve));
+      const isRefused = token !== null || hasEntered;
+      form.ask(isRefused ? '' : answer.reason);
+      if (isRefused) form.refuse(answer.reason);
+      token = await new Promise<string | null>((resolve) => (enter = resolve));
+      hasEntered = true;
       continue;
     }
     const [first] = answer.kind === 'ok' ? answer.value : [];
     if (first !== undefined) {
       form.element.remove();
       notice.remove();
-      if (token !== null) saveToken(token);
       return { token, first: first.name };
     }
     notice.textContent = answer.kind === 'gone' && answer.reason !== null ? sentence(answer.reason) : 'Connecting…';

@@ -1,0 +1,48 @@
+import type { SessionStatus } from '../../../shared/status.ts';
+import { saveToken } from './page-token.ts';
+import { type Answer, request } from './streams.ts';
+
+/** What the user has entered. */
+export type Credential = { readonly token: string } | { readonly name: string; readonly password: string };
+
+/** Result of a log-in. `token`: to send with each request; null: the browser sends the cookie of the session. */
+export type LogInResult =
+  | { readonly ok: true; readonly token: string | null }
+  | { readonly ok: false; readonly reason: string };
+
+const NO_ANSWER = 'the gateway does not answer';
+
+/** Who is logged in by the cookie, and what a log-in form should ask for. */
+export function fetchSession(): Promise<Answer<SessionStatus>> {
+  return request('api/session');
+}
+
+/**
+ * Logs in. The gateway sets a cookie that scripts cannot read. Browsers keep none in a frame of another site: there, a
+ * token is kept for the tab instead.
+ *
+ * @param right that the log-in must give. Default: any.
+ */
+export async function logIn(credential: Credential, right?: string): Promise<LogInResult> {
+  const answer = await request<SessionStatus>('api/session', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...credential, ...(right === undefined ? {} : { right }) }),
+  });
+  if (answer.kind !== 'ok') return { ok: false, reason: answer.reason ?? NO_ANSWER };
+  const check = await fetchSession();
+  if (check.kind !== 'ok') return { ok: false, reason: check.reason ?? NO_ANSWER };
+  const hasCookie = check.value.user !== null;
+  if (!hasCookie && !('token' in credential))
+    return { ok: false, reason: 'this browser does not keep the cookie of the session here; log in with a token' };
+  const token = hasCookie || !('token' in credential) ? null : credential.token;
+  saveToken(token);
+  return { ok: true, token };
+}
+
+/** Logs out, in all tabs. @returns null, or why it failed. */
+export async function logOut(): Promise<string | null> {
+  saveToken(null);
+  const answer = await request('api/session', { method: 'DELETE' });
+  return answer.kind === 'ok' ? null : (answer.reason ?? NO_ANSWER);
+}
