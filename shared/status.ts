@@ -191,6 +191,24 @@ export interface SessionStatus {
   readonly accepts: readonly ('password' | 'token')[];
 }
 
+/** A link with which anyone can watch one stream until it expires. */
+export interface ShareLinkStatus {
+  /** Names the link; not secret. */
+  readonly id: string;
+  /** Name of the token or user of the administrator. */
+  readonly createdBy: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** ISO 8601. */
+  readonly expiresAt: string;
+}
+
+/** The answer of `POST /api/streams/NAME/shares`. */
+export interface CreatedShareLink extends ShareLinkStatus {
+  /** Address of the page, with the secret token in its fragment, which browsers do not send. */
+  readonly url: string;
+}
+
 /** The configuration file of a gateway. */
 export interface ConfigurationStatus {
   readonly file: string;

@@ -174,7 +174,7 @@ const TOKEN = {
     rights: {
       type: 'array',
       items: { enum: RIGHTS },
-      description: 'Rights: `view`, `return` (which requires `view`), `publish` and `administer`.',
+      description: 'Rights: `watch`, `view`, `return` (which requires `view`), `publish` and `administer`.',
       examples: [['view', 'return']],
     },
     streams: {

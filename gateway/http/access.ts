@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Logger, SILENT_LOGGER } from '../../shared/logger.ts';
 import type { Principal, Right, Scope } from '../rights/principal.ts';
 import { type Credential, RightsTable } from '../rights/rights-table.ts';
+import { isShareToken, ShareLinks } from '../rights/share-links.ts';
 import { requiresToken, rowsOf, type RightsOptions } from '../rights/rows.ts';
 import { parseHost } from './trusted-names.ts';
 
@@ -29,6 +30,7 @@ export type Authorization =
 
 /** Maps credentials and senders to rights. */
 export class Access {
+  readonly shareLinks = new ShareLinks();
   #options: RightsOptions;
   readonly #table: RightsTable;
 
@@ -63,9 +65,8 @@ export class Access {
     sender: Sender,
     session: Principal | null = null,
   ): Authorization | Promise<Authorization> {
-    const found = credential === undefined ? session : this.#table.find(credential, sender.address);
-    const decide = (known: Principal | null): Authorization =>
-      this.#decide(known, credential !== undefined, right, scope, sender);
+    const found = credential === undefined ? session : this.#find(credential, sender);
+    const decide = (known: Principal | null): Authorization => this.#decide(known, credential, right, scope, sender);
     return found instanceof Promise ? found.then(decide) : decide(found);
   }
 
@@ -100,14 +101,28 @@ export class Access {
       : 'invalid key; the gateway prints another one each time it starts';
   }
 
-  #decide(known: Principal | null, hasCredential: boolean, right: Right, scope: Scope, sender: Sender): Authorization {
+  #find(credential: Credential, { address }: Sender): Principal | null | Promise<Principal | null> {
+    return isShareToken(credential.secret)
+      ? this.shareLinks.find(credential.secret)
+      : this.#table.find(credential, address);
+  }
+
+  #decide(
+    known: Principal | null,
+    credential: Credential | undefined,
+    right: Right,
+    scope: Scope,
+    sender: Sender,
+  ): Authorization {
     const ended = known?.ended ?? null;
     if (ended !== null) return { allowed: false, cause: 'token-expired', message: ended.reason };
     const principal = known ?? this.#table.implicit(() => this.#options.isLocal && whyNotLocal(sender) === null);
     if (principal?.may(right, scope) === true) return { allowed: true, principal };
-    if (known !== null)
-      return { allowed: false, cause: 'right-missing', message: whyMissing(known, right, scope) };
-    if (hasCredential) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
+    if (known !== null) return { allowed: false, cause: 'right-missing', message: whyMissing(known, right, scope) };
+    if (credential !== undefined) {
+      const message = isShareToken(credential.secret) ? 'this link has expired, or was revoked' : 'invalid token';
+      return { allowed: false, cause: 'token-wrong', message };
+    }
     return { allowed: false, cause: 'token-missing', message: this.#explain(right, sender) };
   }
 
@@ -127,7 +142,7 @@ function whyMissing(known: Principal, right: Right, scope: Scope): string {
 }
 
 function subjectOf({ name }: Principal): string {
-  return name.endsWith('token') || name.endsWith('key') ? `the ${name}` : `the token ${name}`;
+  return /token$|key$|^share link /.test(name) ? `the ${name}` : `the token ${name}`;
 }
 
 /** Only if the right is limited to other streams. */

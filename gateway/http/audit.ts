@@ -25,7 +25,11 @@ export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
     });
     return payload;
   });
-  app.get('/api/audit', { config: { right: 'administer', scope: 'all' } }, async () => audit.entries() satisfies readonly AuditEntry[]);
+  app.get(
+    '/api/audit',
+    { config: { right: 'administer', scope: 'all' } },
+    async () => audit.entries() satisfies readonly AuditEntry[],
+  );
 }
 
 /** Maximum lengths of texts from outside, in an entry. */

@@ -10,6 +10,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['too-many', 409],
   ['port-taken', 409],
   ['stream-unknown', 404],
+  ['share-unknown', 404],
   ['stream-required', 409],
   ['config-missing', 409],
   ['config-overridden', 409],

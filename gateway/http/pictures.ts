@@ -88,7 +88,7 @@ export function servePictures(
    * logged.
    */
   const pictureRoute = {
-    config: { right: 'view', basic: true } as const,
+    config: { right: 'watch', basic: true } as const,
     onRequest: async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       // Otherwise pages of allowed origins could not read these headers.
       reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');

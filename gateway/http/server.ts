@@ -45,6 +45,7 @@ import { SecurityHeaders } from './security-headers.ts';
 import { findSession, rightsStatus, serveSession } from './session.ts';
 import { SessionCookies } from './session-cookies.ts';
 import { mayAdminister, requireRights } from './rights.ts';
+import { serveShareLinks } from './share-links.ts';
 import { Snapshots } from './snapshots.ts';
 import { serveStreamSettings, type StreamEditing } from './stream-settings.ts';
 import type { TrustedNames } from './trusted-names.ts';
@@ -222,7 +223,10 @@ export async function createServer({
   const failedLogins = new FailedLogins({ events, log });
   app.addHook('onClose', async () => failedLogins.close());
   const sessions = new Sessions();
-  app.addHook('onClose', async () => sessions.close());
+  app.addHook('onClose', async () => {
+    sessions.close();
+    access.shareLinks.close();
+  });
   const cookies = new SessionCookies(names, publicUrl);
   const guard = new Guard(access, failedLogins, (request) => findSession(sessions, cookies, request));
   requireRights(app, guard);
@@ -259,6 +263,7 @@ export async function createServer({
   });
   serveAudit(app, audit);
   serveStreamSettings(app, { editor, events, log });
+  serveShareLinks(app, { streams, links: access.shareLinks, publicUrl, isTls: tls !== null, log });
   app.get('/api/events', { config: { right: 'view', scope: 'any' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
   const renditions = new PerStream(streams, ({ name }) => new Renditions({ isEnabled: !withoutRenditions.has(name) }));

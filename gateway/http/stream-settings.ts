@@ -51,7 +51,9 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
   const config = { right: 'administer', scope: 'all' } as const;
   const bodyLimit = MAX_SETTINGS_BYTES;
 
-  app.get<SettingsRoute>('/api/streams/:name/settings', { config }, async (request) => editor.settings(request.params.name));
+  app.get<SettingsRoute>('/api/streams/:name/settings', { config }, async (request) =>
+    editor.settings(request.params.name),
+  );
 
   app.put<SettingsRoute>('/api/streams/:name', { config, bodyLimit }, async (request, reply): Promise<FastifyReply> => {
     const change = await editor.put(request.params.name, request.body, isPersisted(request.query));

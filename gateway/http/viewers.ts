@@ -80,7 +80,7 @@ export function serveViewers(
             report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
             address,
             authorize: (token) =>
-              guard.decide(request, tokenCredential(token ?? bearerToken(request.headers.authorization)), 'view', {
+              guard.decide(request, tokenCredential(token ?? bearerToken(request.headers.authorization)), 'watch', {
                 stream: name,
               }),
           });

@@ -1,13 +1,13 @@
 import { UserBudget, type UserLimits } from './user-budget.ts';
 
 /**
- * `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients;
- * `publish`: send frames to a `push:` stream.
+ * `watch`: get the pictures; `view`: watch, and read the API with clients and what they return; `return`: lease a port
+ * and return data; `administer`: add and remove clients; `publish`: send frames to a `push:` stream.
  */
 export type Right = (typeof RIGHTS)[number];
 
 /** All values of {@link Right}. */
-export const RIGHTS = ['view', 'return', 'administer', 'publish'] as const;
+export const RIGHTS = ['watch', 'view', 'return', 'administer', 'publish'] as const;
 
 /** Where a right is needed: in one stream, in all streams (the whole gateway), or in any one of them. */
 export type Scope = { readonly stream: string } | 'all' | 'any';
@@ -63,7 +63,10 @@ export class Principal implements Grant {
   #end: RightsEnd | null = null;
 
   /** @param budget shared with another identity; default: one of its own. */
-  constructor({ name, rights, streams, port, reservesPort = true, expiresAtMs, limits = null }: Grant, budget?: UserBudget) {
+  constructor(
+    { name, rights, streams, port, reservesPort = true, expiresAtMs, limits = null }: Grant,
+    budget?: UserBudget,
+  ) {
     this.budget = budget ?? new UserBudget(name, limits);
     this.name = name;
     this.rights = rights;
@@ -91,11 +94,13 @@ export class Principal implements Grant {
    * @param expiresAtMs in milliseconds since 1970, unless these rights end earlier.
    */
   derive(expiresAtMs: number): Principal {
-    return new Principal({ ...this, expiresAtMs: Math.min(expiresAtMs, this.expiresAtMs ?? Infinity) }, this.budget);
+    const { name, rights, streams, port, reservesPort, budget } = this;
+    const endsAtMs = Math.min(expiresAtMs, this.expiresAtMs ?? Infinity);
+    return new Principal({ name, rights, streams, port, reservesPort, expiresAtMs: endsAtMs }, budget);
   }
 
   may(right: Right, scope: Scope): boolean {
-    if (!this.rights.includes(right)) return false;
+    if (!this.#has(right)) return false;
     if (scope === 'any') return true;
     return scope === 'all' ? this.streams === null : covers(this, scope.stream);
   }
@@ -127,6 +132,10 @@ export class Principal implements Grant {
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener(end);
+  }
+
+  #has(right: Right): boolean {
+    return this.rights.includes(right) || (right === 'watch' && this.rights.includes('view'));
   }
 
   #watchExpiry(): void {

@@ -1,5 +1,5 @@
 import type { JwtSettings } from './jwt-verifier.ts';
-import { type Grant, type Right, RIGHTS } from './principal.ts';
+import type { Grant, Right } from './principal.ts';
 import type { Row } from './rights-table.ts';
 import type { ScryptHash } from './scrypt-hash.ts';
 
@@ -46,6 +46,9 @@ export function hasAdministrator({ token, tokens }: Pick<RightsOptions, 'token' 
   return token !== null || tokens.some(({ rights, streams }) => streams === null && rights.includes('administer'));
 }
 
+/** All rights. To view includes to watch. */
+const EVERYTHING: readonly Right[] = ['view', 'return', 'administer', 'publish'];
+
 /** The rows of the table, from all options that grant rights. */
 export function rowsOf(options: RightsOptions): readonly Row[] {
   const { isLocal, insecure, token, administratorKey, viewToken, publishToken, reservedPorts, tokens } = options;
@@ -69,8 +72,8 @@ export function rowsOf(options: RightsOptions): readonly Row[] {
         ...(insecure ? [{ grant: grant('anyone', ['view', 'return']), proof: { kind: 'none' } } satisfies Row] : []),
       ];
   return [
-    ...secret('token', token, RIGHTS),
-    ...(hasAdministrator(options) ? [] : secret('administrator key', administratorKey, RIGHTS)),
+    ...secret('token', token, EVERYTHING),
+    ...(hasAdministrator(options) ? [] : secret('administrator key', administratorKey, EVERYTHING)),
     ...secret('view token', viewToken, ['view']),
     ...secret('publish token', publishToken, ['publish']),
     ...[...reservedPorts].flatMap(([port, text]) => secret('port token', text, ['view', 'return'], port)),

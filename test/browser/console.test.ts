@@ -3,8 +3,10 @@ import { createRequire } from 'node:module';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../helpers/browsers.ts';
+import { hashPassword } from '../../gateway/rights/scrypt-hash.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { Folder } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -193,27 +195,101 @@ describe('the console', () => {
     await says(page, 'open the administrator address that the gateway printed');
     expect(await page.$('#client-address')).toBeNull();
     expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
-    await page.type('.key input', 'look');
+    await page.type('.key input[name=token]', 'look');
     await page.keyboard.press('Enter');
     await refused(page, '.key', 'The view token does not give the right to administer.');
-    await page.type('.key input', 'wrong');
+    await page.type('.key input[name=token]', 'wrong');
     await page.keyboard.press('Enter');
     await refused(page, '.key', 'Invalid token.');
-    await page.type('.key input', 's3cret');
+    await page.type('.key input[name=token]', 's3cret');
     await page.keyboard.press('Enter');
     await page.waitForSelector('#client-address:enabled');
   });
 
-  it('takes the administrator key from its address, keeps it for the tab, and removes it from the address', async () => {
+  it('logs in with a name and a password, in all tabs, until the user logs out', async () => {
+    await using folder = await Folder.create();
+    const config = await folder.write(
+      'gateway.yaml',
+      `streams: { main: { source: "test-pattern:?size=320x180&fps=15" } }\ntokens: { ann: { hash: "${await hashPassword('correct horse')}", rights: [view, return] } }\n`,
+    );
+    await using gateway = await GatewayProcess.start('--config', config);
+    await using page = await open(await gateway.url);
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name');
+    expect(await violations(page)).toEqual([]);
+    await page.keyboard.type('ann');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('wrong');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(
+      () =>
+        document.querySelector('.gate [role=alert]')?.textContent === 'Wrong name or password.' &&
+        document.activeElement?.getAttribute('name') === 'password',
+    );
+    const values = await page.$$eval('.gate input', (fields) =>
+      (fields as HTMLInputElement[]).map(({ name, value, autocomplete }) => [name, value, autocomplete]),
+    );
+    expect(values).toEqual([
+      ['name', 'ann', 'username'],
+      ['password', '', 'current-password'],
+      ['token', '', 'current-password'],
+    ]);
+    expect(await violations(page)).toEqual([]);
+    await page.keyboard.type('correct horse');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    await says(page, 'Log out');
+    expect(await page.$eval('.account .user', (user) => user.textContent)).toBe('ann');
+    // Scripts have neither the password nor the cookie.
+    expect(await page.evaluate(() => [document.cookie, sessionStorage.getItem('gearway-token')])).toEqual(['', null]);
+    const other = await page.browserContext().newPage();
+    await other.goto(`${await gateway.url}/viewer?stream=main`);
+    await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    await page.bringToFront();
+    await page.locator('.account button').click();
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name');
+    await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'refused');
+    expect(await page.$('.account')).toBeNull();
+  });
+
+  it('shares a stream by a link, whose viewer ends when it is revoked', async () => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret');
+    await using page = await open(`${await gateway.url}/`);
+    await page.waitForSelector('#token');
+    await page.type('#token', 's3cret');
+    await page.keyboard.press('Enter');
+    await page.locator('.source .actions ::-p-text(Share)').click();
+    await page.waitForSelector('.share-dialog[open]');
+    await page.locator('.share-dialog .primary').click();
+    await page.waitForSelector('.share-dialog .snip code');
+    await page.waitForSelector('.share-dialog .qr svg');
+    expect(await violations(page)).toEqual([]);
+    const link = new URL(await page.$eval('.share-dialog .snip code', (code) => code.textContent));
+    expect(link.search).toBe('?stream=main');
+    await using guest = await open(`${await gateway.url}/viewer${link.search}${link.hash}`);
+    await guest.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    expect(await guest.evaluate(() => document.querySelector('gearway-viewer')?.port)).toBeNull();
+    await guest.reload();
+    await guest.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    // The console is not for the guest.
+    await using console = await open(`${await gateway.url}/${link.hash}`);
+    await console.waitForSelector('#token');
+    await page.locator('.share-dialog [aria-label^=Revoke]').click();
+    await guest.waitForFunction(
+      () => document.querySelector('gearway-viewer [role=alert]')?.textContent === 'This link was revoked.',
+    );
+    await page.waitForFunction(() => document.querySelector('.share-dialog li') === null);
+  });
+
+  it('takes the administrator key from its address, keeps it for all tabs, and removes it from the address', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(`${await gateway.administratorUrl()}`);
     await page.waitForSelector('#client-address:enabled');
     expect(await page.evaluate(() => [location.hash, history.length])).toEqual(['', 2]);
     await page.reload();
     await page.waitForSelector('#client-address:enabled');
-    // Another tab does not have it.
+    // Another browser does not have it.
     await using other = await open(await gateway.url);
-    await other.waitForSelector('.key input');
+    await other.waitForSelector('.key input[name=token]');
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     // The address is entered in the open page, which loads nothing.
     await other.evaluate((hash) => void (location.hash = hash), `key=${await gateway.key}`);
@@ -228,7 +304,7 @@ describe('the console', () => {
       document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'),
     );
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    await page.type('.key input', await gateway.key);
+    await page.type('.key input[name=token]', await gateway.key);
     await page.keyboard.press('Enter');
     await page.waitForSelector('#client-address:enabled');
     expect((await gateway.status()).clients).toHaveLength(1);
@@ -305,6 +381,7 @@ describe('the console', () => {
     });
     await peer.waitFor('progress');
     await using page = await open(await gateway.url);
+    await page.waitForSelector('#token');
     await page.type('#token', 's3cret');
     await page.keyboard.press('Enter');
     const drawn = (selector: string, width: number): Promise<unknown> =>

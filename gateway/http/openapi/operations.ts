@@ -4,6 +4,7 @@ import { MAX_ADDRESS } from '../clients.ts';
 import { MAX_FRAMES_PER_SECOND, MIN_FRAMES_PER_SECOND } from '../pictures.ts';
 import { MAX_NAME } from '../publishers.ts';
 import { MAX_CREDENTIAL } from '../session.ts';
+import { MAX_HOURS } from '../share-links.ts';
 import { type Schema, schemaOf } from './schemas.ts';
 
 /** Description of one route of the API. */
@@ -12,7 +13,7 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   /** Group in which the API page shows it. */
-  readonly tag: 'Monitoring' | 'Log-in' | 'Streams' | 'Clients' | 'Pictures' | 'Publishing';
+  readonly tag: 'Monitoring' | 'Log-in' | 'Streams' | 'Clients' | 'Pictures' | 'Share links' | 'Publishing';
   readonly query?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
   readonly headers?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
   /** By media type. */
@@ -221,6 +222,28 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Take control back from the viewer that has it',
     description: 'Nobody has control then. Its return data ends, except an emergency stop.',
     responses: json('Who has control', schemaOf('Control')),
+  },
+  'POST /api/streams/:name/shares': {
+    tag: 'Share links',
+    summary: 'Create a link with which anyone can watch the stream until it expires',
+    description: 'All links end when the gateway stops.',
+    body: {
+      'application/json': {
+        type: 'object',
+        properties: { hours: { type: 'number', exclusiveMinimum: 0, maximum: MAX_HOURS, default: 24 } },
+      },
+    },
+    responses: json('The link, whose address is shown only once', schemaOf('CreatedShareLink'), '201'),
+  },
+  'GET /api/streams/:name/shares': {
+    tag: 'Share links',
+    summary: 'List the share links of a stream',
+    responses: json('Links', { type: 'array', items: schemaOf('ShareLink') }),
+  },
+  'DELETE /api/streams/:name/shares/:share': {
+    tag: 'Share links',
+    summary: 'Revoke a share link, and end what was opened by it',
+    responses: json('The link', schemaOf('ShareLink')),
   },
   'GET /streams/:name/mjpeg': {
     tag: 'Pictures',

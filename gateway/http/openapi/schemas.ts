@@ -7,6 +7,7 @@ import {
   type ClusterStatus,
   type ConfigurationStatus,
   type ControlStatus,
+  type CreatedShareLink,
   EVENT_KINDS,
   type EventActor,
   type GatewayEvent,
@@ -14,6 +15,7 @@ import {
   type PortsStatus,
   type RightsStatus,
   type SessionStatus,
+  type ShareLinkStatus,
   type SourceStatus,
   STREAM_STATES,
   type StreamChange,
@@ -23,6 +25,7 @@ import {
   type WebhookStatus,
 } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
+import { RIGHTS } from '../../rights/principal.ts';
 
 /** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
 export interface Schema {
@@ -62,9 +65,16 @@ const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): 
 });
 const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
+const shareLink: Fields<ShareLinkStatus> = {
+  id: text('Names the link; not secret'),
+  createdBy: text('Name of the token or user'),
+  createdAt: { type: 'string', format: 'date-time' },
+  expiresAt: { type: 'string', format: 'date-time' },
+};
+
 const rights = object<RightsStatus>({
   principal: text('Name of the token or user'),
-  rights: list(oneOf('view', 'return', 'administer', 'publish')),
+  rights: list(oneOf(...RIGHTS)),
   port: orNull(port),
   streams: orNull(list(text(), 'Names of the streams to which the rights apply')),
   expires: orNull(text('When the rights end, ISO 8601')),
@@ -93,6 +103,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Session: object<SessionStatus>({
     user: orNull(rights),
     accepts: list(oneOf('password', 'token'), 'What a log-in form should ask for'),
+  }),
+  ShareLink: object<ShareLinkStatus>(shareLink),
+  CreatedShareLink: object<CreatedShareLink>({
+    ...shareLink,
+    url: text('Page with the secret token in its fragment, which browsers do not send'),
   }),
   Gateway: object<GatewayStatus>({
     publicUrl: orNull(text('Public address behind a proxy')),

@@ -29,6 +29,7 @@ const PASSED = 'passed';
 const EXPECTED: Readonly<
   Record<Exclude<RouteRight, 'public' | 'hello'>, Readonly<Record<string, number | typeof PASSED>>>
 > = {
+  watch: { none: 401, wrong: 401, view: PASSED, publish: 403, port: PASSED, administrator: PASSED },
   view: { none: 401, wrong: 401, view: PASSED, publish: 403, port: PASSED, administrator: PASSED },
   return: { none: 401, wrong: 401, view: 403, publish: 403, port: PASSED, administrator: PASSED },
   administer: { none: 401, wrong: 401, view: 403, publish: 403, port: 403, administrator: PASSED },
@@ -243,7 +244,12 @@ describe('the rights of all routes', () => {
             /stream-unknown|client-unknown|address-invalid|frames arrive|"name":"main"/,
           );
         }
-        const { status, text } = await send(server.port, method, target, right === 'view' ? 'c4mera' : 'w4tch');
+        const { status, text } = await send(
+          server.port,
+          method,
+          target,
+          right === 'view' || right === 'watch' ? 'c4mera' : 'w4tch',
+        );
         expect([400, 403, 404, 405], `${method} ${target}`).toContain(status);
         expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|client-unknown|address-invalid/);
       }),

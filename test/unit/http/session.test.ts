@@ -66,7 +66,7 @@ describe('POST /api/session', () => {
     [{ name: 'ann', password: 'wrong' }, 401, 'wrong name or password'],
     [{ name: 'bob', password: ANN.password }, 401, 'wrong name or password'],
     [{ ...ANN, right: 'administer' }, 403, 'the token ann does not give the right to administer'],
-    [{ ...ANN, right: 'rule' }, 400, 'right is "rule"'],
+    [{ ...ANN, right: 'rule' }, 400, 'expected one of watch'],
     [{}, 400, 'no log-in'],
     [{ token: '' }, 400, 'no log-in'],
     [{ token: 1 }, 400, 'no log-in'],
@@ -89,7 +89,7 @@ describe('POST /api/session', () => {
     const attempt = (): Promise<number> =>
       statusOfLogIn(url, { token: 'wrong' }, { 'x-forwarded-for': '198.51.100.7' });
     const statuses = await Promise.all(Array.from({ length: 40 }, attempt));
-    expect([...new Set(statuses)].sort()).toEqual([401, 429]);
+    expect([...new Set(statuses)].toSorted((a, b) => a - b)).toEqual([401, 429]);
   });
 
   it('is for the own pages of the gateway only', async () => {
@@ -145,9 +145,7 @@ describe('the cookie', () => {
     const own = { ...page, ...headers };
     expect((await sessionOf(gateway.url, own)).user?.principal).toBe('token');
     const gone = await ask(`${gateway.url}/api/session`, own, { method: 'DELETE' });
-    expect(gone.setCookie).toBe(
-      answer.setCookie.replace(/=[\w-]{43};/, '=;').replace('Max-Age=2592000', 'Max-Age=0'),
-    );
+    expect(gone.setCookie).toBe(answer.setCookie.replace(/=[\w-]{43};/, '=;').replace('Max-Age=2592000', 'Max-Age=0'));
   });
 
   it('is found among those of other programs and gateways of the host', async () => {
@@ -161,7 +159,7 @@ describe('the cookie', () => {
     await using gateway = await start();
     const headers = { cookie: `gearway-session=${'x'.repeat(43)}` };
     for (let i = 0; i < 20; i += 1) expect(await statusOf(`${gateway.url}/api/rights`, headers)).toBe(200);
-    expect(gateway.lines).toEqual([]);
+    expect(gateway.lines.join()).not.toMatch(/log-in|refused/);
   });
 });
 
@@ -204,7 +202,7 @@ describe('the rights of a session', () => {
       if (right === 'public' || right === 'hello') continue;
       const target = path.replace(':name', 'main').replace(':id', 'web-1');
       const status = await statusOf(`${url}${target}`, looking, method);
-      if (right === 'view') expect([401, 403], `${method} ${path}`).not.toContain(status);
+      if (right === 'view' || right === 'watch') expect([401, 403], `${method} ${path}`).not.toContain(status);
       else expect(status, `${method} ${path}`).toBe(403);
     }
   });
@@ -326,7 +324,8 @@ describe('the end of a session', () => {
     expect((await sessionOf(gateway.url, page)).user).not.toBeNull();
     const startMs = performance.now();
     const { status, body } = await ask(`${gateway.url}/api/session`, page, { method: 'DELETE' });
-    expect([status, body]).toEqual([200, '{"user":null,"accepts":["password","token"]}']);
+    // All tokens are users, one of whom administers the gateway.
+    expect([status, body]).toEqual([200, '{"user":null,"accepts":["password"]}']);
     expect(await running.ended).toEqual(GONE);
     expect(performance.now() - startMs).toBeLessThan(1000);
     expect(await statusOf(`${gateway.url}/api/rights`, page)).toBe(401);

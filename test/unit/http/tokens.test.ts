@@ -21,6 +21,7 @@ const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
 /** Identities, and written by hand, what they may do in the stream main, and in the whole gateway. */
 const IDENTITIES = {
   everything: { settings: { rights: EVERYTHING }, main: EVERYTHING, all: EVERYTHING },
+  watcher: { settings: { rights: ['watch'] }, main: ['watch'], all: ['watch'] },
   viewer: { settings: { rights: ['view'] }, main: ['view'], all: ['view'] },
   returner: { settings: { rights: ['view', 'return'] }, main: ['view', 'return'], all: ['view', 'return'] },
   camera: { settings: { rights: ['publish'] }, main: ['publish'], all: ['publish'] },
@@ -77,7 +78,8 @@ describe('the rights of named tokens', () => {
     for (const { method, url: path, right, scope } of app.app.routeRights) {
       if (right === 'public' || right === 'hello') continue;
       const target = `${url}${path.replace(':name', 'main').replace(':id', 'web-1')}`;
-      const rights: readonly string[] = scope === 'stream' ? main : scope === 'any' ? [...main, ...all] : all;
+      const granted: readonly string[] = scope === 'stream' ? main : scope === 'any' ? [...main, ...all] : all;
+      const rights = granted.includes('view') ? [...granted, 'watch'] : granted;
       const status = await statusOf(target, method, bearer(secrets[name]));
       // elsewhere has its rights in some stream.
       if (rights.includes(right) || (scope === 'any' && name === 'elsewhere'))
@@ -103,6 +105,7 @@ describe('the rights of named tokens', () => {
 
   it.each<[Name, unknown, unknown]>([
     ['everything', 'a port', 'welcome'],
+    ['watcher', 'no port', 4005],
     ['viewer', 'no port', 4005],
     ['returner', 'a port', 4005],
     ['camera', 4005, 'welcome'],

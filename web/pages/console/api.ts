@@ -1,8 +1,10 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type {
+  CreatedShareLink,
   GatewayEvent,
   GatewayStatus,
   RightsStatus,
+  ShareLinkStatus,
   StreamChange,
   StreamSettingsStatus,
   StreamStatus,
@@ -73,6 +75,22 @@ export class Api {
     const body =
       options === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(options) };
     return this.#ask(`${streamPath(stream)}${isPersisted ? '?persist=true' : ''}`, { method, ...body });
+  }
+
+  /** Creates a share link that is valid for some hours. */
+  share(stream: string, hours: number): Promise<Answered<CreatedShareLink>> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#ask(sharesPath(stream), { method: 'POST', headers, body: JSON.stringify({ hours }) });
+  }
+
+  /** The share links of a stream. */
+  shares(stream: string): Promise<Answered<readonly ShareLinkStatus[]>> {
+    return this.#ask(sharesPath(stream));
+  }
+
+  /** Revokes a share link. @returns null, or the reason for a refusal. */
+  revokeShare(stream: string, id: string): Promise<string | null> {
+    return this.#change(`${sharesPath(stream)}/${encodeURIComponent(id)}`, { method: 'DELETE' });
   }
 
   /** Adds a native client. @returns null, or the reason for a refusal. */
@@ -177,6 +195,10 @@ export class Api {
 
 function streamPath(stream: string): string {
   return `api/streams/${encodeURIComponent(stream)}`;
+}
+
+function sharesPath(stream: string): string {
+  return `${streamPath(stream)}/shares`;
 }
 
 function clientsPath(stream: string, client?: string): string {

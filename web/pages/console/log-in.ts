@@ -46,7 +46,8 @@ export class LogIn {
 
   /** The gateway requires a log-in, or refuses the current one. */
   ask(reason: string): void {
-    this.#user = null;
+    // The session may have ended, or be without the right to view.
+    if (!this.#isAsking) runInBackground(this.refresh());
     if (this.#api.token !== null) {
       // A refused token is not sent again: each attempt counts as a failed log-in.
       this.#api.use(null);

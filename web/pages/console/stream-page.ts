@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
+import { closeCode } from '../../../shared/close-code.ts';
 import type { ClientStatus, StreamChange, StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { ConfirmDialog } from '../shared/confirm-dialog.ts';
@@ -21,6 +22,7 @@ import { portsPanel } from './ports-panel.ts';
 import { QrCode } from './qr-code.ts';
 import { ReturnImages } from './return-images.ts';
 import { ReturnPanel } from './return-panel.ts';
+import { ShareDialog } from './share-dialog.ts';
 import { sourcePanel } from './source-panel.ts';
 import type { StreamDialog } from './stream-dialog.ts';
 
@@ -41,6 +43,7 @@ export class StreamPage {
   readonly #enlargedImage: EnlargedImage;
   readonly #addClient: AddClient;
   readonly #confirm = new ConfirmDialog();
+  readonly #shareDialog: ShareDialog;
   readonly #ports: Fold;
   readonly #connect: Fold;
   readonly #qrCode: QrCode;
@@ -60,6 +63,7 @@ export class StreamPage {
     this.#returnPanel = new ReturnPanel(this.#viewer, name, onChange);
     this.#returnImages = new ReturnImages(feed.api, name, onChange);
     this.#enlargedImage = new EnlargedImage(this.#returnImages);
+    this.#shareDialog = new ShareDialog(feed.api);
     this.#ports = new Fold('Web ports', onChange);
     this.#connect = new Fold('Connect', onChange);
     this.#qrCode = new QrCode(onChange);
@@ -72,6 +76,10 @@ export class StreamPage {
     this.#viewer.addEventListener('gearway-frame', ({ detail }) => {
       this.#message = { sequence: detail.sequence, value: detail.message };
       updateSoon();
+    });
+    this.#viewer.addEventListener('gearway-refused', ({ detail }) => {
+      // The session may have ended, for instance by a log-out in another tab.
+      if (detail.code === closeCode.notAllowed) runInBackground(Promise.all([logIn.refresh(), feed.refresh()]));
     });
     for (const type of ['gearway-state', 'gearway-open', 'gearway-close', 'gearway-control'] as const) {
       this.#viewer.addEventListener(type, () => onChange());
@@ -100,6 +108,7 @@ export class StreamPage {
   /** The page shows another stream, or all of them. */
   close(): void {
     this.#confirm.remove();
+    this.#shareDialog.close();
     this.#enlargedImage.remove();
     this.#returnImages.update([]);
   }
@@ -170,6 +179,7 @@ export class StreamPage {
     const act = (action: () => Promise<void>) => (): void => runInBackground(action());
     const isOnly = this.#feed.streams.length === 1;
     return html`<div class="actions">
+      <button class="quiet" @click=${act(() => this.#shareDialog.open(this.name))}>Share</button>
       <button class="quiet" @click=${act(async () => this.#edit())}>Edit stream</button>
       ${
         isOnly

@@ -180,9 +180,7 @@ export class LogInForm {
     if (this.#button.disabled) return;
     this.#clearError();
     const credential: Credential =
-      this.#way === 'token'
-        ? { token: this.#token.value }
-        : { name: this.#name.value, password: this.#password.value };
+      this.#way === 'token' ? { token: this.#token.value } : { name: this.#name.value, password: this.#password.value };
     this.#button.disabled = true;
     const result = await logIn(credential, this.#options.right);
     this.#button.disabled = false;

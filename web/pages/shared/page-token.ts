@@ -12,6 +12,15 @@ export function loadToken(): string | null {
   }
 }
 
+/**
+ * The token in the page's address, `#token=…`, as share links have it. Browsers do not send the fragment. It stays in
+ * the address, so that the page can be reloaded and bookmarked.
+ */
+export function tokenOfAddress(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  return token === '' ? null : token;
+}
+
 /** @param token null removes it. */
 export function saveToken(token: string | null): void {
   try {

@@ -6,6 +6,15 @@ const clock = new Intl.DateTimeFormat(undefined, {
   hour12: false,
 });
 
+const dateTime = new Intl.DateTimeFormat(undefined, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+});
+
 /** A count with its digits in groups of three, separated by thin spaces: `48 213`. */
 export function formatCount(value: number): string {
   return number.format(value).replaceAll(',', '\u202f');
@@ -19,6 +28,11 @@ export function plural(count: number, noun: string): string {
 /** Local time of day of an ISO timestamp. */
 export function formatTime(iso: string): string {
   return clock.format(new Date(iso));
+}
+
+/** Local day and time of an ISO timestamp. */
+export function formatDateTime(iso: string): string {
+  return dateTime.format(new Date(iso));
 }
 
 /** The text with an upper-case first letter. */

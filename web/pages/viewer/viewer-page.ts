@@ -1,6 +1,6 @@
 import './viewer-page.css';
 import { runInBackground } from '../../background.ts';
-import { loadToken } from '../shared/page-token.ts';
+import { loadToken, tokenOfAddress } from '../shared/page-token.ts';
 import { fetchStreams } from '../shared/streams.ts';
 import { sentence } from '../shared/text.ts';
 import { GridView } from './grid-view.ts';
@@ -13,6 +13,9 @@ const RETRY_MS = 1500;
 // Several streams, stream=a,b,c,d: a grid. Without `stream`: the gateway's first one. viewer.html loads the viewer
 // element.
 const query = new URLSearchParams(location.search);
+const pageToken = tokenOfAddress() ?? loadToken();
+// Another link in the same tab: browsers load nothing if only the fragment differs.
+addEventListener('hashchange', () => location.reload());
 const notice = document.createElement('p');
 notice.className = 'notice';
 
@@ -26,7 +29,7 @@ async function open(): Promise<void> {
   const [name] = names;
   if (name !== undefined && names.length === 1) {
     await elementDefined;
-    new SingleView(query, loadToken()).open(name);
+    new SingleView(query, pageToken).open(name);
     return;
   }
   // Logged in once, and not by each of the viewers.
@@ -38,7 +41,7 @@ async function open(): Promise<void> {
 /** Waits until the gateway responds and accepts the log-in. @returns the token, and the name of the first stream. */
 async function accessibleStreams(): Promise<{ readonly token: string | null; readonly first: string }> {
   showTitle('Gearway');
-  let token = loadToken();
+  let token = pageToken;
   let enter: (token: string | null) => void = () => undefined;
   const form = pageForm((entered) => enter(entered));
   for (let hasEntered = false; ;) {

@@ -1,0 +1,93 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { GearwayError } from '../../shared/errors.ts';
+import { Principal } from './principal.ts';
+
+/** A link with which anyone can watch one stream until it expires. */
+export interface ShareLink {
+  /** Names the link in the list and the log. Not secret. */
+  readonly id: string;
+  readonly stream: string;
+  /** Name of the administrator who created it. */
+  readonly createdBy: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+interface LiveLink extends ShareLink {
+  readonly principal: Principal;
+}
+
+const ID_BYTES = 6;
+const SECRET_BYTES = 32;
+const TOKEN = /^gws_[\w-]{43}$/;
+
+/** Maximum number of links that have not expired. */
+const MAX_LINKS = 256;
+
+/** Whether a text has the form of a share link's token. */
+export function isShareToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+/**
+ * The share links of the gateway. Each has a token of 256 random bits, of which only the hash is kept, and the right to
+ * watch its stream. Nothing is stored on disk, so that a link that was revoked cannot become valid again: all links end
+ * with the gateway.
+ */
+export class ShareLinks {
+  /** By hash of the token, oldest first. */
+  readonly #links = new Map<string, LiveLink>();
+
+  /**
+   * Creates a link.
+   *
+   * @returns it, and its token, which is not kept.
+   * @throws {GearwayError} `too-many`.
+   */
+  create(stream: string, createdBy: string, lifetimeMs: number): { readonly token: string; readonly link: ShareLink } {
+    if (this.#links.size >= MAX_LINKS)
+      throw new GearwayError('too-many', `there are ${MAX_LINKS} share links, the maximum; revoke one first`);
+    const id = randomBytes(ID_BYTES).toString('base64url');
+    const token = `gws_${randomBytes(SECRET_BYTES).toString('base64url')}`;
+    const createdAtMs = Date.now();
+    const expiresAtMs = createdAtMs + lifetimeMs;
+    const principal = new Principal({
+      name: `share link ${id}`,
+      rights: ['watch'],
+      streams: [stream],
+      port: null,
+      expiresAtMs,
+    });
+    const key = keyOf(token);
+    const link: LiveLink = { id, stream, createdBy, createdAtMs, expiresAtMs, principal };
+    this.#links.set(key, link);
+    principal.whenEnded(() => this.#links.delete(key));
+    return { token, link };
+  }
+
+  /** The identity of a link's token; null if it is unknown, has expired or was revoked. */
+  find(token: string): Principal | null {
+    return this.#links.get(keyOf(token))?.principal ?? null;
+  }
+
+  /** The links of a stream, oldest first. */
+  list(stream: string): readonly ShareLink[] {
+    return [...this.#links.values()].filter((link) => link.stream === stream);
+  }
+
+  /** Ends a link, with everything that was opened by it. @returns null if the stream has no link with this id. */
+  revoke(stream: string, id: string): ShareLink | null {
+    const link = [...this.#links.values()].find((each) => each.id === id && each.stream === stream);
+    link?.principal.end({ reason: 'this link was revoked', mayRetry: false });
+    return link ?? null;
+  }
+
+  /** Ends all links, and their timers. */
+  close(): void {
+    for (const { principal } of this.#links.values()) principal.end({ reason: 'the gateway stops', mayRetry: false });
+  }
+}
+
+function keyOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
