@@ -363,7 +363,7 @@ describe('the end of a session', () => {
 
   it('comes within a second when the token expires', async () => {
     await using gateway = await start({ jwt: { secret: JWT_SECRET } });
-    const exp = Math.ceil(inSeconds(2.5));
+    const exp = Math.ceil(inSeconds(5));
     const { page } = await logIn(gateway.url, { token: hs256({ sub: 'ann', rights: EVERYTHING, exp }) });
     await using running = await openEverything(gateway.url, page);
     expect(await running.ended).toEqual(GONE);

@@ -110,7 +110,7 @@ describe('a share link', () => {
 
   it('closes its viewers within a second when it expires or is revoked, and says why it is not valid', async () => {
     await using gateway = await start();
-    const short = await share(gateway.url, { hours: 2 / 3600 });
+    const short = await share(gateway.url, { hours: 5 / 3600 });
     const long = await share(gateway.url);
     await using expiring = await Viewer.connect(gateway.url);
     await expiring.hello({ token: short.token });
