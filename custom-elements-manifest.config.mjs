@@ -12,9 +12,18 @@ const isShown = ({ name, privacy }) =>
   name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
 /** The elements of `gearway/devices`. */
-const DEVICES = ['button', 'control', 'gamepad', 'joystick', 'keys', 'latency', 'pointer', 'slider', 'stop'].map(
-  (name) => `web/devices/gearway-${name}.ts`,
-);
+const DEVICES = [
+  'button',
+  'camera',
+  'control',
+  'gamepad',
+  'joystick',
+  'keys',
+  'latency',
+  'pointer',
+  'slider',
+  'stop',
+].map((name) => `web/devices/gearway-${name}.ts`);
 
 /** Unions of texts (`type Fit = 'contain' | …`) by name: an editor can offer them only when they are spelled out. */
 const unions = new Map();
@@ -76,6 +85,7 @@ export default {
     'web/publisher/gearway-publisher.ts',
     'web/publisher/publisher-events.ts',
     'web/publisher/publisher-messages.ts',
+    'web/capture/capture-types.ts',
     'web/devices/device-element.ts',
     'web/devices/stop-latch.ts',
     'web/devices/drawing.ts',

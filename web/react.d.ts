@@ -5,6 +5,7 @@
 import type { DetailedHTMLProps, HTMLAttributes } from 'react';
 import type {
   GearwayButton,
+  GearwayCamera,
   GearwayControl,
   GearwayGamepad,
   GearwayInputEvent,
@@ -45,6 +46,7 @@ declare module 'react' {
       'gearway-viewer': Props<GearwayViewer, GearwayViewerEventMap>;
       'gearway-publisher': Props<GearwayPublisher, GearwayPublisherEventMap>;
       'gearway-button': Props<GearwayButton, DeviceEvents>;
+      'gearway-camera': Props<GearwayCamera, object>;
       'gearway-control': Props<GearwayControl, object>;
       'gearway-gamepad': Props<GearwayGamepad, DeviceEvents>;
       'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;

@@ -214,7 +214,7 @@ describe('docs/element.md and docs/phone-as-a-camera.md', () => {
     groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
 
   it('lists each reason for a missing camera', () => {
-    const codes = /export type CameraFailure = (.*);/.exec(read('web/publisher/publisher-messages.ts'))![1]!;
+    const codes = /export type CameraFailure = (.*);/.exec(read('web/capture/capture-types.ts'))![1]!;
     expect(column(ELEMENTS, 'Code of `gearway-publisher-failed`')).toEqual(groups(codes, /'([\w-]+)'/g));
   });
 

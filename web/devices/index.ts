@@ -1,4 +1,5 @@
 import { GearwayButton } from './gearway-button.ts';
+import { type CameraState, GearwayCamera } from './gearway-camera.ts';
 import { GearwayControl } from './gearway-control.ts';
 import { GearwayGamepad } from './gearway-gamepad.ts';
 import { GearwayJoystick } from './gearway-joystick.ts';
@@ -13,7 +14,9 @@ export type { PointerTool, Position, Shape } from './drawing.ts';
 export type { StopState } from './stop-latch.ts';
 export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
 export {
+  type CameraState,
   GearwayButton,
+  GearwayCamera,
   GearwayControl,
   GearwayGamepad,
   GearwayJoystick,
@@ -28,6 +31,7 @@ export {
 // `gearway/devices`: defines the elements.
 const ELEMENTS = {
   'gearway-button': GearwayButton,
+  'gearway-camera': GearwayCamera,
   'gearway-control': GearwayControl,
   'gearway-gamepad': GearwayGamepad,
   'gearway-joystick': GearwayJoystick,
@@ -41,6 +45,7 @@ const ELEMENTS = {
 declare global {
   interface HTMLElementTagNameMap {
     'gearway-button': GearwayButton;
+    'gearway-camera': GearwayCamera;
     'gearway-control': GearwayControl;
     'gearway-gamepad': GearwayGamepad;
     'gearway-joystick': GearwayJoystick;

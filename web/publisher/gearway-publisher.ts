@@ -5,7 +5,7 @@ import { ReturnRefusedError, toValue } from '../connection/return-body.ts';
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { PageController, RemovalController, StateController } from '../element/controllers.ts';
 import { viewerStyles } from '../viewer/ui/viewer-styles.ts';
-import { type Camera, canShareScreen, otherCamera, SIZES } from './capture/camera.ts';
+import { type Camera, canShareScreen, otherCamera, SIZES } from '../capture/camera.ts';
 import {
   GearwayPublisherDataEvent,
   GearwayPublisherFailedEvent,
@@ -13,14 +13,8 @@ import {
   GearwayPublisherRefusedEvent,
   GearwayPublisherStateEvent,
 } from './publisher-events.ts';
-import type {
-  CameraFailure,
-  Facing,
-  PictureSize,
-  PublisherInput,
-  PublisherState,
-  PublisherStats,
-} from './publisher-messages.ts';
+import type { CameraFailure, Facing, PictureSize, PublisherInput } from '../capture/capture-types.ts';
+import type { PublisherState, PublisherStats } from './publisher-messages.ts';
 import {
   PublisherModel,
   type PublisherModelEvent,
@@ -33,16 +27,9 @@ import { publisherStyles } from './ui/publisher-styles.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
-export type { Camera } from './capture/camera.ts';
-export type {
-  CameraFailure,
-  Facing,
-  PictureSize,
-  PublisherInput,
-  PublisherState,
-  PublisherStats,
-  ReturnedValue,
-} from './publisher-messages.ts';
+export type { Camera } from '../capture/camera.ts';
+export type { CameraFailure, Facing, PictureSize, PublisherInput } from '../capture/capture-types.ts';
+export type { PublisherState, PublisherStats, ReturnedValue } from './publisher-messages.ts';
 export * from './publisher-events.ts';
 
 /** Failures for which another attempt makes no sense. */

@@ -1,4 +1,5 @@
-import type { CameraFailure, PublisherState, ReturnedValue } from './publisher-messages.ts';
+import type { CameraFailure } from '../capture/capture-types.ts';
+import type { PublisherState, ReturnedValue } from './publisher-messages.ts';
 
 export class GearwayPublisherStateEvent extends CustomEvent<{
   readonly state: PublisherState;

@@ -1,9 +1,9 @@
 import type { Value } from '../../shared/protocol.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
-import type { OpenInput } from './capture/open-input.ts';
-import { PictureGrabber } from './capture/picture-grabber.ts';
-import { framesOf } from './capture/track-frames.ts';
+import type { OpenInput } from '../capture/open-input.ts';
+import { PictureGrabber } from '../capture/picture-grabber.ts';
+import { framesOf } from '../capture/track-frames.ts';
 import type { EncodingLimits, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
 
 /** Events of a session that the link does not handle itself. */

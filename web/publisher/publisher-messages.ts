@@ -1,3 +1,4 @@
+import type { EncodingSettings } from '../capture/capture-types.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
@@ -8,28 +9,6 @@ import type { CommonCommand } from '../connection/session-host.ts';
  * no frames; `failed`: no camera is available; `refused`: the gateway refused this publisher.
  */
 export type PublisherState = 'idle' | 'asking' | 'connecting' | 'live' | 'paused' | 'failed' | 'refused';
-
-/** Source of the frames. */
-export type PublisherInput = 'camera' | 'screen';
-
-/** Direction of a phone's camera: facing the user, or away. */
-export type Facing = 'user' | 'environment';
-
-/** Maximum length of the shorter side: 640×480, 1280×720 or 1920×1080 where the camera supports it. */
-export type PictureSize = '480p' | '720p' | '1080p';
-
-/** Why no camera is available. `insecure`: the page was loaded over plain HTTP; `ended`: unplugged or revoked. */
-export type CameraFailure = 'insecure' | 'unsupported' | 'denied' | 'no-camera' | 'busy' | 'ended';
-
-/** How pictures are encoded. */
-export interface EncodingSettings {
-  /** Maximum frame rate. */
-  readonly fps: number;
-  /** JPEG quality, 1 to 100. */
-  readonly quality: number;
-  /** Maximum length of the shorter side, in pixels. */
-  readonly shortSide: number;
-}
 
 /** The requested settings, and whether they may be lowered to what the link carries. */
 export interface EncodingLimits extends EncodingSettings {
@@ -48,17 +27,6 @@ export interface PublisherOptions {
   readonly takeOver: boolean;
   readonly encoding: EncodingLimits;
   readonly message: Value;
-}
-
-/** A picture to be encoded. Its owner closes it. */
-export interface CapturedPicture {
-  readonly source: VideoFrame | ImageBitmap;
-  /** As displayed, taking the phone's orientation into account. */
-  readonly width: number;
-  readonly height: number;
-  /** Unix time; null if unknown. */
-  readonly capturedAtMs: number | null;
-  close(): void;
 }
 
 /**

@@ -11,12 +11,12 @@ import {
   hasCamera,
   listCameras,
   openStream,
-} from './capture/camera.ts';
-import { OpenInput } from './capture/open-input.ts';
+} from '../capture/camera.ts';
+import { OpenInput } from '../capture/open-input.ts';
 import { WakeLock } from './capture/wake-lock.ts';
 import { PublisherLink, type PublisherLinkEvent } from './publisher-link.ts';
+import type { CameraFailure } from '../capture/capture-types.ts';
 import {
-  type CameraFailure,
   type EncodingLimits,
   NO_PUBLISHER_STATS,
   type PublisherOptions,

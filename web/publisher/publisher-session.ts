@@ -14,14 +14,14 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
-import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from './capture/capture-feed.ts';
-import { type EncodedPicture, JpegEncoder } from './capture/jpeg-encoder.ts';
-import { PictureFlow } from './capture/picture-flow.ts';
-import { RateLimit } from './capture/rate-limit.ts';
+import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from '../capture/capture-feed.ts';
+import { type EncodedPicture, JpegEncoder } from '../capture/jpeg-encoder.ts';
+import { PictureFlow } from '../capture/picture-flow.ts';
+import { RateLimit } from '../capture/rate-limit.ts';
 import { Uplink } from './capture/uplink.ts';
-import { framesOf } from './capture/track-frames.ts';
+import { framesOf } from '../capture/track-frames.ts';
+import type { CapturedPicture } from '../capture/capture-types.ts';
 import type {
-  CapturedPicture,
   FeedSource,
   PublisherCommand,
   PublisherEvent,

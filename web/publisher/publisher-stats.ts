@@ -1,6 +1,6 @@
 import type { Taken } from '../../shared/protocol.ts';
 import { average, SMOOTHING } from '../connection/statistics.ts';
-import type { EncodedPicture } from './capture/jpeg-encoder.ts';
+import type { EncodedPicture } from '../capture/jpeg-encoder.ts';
 import type { PublisherStats } from './publisher-messages.ts';
 
 /** Statistics that the session knows itself. */

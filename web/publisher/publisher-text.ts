@@ -1,6 +1,7 @@
 import { formatBitRate } from '../../shared/bit-rate.ts';
 import { closeCode } from '../../shared/close-code.ts';
-import type { CameraFailure, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
+import type { CameraFailure, PublisherInput } from '../capture/capture-types.ts';
+import type { PublisherState, PublisherStats } from './publisher-messages.ts';
 
 /** A publisher, as far as its texts depend on it. */
 export interface DescribedPublisher {

@@ -1,4 +1,4 @@
-import type { EncodingSettings } from '../publisher-messages.ts';
+import type { EncodingSettings } from '../../capture/capture-types.ts';
 
 /** One step of the ladder, relative to the requested settings. */
 interface Step {

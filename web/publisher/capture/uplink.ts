@@ -1,6 +1,7 @@
-import type { EncodingLimits, EncodingSettings } from '../publisher-messages.ts';
+import type { EncodingSettings } from '../../capture/capture-types.ts';
+import type { EncodingLimits } from '../publisher-messages.ts';
 import type { SendingStats } from '../publisher-stats.ts';
-import type { EncodedPicture } from './jpeg-encoder.ts';
+import type { EncodedPicture } from '../../capture/jpeg-encoder.ts';
 import { UplinkRate } from './uplink-rate.ts';
 import { UplinkSteps } from './uplink-steps.ts';
 

@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { PublisherInput } from '../publisher-messages.ts';
+import type { PublisherInput } from '../../capture/capture-types.ts';
 import { icons } from './publisher-icons.ts';
 
 /** Actions of the buttons. */

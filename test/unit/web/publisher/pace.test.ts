@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FrameClock } from '../../../../web/publisher/capture/frame-clock.ts';
-import { RateLimit } from '../../../../web/publisher/capture/rate-limit.ts';
+import { FrameClock } from '../../../../web/capture/frame-clock.ts';
+import { RateLimit } from '../../../../web/capture/rate-limit.ts';
 
 /** Number of a camera's pictures that pass in `seconds`. @param jitter of each picture's time, in milliseconds. */
 function passed(

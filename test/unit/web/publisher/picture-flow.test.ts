@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PictureFlow } from '../../../../web/publisher/capture/picture-flow.ts';
+import { PictureFlow } from '../../../../web/capture/picture-flow.ts';
 
 class Picture {
   readonly name: string;

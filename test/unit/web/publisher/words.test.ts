@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closeCode } from '../../../../shared/close-code.ts';
-import { explain, otherCamera, toConstraints } from '../../../../web/publisher/capture/camera.ts';
-import { fitShortSide } from '../../../../web/publisher/capture/jpeg-encoder.ts';
+import { explain, otherCamera, toConstraints } from '../../../../web/capture/camera.ts';
+import { fitShortSide } from '../../../../web/capture/jpeg-encoder.ts';
 import { noticeText, stateLabel } from '../../../../web/publisher/publisher-text.ts';
 
 const WISH = { input: 'camera', device: null, facing: null, size: '720p', fps: 15 } as const;

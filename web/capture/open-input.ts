@@ -1,4 +1,4 @@
-import type { Facing, PictureSize } from '../publisher-messages.ts';
+import type { Facing, PictureSize } from './capture-types.ts';
 import { type CaptureSettings, SIZES, toConstraints } from './camera.ts';
 
 /** Events of an open camera or shared screen. */

@@ -1,5 +1,5 @@
-import { errorText } from '../../../shared/errors.ts';
-import type { CameraFailure, Facing, PictureSize, PublisherInput } from '../publisher-messages.ts';
+import { errorText } from '../../shared/errors.ts';
+import type { CameraFailure, Facing, PictureSize, PublisherInput } from './capture-types.ts';
 
 /** Which camera or screen to open, and how. The camera delivers the nearest supported size and rate. */
 export interface CaptureSettings {

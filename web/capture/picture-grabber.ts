@@ -1,4 +1,4 @@
-import { runInBackground } from '../../background.ts';
+import { runInBackground } from '../background.ts';
 
 /** Maximum time to wait for a new frame of the video. After that the current picture is used. */
 const WAIT_MS = 250;

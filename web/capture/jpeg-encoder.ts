@@ -1,4 +1,4 @@
-import type { CapturedPicture, EncodingSettings } from '../publisher-messages.ts';
+import type { CapturedPicture, EncodingSettings } from './capture-types.ts';
 
 export interface EncodedPicture {
   readonly jpeg: Uint8Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
-import { runInBackground } from '../../background.ts';
-import type { CapturedPicture } from '../publisher-messages.ts';
+import { runInBackground } from '../background.ts';
+import type { CapturedPicture } from './capture-types.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { RateLimit } from './rate-limit.ts';
 

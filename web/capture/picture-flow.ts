@@ -1,4 +1,4 @@
-import { runInBackground } from '../../background.ts';
+import { runInBackground } from '../background.ts';
 
 /** Maximum number of frames sent and not yet confirmed (docs/protocol.md). */
 const MAX_IN_FLIGHT = 2;
