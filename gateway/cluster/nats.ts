@@ -82,7 +82,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
         if (performance.now() > untilMs || isRefusal(error)) {
           throw new GearwayError(
             'cluster-unreachable',
-            `no NATS server can be reached at ${servers.join(', ')}: ${errorText(error)}`,
+            `no NATS server can be reached at ${servers.join(', ')}: ${explain(error, isTls && cert === null)}`,
             { cause: error },
           );
         }
@@ -105,9 +105,35 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
   return connections;
 }
 
-/** Whether retrying is useless: the server responds, and rejects this gateway. */
+/** Codes of certificates that Node.js does not trust. */
+const UNTRUSTED = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
+
+/** Whether retrying is useless: the server responds, and one of both rejects the other. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && /authorization|authentication|permission/i.test(error.message);
+  return (
+    error instanceof Error &&
+    (/authorization|authentication|permission|does not support 'tls'/i.test(error.message) ||
+      UNTRUSTED.test(systemCode(error)) ||
+      systemCode(error).startsWith('ERR_SSL_'))
+  );
+}
+
+/** @param mayNeedCertificate whether TLS is used without a certificate of this gateway. */
+function explain(error: unknown, mayNeedCertificate: boolean): string {
+  const code = systemCode(error);
+  if (UNTRUSTED.test(code)) return `${errorText(error)}; name the file of its authority: ?ca=FILE`;
+  // OpenSSL's text names its source files, and nothing that would help.
+  if (code.startsWith('ERR_SSL_') && code.includes('CERTIFICATE'))
+    return `the server rejects this gateway's certificate, or requires one: ?cert=FILE&key=FILE (${code})`;
+  // With TLS 1.3, the rejection comes after the handshake, and is often lost.
+  if (mayNeedCertificate && error instanceof Error && error.name === 'TimeoutError')
+    return 'the server does not respond; it may require a certificate: ?cert=FILE&key=FILE';
+  return code.startsWith('ERR_SSL_') ? `the TLS connection failed (${code})` : errorText(error);
+}
+
+function systemCode(error: unknown): string {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' ? code : '';
 }
 
 function readText(option: string, path: string): string {

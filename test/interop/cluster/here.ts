@@ -12,8 +12,13 @@ export class Here implements AsyncDisposable {
   }
 
   /** @param nats `nats://HOST:PORT`, or a list. */
-  static async start(nats: string, name: string, options: GatewayOptions): Promise<Here> {
-    const gateway = await createGateway({ port: 0, cluster: `${nats}?gateway=${name}`, ...options });
+  static start(nats: string, name: string, options: GatewayOptions): Promise<Here> {
+    return Here.at(`${nats}?gateway=${name}`, options);
+  }
+
+  /** @param cluster the whole address of the cluster. */
+  static async at(cluster: string, options: GatewayOptions): Promise<Here> {
+    const gateway = await createGateway({ port: 0, cluster, ...options });
     const { url } = await gateway.listen();
     return new Here(gateway, url.replace(/\/$/, ''));
   }
