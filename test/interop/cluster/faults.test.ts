@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { NatsServer } from '../../helpers/nats.ts';
+import { type ClientReport, PythonPeer } from '../../helpers/peers.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 import { get, Here, served, until } from './here.ts';
 
@@ -73,6 +75,51 @@ describe('a cluster with faults', () => {
     await nextFrame(watched);
     expect(performance.now() - killedAtMs).toBeLessThan(4500);
     expect(stays.socket.readyState).toBe(stays.socket.OPEN);
+  });
+
+  it('continues real NetGear clients that are listed at both gateways', async () => {
+    await using nats = await NatsServer.start();
+    const ports = (await freePorts(2)) as [number, number];
+    // With and without data that is returned.
+    await using first = new PythonPeer('client.py', {
+      port: ports[0],
+      bidirectional: true,
+      returns: 'first',
+    });
+    await using second = new PythonPeer('client.py', { port: ports[1] });
+    const start = (name: string): Promise<GatewayProcess> =>
+      GatewayProcess.start(
+        '--source',
+        PATTERN,
+        ...ports.flatMap((port) => ['--client', `tcp://127.0.0.1:${port}?pattern=1`]),
+        '--failover',
+        'main',
+        '--cluster',
+        `${nats.url}?gateway=${name}`,
+      );
+    await using a = await start('A');
+    const clients = [first, second];
+    const counts = (): readonly number[] =>
+      clients.map((client) => client.events<ClientReport>('progress').at(-1)?.count ?? 0);
+    await until('frames at both', counts, (all) => all.every((count) => count > 20));
+    await using b = await start('B');
+    await served(await b.url, 'main');
+    a.signal('SIGKILL');
+    await a.exited;
+    const before = counts();
+    await until(
+      'frames of the other gateway',
+      counts,
+      (all) => all.every((count, at) => count > before[at]! + 40),
+      40_000,
+    );
+    expect(clients.map(({ isRunning }) => isRunning)).toEqual([true, true]);
+    await until(
+      'what the client returns',
+      async () =>
+        (await get<StreamStatus>(`${await b.url}/api/streams/main`)).clients.find(({ port }) => port === ports[0]),
+      (client) => client?.state === 'live' && client.returnData === 'first',
+    );
   });
 
   it('serves frames again within 3 s after the NATS server was killed and started again', async () => {
