@@ -34,7 +34,7 @@ interface Measurement {
   readonly lateMs: number;
 }
 
-/** A link that becomes narrow and wide again while a viewer watches. */
+/** A link that becomes narrow and wide again while there is a viewer. */
 export const adaptive: Bench = {
   name: 'adaptive',
   summary: 'how soon a viewer follows a link that changes from 50 to 1 Mbit/s and back',
@@ -62,7 +62,7 @@ async function measure(stage: FilmStage, seconds: number): Promise<Measurement> 
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
   const change = (bitsPerSecond: number): Promise<number> =>
     stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
-  /** Watches for a while. @returns the bytes that the link had carried, at each time. */
+  /** Samples for a while. @returns the bytes carried by the link at each time. */
   const watch = async (ms: number): Promise<Carried[]> => {
     const carried: Carried[] = [];
     for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS))
@@ -102,7 +102,7 @@ interface Carried {
   readonly bytes: number;
 }
 
-/** The rate of the second before each time. */
+/** The rate during the second before each time. */
 function bytesPerSecond(carried: readonly Carried[]): { atMs: number; rate: number }[] {
   return carried.flatMap(({ atMs, bytes }) => {
     const from = carried.find(

@@ -1,4 +1,4 @@
-/** The least that a page does by hand to show pictures well: a worker decodes and draws, and the page does nothing. */
+/** A minimal hand-written page that shows pictures well: a worker decodes and draws, and the page does nothing. */
 export const BARE_PAGE = `<!doctype html><title>Bare</title><style>body{margin:0}canvas{display:block}</style><canvas></canvas>
 <script>
 const surface = document.querySelector('canvas').transferControlToOffscreen();
@@ -26,7 +26,7 @@ onmessage = ({ data }) => {
   let turn = Promise.resolve();
   socket.onmessage = ({ data }) => {
     const decoding = createImageBitmap(new Blob([data]));
-    // Decoded side by side, drawn in their order.
+    // Decoded in parallel, drawn in order.
     turn = turn.then(() => decoding).then(draw);
   };
   const draw = (bitmap) => {

@@ -13,7 +13,7 @@ import { answerParent, listen } from './processes.ts';
 import { makePicture, type PictureSize } from './python.ts';
 import type { HandedOver } from './shown-delays.ts';
 
-/** Two being decoded, and one on its way. */
+/** Two being decoded, and one in transit. */
 const FRAMES_IN_FLIGHT = 3;
 
 let jpeg: Buffer = Buffer.alloc(0);
@@ -40,7 +40,7 @@ function serve({ url }: IncomingMessage, response: ServerResponse): void {
 
 function connect(socket: WebSocket, { url }: IncomingMessage): void {
   const send = (frame: Buffer): void => socket.send(frame);
-  // Viewers leave with frames under way.
+  // Viewers may disconnect with frames in flight.
   socket.on('error', () => undefined);
   if (url === '/fast') {
     for (let i = 0; i < FRAMES_IN_FLIGHT; i += 1) send(jpeg);
@@ -53,7 +53,7 @@ function connect(socket: WebSocket, { url }: IncomingMessage): void {
 
 let stopFilming: (() => Promise<HandedOver[]>) | null = null;
 
-/** Returns how to end it. */
+/** @returns a function that ends it. */
 function film(samples: Buffer, { width, height }: PictureSize, fps: number): () => Promise<HandedOver[]> {
   const handedOver: HandedOver[] = [];
   const pace = new Pace(fps);
@@ -80,7 +80,7 @@ const handlers = {
     new WebSocketServer({ server, perMessageDeflate: false }).on('connection', connect);
     return listen(server);
   },
-  /** Sends this JPEG at /fast from now on. */
+  /** Sets the JPEG of /fast. */
   show(base64: string): void {
     jpeg = Buffer.from(base64, 'base64');
   },

@@ -2,7 +2,7 @@ import type { Report } from './report.ts';
 
 /** How long a benchmark measures. */
 export interface BenchEffort {
-  /** Measurements of each of those compared, in alternation. */
+  /** Number of measurements of each candidate, in alternation. */
   readonly rounds: number;
   /** Length of one measurement. */
   readonly seconds: number;
@@ -12,7 +12,7 @@ export interface BenchEffort {
 export interface BenchOptions extends BenchEffort {
   /** Numbers of viewers to measure with; null for the benchmark's own. */
   readonly viewers: readonly number[] | null;
-  /** Whether the processes measured write CPU profiles to test/.artifacts/. */
+  /** Whether the measured processes write CPU profiles to test/.artifacts/. */
   readonly cpuProfile: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { AckDriver } from './ack-driver.ts';
 
-/** To each viewer at most: the gateway's own window for viewers on the same machine. */
+/** Maximum per viewer: the gateway's window for viewers on the same machine. */
 export const FRAMES_IN_FLIGHT = 2;
 
 /** A receiver of every frame, if it keeps up. */

@@ -5,12 +5,12 @@ export interface CountingViewer {
   readonly frames: number;
   /** Settles with the first frame. */
   readonly ready: Promise<void>;
-  /** @throws what has ended the connection, when something has. */
+  /** @throws the error that has ended the connection, if any. */
   check(): void;
   close(): Promise<void>;
 }
 
-/** The viewers of a process, and what they and it have done in a measuring window. */
+/** The viewers of a process, and their activity in a measuring window. */
 export class Crowd {
   readonly #meter = new UsageMeter();
   #viewers: readonly CountingViewer[] = [];

@@ -3,12 +3,12 @@ import { formatPercent } from './report-text.ts';
 import type { ShownDelays } from './shown-delays.ts';
 import { median, percentile } from './statistics.ts';
 
-/** Below this share of frames that were shown, the delay is that of the lucky ones. */
+/** Below this share of shown frames, the delay is not representative. */
 const MOST_SHOWN = 0.95;
 
 type Measured = Readonly<Record<string, readonly ShownDelays[]>>;
 
-/** Median and 95th percentile of the frames, a value of each round. */
+/** Median and 95th percentile of the frames, one value per round. */
 export function delayLines(what: string, measured: Measured, targets: readonly Target[]): Line[] {
   const series = (of: (delaysMs: readonly number[]) => number): Line['series'] =>
     Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(({ delaysMs }) => of(delaysMs)) }));

@@ -11,7 +11,7 @@ const readBuffer = Buffer.allocUnsafe(256 << 10);
 // The head's map begins with the key "sequence", behind 8 bytes of prelude, the map's size and the key's text.
 const SEQUENCE_AT = 8 + 1 + 9;
 
-/** A WebSocket header of 10 bytes at most, and a message's begin up to its sequence number of 9 at most. */
+/** A WebSocket header of at most 10 bytes, and the start of a message up to its sequence number of at most 9. */
 const MESSAGE_BEGIN_BYTES = SEQUENCE_AT + 9;
 
 const opcodes = { continuation: 0, binary: 2, close: 8, ping: 9 } as const;
@@ -28,7 +28,7 @@ export interface DiscardingViewerOptions {
  * rest, and acknowledges each frame when its last byte has arrived. It answers pings, like browsers.
  */
 export class DiscardingViewer {
-  /** Frames received in whole. */
+  /** Number of completely received frames. */
   frames = 0;
   /** Settles with the first frame. */
   readonly ready: Promise<void>;
@@ -40,7 +40,7 @@ export class DiscardingViewer {
   #closing = false;
   /** The received part of the handshake response; null after it. */
   #handshake: string | null = '';
-  /** A header that the end of a read has cut in two. */
+  /** A header that was split by the end of a read. */
   readonly #cut = Buffer.alloc(10 + 125);
   #cutBytes = 0;
   /** Number of missing bytes of the current WebSocket frame. */
@@ -48,7 +48,7 @@ export class DiscardingViewer {
   #isLastFragment = false;
   #isFrame = false;
   #sequence = 0;
-  /** Acknowledgements of one read leave in one write. */
+  /** Acknowledgements of one read are sent in one write. */
   readonly #acks: number[] = [];
 
   constructor(port: number, options: DiscardingViewerOptions = {}) {
@@ -76,7 +76,7 @@ export class DiscardingViewer {
     this.#socket.write(handshakeRequest(port));
   }
 
-  /** @throws what has ended the connection, when something has. */
+  /** @throws the error that has ended the connection, if any. */
   check(): void {
     if (this.#failure !== null) throw this.#failure;
   }
@@ -132,7 +132,7 @@ export class DiscardingViewer {
     return end + 4 - before.length;
   }
 
-  /** Takes a header, or what there is of it. @returns the first byte behind it. */
+  /** Reads a header, or the received part of it. @returns the offset of the first byte behind it. */
   #readHeader(bytes: Buffer, at: number): number {
     if (this.#cutBytes === 0) {
       const needed = headerBytes(bytes, at, bytes.length);
@@ -171,7 +171,7 @@ export class DiscardingViewer {
       this.#isFrame = bytes.readUInt8(begin) === messageType.frame;
       if (this.#isFrame) this.#sequence = readInteger(bytes, begin + SEQUENCE_AT);
     }
-    // A ping between two fragments ends none.
+    // A ping between two fragments does not end a message.
     this.#isLastFragment = (first & 0x80) !== 0 && (opcode === opcodes.binary || opcode === opcodes.continuation);
     this.#left = length - (at + size - begin);
     if (this.#left === 0) this.#fragmentEnded();

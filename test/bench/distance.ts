@@ -19,11 +19,11 @@ const FRAME_MS = 1000 / FPS;
 
 const ROUND_TRIPS_MS = [0, 30, 80, 150];
 const LEAST_FPS = 55;
-/** Farther away, a window of 8 frames is what limits. */
+/** Beyond this round trip, the window of 8 frames is the limit. */
 const FAR_MS = 80;
 
 const THIN = { roundTripMs: 20, bitsPerSecond: 8e6 };
-/** 50 of 60 frames/s fit through. */
+/** The link carries 50 of 60 fps. */
 const TRANSMISSION_MS = (SMALL_PAYLOAD_BYTES * 8000) / THIN.bitsPerSecond;
 
 /** Factor for the duration of the measurement with a thin link, because queues grow slowly. */
@@ -35,7 +35,7 @@ const SETTLE_MS = 2000;
 interface Measurement {
   readonly framesPerSecond: number;
   readonly delayMs: number;
-  /** From the first third to the last. */
+  /** Maximum increase from the first third to the last. */
   readonly growthMs: number;
 }
 

@@ -8,7 +8,7 @@ export interface Drawn {
   readonly delayMs: number;
 }
 
-/** The median delay of the measurement's last third less that of its first: a queue that grows shows here. */
+/** Median delay of the last third minus that of the first, which shows a growing queue. */
 export function delayGrowth(drawn: readonly Drawn[], seconds: number): number {
   const between = (from: number, to: number): number =>
     median(drawn.filter(({ atMs }) => atMs >= from * 1000 && atMs < to * 1000).map(({ delayMs }) => delayMs));

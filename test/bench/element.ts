@@ -21,12 +21,12 @@ const SIZES: readonly PictureSize[] = [
 const GRIDS = [16, 25];
 const GRID_SIZE: PictureSize = { width: 640, height: 480, kilobytes: 45 };
 const GRID_FPS = 15;
-/** All viewers are in sight, 16:9 each: one out of sight pauses. */
+/** All viewers are visible, because hidden ones pause. 16:9 each. */
 const GRID_WINDOW = { width: 1280, height: 720 };
 
-/** Of a hundred frames of the source, so that a picture moves as smoothly as it. */
+/** Minimum percentage of the source's frames, for equally smooth motion. */
 const LEAST_SHOWN = 97;
-/** Of the main thread, in percent: the rest is for the page's own work. */
+/** Maximum percentage of the main thread; the rest is for the page's own work. */
 const MOST_MAIN_THREAD = 15;
 
 /**
@@ -71,7 +71,7 @@ export const element: Bench = {
   },
 };
 
-/** One viewer that gets all that it takes. */
+/** One viewer that gets as many frames as it can show. */
 async function measureOne(
   page: Page,
   size: PictureSize,

@@ -12,7 +12,7 @@ const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 const FPS = 30;
 const VIEWER_COUNTS = [1, 10, 100];
 
-/** Windows settle, code is compiled. */
+/** Time for windows to settle and code to be compiled. */
 const SETTLE_MS = 500;
 
 const MOST_LOOP_DELAY_MS = 10;

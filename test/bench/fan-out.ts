@@ -41,7 +41,7 @@ interface Measurement {
   /** CPU time of the server's process. */
   readonly cpuUsPerFrame: number;
   readonly framesInFlight: number;
-  /** Cores that the server's process and the viewers' kept busy. */
+  /** Cores used by the server's process and by the viewers' process. */
   readonly serverCores: number;
   readonly viewerCores: number;
   /** Share of the machine that other processes used. */

@@ -10,7 +10,7 @@ import type { Feed, HandedOver } from './shown-delays.ts';
 /** Pictures that every feed sends. */
 export const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
-/** Has a page show an endless MJPEG, which a page that is loaded would wait for. */
+/** Shows an endless MJPEG in a loaded page: while loading, a page would wait for its end. */
 async function showImage(page: Page, pageUrl: string, imageUrl: string): Promise<void> {
   await page.goto(pageUrl);
   await page.evaluate(`document.body.innerHTML = '<img src="${imageUrl}" style="position: fixed; left: 0; top: 0">'`);
@@ -20,9 +20,9 @@ function toldFrames(peer: PythonPeer): HandedOver[] {
   return peer.events<{ n: number; t: number }>('frame').map(({ n, t }) => ({ number: n, atMs: t * 1000 }));
 }
 
-/** A camera program with the real NetGear, and our gateway as its users start it. */
+/** A camera program with the real NetGear, and the gateway's command. */
 export class Camera implements AsyncDisposable {
-  /** The gateway's address, when all are there. */
+  /** The gateway's address, once all processes are ready. */
   readonly url: Promise<string>;
   readonly #camera: PythonPeer;
   readonly #gateway: GatewayProcess;
@@ -83,7 +83,7 @@ export function imageFeed(camera: Camera): Feed {
 export class WebGear implements Feed, AsyncDisposable {
   readonly #server: PythonPeer;
 
-  /** @param fps which cannot be changed later. */
+  /** @param fps cannot be changed later. */
   constructor(port: number, size: PictureSize, fps: number) {
     this.#server = startPython('webgear_server.py', { ...size, port, fps, tell: true });
   }

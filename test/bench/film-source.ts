@@ -51,7 +51,7 @@ const handlers = {
     await sender.ready();
     stop = film(sender, films.get(name) ?? []);
   },
-  /** @returns what was handed over, in order. */
+  /** @returns the frames handed over, in order. */
   async stop(): Promise<HandedOver[]> {
     return (await stop?.()) ?? [];
   },

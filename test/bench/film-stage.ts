@@ -11,7 +11,7 @@ import { BenchProcess, endWithBench } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 import { type FilmPage, openFilmPage } from './shown-film.ts';
 
-/** A source with a film, a gateway, links to it, and a browser behind them; each a process. */
+/** A source with a film, a gateway, links to it, and a browser behind them, each in a separate process. */
 export class FilmStage implements AsyncDisposable {
   readonly relay: BenchProcess<LinkRelay>;
   readonly #source: BenchProcess<FilmSource>;
@@ -60,12 +60,12 @@ export class FilmStage implements AsyncDisposable {
     return this.#source.ask('make', film);
   }
 
-  /** @returns the near port of a link to the gateway. */
+  /** @returns the port of the near end of a link to the gateway. */
   link(link: Link): Promise<number> {
     return this.relay.ask('open', this.#gatewayPort, link);
   }
 
-  /** Films while `watch` runs with the viewer page behind a link. @returns its result, and all that was handed over. */
+  /** Sends the film while `watch` runs with the viewer page behind a link. @returns its result, and all sent frames. */
   async show<T>(
     film: FilmName,
     linkPort: number,

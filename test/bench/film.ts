@@ -3,7 +3,7 @@ import { TestPicture } from '../../gateway/sources/test-pattern/test-picture.ts'
 import { CameraFilm } from './camera-film.ts';
 import { burnNumber } from './picture-number.ts';
 
-/** Of each film. */
+/** Size of each film. */
 export const FILM = { width: 1280, height: 720, fps: 30 } as const;
 
 export type FilmName = 'camera' | 'test pattern';

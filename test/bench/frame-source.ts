@@ -26,20 +26,20 @@ async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: num
   let dueMs = performance.now();
   for (;;) {
     await sender.send(frame);
-    // A timer fires up to a millisecond late; what is late by more than a frame is left out.
+    // A timer fires up to a millisecond late; frames that are late by more than one interval are skipped.
     dueMs = Math.max(dueMs + periodMs, performance.now() - periodMs);
     if (periodMs > 0) await delay(Math.max(0, dueMs - performance.now()));
   }
 }
 
-/** The one that sends. */
+/** The active sender. */
 let current: NetGearSender | null = null;
 
 const handlers = {
   /**
-   * Settles with the first frame; sends until it shall rest.
+   * Settles with the first frame; sends until it is stopped.
    *
-   * @param framesPerSecond null for as many as are answered.
+   * @param framesPerSecond null to send as fast as frames are answered.
    */
   async send(port: number, name: FrameName, framesPerSecond: number | null): Promise<void> {
     await handlers.rest();
@@ -47,7 +47,7 @@ const handlers = {
     current = sender;
     await sender.ready();
     await sender.send(frames[name]);
-    // Ends when the sender is closed, which rejects what is under way.
+    // Ends when the sender is closed, which rejects pending calls.
     send(sender, frames[name], framesPerSecond).catch(() => undefined);
   },
   async rest(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The whole gateway as a program embeds it, and a source that is as fast as its viewers. */
+/** The gateway embedded in a program, with a source that is as fast as its viewers. */
 import { subscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
@@ -12,8 +12,8 @@ const meter = new UsageMeter();
 let payload = createPayload();
 
 /**
- * Pushes as fast as the viewers acknowledge. The gateway shows no acknowledgements, so they are counted by length where
- * they arrive.
+ * Pushes as fast as the viewers acknowledge. The gateway has no event for acknowledgements, so they are counted by their
+ * length at the socket.
  */
 function pushAsFastAsTaken(stream: GatewayStream): void {
   const driver = new AckDriver(() => void stream.push(payload));
@@ -40,7 +40,7 @@ let stream: GatewayStream | null = null;
 
 const handlers = {
   async listen(): Promise<number> {
-    // A port is held for a while after its viewer has left: enough of them for many rounds.
+    // Enough ports for many rounds: a port is held for a while after its viewer has left.
     const gateway = await createGateway({ port: 0, source: 'push:', virtualPorts: '10000-14095' });
     stream = gateway.stream;
     pushAsFastAsTaken(stream);
@@ -52,7 +52,7 @@ const handlers = {
     payload = Buffer.from(base64, 'base64');
   },
   start: (): void => meter.start(),
-  /** With the mean over the viewers of the time from sending a frame to its acknowledgement. */
+  /** Includes the mean round trip of all viewers, from sending a frame to its acknowledgement. */
   stop(): Usage & { readonly roundTripMs: number } {
     const usage = meter.stop();
     const roundTrips = stream?.clients.map(({ roundTripMs }) => roundTripMs ?? 0) ?? [];

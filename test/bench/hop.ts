@@ -9,7 +9,7 @@ import type { Line, Report } from './report.ts';
 const GATEWAY = 'Gearway';
 const FLOOR = 'transport alone';
 
-/** Medians, in ms: a frame is one of 16 ms at 60 frames/s, and shall not feel the gateway. */
+/** Targets for the medians, in ms: small compared with the interval of 16 ms at 60 fps. */
 const FRAMES: Readonly<Record<FrameName, { readonly what: string; readonly atMost: number }>> = {
   jpeg: { what: '100 KB JPEG', atMost: 1 },
   raw: { what: '2.7 MB raw', atMost: 5 },

@@ -16,7 +16,7 @@ const TARGETS: readonly Target[] = [
   { is: 'difference', to: 'bare page', atMost: 5 },
 ];
 
-/** From a camera program to the screen, by each way that a program has to show its frames in a browser. */
+/** From a camera program to the screen, for each method of showing its frames in a browser. */
 export const latency: Bench = {
   name: 'latency',
   summary: "ms from a frame in a program's hands to the browser's screen, beside WebGear and a page written by hand",

@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
 
-/** Finalizers, which free what a first collection has found, run between two. */
+/** Finalizers, which free the memory found by the first collection, run between two collections. */
 const COLLECTIONS = 4;
 const BETWEEN_COLLECTIONS_MS = 50;
 
 export interface Memory {
   /** Of the whole process. */
   readonly residentBytes: number;
-  /** The heap, and what hangs on it outside: frames, sockets' buffers. */
+  /** The heap, and the memory that it references: frames, sockets' buffers. */
   readonly usedBytes: number;
 }
 

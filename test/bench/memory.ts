@@ -13,17 +13,17 @@ import { PAYLOAD_BYTES } from './wire.ts';
 const KB = 1000;
 const MB = 1e6;
 
-/** Of a viewer that is paused: its socket, its WebSocket and what is kept of it. */
+/** Target for a paused viewer: its socket, its WebSocket and its state. */
 const IDLE_KB = 60;
 const IDLE_COUNTS = [100, 1000];
 
-/** Most frames in flight to a viewer: what one that reads nothing makes the gateway hold, the same frames for all. */
+/** Maximum number of frames in flight to a viewer that reads nothing; all viewers share them. */
 const WINDOW = 8;
 const STUCK_COUNT = 200;
 
 /**
- * Frames that the kernel does not take, so that the gateway itself has to hold them. A window of them is two or three,
- * and the latest one.
+ * Frames that the kernel does not buffer, so that the gateway has to hold them: a window of two or three, and the latest
+ * one.
  */
 const LARGE_STUCK_COUNT = 20;
 const LARGE_FRAMES = 4;
@@ -49,7 +49,7 @@ const SAMPLES = 180;
 const MIN_SAMPLE_MS = 100;
 const MAX_SAMPLE_MS = 2000;
 
-/** The begin of the long run is not counted: heaps grow to their size. */
+/** The start of the long run is not counted, because heaps grow to their size. */
 const WARM_UP_SHARE = 1 / 6;
 
 /**
@@ -58,7 +58,7 @@ const WARM_UP_SHARE = 1 / 6;
  */
 const FLAT = 10;
 
-/** A shorter run's slope is the heap's usual up and down, and is not judged. */
+/** The slope of shorter runs is dominated by garbage collection, and is not evaluated. */
 const JUDGED_FROM_S = 600;
 
 /** Memory of the gateway's process per viewer, and its slope under load. */
@@ -185,7 +185,7 @@ async function feed(
   return port;
 }
 
-/** @returns what a viewer adds, for each of the counts. */
+/** @returns the memory per viewer, for each of the counts. */
 async function measureIdle(peers: Peers, counts: readonly number[]): Promise<Memory[]> {
   await using gateway = startGateway();
   const port = await feed(gateway, peers, 'jpeg', FRAMES_PER_SECOND);
@@ -205,7 +205,7 @@ async function measureIdle(peers: Peers, counts: readonly number[]): Promise<Mem
   return each;
 }
 
-/** @returns what a viewer adds. */
+/** @returns the memory per viewer. */
 async function measureStuck(peers: Peers, count: number, frame: FrameName): Promise<Memory> {
   await using gateway = startGateway();
   const port = await feed(gateway, peers, frame, FRAMES_PER_SECOND);

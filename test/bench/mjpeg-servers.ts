@@ -54,7 +54,7 @@ export async function compareWithMjpegServers(
   };
 }
 
-/** Frames/s in all. */
+/** Total rate. */
 async function measure(
   process: BenchProcess<MjpegViewers>,
   url: string,

@@ -8,14 +8,14 @@ import { answerParent } from './processes.ts';
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
 class MjpegViewer implements CountingViewer {
-  /** Parts begun. */
+  /** Number of started parts. */
   frames = 0;
   /** Settles with the first part. */
   readonly ready: Promise<void>;
   readonly #socket: Socket;
   #boundary: Buffer | null = null;
   #head = '';
-  /** The end of the last read, which may hold the begin of a boundary. */
+  /** The end of the last read, which may contain the start of a boundary. */
   #tail = Buffer.alloc(0);
   #settle: { resolve: () => void; reject: (error: Error) => void } = {
     resolve: () => undefined,
@@ -41,7 +41,7 @@ class MjpegViewer implements CountingViewer {
     this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
   }
 
-  /** @throws what has ended the connection, when something has. */
+  /** @throws the error that has ended the connection, if any. */
   check(): void {
     if (this.#failure !== null) throw this.#failure;
   }
@@ -91,7 +91,7 @@ class MjpegViewer implements CountingViewer {
 const crowd = new Crowd();
 
 const handlers = {
-  /** Settles when every viewer has had a part. */
+  /** Settles when every viewer has received a part. */
   connect: (url: string, count: number) => crowd.connect(count, () => new MjpegViewer(new URL(url))),
   start: () => crowd.start(),
   stop: () => crowd.stop(),

@@ -6,13 +6,13 @@ import { Camera, imageFeed, SIZE, WebGear } from './feeds.ts';
 import type { Line } from './report.ts';
 import { measureShownDelays } from './shown-delays.ts';
 
-/** Frames/s, and what part of WebGear's delay ours may be. */
+/** Rates, with the maximum ratio to WebGear's latency. */
 const RATES = [
   { fps: 5, atMost: 0.3 },
   { fps: 30, atMost: 0.7 },
 ] as const;
 
-/** MJPEG in an `<img>`, ours and WebGear's: what a place without JavaScript gets. */
+/** MJPEG in an `<img>`, of the gateway and of WebGear, for pages without JavaScript. */
 export const mjpeg: Bench = {
   name: 'mjpeg',
   summary: "ms from a frame in a program's hands to the browser's screen, by MJPEG in an <img>, beside WebGear",

@@ -61,7 +61,7 @@ const handlers = {
     ({ stream } = gateway);
     setInterval(push, LEAST_EVERY_MS);
   },
-  /** Settles when every client takes frames; with null, none gets any. */
+  /** Settles when every client receives frames; null stops the frames. */
   async serve(kind: Kind | null): Promise<void> {
     serving = kind;
     const deadlineMs = performance.now() + LIVE_TIMEOUT_MS;
@@ -77,7 +77,7 @@ const handlers = {
   },
   start: (): void => meter.start(),
   stop: (): Usage => meter.stop(),
-  /** Why clients get fewer frames than there are; nothing when they get all that they take. */
+  /** Why clients get fewer frames than available; empty if they are not limited. */
   reasons: (): string[] => [
     ...new Set((stream?.clients ?? []).map(({ reason }) => reason).filter((reason) => reason !== '')),
   ],

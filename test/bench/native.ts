@@ -20,7 +20,7 @@ const COMPARED_CLIENTS = 2;
 
 const SERVER = 'NetGear server';
 
-/** Of ours over NetGear's server. Its JPEGs it encodes for each client; raw frames cost it a copy. */
+/** Targets relative to NetGear's server, which encodes JPEGs for each client, and copies raw frames. */
 const TARGETS = { jpeg: 3, raw: 1.4 } as const;
 
 const KINDS = ['jpeg', 'raw'] as const;
@@ -30,7 +30,7 @@ const NAMES = { jpeg: 'JPEG', raw: 'raw' } as const;
 /** Between a server's first frame and measuring. */
 const SETTLE_MS = 500;
 
-/** From this share of a core on, a process may be what limits the rate. */
+/** Share of a core from which on a process may limit the rate. */
 const BUSY = 0.9;
 
 interface Picture {
@@ -43,7 +43,7 @@ interface Picture {
 interface Measurement {
   /** Mean of the clients. */
   readonly framesPerSecond: number;
-  /** Of the server, for a frame that a client has had. */
+  /** CPU time of the server per frame received by a client. */
   readonly cpuUsPerFrame: number;
   readonly serverCores: number;
   readonly clientCores: number;
@@ -98,7 +98,7 @@ async function measureClients(
       options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [],
     ),
   );
-  // Both connect to the clients all the time; one of them sends.
+  // Both are connected to the clients all the time; one of them sends.
   const server = (raw: boolean): NativePeer =>
     processes.use(new NativePeer('native_server.py', { ...SIZE, ports, raw }));
   const servers = count === COMPARED_CLIENTS ? { jpeg: server(false), raw: server(true) } : null;

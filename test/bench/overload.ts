@@ -12,17 +12,17 @@ import type { Seen, TimedViewers } from './timed-viewers.ts';
 const FPS = 60;
 const FRAME_MS = 1000 / FPS;
 
-/** Over each frame: two frame times, so that the slow viewer takes half of them. */
+/** Processing time of two frame intervals, so that the slow viewer reads half of the frames. */
 const WORK_MS = 2 * FRAME_MS;
 
 const HEALTHY = 9;
 
-/** Windows settle. */
+/** Time for windows to settle. */
 const SETTLE_MS = 500;
 
 /**
- * Between a slow viewer's first and last third: what counts as flat. A queue of but one frame more would be four times
- * that.
+ * Maximum difference between the first and last third of a slow viewer. One more frame in the queue would be four times
+ * as much.
  */
 const FLAT_MS = FRAME_MS / 4;
 

@@ -3,30 +3,30 @@ import type { Page } from 'puppeteer-core';
 
 /** Work of a page in a measuring window. */
 export interface Painting {
-  /** Of the page's pictures in all. */
+  /** Total of all pictures of the page. */
   readonly framesPerSecond: number;
   /**
    * Share of the source's frames that was shown by the picture with the fewest frames; 1 if frames are made on request.
    */
   readonly leastShown: number;
-  /** Share of the time in which the page's main thread was at work. */
+  /** Share of the time in which the page's main thread was busy. */
   readonly mainThread: number;
 }
 
 /** How a page reports its painted frames. */
 export interface PaintingPage {
   readonly url: string;
-  /** An expression that is true when it can be counted. */
+  /** An expression that is true when counting can begin. */
   readonly isReady: string;
-  /** Runs once then. */
+  /** Script that runs once when counting begins. */
   readonly prepare: string;
-  /** An expression: for each picture how many frames it has painted, and how many there were. A promise of it, too. */
+  /** An expression, or a promise of one: for each picture, the number of painted and of available frames. */
   readonly count: string;
 }
 
 type Count = readonly { readonly painted: number; readonly sequence: number }[];
 
-/** Decoders warm up, windows settle. */
+/** Time for decoders to warm up and windows to settle. */
 const SETTLE_MS = 600;
 
 /** A page with a number of `<gearway-viewer>`s. */
@@ -49,7 +49,7 @@ export function viewersPage(url: string, viewers: number): PaintingPage {
   };
 }
 
-/** The page written by hand. */
+/** The hand-written page. */
 export function barePage(url: string): PaintingPage {
   return {
     url,
@@ -59,7 +59,7 @@ export function barePage(url: string): PaintingPage {
   };
 }
 
-/** Has a page paint for a while, with a clean one before and behind. */
+/** Measures a page for a while. The tab is empty before and afterwards. */
 export async function measurePainting(
   page: Page,
   { url, isReady, prepare, count }: PaintingPage,

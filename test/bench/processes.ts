@@ -18,7 +18,7 @@ type Answer = { readonly id: number; readonly value: unknown } | { readonly id: 
 /** Time in which a process has to end before it is killed. */
 const END_TIMEOUT_MS = 5000;
 
-/** Kills what is left when the benchmark is left by `exit`, which disposes of nothing. */
+/** Kills remaining processes when the benchmark ends by `exit`, which disposes of nothing. */
 const leftovers = new Set<() => void>();
 process.once('exit', () => {
   for (const kill of leftovers) kill();
@@ -46,7 +46,7 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
     leftovers.add(this.#kill);
   }
 
-  /** Rejects with what the handler throws, and when the process has ended. */
+  /** Rejects with the error of the handler, and when the process has ended. */
   async ask<K extends keyof H & string>(name: K, ...args: Parameters<H[K]>): Promise<Awaited<ReturnType<H[K]>>> {
     if (!this.#child.connected) throw new Error(`${this.#name} has ended`);
     this.#lastId += 1;

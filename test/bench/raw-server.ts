@@ -1,5 +1,5 @@
 /**
- * The least a Node process can do to deliver frames: it writes one ready-made piece of memory to every socket, and
+ * The minimum work of a Node process that delivers frames: it writes one prepared buffer to every socket, and
  * counts acknowledgements by their length. No stream, no pacing by the link, no parsing.
  */
 import { createServer, type Socket } from 'node:net';
@@ -16,12 +16,12 @@ function serve(broadcast: Broadcast, socket: Socket): void {
   let request: string | null = '';
   let unread = -HELLO.length;
   socket.setNoDelay(true);
-  // Viewers leave by closing, with frames under way.
+  // Viewers disconnect by closing, with frames in flight.
   socket.on('error', () => undefined);
   socket.on('close', () => broadcast.leave(viewer));
   socket.on('data', (bytes) => {
     if (request !== null) {
-      // Nothing follows a handshake before its answer.
+      // A client sends nothing between its handshake and the response.
       request += bytes.toString('latin1');
       if (!request.endsWith('\r\n\r\n')) return;
       socket.write(handshakeResponse(request));

@@ -4,12 +4,12 @@ import type { Report } from './report.ts';
 import { plotReport } from './report-plot.ts';
 import { formatMarkdown } from './report-text.ts';
 
-/** Where figures and profiles go; not under version control. */
+/** Folder for figures and profiles; not under version control. */
 export const ARTIFACTS = fileURLToPath(new URL('../.artifacts/', import.meta.url));
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 
-/** Writes all that was measured. @returns the file's path. */
+/** Writes all measurements. @returns the path of the file. */
 export async function writeFigures(name: string, machine: string, report: Report): Promise<string> {
   await mkdir(ARTIFACTS, { recursive: true });
   await writeFile(`${ARTIFACTS}bench-${name}.svg`, plotReport(name, report));

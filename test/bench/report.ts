@@ -13,11 +13,11 @@ export interface Report {
 export interface Line {
   /** With its condition: "100 viewers". */
   readonly what: string;
-  /** "frames/s", "ms", "CPU µs a frame". */
+  /** "fps", "ms", "CPU µs per frame". */
   readonly unit: string;
-  /** Digits behind the point. */
+  /** Number of decimals. */
   readonly digits?: number;
-  /** Ours first. Where a target compares two, they have a value of each round. */
+  /** Gearway first. Two series that a target compares have one value per round. */
   readonly series: readonly Series[];
   readonly targets?: readonly Target[];
 }
@@ -35,11 +35,11 @@ export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'diffe
 /** `undecided`: the interval of the median straddles the target. */
 export type Verdict = 'met' | 'missed' | 'undecided';
 
-/** A target with what was measured. */
+/** A target with the measured figure. */
 export interface Judgement {
   readonly figure: Summary;
   readonly verdict: Verdict;
-  /** Of the figure: a ratio has two whatever the line has. */
+  /** Number of decimals of the figure; a ratio always has two. */
   readonly digits: number;
 }
 
@@ -58,7 +58,7 @@ function decide(met: boolean, missed: boolean): Verdict {
   return missed ? 'missed' : 'undecided';
 }
 
-/** The values that a target is about, one of each round. */
+/** The values for a target, one per round. */
 function compare({ what, series }: Line, target: Target): readonly number[] {
   const ours = series[0]?.values ?? [];
   if (target.is === 'value') return ours;

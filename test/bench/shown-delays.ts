@@ -3,7 +3,7 @@ import jpegTurbo from '@julusian/jpeg-turbo';
 import type { CDPSession, Page } from 'puppeteer-core';
 import { NUMBERS, readNumber } from './picture-number.ts';
 
-/** A frame in the hands of the program that has taken it, before anything is done with it. By the machine's clock. */
+/** A frame when the program has captured it, before any processing. By the machine's clock. */
 export interface HandedOver {
   readonly number: number;
   readonly atMs: number;
@@ -15,21 +15,21 @@ export interface Shown {
   readonly atMs: number;
 }
 
-/** From a program's hands to a page. */
+/** A path from a program to a page. */
 export interface Feed {
   /** Begins to hand over frames and has the page show them. */
   open(page: Page, fps: number): Promise<void>;
-  /** Ends it. @returns what was handed over, perhaps with what was before. */
+  /** Ends it. @returns the frames handed over, possibly with earlier ones. */
   close(): Promise<readonly HandedOver[]>;
 }
 
 export interface ShownDelays {
-  /** Of each frame that was shown; at least one. */
+  /** Delays of all shown frames; at least one. */
   readonly delaysMs: readonly number[];
   readonly handedOver: number;
 }
 
-/** Decoders warm up, windows settle. */
+/** Time for decoders to warm up and windows to settle. */
 const SETTLE_MS = 700;
 
 /** Time after which the last frame has been shown, or never will be. */
@@ -72,7 +72,7 @@ export async function measureShownDelays(feed: Feed, page: Page, fps: number, se
 export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   const shown: Shown[] = [];
   client.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
-    // Gone with the page, when that ends first.
+    // Fails if the page has ended first.
     client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
     const {
       data: gray,
@@ -87,7 +87,7 @@ export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   return shown;
 }
 
-/** How long after it was handed over each frame was shown; without those that never were. */
+/** Time from the hand-over of each frame until it was shown; without frames that were never shown. */
 export function delaysOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): number[] {
   return handedOver.flatMap(({ number, atMs }) => {
     const first = shown.find((one) => one.number === number % NUMBERS && one.atMs >= atMs);

@@ -50,8 +50,8 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
 }
 
 /**
- * The age of each picture on the screen. A film repeats its numbers, so a picture is the latest one of its number that
- * was handed over before.
+ * The age of each picture on the screen. A film repeats its numbers, so a picture is matched with the latest earlier
+ * frame of its number.
  */
 export function agesOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): ShownFrame[] {
   return shown.flatMap(({ number, atMs }) => {
@@ -66,7 +66,7 @@ export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, t
   return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
 }
 
-/** A line of one figure, from the measurements of all rounds. */
+/** A report line for one figure, from the measurements of all rounds. */
 export function filmLine<Figure extends string>(
   rounds: readonly Readonly<Record<Figure, number>>[],
   figure: Figure,

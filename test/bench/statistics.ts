@@ -32,7 +32,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
-/** @param values at least one, in any order. @param share 0.95 for the value that 95 % of them are below. */
+/** @param values at least one, in any order. @param share 0.95 for the 95th percentile. */
 export function percentile(values: readonly number[], share: number): number {
   return quantile(
     values.toSorted((a, b) => a - b),
@@ -42,7 +42,7 @@ export function percentile(values: readonly number[], share: number): number {
 
 /**
  * The slope of a line through points, after Theil and Sen: the median of the slopes between any two. Unlike least
- * squares it is not moved by some points that lie far off, as memory just before a collection does.
+ * squares, it is not affected by outliers such as memory just before a garbage collection.
  *
  * @param points at least two with different x.
  */
@@ -68,7 +68,7 @@ function quantile(sorted: readonly number[], share: number): number {
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;
   let k = 1;
-  let coins = 0.5 ** n; // one way of n tosses to have `k - 1` heads, times its number
+  let coins = 0.5 ** n; // probability of one sequence of n tosses, times the number of sequences with `k - 1` heads
   let missed = 2 * coins;
   let confidence = 1 - missed;
   for (let heads = 1; heads < n / 2; heads += 1) {

@@ -1,4 +1,4 @@
-/** A process of viewers that want nothing, or take nothing. */
+/** A process of viewers that are paused, or that do not read. */
 import { answerParent } from './processes.ts';
 import { DiscardingViewer, type DiscardingViewerOptions } from './discarding-viewer.ts';
 
@@ -16,11 +16,11 @@ const handlers = {
       viewers.push(...group);
     }
   },
-  /** From now on, all of them read nothing. */
+  /** Makes all of them stop reading. */
   stall(): void {
     for (const viewer of viewers) viewer.stall();
   },
-  /** @throws when one of them was cut off before. */
+  /** @throws if one of them was disconnected earlier. */
   async disconnect(): Promise<void> {
     for (const viewer of viewers) viewer.check();
     await Promise.all(viewers.map((viewer) => viewer.close()));

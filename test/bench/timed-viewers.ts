@@ -1,4 +1,4 @@
-/** A process of viewers that take a while over each frame, as a browser's decoder does, and note when. */
+/** A process of viewers that take a given time per frame, like a browser's decoder, and record the times. */
 import { once } from 'node:events';
 import WebSocket from 'ws';
 import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from '../../shared/protocol.ts';
@@ -45,7 +45,7 @@ class TimedViewer {
     await once(this.#socket, 'close');
   }
 
-  /** As the element: one is decoded, one waits, and a newer one takes its place. */
+  /** Like the element: one frame is being decoded, one waits, and a newer one replaces it. */
   #take(frame: FrameMessage): void {
     if (this.#isDecoding) {
       if (this.#waiting !== null) this.#skipped += 1;

@@ -8,11 +8,11 @@ export interface Usage {
   /** Time for which garbage collection blocked the event loop, in total and the longest pause. */
   readonly gcMs: number;
   readonly longestGcMs: number;
-  /** How much later than due a timer of 1 ms was, 99th percentile. */
+  /** Lateness of a timer of 1 ms, 99th percentile. */
   readonly loopDelayMs: number;
 }
 
-/** Measures the process that it runs in. */
+/** Measures its own process. */
 export class UsageMeter {
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 1 });
   readonly #garbage = new PerformanceObserver((list) => this.#collected(list.getEntries()));

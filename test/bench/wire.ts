@@ -1,14 +1,14 @@
 /**
- * The bytes that both servers and the viewers of fan-out exchange: a viewer's handshake, `hello` and acknowledgement
- * made ahead and masked, a frame made ahead and joined. WebSocket framing: RFC 6455, 5.2.
+ * The bytes that both servers and the viewers of fan-out exchange: a viewer's prepared and masked handshake,
+ * `hello` and acknowledgement, and a prepared frame. WebSocket framing: RFC 6455, 5.2.
  */
 import { createHash } from 'node:crypto';
 import { encodeFrameHead, encodeMessage, PROTOCOL, type Want } from '../../shared/protocol.ts';
 
-/** Bytes of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
+/** Size of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
 export const PAYLOAD_BYTES = 100_000;
 
-/** Of a payload for a thin link. */
+/** Size of a payload for a thin link. */
 export const SMALL_PAYLOAD_BYTES = 20_000;
 
 const WIDTH = 1280;
@@ -48,7 +48,7 @@ export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
   return payload;
 }
 
-/** A frame's message as the gateway sends it, in one piece. */
+/** A frame's message as the gateway sends it, in one buffer. */
 export function createMessage(): Buffer {
   const encoding = { kind: 'jpeg' } as const;
   const head = encodeFrameHead(
@@ -104,7 +104,7 @@ export function encodeWant(want: Omit<Want, 'type'>): Buffer {
   return mask(encodeMessage({ type: 'want', ...want }));
 }
 
-/** The answer to a ping that carries nothing. */
+/** The answer to an empty ping. */
 export const PONG = Buffer.of(FIN | 0x0a, 0x80, ...MASK);
 
 // A sequence number above 65535 takes five bytes; four of them are overwritten for each acknowledgement.
@@ -133,7 +133,7 @@ export function writeAck(target: Buffer, at: number, sequence: number): void {
   target.writeUInt32BE((sequence ^ sequenceMask) >>> 0, at + sequenceAtMasked);
 }
 
-// Not all zero: ws skips unmasking then, which no browser's messages let it do.
+// Not all zero, because ws would skip unmasking, which is impossible with messages of browsers.
 function mask(message: Uint8Array): Buffer {
   const masked = message.map((byte, i) => byte ^ (MASK[i & 3] ?? 0));
   return Buffer.concat([Buffer.of(FIN | BINARY, 0x80 | shortLength(message)), MASK, masked]);

@@ -19,7 +19,7 @@ const handlers = {
     const sockets = new WebSocketServer({ server, perMessageDeflate: false, handleProtocols: () => PROTOCOL });
     sockets.on('connection', (socket) => {
       const viewer = new BroadcastViewer(() => socket.send(message));
-      // Viewers leave by closing, with frames under way.
+      // Viewers disconnect by closing, with frames in flight.
       socket.on('error', () => undefined);
       socket.on('close', () => broadcast.leave(viewer));
       // The first message is hello.

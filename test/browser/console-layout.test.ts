@@ -102,7 +102,7 @@ describe('the clients of the console', () => {
       const isCard = await page.$eval('[data-client]', (row) => getComputedStyle(row).display === 'grid');
       if (width < 900) expect(isCard).toBe(true);
       if (width >= 1280) expect(isCard).toBe(false);
-      // The roles of a table stay where it is shown as cards.
+      // The roles of the table are kept when it is shown as cards.
       expect(
         await page.$$eval('[role=columnheader]', (headings) => headings.map(({ textContent }) => textContent?.trim())),
       ).toContain('Return data');

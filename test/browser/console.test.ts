@@ -177,7 +177,7 @@ describe('the console', () => {
     await page.keyboard.press('Enter');
     await confirm(page);
     await page.waitForFunction((gone) => document.querySelector(gone) === null, {}, button);
-    // The focus is at the next client, and Enter twice does not remove it.
+    // The focus moves to the next client, and a second Enter does not remove it.
     await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Disconnect port 6000');
     await page.keyboard.press('Enter');
     await page.waitForSelector('dialog[open]');
@@ -291,7 +291,7 @@ describe('the console', () => {
     await using other = await open(await gateway.url);
     await other.waitForSelector('.key input[name=token]');
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    // The address is entered in the open page, which loads nothing.
+    // Entering the address in the open page does not reload it.
     await other.evaluate((hash) => void (location.hash = hash), `key=${await gateway.key}`);
     await other.waitForSelector('#client-address:enabled');
     expect(await other.evaluate(() => location.hash)).toBe('');
@@ -399,7 +399,7 @@ describe('the console', () => {
     await drawn('dialog[open] img', 400);
     expect(await page.$eval('dialog h2', (title) => title.textContent)).toContain(`Return data of port ${port}`);
     expect(await violations(page)).toEqual([]);
-    // The small one's memory is free.
+    // The memory of the small image is released.
     expect(
       await page.evaluate(
         (url) =>

@@ -66,14 +66,14 @@ describe('W is held, and then', () => {
     await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable);
     const port = await page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
     const forward = ({ data }: Report): number => data?.[port]?.drive?.y ?? 0;
-    // Others may have had this port before.
+    // Other programs may have used this port before.
     const startSeconds = Date.now() / 1000;
     await holdW(page);
     const { n: begin } = await server.waitFor<Report>(
       'returned',
       (report) => report.t >= startSeconds && forward(report) === 1,
     );
-    // Held for longer than its time to live: it is repeated.
+    // Held for longer than its time to live, so it must have been repeated.
     const held = await server.waitFor<Report>('progress', ({ n }) => n >= begin + HELD_FRAMES);
     expect(forward(held)).toBe(1);
     const interruptions = server

@@ -8,7 +8,7 @@ import { Site } from '../helpers/site.ts';
 
 const SOURCE = ['--source', 'door=test-pattern:?size=320x180&fps=15'];
 
-/** The frames of docs/deploy.md: Home Assistant makes one of its card, Grafana shows the one in the text. */
+/** The iframes of docs/deploy.md: Home Assistant creates one from its card, Grafana shows the one in the text. */
 const FRAMES: readonly (readonly [string, string])[] = [
   ['Home Assistant', `<iframe src="${(parse(blocks('deploy.md', 'yaml')[0]!) as { url: string }).url}"></iframe>`],
   ['Grafana', blocks('deploy.md', 'html')[0]!],

@@ -123,7 +123,7 @@ describe('devices', () => {
     await page.evaluate(() => void window.dispatchEvent(new Event('blur')));
     await becomes({ pad: { axes: [0, 0] } });
     await move(0);
-    // At rest long enough to be seen.
+    // At rest for long enough to be detected.
     await page.waitForFunction(
       (before) => (window as unknown as { polls: number }).polls > before + 1,
       {},
@@ -172,7 +172,7 @@ describe('devices', () => {
   });
 
   it('have a stop that can be pressed while a picture fills the screen, while a dialog is open, and above later dialogs', async () => {
-    /** Presses where the stop is shown, and resets. */
+    /** Presses at the position of the stop, and resets. */
     const press = async (): Promise<void> => {
       const { x, y } = await page.evaluate(() => {
         const button = document.querySelector(':modal gearway-stop') ?? document.querySelector('gearway-stop')!;

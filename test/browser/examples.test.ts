@@ -17,7 +17,7 @@ import { PublisherPage } from './publisher-page.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
-/** The README, and the page that it sends newcomers to. */
+/** The README, and the page for newcomers. */
 const README = ['README.md', 'docs/getting-started.md']
   .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
   .join('\n');
@@ -47,7 +47,7 @@ describe('examples', () => {
   it('push.mjs serves a picture and prints what viewers return', async () => {
     const [http, source] = (await freePorts(2)) as [number, number];
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
-    // Any JPEG will do: the test pattern's own.
+    // Any JPEG: a snapshot of the test pattern.
     await using gateway = await GatewayProcess.start(
       '--source',
       'test-pattern:?size=320x240',

@@ -39,7 +39,7 @@ describe('an <img> with MJPEG', () => {
     const tab = await browser.open();
     await tab.navigate(`${url}healthz`);
     await tab.evaluate(`document.body.innerHTML = '<img src="/streams/main/mjpeg" style="position: fixed; inset: 0">'`);
-    // The card, before any frame.
+    // The placeholder, before any frame.
     await tab.until('document.images[0].naturalWidth === 1280');
 
     const shown: { level: number; atMs: number }[] = [];
@@ -59,7 +59,7 @@ describe('an <img> with MJPEG', () => {
       await elapse(200);
     }
     await elapse(300);
-    // The first ones meet a browser that still warms up.
+    // The first ones arrive while the browser is warming up.
     const delaysMs = pushed
       .slice(5)
       .map(
@@ -69,7 +69,7 @@ describe('an <img> with MJPEG', () => {
       );
     const figures = `from push to shown: median ${median(delaysMs).toFixed(1)} ms, ${delaysMs.map((delay) => delay.toFixed(0)).join(' ')}`;
     expect(median(delaysMs), figures).toBeLessThanOrEqual(60);
-    // The picture stays when the gateway has gone.
+    // The picture stays when the gateway has ended.
     await gateway.close();
     const { data } = (await tab.send('Page.captureScreenshot', { format: 'jpeg' })) as { data: string };
     expect(Math.abs(levelAt(data, 100, 100) - LEVELS.at(-1)!)).toBeLessThanOrEqual(TOLERANCE);
@@ -123,7 +123,7 @@ describe('an <img> with MJPEG', () => {
       const { page, host } = addresses(url, site.origin);
       const pictures = await browser.open();
       await pictures.navigate(page);
-      // Six addresses: of one address in one page the browser makes one connection.
+      // Six different addresses, because the browser uses one connection per address and page.
       const images = [0, 1, 2, 3, 4, 5].map(
         (index) =>
           `<img crossorigin="anonymous" src="${host}streams/main/mjpeg?n=${index}" style="position: fixed; left: ${index * 100}px; top: 0">`,
@@ -148,7 +148,7 @@ describe('an <img> with MJPEG', () => {
       ).toEqual(['web', ...Array<string>(6).fill('spectator')]);
       for (const [index, level] of after.levels.entries()) {
         expect(Math.abs(level - before.levels[index]!), figures).toBeGreaterThan(TOLERANCE);
-        // Which of the known levels it is, is known.
+        // The level identifies the picture.
         expect(Math.min(...LEVELS.map((known) => Math.abs(known - level))), figures).toBeLessThanOrEqual(TOLERANCE);
       }
       expect(after.painted - before.painted, figures).toBeGreaterThanOrEqual(5);

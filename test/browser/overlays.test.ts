@@ -11,7 +11,7 @@ const [WIDTH, HEIGHT] = [640, 360];
 const BLOCK = WIDTH / 16;
 const FPS = 30;
 
-/** Number of composited frames that are judged. */
+/** Number of composited frames that are checked. */
 const FRAMES = Number(process.env['GEARWAY_OVERLAY_FRAMES'] ?? '120');
 
 /** A number as filled boxes, two rows below that in the picture. */

@@ -5,7 +5,7 @@ import type { ViewerPage } from './viewer-page.ts';
 /** Levels by which a picture that went through a JPEG may differ on average. */
 export const JPEG_MEAN = 3;
 
-/** RGB of what a viewer shows. */
+/** RGB of the shown picture. */
 export async function viewerPixels(page: ViewerPage): Promise<{ sequence: number; rgb: Buffer }> {
   const { sequence, base64 } = await page.page.evaluate(async () => {
     const snapshot = (await document.querySelector<GearwayViewer>('gearway-viewer')!.snapshot())!;

@@ -35,7 +35,7 @@ const [caddyRoot, caddyOtherName] = recipes('caddy');
 const caddyPath = caddyOtherName.replace('example.org', NAME);
 const nginxPath = nginxRoot.replace(/^ {4}location [\s\S]*?^ {4}\}\n/m, nginxLocation);
 
-/** A recipe without the lines that match. */
+/** A recipe without matching lines. */
 const without = (recipe: string, lines: RegExp): string =>
   recipe
     .split('\n')
@@ -151,7 +151,7 @@ interface WatchedPage extends AsyncDisposable {
   readonly problems: string[];
 }
 
-/** A page, and all that goes wrong on it: violations of the policy, errors of scripts. */
+/** A page with its problems: violations of the policy, errors of scripts. */
 async function open(url: string): Promise<WatchedPage> {
   const problems: string[] = [];
   const page = await openWindow(browser, 'about:blank', () => {
@@ -251,7 +251,7 @@ describe.each<[string, ProxyName, string, string]>([
     await once(socket, 'close');
   });
 
-  // A skipped test counts as failed: there is none for the root.
+  // Not skipped for the root path, because a skipped test counts as failed.
   if (path !== '/')
     it('redirects from the path without a slash to the page', async () => {
       const answer = await setUp.get(path.slice(0, -1));

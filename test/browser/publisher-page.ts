@@ -52,7 +52,7 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
     );
   }
 
-  /** The tracks of the camera that is open, as the browser has them. */
+  /** The tracks of the open camera. */
   tracks(): Promise<readonly string[]> {
     return this.page.$eval('gearway-publisher', (element) => {
       const stream = element.shadowRoot!.querySelector('video')!.srcObject;

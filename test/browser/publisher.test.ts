@@ -84,7 +84,7 @@ describe('a camera whose pictures are numbered', () => {
       );
       await Promise.all([seesNew(one, 8), seesNew(another, 8)]);
       before = await first.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
-      // Numbers go back only where the camera's file begins again.
+      // Numbers decrease only when the camera's file starts over.
       expect(before.disordered).toBeLessThanOrEqual(1);
       expect(before.last).toBeLessThan(COUNT);
       await second.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
@@ -200,7 +200,7 @@ describe('a page that publishes', () => {
   it('reports when the camera is unplugged, and is live again automatically when it is back', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
-    // A track of the browser's that ends without `stop()`, as a camera's that is unplugged.
+    // A track that ends without `stop()`, as when a camera is unplugged.
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?stream=main&start`, () => {
       const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
       const { MediaStreamTrackGenerator } = globalThis as unknown as {
@@ -230,7 +230,7 @@ describe('a page that publishes', () => {
   it('explains how to get a secure page if it is not one', async () => {
     await using gateway = await start();
     await using browser = await using({ camera: 'fake' });
-    // This machine, by a name that browsers do not take for it.
+    // This machine, under a name that browsers do not consider local.
     const url = (await gateway.url).replace('127.0.0.1', '0.0.0.0');
     await using publisher = await PublisherPage.open(browser, `${url}/publish`);
     await publisher.becomes('failed');

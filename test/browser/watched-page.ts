@@ -18,7 +18,7 @@ export async function openWatched(browser: Browser, url: string): Promise<Watche
     );
   });
   page.on('pageerror', (error) => errors.push(String(error)));
-  // Also what a worker violates, and what the browser does not understand of our headers.
+  // Including violations by workers, and headers that the browser does not understand.
   page.on('console', (message) => {
     if (/violat|Content.Security|Permissions-Policy|Cross-Origin/i.test(message.text())) errors.push(message.text());
   });

@@ -12,13 +12,13 @@ export interface AttackOrder {
   readonly replay?: { readonly decoder: string; readonly path: string };
 }
 
-/** Something that must not be. */
+/** A finding. */
 export interface Finding {
   readonly target: string;
-  /** Number of the input; null where no single one can be named. */
+  /** Number of the input; null if no single one can be identified. */
   readonly input: number | null;
   readonly what: string;
-  /** How to make it again, where the seed and the input's number are not enough. */
+  /** How to reproduce it, if the seed and the number of the input do not suffice. */
   readonly replay?: string;
   /** Scripts as JSON, of the input, or the last ones before the failure. */
   readonly scripts?: string;
@@ -31,6 +31,6 @@ export interface AttackReport {
   readonly next: number;
   readonly answers: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];
-  /** The last inputs as JSON, for a failure that only the main process sees. */
+  /** The last inputs as JSON, for a failure that only the main process detects. */
   readonly lastScripts: string;
 }

@@ -1,6 +1,6 @@
 /**
- * The attacking process: runs one target for some seconds, then reports over IPC. Apart from the one that watches, so
- * that its work delays no measurement.
+ * The attacking process: runs one target for some seconds, then reports over IPC. Separate from the watching process, so
+ * that its work does not delay measurements.
  */
 import { setMaxListeners } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -15,17 +15,17 @@ import type { Target } from './target.ts';
 import { check, createDecoders, type Decoder } from './targets/decoders.ts';
 import { createTarget } from './targets.ts';
 
-/** The gateway and what watches it go first: the machine is shared, and a starved gateway proves nothing. */
+/** Lower priority than the gateway and its observers: the machine is shared, and a starved gateway proves nothing. */
 const NICE = 10;
 
-/** Inputs that are kept for a failure that is seen later. */
+/** Number of inputs that are kept for a failure that is detected later. */
 const MAX_LAST = 150;
 
 /** Findings beyond this many repeat the ones before. */
 const MAX_FINDINGS = 20;
 
 const stopping = new AbortController();
-// Each connection under way listens.
+// Each running connection adds a listener.
 setMaxListeners(0, stopping.signal);
 
 process.on('message', (message: AttackOrder | 'stop') => {
@@ -110,7 +110,7 @@ async function attackSockets(order: AttackOrder, target: Target): Promise<Attack
             scripts.map(async (script) => ({ script, outcome: await runScript(script, stopping.signal) })),
           );
           for (const { script, outcome } of outcomes) ended(number, scripts, script, outcome);
-          // Nothing listens any more: the gateway has gone, which the main process judges.
+          // Nothing is listening: the gateway has ended, which the main process reports.
           if (outcomes.every(({ outcome }) => outcome.error === 'ECONNREFUSED')) await delay(50);
         }
       }),
@@ -120,7 +120,7 @@ async function attackSockets(order: AttackOrder, target: Target): Promise<Attack
   return tally.report();
 }
 
-/** Accepts what the gateway connects, and runs the next script of that port on it. */
+/** Accepts connections of the gateway, and runs the next script of the port on each. */
 async function serve(
   world: AttackOrder['world'],
   gate: Gate,
@@ -138,7 +138,7 @@ async function serve(
               socket.on('error', () => undefined);
               await gate.pass();
               let next = take();
-              // Inputs are drawn for any port; those for others are passed over, so that a number always names the same
+              // Inputs are drawn for any port; those for others are skipped, so that a number always identifies the same
               // input.
               for (let tries = 0; tries < 200 && next.scripts[0]?.port !== fake.port; tries += 1) next = take();
               const [script] = next.scripts;
@@ -178,7 +178,7 @@ class Gate {
   }
 }
 
-/** Inputs of one decoder in a row: fast-check makes a failing one smaller afterwards. */
+/** Consecutive inputs of one decoder: fast-check minimizes a failing one afterwards. */
 const RUNS = 60;
 
 async function attackDecoders(order: AttackOrder): Promise<AttackReport> {

@@ -19,7 +19,7 @@ export class GapMeter {
     this.#lastMs = nowMs;
   }
 
-  /** Gaps that overlap the time from `sinceMs`, the one that still lasts among them. */
+  /** Gaps that overlap the time from `sinceMs`, including an ongoing one. */
   since(sinceMs: number, nowMs = performance.now()): Gap[] {
     const open = { fromMs: this.#lastMs, toMs: nowMs };
     return [...this.gaps, open].filter(({ toMs, fromMs }) => toMs > sinceMs && toMs - fromMs >= MIN_GAP_MS);
@@ -32,7 +32,7 @@ export function longest(gaps: readonly Gap[]): number {
 }
 
 /**
- * Within this time of each other, processes of one overloaded machine stand still, though rarely at the same moment.
+ * Processes of one overloaded machine stall within this time of each other, but rarely at the same moment.
  */
 const NEAR_MS = 1000;
 

@@ -24,7 +24,7 @@ const MAX_KEPT_MIB = 192;
 const UNCAUGHT =
   /uncaught|unhandled|triggerUncaughtException|^\s+at .+:\d+:\d+\)?$|node:internal|Maximum call stack|Invalid string length|heap out of memory/i;
 
-/** Where everything stood before an attack. */
+/** Figures before an attack. */
 export interface Baseline {
   readonly figures: ProcessFigures;
   readonly counts: ApiCounts;
@@ -47,7 +47,7 @@ export interface Figures {
   readonly otherGapMs: number;
   /** Longest observed gap of either, including the machine's part. */
   readonly seenGapMs: number;
-  /** Longest answer of `/healthz` without the machine's part. */
+  /** Longest response time of `/healthz`, without the machine's part. */
   readonly ownHealthMs: number;
   readonly descriptors: readonly [before: number, after: number];
   readonly residentMiB: readonly [before: number, after: number];

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz`: attacks a gateway from all sides, and judges it by what real peers and honest viewers see. See
+ * `npm run fuzz`: attacks all inputs of a gateway, and observes its effects on real peers and honest viewers. See
  * docs/security.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -34,13 +34,13 @@ const USAGE = `usage: npm run fuzz -- [--seconds N | --minutes N] [--seed N,N…
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ARTIFACTS = join(ROOT, 'test/.artifacts');
 
-/** Inputs larger than this many seconds of attack are worth are left out of short runs. */
+/** Inputs that take longer than this number of seconds are omitted from short runs. */
 const HEAVY_FROM_S = 300;
 
-/** Shortest attack on one target: below it, starting costs more than is tried. */
+/** Minimum duration of the attack on one target; otherwise starting takes longer than the attack. */
 const MIN_SLICE_S = 3;
 
-/** A long run goes round all targets several times, so that a slow leak is seen as a slope. */
+/** A long run attacks all targets several times, so that a slow leak shows as a slope. */
 const MAX_SLICE_S = 60;
 
 const SHUTDOWN_MS = 2000;
@@ -53,10 +53,10 @@ const HELD_MS = 36_000;
  */
 const MIN_SLOPE_POINTS = 12;
 
-/** Targets take turns, and each leaves the heap at another size. */
+/** Targets take turns, and the size of the heap differs after each. */
 const NEGLIGIBLE_MIB_PER_MINUTE = 0.5;
 
-/** Tries to make the inputs smaller that ended a gateway. */
+/** Number of attempts to minimize the inputs that ended a gateway. */
 const MAX_REPLAYS = 14;
 
 class UsageError extends Error {}
@@ -215,7 +215,7 @@ async function fuzz(line: CommandLine): Promise<Run> {
   return run;
 }
 
-/** Whether what was found spoils the measurement of the next target. */
+/** Whether the findings invalidate the measurement of the next target. */
 function isLasting(what: string): boolean {
   return /ended|descriptors|CLOSE-WAIT|no more frames|was closed|resident|listed/.test(what);
 }
@@ -245,7 +245,7 @@ async function attack(
   return { report, figures: judged.figures, findings };
 }
 
-/** After all attacks: ports are given back, and SIGTERM ends the process in time. */
+/** After all attacks: ports are released, and SIGTERM ends the process in time. */
 async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const held = async (): Promise<boolean> => (await bed.counts()).held === 0;

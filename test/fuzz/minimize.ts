@@ -1,9 +1,8 @@
 /**
- * Makes a list that fails smaller (delta debugging, Zeller and Hildebrandt): pieces are left out as long as the rest
- * still fails.
+ * Minimizes a failing list (delta debugging, Zeller and Hildebrandt): removes parts as long as the rest still fails.
  *
- * @param fails runs the items; asked at most `maxRuns` times.
- * @returns a list that failed, in the same order; the whole one when nothing smaller did.
+ * @param fails runs the items; called at most `maxRuns` times.
+ * @returns a failing list in the same order; the whole one if nothing smaller fails.
  */
 export async function minimize<T>(
   items: readonly T[],
@@ -16,7 +15,7 @@ export async function minimize<T>(
     const size = Math.ceil(smallest.length / pieces);
     let found: readonly T[] | null = null;
     for (let start = 0; start < smallest.length && runs < maxRuns && found === null; start += size) {
-      // With two pieces, leaving one out keeps the other.
+      // With two parts, removing one keeps the other.
       const rest = [...smallest.slice(0, start), ...smallest.slice(start + size)];
       runs += 1;
       if (await fails(rest)) found = rest;

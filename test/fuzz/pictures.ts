@@ -2,16 +2,16 @@ import sharp, { type Sharp } from 'sharp';
 import { npyOf } from '../helpers/pictures.ts';
 import type { Random } from './random.ts';
 
-/** Pictures that are right, in the formats that the gateway reads. */
+/** Valid pictures in the formats that the gateway reads. */
 export interface Samples {
   readonly jpegs: readonly Buffer[];
   readonly npys: readonly Buffer[];
   readonly bmps: readonly Buffer[];
-  /** PNG, WebP and TIFF: only files of `directory:` are read so. */
+  /** PNG, WebP and TIFF, which only `directory:` reads. */
   readonly others: readonly Buffer[];
 }
 
-/** Makes the samples. The same on every machine with the same version of the library. */
+/** Creates the samples. They are the same on every machine with the same version of the library. */
 export async function createSamples(): Promise<Samples> {
   const width = 64;
   const height = 48;
@@ -63,10 +63,10 @@ function bmp(bits: 1 | 8 | 24 | 32): Buffer {
   return bytes;
 }
 
-/** A piece of a JPEG: a marker with its segment, or the data of a scan. */
+/** A part of a JPEG: a marker with its segment, or the data of a scan. */
 type Segment = { readonly marker: number; readonly body: Buffer } | { readonly marker: null; readonly body: Buffer };
 
-/** Takes a JPEG apart. `body` is what follows the segment's length. */
+/** Splits a JPEG into parts. `body` follows the segment's length. */
 function segmentsOf(jpeg: Buffer): Segment[] {
   const segments: Segment[] = [];
   let at = 0;
@@ -177,7 +177,7 @@ const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] =
     copy.splice(random.below(copy.length + 1), 0, ...(moved === undefined ? [] : [moved]));
     return copy;
   },
-  // Restart intervals that the scan does not keep.
+  // Restart intervals that do not match the scan.
   (segments, random) => insertBefore(segments, 0xda, { marker: 0xdd, body: Buffer.of(0, random.pick([1, 2, 255])) }),
   // Application data: thumbnails, orientation, many comments.
   (segments, random) =>

@@ -8,12 +8,12 @@ export interface Probe {
   readonly tookMs: number;
 }
 
-/** Asks for `/healthz` twenty times a second: its answer needs nothing but a turn of the event loop. */
+/** Requests `/healthz` 20 times per second: its response needs only one turn of the event loop. */
 export class Prober implements Disposable {
   readonly probes: Probe[] = [];
   /** Requests that failed. */
   failures = 0;
-  // The connections beyond one that a stall opens would be counted as what the gateway has kept open.
+  // One connection only: a stall would open further ones, which would count as not released.
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 1 });
   readonly #timer: NodeJS.Timeout;
 
@@ -38,7 +38,7 @@ export class Prober implements Disposable {
     }, INTERVAL_MS);
   }
 
-  /** Answers to requests made since then. */
+  /** Responses to requests made since this time. */
   since(ms: number): readonly Probe[] {
     return this.probes.filter(({ atMs }) => atMs >= ms);
   }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 export interface ProcessFigures {
   readonly descriptors: number;
   readonly sockets: number;
-  /** Sockets whose other end has closed and that the process has not closed: they stay until it does. */
+  /** Sockets closed by the peer, but not yet by the process. */
   readonly closeWait: number;
   /** Resident memory, MiB. */
   readonly residentMiB: number;

@@ -9,8 +9,8 @@ interface Sample {
 }
 
 /**
- * How long a process's main thread was ready to run and had no processor, as the Linux scheduler counts it. On a
- * machine that others use too, this is the part of a delay that is not the process's own.
+ * Time for which the main thread of a process was ready to run and had no processor, as counted by the Linux scheduler.
+ * On a shared machine, this is the part of a delay that is not caused by the process.
  */
 export class ProcessorWait implements Disposable {
   readonly #samples: Sample[] = [];
@@ -28,7 +28,7 @@ export class ProcessorWait implements Disposable {
       const waitedNs = Number(readFileSync(this.#path, 'utf8').split(' ')[1]);
       this.#samples.push({ atMs: performance.now(), waitedMs: waitedNs / 1e6 });
     } catch {
-      // The process has ended: it waits no more.
+      // The process has ended, and no longer waits.
       clearInterval(this.#timer);
     }
   }

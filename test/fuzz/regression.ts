@@ -37,7 +37,8 @@ export function studentT(degrees: number): number {
 }
 
 /**
- * Whether the values may as well not rise: the interval of the slope reaches zero, or the rise is below what matters.
+ * Whether the values do not rise significantly: the interval of the slope contains zero, or the rise is below the
+ * threshold.
  */
 export function isFlat({ slope, slopeError }: Regression, negligible: number): boolean {
   return slope - slopeError <= 0 || slope < negligible;

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import type { Route } from './world.ts';
 
-/** The part of a Fastify instance that is needed to see its routes. */
+/** The part of a Fastify instance that is needed to list its routes. */
 interface Instance {
   addHook(
     name: 'onRoute',

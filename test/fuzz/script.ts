@@ -21,12 +21,12 @@ export type Step =
 export interface Script {
   /** Description, for display. */
   readonly what: string;
-  /** The port of the gateway that it connects to, or, where the gateway connects, the port on which it is accepted. */
+  /** Port of the gateway to which it connects, or on which connections of the gateway are accepted. */
   readonly port: number;
   /** Source address on loopback: limits and log-ins are counted per address. */
   readonly from: string;
   readonly steps: readonly Step[];
-  /** How long it reads after its last step before it closes; it closes earlier when the gateway does. */
+  /** How long it reads after its last step before it closes, unless the gateway closes earlier. */
   readonly lingerMs: number;
   /** Data for the oracle of its target. */
   readonly notes?: Readonly<Record<string, string>>;
@@ -118,8 +118,8 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
 }
 
 /**
- * Bytes that are stored, of all steps together; of further ones only their number is, because a string cannot hold
- * more.
+ * Maximum number of stored bytes of all steps together; of further ones, only the number is stored, because strings have
+ * a maximum length.
  */
 const MAX_STORED_BYTES = 64 << 20;
 

@@ -30,13 +30,13 @@ export interface SoakClientsReport {
   readonly events: number;
   /** Number of clients so far, including present ones. */
   readonly came: number;
-  /** Ends that the client did not ask for. */
+  /** Number of ends that the client did not request. */
   readonly failures: number;
 }
 
 const totals = { frames: 0, returned: 0, refused: 0, pictures: 0, snapshots: 0, events: 0, came: 0, failures: 0 };
 const stopping = new AbortController();
-// Each client that stays listens.
+// Each permanent client adds a listener.
 setMaxListeners(0, stopping.signal);
 const samples = await createSamples();
 const random = new Random('soak');
@@ -64,12 +64,12 @@ async function run(order: SoakClientsOrder): Promise<void> {
   process.send?.({ ...totals } satisfies SoakClientsReport, () => process.disconnect());
 }
 
-/** Half a minute or so, or until the soak ends. */
+/** Waits about half a minute, or until the soak ends. */
 async function stay(): Promise<void> {
   await delay(random.between(3000, 60_000), undefined, { signal: stopping.signal }).catch(() => undefined);
 }
 
-/** One client after another: each is replaced when it leaves. */
+/** Runs one client after another: each is replaced when it leaves. */
 async function comeAndGo(visit: () => Promise<void>): Promise<void> {
   while (!stopping.signal.aborted) {
     totals.came += 1;
@@ -151,7 +151,7 @@ function anyBody(): ReturnBody {
   ])();
 }
 
-/** Reads an endless answer. */
+/** Reads an endless response. */
 async function follow(port: number, path: string, onChunk: () => void): Promise<void> {
   const request = get({ host: '127.0.0.1', port, path });
   request.on('error', () => undefined);

@@ -29,12 +29,12 @@ const ARTIFACTS = fileURLToPath(new URL('../.artifacts/', import.meta.url));
 const SAMPLE_MS = 5000;
 
 /**
- * Samples that are averaged to one point of the regression: neighbours are alike, and would make the interval too
- * narrow.
+ * Number of samples that are averaged to one point of the regression: adjacent samples are correlated, and would make
+ * the interval too narrow.
  */
 const SAMPLES_A_POINT = 6;
 
-/** A rise that does not matter, MiB per minute: 10 MiB an hour, as in `npm run bench -- memory`. */
+/** Maximum rise in MiB per minute: 10 MiB per hour, as in `npm run bench -- memory`. */
 const NEGLIGIBLE = 10 / 60;
 
 /** Real peers and the publisher are ended and started again in turn, one each time. */
@@ -55,9 +55,9 @@ class Peers implements AsyncDisposable {
   readonly #starts: Readonly<Record<string, () => PythonPeer>>;
   readonly #running = new Map<string, PythonPeer>();
   restarts = 0;
-  /** Frames of clients that were ended. */
+  /** Number of frames of clients that were ended. */
   #before = 0;
-  /** Peers that ended by themselves. */
+  /** Peers that ended unexpectedly. */
   readonly lost: string[] = [];
   #turn = 0;
 
@@ -91,7 +91,7 @@ class Peers implements AsyncDisposable {
     return this.#before + [...this.#running.values()].reduce((sum, peer) => sum + count(peer), 0);
   }
 
-  /** Kills the next one, as a crash does, and starts it again. */
+  /** Kills the next one, like a crash, and restarts it. */
   async restartNext(): Promise<void> {
     const names = Object.keys(this.#starts);
     const name = names[this.#turn % names.length] ?? '';

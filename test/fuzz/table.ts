@@ -7,7 +7,7 @@ export interface Row {
   readonly seed: number;
   readonly inputs: number;
   readonly answers: Readonly<Record<string, number>>;
-  /** null when the gateway has ended. */
+  /** null if the gateway has ended. */
   readonly figures: Figures | null;
 }
 

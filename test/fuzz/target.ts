@@ -2,21 +2,21 @@ import type { Random } from './random.ts';
 import type { Outcome, Script } from './script.ts';
 import type { World } from './world.ts';
 
-/** Something of the gateway that is attacked from outside, with what its answers must be. */
+/** An input of the gateway that is attacked from outside, with the checks of its responses. */
 export interface Target {
   readonly name: string;
   readonly summary: string;
   /** Number of concurrent connections, except in bursts. */
   readonly concurrency: number;
-  /** Inputs that are started per second at most: the gateway must be judged, not starved. */
+  /** Maximum number of inputs started per second, so that the gateway is not starved. */
   readonly perSecond: number;
   /** Whether the gateway connects to the fuzzer: scripts then run on accepted connections. */
   readonly isListening?: boolean;
-  /** Makes one input: connections that run at the same time. Depends on its arguments alone. */
+  /** Generates one input: concurrent connections. Depends only on its arguments. */
   create(random: Random, world: World): readonly Script[];
-  /** Names the answers for the summary, such as `200` or `4000`. */
+  /** Classifies the responses for the summary, such as `200` or `4000`. */
   answers(outcome: Outcome): readonly string[];
-  /** What is wrong with an outcome; null when nothing is. */
+  /** The problem of an outcome; null if there is none. */
   judge?(script: Script, outcome: Outcome, world: World): string | null;
 }
 
@@ -25,7 +25,7 @@ export function anyAddress(random: Random, network = 1): string {
   return `127.0.${network}.${random.between(1, 250)}`;
 }
 
-/** How one connection ends: as an honest program, early, by a reset, or not at all for a while. */
+/** How one connection ends: normally, early, by a reset, or not at all for a while. */
 export function ending(random: Random): Pick<Script, 'lingerMs'> & { readonly last: Script['steps'] } {
   return random.weighted<() => Pick<Script, 'lingerMs'> & { readonly last: Script['steps'] }>([
     [5, () => ({ lingerMs: random.between(20, 200), last: [] })],
@@ -36,7 +36,7 @@ export function ending(random: Random): Pick<Script, 'lingerMs'> & { readonly la
   ])();
 }
 
-/** Cuts bytes into pieces with pauses, as a slow or hostile sender does. */
+/** Splits bytes into chunks with pauses, like a slow or hostile sender. */
 export function sendSteps(random: Random, bytes: Uint8Array): Script['steps'] {
   if (bytes.byteLength === 0) return [];
   if (!random.chance(0.15)) return [{ kind: 'send', bytes }];
@@ -49,7 +49,7 @@ export function sendSteps(random: Random, bytes: Uint8Array): Script['steps'] {
   });
 }
 
-/** The status codes of HTTP answers, in order. Bodies hold no lines of this form. */
+/** The status codes of HTTP responses, in order. Bodies contain no lines of this form. */
 export function httpStatuses(outcome: Outcome): number[] {
   return [...outcome.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 }

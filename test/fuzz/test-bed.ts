@@ -11,7 +11,7 @@ import { listRoutes } from './routes.ts';
 import { WatchingViewer } from './watching-viewer.ts';
 import type { FakePort, World, ZmqPort } from './world.ts';
 
-/** Ports of web viewers: enough that those held for viewers that have just left do not end a run. */
+/** Ports of web viewers: enough despite ports that are held for viewers that have just left. */
 const VIRTUAL_PORTS = 'main=6000-9000';
 const RESERVED_PORT = 6000;
 
@@ -19,16 +19,16 @@ const RESERVED_PORT = 6000;
 const INNOCENT = '192.0.2.2';
 const JUDGE = '192.0.2.3';
 
-/** The arguments of the gateway under test, and what the fuzzers know of it. */
+/** The arguments of the gateway under test, and its description for the fuzzers. */
 export interface Setup {
   readonly args: readonly string[];
   readonly world: World;
-  /** Where the real server sends, and where the real clients bind: of the server's stream, and of the pushed one. */
+  /** Ports of the real server, and of the real clients of the server's stream and of the pushed one. */
   readonly serverPort: number;
   readonly clientPorts: readonly [served: number, pushed: number];
 }
 
-/** Chooses ports and options: a source of every kind that can be reached from outside. */
+/** Chooses ports and options, with a source of every kind that accepts connections. */
 export async function createSetup(heavy: boolean): Promise<Setup> {
   const [http = 0, server = 0, served = 0, pushed = 0, ...rest] = await freePorts(4 + 12 + 6);
   const next = (): number => rest.shift()!;
@@ -133,7 +133,7 @@ export class TestBed implements AsyncDisposable {
   readonly control: WatchingViewer;
   readonly prober: Prober;
   readonly controlProber: Prober;
-  /** Of the gateway, and of the process that watches. */
+  /** Waiting times of the gateway, and of the watching process. */
   readonly waits: readonly ProcessorWait[];
   readonly #owned: Disposables;
   readonly #world: World;
@@ -224,7 +224,7 @@ export class TestBed implements AsyncDisposable {
     }
   }
 
-  /** Milliseconds without a processor between two times, of the gateway and of the process that watches. */
+  /** Milliseconds without a processor between two times, of the gateway and of the watching process. */
   readonly waitedMs = (fromMs: number, toMs: number): number =>
     this.waits.reduce((sum, wait) => sum + wait.between(fromMs, toMs), 0);
 
@@ -233,7 +233,7 @@ export class TestBed implements AsyncDisposable {
     return this.clients[client].events<ClientReport>('progress').at(-1)?.count ?? 0;
   }
 
-  /** Seconds between two frames that the real client of the server's stream has waited at most. */
+  /** Maximum number of seconds between two frames of the real client of the server's stream. */
   get longestOfClient(): number {
     return this.clients[0].events<ClientReport>('progress').at(-1)?.longest ?? 0;
   }
@@ -263,7 +263,7 @@ export class TestBed implements AsyncDisposable {
     };
   }
 
-  /** Takes native clients that an input has listed off the list again. @param before their ids at the start. */
+  /** Removes native clients that an input has added. @param before their ids at the start. */
   async removeListedClients(before: ReadonlySet<string>): Promise<void> {
     for (const { name, clients } of await this.statuses()) {
       for (const { id, kind } of clients) {
@@ -289,7 +289,7 @@ export class TestBed implements AsyncDisposable {
   }
 }
 
-/** Waits until something holds. @returns whether it did in time. */
+/** Waits for a condition. @returns whether it was met in time. */
 export async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await holds())) {

@@ -49,14 +49,14 @@ export const hostileText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /**
- * A text without lone surrogates, which URLs and headers cannot hold. `toWellFormed` is younger than the oldest Node
- * that is supported.
+ * A text without lone surrogates, which URLs and headers cannot contain. `toWellFormed` is missing in the oldest supported
+ * Node.
  */
 export function wellFormed(text: string): string {
   return Buffer.from(text).toString();
 }
 
-/** Numbers at the limits of the types that programs keep them in. */
+/** Numbers at the limits of number types. */
 export const hostileNumber: fc.Arbitrary<number | bigint> = fc.oneof(
   fc.constantFrom(
     0,
@@ -92,7 +92,7 @@ export function nested(depth: number, kind: 'array' | 'map'): Packed {
   return new Packed(Buffer.concat([Buffer.alloc(depth * level.length, level), Buffer.of(0xc0)]));
 }
 
-/** MessagePack that costs a decoder much more than it costs its sender, or announces more than follows. */
+/** MessagePack that costs a decoder much more than its sender, or announces more than follows. */
 export const hostilePacked: fc.Arbitrary<Packed> = fc.oneof(
   {
     weight: 3,
@@ -119,7 +119,7 @@ export const hostilePacked: fc.Arbitrary<Packed> = fc.oneof(
       )
       .map((hex) => new Packed(Buffer.from(hex, 'hex'))),
   },
-  // Extensions: big integers (0x42), records, and those that msgpackr knows.
+  // Extensions: big integers (0x42), records, and those of msgpackr.
   {
     weight: 2,
     arbitrary: fc
@@ -177,7 +177,7 @@ export const anyValue: fc.Arbitrary<Packable> = fc.letrec<{ tree: Packable; leaf
   ),
 })).tree;
 
-/** The same, also as MessagePack that no library writes. */
+/** The same, including MessagePack that libraries do not write. */
 export const hostileValue: fc.Arbitrary<Packable> = fc.oneof(
   { weight: 4, arbitrary: anyValue },
   { weight: 1, arbitrary: hostilePacked },

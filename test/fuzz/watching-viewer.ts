@@ -14,7 +14,7 @@ export class WatchingViewer implements AsyncDisposable {
     this.#socket = socket;
   }
 
-  /** @param from the address that a proxy would report. */
+  /** @param from address in `X-Forwarded-For`. */
   static async open({
     port,
     stream,

@@ -7,7 +7,7 @@ export interface FrameOptions {
   /** The three reserved bits. */
   readonly rsv?: number;
   readonly masked?: boolean;
-  /** The length that the header announces, when it is not the payload's. */
+  /** The length in the header, if it is not that of the payload. */
   readonly announced?: bigint;
   /** Number of bytes of the length; 0 for the shortest valid form. */
   readonly lengthBytes?: 0 | 2 | 8;
@@ -53,7 +53,7 @@ export function closePayload(code: number, reason: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of((code >> 8) & 0xff, code & 0xff), reason]);
 }
 
-/** The request that opens a WebSocket. @param headers further lines, or others in place of these. */
+/** The request that opens a WebSocket. @param headers additional or replaced lines. */
 export function upgradeRequest(port: number, path: string, headers: Readonly<Record<string, string>> = {}): Buffer {
   const all = {
     Host: `127.0.0.1:${port}`,
@@ -77,12 +77,12 @@ export class ServerFrames {
   messages = 0;
   /** The code of the close frame; null if none has arrived. */
   closeCode: number | null = null;
-  /** How many messages there were of each type of the gateway's protocol. */
+  /** Number of messages of each type of the gateway's protocol. */
   readonly types = new Map<number, number>();
 
   /**
    * @param bytes all received bytes, including the handshake response; may be truncated.
-   * @returns undefined when the handshake was refused.
+   * @returns undefined if the handshake was refused.
    */
   static read(bytes: Buffer): ServerFrames | undefined {
     const end = bytes.indexOf('\r\n\r\n');

@@ -8,13 +8,13 @@ export interface Route {
 /** A port of the gateway on which ZeroMQ peers connect. */
 export interface ZmqPort {
   readonly port: number;
-  /** The socket type of the gateway's end. */
+  /** Socket type of the gateway. */
   readonly socket: 'REP' | 'PAIR' | 'SUB' | 'PULL';
   /** Format of its frames. */
   readonly codec: 'netgear' | 'imagezmq' | 'async';
   /**
-   * Whether peers may send frames. Without secure mode anyone who reaches a NetGear port may; where a real server
-   * sends, they would be mixed with its own.
+   * Whether peers may send frames. Without secure mode, anyone who reaches a NetGear port may send frames, which would be
+   * mixed with those of a real server.
    */
   readonly isFramesAllowed: boolean;
 }
@@ -22,7 +22,7 @@ export interface ZmqPort {
 /** A port on which the fuzzer listens and the gateway connects. */
 export interface FakePort {
   readonly port: number;
-  /** The socket type that the fuzzer plays. */
+  /** Socket type of the fuzzer. */
   readonly socket: 'REP' | 'PAIR' | 'SUB' | 'PUB';
 }
 

@@ -104,7 +104,7 @@ export class CdpBrowser implements AsyncDisposable {
       this.#process.exitCode === null && this.#process.signalCode === null
         ? once(this.#process, 'exit')
         : Promise.resolve();
-    this.send('Browser.close').catch(() => undefined); // it may go before it answers
+    this.send('Browser.close').catch(() => undefined); // it may end before it answers
     const killer = setTimeout(() => this.#process.kill('SIGKILL'), 3000);
     await exited;
     clearTimeout(killer);
@@ -149,7 +149,7 @@ export class CdpTab {
     return () => void listeners.delete(listener as (params: Fields) => void);
   }
 
-  /** Resolves when the page and all that its HTML names have been loaded. */
+  /** Resolves when the page and all resources of its HTML have been loaded. */
   async navigate(url: string): Promise<void> {
     const loaded = new Promise<void>((resolve) => {
       const off = this.on('Page.loadEventFired', () => {
@@ -169,7 +169,7 @@ export class CdpTab {
     await this.#browser.send('Target.closeTarget', { targetId: this.#targetId });
   }
 
-  /** The value of a JavaScript expression; a promise's when it is one. */
+  /** The value of a JavaScript expression; promises are awaited. */
   async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = (await this.send('Runtime.evaluate', {
       expression,
@@ -184,7 +184,7 @@ export class CdpTab {
     return result.value;
   }
 
-  /** Asks ten times a second until the expression is true. */
+  /** Evaluates the expression ten times per second until it is true. */
   async until(expression: string, timeoutMs = 20_000): Promise<void> {
     for (const deadline = performance.now() + timeoutMs; ;) {
       if ((await this.evaluate<unknown>(expression)) === true) return;

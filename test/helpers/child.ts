@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Lines } from './lines.ts';
 
-// Each running child listens for the end of the test process.
+// Each running child adds a listener for the end of the test process.
 process.setMaxListeners(64);
 
 /** A process that a test has started. */
@@ -16,12 +16,12 @@ export interface Program {
   readonly isRunning: boolean;
   /** Null before it has started. */
   readonly pid: number | null;
-  /** Its exit code; null when a signal ended it. */
+  /** Its exit code; null if a signal ended it. */
   readonly exited: Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Stops a process, as Ctrl-Z does, and waits until all its threads have stopped. Linux only. */
+/** Suspends a process, like Ctrl-Z, and waits until all its threads are suspended. Linux only. */
 export async function stopProgram(program: Program): Promise<void> {
   program.signal('SIGSTOP');
   const tasks = `/proc/${String(program.pid)}/task`;
@@ -30,7 +30,7 @@ export async function stopProgram(program: Program): Promise<void> {
   while (!(await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean)) await setImmediate();
 }
 
-/** Kills a process, also a stopped one, and waits for its end. */
+/** Kills a process, even a suspended one, and waits for its end. */
 export async function killProgram(program: Program): Promise<void> {
   if (!program.isRunning) return;
   program.signal('SIGCONT');

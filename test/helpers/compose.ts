@@ -162,7 +162,7 @@ export class Compose extends Disposables {
     }
   }
 
-  /** Copies what is mounted, with names and paths of this machine. */
+  /** Copies mounted files, with names and paths of this machine. */
   async #mount(from: string, to: string): Promise<void> {
     await cp(from, to, { recursive: true });
     for (const file of [to, join(to, 'gateway.yaml')]) {

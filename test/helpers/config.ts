@@ -7,7 +7,7 @@ import { listSources, resolveOptions } from '../../gateway/config/options.ts';
 /** The checks of texts, as the command has them. */
 export const formats = createFormats((url) => createSources([url], SILENT_LOGGER));
 
-/** Checks options as a whole, as the command does; returns the names of the streams. */
+/** Checks options as a whole, like the command; returns the names of the streams. */
 export function checkOptions(options: GatewayOptions): string[] {
   const sources = createSources(listSources(options), SILENT_LOGGER);
   resolveOptions(

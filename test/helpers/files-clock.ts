@@ -2,8 +2,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * The clock by which a folder's files get their times ticks every few milliseconds: what happens within one is of the
- * same time.
+ * The clock for the times of files ticks every few milliseconds: changes within one tick have the same time.
  */
 export async function filesClockTicked(folder: string): Promise<void> {
   const time = async (): Promise<number> => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import WebSocket from 'ws';
 import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from '../../shared/protocol.ts';
 
-/** A frame as a viewer had it. */
+/** A frame as received by a viewer. */
 export interface RecordedFrame {
   readonly sequence: number;
   readonly encoding: FrameMessage['encoding'];

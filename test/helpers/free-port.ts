@@ -1,8 +1,7 @@
 import { createServer } from 'node:net';
 
 /**
- * Below the range from which Linux, macOS and Windows take the local port of a connection, or that of a listener which
- * asks for any.
+ * Below the range from which Linux, macOS and Windows assign local ports of connections, and of listeners on port 0.
  */
 const FIRST = 10_000;
 const COUNT = 20_000;

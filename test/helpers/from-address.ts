@@ -18,7 +18,7 @@ export interface HeldResponse {
   end(): void;
 }
 
-/** Asks for `address`, and leaves the response open. */
+/** Sends a request from `address`, and leaves the response open. */
 export async function hold(url: string, address: string): Promise<HeldResponse> {
   const request = get(url, { agent: false, headers: forwardedFrom(address) });
   const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -28,7 +28,7 @@ export async function hold(url: string, address: string): Promise<HeldResponse> 
   return { status: response.statusCode, end: () => void request.destroy() };
 }
 
-/** The status of a response to `address`; its body is not waited for. */
+/** The status of a response to `address`, without waiting for its body. */
 export async function statusFrom(url: string, address: string): Promise<number | undefined> {
   const response = await hold(url, address);
   response.end();

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { StreamStatus } from '../../shared/status.ts';
 import { Child } from './child.ts';
 
-/** Where gateways of tests write their key files. */
+/** Folder for the key files of gateways in tests. */
 const KEY_FOLDER = join(tmpdir(), 'gearway-tests');
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,8 +15,8 @@ export class GatewayProcess extends Child {
   readonly #key: Promise<string>;
 
   /**
-   * @param args of the command. Without `--source` and `--config` there is a small test pattern, which takes little of
-   * the processor.
+   * @param args of the command. Without `--source` and `--config`, the source is a small test pattern, which needs little
+   * processor time.
    */
   constructor(...args: string[]) {
     const source = args.some((arg) => arg.startsWith('--source') || arg === '--config')
@@ -60,7 +60,7 @@ export class GatewayProcess extends Child {
     return `${await this.#url}/#key=${await this.#key}`;
   }
 
-  /** As a service manager ends it, which must take less than 2 s and exit with 0, whatever its peers are doing. */
+  /** Ends it like a service manager, which must take less than 2 s with status 0, whatever its peers do. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isRunning) return;
     const fromMs = performance.now();

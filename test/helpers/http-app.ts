@@ -29,7 +29,7 @@ export interface HttpAppOptions {
   readonly publishing?: Publishing | null;
   /** Kind of the stream's source; default `push`. */
   readonly sourceKind?: string;
-  /** No token unless given. */
+  /** Default: no token. */
   readonly access?: Partial<RightsOptions>;
   readonly limits?: Partial<WebClientLimits>;
   readonly sharedLimits?: Partial<SharedLimits>;

@@ -3,7 +3,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 const SPELLS = 5;
 
 /**
- * Before the second spell, and as much more before each one after it: what else runs on the machine often does so for
+ * Pause before the second attempt, growing by the same amount before each further one, because other load often lasts
  * some seconds.
  */
 const REST_MS = 2000;

@@ -159,8 +159,7 @@ const LONGEST_RUN_BITS = 14;
 const LONGEST_RUN = (1 << (LONGEST_RUN_BITS + 1)) - 1;
 
 /**
- * A JPEG of few bytes in many scans, each of which has a decoder visit all blocks. A valid one: decoders have nothing
- * to object to.
+ * A valid JPEG of few bytes with many scans, each of which makes a decoder visit all blocks.
  */
 export function buildBomb({ width, height, scans, kind = 'progressive', components = 1 }: BombOptions): Buffer {
   const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
@@ -177,7 +176,7 @@ export function buildBomb({ width, height, scans, kind = 'progressive', componen
   );
   const head = [SOI, segment(0xdb, 0, ...Array<number>(64).fill(1)), frame, huffmanTable(0x00, [0], 1)];
   if (kind === 'sequential') {
-    // Two bits a block: no difference, end of block.
+    // Two bits per block: no difference, end of block.
     const data = Buffer.alloc(Math.ceil(blocks / 4));
     const scan = (id: number): Buffer => Buffer.concat([segment(0xda, 1, id, 0, 0, 63, 0), data]);
     return Buffer.concat([

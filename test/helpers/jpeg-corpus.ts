@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { buildBomb, buildJpeg, createRandom, EOI, segment, SOI } from './jpeg-builder.ts';
 
-/** A JPEG, good or not, and how it was made. */
+/** A valid or invalid JPEG, and how it was made. */
 export interface Sample {
   readonly name: string;
   readonly jpeg: Buffer;
@@ -117,7 +117,7 @@ function samplings(random: Random): Sample[] {
   return samples;
 }
 
-/** Kinds of JPEG that the standard knows and decoders may not. */
+/** Kinds of JPEG of the standard that decoders may lack. */
 function kinds(random: Random): Sample[] {
   const samples: Sample[] = [];
   const base = {
@@ -190,7 +190,7 @@ function kinds(random: Random): Sample[] {
   return samples;
 }
 
-/** Offsets of the markers of a JPEG, those in the data included. */
+/** Offsets of the markers of a JPEG, including those in the data. */
 function markersOf(jpeg: Buffer): number[] {
   const found: number[] = [];
   for (let at = 2; at + 1 < jpeg.byteLength; at += 1)
@@ -206,13 +206,13 @@ function inserted(jpeg: Buffer, at: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([jpeg.subarray(0, at), bytes, jpeg.subarray(at)]);
 }
 
-/** Pixels of the largest picture that any marker claims. */
+/** Number of pixels of the largest size in any marker. */
 function largestClaim(jpeg: Buffer): number {
   const claims = markersOf(jpeg).filter((at) => (jpeg[at + 1] ?? 0) >> 4 === 0xc && at + 9 < jpeg.byteLength);
   return Math.max(0, ...claims.map((at) => jpeg.readUInt16BE(at + 5) * jpeg.readUInt16BE(at + 7)));
 }
 
-/** A JPEG with one fault, of a kind that cameras, cables, disks and programs make. */
+/** A JPEG with one fault, of a kind that cameras, cables, disks and programs cause. */
 function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonly jpeg: Buffer } {
   const pick = (count: number): number => Math.floor(random() * count);
   const anywhere = (): number => 2 + pick(Math.max(1, jpeg.byteLength - 4));
@@ -271,8 +271,8 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
 }
 
 /**
- * JPEGs for comparing verdicts, the same for the same seed: of real encoders, of all samplings and kinds, and damaged
- * ones.
+ * JPEGs for the comparison of verdicts, the same for the same seed: of real encoders, with all samplings and kinds, and
+ * damaged ones.
  *
  * @param damaged number of damaged ones.
  */

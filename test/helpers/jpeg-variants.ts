@@ -1,6 +1,6 @@
 import { segment } from './jpeg-builder.ts';
 
-/** A JPEG's segments in front of its first scan's data. */
+/** The segments of a JPEG before the data of its first scan. */
 export function segmentsOf(jpeg: Buffer): { readonly marker: number; readonly from: number; readonly to: number }[] {
   const found: { marker: number; from: number; to: number }[] = [];
   for (let at = 2; found.at(-1)?.marker !== 0xda;) {
@@ -32,7 +32,7 @@ export function withoutTables(jpeg: Buffer, isRemoved: (id: number) => boolean =
   return Buffer.concat([...parts, jpeg.subarray(end)]);
 }
 
-/** Inserts segments behind SOI. */
+/** Inserts segments after SOI. */
 export function withSegments(jpeg: Buffer, ...segments: readonly Buffer[]): Buffer {
   return Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)]);
 }

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
-/** Remembers every line of a stream, and lets one wait for the next that fits. */
+/** Keeps every line of a stream, and waits for the next matching one. */
 export class Lines {
   readonly all: string[] = [];
   readonly #waiting = new Set<() => void>();
@@ -51,7 +51,7 @@ export class Lines {
   }
 
   #wake(): void {
-    // A waiter removes itself as it is called, which a set allows.
+    // A waiter removes itself when it is called, which a set allows.
     for (const done of this.#waiting) done();
   }
 }

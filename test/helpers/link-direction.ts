@@ -29,7 +29,7 @@ const TIMER_SLACK_MS = 0.5;
 export interface Flow {
   /** Bytes and the end, in order. */
   readonly deliver: (bytes: Buffer) => void;
-  /** Called when the link holds enough of this flow, and again when it takes more. */
+  /** Called when the link holds enough of this flow, and again when it accepts more. */
   readonly hold: (isHeld: boolean) => void;
 }
 
@@ -57,7 +57,7 @@ export class LinkDirection {
   readonly #random: () => number;
   #queuedBytes = 0;
   #carriedBytes = 0;
-  /** Time at which the bottleneck has transmitted everything that it has taken. */
+  /** Time at which the bottleneck has transmitted all accepted data. */
   #freeAtMs = 0;
   #stalledUntilMs = 0;
   #timer: NodeJS.Timeout | null = null;

@@ -29,7 +29,7 @@ export class Folder implements AsyncDisposable {
     return join(this.path, name);
   }
 
-  /** Writes a file, and gives its path. */
+  /** Writes a file, and returns its path. */
   async write(name: string, data: string | Uint8Array, mode = 0o644): Promise<string> {
     await writeFile(this.file(name), data, { mode });
     return this.file(name);
@@ -73,7 +73,7 @@ export function numberedSamples(
   return samples;
 }
 
-/** JPEGs that are all different, by another encoder than FFmpeg's. */
+/** Different JPEGs, by another encoder than FFmpeg's. */
 export function numberedJpegs(count: number, { width = 400, height = 120 } = {}): Promise<Buffer[]> {
   return Promise.all(
     Array.from({ length: count }, (_, number) =>
@@ -110,7 +110,7 @@ export async function writeNumberedCamera<Path extends string>(
   return path;
 }
 
-/** A camera that serves MJPEG over HTTP, as many do: with a Content-Length, a picture every few milliseconds. */
+/** A typical MJPEG camera over HTTP: with a Content-Length, and a picture every few milliseconds. */
 export class MjpegCamera implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
@@ -122,7 +122,7 @@ export class MjpegCamera implements AsyncDisposable {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** @param serve answers a request; `multipart` may help. */
+  /** @param serve answers a request, for example with `multipart`. */
   static async serve(
     serve: (response: ServerResponse, request: IncomingMessage, index: number) => void,
   ): Promise<MjpegCamera> {
@@ -136,7 +136,7 @@ export class MjpegCamera implements AsyncDisposable {
     return camera;
   }
 
-  /** Serves these pictures in turn, for ever. */
+  /** Serves these pictures in turn, endlessly. */
   static endless(jpegs: readonly Buffer[], everyMs: number): Promise<MjpegCamera> {
     return MjpegCamera.serve((response) => {
       response.writeHead(200, MULTIPART);
@@ -166,7 +166,7 @@ export function part(jpeg: Buffer): Buffer {
   ]);
 }
 
-/** A program that is started again whenever it ends: a server that serves one client. */
+/** A program that is restarted whenever it ends, such as a server that serves one client. */
 export class Respawning implements AsyncDisposable {
   readonly #start: () => Child;
   readonly #running: Promise<void>;

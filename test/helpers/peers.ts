@@ -42,14 +42,14 @@ export interface ClientReport {
   /** The numbers in the first and the latest picture of the expected height. */
   readonly first: number | null;
   readonly last: number | null;
-  /** Seconds between two frames, at most; after `warm_up`. */
+  /** Maximum number of seconds between two frames, after `warm_up`. */
   readonly longest: number;
   /** Age of the latest frame in seconds, and the ages of all frames older than half a second. */
   readonly age: number | null;
   readonly stale: readonly number[];
 }
 
-/** A Python peer, script of test/peers/, that prints one JSON object a line. */
+/** A Python peer, a script of test/peers/ that prints one JSON object per line. */
 export class PythonPeer implements Program, AsyncDisposable {
   readonly #program: Program;
 
@@ -105,7 +105,7 @@ export class PythonPeer implements Program, AsyncDisposable {
     });
   }
 
-  /** The first event of this kind that fits. */
+  /** The first matching event of this kind. */
   waitFor<T = Record<string, never>>(
     kind: string,
     fits: (event: T) => boolean = () => true,

@@ -1,6 +1,6 @@
 import { JPEG } from './viewer.ts';
 
-/** A JPEG of this many bytes, at least 4 more than its own: comments, of which a decoder takes no notice. */
+/** A JPEG padded to this size, at least 4 bytes more than the original, with comments, which decoders ignore. */
 export function jpegOf(bytes: number): Buffer {
   const jpeg = Buffer.from(JPEG);
   let missing = bytes - jpeg.byteLength;

@@ -7,13 +7,13 @@ const VARIABLE = 'GEARWAY_TEST_FAMILY';
 export interface FamilyMember {
   readonly pid: number;
   readonly parent: number;
-  /** Its words, joined by spaces. */
+  /** Its command line, joined by spaces. */
   readonly command: string;
 }
 
 /**
- * All processes that descend from one: they inherit a variable of the environment, whatever happens to those in
- * between. Linux only.
+ * All descendants of a process: they inherit an environment variable, even if intermediate processes have ended. Linux
+ * only.
  */
 export class ProcessFamily {
   readonly #mark = `${VARIABLE}=${randomUUID()}`;
@@ -23,7 +23,7 @@ export class ProcessFamily {
     return { ...base, [VARIABLE]: this.#mark.slice(VARIABLE.length + 1) };
   }
 
-  /** Those that run now; zombies do not. */
+  /** The running members, without zombies. */
   members(): readonly FamilyMember[] {
     return readdirSync('/proc').flatMap((entry) => {
       if (!/^\d+$/.test(entry)) return [];
@@ -44,7 +44,7 @@ export class ProcessFamily {
     });
   }
 
-  /** Waits until its members fit. @throws with those that are there when they do not in time. */
+  /** Waits for a condition on its members. @throws with the present members after a timeout. */
   async until(what: string, fits: (members: readonly FamilyMember[]) => boolean, timeoutMs = 20_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!fits(this.members())) {
@@ -58,7 +58,7 @@ export class ProcessFamily {
     }
   }
 
-  /** Kills what is left. */
+  /** Kills the remaining members. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { pid } of this.members()) {
       try {

@@ -13,7 +13,7 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 
-/** The test's end of a publisher's WebSocket. */
+/** The client side of a publisher's WebSocket. */
 export class Publisher implements AsyncDisposable {
   readonly socket: WebSocket;
   /** Code and reason with which the socket ended. */

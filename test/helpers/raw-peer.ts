@@ -82,12 +82,12 @@ export class RawPeer implements AsyncDisposable {
     return this.text;
   }
 
-  /** Reads nothing any more. */
+  /** Stops reading. */
   pause(): void {
     this.#socket.pause();
   }
 
-  /** Ends this side alone. Resolves when the bytes and the end have been handed to the kernel. */
+  /** Ends only this side. Resolves when the bytes and the end have been handed to the kernel. */
   halfClose(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.destroyed) resolve();
@@ -101,7 +101,7 @@ export class RawPeer implements AsyncDisposable {
     this.#transport.destroy();
   }
 
-  /** Ends with a reset, as a process that was killed with unread data does. */
+  /** Ends with a reset, like a process that was killed with unread data. */
   reset(): void {
     this.#transport.resetAndDestroy();
     this.#socket.destroy();

@@ -11,7 +11,7 @@ export type ProxyName = 'nginx' | 'caddy';
 const certificateFile = (name: 'cert' | 'key'): string =>
   fileURLToPath(new URL(`./certificate/${name}.pem`, import.meta.url));
 
-/** A real nginx or Caddy on this machine, over TLS, as the public name of a gateway. */
+/** A real nginx or Caddy on this machine, which serves a gateway under a public name with TLS. */
 export class ReverseProxy implements AsyncDisposable {
   readonly #folder: string;
   readonly #process: Child;
@@ -57,15 +57,14 @@ export class ReverseProxy implements AsyncDisposable {
   }
 
   /**
-   * Reads the configuration again, as nginx does on SIGHUP: new workers take over, and the old ones end with their
-   * connections.
+   * Reloads the configuration, like nginx on SIGHUP: new workers take over, and the old ones end with their connections.
    */
   reload(): void {
     this.#process.signal('SIGHUP');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // nginx's workers end with their master on SIGTERM alone.
+    // nginx's workers end with their master only on SIGTERM.
     if (this.#process.isRunning) this.#process.signal('SIGTERM');
     await this.#process.exited;
     await rm(this.#folder, { recursive: true, force: true });
@@ -80,7 +79,7 @@ function nginxConfig(server: string, folder: string, port: number): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)
     .join('\n');
-  // One process that needs no rights: the files are ours.
+  // One process without privileges, because this user owns the files.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off; ${user} worker_processes 1; pid ${join(folder, 'pid')}; error_log ${join(folder, 'error.log')};
 events { worker_connections 512; }

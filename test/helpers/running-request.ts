@@ -5,9 +5,9 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** A request whose body the test writes, piece by piece. */
+/** A request whose body the test writes in chunks. */
 export class RunningRequest implements AsyncDisposable {
-  /** Rejects when the connection ends without one. */
+  /** Rejects if the connection ends without a response. */
   readonly answer: Promise<Answer>;
   /** Settles when the connection has ended. */
   readonly closed: Promise<void>;
@@ -32,7 +32,7 @@ export class RunningRequest implements AsyncDisposable {
     this.#request.flushHeaders();
   }
 
-  /** Resolves when the kernel has taken it. */
+  /** Resolves when the kernel has accepted it. */
   write(...pieces: (string | Uint8Array)[]): Promise<void> {
     const all = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
     return new Promise((resolve) => this.#request.write(all, () => resolve()));
@@ -43,7 +43,7 @@ export class RunningRequest implements AsyncDisposable {
     return this.answer;
   }
 
-  /** Ends the connection as a process that was killed does. */
+  /** Ends the connection like a killed process. */
   async cut(): Promise<void> {
     this.#request.destroy();
     await this.closed;

@@ -11,14 +11,14 @@ export interface Written {
   readonly dtype: string;
 }
 
-/** A file of a folder, as a viewer got it. */
+/** A file of a folder, as received by a viewer. */
 export interface SeenFile {
   readonly file: string;
   readonly sha1: string;
   readonly atMs: number;
 }
 
-/** A viewer that wants arrays as they are. */
+/** A viewer that requests unmodified arrays. */
 export async function watchFiles(gateway: GatewayProcess): Promise<Viewer> {
   const viewer = await Viewer.connect(await gateway.url);
   await viewer.hello();
@@ -27,8 +27,8 @@ export async function watchFiles(gateway: GatewayProcess): Promise<Viewer> {
 }
 
 /**
- * The next frame of a `directory:` source as its file has it. The frames before the gateway has read `want` are JPEGs
- * of the arrays.
+ * The next frame of a `directory:` source with the content of its file. Frames before the gateway has read `want` are
+ * JPEGs of the arrays.
  */
 export async function nextFile(viewer: Viewer): Promise<SeenFile> {
   for (;;) {

@@ -1,5 +1,5 @@
 /** Duration of long measurements: short by default, `GEARWAY_SOAK_SECONDS=60` for full length. See test/README.md. */
 export const SOAK_SECONDS = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 
-/** A spell of silence. A real client gives up after 12 s, so that no shorter one proves anything. */
+/** Duration of a silence. A real client gives up after 12 s, so shorter ones prove nothing. */
 export const QUIET_SECONDS = Math.max(15, SOAK_SECONDS);

@@ -24,7 +24,7 @@ export const JPEG = ((): Uint8Array => {
   return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
 })();
 
-/** The test's end of a viewer's WebSocket. */
+/** The client side of a viewer's WebSocket. */
 export class Viewer implements AsyncDisposable {
   readonly socket: WebSocket;
   /** Code and reason with which the socket ended. */
@@ -67,7 +67,7 @@ export class Viewer implements AsyncDisposable {
     return message as Extract<GatewayMessage, { type: T }>;
   }
 
-  /** The next message of this type; others are passed over. */
+  /** The next message of this type; others are skipped. */
   async until<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
     for (;;) {
       const message = await this.take();
@@ -86,7 +86,7 @@ export class Viewer implements AsyncDisposable {
     }
   }
 
-  /** The next message, whatever it is. */
+  /** The next message of any type. */
   async take(): Promise<GatewayMessage> {
     for (;;) {
       const message = this.#unread.shift();

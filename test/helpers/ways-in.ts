@@ -5,7 +5,7 @@ import { encodeFrameHeader } from '../../gateway/netgear/frame-codec.ts';
 import { Publisher } from './publisher.ts';
 import { RunningRequest } from './running-request.ts';
 
-/** Sends pictures into a gateway by one of the ways in. */
+/** Sends pictures into a gateway by one method. */
 export interface WayIn extends AsyncDisposable {
   send(jpeg: Buffer): Promise<unknown>;
 }
@@ -16,7 +16,7 @@ const post = async (url: string, body: Uint8Array | FormData, headers: Record<st
   expect(response.status).toBe(200);
 };
 
-/** Ways in of single pictures, by name. */
+/** Methods for single pictures, by name. */
 export const WAYS_IN: Readonly<
   Record<
     string,

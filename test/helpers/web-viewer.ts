@@ -51,7 +51,7 @@ export class WebViewer implements AsyncDisposable {
     return viewer;
   }
 
-  /** Resolves when the gateway has accepted it. @throws what it was refused for. */
+  /** Resolves when the gateway has accepted it. @throws the refusal. */
   async return(body: ReturnBody, mode: 'sticky' | 'once' = 'sticky'): Promise<void> {
     const id = (this.#id += 1);
     const { head, payload } = encodeReturn({ type: 'return', id, mode, body });

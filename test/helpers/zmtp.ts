@@ -44,7 +44,7 @@ export function part(bytes: Uint8Array | string, more: boolean): Buffer {
   return Buffer.concat([head, body]);
 }
 
-/** A whole message. */
+/** A complete message. */
 export function message(...parts: (Uint8Array | string)[]): Buffer {
   return Buffer.concat(parts.map((bytes, index) => part(bytes, index < parts.length - 1)));
 }

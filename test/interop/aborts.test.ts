@@ -1,6 +1,5 @@
 /**
- * Whatever a connection does and however it ends, the gateway has as much open afterwards as before. Runs the built
- * command.
+ * Whatever a connection does and however it ends, the gateway releases all its resources. Runs the built command.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
@@ -186,13 +185,13 @@ type End = (peer: RawPeer, turn: () => Promise<unknown>) => Promise<void> | void
 const ENDS: Readonly<Record<string, End>> = {
   close: (peer) => peer.close(),
   reset: (peer) => peer.reset(),
-  // The gateway sees the end of one side, and some time later that of the other.
+  // The gateway notices the end of one direction, and some time later that of the other.
   'half-close': async (peer, turn) => {
     await peer.halfClose();
     await turn();
     peer.close();
   },
-  // Its buffers are full, or the response is over, when it leaves.
+  // It leaves when its buffers are full, or the response has ended.
   'stop reading': async (peer, turn) => {
     peer.pause();
     await turn();
@@ -212,7 +211,7 @@ interface Census {
   readonly publisher: string;
 }
 
-// A leak of one connection is seen, whatever their number. With TLS each takes several milliseconds of both sides.
+// A leak of a single connection is detected. With TLS, each connection takes several milliseconds on both sides.
 describe.each([
   { tls: false, connections: 8 },
   { tls: true, connections: 2 },
@@ -240,7 +239,7 @@ describe.each([
     const connections = readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
-      // Those that have an owner: not TIME-WAIT, nor ours.
+      // Connections of the gateway: neither TIME-WAIT nor this process's own.
       .filter(
         ([, local = '', , state, , , , , , inode]) => local.endsWith(`:${port}`) && state !== '0A' && inode !== '0',
       )
@@ -292,7 +291,7 @@ describe.each([
             Array.from({ length: count }, async () => {
               const peer = await RawPeer.connect(url, tls ? cert : undefined);
               for (const [index, part] of bytes.entries()) {
-                // Each part behind the first is sent when there was an answer to the one before.
+                // Each further part is sent after the answer to the previous one.
                 if (index > 0) await peer.receive('\r\n\r\n');
                 peer.send(part);
               }
@@ -305,7 +304,7 @@ describe.each([
           );
         }
       }
-      // Until nothing is left that was not there before; also not half a second later than that.
+      // Waits until everything has been released, and stays so for half a second.
       await expect.poll(census, { timeout: 15_000, interval: 100 }).toEqual(before);
     },
     60_000,

@@ -16,7 +16,7 @@ const check = async (...files: string[]): Promise<readonly string[]> => {
   return JSON.parse(stdout) as string[];
 };
 
-/** Reads a page through Caddy, whose certificate is its own. */
+/** Reads a page through Caddy, which has a self-signed certificate. */
 function get(url: string, token?: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -96,7 +96,7 @@ describe('deploy/compose/compose.yaml', { timeout: 60_000 }, () => {
     const streams = await getJson<{ name: string }[]>(`${compose.url}api/streams`);
     expect(streams.map(({ name }) => name)).toEqual(['door', 'yard', 'hall', 'robot']);
     expect((await get(`${compose.url}viewer?stream=door`)).status).toBe(200);
-    // The gateway logs failed log-ins with the address that Caddy names, not with that of the container of Caddy.
+    // The gateway logs failed log-ins with the address reported by Caddy, not with that of Caddy's container.
     expect((await get(`${compose.url}api/streams`, 'wrong')).status).toBe(401);
     const log = compose.child('gateway').stderr;
     const failure = await log.waitFor('the failed log-in', (line) => (line.includes('token') ? line : undefined));

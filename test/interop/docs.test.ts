@@ -43,7 +43,7 @@ class Page implements AsyncDisposable {
     return this.#ports.get(written)!;
   }
 
-  /** The Python program that begins with this name. */
+  /** The Python program whose first line is this name. */
   python(name: string, ...args: string[]): Child {
     const block = BLOCKS.find(({ language, text }) => language === 'python' && text.startsWith(`# ${name}\n`));
     if (block === undefined) throw new Error(`docs/python-*.md has no ${name}`);
@@ -54,7 +54,7 @@ class Page implements AsyncDisposable {
     );
   }
 
-  /** The command line with this in it. */
+  /** The command that contains this text. */
   async gateway(part: string): Promise<GatewayProcess> {
     const block = BLOCKS.find(({ language, text }) => language === 'sh' && text.includes(part));
     const command = /^npm start -- (.*)$/m.exec(block?.text ?? '')?.[1];
@@ -94,7 +94,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     await server.stdout.waitFor('what the clients return', (line) =>
       line.includes(`'${page.port('5567')}': 'Hi'`) && line.includes("'6000': None") ? line : undefined,
     );
-    // The server sends as fast as it can, so that the client skips frames: which ones it prints is open.
+    // The server sends as fast as it can, so the client skips frames, and it is unknown which ones it prints.
     await client.stdout.waitFor('a message with its frame', fits(/^\{'number': [1-9]\d*\} \(480, 640, 3\)$/));
   });
 

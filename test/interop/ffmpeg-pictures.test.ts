@@ -122,7 +122,7 @@ async function frameOf(
   return { data, width: info.width, height: info.height };
 }
 
-/** The greatest difference of a bar's middle from its colour. */
+/** The maximum difference between the middle of a bar and its colour. */
 function barError({
   data,
   width,
@@ -179,7 +179,7 @@ describe('colours of a video', () => {
       height,
       isTagged: false,
     });
-    // Scaling rounds once more. Another matrix would be 20 and more away.
+    // Scaling rounds once more. Another matrix would differ by at least 20.
     for (const [options, maxError] of [
       ['', MAX_ERROR],
       [`&size=${BARS.length * BAR}x64`, 2 * MAX_ERROR],
@@ -272,7 +272,7 @@ describe('pixels that are not square', () => {
     readonly [number, number],
     readonly [number, number],
   ][] = [['size', ['160x120', '1/1'], ['120x160', '1/1'], [160, 120], [120, 160]]];
-  // Newer versions report the shape with which a stream began, for as long as it lasts.
+  // Newer versions always report the initial shape of a stream.
   if (!isNew) changes.push(['shape', ['144x112', '16/15'], ['144x112', '64/45'], [154, 112], [204, 112]]);
 
   it.each(changes)(

@@ -38,7 +38,7 @@ function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): nu
   return frames.map((frame) => known.indexOf(frame.sha1));
 }
 
-/** The command to its end. */
+/** Runs the command to its end. */
 async function run(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
@@ -192,7 +192,7 @@ describe('raw frames', () => {
       const size = { width: 403, height: 121, channels, bytes };
       const pictures = Array.from({ length: 60 }, (_, number) => numberedSamples(number, size));
       await folder.write('a.raw', Buffer.concat(pictures));
-      // FFV1 loses nothing. It knows no bgr24, but BGR of 32 bits.
+      // FFV1 is lossless. It does not support bgr24, but 32-bit BGR.
       const raw = ['-f', 'rawvideo', '-video_size', '403x121', '-pixel_format', pixels, '-framerate', '10'];
       await ffmpeg(
         ...raw,
@@ -385,8 +385,8 @@ describe('MJPEG over HTTP', () => {
 
   it('whose pictures are all faulty is encoded again', async () => {
     const jpegs = await numberedJpegs(10);
-    // A version of JFIF that there is not, as FFmpeg before 5.0 makes it of JPEG over RTSP: libjpeg warns, and NetGear
-    // takes a warning for an error.
+    // An invalid JFIF version, as FFmpeg before 5.0 writes it for JPEG over RTSP: libjpeg warns, and NetGear treats
+    // warnings as errors.
     for (const jpeg of jpegs) jpeg.writeUInt16BE(0x0201, jpeg.indexOf('JFIF') + 5);
     await using camera = await MjpegCamera.endless(jpegs, 40);
     const [port] = (await freePorts(1)) as [number];
@@ -602,7 +602,7 @@ describe('picamera', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(20);
     await folder.write('all.mjpeg', Buffer.concat(jpegs));
-    // Its place in the test: no Raspberry Pi is here.
+    // A replacement, because there is no Raspberry Pi here.
     await folder.write(
       'rpicam-vid',
       `#!/bin/sh\n[ "$1" = --version ] && exit\necho "$@" > "${folder.file('args')}"\ncat "${folder.file('all.mjpeg')}"\nexec sleep 100\n`,

@@ -13,7 +13,7 @@ import { isRunning } from '../helpers/is-running.ts';
 const [WIDTH, HEIGHT] = [320, 240];
 const STEP: VideoStep = { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 };
 
-/** Moving pictures as FFmpeg's own JPEG encoder makes them. */
+/** Moving pictures of FFmpeg's JPEG encoder. */
 function jpegs(width: number, height: number, count = 30): readonly Uint8Array[] {
   const data = execFileSync(
     'ffmpeg',
@@ -49,7 +49,7 @@ interface Encoded {
   readonly config: VideoConfig;
 }
 
-/** Feeds pictures until the encoder has given as many as are expected. */
+/** Feeds pictures until the encoder has delivered the expected number. */
 async function encode(
   pictures: readonly Uint8Array[],
   count: number,
@@ -172,7 +172,7 @@ describe('FlvReader', () => {
   });
 });
 
-/** Viewers that want at most a quarter of the size, as H.264, and acknowledge each frame. */
+/** Viewers that request at most a quarter of the size as H.264, and acknowledge each frame. */
 class VideoViewers implements AsyncDisposable {
   readonly http: HttpApp;
   readonly viewers: Viewer[] = [];
@@ -212,7 +212,7 @@ class VideoViewers implements AsyncDisposable {
     this.http.stream.publish(input);
   }
 
-  /** The next frame of one of them, acknowledged. */
+  /** Waits for the next frame of one of them, and acknowledges it. */
   async next(viewer: Viewer): Promise<FrameMessage> {
     const frame = await viewer.until('frame');
     viewer.ack(frame.sequence);

@@ -1,4 +1,4 @@
-/** gearway/netgear against the real VidGear, both ways. */
+/** gearway/netgear with the real VidGear, in both directions. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -42,7 +42,7 @@ function numbered(number: number): NDArray {
   return { dtype: 'uint8', shape: [HEIGHT, WIDTH, 3], data };
 }
 
-/** The same pictures as JPEGs, with the hash of what the real NetGear makes of them. */
+/** The same pictures as JPEGs, with the hash of the real NetGear's decoded pixels. */
 let jpegs: { jpeg: Buffer; sha1: string }[];
 beforeAll(() => {
   const text = execFileSync(peers().python, ['pictures.py', '200'], {
@@ -59,7 +59,7 @@ beforeAll(() => {
     });
 });
 
-/** A folder for keys that goes with the test. */
+/** A folder for keys that is removed after the test. */
 class KeysFolder implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
 
@@ -260,7 +260,7 @@ describe('NetGearSender and a real client', () => {
 });
 
 describe('a real server and NetGearReceiver', () => {
-  /** All frames until the server ends, and what was returned meanwhile. */
+  /** All frames until the server ends, and the data returned meanwhile. */
   async function collect(receiver: NetGearReceiver): Promise<Received[]> {
     const all: Received[] = [];
     for await (const received of receiver) all.push(received);
@@ -301,7 +301,7 @@ describe('a real server and NetGearReceiver', () => {
       await receiver.closed;
       await server.waitFor('done');
       expect(receiver.rejected).toBe(0);
-      // A publisher holds one frame and drops the next while the network is busy, and those before we have subscribed.
+      // A publisher holds one frame, and drops further ones while the network is busy, and all before the subscription.
       if (pattern === 2) expect(all.length).toBeGreaterThan(10);
       else expect(all.length + receiver.dropped).toBe(FRAMES);
       expect(all.length).toBe(receiver.received - receiver.dropped);
@@ -432,7 +432,7 @@ describe('a real server and NetGearReceiver', () => {
       custom_cert_location: ours.path,
     });
     await Promise.all([ironhouse.open(), stonehouse.open()]);
-    // Their own pair, and of ours what a server needs to know.
+    // Their own pair, and our public key for the server.
     await using maker = new NetGearSender({ ...local, port: 1, secure_mode: 1, custom_cert_location: theirs.path });
     await maker.close({ terminate: false });
     const serverKey = '.vidgear/keys/public_keys/server.key';

@@ -30,7 +30,7 @@ function run(...args: string[]): Promise<{ code: number; stdout: string; stderr:
   });
 }
 
-/** A gateway that serves. */
+/** A running gateway. */
 async function serve(...args: string[]): Promise<{ gateway: Child; url: string }> {
   const gateway = new Child(process.execPath, [...COMMAND, '--port', '0', ...args], { cwd: ROOT });
   const url = await gateway.stdout.waitFor(
@@ -270,7 +270,7 @@ describe('gearway', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 within 2 s of %s, whatever peers do', async (signal) => {
-    // Nobody is at the client's address; port 1 refuses.
+    // Nothing is listening at the client's address; port 1 refuses.
     const { gateway, url } = await serve('--client', 'tcp://127.0.0.1:1');
     await using _ = gateway;
     const { hostname, port } = new URL(url);

@@ -48,8 +48,8 @@ const WIDTH = 401;
 const MOST = FRAMES / 2;
 
 /**
- * All combinations that NetGear allows: bidirectional not in pattern 2, multi-clients not in pattern 0, keys not over
- * ipc, whose peers have no IP address to allow.
+ * All combinations that NetGear allows: not bidirectional in pattern 2, no multi-clients mode in pattern 0, no keys over
+ * ipc, whose peers have no IP address.
  */
 function allPeers(multiclients: readonly boolean[]): Peer[] {
   return PATTERNS.flatMap((pattern) =>
@@ -95,8 +95,8 @@ function url({ protocol, address, port }: Place, { pattern, secure }: Peer, keys
 }
 
 /**
- * In secure mode a real receiver of pattern 2 gets nothing, whoever sends: its high-water mark is 1, and the one place
- * is taken for ever by the credential that its own authenticator gives out (libzmq counts it in, and never out).
+ * In secure mode, a real receiver of pattern 2 gets nothing from any sender: its high-water mark is 1, and its only slot
+ * is permanently taken by the credential of its own authenticator (libzmq counts it in, and never out).
  */
 function isDeaf({ pattern, secure }: Peer): boolean {
   return pattern === 2 && secure !== 0;
@@ -112,8 +112,8 @@ function withoutRepeats(frames: readonly Received[]): Received[] {
 }
 
 /**
- * Checks one client's frames against those sent: every one, but of patterns that drop; in order, bit for bit, with
- * their messages.
+ * Checks the frames of one client: complete, except in patterns that drop frames; in order, unmodified, with their
+ * messages.
  */
 function compare(
   received: readonly Received[],
@@ -192,7 +192,7 @@ describe('the gateway as a server', () => {
         kind,
         ...Object.fromEntries(clients.map((client) => [client.name, isDeaf(client) ? 'nothing' : 'as sent'])),
       });
-      // Clients in multi-clients mode return data also where they are not bidirectional.
+      // Clients in multi-clients mode return data even if they are not bidirectional.
       const returned = server
         .events<Returned>('returned')
         .filter((each) => each.server === kind)
@@ -271,9 +271,9 @@ interface Turn {
 }
 
 /**
- * Lets each server send its next frame when the last one is everywhere, so that nothing depends on how fast this
- * machine is, and the next server of a sequence begin when the gateway has seen the last one go: a PAIR socket drops
- * what comes before that.
+ * Makes each server send its next frame when the previous one has arrived everywhere, so that the speed of the machine
+ * does not matter, and starts the next server of a sequence when the gateway has noticed the end of the previous one: a
+ * PAIR socket drops earlier frames.
  */
 async function takeTurns(
   servers: PythonPeer,
@@ -302,7 +302,7 @@ function manyClients(clients: readonly (Peer & Place)[], keys: string): PythonPe
 describe('the gateway as a client', () => {
   it('accepts every kind of real server, JPEG and raw, and forwards pixels, messages and return data', async () => {
     await using folder = await temporaryFolder();
-    // One gateway for each way to reach it; through it go servers of all kinds, one after another.
+    // One gateway per transport, with servers of all kinds, one after another.
     const ways = allPeers([false]).filter(({ bidirectional }) => !bidirectional);
     const ports = await freePorts(2 * ways.length);
     const routes = ways.map((way, index) => ({

@@ -9,7 +9,7 @@ import { ReverseProxy } from '../helpers/reverse-proxy.ts';
 const FPS = 20;
 const SECONDS = 1;
 
-/** Pictures that a reader must get: the machine may be busy. */
+/** Minimum number of pictures for a reader, because the machine may be busy. */
 const EXPECTED = (FPS * SECONDS) / 2;
 
 // Further programs, which are not installed for the tests, were run by hand: docs/http-api.md.

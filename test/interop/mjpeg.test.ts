@@ -1,4 +1,4 @@
-/** HTTP cameras as they are: wrong ones by Python's sockets, right ones by FFmpeg, and pictures that are replaced. */
+/** HTTP cameras: faulty ones with Python's sockets, correct ones with FFmpeg, and files that are replaced. */
 import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../shared/status.ts';
@@ -43,7 +43,7 @@ afterAll(async () => {
   await camera[Symbol.asyncDispose]();
 });
 
-/** Waits until a stream is as it should be. */
+/** Waits until a stream has the expected status. */
 async function streamWhere(
   gateway: GatewayProcess,
   name: string,
@@ -64,7 +64,7 @@ async function streamWhere(
 describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
   it('shows every picture of every camera, and never its password', async () => {
     const picture = Buffer.from(await (await fetch(`http://${address}/picture`)).arrayBuffer());
-    // Percent-encoded, and as people write it.
+    // Percent-encoded and unencoded.
     const sources = PATHS.map(
       (path, index) =>
         `${path}=${kind}:http://admin:${index % 2 === 0 ? 'Hunt3r%232%2Fcam' : 'Hunt3r#2/cam'}@${address}/${path}`,

@@ -10,7 +10,7 @@ import { peers } from '../helpers/peers.ts';
 
 const run = promisify(execFile);
 
-/** Runs a line with this gateway in the place of the usual address. @returns what it printed. */
+/** Runs a command with the address of this gateway. @returns its output. */
 async function runLine(line: string, gateway: GatewayProcess): Promise<string> {
   const here = line
     .replaceAll('http://127.0.0.1:8080', await gateway.url)

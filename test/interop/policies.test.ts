@@ -38,7 +38,7 @@ describe('--start all', () => {
         { port: 6000, delivered: 0 },
       ].sort((x, y) => x.port - y.port),
     );
-    // The server is answered meanwhile, as it would give up otherwise.
+    // The server is answered meanwhile, because it would otherwise give up.
     expect(server.isRunning).toBe(true);
     await using second = new PythonPeer('client.py', { port: b, pattern: 2, ...PICTURE });
     await gateway.statusWhere('a live stream', ({ state, awaited }) => state === 'live' && awaited.length === 0);
@@ -50,7 +50,7 @@ describe('--start all', () => {
     expect(mismatched).toBe(0);
     await second.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 0);
     await expect.poll(() => viewer.messages.length).toBeGreaterThan(10);
-    // Once started it stays so.
+    // Once started, it stays started.
     second.signal('SIGKILL');
     await gateway.statusWhere(
       'one client gone',

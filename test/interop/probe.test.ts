@@ -259,7 +259,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gearway-probe-'));
     for (const name of ['ours', 'theirs']) openReceiverKeys(join(keys(name), '.vidgear', 'keys'));
-    // The client knows its own server key, and a client key that is not ours; we know its server key.
+    // The client has its own server key and a client key that is not ours; we have its server key.
     await cp(keys('theirs'), keys('stranger'), { recursive: true });
     await rm(join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'));
     await cp(

@@ -25,17 +25,17 @@ viewer.addEventListener('gearway-frame', ({ detail }) => {
   const message: Value = detail.message;
   const sequence: number = detail.sequence;
   console.log(sequence, message);
-  // @ts-expect-error: there is no such detail
+  // @ts-expect-error: unknown field of detail
   console.log(detail.number);
 });
 viewer.addEventListener('gearway-state', ({ detail }) => console.log(detail.state === 'live', detail.reason));
 viewer.addEventListener('click', ({ clientX }) => console.log(clientX));
 viewer.fit = 'cover';
-// @ts-expect-error: no way to lie in the box
+// @ts-expect-error: not a value of fit
 viewer.fit = 'stretch';
 // @ts-expect-error: read-only
 viewer.port = 6000;
-// @ts-expect-error: of no concern to others
+// @ts-expect-error: not public
 viewer._state;
 viewer.returnData = { speed: 0, path: [1, 2n, null] };
 viewer.returnData = { shape: [2, 2], data: new Float32Array(4) };
@@ -53,7 +53,7 @@ const publisher: GearwayPublisher = document.createElement('gearway-publisher');
 publisher.addEventListener('gearway-publisher-data', ({ detail }) => {
   const value: ReturnedValue = detail.value;
   console.log(detail.port, detail.mode === 'sticky', value instanceof Blob ? value.size : value);
-  // @ts-expect-error: there is no such detail
+  // @ts-expect-error: unknown field of detail
   console.log(detail.sequence);
 });
 publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
@@ -62,14 +62,14 @@ publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
 });
 publisher.addEventListener('gearway-publisher-state', ({ detail }) => console.log(detail.state === 'live', detail.reason));
 publisher.size = '1080p';
-// @ts-expect-error: no such size
+// @ts-expect-error: unknown size
 publisher.size = '4k';
 publisher.message = { place: 'gate', numbers: [1, 2n, null] };
 // @ts-expect-error: has no Python type
 publisher.message = new Map();
 // @ts-expect-error: read-only
 publisher.state = 'live';
-// @ts-expect-error: of no concern to others
+// @ts-expect-error: not public
 publisher._state;
 publisher.start({ takeOver: true });
 publisher.stop();

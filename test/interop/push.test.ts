@@ -22,10 +22,10 @@ const DOCS = readFileSync(new URL('../../docs/publishing.md', import.meta.url), 
 const QUIET = { env: { ...process.env, PYTHONWARNINGS: 'ignore' } };
 
 let folder: string;
-/** A JPEG as a camera's program would have it. */
+/** A JPEG like that of a camera program. */
 let picture: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // with a space, which a shell's line has to survive
+  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // with a space, to test the quoting of shell commands
   picture = join(folder, 'picture.jpg');
   writeFileSync(picture, JPEG);
 });
@@ -36,7 +36,7 @@ const numbersOf = (viewer: WebViewer): unknown[] => viewer.messages.map((message
 
 const stream = async (gateway: GatewayProcess): Promise<string> => `${await gateway.url}/streams/main`;
 
-/** Runs a shell's line in the folder with picture.jpg and depth.npy. @returns what it printed. */
+/** Runs a shell command in the folder with picture.jpg and depth.npy. @returns its output. */
 function shell(line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile('sh', ['-c', line], { cwd: folder, timeout: 20_000 }, (error, stdout, stderr) =>
@@ -106,7 +106,7 @@ describe('one picture per request, or several in a running request', () => {
       body: { code: 'taken-over', message: expect.stringContaining('second (127.0.0.1)') as string },
     });
     expect((await gateway.status()).source.state).toBe('second (127.0.0.1)');
-    // A running request is answered in its middle, and cut.
+    // A running request gets its response early, and is disconnected.
     await using third = new PythonPeer('push_requests.py', {
       url,
       frames: 30,

@@ -20,7 +20,7 @@ const python = (args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {
 type Returned = { readonly data: Readonly<Record<string, string>> };
 type Ready = { readonly source: string; readonly client: string; readonly returns: string };
 
-/** Waits until a helper server has got this from a port. */
+/** Waits until a helper server has received this from a port. */
 const returned = (server: PythonPeer, port: number, value: string | RegExp): Promise<Returned> =>
   server.waitFor<Returned>('returned', ({ data }) =>
     typeof value === 'string' ? data[port] === value : value.test(data[port] ?? ''),
@@ -112,7 +112,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     await using client = new PythonPeer('helper_client.py', { port: native, returns: '7' });
     const { source: url } = await server.waitFor<Ready>('ready');
     const { client: address } = await client.waitFor<Ready>('ready');
-    // NetGear logs each time-out. It would end with the third.
+    // NetGear logs each timeout. It would end with the third one.
     await expect.poll(() => timeouts(server), { timeout: 40_000 }).toBeGreaterThanOrEqual(3);
     await using gateway = await GatewayProcess.start('--source', url, '--client', address);
     await returned(server, native, '7');

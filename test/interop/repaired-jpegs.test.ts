@@ -64,7 +64,7 @@ describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) =
       return (await viewer.take(count))[count - 1]!;
     };
     for (const [index, jpeg] of padded.entries()) {
-      // In a stream of pictures, one behind another is the next picture.
+      // In a stream of pictures, a JPEG behind another one is the next picture.
       if (name === 'a running POST' && tails[index]!.name.endsWith('a second JPEG')) continue;
       expect((await next(jpeg)).sha1, tails[index]!.name).toBe(sha1(whole[index]!));
     }
@@ -98,7 +98,7 @@ describe('JPEGs of an MJPEG camera', () => {
         [400, 120],
       ]).toContainEqual([width, height]);
     const others = viewer.frames.filter((frame) => frame.width === 400 && !originals.has(frame.sha1));
-    // Only the one whose tables were missing is not what the encoder wrote.
+    // Only the JPEG with missing tables differs from the encoder's output.
     expect(new Set(others.map((frame) => frame.sha1)).size).toBeLessThan(2);
     expect(gateway.stream.status().counters.rejected).toBe(0);
   }, 60_000);

@@ -1,6 +1,6 @@
 /**
- * Passwords of sources, in every text that leaves a gateway. FFmpeg is a script that reads addresses as FFmpeg does,
- * and prints what it reads.
+ * Passwords of sources, in every output of a gateway. FFmpeg is replaced by a script that parses addresses like FFmpeg,
+ * and prints them.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** The sentences that are painted into pictures. */
+/** The sentences that are drawn into pictures. */
 const painted = vi.hoisted((): string[] => []);
 
 vi.mock(import('../../gateway/drawing/placeholder.ts'), async (original) => {
@@ -52,7 +52,7 @@ afterAll(() => {
 
 const encoded = (text: string): string => encodeURIComponent(text);
 
-/** Sources with a password, as people write them. */
+/** Typical sources with a password. */
 const SOURCES: readonly ((password: string) => string)[] = [
   (password) => `ffmpeg:rtsp://admin:${password}@127.0.0.1:9/live`,
   (password) => `ffmpeg:http://admin:${password}@127.0.0.1:9/mjpeg?channel=1?copy=true`,
@@ -64,7 +64,7 @@ const SOURCES: readonly ((password: string) => string)[] = [
     `ffmpeg:http://127.0.0.1:9/live?inputArgs=${encoded(`-headers "Authorization: Basic ${Buffer.from(`admin:${password}`).toString('base64')}"`)}`,
 ];
 
-/** Characters that some parser treats as special. test/unit/sources/redactor.test.ts has all others. */
+/** Characters that parsers treat as special. test/unit/sources/redactor.test.ts tests all others. */
 const CHARACTERS = [...Array.from(' #/?@:%&+="\'\\[;,!'), '\t', 'é', '\u202E'];
 
 const atAnyPlace = (character: string): readonly string[] => [

@@ -130,7 +130,7 @@ describe('a real client in secure mode', () => {
         byPort[index]!.name,
         expect.stringMatching(byPort[index]!.reason),
       ]);
-    // Long enough for several further attempts, which are a second apart.
+    // Long enough for several further attempts, which are made every second.
     const seen = python.events<Received>('frame').length;
     const wanted = seen + LET_IN.length * 2 * 20 * 3;
     await python.waitFor<Received>('frame', () => python.events('frame').length > wanted);
@@ -270,9 +270,9 @@ describe('a real server in secure mode', () => {
       );
       expect(states).toHaveLength(cases.length);
       const secure = cases.filter(({ source }) => source[0] !== 0);
-      // A real server that gets no answer for 4 s connects anew, and leaves the encryption off. Only who fails by the
-      // server key surely does: for the others ZeroMQ gives up, and when that is before their first send(), this waits
-      // for ever.
+      // A real server without an answer for 4 s reconnects without encryption. Only a server with a wrong server key
+      // surely does: for the others, ZeroMQ gives up, and if that happens before their first send(), this waits
+      // forever.
       if (pattern !== 2)
         await Promise.all(
           secure
@@ -359,7 +359,7 @@ describe('the keys', () => {
       await client.waitFor('frame');
       expect((await gateway.status()).source.state).toBe('connected');
       expect(server.isRunning).toBe(true);
-      // NetGear removes what it takes for half a pair, and makes what it misses: it has found nothing to do.
+      // NetGear removes incomplete pairs, and creates missing keys: it has found nothing to do.
       expect(await modes(file(keys, ''))).toEqual(OWNERS_ALONE);
     },
   );

@@ -13,7 +13,7 @@ interface Report {
 
 const UNIT = join(ROOT, 'deploy/systemd/gearway.service');
 
-/** Starts the gateway as systemd does. */
+/** Starts the gateway like systemd. */
 const start = (environment: NodeJS.ProcessEnv): Child =>
   new Child(process.execPath, ['dist/gateway/main.js', '--port', '0', '--source', 'push:'], {
     cwd: ROOT,
@@ -33,7 +33,7 @@ describe('a gateway of systemd', () => {
       });
       const { text } = await manager.waitFor<Report>('report', ({ text: report }) => report.includes('READY=1'));
       expect(text).toContain(`MAINPID=${gateway.process.pid}`);
-      // It serves requests by then.
+      // It serves requests by that time.
       const url = await gateway.stdout.waitFor(
         'the address',
         (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1],

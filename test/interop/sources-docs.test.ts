@@ -34,7 +34,7 @@ const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 
 
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The stream of a line: all are sources of one gateway. One with `senders=` has a stream for each of them. */
+/** The stream of a command: all are sources of one gateway. One with `senders=` has a stream per sender. */
 const nameOf = (line: string): string => /[?&]senders=(\w+)/.exec(line)?.[1] ?? `line-${LINES.indexOf(line)}`;
 
 let folder: string;
@@ -88,7 +88,7 @@ beforeAll(async () => {
     );
   const ports = await freePorts(LINES.length);
   const sources = LINES.map((line, index) => {
-    // Somebody else may listen there, and nothing may leave this machine.
+    // Another program may listen there, and nothing may leave this machine.
     const place = `127.0.0.1:${ports[index]}`;
     return `${line.includes('senders=') ? '' : `${nameOf(line)}=`}${line.replace(/(?<=:\/\/)(?:239\.0\.0\.1|192\.168\.1\.\d+|127\.0\.0\.1|0\.0\.0\.0):\d+/, place).replace(/192\.168\.1\.\d+|example\.org/, place)}`;
   });
@@ -129,7 +129,7 @@ describe('the lines of docs/source-urls.md', () => {
       true,
     );
     if (outcome !== 'failing') expect(said.source.lastError).toBeNull();
-    // A sentence for people, and no secret in it.
+    // A readable sentence without secrets.
     else expect(said.source.lastError).toMatch(/^[^\n]{10,300}$/);
     expect(JSON.stringify(said)).not.toContain('password');
   });

@@ -16,7 +16,7 @@ import { command, greeting, message, part, RawPeer, ready } from '../helpers/zmt
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const FRAME = { dtype: 'uint8', shape: [2, 2, 3], data: new Uint8Array(12) } as const;
-/** A NetGear frame, as its two parts. */
+/** The two parts of a NetGear frame. */
 const NETGEAR = [
   '{"terminate_flag": false, "compression": false, "message": null, "pattern": "2", "dtype": "uint8", "shape": [2, 2, 3]}',
   Buffer.alloc(12),
@@ -247,7 +247,7 @@ beforeAll(async () => {
     netgear('stone', stone, 1, secure(1)),
     netgear('iron', iron, 1, secure(2)),
     await requests('hub', hub, IMAGEZMQ),
-    // A PAIR takes one peer; its sender is a real one elsewhere.
+    // A PAIR accepts one peer; its sender is tested elsewhere.
     await requests('async1', async1, ASYNC),
     await publish('async2', async2, new Publisher({ linger: 0, sendHighWaterMark: 1 }), ASYNC),
     await publish('async3', async3, new Push({ linger: 0, sendHighWaterMark: 1, sendTimeout: 1000 }), ASYNC),
@@ -270,7 +270,7 @@ function received(name: string): number {
   return gateway.streams.get(name)!.status().counters.received;
 }
 
-/** Resolves when every sender has got two more frames through: the first may have been on its way. */
+/** Resolves when two more frames of every sender have arrived: the first may have been in transit. */
 async function nextFrames(): Promise<void> {
   const before = new Map(targets.map(({ name }) => [name, received(name)]));
   await vi.waitFor(
@@ -367,7 +367,7 @@ describe('a stray connection', () => {
     const perSource = new Map<string, number>();
     for (const line of logged)
       perSource.set(line.split(': ', 1)[0]!, (perSource.get(line.split(': ', 1)[0]!) ?? 0) + 1);
-    // At most one line per 10 s and source, whatever the hundreds of connections above.
+    // At most one line per 10 s and source, despite the hundreds of connections above.
     expect(Math.max(...perSource.values())).toBeLessThan(40);
   });
 });
@@ -431,7 +431,7 @@ describe('a ZMTP peer', () => {
             command('PING', Buffer.alloc(2)),
           ]);
           peer.write(Buffer.concat(Array.from({ length: Math.ceil(4000 / every) }, () => burst)));
-          // It must have left this process before the reset.
+          // The data must have been sent before the reset.
           await turn();
           peer.reset();
           await peer.closed;
@@ -449,7 +449,7 @@ describe('a ZMTP peer', () => {
       peer.write(Buffer.concat([greeting(), ready('PAIR'), message('x'), message('x')]));
       expect(await peer.receives(64)).toBe(true);
     }
-    // The gateway closes what has been refused; each would hold a descriptor otherwise.
+    // The gateway closes refused connections; each would otherwise hold a descriptor.
     await vi.waitFor(
       () => expect(state('pair')).toBe('connected; another server is waiting for the first one to disconnect'),
       { timeout: 10_000 },
@@ -475,7 +475,7 @@ describe('a ZMTP peer', () => {
   it('is refused beside 128 others, and admitted when they leave', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     const peers: RawPeer[] = [];
-    // The sender has one of the places.
+    // The sender is one of the peers.
     for (let count = 1; count < 128; count += 1) {
       const peer = await RawPeer.shake(port, 'DEALER');
       if (peer !== null) peers.push(peer);
@@ -581,7 +581,7 @@ describe('a hostile program at the address of a client', () => {
           await expect(sender.send(FRAME)).rejects.toMatchObject({
             code: expect.stringMatching(/^(?:no-client|timeout|disconnected)$/),
           });
-        // To libzmq, ZMTP 1 is ZeroMQ: whether it is a client shows only in its answers.
+        // libzmq accepts ZMTP 1 as ZeroMQ: only the answers show whether it is a client.
         if (name !== 'ZMTP 1') await vi.waitFor(() => expect(sender.clients[0]!.state).not.toBe('ready'));
       }
       await nextFrames();

@@ -65,8 +65,7 @@ describe('a real server and a real client, while strays connect to the port of t
     }
     expect(gateway.isRunning).toBe(true);
     const { counters } = await gateway.status();
-    // REQ sends the next frame after the answer to the one before: none may be lost, and none be answered by what was
-    // meant for another.
+    // REQ sends the next frame after the answer to the previous one: no answer may be lost or sent to another peer.
     expect(counters.received).toBe(FRAMES);
     expect(
       (await gateway.statusWhere('the client has had frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0))

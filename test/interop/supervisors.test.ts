@@ -1,6 +1,6 @@
 /**
- * The command under what starts and stops it: npm, a service manager, a container, a terminal. Linux only; needs root
- * for the container.
+ * The command under the programs that start and stop it: npm, a service manager, a container, a terminal. Linux only;
+ * requires root for the container.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,12 +16,12 @@ const OPTIONS = ['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2=size=320x240:
 const GATEWAY = [process.execPath, 'dist/gateway/main.js', ...OPTIONS] as const;
 
 /**
- * From the signal to the end of the last process: 0.5 s until the package manager's end is noticed, 1.8 s to close, and
- * the time that a busy machine takes.
+ * From the signal to the end of the last process: 0.5 s until the end of the package manager is noticed, 1.8 s to close,
+ * and a margin for a busy machine.
  */
 const LIMIT_MS = 4000;
 
-/** By the title that it gives itself. */
+/** Identifies the gateway by its process title. */
 const isGateway = ({ command }: FamilyMember): boolean => command.startsWith('gearway ');
 
 const isFfmpeg = ({ command }: FamilyMember): boolean => /^ffmpeg .*testsrc2/.test(command);
@@ -29,7 +29,7 @@ const isFfmpeg = ({ command }: FamilyMember): boolean => /^ffmpeg .*testsrc2/.te
 interface Running extends AsyncDisposable {
   readonly child: Child;
   readonly family: ProcessFamily;
-  /** The gateway's number here, outside of any container. */
+  /** PID of the gateway outside of the container. */
   readonly gateway: number;
 }
 
@@ -61,8 +61,7 @@ const nothingLeft = (family: ProcessFamily): Promise<void> =>
   family.until('the end of all processes', (members) => members.length === 0, LIMIT_MS);
 
 describe('npm start', () => {
-  // SIGINT to npm alone is not among them: npm and its shell go on running then, and wait for a program that has not
-  // heard of it.
+  // Without SIGINT to npm alone: npm and its shell would continue to wait for a program that did not get the signal.
   it.each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as const)('leaves nothing running when npm gets %s', async (signal) => {
     await using running = await start('npm', 'start', '--', ...OPTIONS);
     running.child.signal(signal);
@@ -76,7 +75,7 @@ describe('npm start', () => {
   });
 });
 
-/** A session's first process is the number of its group. */
+/** The PID of a session's first process is the id of its group. */
 function groupOf({ family, gateway }: Running): number {
   const members = new Map(family.members().map((member) => [member.pid, member]));
   let pid = gateway;
@@ -156,8 +155,8 @@ describe('a terminal', () => {
 });
 
 /**
- * Runs a command on a new terminal, and passes its output on. Closes the terminal when its own input ends, and waits
- * for the command then.
+ * Runs a command on a new terminal, and forwards its output. When its own input ends, closes the terminal and waits for
+ * the command.
  */
 const TERMINAL = `
 import os, pty, select, sys

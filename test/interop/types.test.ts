@@ -4,7 +4,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
-/** A picture as Python makes it; `colorspace` is null for a raw one. */
+/** A picture created by Python; `colorspace` is null for a raw one. */
 interface Case {
   readonly case: string;
   readonly array: string;
@@ -29,7 +29,7 @@ const SIZES = [
   [479, 641],
 ] as const;
 
-/** Bytes that no conversion leaves as they are: all values of one byte, seen as numbers of any type. */
+/** Bytes that any conversion would change: all values of one byte, interpreted as numbers of any type. */
 const bytesAs = (dtype: string): string => `np.arange(960).astype('u1').view('${dtype}').reshape(5, -1, 3)`;
 
 const SWAPPED = (expression: string): string => `${expression}[::2, ::-1]`;
@@ -102,7 +102,7 @@ describe('frames of every type', () => {
       expected[each.case] = { seen: sent.seen, encoding: each.colorspace === null ? sent.dtype : 'jpeg' };
     }
     expect(results).toEqual(expected);
-    // One picture for each: a client that is sent the same one again sees the same.
+    // One picture for each, because a repeated picture cannot be distinguished.
     expect(client.events('frame')).toHaveLength(cases.length);
     expect((await gateway.status()).counters).toMatchObject({ rejected: 0, lastRejections: [] });
   });
@@ -110,7 +110,7 @@ describe('frames of every type', () => {
 
 const LONG = 'é☃😀" \\n'.repeat(1000);
 
-/** Python expressions of return values, and what the API shows of them. */
+/** Python expressions of return values, and their representation in the API. */
 const VALUES: readonly (readonly [python: string, shown: unknown])[] = [
   ["''", ''],
   ["'text'", 'text'],

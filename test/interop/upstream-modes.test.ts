@@ -33,7 +33,7 @@ describe('a server in multi-clients mode', () => {
       width: 400,
       quiet: true,
     });
-    // One colour: every decoder gives 200 for each sample.
+    // One colour, which every decoder decodes to 200 in each sample.
     expect((await server.waitFor<Done>('done')).by_port).toEqual({
       [seats[0]!]: null,
       [seats[1]!]: {
@@ -126,7 +126,7 @@ describe('a native client in multi-servers mode', () => {
       ({ port, message }: { port: string; message: { number?: number } | null }) =>
         port === '5566' && (message?.number ?? 0) > 0,
     );
-    // Its one server ends, and so does it.
+    // It ends with its only server.
     gateway.signal('SIGTERM');
     await client.waitFor('done');
     expect(await gateway.exited).toBe(0);

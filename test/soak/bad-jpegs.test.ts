@@ -11,7 +11,7 @@ describe('JPEGs that crash a real client, among good ones', () => {
     await using gateway = await createGateway({ port: 0 });
     const timer = setInterval(() => gateway.stream.push(JPEGS[0]!), 100);
     await using _stop = { [Symbol.asyncDispose]: async () => clearInterval(timer) };
-    // Listed while there is nothing but bad frames.
+    // Listed while there are only bad frames.
     gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
     await client.waitFor<{ count: number }>('progress', ({ count }) => count >= 1);
     await expect.poll(() => gateway.stream.clients[0]?.repeated, { timeout: 30_000 }).toBeGreaterThan(5);

@@ -1,4 +1,4 @@
-/** How the built command ends, and what it needs to start. */
+/** The end of the built command, and its requirements at startup. */
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ async function serve(nodeArgs: readonly string[], ...args: string[]): Promise<{ 
   return { gateway, url };
 }
 
-/** Milliseconds from a signal to the end, and how it ended. */
+/** Milliseconds from a signal to the end, and the exit status. */
 async function end(gateway: Child, signal: NodeJS.Signals): Promise<{ ms: number; code: number | null }> {
   const from = performance.now();
   gateway.signal(signal);
@@ -44,7 +44,7 @@ async function end(gateway: Child, signal: NodeJS.Signals): Promise<{ ms: number
  * not respond.
  */
 async function serveBlocked(folder: string): Promise<Child> {
-  // Nobody writes to the FIFO: opening it waits forever.
+  // The FIFO has no writer: opening it blocks forever.
   const fifo = join(folder, 'fifo');
   execFileSync('mkfifo', [fifo]);
   const blocker = join(folder, 'blocker.cjs');
@@ -115,7 +115,7 @@ describe('the end of the gateway', () => {
         await using _ = gateway;
         stopped.signal('SIGSTOP');
         await using peers = new Disposables();
-        // In groups: each has 5 s for its hello.
+        // In groups, because each has 5 s for its hello.
         for (let group = 0; group < 10; group += 1) {
           const viewers = await Promise.all(
             Array.from({ length: 20 }, async () => peers.use(await Viewer.connect(url))),
@@ -156,7 +156,7 @@ describe('the end of the gateway', () => {
 });
 
 describe('the start of the gateway', () => {
-  /** Runs the command to its end, behind a line of the shell. */
+  /** Runs the command to its end, after a shell command. */
   const run = (setup: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
       execFile(

@@ -9,7 +9,7 @@ import { WebViewer } from '../helpers/web-viewer.ts';
 
 const BOMB = buildBomb({ width: 4096, height: 4096, scans: 1200 });
 
-/** As much work as a decoder may be given. */
+/** The maximum amount of work for a decoder. */
 const HEAVIEST = buildBomb({ width: 4096, height: 4096, scans: 15 });
 
 const HONEST = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3).fill(99), width: 64, height: 48, channels: 3 });

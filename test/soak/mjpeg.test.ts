@@ -1,4 +1,4 @@
-/** HTTP cameras whose silence and pace take seconds. */
+/** HTTP cameras whose timeouts and rates take seconds. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseSourceUrl } from '../../gateway/config/source-url.ts';
 import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from '../../gateway/sources/mjpeg/mjpeg-source.ts';
@@ -60,7 +60,7 @@ describe('a still picture', () => {
     });
     const heard = await hear(server);
     await heard.until(() => heard.frames.length === 3);
-    // The second is late already; the third is not in a hurry.
+    // The second request is late already; the third one keeps the interval.
     expect(atMs[1]! - atMs[0]!).toBeGreaterThan(1450);
     expect(atMs[2]! - atMs[1]!).toBeGreaterThan(950);
   });

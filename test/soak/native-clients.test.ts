@@ -5,7 +5,7 @@ import { inASpell } from '../helpers/in-a-spell.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { QUIET_SECONDS } from '../helpers/soak.ts';
 
-/** Waiting for what has no event: time itself. */
+/** For conditions without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('native clients', () => {
@@ -103,7 +103,7 @@ describe('native clients', () => {
       { delivered: 60, dropped: 0 },
       { delivered: 60, dropped: 0 },
     ]);
-    // The message of a repeat is null: it was acted on before.
+    // The message of a repeat is null, because it was delivered before.
     for (const { repeated } of clients) expect(repeated).toBeGreaterThanOrEqual(2 * Math.floor(QUIET_SECONDS / 4));
   });
 

@@ -5,7 +5,7 @@ import { inASpell } from '../helpers/in-a-spell.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** Waiting for what has no event: time itself. */
+/** For conditions without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
-/** Endless answers, which are tested elsewhere. */
+/** Endless responses, which are tested elsewhere. */
 const EXCLUDED = ['/streams/{name}/mjpeg', '/api/events'];
 
 describe('the API as its OpenAPI document describes it', () => {
@@ -25,7 +25,7 @@ describe('the API as its OpenAPI document describes it', () => {
     expect(operations).toBeGreaterThan(12);
     const { statuses } = await fuzzer.waitFor<{ statuses: Record<string, number> }>('done', undefined, 140_000);
     expect(fuzzer.events('failure')).toEqual([]);
-    // It got past the checks of its requests, and was refused where it should be.
+    // Valid requests were accepted, and invalid ones refused.
     for (const status of ['200', '400', '404'])
       expect(statuses[status], `${status} in ${JSON.stringify(statuses)}`).toBeGreaterThan(0);
     expect(gateway.isRunning).toBe(true);

@@ -17,10 +17,10 @@ interface AnswerEvent {
 const FRAMES = 150;
 
 let folder: string;
-/** A JPEG as a camera's program would have it. */
+/** A JPEG like that of a camera program. */
 let picture: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // with a space, which a shell's line has to survive
+  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // with a space, to test the quoting of shell commands
   picture = join(folder, 'picture.jpg');
   writeFileSync(picture, JPEG);
 });

@@ -24,7 +24,7 @@ describe('a server in multi-clients mode', () => {
         '--client',
         `tcp://127.0.0.1:${native}?id=${seats[0]}`,
       );
-      // The first seat is a native client's, the second a browser's; a third stays empty.
+      // The first port belongs to a native client, the second to a browser; the third is unused.
       await using client = new PythonPeer('client.py', {
         port: native,
         bidirectional: true,

@@ -57,8 +57,7 @@ describe('a real NetGear server as the source', () => {
       await live(gateway, a, b);
       await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
       await server.waitFor('done', undefined, 60_000);
-      // The last frames are still on their way when the server has sent them, and a client that is told to end throws
-      // away what it has queued.
+      // The last frames are still in transit when the server has sent them, and a terminated client discards its queue.
       const reports = await Promise.all(
         [first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)),
       );
@@ -66,7 +65,7 @@ describe('a real NetGear server as the source', () => {
       gateway.signal('SIGINT');
       await Promise.all([first, second].map((peer) => peer.waitFor('done')));
       const missed = FRAMES - received;
-      // A real PUB holds one frame and drops the next while the network is busy: what never came cannot be passed on.
+      // A real PUB holds one frame, and drops further ones while the network is busy: these never reach the gateway.
       if (pattern !== 2) expect(missed).toBe(0);
       for (const report of reports) {
         expect(report).toMatchObject({ last: FRAMES - 1, mismatched: 0 });

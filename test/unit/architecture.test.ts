@@ -115,7 +115,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   jose: /^gateway\/rights\/jwt-verifier\.ts$/,
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
-  // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and
+  // The elements, their templates, and the pages. Neither the sessions and their workers, nor code that decodes, draws and
   // encodes.
   lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|gearway-|pointer-overlay)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
@@ -144,11 +144,11 @@ function imports(source: string): string[] {
   ].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '');
 }
 
-/** What is wrong with one file's imports; empty when nothing is. */
+/** The violations in one file's imports. */
 function violations(path: string, source: string): string[] {
   const [folder, allowed] = MAY_IMPORT.find(([prefix]) => path.startsWith(prefix))!;
   return imports(source).flatMap((specifier) => {
-    // An entry file has the global; imported, it would not be seen below.
+    // An entry file may use the global; if it were imported, the check below would miss it.
     if (specifier === 'node:process' || specifier === 'process')
       return [`${path} imports ${specifier}, expected none: only the files that a process starts with touch process`];
     if (specifier.startsWith('node:'))
@@ -253,7 +253,7 @@ function importCycles(targets: ReadonlyMap<string, readonly string[]>): string[]
   const cycles: string[][] = [];
   const order = new Map<string, number>();
   const stack: string[] = [];
-  /** @returns the least order that is reached from a file. */
+  /** @returns the lowest index that is reachable from a file. */
   const visit = (path: string): number => {
     const own = order.size;
     order.set(path, own);

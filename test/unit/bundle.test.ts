@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const BUILT = fileURLToPath(new URL('../../dist/web/', import.meta.url));
 
-/** A built file and those that it always loads. */
+/** A built file with the files that it always loads. */
 function loadedWith(name: string, found = new Set<string>()): Set<string> {
   if (found.has(name)) return found;
   found.add(name);

@@ -41,7 +41,7 @@ async function start(options: GatewayOptions = {}): Promise<Gateway & { readonly
   return Object.assign(gateway, { url });
 }
 
-/** A seated viewer over TCP, and what it was sent. */
+/** A viewer with a port over TCP, and its received messages. */
 class Viewer implements AsyncDisposable {
   readonly socket: WebSocket;
   readonly closed: Promise<number>;
@@ -68,7 +68,7 @@ class Viewer implements AsyncDisposable {
     return viewer;
   }
 
-  /** The next message of this type; others are passed over. */
+  /** The next message of this type; others are skipped. */
   async next<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
     for (;;) {
       while (this.#unread.length === 0) await new Promise<void>((resolve) => (this.#waiting = resolve));

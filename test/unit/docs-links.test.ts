@@ -32,7 +32,7 @@ const prose = (page: string): string =>
     .replaceAll(/^```[\s\S]*?^```$/gm, '')
     .replaceAll(/(?<!`)`[^`\n]+`(?!`)/g, (code) => code.replaceAll(/[[\]()|]/g, ' '));
 
-/** The anchors of a page as GitHub makes them of its headings. */
+/** The anchors of a page, as GitHub derives them from its headings. */
 function anchors(page: string): ReadonlySet<string> {
   const found = new Set<string>();
   const seen = new Map<string, number>();
@@ -55,7 +55,7 @@ const links = (page: string): readonly string[] =>
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 
-/** Why a link of a page leads nowhere; null when it does not. */
+/** The problem of a link; null if its target exists. */
 function problem(path: string, target: string): string | null {
   const [file = '', anchor] = target.split('#');
   const linked = file === '' ? path : normalize(join(dirname(path), file)).replaceAll('\\', '/');
@@ -66,7 +66,7 @@ function problem(path: string, target: string): string | null {
   return null;
 }
 
-/** The heads of a page's tables: the lines above `|---|`. */
+/** The column headings of a page's tables: the lines above `|---|`. */
 const tableHeads = (page: string): readonly string[] =>
   [...prose(page).matchAll(/^(\|.*\|)\n\|(?: ?:?-+:? ?\|)+$/gm)].map(([, head = '']) => head);
 const cells = (row: string): readonly string[] =>

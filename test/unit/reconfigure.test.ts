@@ -36,7 +36,7 @@ describe('reconfigure', () => {
     let isDone = false;
     const pushing = (async () => {
       const seen: number[] = [];
-      // Each frame is pushed when the viewer has the one before, so that every lost frame is a gap.
+      // Each frame is pushed when the viewer has the previous one, so that every lost frame is a gap.
       while (!isDone || seen.length < 20) {
         gateway.streams.get('door')?.push(JPEG);
         const { sequence } = await door.until('frame');
@@ -114,7 +114,7 @@ describe('reconfigure', () => {
   });
 
   it('changes native clients without touching the others', async () => {
-    // Nobody is at these addresses.
+    // Nothing is listening at these addresses.
     const clients = (...ports: number[]): string[] => ports.map((port) => `tcp://127.0.0.1:1?id=${port}`);
     const portsOf = (gateway: Gateway): unknown[] => gateway.streams.get('yard')!.clients.map(({ port }) => port);
     await using gateway = await start(withYard({ source: SMALL, clients: clients(5567, 5568) }));
@@ -124,7 +124,7 @@ describe('reconfigure', () => {
       problems: [],
     });
     expect(portsOf(gateway)).toEqual([5568, 5569, added.port]);
-    // A port that another client has.
+    // A port of another client.
     expect(
       (await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5570) }))).problems,
     ).toHaveLength(1);

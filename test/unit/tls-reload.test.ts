@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Makes a certificate of this name and its key, in files that begin with it. */
+/** Creates a certificate for this name and its key, in files with this prefix. */
 function createCertificate(name: string): void {
   const files = ['-keyout', join(folder, `${name}.key`), '-out', join(folder, `${name}.cert`)];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
@@ -28,7 +28,7 @@ function createCertificate(name: string): void {
   });
 }
 
-/** Installs a certificate where the gateway reads it. */
+/** Copies a certificate to the gateway's files. */
 function install(name: string): void {
   copyFileSync(join(folder, `${name}.key`), join(folder, 'key.pem'));
   copyFileSync(join(folder, `${name}.cert`), join(folder, 'cert.pem'));
@@ -40,7 +40,7 @@ async function open(port: number): Promise<TLSSocket & Disposable> {
   return Object.assign(socket, { [Symbol.dispose]: () => void socket.destroy() });
 }
 
-/** The name in the certificate that the gateway shows. */
+/** The name in the certificate that the gateway presents. */
 const nameOf = (socket: TLSSocket): unknown => socket.getPeerCertificate().subject.CN;
 
 async function ask(socket: TLSSocket, host = '127.0.0.1'): Promise<string> {

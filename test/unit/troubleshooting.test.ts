@@ -7,7 +7,7 @@ import { closeCode } from '../../shared/close-code.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGE = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8');
 
-/** All codes that the sources write: of errors, and of refusals. */
+/** All codes in the sources: of errors, and of refusals. */
 function codes(): Set<string> {
   const found = new Set<string>();
   for (const folder of ['gateway', 'shared']) {

@@ -96,7 +96,7 @@ async function viewerPixels(
   return { rgba: Buffer.from(rgba, 'base64'), low, high };
 }
 
-/** Waits until the canvas has these RGBA pixels: what a worker draws is presented a little later. */
+/** Waits until the canvas has these RGBA pixels: drawings of a worker are presented slightly later. */
 async function canvasBecomes(page: ViewerPage, [height, width]: readonly number[], rgba: string): Promise<void> {
   await page.page.waitForFunction(
     (columns: number, rows: number, expected: string) => {

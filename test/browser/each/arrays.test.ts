@@ -56,7 +56,7 @@ describe('arrays', () => {
       501,
       { code: 'channels-unsupported', message: sentence },
     ]);
-    // The next one that can be shown is.
+    // The next frame that can be shown is shown.
     gateway.stream.push({ dtype: '>i2', shape: [24, 32], data: new Uint8Array(24 * 32 * 2) });
     await page.becomes('live');
     expect(await page.reason).toBe('frames arrive');
@@ -110,7 +110,7 @@ describe('JPEGs that this browser may lack', () => {
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);
     await page.becomes('waiting');
-    // One frame, and no other: a viewer must not need a second one to get the picture.
+    // Only one frame, because a viewer must not need a second one to show the picture.
     gateway.stream.push(UNUSUAL_JPEGS[kind]);
     await page.where('element.stats.painted > 0');
     expect(await page.state).toBe('live');

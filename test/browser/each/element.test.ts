@@ -320,7 +320,7 @@ describe('the element', () => {
     await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.mirror = false));
     await view.where("element.shadowRoot.querySelector('.picture').style.getPropertyValue('--mirror') === '1'");
 
-    // A plain wheel is the page's; with Control it zooms around the pointer; zoomed, a drag moves.
+    // The wheel alone scrolls the page; with Control it zooms around the pointer; dragging moves a zoomed picture.
     await view.page.mouse.move(320, 240);
     await view.page.mouse.wheel({ deltaY: -200 });
     await elapse(200);

@@ -9,7 +9,7 @@ import { ViewerPage } from '../viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [320, 240];
 
-/** Red rises from left to right and green from top to bottom, from 40 to 240; blue is 200, which the stage is not. */
+/** Red rises from left to right and green from top to bottom, from 40 to 240; blue is 200, unlike the stage. */
 const level = (position: number, size: number): number => 40 + (position * 200) / size;
 
 async function gradient(): Promise<Uint8Array> {
@@ -98,7 +98,7 @@ describe('the place of the picture', () => {
     return { ...boxes, pixels: data, windowWidth: info.width, windowHeight: info.height };
   };
 
-  /** Around all pixels of the picture. */
+  /** Bounding box of all pixels of the picture. */
   const shownBox = ({ pixels, windowWidth, windowHeight }: Awaited<ReturnType<typeof look>>): Box => {
     let box: Box = { left: Infinity, top: Infinity, right: 0, bottom: 0 };
     for (let y = 0; y < windowHeight; y += 1) {
@@ -115,7 +115,7 @@ describe('the place of the picture', () => {
     return box;
   };
 
-  /** The slot and `pictureRect` are where the pixels are, and `toPicture` finds the pixels that are there. */
+  /** Checks that slot and `pictureRect` are at the pixels, and that `toPicture` returns their positions. */
   const check = async (name: string): Promise<void> => {
     const seen = await look();
     const shown = shownBox(seen);

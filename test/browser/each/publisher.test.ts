@@ -20,7 +20,7 @@ async function snapshot(gateway: GatewayProcess): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-/** The sum of a JPEG's first quantization table (ITU-T T.81, B.2.4.1): the lower its quality, the more. */
+/** The sum of a JPEG's first quantization table (ITU-T T.81, B.2.4.1), which is higher for lower quality. */
 function coarseness(jpeg: Buffer): number {
   const table = jpeg.indexOf(Buffer.from([0xff, 0xdb])) + 5;
   return jpeg.subarray(table, table + 64).reduce((sum, step) => sum + step, 0);
@@ -81,7 +81,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await publisher.becomes('idle');
     expect(await tracks.evaluate((list) => list.map(({ readyState }) => readyState))).toEqual(['ended']);
     expect(await publisher.tracks()).toEqual([]);
-    await gateway.statusWhere('nobody who publishes', ({ source }) => source.state === 'waiting for a publisher');
+    await gateway.statusWhere('no publisher', ({ source }) => source.state === 'waiting for a publisher');
     await viewer.becomes('stale');
     await publisher.press('Start camera');
     await publisher.becomes('live');
@@ -102,7 +102,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await first.becomes('refused');
     expect(await first.code).toBe(closeCode.takenOver);
     expect(await first.notice()).toBe('Taken over The stream has another publisher now: second (127.0.0.1) Take over');
-    // Its camera is off, and it stays away.
+    // Its camera is off, and it does not reconnect.
     expect(await first.tracks()).toEqual([]);
     await elapse(3000);
     expect(await first.state).toBe('refused');

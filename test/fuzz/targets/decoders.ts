@@ -55,7 +55,7 @@ import { greeting, ready } from '../zmtp.ts';
 import { encodeMessageBytes, frameFields, helloFields, viewerFields } from './protocol-messages.ts';
 import { asyncFrame, imagezmqPicture, netgearFrame, netgearReply, pythonJson } from './zmq-messages.ts';
 
-/** A decoder and what it is given. It may throw GearwayErrors and nothing else. */
+/** A decoder with its input. It may throw only GearwayErrors. */
 export interface Decoder {
   readonly name: string;
   readonly inputs: fc.Arbitrary<unknown>;
@@ -66,10 +66,10 @@ function decoder<T>(name: string, inputs: fc.Arbitrary<T>, decode: (input: T) =>
   return { name, inputs, decode };
 }
 
-/** No decoder may work longer than this on one input: it would stop all streams meanwhile. */
+/** Maximum time of a decoder for one input, during which all streams stop. */
 export const MAX_DECODE_MS = 250;
 
-/** Memory that one input may take. */
+/** Maximum memory for one input. */
 export const MAX_DECODE_BYTES = 512 << 20;
 
 /**
@@ -79,7 +79,7 @@ export const MAX_DECODE_BYTES = 512 << 20;
  */
 export async function check({ decode }: Decoder, input: unknown): Promise<void> {
   let tookMs = await timed(decode, input);
-  // Something else may have used the processor: what is slow is slow each time.
+  // Other load may have used the processor: only inputs that are slow repeatedly count.
   for (let again = 0; again < 3 && tookMs > MAX_DECODE_MS; again += 1)
     tookMs = Math.min(tookMs, await timed(decode, input));
   if (tookMs > MAX_DECODE_MS) throw new Error(`took ${tookMs.toFixed()} ms, expected at most ${MAX_DECODE_MS}`);
@@ -363,7 +363,7 @@ function changedText(texts: readonly string[]): fc.Arbitrary<string> {
   );
 }
 
-/** Goes on behind a refusal, to try the same input elsewhere. */
+/** Continues after a refusal, to try the same input with other decoders. */
 function tolerate(decode: () => unknown): unknown {
   try {
     return decode();

@@ -11,7 +11,7 @@ import { webSocketAnswers } from './viewer.ts';
 
 /**
  * WebSocket framing itself: masks, reserved bits, opcodes, lengths, fragments, control frames, close codes, and
- * handshakes that are not quite right.
+ * almost valid handshakes.
  */
 export const framesTarget: Target = {
   name: 'frames',
@@ -134,7 +134,7 @@ function oddFrame(random: Random): Buffer {
           ),
         ),
     ],
-    // Fragments of nothing, and one-byte fragments by the hundred.
+    // Empty fragments, and hundreds of fragments of one byte.
     [
       1,
       () =>
@@ -148,7 +148,7 @@ function oddFrame(random: Random): Buffer {
           ),
         ]),
     ],
-    // Control frames: within a fragmented message, too long, fragmented, by the hundred.
+    // Control frames: within a fragmented message, too long, fragmented, hundreds of them.
     [
       2,
       () =>

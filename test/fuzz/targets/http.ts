@@ -35,7 +35,7 @@ const RIGHTS: Readonly<Record<Credential, readonly Right[]>> = {
 };
 
 /**
- * HTTP over raw sockets: every route by every method, URLs written in odd ways, headers, bodies, aborts, pipelines.
+ * HTTP over raw sockets: every route with every method, unusual spellings of URLs, headers, bodies, aborts, pipelines.
  * Checks that rights hold however a URL is written.
  */
 export const httpTarget: Target = {
@@ -62,7 +62,7 @@ export const httpTarget: Target = {
   judge: (script, outcome) => {
     const error = serverErrors(outcome);
     if (error !== null) return error;
-    // Set where every request of the connection must be refused. 204 answers OPTIONS, which asks what would be allowed.
+    // Set if every request of the connection must be refused. 204 is the response to OPTIONS, which changes nothing.
     const forbidden = script.notes?.['forbidden'];
     const [status] = httpStatuses(outcome);
     if (forbidden !== undefined && status !== undefined && status >= 200 && status < 300 && status !== 204)
@@ -71,7 +71,7 @@ export const httpTarget: Target = {
   },
 };
 
-/** The right that a route needs; null where none is needed, or where the answer shows it otherwise. */
+/** The right that a route requires; null if none is required, or if the response shows it in another way. */
 function neededRight({ method, path }: Route): Right | null {
   if (['/api/', '/api/openapi.json', '/api/session'].includes(path)) return null;
   if (path.endsWith('/settings')) return 'administer';
@@ -81,7 +81,7 @@ function neededRight({ method, path }: Route): Right | null {
 }
 
 /**
- * One request for a route that exists, with one credential: what must be refused must be refused however it is written.
+ * One request for an existing route, with one credential: it must be refused in every spelling of its URL.
  */
 function honest(random: Random, world: World): Script {
   const credential = random.pick<Credential>(['none', 'wrong', 'view', 'publish', 'port', 'administer']);
@@ -154,7 +154,7 @@ function broken(random: Random, world: World): Script {
     random.pick(['administer', 'view', 'none'] as const),
   );
   const { last, lingerMs } = ending(random);
-  // A target that changed may name another client or address: without the right to administer it does no harm.
+  // A mutated target may contain another client or address, which is harmless without the right to administer.
   const safe = Buffer.from(bytes.toString('latin1').replaceAll(world.tokens.administer, world.tokens.view), 'latin1');
   return {
     what: 'request with changed bytes',
@@ -177,7 +177,7 @@ function halfRequest(random: Random, world: World): Script {
   };
 }
 
-/** Upgrades to what does not exist or cannot be decoded, ended as curl does: read the answer, then close. */
+/** Upgrades of unknown or undecodable URLs, ended like curl: read the response, then close. */
 function badUrlUpgrade(random: Random, world: World): Script {
   const url = random.pick(['/%', '/%ff/%fe', '/streams/%/ws', '/', '/nothing', '/streams/main/ws%', '/healthz', '*']);
   const bytes = Buffer.from(
@@ -330,7 +330,7 @@ function fillIn(random: Random, path: string, world: World, credential: Credenti
   });
 }
 
-/** Writes a path in one of the ways that mean the same, or nearly. */
+/** Writes a path in an equivalent or almost equivalent spelling. */
 function spell(random: Random, path: string, { httpPort }: World): string {
   return random.weighted<() => string>([
     [6, () => path],

@@ -6,7 +6,7 @@ import { serverErrors, type Target } from '../target.ts';
 import { encodeHostile, frameFields, helloFields, viewerFields } from './protocol-messages.ts';
 import { pickToken, webSocketAnswers, webSocketScript } from './viewer.ts';
 
-/** The publishers' WebSocket protocol: hello, frames of pictures that are right, damaged or missing, and pings. */
+/** The publishers' WebSocket protocol: hello, frames with valid, damaged or missing pictures, and pings. */
 export function publisherTarget(samples: Samples): Target {
   return {
     name: 'publisher',
@@ -22,7 +22,7 @@ export function publisherTarget(samples: Samples): Target {
         () => {
           const { token, from } = pickToken(random, world, world.tokens.publish);
           const stream = random.chance(0.05) ? random.pick([...world.viewed, 'none', '%']) : random.pick(world.pushed);
-          // One publisher at a time: the next takes over, or nothing would be tried but the refusal.
+          // One publisher at a time: the next one takes over, because otherwise only the refusal would be tested.
           const hello = {
             ...random.sample(helloFields),
             ...(random.chance(0.9) ? { takeOver: true } : {}),

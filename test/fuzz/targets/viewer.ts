@@ -8,7 +8,7 @@ import { encodeFragments, encodeFrame, ServerFrames, upgradeRequest } from '../w
 import type { World } from '../world.ts';
 import { encodeHostile, encodeMessageBytes, helloFields, viewerFields } from './protocol-messages.ts';
 
-/** Sticky arrays of this size, from as many viewers, are more than a JavaScript text can hold. */
+/** Sticky arrays of this size, from this number of viewers, exceed the maximum length of a JavaScript string. */
 const LARGE_ARRAY_BYTES = 7.9 * 2 ** 20;
 const CROWD = 54;
 
@@ -35,7 +35,7 @@ export function viewerTarget(samples: Samples): Target {
   };
 }
 
-/** How a WebSocket answered: its close code, the refused handshake's status, or how the connection ended. */
+/** Result of a WebSocket: its close code, the status of a refused handshake, or how the connection ended. */
 export function webSocketAnswers(outcome: Outcome): readonly string[] {
   const frames = ServerFrames.read(outcome.received);
   if (frames !== undefined && frames.closeCode !== null) return [String(frames.closeCode)];
@@ -82,7 +82,7 @@ function viewer(random: Random, world: World, samples: Samples): Script {
   });
 }
 
-/** A connection that opens a WebSocket and sends messages, in fragments, with pauses, and ends somehow. */
+/** A connection that opens a WebSocket and sends messages in fragments with pauses, and ends in any way. */
 export function webSocketScript(
   random: Random,
   {
@@ -151,7 +151,7 @@ function anyJpeg(random: Random, samples: Samples): Buffer {
   ])();
 }
 
-/** Bytes that fit a shape of single bytes, as a rule. */
+/** Bytes that usually match a shape of single bytes. */
 function arrayPayload(random: Random, shape: Packable | undefined): Buffer {
   const product = Array.isArray(shape)
     ? (shape as readonly Packable[]).reduce<number>((all, size) => all * (typeof size === 'number' ? size : 1), 1)

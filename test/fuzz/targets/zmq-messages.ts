@@ -4,7 +4,7 @@ import { damageJpeg, type Samples } from '../pictures.ts';
 import type { Random } from '../random.ts';
 import { hostileText, hostileValue } from '../values.ts';
 
-/** JSON as Python writes it, of anything; what JSON lacks is written as Python would. */
+/** Any value as JSON in Python's format, including Python's extensions. */
 export function pythonJson(random: Random): string {
   return random.weighted<() => string>([
     [
@@ -49,7 +49,7 @@ export function pythonJson(random: Random): string {
   ])();
 }
 
-/** A frame as a NetGear server sends it, right or nearly: header and payload. */
+/** A valid or almost valid frame of a NetGear server: header and payload. */
 export function netgearFrame(random: Random, samples: Samples, pattern: string): Buffer[] {
   const isJpeg = random.chance(0.7);
   const fields: Record<string, string> = {
@@ -72,8 +72,7 @@ export function netgearFrame(random: Random, samples: Samples, pattern: string):
   ) {
     const key = random.pick(Object.keys(fields));
     if (random.chance(0.2)) delete fields[key];
-    // A termination that is right ends the stream of a server that has nothing to do with it: the library's tests cover
-    // that.
+    // A valid termination would end the stream of another server: this is covered by the library's tests.
     else if (key !== 'terminate_flag')
       fields[key] = random.chance(0.6)
         ? pythonJson(random)
@@ -137,7 +136,7 @@ export function asyncFrame(random: Random): Buffer[] {
   ];
 }
 
-/** A NetGear client's reply, right or nearly, as parts behind the delimiter. */
+/** A valid or almost valid reply of a NetGear client, as parts after the delimiter. */
 export function netgearReply(random: Random, samples: Samples): Buffer[] {
   return random.weighted<() => Buffer[]>([
     [2, () => [Buffer.from('Data received on device: abcd1234 !')]],

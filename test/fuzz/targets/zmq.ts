@@ -7,13 +7,13 @@ import type { ZmqPort } from '../world.ts';
 import { command, frame, greeting, message, ready, SOCKET_TYPES } from '../zmtp.ts';
 import { asyncFrame, imagezmqPicture, netgearFrame } from './zmq-messages.ts';
 
-/** Peers of the socket type that each of the gateway's ends waits for. */
+/** Peers of the socket type that each of the gateway's sockets expects. */
 const PARTNER: Readonly<Record<ZmqPort['socket'], string>> = { REP: 'REQ', PAIR: 'PAIR', SUB: 'PUB', PULL: 'PUSH' };
 const PATTERN: Readonly<Record<ZmqPort['socket'], string>> = { PAIR: '0', REP: '1', SUB: '2', PULL: '3' };
 
 /**
- * Ports that the gateway binds: stray connections of other protocols, and ZMTP peers of every type that send frames
- * which are right or nearly.
+ * Ports that the gateway binds: stray connections of other protocols, and ZMTP peers of every type that send valid or
+ * almost valid frames.
  */
 export function zmqTarget(samples: Samples): Target {
   return {

@@ -134,7 +134,7 @@ describe('a cluster with faults', () => {
     const [ownFrames, remoteFrames] = [watch(own), watch(remote)];
     await nextFrame(remoteFrames);
     await nats.kill();
-    // The viewers of the source's gateway do not notice.
+    // The viewers of the source's gateway are not affected.
     expect(await nextFrame(ownFrames)).toBeLessThan(1000);
     await nats.start();
     expect(await nextFrame(remoteFrames)).toBeLessThan(3000);
@@ -190,7 +190,7 @@ describe('a cluster with faults', () => {
     const untilMs = performance.now() + 10_000;
     while (performance.now() < untilMs) expect(await nextFrame(otherFrames)).toBeLessThan(1000);
     slow.signal('SIGCONT');
-    // The viewer itself may have been given up, as it has acknowledged nothing for 10 s.
+    // The viewer itself may have been disconnected, because it has acknowledged nothing for 10 s.
     await using again = await Viewer.connect(url);
     await again.hello();
     expect(await nextFrame(watch(again))).toBeLessThan(3000);

@@ -9,14 +9,14 @@ import { Site } from '../../helpers/site.ts';
 
 const VIEWERS = 16;
 
-/** Memory of a process and all under it that belongs to it alone, with its share of the rest (Linux). */
+/** Proportional memory of a process and its descendants: private memory plus its share of the rest (Linux). */
 function memoryBytes(root: number): number {
   const parents = new Map<number, number>();
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       parents.set(Number(entry), Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${entry}/stat`, 'utf8'))?.[1]));
     } catch {
-      // Gone meanwhile.
+      // It has ended meanwhile.
     }
   }
   const isUnder = (pid: number): boolean => pid === root || (parents.has(pid) && pid > 1 && isUnder(parents.get(pid)!));
@@ -88,7 +88,7 @@ describe('sixteen viewers on a page', () => {
           (painted, index) => (painted - before.painted[index]!) / (after.sequence[index]! - before.sequence[index]!),
         );
         const mainThread = (after.taskSeconds - before.taskSeconds) / ((after.atMs - before.atMs) / 1000);
-        // Behind the first readings of memory, which the browser's own caches still fill.
+        // After the first readings, during which the browser's caches are filled.
         const steady = memories.slice(1);
         const spread = (Math.max(...steady) - Math.min(...steady)) / (Math.max(...steady) + Math.min(...steady));
         return {

@@ -12,15 +12,15 @@ import { PythonPeer } from '../../helpers/peers.ts';
 import { SOAK_SECONDS } from '../../helpers/soak.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
-/** A square of this gray is burned into every picture of a stream. */
+/** Gray value of a square in every picture of a stream. */
 const MARKS = { upstream: 40, feed: 100, camera: 160, pushed: 220 } as const;
 type Name = keyof typeof MARKS;
 const NAMES = Object.keys(MARKS) as Name[];
 
-// At 30 frames a second the eight clients and two servers in Python alone take both cores of a small machine.
+// At 30 fps, the eight clients and two servers in Python alone would occupy both cores of a small machine.
 const [WIDTH, HEIGHT, FPS] = [320, 240, 10];
 
-/** Waiting for what has no event: time itself. */
+/** For conditions without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const hasMark = (gray: number, name: Name): boolean => Math.abs(gray - MARKS[name]) <= 8;
@@ -30,7 +30,7 @@ interface Seen {
   readonly unmarked: number;
 }
 
-/** Looks at every picture that it is sent. */
+/** Checks every received picture. */
 class MarkedViewer implements AsyncDisposable {
   marked = 0;
   unmarked = 0;

@@ -27,7 +27,7 @@ describe('judge', () => {
     [100, { is: 'value', atMost: 107 }, 'undecided'],
     [100, { is: 'value', atMost: 100 }, 'missed'],
   ] as const)('of ten rounds from %d on, %o: %s', (from, target, verdict) => {
-    // The median's interval of ten values is from the second to the ninth.
+    // The interval of the median of ten values extends from the second to the ninth.
     expect(judge(line(rounds(from), rounds(0), target), target).verdict).toBe(verdict);
   });
 

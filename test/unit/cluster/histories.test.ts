@@ -11,7 +11,7 @@ import { ModelServers, ModelStore } from './model-store.ts';
 const PORTS = { from: 6000, to: 6002 };
 const GATEWAYS = 3;
 
-/** A viewer with its connection. Keys that it has got are kept by it alone. */
+/** A viewer with its connection. Only the viewer itself has its keys. */
 class ModelViewer {
   key: string | undefined;
   connection: { readonly gateway: ModelGateway; readonly port: number; readonly holder: LeaseHolder } | null = null;
@@ -65,7 +65,7 @@ class ModelGateway {
       this.#nextBeatAtMs = nowMs + BEAT_MS;
       await this.membership.beat().catch(() => undefined);
     }
-    // After it, which is the worse order when a gateway was stopped.
+    // Afterwards, which is the worse order when a gateway was suspended.
     this.ports.tick();
   }
 }
@@ -227,7 +227,7 @@ describe('random histories of three gateways', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 40 }), async (actions) => {
         const world = new World();
-        // All of them are members.
+        // All gateways are members.
         for (let step = 0; step < 20; step += 1) await world.step();
         for (const each of actions) await world.do(each);
         await world.step();

@@ -1,6 +1,6 @@
 import type { Replica, Store, StoredEntry } from '../../../gateway/cluster/store.ts';
 
-/** The servers' side of the store: what they have stored, in order. */
+/** The servers' side of the store: all entries, in order. */
 export class ModelServers {
   readonly log: StoredEntry[] = [];
   readonly #last = new Map<string, StoredEntry>();
@@ -18,7 +18,7 @@ export class ModelServers {
 }
 
 /**
- * One gateway's connection to the {@link ModelServers}. It can be cut; what it has not read arrives later, in order.
+ * One gateway's connection to the {@link ModelServers}. It can be cut; missed entries arrive later, in order.
  * Writes are stored immediately; their answers may be lost.
  */
 export class ModelStore implements Store {

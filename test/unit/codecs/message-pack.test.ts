@@ -5,7 +5,7 @@ import { PythonFloat } from '../../../gateway/codecs/python-json.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const float = (value: number): PythonFloat => new PythonFloat(value);
 
-/** Values with what msgpack 1.1.2 of Python makes of them. */
+/** Values with their encoding by Python's msgpack 1.1.2. */
 const WRITTEN: readonly (readonly [Packable & Unpacked, string])[] = [
   [null, 'c0'],
   [true, 'c3'],
@@ -40,7 +40,7 @@ const WRITTEN: readonly (readonly [Packable & Unpacked, string])[] = [
   [[1, [2]], '92019102'],
 ];
 
-/** Lengths at the limits of each form, and the first bytes of what Python makes of them. */
+/** Lengths at the limits of each format, and the first bytes of Python's encoding. */
 const LENGTHS = Object.entries({
   text: { 31: 'bf', 32: 'd920', 255: 'd9ff', 256: 'da0100', 65_535: 'daffff', 65_536: 'db00010000' },
   bytes: { 255: 'c4ff', 256: 'c50100', 65_535: 'c5ffff', 65_536: 'c600010000' },

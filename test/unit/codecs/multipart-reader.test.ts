@@ -18,7 +18,7 @@ function read(
     onPart: ({ headers, body }: Part) => parts.push([Object.fromEntries(headers), body.toString('latin1')]),
   });
   for (const piece of pieces) {
-    // As a socket's memory is.
+    // Like the memory of a socket.
     const borrowed = Buffer.from(piece);
     reader.read(borrowed);
     borrowed.fill(0x2d);
@@ -192,8 +192,8 @@ describe('MultipartReader', () => {
     const start = process.cpuUsage();
     // Headers of more than 16 KiB are refused.
     for (let at = 0; at < Math.min(all.byteLength, 16_300); at += 1) reader.read(all.subarray(at, at + 1));
-    // Of the processor, several times what it takes; hundreds of milliseconds if each byte costs a search of those
-    // before it.
+    // Processor time, several times the actual value; hundreds of milliseconds if each byte caused a search of all earlier
+    // ones.
     expect(process.cpuUsage(start).user / 1000).toBeLessThan(150);
   });
 

@@ -3,7 +3,7 @@ import { encodeNpy, isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../../../gateway/
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** A file by hand: magic, version, the header's length, the header, the samples. */
+/** A hand-written file: magic, version, length of the header, header, samples. */
 function file(
   header: string,
   data: readonly number[] = [],

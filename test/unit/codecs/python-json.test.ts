@@ -21,7 +21,7 @@ function nestedList(depth: number): Value {
 
 const nestedText = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
-/** Values with what `json.dumps` writes for them. */
+/** Values with the output of `json.dumps`. */
 const WRITTEN: readonly (readonly [Value, string])[] = [
   [1e16, '1e+16'],
   [1e22, '1e+22'],

@@ -25,7 +25,7 @@ const gray: Buffer = await encodeJpeg({
 });
 const image = (): Sharp => sharp(samples, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 
-/** Whole JPEGs in which EOI also occurs where it is not the end. */
+/** Complete JPEGs in which EOI also occurs before the end. */
 const JPEGS: Readonly<Record<string, Buffer>> = {
   'a baseline JPEG': baseline,
   'a gray JPEG': gray,

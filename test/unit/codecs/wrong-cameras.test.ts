@@ -5,7 +5,7 @@ import { MultipartReader } from '../../../gateway/codecs/multipart-reader.ts';
 import { cut, send, type WrongCamera, wrongCameras } from '../../helpers/wrong-cameras.ts';
 
 /**
- * `GEARWAY_CAMERAS=100000 GEARWAY_SEED=7 npx vitest run --project unit test/unit/codecs/wrong-cameras.test.ts` tries as
+ * `GEARWAY_CAMERAS=100000 GEARWAY_SEED=7 npx vitest run --project unit test/unit/codecs/wrong-cameras.test.ts` tests that
  * many.
  */
 const numRuns = Number(process.env['GEARWAY_CAMERAS'] ?? '2000');
@@ -20,7 +20,7 @@ function isJpeg(body: Buffer): boolean {
   }
 }
 
-/** Reads what a camera sends, and fails where a picture is lost, late, torn or there twice. */
+/** Reads the data of a camera, and fails if a picture is lost, late, torn or duplicated. */
 function check(camera: WrongCamera): void {
   const sent = send(camera);
   const found: Buffer[] = [];

@@ -23,7 +23,7 @@ const DOOR = {
   clients: ['tcp://127.0.0.1:5567?pattern=1', 'tcp://robot:5577'],
 };
 
-/** The lines of the new text that the old one has not, and the other way round. */
+/** The lines that are only in the new text, and those that are only in the old one. */
 function difference(after: string, before = FILE): { added: string[]; removed: string[] } {
   const [old, now] = [before.split('\n'), after.split('\n')];
   return { added: now.filter((line) => !old.includes(line)), removed: old.filter((line) => !now.includes(line)) };

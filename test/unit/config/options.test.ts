@@ -6,7 +6,7 @@ import { readCertificate } from '../../helpers/certificate.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** As a gateway with one stream does. */
+/** Resolves options like a gateway with one stream. */
 const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null = null): ResolvedGatewayOptions =>
   resolveOptions(options, [{ name: 'main', serverPorts }]);
 
@@ -250,7 +250,7 @@ describe('resolveOptions', () => {
     expect(listSources(options)).toEqual(['door=push:', 'robots=push:']);
     expect(listSources({ ...options, source: 'push:' })).toEqual(['push:', 'door=push:', 'robots=push:']);
     expect(listSources({})).toEqual(['push:']);
-    // A source that feeds several streams gives all of them its options.
+    // The options of a source that feeds several streams apply to all of them.
     const resolved = resolveOptions(options, [
       { name: 'door', entry: 'door', serverPorts: null },
       { name: 'robots-5566', entry: 'robots', serverPorts: null },

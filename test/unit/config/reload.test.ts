@@ -13,13 +13,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Reloads a file into a gateway that notes what it gets, and reports. */
+/** Reloads a file into a gateway that records applied options and reports. */
 async function watch(file: string): Promise<{ applied: unknown[]; reports: string[]; reload: Reload } & Disposable> {
   const applied: unknown[] = [];
   const reports: string[] = [];
   const load = async (): Promise<LoadedOptions> =>
     loadOptions(file, { formats, variables: {}, given: [], check: checkOptions });
-  // As the command does. The first time, the YAML parser is loaded.
+  // Like the command. The YAML parser is loaded on the first call.
   await load();
   const reload = new Reload({
     file,

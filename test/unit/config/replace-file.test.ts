@@ -149,7 +149,7 @@ describe('replaceFile', () => {
   );
 });
 
-/** Opens files of which one call fails. */
+/** Opens files for which one call fails. */
 function failingAt(call: 'writeFile' | 'sync' | 'chmod', code: string): typeof SYSTEM_FILES.open {
   return async (path, flags, mode): Promise<FileHandle> => {
     const handle = await SYSTEM_FILES.open(path, flags, mode);

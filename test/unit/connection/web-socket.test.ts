@@ -14,11 +14,11 @@ const PING = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 const PINGS = Buffer.concat(Array.from({ length: 20_000 }, () => PING));
 
 interface Setup extends AsyncDisposable {
-  /** The gateway's end. */
+  /** The gateway's side. */
   readonly socket: WebSocket;
   /** Bytes that `meterInput` reported, and pings that ws parsed. */
   readonly counts: { bytes: number; pings: number };
-  /** The peer's end of the connection, after the handshake. */
+  /** The peer's side of the connection, after the handshake. */
   readonly peer: ReturnType<typeof connect>;
 }
 

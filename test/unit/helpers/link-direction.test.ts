@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LinkDirection, type LinkShape, PERFECT_LINK } from '../../helpers/link-direction.ts';
 
 const PACKET = 1460;
-/** Of a packet at 1 Mbit/s. */
+/** Transmission time of a packet at 1 Mbit/s. */
 const PACKET_MS = (PACKET * 8000) / 1e6;
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));

@@ -70,7 +70,7 @@ function rights(options: Partial<RightsOptions>, token?: string, sender = HERE):
   return RIGHTS.filter((right) => authorize(asked, token, right, sender).allowed);
 }
 
-/** Authorizes a secret of the command line, which is decided immediately. */
+/** Authorizes a secret of the command line, for which the decision is synchronous. */
 function authorize(asked: Access, token: string | undefined, right: Right, sender = HERE): Authorization {
   const answer = asked.authorize(tokenCredential(token), right, 'all', sender);
   if (answer instanceof Promise) throw new Error('a hash was computed');

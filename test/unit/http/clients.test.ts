@@ -284,7 +284,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
   it('returns an array with the shape of an image as a PNG with its colours', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
-    // Blue and green, as OpenCV has them.
+    // Blue and green, in OpenCV's order.
     await viewer.return(array('uint8', [1, 2, 3], Uint8Array.of(250, 1, 2, 3, 240, 4)));
     const response = await fetch(`${gateway.clients}/web-1/return`);
     expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([

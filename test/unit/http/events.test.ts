@@ -15,7 +15,7 @@ async function start(options: GatewayOptions = {}): Promise<Gateway & { url: str
   return Object.assign(gateway, { url: url.slice(0, -1) });
 }
 
-/** The text of an event stream until it holds `wanted`. */
+/** The text of an event stream until it contains `wanted`. */
 async function textUntil(response: Response, wanted: string): Promise<string> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
@@ -115,9 +115,9 @@ describe('followers of GET /api/events', () => {
     refused.send(GET);
     await refused.receive('address-limit');
     for (const peer of stuck) peer.pause();
-    // More than the kernel holds for a connection.
+    // More than the kernel buffers for a connection.
     for (let count = 0; count < 200; count += 1) {
-      // Texts are cut to a bounded length, identifiers are the gateway's own.
+      // Texts are truncated to a maximum length; identifiers come from the gateway.
       server.events.add({
         kind: 'state',
         stream: 'main',
@@ -157,7 +157,7 @@ describe('followers of GET /api/events', () => {
       for (const end of ends) {
         const peers = await Promise.all(Array.from({ length: 6 }, () => following(server.url)));
         for (const peer of peers) end(peer);
-        // Also those that never got to the head of the pipeline.
+        // Including requests that never reached the head of the pipeline.
         const queued = await Promise.all(Array.from({ length: 2 }, () => RawPeer.connect(server.url)));
         for (const peer of queued) peer.send(GET.repeat(4));
         await Promise.all(queued.map((peer) => peer.receive('retry')));

@@ -79,7 +79,7 @@ describe.each([
   { tls: false, headersTimeoutMs: 300 },
   { tls: true, headersTimeoutMs: 1500 },
 ])('createHttpServer: timeouts, TLS $tls', ({ tls, headersTimeoutMs }) => {
-  // Each test shortens one timeout and leaves the others at their defaults, so that only the one under test can end it.
+  // Each test shortens one timeout and keeps the defaults of the others, so that only the tested one can expire.
   it('answers 408 when the headers are not complete in time', async () => {
     await using running = await run(answerOk, { headersTimeoutMs }, { tls });
     for (const bytes of ['', 'GET / HT', 'GET / HTTP/1.1\r\nHost: local']) {

@@ -48,7 +48,7 @@ class Reader implements AsyncDisposable {
     return this.#response.headers;
   }
 
-  /** Waits for all bytes of a text, a part's as well as a picture's. */
+  /** Waits for all bytes of a text, in a part or in a picture. */
   async read(wanted: Uint8Array): Promise<void> {
     while (this.#bytes.byteLength < wanted.byteLength) await once(this.#response, 'data');
     const came = this.#bytes.subarray(0, wanted.byteLength);
@@ -126,7 +126,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     }
   });
 
-  // As the browsers and programs of 2026 send them; Sec-Fetch-Dest goes to secure origins and localhost only.
+  // Headers of browsers and programs of 2026; Sec-Fetch-Dest is sent only to secure origins and localhost.
   it.each<[name: string, headers: Record<string, string>, hasLengths: boolean, query?: string]>([
     [
       'an <img> of Chromium',
@@ -176,7 +176,7 @@ describe('GET /streams/NAME/mjpeg', () => {
   it('sends the newest picture to a reader that continues, not all that it missed', async () => {
     await using gateway = await start();
     const small = await grayJpeg(10);
-    // A JPEG of 1 MiB: comments, of which a decoder takes no notice.
+    // A JPEG of 1 MiB, filled with comments, which decoders ignore.
     const comments = Buffer.concat(
       Array.from({ length: 16 }, () => Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)])),
     );
@@ -486,7 +486,7 @@ describe('GET /streams/NAME/snapshot', () => {
 });
 
 describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAME/%s', (path) => {
-  /** The status alone: an endless body is not waited for. */
+  /** Only the status, without waiting for an endless body. */
   const ask = async (url: string, headers: Record<string, string> = {}): Promise<Response> => {
     const controller = new AbortController();
     const response = await fetch(url, { headers, signal: controller.signal });
@@ -535,7 +535,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
       ];
     };
     const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
-    // Every page may read the reason of a refusal, which holds nothing else.
+    // Every page may read the reason of a refusal, which contains nothing else.
     expect(await status(img)).toEqual([403, '*', 'same-origin']);
     expect(await status({ ...img, 'sec-fetch-site': 'same-site' })).toEqual([403, '*', 'same-origin']);
     expect(await status({ ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' })).toEqual([

@@ -339,7 +339,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     await using allowed = new RunningRequest(gateway.frames, { ...headers, 'content-length': String(most) });
     await using refused = new RunningRequest(gateway.frames, { ...headers, 'content-length': String(most + 1) });
     expect(await refused.answer).toMatchObject({ status: 413, body: { code: 'too-large' } });
-    // It has not been answered: its body is waited for.
+    // There is no response yet, because the body is incomplete.
     await expect(Promise.race([allowed.answer, refused.closed])).resolves.toBeUndefined();
   });
 
@@ -470,7 +470,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     ] as const) {
       for (const announced of [{ 'content-length': String(bytes.byteLength) }, {}]) {
         await using request = new RunningRequest(gateway.frames, { ...type, ...announced });
-        // Of the body in chunks all, but not that it has ended.
+        // All of the chunked body, except its end.
         await request.write('content-length' in announced ? bytes.subarray(0, -1) : bytes);
         await request.cut();
       }

@@ -129,7 +129,7 @@ describe('--allow-host and --public-url', () => {
 });
 
 describe('a foreign origin', () => {
-  const host = '127.0.0.1:8080'; // as nginx sends it that leaves Host alone
+  const host = '127.0.0.1:8080'; // as from nginx without a setting for Host
   const origin = 'https://cams.example.org';
 
   it.each([
@@ -358,7 +358,7 @@ describe('security headers', () => {
           message: expect.any(String) as unknown,
         });
     }
-    // Node answers these before any of our code sees them as requests.
+    // Node answers these before they reach our code as requests.
     for (const bytes of ['no HTTP\r\n\r\n', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`])
       expect(await send(gateway.url, bytes)).toMatch(/^x-content-type-options: nosniff\r$/im);
   });

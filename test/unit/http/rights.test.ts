@@ -224,7 +224,7 @@ describe('the rights of all routes', () => {
           const { status, text } = await send(server.port, method, target, CREDENTIALS[who] ?? null);
           if (expected === PASSED) expect([401, 403], `${method} ${target}`).not.toContain(status);
           else expect(status, `${method} ${target}`).toBe(expected);
-          // A refusal is the same whether the stream exists or not.
+          // The refusal does not depend on the existence of the stream.
           if (expected !== PASSED) expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|there is/);
         }
       }),
@@ -364,7 +364,7 @@ describe('the rights of WebSockets', () => {
     'do not distinguish unknown streams without a token: /streams/NAME/%s',
     async (kind) => {
       await using gateway = await start(ALL);
-      /** Everything that a stranger sees of a stream. */
+      /** Everything that a client without rights can see of a stream. */
       const seen = async (stream: string): Promise<unknown[]> => {
         const open = kind === 'ws' ? Viewer.connect(gateway.url, stream) : Publisher.connect(gateway.url, { stream });
         await using socket = await open;
@@ -374,7 +374,7 @@ describe('the rights of WebSockets', () => {
         const answered = once(socket.socket, 'pong');
         socket.socket.ping();
         await answered;
-        // It waits for the hello, as an existing one does.
+        // It waits for the hello, like an existing one.
         expect(socket.socket.readyState).toBe(socket.socket.OPEN);
         socket.sendHello({ token: 'wr0ng' });
         return [await socket.closed, events.filter((event) => event !== 'ping')];
@@ -516,7 +516,7 @@ describe('failed log-ins', () => {
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello({ token: 'adm1n' });
     for (let i = 0; i < 10; i += 1) await ask(gateway, 'wr0ng');
-    // Those that are delayed are not waited for.
+    // Delayed responses are not awaited.
     const flood = Array.from({ length: 100 }, () => ask(gateway, 'wr0ng'));
     await Promise.race(flood.slice(-10));
     const events: GatewayEvent[] = [];

@@ -34,7 +34,7 @@ async function jpegFrame(width: number, height: number): Promise<Frame> {
   return { ...raw('uint8', [height, width, 3], new Uint8Array(0)), encoding: { kind: 'jpeg' }, payload };
 }
 
-/** The PNG's own values: with 16 bits as 16 bits, gray as gray. */
+/** The unconverted values of a PNG: 16 bits as 16 bits, gray as gray. */
 async function decode(
   png: Uint8Array,
 ): Promise<{ values: number[]; depth: string; channels: number; width: number; height: number }> {

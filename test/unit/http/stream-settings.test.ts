@@ -87,7 +87,7 @@ describe('PUT /api/streams/NAME', () => {
     let isDone = false;
     const pushing = (async () => {
       const seen: number[] = [];
-      // Each frame is pushed when the viewer has the one before, so that every lost frame is a gap.
+      // Each frame is pushed when the viewer has the previous one, so that every lost frame is a gap.
       while (!isDone || seen.length < 20) {
         gateway.streams.get('door')?.push(JPEG);
         const { sequence } = await door.until('frame');

@@ -18,7 +18,7 @@ import { resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
 
 const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
 
-/** Identities, and written by hand, what they may do in the stream main, and in the whole gateway. */
+/** Identities with their hand-written rights in the stream main, and in the whole gateway. */
 const IDENTITIES = {
   everything: { settings: { rights: EVERYTHING }, main: EVERYTHING, all: EVERYTHING },
   watcher: { settings: { rights: ['watch'] }, main: ['watch'], all: ['watch'] },
@@ -232,7 +232,7 @@ async function runEverything(
     try {
       for await (const _ of body!);
     } catch {
-      // MJPEG is cut off.
+      // MJPEG is disconnected.
     }
     return 'ended';
   };
@@ -474,7 +474,7 @@ describe('the limits of a token', () => {
     }
     const delivered = (await slow.settled()).filter(({ type }) => type === 'frame').length;
     expect(delivered).toBeGreaterThan(0);
-    // 10 kbit/s are 1250 bytes per second, and the first picture has more than half of that.
+    // 10 kbit/s are 1250 bytes per second, and the first picture is larger than half of that.
     expect(JPEG.byteLength).toBeGreaterThan(600);
     expect(delivered).toBeLessThan(9);
   });
@@ -492,7 +492,7 @@ describe('the limits of a token', () => {
     for (let id = 1; id <= 5; id += 1) answers.push(await viewer.until('returned'));
     expect(answers.map(({ accepted }) => accepted)).toEqual([true, true, true, false, false]);
     expect(answers.at(-1)).toMatchObject({ code: 'too-many' });
-    // Except for a stop.
+    // A stop is always accepted.
     viewer.send({ type: 'return', id: 6, mode: 'sticky', urgent: true, body: { kind: 'value', value: 'stop' } });
     expect(await viewer.until('returned')).toMatchObject({ id: 6, accepted: true });
   });
@@ -528,11 +528,11 @@ describe('a flood of wrong tokens', () => {
     await using gateway = await start({ tokens, log: (line) => lines.push(line) });
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello({ token: secrets.wall });
-    // Like the right one up to its secret, so that each would cost a hash.
+    // They differ from the right token only in the secret, so that each would cost a hash.
     const wrong = (i: number): string => `${secrets.wall.slice(0, 15)}${String(i).padStart(32, 'x')}`;
     let answered = 0;
     const flood = Array.from({ length: 1000 }, async (_, i) => {
-      // Those that are delayed are cut off at the end of the test.
+      // Delayed ones are disconnected at the end of the test.
       const status = await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(wrong(i))).catch(() => null);
       if (status !== null) expect([401, 429]).toContain(status);
       answered += 1;

@@ -10,7 +10,7 @@ import { forwardedFrom, TRUST_FORWARDED } from '../../helpers/from-address.ts';
 import { createHttpApp } from '../../helpers/http-app.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
-/** The HTTP application with limits of the test's own, behind a proxy that it trusts. */
+/** The HTTP application with limits of the test, behind a trusted proxy. */
 async function setUp(
   sharedLimits: Partial<SharedLimits>,
 ): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerSocket> }> {

@@ -7,7 +7,7 @@ function viewer(): LeaseHolder & { readonly revoke: ReturnType<typeof vi.fn<() =
   return { revoke: vi.fn<() => void>(), lose: () => undefined };
 }
 
-/** Three virtual ports and a clock of the test's own. */
+/** Three virtual ports, and a clock of the test. */
 function setUp(): { registry: PortRegistry; clock: { nowMs: number } } {
   const clock = { nowMs: 1000 };
   return { registry: new PortRegistry([{ from: 6000, to: 6002 }], { nowMs: () => clock.nowMs }), clock };
@@ -71,7 +71,7 @@ describe('PortRegistry', () => {
     const second = viewer();
     registry.lease(second, { wanted: 6001, key: first.leaseKey });
     expect(() => registry.lease(viewer(), { wanted: 6001, key: first.leaseKey })).toThrow(coded('port-taken'));
-    // Without a port, the old key counts as none.
+    // Without a port, the old key is ignored.
     expect(registry.lease(viewer(), { key: first.leaseKey }).port).toBe(6000);
     expect(second.revoke).not.toHaveBeenCalled();
   });
@@ -184,7 +184,7 @@ describe('PortRegistry', () => {
 });
 
 describe('PortRegistry: shares', () => {
-  /** Twenty virtual ports, of which one address may have ten. */
+  /** Twenty virtual ports; one address may have ten of them. */
   function setUpTwenty(): { registry: PortRegistry; clock: { nowMs: number } } {
     const clock = { nowMs: 1000 };
     return { registry: new PortRegistry([{ from: 6000, to: 6019 }], { nowMs: () => clock.nowMs }), clock };

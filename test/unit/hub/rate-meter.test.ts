@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RateMeter } from '../../../gateway/hub/rate-meter.ts';
 
-/** A meter that saw `count` events, `everyMs` apart, the last at the time returned. */
+/** A meter after `count` events with the interval `everyMs`, and the time of the last one. */
 function marked(everyMs: number, count: number): { meter: RateMeter; lastMs: number } {
   const meter = new RateMeter();
   for (let i = 0; i < count; i += 1) meter.mark(5000 + i * everyMs);

@@ -141,7 +141,7 @@ describe('Stream', () => {
     stream.attach(viewer);
     stream.explain('a server of pattern 0');
     expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet; a server of pattern 0']);
-    // Strangers cannot flood the events with problems.
+    // Foreign peers cannot flood the events with problems.
     for (let number = 0; number < 100; number += 1) stream.explain(`stranger ${number}`);
     expect(viewer.streamChanged.mock.calls).toEqual([['waiting', 'no frame yet; a server of pattern 0']]);
     vi.advanceTimersByTime(10_000);
@@ -420,7 +420,7 @@ describe('Stream: distribution round-robin', () => {
     for (let i = 0; i < 4; i += 1) stream.publish(INPUT);
     expect(dealt()).toEqual([2, 0, 2]);
     expect(viewer.offer).toHaveBeenCalledTimes(4);
-    // One that is busy is passed over while another is ready.
+    // A busy client is skipped while another one is ready.
     a.readiness = 'busy';
     stream.publish(INPUT);
     stream.publish(INPUT);

@@ -28,12 +28,12 @@ describe('GET /metrics', () => {
         viewer.ack(sequence);
         await viewer.settled();
       }
-      // Two in flight, one replaced in the mailbox by the last, which waits there.
+      // Two in flight, and one replaced in the mailbox by the last one, which waits there.
       for (let i = 0; i < 4; i += 1) door.push(JPEG);
       await viewer.settled();
       const samples = await scrape(gateway);
       expect(samples.get('gearway_client_frames_delivered_total{stream="door",kind="web",port="6000"}')).toBe(7);
-      // Live, or stuck if this test was kept waiting.
+      // Live, or stuck if this test was delayed.
       const states = ['live', 'stuck'].map(
         (state) => samples.get(`gearway_clients{stream="door",kind="web",state="${state}"}`) ?? 0,
       );
@@ -70,7 +70,7 @@ describe('GET /metrics', () => {
       'gearway_latency_seconds_count{stream="door",kind="web"}': 0,
     };
     expect(Object.fromEntries(Object.keys(expected).map((series) => [series, samples.get(series)]))).toEqual(expected);
-    // Stale if this test was kept waiting.
+    // Stale if this test was delayed.
     expect(
       (samples.get('gearway_stream_state{stream="door",state="live"}') ?? 0) +
         (samples.get('gearway_stream_state{stream="door",state="stale"}') ?? 0),

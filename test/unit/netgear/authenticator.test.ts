@@ -30,7 +30,7 @@ function clientKey(): Uint8Array {
   return bytes;
 }
 
-/** An authenticator, and libzmq's side of ZAP (ZeroMQ RFC 27) spoken by hand. */
+/** An authenticator, with a hand-written libzmq side of ZAP (ZeroMQ RFC 27). */
 class Desk implements Disposable {
   readonly refusals: (string | null)[] = [];
   readonly authenticator = new Authenticator(new Context());

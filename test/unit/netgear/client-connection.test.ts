@@ -264,7 +264,7 @@ describe('ClientConnection', () => {
     const open = new Set<Socket>();
     let isRude = true;
     const server = createServer((socket) => {
-      // ZeroMQ resets what it throws away.
+      // ZeroMQ resets connections that it discards.
       socket.on('error', () => undefined);
       if (isRude) socket.end();
       else open.add(socket);
@@ -301,7 +301,7 @@ describe('ClientConnection', () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       connections.push(socket);
-      // The first one is ZeroMQ's. The next one is left without an answer.
+      // The first one is ZeroMQ's. The next one gets no answer.
       if (connections.length === 1) socket.once('data', () => socket.end());
       else socket.resume();
     });

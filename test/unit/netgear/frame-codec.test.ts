@@ -18,7 +18,7 @@ const RAW =
 const JPEG =
   '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
 
-/** SOI, a start of frame that claims a size, EOI: what is read without decoding. */
+/** SOI, a start of frame with a size, EOI: the parts that are read without decoding. */
 function jpegClaiming(width: number, height: number, components = 3): Uint8Array {
   return Uint8Array.from([
     0xff,

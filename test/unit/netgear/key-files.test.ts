@@ -65,13 +65,13 @@ describe('new keys', () => {
     expect(loaded.map(({ code }) => code)).toEqual(loaded.map(() => 0));
     expect(new Set(loaded.map(({ output }) => output)).size).toBe(1);
     expect(files()).toEqual(ALL);
-    // The public file of each pair belongs to its secret one.
+    // The public file of each pair matches its secret one.
     const { publicKey, peerPublicKey } = openSenderKeys(folder);
     expect(readFileSync(join(folder, 'public_keys', 'client.key'), 'utf8')).toContain(publicKey);
     expect(openReceiverKeys(folder).publicKey).toBe(peerPublicKey);
   }, 60_000);
 
-  // A limit on the size of files has the effect of a full disk, at any byte.
+  // A limit for the size of files simulates a full disk at any byte.
   it.skipIf(process.platform === 'win32')(
     'leave nothing behind when the disk is full',
     async () => {
@@ -114,7 +114,7 @@ describe('new keys', () => {
     const before = openReceiverKeys(folder);
     const path = join(folder, ...names);
     rmSync(path);
-    // Nothing can be renamed to a folder that is not empty.
+    // A file cannot be renamed to a folder that is not empty.
     mkdirSync(join(path, 'x'), { recursive: true });
     expect(() => createKeys(folder)).toThrow(coded('keys-missing'));
     expect(openReceiverKeys(folder)).toEqual(before);

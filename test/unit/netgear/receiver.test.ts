@@ -24,7 +24,7 @@ const RAW_HEADER =
 const TERMINATION = '{"terminate_flag": true}';
 const NOTHING = (port: number | string): string => `{"port": "${port}", "return_type": "NoneType", "data": null}`;
 
-/** A server of pattern 1 spoken by hand. */
+/** A scripted server of pattern 1. */
 class FakeServer implements Disposable {
   readonly socket = new Request({ linger: 0 });
 

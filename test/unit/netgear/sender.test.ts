@@ -12,7 +12,7 @@ import { buildBomb } from '../../helpers/jpeg-builder.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** SOI, a start of frame of 8 × 8 pixels, EOI: what is read without decoding. */
+/** SOI, a start of frame of 8 × 8 pixels, EOI: the parts that are read without decoding. */
 const jpegOf = (components: number): Uint8Array =>
   Uint8Array.from([
     0xff,
@@ -90,7 +90,7 @@ class FakeClient implements Disposable {
       this.messages.push(parts);
       this.#came();
       const reply = answer(parts, this.messages.length);
-      // A REP socket that answers nothing is stuck, as a stopped client is.
+      // A REP socket that does not answer is stuck, like a suspended client.
       if (reply === null && this.#socket instanceof Reply) return;
       if (reply === null || this.#socket instanceof Subscriber || this.#socket.closed) continue;
       await this.#socket.send(reply);
@@ -513,7 +513,7 @@ describe('NetGearSender.close', () => {
     await client.came(1);
     const start = performance.now();
     await sender.close();
-    // 0.7 s, and what the machine takes.
+    // 0.7 s, and a margin for the machine.
     expect(performance.now() - start).toBeLessThan(2500);
     await sent;
   });

@@ -1,4 +1,4 @@
-/** Traffic of a real VidGear (test/vectors/, one recording a file) through both codecs, and back. */
+/** Traffic of a real VidGear (test/vectors/, one recording per file), decoded and encoded again by both codecs. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -68,7 +68,7 @@ const serverMessages = recordings.flatMap(({ file, recording }) => {
   return (recording.wire ?? []).map(({ endpoint, parts }, index) => {
     const nth = perEndpoint.get(endpoint) ?? 0;
     perEndpoint.set(endpoint, nth + 1);
-    // Pattern 2 sends every frame to every endpoint, the others deal them out.
+    // Pattern 2 sends every frame to every endpoint, the others to one endpoint in turn.
     const sent = recording.sends?.[recording.pattern === 2 ? nth : index];
     const { jpeg_compression: compression, multiserver_mode: multiserver } = recording.options;
     return {

@@ -85,7 +85,7 @@ describe('probeZmtpPeer', () => {
     onTestFinished(() => pair.close());
     await pair.bind(endpoint);
     expect(await probeZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'PAIR' });
-    // A PAIR has a single peer: this one is it.
+    // A PAIR has a single peer: this one.
     const peer = new Pair({ linger: 0 });
     onTestFinished(() => peer.close());
     peer.connect(endpoint);

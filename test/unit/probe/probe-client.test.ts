@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { probe } from '../../../gateway/probe/probe.ts';
 
-/** ZMTP 3.0, mechanism NULL, and not a word of the socket behind it. */
+/** ZMTP 3.0, mechanism NULL, without any information about the socket. */
 const GREETING = Buffer.alloc(64);
 GREETING[0] = 0xff;
 GREETING[9] = 0x7f;

@@ -35,7 +35,7 @@ class TestStream extends Writable {
     super({ highWaterMark: 16, decodeStrings: false });
   }
 
-  /** As Node's standard streams: they fail, and can be written to again. */
+  /** Like Node's standard streams, which can be written to again after a failure. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     done(error);
     (this as unknown as { _undestroy(): void })._undestroy();

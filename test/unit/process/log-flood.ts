@@ -1,5 +1,5 @@
 /**
- * A process of line-writer.test.ts: floods its standard error for a while, then writes what it measured to the file of
+ * A process of line-writer.test.ts: floods its standard error for a while, then writes its measurements to the file in
  * its argument.
  */
 import { writeFileSync } from 'node:fs';

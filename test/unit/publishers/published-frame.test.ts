@@ -6,7 +6,7 @@ import { JPEG } from '../../helpers/viewer.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** A form with the picture behind this many other fields. */
+/** A form with the picture after this number of other fields. */
 function formOf(others: number): IncomingMessage {
   const field = (name: string, bytes: Uint8Array): Buffer =>
     Buffer.concat([

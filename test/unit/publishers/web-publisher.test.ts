@@ -265,10 +265,10 @@ describe('WebPublisher: frames', () => {
 
   it.each<[string, (publisher: Publisher) => void]>([
     ['text', ({ socket }) => socket.send('hello')],
-    ['a message cut off', ({ socket }) => socket.send(encodeMessage({ type: 'ping', id: 1 }).subarray(0, 9))],
+    ['a truncated message', ({ socket }) => socket.send(encodeMessage({ type: 'ping', id: 1 }).subarray(0, 9))],
     ['a second hello', (publisher) => publisher.sendHello()],
     ["a viewer's message", ({ socket }) => socket.send(encodeMessage({ type: 'want', paused: true }))],
-    ['a frame with the number of the one before', (publisher) => publisher.sendFrame({ sequence: 1, payload: JPEG })],
+    ['a frame with the previous number', (publisher) => publisher.sendFrame({ sequence: 1, payload: JPEG })],
     [
       'a ping with a payload',
       ({ socket }) => socket.send(Buffer.concat([encodeMessage({ type: 'ping', id: 1 }), Buffer.of(1)])),
@@ -362,11 +362,11 @@ describe('WebPublisher: return data', () => {
   });
 });
 
-/** The gateway's end of a WebSocket that goes nowhere, for what takes time. */
+/** A fake WebSocket of the gateway, for tests with timers. */
 class FakeSocket extends EventEmitter {
   bufferedAmount = 0;
   answersPings = true;
-  /** Whether what is sent goes to the kernel. */
+  /** Whether the kernel accepts sent data. */
   drains = true;
   readonly sent: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];

@@ -5,7 +5,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
 
-/** The same bytes one further on in memory, as a part of a larger chunk may lie. */
+/** The same bytes at an odd offset in memory, as in a part of a larger chunk. */
 const unaligned = (bytes: Uint8Array): Uint8Array => Uint8Array.of(99, ...bytes).subarray(1);
 
 /**

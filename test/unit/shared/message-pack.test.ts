@@ -1,4 +1,4 @@
-/** Bytes are written by hand, from the MessagePack specification. */
+/** Hand-written bytes, according to the MessagePack specification. */
 import { describe, expect, it } from 'vitest';
 import { decodeMessagePack, MAX_INTEGER_BYTES, MessagePackTimestamp } from '../../../shared/message-pack.ts';
 

@@ -1,4 +1,4 @@
-/** Bytes are written by hand or by Python's msgpack 1.2, never by the code under test. */
+/** Bytes are hand-written or from Python's msgpack 1.2, never from the code under test. */
 import { describe, expect, it } from 'vitest';
 import { GearwayError } from '../../../shared/errors.ts';
 import {
@@ -407,7 +407,7 @@ const ANSWERS: readonly (readonly [string, string, PublisherAnswer])[] = [
   ],
 ];
 
-/** Where a message's payload begins, by its own length field. */
+/** Offset of a message's payload, by its length field. */
 const payloadStart = (data: Uint8Array): number => 8 + Math.ceil(Buffer.from(data).readUInt32BE(4) / 8) * 8;
 
 const DECODERS: readonly {
@@ -555,7 +555,7 @@ describe('decodeViewerMessage', () => {
   });
 
   it('rejects a header that is too large before decoding it', () => {
-    // An unused byte, of which the decoder would complain.
+    // An unused byte, which the decoder would reject.
     expect(() => decodeViewerMessage(message(0x04, 'c1'.repeat(257)))).toThrow(/257 bytes, expected at most 256/);
   });
 
@@ -834,7 +834,7 @@ describe('encodePublishedHead', () => {
       { sequence: 2, encoding: { kind: 'jpeg' }, message: null },
     ],
     ['samples', RAW_FRAME, { sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null }],
-    // JavaScript's one kind of number, where it is larger than 32 bits.
+    // JavaScript's only kind of number, for values beyond 32 bits.
     [
       'a JPEG with its time',
       JPEG_FRAME.replace('cf000646880c880000', 'cb43191a2032200000'),

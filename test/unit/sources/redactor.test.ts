@@ -72,10 +72,10 @@ const passwordsWith = (character: string): readonly string[] => [
   `Hunt3rGreen${character}`,
 ];
 
-/** Programs get no halves of surrogate pairs. */
+/** Removes halves of surrogate pairs, which programs cannot get. */
 const whole = (text: string): string => Buffer.from(text).toString();
 
-/** How FFmpeg's av_url_split takes an address apart. */
+/** Splits an address like FFmpeg's av_url_split. */
 function misread(address: string): {
   readonly authority: string;
   readonly host: string;
@@ -169,7 +169,7 @@ describe('createRedactor', () => {
     const many = `http://a:${'b@c;d/e?'.repeat(1000)}`;
     const start = process.cpuUsage();
     expect(createRedactor([many], [many]).hide(`cannot open ${many}`)).not.toContain('b@c');
-    // Of the processor: several times what it takes. Without the bound, it is 1 s and more.
+    // Processor time, several times the actual value. Without the limit, it exceeds 1 s.
     expect(process.cpuUsage(start).user / 1000).toBeLessThan(500);
     const long = `rtsp://cam/${'path/'.repeat(2000)}`;
     expect(createRedactor([long]).hide(`cannot open ${long}, or ${long.slice(0, 1000)}`)).toBe('cannot open …, or …');

@@ -17,7 +17,7 @@ const INPUT: FrameInput = {
   wireHeader: null,
 };
 
-/** A source whose failures are the test's. */
+/** A source whose failures are set by the test. */
 class FakeSource implements Source {
   readonly kind = 'fake';
   readonly address = 'nowhere';
@@ -26,7 +26,7 @@ class FakeSource implements Source {
   readonly verifiesJpegs = false;
   readonly serverPorts = null;
   readonly stallMs: number | null;
-  /** Of the opening that lasts; null while closed. */
+  /** Sink of the current run; null while closed. */
   sink: SourceSink | null = null;
   opened = 0;
   /** The error that the next `open()` throws. */
@@ -61,7 +61,7 @@ function watcher(): Client & { isActive: boolean; readonly told: [StreamState, s
     told,
     offer: () => undefined,
     streamChanged: (state, reason) => void told.push([state, reason]),
-    // Asked for its counters when it leaves.
+    // Its counters are read when it leaves.
     status: () => idleClientStatus('watcher'),
     sendAway: () => undefined,
   };

@@ -19,7 +19,7 @@ function input(payload: Buffer, orientation: Orientation): FrameInput {
   return { width, height, encoding: { kind: 'jpeg' }, payload, orientation, message: null, wireHeader: null };
 }
 
-/** A stream that records what reaches it. */
+/** A stream that records its calls. */
 class RecordingStream {
   readonly log: string[] = [];
   readonly frames: FrameInput[] = [];

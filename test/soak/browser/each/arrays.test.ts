@@ -12,7 +12,7 @@ import { peers } from '../../../helpers/peers.ts';
 
 interface LinearArray {
   readonly name: string;
-  /** `exact`: with extreme values in it, which a JPEG does not keep. */
+  /** `exact`: contains extreme values, which a JPEG does not preserve. */
   readonly kind: 'exact' | 'smooth';
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -83,7 +83,7 @@ describe('arrays', () => {
       const shown = await viewerPixels(page);
       expect(shown.sequence).toBe(sequence);
       const isJpegForViewers = array.dtype === 'uint8';
-      // Extremes in 8-bit samples become a JPEG's noise.
+      // JPEG turns extremes in 8-bit samples into noise.
       if (array.kind === 'smooth' || !isJpegForViewers)
         check(`viewer ${array.name}`, difference(shown.rgb, expected), !isJpegForViewers);
       if (array.kind === 'exact') {

@@ -26,7 +26,7 @@ describe('ports of viewers', () => {
     const cutMs = performance.now();
     await page.becomes('connecting');
     expect(performance.now() - cutMs).toBeLessThan(10_000);
-    // Nobody drives on for long: the gateway notices by the acknowledgements that are missing.
+    // The value does not stay in effect for long: the gateway notices the missing acknowledgements.
     await gateway.statusWhere(
       'that the viewer is gone, and its data',
       ({ clients }) => clients.length === 0,

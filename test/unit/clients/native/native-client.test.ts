@@ -10,7 +10,7 @@ function every20Ms(act: () => void): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Hand-made clients: what no real one does at will. The real ones are in test/interop. */
+/** Scripted clients, for behaviour that real ones do not show on demand. Real ones are in test/interop. */
 describe('NativeClient', () => {
   it('is connected before the first frame, and gets a placeholder before NetGear gives up, also when it is listed while the gateway runs', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;

@@ -22,7 +22,7 @@ class Client {
     this.pacer = new QueuePacer({ maxFramesPerSecond: Infinity, detectsFullQueue: true, ...options });
   }
 
-  /** Runs by milliseconds; the source has a frame each 33. */
+  /** Runs in steps of a millisecond; the source has a frame every 33 ms. */
   run(ms: number): void {
     for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 1) {
       const now = this.nowMs;
@@ -45,7 +45,7 @@ class Client {
     }
   }
 
-  /** The oldest frame that the user took in the last second. */
+  /** The oldest frame that the program read in the last second. */
   get ageMs(): number {
     return Math.max(...this.ages.filter(({ atMs }) => atMs > this.nowMs - 1000).map(({ ageMs }) => ageMs));
   }
@@ -63,7 +63,7 @@ describe('QueuePacer', () => {
     const client = new Client(10);
     client.run(6000);
     expect(client.pacer.reason()).toMatch(/^queue full \(reads (?:9\.\d|10) fps\)/);
-    // Nothing but what keeps the client from giving up: it waits 12 s.
+    // Only the frames that keep the client connected, which waits 12 s.
     const sent = client.sent;
     client.run(9000);
     expect(client.sent - sent).toBe(3);

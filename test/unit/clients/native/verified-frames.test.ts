@@ -18,7 +18,7 @@ function frameOf(sequence: number, change: Partial<Frame> = {}): Frame {
   };
 }
 
-/** A verifier whose verdicts the test gives. */
+/** A verifier whose verdicts are set by the test. */
 class FakeVerifier {
   readonly asked: { started: boolean; settle: (verdict: JpegVerdict | null) => void }[] = [];
 

@@ -81,7 +81,7 @@ class Simulation {
         const { waitingSinceMs, bytesInFlight } = this.pacer;
         if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
       }
-      // A ping waits behind the frames on its way, as everything does.
+      // A ping waits behind the frames in transit, like all other data.
       if (this.nowMs % 1000 === 0)
         this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
       if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);

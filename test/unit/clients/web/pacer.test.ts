@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 
 interface Link {
-  /** Without waiting: the way there and back, at least. */
+  /** Minimum round trip, without queueing. */
   readonly roundTripMs: number;
   /** Maximum jitter per frame; frames behind a late one wait for it, as in TCP. */
   readonly jitterMs?: number;
@@ -10,7 +10,7 @@ interface Link {
   readonly carryMs?: number;
 }
 
-/** Between 0 and 1, in no order. */
+/** Pseudo-random values between 0 and 1. */
 const DICE = [0.51, 0.08, 0.93, 0.27, 0.66, 0.02, 0.84, 0.39, 0.73, 0.15, 0.97, 0.45, 0.6, 0.21, 0.88, 0.33, 0.05];
 
 /**
@@ -121,7 +121,7 @@ describe('Pacer', () => {
     'opens the window with a round trip of %i ms and a frame time of %i ms to %i',
     (roundTripMs, frameTimeMs, window) => {
       const pacer = new Pacer();
-      // A frame more in each round trip.
+      // One more frame per round trip.
       run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
       expect(pacer.window).toBe(window);
       for (let i = 0; i < window; i += 1) {
@@ -149,7 +149,7 @@ describe('Pacer', () => {
     expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(
       155,
     );
-    // Under way, waiting and their acknowledgement: 60 ms, and one in the gap that the last run has left.
+    // In flight, waiting and their acknowledgement: 60 ms, and one in the gap after the last run.
     expect(pacer.roundTripMs).toBeLessThan(63);
   });
 
@@ -171,7 +171,7 @@ describe('Pacer', () => {
   it('finds the minimum round trip again if frames always queue', () => {
     const pacer = new Pacer();
     const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 20 } });
-    // The link became slow: a frame waits for the one before it, and none shows how it is without.
+    // The link became slow: frames wait for the previous one, and none shows the round trip without queueing.
     run(pacer, { forMs: 60_000, frameTimeMs: 16, link: { roundTripMs: 20, carryMs: 100 }, startMs: nowMs, from: 1000 });
     expect(pacer.window).toBe(2);
     expect(pacer.roundTripMs).toBeLessThan(225);
@@ -186,8 +186,7 @@ describe('Pacer', () => {
   });
 
   it.each([
-    // Least round trip and what chance adds to it, in ms; frames/s that a window by the least one lets through, of
-    // 62.5.
+    // Minimum round trip and jitter in ms; fps that a window for the minimum passes, of 62.5.
     [80, 20, 60],
     [80, 40, 55],
     [60, 60, 48],
@@ -214,7 +213,7 @@ describe('Pacer', () => {
     const pacer = new Pacer();
     const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link: { roundTripMs: 60 } });
     expect(pacer.window).toBe(5);
-    // A queue on the way: 60 ms become 600. The minimum of the last seconds is still 60.
+    // A queue on the path: 60 ms become 600. The minimum of the last seconds is still 60.
     run(pacer, { forMs: 1500, frameTimeMs: 16, link: { roundTripMs: 600 }, startMs: nowMs, from: 1000 });
     expect(pacer.window).toBeLessThan(5);
     expect(pacer.window).toBeGreaterThanOrEqual(2);

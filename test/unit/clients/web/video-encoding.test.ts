@@ -14,7 +14,7 @@ const frame = (sequence: number): Frame => ({
   wireHeader: null,
 });
 
-/** A stream whose frames the test makes. */
+/** A stream whose frames are created by the test. */
 class FakeStream implements VideoStream {
   readonly latest = null;
   offer: (frame: Frame) => void = () => undefined;

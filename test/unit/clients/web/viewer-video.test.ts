@@ -6,7 +6,7 @@ import type { VideoStep } from '../../../../gateway/renditions/ladder.ts';
 const LARGE: VideoStep = { kind: 'h264', divisor: 1, bitsPerSecond: 2_000_000 };
 const SMALL: VideoStep = { kind: 'h264', divisor: 2, bitsPerSecond: 500_000 };
 
-/** An encoding whose chunks the test makes. */
+/** An encoding whose chunks are created by the test. */
 class FakeEncoding implements SharedEncoding {
   readonly subscribers = new Set<VideoSubscriber>();
   keyRequests = 0;

@@ -316,7 +316,7 @@ describe('WebClient: hello', () => {
     expect(await first.closed).toMatchObject({ code: 4003 });
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": null}');
     expect(gateway.stream.clientStatuses()).toHaveLength(1);
-    // The old key is worth nothing any more.
+    // The old key is invalid.
     await using third = await gateway.connect();
     expect(await third.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6001 });
     expect(await second.settled()).toEqual([]);
@@ -423,7 +423,7 @@ describe('WebClient: limits of input', () => {
     message.set(header, 8);
     return message;
   };
-  /** A list of as many zeros, as a value. */
+  /** A value with a list of `count` zeros. */
   const zeros = (count: number): Uint8Array =>
     valueMessage(
       1,
@@ -502,7 +502,7 @@ describe('WebClient: limits of input', () => {
   });
 
   it.each([
-    // ws cuts off a peer that does not read the answers to its pings.
+    // ws disconnects a peer that does not read the answers to its pings.
     ['ping', [1006, 4006]],
     ['pong', [4006]],
   ] as const)('closes for too many WebSocket %ss', async (kind, codes) => {
@@ -833,7 +833,7 @@ describe('WebClient: return data', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     viewer.socket.send(valueMessage(9, Buffer.concat([Buffer.alloc(depth, 0x91), Buffer.from([0xc0])])));
-    // How deep MessagePack is read depends on the stack that Node was given.
+    // The maximum depth of MessagePack depends on Node's stack size.
     const outcome = await Promise.any([viewer.next('returned'), viewer.closed]);
     expect([4000, 'value-invalid']).toContain(outcome.code);
     expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
@@ -850,7 +850,7 @@ describe('WebClient: return data', () => {
         Buffer.from('4101'.repeat(5000), 'hex'),
       ]),
     ],
-    // Each list holds the one before twice.
+    // Each list contains the previous one twice.
     [
       "msgpackr's references",
       Array.from({ length: 38 }, (_, index) => index + 2).reduce(
@@ -936,7 +936,7 @@ describe('WebClient: return data', () => {
   });
 });
 
-/** The gateway's end of a WebSocket that goes nowhere, for what takes time. */
+/** A fake WebSocket of the gateway, for tests with timers. */
 class FakeSocket extends EventEmitter {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
@@ -948,7 +948,7 @@ class FakeSocket extends EventEmitter {
     write: (data: Uint8Array, taken?: () => void) => this.sent.push(data) > 0 && ((this.taken = taken ?? null), true),
     writableLength: 0,
   };
-  /** Of the last write: the connection has taken it. */
+  /** Callback of the last write: the connection has accepted it. */
   taken: (() => void) | null = null;
   answersPings = true;
   readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
@@ -1104,7 +1104,7 @@ describe('WebClient: time', () => {
     const first = socket.taken;
     first?.();
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
-    // Of a frame before the one that waits.
+    // The callback of a frame before the waiting one.
     stream.publish(INPUT);
     first?.();
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });

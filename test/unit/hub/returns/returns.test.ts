@@ -89,7 +89,7 @@ describe('Returns', () => {
       value('c'),
       value('second'),
     ]);
-    // Its time to live is over: the one before it counts again.
+    // Its time to live is over: the previous value is in effect again.
     clock.nowMs += 100;
     expect(returns.takeNewest()).toMatchObject(value('first'));
     returns.leave(6001);

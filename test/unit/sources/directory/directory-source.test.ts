@@ -120,7 +120,7 @@ describe('a list of images', () => {
     await create('fps=100').open(heard);
     await heard.until(() => heard.ended.length > 0);
     expect(heard.files).toEqual(['img1.jpg', 'img2.JPEG', 'img10.jpg']);
-    // As they are in the file.
+    // The values in the file.
     expect(Buffer.from(heard.frames[0]!.payload).equals(pictures[2]!)).toBe(true);
     expect(heard.rejected).toEqual([]);
   });
@@ -304,7 +304,7 @@ describe('a watched folder', () => {
     await create('watch=true').open(heard);
     for (let n = 1; n <= 5; n += 1) {
       await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
-      // The newest, and half of it.
+      // The newest file, but incomplete.
       await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, 100 * n));
       await heard.until(() => heard.files.includes(`${n}.jpg`));
     }
@@ -319,7 +319,7 @@ describe('a watched folder', () => {
     await writeFile(join(folder, 'first.jpg'), await jpeg(0));
     const source = create('watch=true');
     await source.open(heard);
-    // The folder was looked at: one that goes before that is waited for.
+    // The folder has been read: a folder that disappears before that is waited for.
     await heard.until(() => heard.frames.length === 1);
     await rm(folder, { recursive: true });
     await heard.until(() => heard.failed.length > 0);
@@ -347,7 +347,7 @@ describe('a watched folder', () => {
       await rm(`${folder} away`, { recursive: true, force: true });
       await writeFile(join(folder, 'b.jpg'), await jpeg(2));
       await heard.until(() => heard.frames.length === 2);
-      // Heard: two a second would be found by looking, and time would be over.
+      // Notified: by polling twice per second, they would be found too late.
       for (let n = 3; n < 33; n += 1) {
         await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
         await heard.until(() => heard.files.at(-1) === `${n}.jpg`);

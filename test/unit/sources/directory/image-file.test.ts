@@ -14,7 +14,7 @@ const deepSamples = Uint16Array.from({ length: WIDTH * HEIGHT }, (_none, at) => 
 const deep = (): Sharp =>
   sharp(deepSamples, { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }).toColourspace('grey16');
 
-/** Half of one picture and half of another, as a file is that is written over in place. */
+/** Half of one picture and half of another, like a file that is being overwritten. */
 const DAMAGED = (await colour().png({ compressionLevel: 0 }).toBuffer()).fill(0xaa, 200, 260);
 
 /** [[0.5, 1.5]] as a TIFF of OpenCV's. */
@@ -59,7 +59,7 @@ describe('readImage', () => {
     ['TIFF, packed, in tiles', () => colour().tiff({ compression: 'lzw', tile: true, tileWidth: 16, tileHeight: 16 })],
   ])('decodes %s, and refuses truncated files', async (name, encode) => {
     const bytes = await encode().toBuffer();
-    // withIccProfile converts the samples; those that are in the file are what counts.
+    // withIccProfile converts the samples; the expected values are those in the file.
     const expected = name.includes('profile')
       ? Buffer.from(
           await sharp(bytes, { ignoreIcc: true })
@@ -74,7 +74,7 @@ describe('readImage', () => {
       : BGR;
     const { dtype, shape, data } = (await readImage(bytes)) as NDArray;
     expect([dtype, shape, Buffer.compare(data, expected)]).toEqual(['uint8', [HEIGHT, WIDTH, 3], 0]);
-    // All of a PNG's picture is there without its last chunk, IEND, which is empty.
+    // A PNG is complete without its last chunk, IEND, which is empty.
     const needed = bytes.byteLength - (name.startsWith('PNG') ? 12 : 0);
     for (let end = 0; end < needed; end += 1)
       await expect(readImage(bytes.subarray(0, end)), `${end} of ${bytes.byteLength} bytes`).rejects.toEqual(

@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** The name of what is found. */
+/** The name of the found file. */
 async function find(...names: string[]): Promise<string | undefined> {
   return (await newest.find(names))?.name;
 }

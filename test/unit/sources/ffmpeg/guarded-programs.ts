@@ -1,6 +1,5 @@
 /**
- * A process of program.test.ts: runs two programs that never end by themselves behind a guard, and a third one when it
- * reads a line.
+ * A process of program.test.ts: runs two endless programs with a guard, and a third one when it reads a line.
  */
 import { ProcessGuard } from '../../../../gateway/sources/ffmpeg/process-guard.ts';
 import { Program } from '../../../../gateway/sources/ffmpeg/program.ts';

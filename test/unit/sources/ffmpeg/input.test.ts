@@ -26,7 +26,7 @@ describe('parseInput', () => {
     ['list.M3U', { kind: 'playlist', path: 'list.M3U', format: 'm3u' }],
     ['a/list.ffconcat', { kind: 'playlist', path: 'a/list.ffconcat', format: 'ffconcat' }],
     ['live.m3u8', { kind: 'file', path: 'live.m3u8' }],
-    // Names that a shell, an option parser, a protocol or a pattern would take for something else.
+    // Names that a shell, an option parser, a protocol or a pattern would interpret.
     ['-i', { kind: 'file', path: '-i' }],
     ['-f lavfi -i testsrc', { kind: 'file', path: '-f lavfi -i testsrc' }],
     ['a b; rm -rf $HOME `id` "q" \'s\' |&<>.mp4', { kind: 'file', path: 'a b; rm -rf $HOME `id` "q" \'s\' |&<>.mp4' }],

@@ -23,7 +23,7 @@ import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 const V5 = { major: 5, minor: 1 };
 const V4 = { major: 4, minor: 4 };
 
-/** FFmpeg as it would answer: error output by a part of the command line. */
+/** A fake FFmpeg: error output by a part of the command line. */
 class AnsweringTools extends FfmpegTools {
   readonly #answers: Readonly<Record<string, readonly string[]>>;
 

@@ -7,7 +7,7 @@ import { runProgram } from '../../../../gateway/sources/ffmpeg/run-program.ts';
 import { Child } from '../../../helpers/child.ts';
 import { isRunning } from '../../../helpers/is-running.ts';
 
-/** Without its process: what is run here is killed by the test. */
+/** A guard without a process: the programs here are killed by the test. */
 class NoGuard extends ProcessGuard {
   readonly watched: number[] = [];
   readonly released: number[] = [];
@@ -190,7 +190,7 @@ describe('ProcessGuard', () => {
       expect(pids).toHaveLength(3);
       gateway.signal(signal);
       await gateway.exited;
-      // From source the guard takes a while to start; as it is built, it is within 2 s (test/interop/ffmpeg.test.ts).
+      // From source, the guard starts slowly; when built, within 2 s (test/interop/ffmpeg.test.ts).
       while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20));
     },
   );

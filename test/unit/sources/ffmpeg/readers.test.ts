@@ -54,7 +54,7 @@ function readHeaded(kind: keyof typeof PICTURES, chunks: readonly Buffer[], maxB
   for (const chunk of chunks) {
     const lent = Buffer.from(chunk);
     reader.read(lent);
-    lent.fill(0xdd); // the memory is another's again
+    lent.fill(0xdd); // the memory is reused
   }
   return pictures;
 }

@@ -73,7 +73,7 @@ async function endpoint(): Promise<string> {
   return `tcp://127.0.0.1:${port}`;
 }
 
-/** A sender of imagezmq's that connects; it waits for the answer to each picture. */
+/** An imagezmq sender that connects, and waits for the answer to each picture. */
 function createSender(address: string): { readonly send: (...parts: (string | Uint8Array)[]) => Promise<string> } {
   const socket = open(new Request({ linger: 0, receiveTimeout: 5000 }));
   socket.connect(address);
@@ -134,7 +134,7 @@ describe('ImageHub', () => {
     const { hub } = createHub({ endpoints: [address] });
     const [first, second] = [new Receiver(), new Receiver()];
     for (let round = 0; round < 20; round += 1) {
-      // Come and go in any order, without waiting for each other.
+      // They open and close in any order, without waiting for each other.
       const done = [
         hub.join(first),
         hub.leave(first),

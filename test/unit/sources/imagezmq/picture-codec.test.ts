@@ -23,7 +23,7 @@ describe('decodeSent', () => {
     expect(decodeSent(parts('{}', data))).toMatchObject({ message: null, messageJson: 'null' });
     // Python distinguishes the two numbers.
     expect(decodeSent(parts('{"msg": [2.0, 2]}', data))).toMatchObject({ message: [2, 2], messageJson: '[2.0, 2]' });
-    // A text that holds JSON is a text.
+    // A text that contains JSON is still a text.
     expect(decodeSent(parts('{"msg": "{\\"n\\": 1}"}', data)).message).toBe('{"n": 1}');
   });
 

@@ -17,7 +17,7 @@ describe('parseHttpAddress', () => {
     ['http://user:pass@cam:81/', { host: 'cam', port: 81, credentials: { user: 'user', password: 'pass' } }],
     ['http://us%3Aer:p%40ss%2F%C3%BC@cam/', { credentials: { user: 'us:er', password: 'p@ss/ü' } }],
     ['http://admin:a:b@c@cam/', { host: 'cam', credentials: { user: 'admin', password: 'a:b@c' } }],
-    // Not encoded, as people write them.
+    // Not encoded, as users write them.
     [
       'http://admin:Hunter2#cam@192.168.1.2/live?x=1',
       { host: '192.168.1.2', path: '/live?x=1', credentials: { user: 'admin', password: 'Hunter2#cam' } },

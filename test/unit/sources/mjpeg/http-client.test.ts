@@ -25,7 +25,7 @@ async function bodyOf(answer: HttpAnswer): Promise<string> {
   return body;
 }
 
-/** A server that answers every request with these bytes, in pieces, and ends. */
+/** A server that answers every request with these bytes in chunks, and ends. */
 const answering = (...pieces: readonly string[]): Promise<RawServer> =>
   RawServer.start(({ socket }) => {
     void (async () => {
@@ -187,7 +187,7 @@ describe('HttpClient: redirects', () => {
       );
     await using other = await RawServer.start(challenge);
     await using server = await RawServer.start(({ socket, headers }) => {
-      // Asked for here first: they are known to be wanted.
+      // First requested without credentials here, so the server is known to require them.
       if (headers.has('authorization'))
         socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${other.url}/stolen\r\n\r\n`);
       else socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');

@@ -10,7 +10,7 @@ describe('explainConnectionError', () => {
     [coded('EAI_AGAIN'), 'unknown host name (http://cam: EAI_AGAIN)'],
     [coded('EHOSTUNREACH'), 'the host cannot be reached (http://cam: EHOSTUNREACH)'],
     [coded('ETIMEDOUT'), 'the server no longer responds (http://cam: ETIMEDOUT)'],
-    // Of a name with two addresses.
+    // A name with two addresses.
     [
       new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]),
       'nothing is listening at this address (http://cam: ECONNREFUSED)',

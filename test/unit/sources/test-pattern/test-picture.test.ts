@@ -18,7 +18,7 @@ const SIZES = [
 ] as const;
 const NOON = new Date(2025, 2, 4, 12, 0, 0, 0).getTime();
 
-/** Through a real JPEG, 4:2:2 and of quality 90, and back. */
+/** Encodes as a real JPEG (4:2:2, quality 90), and decodes it. */
 function throughJpeg(bgr: Uint8Array, width: number, height: number): Uint8Array {
   const jpeg = jpegTurbo.compressSync(Buffer.from(bgr), {
     format: jpegTurbo.FORMAT_BGR,
@@ -30,7 +30,7 @@ function throughJpeg(bgr: Uint8Array, width: number, height: number): Uint8Array
   return jpegTurbo.decompressSync(jpeg, { format: jpegTurbo.FORMAT_BGR }).data;
 }
 
-/** Comparing half a million elements one by one takes a test runner seconds. */
+/** Fast comparison: half a million elements would take the test runner seconds. */
 function expectSamePixels(actual: Uint8Array, expected: Uint8Array): void {
   expect(Buffer.compare(actual, expected)).toBe(0);
 }

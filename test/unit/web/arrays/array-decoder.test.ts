@@ -40,7 +40,7 @@ const SHAPES = [
   [40, 130, 4],
 ];
 
-/** All kinds of values, NaN and infinities of floats included. */
+/** All kinds of values, including NaN and infinities of floats. */
 function samples(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 24);
 }

@@ -15,7 +15,7 @@ interface Sent {
   readonly urgent?: boolean;
 }
 
-/** A viewer that records what is returned. */
+/** A viewer that records return data. */
 class RecordingViewer extends EventTarget {
   port: number | null = 6000;
   control: { readonly state: 'free' | 'mine' | 'taken' } | null = null;
@@ -258,7 +258,7 @@ describe('ControlChannel', () => {
     await vi.advanceTimersByTimeAsync(REPEAT_MS);
     expect(stick.isHeld).toBe(false);
     expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
-    // Nor with a movement that was waiting.
+    // Also without a waiting movement.
     stick.hold(1);
     vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
     stick.hold(0.5);

@@ -307,7 +307,7 @@ describe('hostile overlays', () => {
 describe('decodeRuns', () => {
   it('reads lengths, and their text', () => {
     expect(decodeRuns([6, 20, 4, 17], 47)).toEqual([6, 20, 4, 17]);
-    // By hand: 6, 20 in two characters, 4, and 17 as the difference -3 to 20.
+    // Hand-written: 6, 20 in two characters, 4, and 17 as the difference -3 to 20.
     expect(decodeRuns('6d04M', 47)).toEqual([6, 20, 4, 17]);
   });
 

@@ -152,7 +152,7 @@ describe('OverlaySession', () => {
     present(4, [], 'h264');
     expect(session.source).toMatchObject({ copyOf: 3 });
     session.close();
-    // The page has these.
+    // The page owns these.
     expect([...open]).toEqual(['picture 3', 'picture 4']);
   });
 

@@ -79,7 +79,7 @@ describe('PictureFlow', () => {
     expect(bench.encoding).toEqual(['d']);
     await bench.encoded();
     expect(bench.sent).toEqual(['1 a', '2 b', '3 d']);
-    // An answer for a later one answers those before it.
+    // An acknowledgement covers all earlier frames.
     bench.flow.taken(3);
     expect(bench.flow.inFlight).toBe(0);
   });

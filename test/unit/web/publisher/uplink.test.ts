@@ -22,7 +22,7 @@ class PaperLink {
     this.rate = new UplinkRate(greetingMs, 0);
   }
 
-  /** Sends one frame when at most one is in flight. @returns its latency, without the way back. */
+  /** Sends one frame when at most one is in flight. @returns its one-way latency. */
   send(bytes: number): number {
     while (this.#under.length >= 2) this.#take();
     this.#sequence += 1;
@@ -32,7 +32,7 @@ class PaperLink {
     return this.#freeAtMs - this.nowMs;
   }
 
-  /** Waits. */
+  /** Advances the time. */
   until(ms: number): void {
     while (this.#under[0] !== undefined && this.#under[0].takenAtMs <= ms) this.#take();
     this.nowMs = Math.max(this.nowMs, ms);
@@ -124,7 +124,7 @@ const bytesOf = ({ shortSide, quality }: typeof WANTED): number =>
   1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
 /**
- * Runs the steps on a simulated link: the delay of a frame is its own transmission, and that of another one if the link
+ * Runs the steps on a simulated link: the delay of a frame is its own transmission, plus that of another one if the link
  * does not carry them.
  */
 class Ladder {
