@@ -1,4 +1,4 @@
-// What the elements show to others, for editors: `npm run manifest` writes dist/custom-elements.json.
+// The public interface of the elements, for editors: `npm run manifest` writes dist/custom-elements.json.
 const HIDDEN = new Set([
   'connectedCallback',
   'disconnectedCallback',
@@ -49,12 +49,12 @@ const publicOnly = {
     for (const { declarations } of modules) {
       for (const declaration of declarations.filter(({ customElement }) => customElement)) {
         for (const kind of ['members', 'attributes']) declaration[kind] = (declaration[kind] ?? []).filter(isShown);
-        // Those of `@fires`. Of an event class with arguments the analyzer takes the first one for the event's name.
+        // Only those of `@fires`: the analyzer mistakes the first argument of an event class for the event's name.
         declaration.events = (declaration.events ?? []).filter(({ description }) => description !== undefined);
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }
-    // Elements and their events are one file in the package; what else was read was read for its types.
+    // Elements and their events are one file in the package. Other files were read only for their types.
     const published = (name, ...sources) => {
       const parts = sources.map((source) => modules.find(({ path }) => path === source));
       const path = `dist/web/${name}.js`;
@@ -93,7 +93,7 @@ export default {
     'web/devices/index.ts',
   ],
   outdir: 'dist',
-  // Else it would write where it wrote to into package.json.
+  // Otherwise it would add the path of its output to package.json.
   packagejson: false,
   litelement: true,
   plugins: [publicOnly],

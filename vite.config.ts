@@ -15,8 +15,9 @@ const withoutEval: Plugin = {
     id.includes('/msgpackr/') ? { code: code.replace('new Function(', 'new BlockedFunction('), map: null } : null,
 };
 
-// Tells this build to leave the address of the worker as it stands. In the package it would tell a consumer's Vite the
-// same, which then leaves out the worker's file. As many spaces: the source map stays right.
+// Tells this build not to change the address of the worker. In the package it would have the same effect on a
+// consumer's Vite, which then omits the worker's file. It is replaced by as many spaces, so that the source map stays
+// valid.
 const NOTE = '/* @vite-ignore */';
 const withoutNote: Plugin = {
   name: 'without-vite-ignore',
@@ -26,7 +27,7 @@ const withoutNote: Plugin = {
   },
 };
 
-/** @param common the file of what the entry shares with its rarely used parts; null where all is to be in one file. */
+/** @param common name of the file that the entry shares with its rarely used parts; null for a single file. */
 const library = (entry: string, name: string, common: string | null): UserConfig => ({
   root,
   resolve: { alias },
@@ -50,9 +51,9 @@ const library = (entry: string, name: string, common: string | null): UserConfig
 });
 
 // Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one
-// file, since bundlers copy it as it is, as they do what it loads when an array arrives; and the pages, which load the
-// built elements. The two elements share no file: a page that shows a stream would else load what only a publisher
-// needs.
+// file, because bundlers copy it unchanged, together with the file that it loads for arrays; and the pages, which load
+// the built elements. The two elements share no file, so that a page that shows a stream does not load code for
+// publishers.
 export default defineConfig(({ mode }) => {
   if (mode === 'devices') return library('devices/index.ts', 'gearway-devices', null);
   if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);

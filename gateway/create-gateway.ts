@@ -321,7 +321,7 @@ async function buildGateway(
     applyLogOptions(logSettings, after.resolved);
     withoutRenditions.clear();
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
-    // Before streams are created again, so that nobody connects to them with rights that have ended.
+    // Before streams are created again, so that no client connects to them with rights that have ended.
     const rights = access.update(rightsOf(after.resolved));
     if (useCertificate(app.server, before.resolved.tls, after.resolved.tls)) {
       names.useCertificate(after.resolved.tls?.cert ?? null);

@@ -105,7 +105,7 @@ export async function reconfigure(
   }
   const needsRestart = [
     ...FIXED.filter((key) => textOf(before.resolved[key]) !== textOf(after.resolved[key])),
-    // Another certificate is used at once.
+    // A changed certificate does not need a restart.
     ...((before.resolved.tls === null) === (after.resolved.tls === null) ? [] : ['tls']),
   ];
   return {

@@ -9,7 +9,7 @@ import { createServer } from 'vite';
 const GATEWAY = { host: '127.0.0.1', port: 8080 };
 const PAGES = { host: '127.0.0.1', port: 5173 };
 
-/** Files that the build puts elsewhere, and the pages' own addresses (gateway/http/web-files.ts). */
+/** Paths that differ from those of the build (gateway/http/web-files.ts). */
 const ADDRESSES = new Map([
   ['/viewer', '/viewer.html'],
   ['/publish', '/publish.html'],

@@ -58,7 +58,7 @@ function keep(path, text = readFileSync(path, 'utf8'), allowed = []) {
   for (const [, specifier] of text.matchAll(/ from '([^']+)';$/gm)) {
     if (allowed.includes(specifier)) continue;
     if (!specifier.startsWith('.'))
-      throw new Error(`${path} needs ${specifier}, which nobody who installs gearway has`);
+      throw new Error(`${path} imports ${specifier}, which is not a dependency of gearway`);
     keep(join(dirname(path), specifier.replace(/\.ts$/, '.d.ts')));
   }
 }

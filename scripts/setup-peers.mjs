@@ -1,6 +1,6 @@
 // Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg,
-// GStreamer's RTSP server, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Says what it does
-// first; what is there already is left alone.
+// GStreamer's RTSP server, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Prints what it
+// will do first, and leaves existing programs unchanged.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const venv = join(root, '.venv');
 const requirements = join(root, 'test/peers/requirements.txt');
 const stamp = join(venv, '.requirements-hash');
 const found = join(root, 'node_modules/.cache/gearway-peers.json');
-/** What each browser is called here and there, Debian's package of it, and what `@puppeteer/browsers` calls it. */
+/** Commands and paths of each browser, its Debian package, and its name in `@puppeteer/browsers`. */
 const browsers = {
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
@@ -27,7 +27,7 @@ const browsers = {
     download: 'firefox@stable',
   },
 };
-/** Pythons that may have GStreamer's bindings: the system's own first, whatever else is on the PATH. */
+/** Pythons that may have GStreamer's bindings: the system's own comes first, even if the PATH has another. */
 const gstreamerPythons = ['/usr/bin/python3', 'python3'];
 const gstreamerPackages = [
   'python3-gi',
@@ -107,7 +107,7 @@ function installBrowser({ names, variable, debian, download }) {
     return printed.trim().split('\n').at(-1).split(' ').slice(1).join(' ');
   } catch (error) {
     return fail(
-      `no ${debian} could be installed (${error.message}). Mend it with: sudo apt-get install ${debian}; or set ${variable} to the one you have`,
+      `no ${debian} could be installed (${error.message}). To fix it: sudo apt-get install ${debian}; or set ${variable} to the one you have`,
     );
   }
 }
@@ -128,10 +128,10 @@ const findPrograms = () =>
     ]),
   );
 
-/** Installs Debian's packages, as root on Debian; else says how. */
+/** Installs Debian's packages, as root on Debian; otherwise fails with instructions. */
 function installPackages(what, packages) {
-  const mend = `Mend it with: sudo apt-get install ${packages.join(' ')}; then npm test`;
-  if (!isRoot || !isDebian) fail(`${what} is not there. ${mend}`);
+  const mend = `To fix it: sudo apt-get install ${packages.join(' ')}; then npm test`;
+  if (!isRoot || !isDebian) fail(`${what} is missing. ${mend}`);
   try {
     aptInstall(...packages);
   } catch (error) {
@@ -174,7 +174,7 @@ if (!venvReady) {
     run(join(venv, 'bin/python'), ['-c', 'from vidgear.gears import NetGear']);
   } catch (error) {
     fail(
-      `VidGear could not be installed (${error.message}). It needs Python 3.11 or newer with venv. Mend it with: sudo apt-get install python3 python3-venv; then npm test`,
+      `VidGear could not be installed (${error.message}). It needs Python 3.11 or newer with venv. To fix it: sudo apt-get install python3 python3-venv; then npm test`,
     );
   }
   writeFileSync(stamp, hash);
@@ -184,25 +184,24 @@ for (const [name, browser] of Object.entries(browsers)) {
   ready[name] ??= installBrowser(browser);
   if (ready[name] === undefined || !works(ready[name], '--version'))
     fail(
-      `${name} does not run. Mend it with: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`,
+      `${name} does not run. To fix it: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`,
     );
 }
 
 if (!ffmpegReady) installPackages('FFmpeg', ['ffmpeg']);
-if (!hasFfmpeg()) fail('ffmpeg and ffprobe do not run. Mend it with: sudo apt-get install ffmpeg');
+if (!hasFfmpeg()) fail('ffmpeg and ffprobe do not run. To fix it: sudo apt-get install ffmpeg');
 if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreamerPackages);
 gstreamer ??= findGstreamer();
 if (gstreamer === undefined)
   fail(
-    `GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`,
+    `GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. To fix it: sudo apt-get install ${gstreamerPackages.join(' ')}`,
   );
 
 if (Object.values(foundPrograms).includes(undefined))
   installPackages('nginx, Caddy, Prometheus, systemd or the NATS server', programPackages);
 foundPrograms = findPrograms();
 for (const [name, command] of Object.entries(foundPrograms))
-  if (command === undefined)
-    fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
+  if (command === undefined) fail(`${name} does not run. To fix it: sudo apt-get install ${programPackages.join(' ')}`);
 
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
 writeFileSync(

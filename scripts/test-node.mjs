@@ -1,7 +1,7 @@
 /**
- * Runs the tests with another version of Node.js: `npm run test:node -- 26 [more for vitest]`. npm's package `node`
- * brings it, into node_modules/.cache; everything else is what is installed and built. Runs the unit tests and one file
- * with real peers against the build, or what is named instead.
+ * Runs the tests with another version of Node.js: `npm run test:node -- 26 [more for vitest]`. It comes from npm's
+ * package `node`, in node_modules/.cache; the existing dependencies and build are used. Runs the unit tests and one file
+ * with real peers, or the given files.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';

@@ -41,7 +41,7 @@ writeJson('package.json', {
   keywords,
   license,
   type: 'module',
-  // Each file can be addressed too, such as a worker that a bundler does not find.
+  // Each file can also be imported by path, such as a worker that a bundler does not find.
   exports: { ...Object.fromEntries(elements), './*.js': './*.js', './package.json': './package.json' },
   customElements: 'custom-elements.json',
   sideEffects: ['./*.js'],

@@ -1,4 +1,4 @@
-/** Coding processes by start-of-frame marker (ITU-T T.81, table B.1) that browsers lack, or some of them. */
+/** Coding processes that some or all browsers do not support, by start-of-frame marker (ITU-T T.81, table B.1). */
 const UNUSUAL: ReadonlyMap<number, string> = new Map([
   [0xc3, 'lossless JPEG'],
   [0xc5, 'hierarchical JPEG'],
@@ -18,8 +18,8 @@ const [BASELINE, EXTENDED, PROGRESSIVE] = [0xc0, 0xc1, 0xc2];
 const USUAL_BITS = 8;
 
 /**
- * Names the kind of a JPEG that many decoders lack; null for baseline and progressive JPEG of 8 bits, and for bytes
- * without a frame header.
+ * Names the kind of a JPEG that many decoders do not support; null for baseline and progressive JPEG of 8 bits, and for
+ * bytes without a frame header.
  */
 export function unusualJpegKind(jpeg: Uint8Array): string | null {
   const header = findFrameHeader(jpeg);
@@ -30,7 +30,7 @@ export function unusualJpegKind(jpeg: Uint8Array): string | null {
   return `${coding ?? 'JPEG'} ${conjunction} ${header.bits} bits per sample`;
 }
 
-/** Whether it is a JPEG of the kind that every decoder has. */
+/** Whether it is a JPEG of the kind that every decoder supports. */
 export function isBaselineJpeg(jpeg: Uint8Array): boolean {
   const header = findFrameHeader(jpeg);
   return header?.marker === BASELINE && header.bits === USUAL_BITS;

@@ -269,7 +269,7 @@ export interface SourceStatus {
   readonly kind: string;
   /** Origin of its frames, for display. */
   readonly address: string;
-  /** Its state in a few words. `asleep` for an on-demand source that nobody watches. */
+  /** Its state in a few words. `asleep` for an on-demand source without viewers. */
   readonly state: string;
   /** Its latest failure, as a sentence; null if it has never failed. */
   readonly lastError: string | null;

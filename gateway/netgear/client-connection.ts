@@ -337,15 +337,15 @@ export class ClientConnection {
       : `the client at ${endpoint} cannot be reached: ${this.#host.problem}`;
   }
 
-  /** The peer has not answered a frame in time: it is stuck, or libzmq takes its program for an old ZeroMQ peer. */
+  /** The peer has not answered a frame in time: it is stuck, or libzmq mistakes it for an old ZeroMQ peer. */
   #unanswered(): void {
     this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
     this.#probeForeign(() => undefined);
   }
 
   /**
-   * Checks whether the program at the address speaks ZeroMQ. libzmq takes the answer of an HTTP server for that of a
-   * peer before ZeroMQ 3, and would connect to it again and again.
+   * Checks whether the program at the address speaks ZeroMQ. libzmq mistakes the answer of an HTTP server for that
+   * of a peer before ZeroMQ 3, and would connect to it repeatedly.
    *
    * @param onOther called if it is not found to be foreign.
    */

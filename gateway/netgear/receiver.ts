@@ -93,7 +93,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     readonly resolve: (received: Received | null) => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
-  /** Why it closed by itself. */
+  /** The failure that closed it; null if it is open or was closed by `close()`. */
   #failure: GearwayError | null = null;
   /** Servers that have sent frames and have not terminated. */
   readonly #sending = new Set<string>();

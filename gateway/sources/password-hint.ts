@@ -2,8 +2,8 @@ import { GearwayError } from '../../shared/errors.ts';
 import { hasUnencodedPassword } from './redactor.ts';
 
 /**
- * Adds a hint if the password of an address is not percent-encoded, because a part of it may then be taken for a host,
- * a port or a path.
+ * Adds a hint if the password of an address is not percent-encoded, because a part of it may then be parsed as a
+ * host, a port or a path.
  */
 export function withPasswordHint(error: unknown, address: string): unknown {
   if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address))

@@ -1,4 +1,4 @@
-"""The parent's line on standard input: each `ID WORD` is answered by a JSON line with this process's figures."""
+"""Answers the parent's requests on standard input: each line `ID WORD` gets a JSON line with this process's figures."""
 import json
 import os
 import sys
@@ -7,7 +7,7 @@ import time
 
 
 def answer_parent(obey, count):
-    """`obey(word)` is called with each word, `count()` says how many frames there were. The process ends with its input, however its parent ends."""
+    """`obey(word)` is called with each word, `count()` returns the number of frames so far. The process ends when its input ends, even if its parent crashes."""
 
     def answer():
         for line in sys.stdin:

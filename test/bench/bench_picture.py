@@ -26,7 +26,7 @@ def encode(frame):
 
 
 class Picture:
-    """The samples of a frame, in place: whoever keeps one copies it."""
+    """The samples of a frame, overwritten for the next one: copy them to keep them."""
 
     def __init__(self, width, height, kilobytes):
         self.block = width // COLUMNS
@@ -54,9 +54,9 @@ class Picture:
 
 
 class Pace:
-    """When frames are due: at the rate asked for, each a bit later than that, so that they meet all phases of a display's refreshes in turn.
+    """When frames are due: at the given rate, each slightly later, so that they cover all phases of a display's refresh cycle in turn.
 
-    Exact multiples of the refresh would meet one, which chance chooses, for the whole measurement."""
+    At exact multiples of the refresh period, the whole measurement would have one phase, chosen by chance."""
 
     def __init__(self, fps):
         self.period = 1 / fps
@@ -64,7 +64,7 @@ class Pace:
         self.count = 0
 
     def wait(self):
-        """Seconds until the next frame. What is late by more than a frame is left out."""
+        """Seconds until the next frame. Frames that are late by more than a period are skipped."""
         late = time.monotonic() - self.start
         self.count = max(self.count + 1, int(late / self.period))
         due = self.count * self.period + (self.count * GOLDEN % 1) * REFRESH

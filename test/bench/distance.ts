@@ -69,7 +69,7 @@ export const distance: Bench = {
     ];
     const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
     return {
-      method: `${FPS} frames/s from a NetGear server to a viewer behind a relay that takes its time both ways, as a link does that loses nothing; the viewer acknowledges each frame with its last byte. Frames of 100 KB; behind the thin link of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} a second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte is at the viewer.`,
+      method: `${FPS} frames/s from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; behind the thin link frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
       lines: [
         ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
           what: `${roundTripMs} ms round trip`,
@@ -100,7 +100,7 @@ export const distance: Bench = {
         },
       ],
       notes: [
-        "The relay is a process, since this kernel delays no packets for us: TCP's own behaviour over distance (its slow start, its losses) is not in these figures.",
+        "The relay is a process, because this kernel cannot delay packets: TCP's behaviour over distance (slow start, losses) is not in these figures.",
       ],
     };
   },

@@ -26,7 +26,7 @@ interface Measurement extends Usage {
 /** Raw frames that viewers get as JPEG: encoded once, without blocking the event loop. */
 export const encode: Bench = {
   name: 'encode',
-  summary: 'raw 720p at 30 frames/s to JPEG: encodings a frame, event-loop delay, CPU',
+  summary: 'raw 720p at 30 frames/s to JPEG: encodings per frame, event-loop delay, CPU',
   effort: { rounds: 6, seconds: 3 },
   async run({ rounds, seconds, viewers: counts, cpuProfile }) {
     await using gateway = new BenchProcess<EncodeGateway>(
@@ -60,7 +60,7 @@ export const encode: Bench = {
       lines.push(
         {
           what: `${count} viewers`,
-          unit: 'encodings a frame',
+          unit: 'encodings per frame',
           digits: 2,
           series: series(({ encoded, pushed }) => encoded / pushed),
           targets: [{ is: 'value', atMost: 1.01 }],
@@ -80,14 +80,14 @@ export const encode: Bench = {
         },
         {
           what: `${count} viewers`,
-          unit: 'CPU ms a frame of the source',
+          unit: 'CPU ms per frame of the source',
           digits: 1,
           series: series(({ cpuUs, pushed }) => cpuUs / 1000 / pushed),
         },
       );
     }
     return {
-      method: `A program pushes the same ${SIZE.width}x${SIZE.height} picture ${FPS} times a second into a gateway in its process, as BGR samples and as a JPEG of ${SIZE.kilobytes} KB; viewers in another one read and acknowledge each. Encodings are counted where the JPEG library is called; the event loop's delay is how much later than due a timer of 1 ms is.`,
+      method: `A program pushes the same ${SIZE.width}x${SIZE.height} picture ${FPS} times per second into a gateway in the same process, as BGR samples and as a JPEG of ${SIZE.kilobytes} KB; viewers in another process read and acknowledge each frame. Encodings are counted where the JPEG library is called; the event loop's delay is the lateness of a 1 ms timer.`,
       lines,
       notes: [],
     };

@@ -168,7 +168,7 @@ function lines({ viewers, measured }: Row): Line[] {
     },
     {
       what: `${viewers} viewers`,
-      unit: 'CPU µs a frame',
+      unit: 'CPU µs per frame',
       digits: 1,
       series: series('cpuUsPerFrame'),
       targets: cpuTargets,
@@ -193,7 +193,7 @@ function notes({ viewers, measured }: Row): string[] {
     found.push(`${viewers} viewers: other processes used ${formatPercent(others)} of the machine meanwhile.`);
   const of = (pick: (measurement: Measurement) => number): number => median(measured.Gearway.map(pick));
   found.push(
-    `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight a viewer; garbage collected ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms at once; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
+    `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms at once; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
   );
   return found;
 }

@@ -22,8 +22,8 @@ const WINDOW = 8;
 const STUCK_COUNT = 200;
 
 /**
- * Frames that the kernel does not buffer, so that the gateway has to hold them: a window of two or three, and the latest
- * one.
+ * Frames that the kernel does not buffer, so that the gateway has to hold them: a window of two or three, and the
+ * latest one.
  */
 const LARGE_STUCK_COUNT = 20;
 const LARGE_FRAMES = 4;
@@ -64,7 +64,7 @@ const JUDGED_FROM_S = 600;
 /** Memory of the gateway's process per viewer, and its slope under load. */
 export const memory: Bench = {
   name: 'memory',
-  summary: 'KB of an idle and of a stuck viewer; MB an hour at full load, one run of so many seconds',
+  summary: 'KB of an idle and of a stuck viewer; MB per hour at full load, one run of so many seconds',
   effort: { rounds: 5, seconds: 60 },
   async run({ rounds, seconds, viewers }) {
     const counts = (viewers ?? IDLE_COUNTS).toSorted((a, b) => a - b);
@@ -89,11 +89,11 @@ export const memory: Bench = {
         usedBytes: usedBytes * largeCount,
       }));
     return {
-      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} a second. Viewers: how much more it holds, after a collection of garbage, than with the first ${FIRST_VIEWERS}; each round is another process. What the kernel holds for a socket is no process's memory. Long run: as many frames as the gateway takes, ${LOAD_VIEWERS} viewers that take what they can, and ${PASSING_VIEWERS} that come and go with each sample.`,
+      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} per second. Viewers: its additional memory, after a garbage collection, compared with the first ${FIRST_VIEWERS}; each round is a new process. Socket buffers in the kernel are not included. Long run: as many frames as the gateway accepts, ${LOAD_VIEWERS} viewers that receive as many as they can, and ${PASSING_VIEWERS} that connect and disconnect with each sample.`,
       lines: [
         ...counts.map((count, i): Line => ({
           what: `${count} paused viewers`,
-          unit: 'KB a viewer',
+          unit: 'KB per viewer',
           digits: 1,
           series: series(
             idle.flatMap((round) => round[i] ?? []),
@@ -103,14 +103,14 @@ export const memory: Bench = {
         })),
         {
           what: `${stuckCount} viewers that read nothing`,
-          unit: 'KB a viewer',
+          unit: 'KB per viewer',
           digits: 1,
           series: series(stuck, KB),
           targets: [{ is: 'value', atMost: IDLE_KB + (WINDOW * PAYLOAD_BYTES) / KB / stuckCount }],
         },
         {
           what: `${largeCount} viewers that read nothing of ${(LARGE_BYTES / MB).toFixed(1)} MB frames`,
-          unit: 'MB in all',
+          unit: 'MB in total',
           digits: 1,
           series: series(total(large), MB),
           targets: [{ is: 'value', atMost: Math.round((LARGE_FRAMES * LARGE_BYTES) / MB) }],
@@ -126,7 +126,7 @@ export const memory: Bench = {
         },
         {
           what: 'long run, slope',
-          unit: 'MB an hour',
+          unit: 'MB per hour',
           digits: 1,
           series: slopes(run.samples),
           targets: seconds >= JUDGED_FROM_S ? [{ is: 'value', atMost: FLAT }] : [],
@@ -137,7 +137,7 @@ export const memory: Bench = {
         ...(seconds >= JUDGED_FROM_S
           ? []
           : [
-              `A long run of ${seconds} s is too short to judge its slope: from ${JUDGED_FROM_S} s on, at most ${FLAT} MB an hour count as flat.`,
+              `A long run of ${seconds} s is too short to judge its slope: from ${JUDGED_FROM_S} s on, at most ${FLAT} MB per hour count as flat.`,
             ]),
       ],
     };

@@ -67,7 +67,7 @@ interface Sender {
 /** Real NetGear clients of the gateway, and of NetGear's own server. */
 export const native: Bench = {
   name: 'native',
-  summary: 'frames/s a client of real NetGear clients, beside a real NetGear server',
+  summary: 'frames/s per client for real NetGear clients, beside a real NetGear server',
   effort: { rounds: 10, seconds: 3 },
   async run(options) {
     const [jpeg, raw] = await Promise.all([makePicture(SIZE, 'jpeg'), makePicture(SIZE, 'samples')]);
@@ -201,11 +201,11 @@ function lines({ clients, kind, measured }: Row): Line[] {
   return [
     {
       what,
-      unit: 'frames/s a client',
+      unit: 'frames/s per client',
       series: series('framesPerSecond'),
       targets: SERVER in measured ? [{ is: 'ratio', to: SERVER, atLeast: TARGETS[kind] }] : [],
     },
-    { what, unit: 'CPU µs a frame', series: series('cpuUsPerFrame') },
+    { what, unit: 'CPU µs per frame', series: series('cpuUsPerFrame') },
   ];
 }
 

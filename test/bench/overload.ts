@@ -55,7 +55,7 @@ export const overload: Bench = {
     const slow = measured['with it'].flatMap((round) => (round.slow === null ? [] : [round.slow]));
     const ours = (values: readonly number[]): Line['series'] => [{ name: 'Gearway', values }];
     return {
-      method: `Frames of 100 KB at ${FPS} frames/s from a NetGear server; ${HEALTHY} viewers that take each at once, and one that takes ${WORK_MS.toFixed(1)} ms over each, in ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
+      method: `Frames of 100 KB at ${FPS} frames/s from a NetGear server; ${HEALTHY} viewers that draw each immediately, and one that takes ${WORK_MS.toFixed(1)} ms for each; ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
       lines: [
         {
           what: 'slow viewer, median delay',

@@ -1,8 +1,8 @@
-"""A real WebGear server with a frame producer of its own, as VidGear's documentation shows one. Prints a JSON object a line:
+"""A real WebGear server with a frame producer of its own, as VidGear's documentation shows one. Prints one JSON object per line:
 {"event": "ready", "url"}, and with `tell` {"event": "frame", "n", "t"} when a frame is handed over, before it is encoded. Ends with its standard input.
 
 Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps (null: as fast as it is taken), ready_made (frames are
-encoded ahead, once; else by each viewer's producer, as WebGear's own does), tell. The page at / shows the stream /video.
+encoded once in advance; otherwise by each viewer's producer, as in WebGear itself), tell. The page at / shows the stream /video.
 """
 import asyncio
 import json
@@ -31,7 +31,7 @@ def end_with_parent():
 
 
 def write_pages():
-    """WebGear downloads its pages unless it finds them."""
+    """Writes the pages that WebGear would otherwise download."""
     templates = os.path.join(DATA, ".vidgear", "webgear", "templates")
     os.makedirs(templates, exist_ok=True)
     for name, text in (("index.html", INDEX), ("404.html", "404"), ("500.html", "500")):

@@ -98,8 +98,9 @@ describe('an <img> with MJPEG', () => {
     return [0, 1, 2, 3, 4, 5].map((index) => levelAt(data, index * 100 + 50, 40));
   }
 
-  // A browser opens six connections to a host, and six pictures hold them permanently. Those of another site's page
-  // (crossorigin: without cookies and passwords) and those of another name count apart from the viewer page's.
+  // A browser opens six connections to a host, and six pictures occupy them permanently. Pictures on another site's
+  // page (crossorigin: without cookies and passwords) and under another name are counted separately from the viewer
+  // page.
   it.each([
     ['a listed page of another origin', (url: string, origin: string) => ({ page: origin, host: url })],
     [
@@ -109,7 +110,7 @@ describe('an <img> with MJPEG', () => {
         host: url.replace('127.0.0.1', 'localhost'),
       }),
     ],
-  ])('works six times on %s, beside the viewer page in another tab', async (_name, addresses) => {
+  ])('shows six pictures on %s while another tab shows the viewer page', async (_name, addresses) => {
     await using site = await openSite();
     await using gateway = await createGateway({ port: 0, allowOrigins: [site.origin] });
     const { url } = await gateway.listen();

@@ -89,7 +89,7 @@ export async function judge(
   const log = bed.gateway.stderr.all.slice(before.logLines);
   const trace = log.findIndex((line) => UNCAUGHT.test(line));
   if (trace >= 0)
-    found(`the log has an exception that nobody caught: ${log.slice(Math.max(0, trace - 2), trace + 6).join(' | ')}`);
+    found(`the log has an uncaught exception: ${log.slice(Math.max(0, trace - 2), trace + 6).join(' | ')}`);
   if (!bed.gateway.isRunning) {
     found(
       `the gateway ended with ${String(bed.gateway.process.exitCode ?? bed.gateway.process.signalCode)}: ${bed.gateway.stderr.all.slice(-12).join(' | ')}`,

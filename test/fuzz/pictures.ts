@@ -185,7 +185,7 @@ const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] =
       marker: random.pick([0xe0, 0xe1, 0xe2, 0xee, 0xfe]),
       body: random.chance(0.5) ? joinSegments(segments).subarray(0, 60_000) : random.bytes(random.between(0, 300)),
     }),
-  // Padding behind the end, as of buffers of a fixed size.
+  // Padding after the end, as left by buffers of a fixed size.
   (segments, random) => [...segments, { marker: null, body: Buffer.alloc(random.pick([1, 63, 64, 65, 1000, 5000])) }],
   // Two pictures.
   (segments) => [...segments, ...segments],

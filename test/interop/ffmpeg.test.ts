@@ -122,7 +122,7 @@ describe('a file', () => {
   });
 
   it.each([
-    ['that is not there', '/nonexistent/a b.mp4', /no file "\/nonexistent\/a b\.mp4"/],
+    ['that does not exist', '/nonexistent/a b.mp4', /no file "\/nonexistent\/a b\.mp4"/],
     ['with a line break in its name', 'a\nb.mp4', /line break/],
     ['that is a folder', '/tmp', /is a folder/],
   ])('%s is refused with a message', async (_, path, sentence) => {
@@ -521,7 +521,7 @@ describe('RTSP', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(30);
     await first[Symbol.asyncDispose]();
-    const { source } = await gateway.statusWhere('that nobody is there', (status) =>
+    const { source } = await gateway.statusWhere('that nothing is listening', (status) =>
       /nothing is listening/.test(status.source.lastError ?? ''),
     );
     expect(source.restarts).toBeGreaterThan(0);

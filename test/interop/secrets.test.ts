@@ -119,7 +119,7 @@ describe('a password in a source', () => {
   }
 
   it.each(SOURCES.map((sourceOf, index) => [sourceOf('PASSWORD'), sourceOf, index === 0] as const))(
-    'reaches nobody, whatever its characters: %s',
+    'is never leaked, whatever its characters: %s',
     async (_example, sourceOf, isFirst) => {
       const passwords = CHARACTERS.flatMap((character) =>
         isFirst ? atAnyPlace(character) : [`Hunt3r${character}Green`],

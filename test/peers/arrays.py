@@ -1,4 +1,4 @@
-"""What the types_*.py say of a value, so that the two ends can be compared."""
+"""Describes values for the types_*.py, so that both ends can be compared."""
 import base64
 import hashlib
 
@@ -20,7 +20,7 @@ def decoded(jpeg, colorspace):
 
 
 def describe(value):
-    """An array by type, shape and bytes in row-major order; anything else as Python writes it."""
+    """An array by type, shape and bytes in row-major order; anything else by its `repr`."""
     if not isinstance(value, np.ndarray):
         return repr(value)
     return f"{value.dtype} {list(value.shape)} {hashlib.sha1(np.ascontiguousarray(value).tobytes()).hexdigest()}"

@@ -1,7 +1,7 @@
-"""A real NetGear_Async server. Prints what it got back, in bidirectional mode, as JSON lines, and when it is done.
+"""A real NetGear_Async server. Prints what was returned in bidirectional mode as JSON lines, and when it is done.
 
 Options (JSON, first argument): port, pattern, bidirectional, frames, dtype; numbered (frames of 479 x 641 pixels with their number burned in; each
-is said with its SHA-1), data (JSON as text, which it sends with each frame instead of its number). What was returned is said with its `repr`, an array
+is printed with its SHA-1), data (JSON as text, which it sends with each frame instead of its number). What was returned is printed with its `repr`, an array
 as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import asyncio

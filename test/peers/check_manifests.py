@@ -15,7 +15,7 @@ for path in sys.argv[1:]:
         text = file.read()
     documents = list(yaml.safe_load_all(text))
     if "services" in documents[0]:
-        # PyYAML has applied the merge keys.
+        # PyYAML has already applied the merge keys.
         compose = compose_spec.PyCompose.from_yaml(yaml.safe_dump(documents[0]))
         compose.validate()
         checked += [f"service {name}" for name in compose.service_names()]

@@ -1,8 +1,8 @@
-"""A real NetGear client. Prints one JSON line a second and one at its end.
+"""A real NetGear client. Prints one JSON line per second and one at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
-awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame), numbers (of all frames, as they
-come), messages (says each as Python writes it), corners (says the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
+awaited (a frame number that is reported as soon as it arrives), slow (seconds of processing per frame), numbers (prints the number of each frame on
+arrival), messages (prints the `repr` of each), corners (prints the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
 import json
@@ -91,7 +91,7 @@ while True:
             if last is not None and number != last + 1:
                 gaps += 1
                 disordered += number < last
-            # NetGear takes its time over the first frames it decodes, whoever else is there.
+            # NetGear decodes its first frames slowly, regardless of other clients.
             if last is not None and number > options.get("warm_up", 0):
                 longest = max(longest, now - before)
             first = number if first is None else first

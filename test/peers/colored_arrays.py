@@ -1,4 +1,4 @@
-"""A real NetGear server that sends one raw array again and again, until its input names the next, and computes with NumPy and OpenCV what a viewer must show.
+"""A real NetGear server that sends one raw array repeatedly, until its input names the next, and computes with NumPy and OpenCV what a viewer must show.
 
 Options (JSON, first argument): port. Each line of input is JSON: {case, array (a Python expression), styles (a list of {range, colormap, invert,
 noData, nanColor, belowColor, aboveColor, channelOrder})}. Prints {event: "case", case, shape, shown: [{rgba (base64), low, high}]}, one for each style.
@@ -105,7 +105,7 @@ def depth(height=48, width=64):
 
 
 def special(dtype):
-    """Metres, with all that floats have besides."""
+    """Metres, with NaN, infinities and other special values."""
     array = ramp(dtype, -1.5, 7.25)
     array[0, :6] = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30]
     array[9:14, 9:30] = np.nan

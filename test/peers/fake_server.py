@@ -1,4 +1,4 @@
-"""A NetGear server that misbehaves, in every way that kills a real client. Prints each reply as a JSON line.
+"""A NetGear server that misbehaves in every way that crashes a real client. Prints each reply as a JSON line.
 
 Options (JSON, first argument): port, pattern (0 or 1), parts (of the message with far too many).
 """

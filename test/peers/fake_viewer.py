@@ -1,4 +1,4 @@
-"""A viewer that returns what would end a Python server's program. Prints each answer as a JSON line.
+"""A viewer that returns values that would crash a Python server's program. Prints each answer as a JSON line.
 
 Options (JSON, first argument): url.
 """
@@ -20,7 +20,7 @@ jpeg = simplejpeg.encode_jpeg(np.random.default_rng(1).integers(0, 256, (480, 64
 
 
 def value_header(number, packed_value):
-    """MessagePack by hand: libraries refuse to write such values."""
+    """Hand-written MessagePack, because libraries refuse to write such values."""
     fields = [msgpack.packb(part) for pair in (("id", number), ("mode", "sticky"), ("kind", "value")) for part in pair]
     return b"\x84" + b"".join(fields) + msgpack.packb("value") + packed_value
 

@@ -1,4 +1,4 @@
-"""Writes images into a folder with OpenCV and NumPy. Each is said with the SHA-1 of what must arrive: the file's own bytes for a JPEG, else the samples as
+"""Writes images into a folder with OpenCV and NumPy. Prints each with the SHA-1 of what must arrive: the file's bytes for a JPEG, otherwise the samples as
 OpenCV reads them.
 
 Options (JSON, first argument): folder, how: "formats" (one file each), or for many files "rename" (written beside, then renamed), "slow" (in small

@@ -1,7 +1,7 @@
-"""A real imagezmq sender. Says when it is ready, and how many pictures it has sent when it is done.
+"""A real imagezmq sender. Prints when it is ready and, when it is done, how many pictures it has sent.
 
 Options (JSON, first argument): port, publish (PUB that binds; else REQ that connects), name (its msg), raw, mark (gray of all pixels),
-frames, fps; numbered (a picture of 479 x 641 pixels with its number burned in; each is said with its SHA-1, and that of what NetGear decodes
+frames, fps; numbered (a picture of 479 x 641 pixels with its number burned in; each is printed with its SHA-1, and that of what NetGear decodes
 it to), messages (instead of name, in turn), pause_at (a number, at which it waits for a line on stdin).
 """
 import hashlib

@@ -1,7 +1,7 @@
 """Many real NetGear clients in one process. Prints each frame of each as a JSON line.
 
 Options (JSON, first argument): clients, a list of {name, port, pattern, protocol, address, multiclient, bidirectional, secure, keys, returns};
-height (pictures of another height are not reported, such as the card; without it all are).
+height (pictures of another height, such as the placeholder, are not reported; without it all are).
 """
 import hashlib
 import json
@@ -38,7 +38,7 @@ say(event="ready")
 while clients:
     is_idle = True
     for each, client in list(clients):
-        # recv() waits by spinning, which twenty of them cannot do on one machine: only who has something is asked.
+        # recv() waits in a busy loop, which overloads a machine with twenty clients: only those with data are polled.
         if not client._NetGear__queue and not client._NetGear__terminate:
             continue
         is_idle = False

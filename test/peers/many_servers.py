@@ -1,4 +1,4 @@
-"""Many real NetGear servers in one process: those of one sequence one after another, the sequences side by side. Prints what each sent, and what it got back when that changes.
+"""Many real NetGear servers in one process: those of one sequence one after another, the sequences side by side. Prints what each has sent, and its return data when that changes.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
 frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of
@@ -44,7 +44,7 @@ def wait_for(line):
 
 
 def decoded(frame):
-    """What a client must see of a frame that NetGear compresses with its default options."""
+    """What a client must receive of a frame that NetGear compresses with its default options."""
     return simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True), colorspace="BGR", fastdct=True)
 
 

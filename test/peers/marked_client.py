@@ -1,4 +1,4 @@
-"""A real NetGear client that looks for the mark in every picture. Prints how many had it, and how many had not, once a second.
+"""A real NetGear client that looks for the mark in every picture. Prints how many have it and how many do not, once per second.
 
 Options (JSON, first argument): port, pattern, mark (0 to 255), size ([height, width]).
 """
@@ -19,7 +19,7 @@ while True:
         break
     message, frame = data if isinstance(data, (tuple, list)) else (None, data)
     height, width = frame.shape[:2]
-    # The card that comes before the first frame is of another size.
+    # The placeholder before the first frame has another size.
     if [height, width] == options.get("size", [240, 320]):
         if abs(int(frame[height // 2, width // 2].mean()) - options["mark"]) <= 8:
             marked += 1

@@ -1,4 +1,4 @@
-"""Reads MJPEG as programs do, for some seconds: {url, how, seconds}. Prints how many pictures came, and how many of them were not whole.
+"""Reads MJPEG as programs do, for some seconds: {url, how, seconds}. Prints how many pictures arrived, and how many of them were incomplete.
 
 `opencv` is OpenCV itself. `markers` looks for SOI and EOI, as Home Assistant's MJPEG camera does (extract_image_from_mjpeg). `lengths` reads header
 lines, and as many bytes as Content-Length says, as go2rtc and py-mjpeg do, and ends without one. `boundary` splits at the boundary.

@@ -1,6 +1,6 @@
-"""A tiny publisher written from docs/protocol.md alone, as protocol_viewer.py is a viewer.
+"""A tiny publisher written from docs/protocol.md alone, the counterpart of protocol_viewer.py.
 
-Prints what it receives, one JSON object a line; of `taken` the refusals and the last. Options (JSON, first argument): url
+Prints what it receives, one JSON object per line; of `taken` only refusals and the last. Options (JSON, first argument): url
 (ws://HOST:PORT/streams/NAME/publish), hello (a map), picture (a JPEG's file) or raw (fields of `frame`, and its `payload`: base64), capturedAtUs,
 frames (how many; without it until the socket is closed), fps, stay (waits for return data behind the last frame).
 """
@@ -88,7 +88,7 @@ async def publish(options):
             if options.get("stay"):
                 await receiving
         except websockets.ConnectionClosed:
-            pass  # the code and the reason say why
+            pass  # the code and the reason explain why
     await asyncio.gather(receiving, return_exceptions=True)
     say(event="closed", code=socket.close_code, reason=socket.close_reason)
 

@@ -1,6 +1,6 @@
-"""A tiny viewer written from docs/protocol.md alone, so that the page is proved by a second implementation.
+"""A tiny viewer written from docs/protocol.md alone, so that a second implementation verifies the page.
 
-Prints what it receives, one JSON object a line. Options (JSON, first argument): url (ws://HOST:PORT/streams/NAME/ws), hello (a map),
+Prints what it receives, one JSON object per line. Options (JSON, first argument): url (ws://HOST:PORT/streams/NAME/ws), hello (a map),
 returns (a list of {"id", "mode", "kind", …} for `return`; "payload": base64), want (a map), ping (an id), frames (ends after so many).
 """
 import asyncio

@@ -1,4 +1,4 @@
-"""Publishes the pictures of pictures.py with `requests`, which VidGear brings, by the clock. Prints a JSON line at its end, or when it is refused.
+"""Publishes the pictures of pictures.py with `requests` (a dependency of VidGear), at fixed times. Prints a JSON line at its end, or when it is refused.
 
 Options (JSON, first argument): url (http://HOST:PORT/streams/NAME), frames, fps, how ("single": a request each; "form"; "running": one multipart body),
 first (the first picture's number), npy (arrays rather than JPEGs), query (a map).

@@ -1,7 +1,7 @@
 """Imported before NetGear is used: gives each NetGear of this process a ZeroMQ context of its own, as in a process of its own.
 
-NetGear takes the context that the whole process shares. There a second one in secure mode finds the authenticator's address taken, and goes on
-without any security.
+NetGear uses the context of the whole process. In it, the authenticator's address is already in use for a second NetGear in secure mode, which then
+continues without any security.
 """
 import zmq
 

@@ -1,8 +1,8 @@
 """A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
 
 Options (JSON, first argument): port, ports (of multi-clients mode), pattern, bidirectional, multiclient, multiserver, height, width, fps, frames, raw,
-pauses ({"at": n, "seconds": s}), quiet (says what was returned at the end alone: the last of each port), secure (secure_mode), keys
-(custom_cert_location). An array that was returned is said as {"$array": dtype, "shape": [...], "sha1": ...}.
+pauses ({"at": n, "seconds": s}), quiet (prints what was returned only at the end: the last of each port), secure (secure_mode), keys
+(custom_cert_location). A returned array is printed as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""A real NetGear server that sends one picture again and again, until its input names the next; prints what send() returned when that changes.
+"""A real NetGear server that sends one picture repeatedly, until its input names the next; prints what send() returned when that changes.
 
 Options (JSON, first argument): port. Each line of input is JSON: {case, array (a Python expression), colorspace (null for raw)}; another colour space
-is another NetGear. What is sent stands in the event `case` as a client must see it.
+is another NetGear. The event `case` has the picture as a client must receive it.
 """
 import json
 import sys

@@ -1,4 +1,4 @@
-"""HTTP cameras that are a little wrong, with Python's sockets: a path for each kind. Prints {event: "ready", port}.
+"""HTTP cameras with protocol errors, on Python's sockets: one path for each error. Prints {event: "ready", port}.
 
 Options (JSON, first argument): user, password (for /digest-md5, /digest-sha256 and /basic).
 """

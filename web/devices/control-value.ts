@@ -20,6 +20,6 @@ export interface Device {
   readonly isHeld: boolean;
   /** Lets go: the value is neutral until the device is used again. */
   release(): void;
-  /** The channel accepts values, or does not any more. */
+  /** Called when the channel starts or stops accepting values. */
   enabledChanged(): void;
 }

@@ -155,7 +155,7 @@ export abstract class DeviceElement extends LitElement implements Device {
     }
   }
 
-  /** @internal The channel accepts values, or does not any more. */
+  /** @internal Called when the channel starts or stops accepting values. */
   enabledChanged(): void {
     this.requestUpdate();
   }

@@ -82,7 +82,7 @@ export class GearwayPointer extends DeviceElement {
     this.active = false;
   }
 
-  /** The last shape; null before the first one, and, with the tool `drag`, while nobody drags. */
+  /** The last shape; null before the first one, and, with the tool `drag`, while there is no drag. */
   override get value(): PointerValue | null {
     return this.#value;
   }

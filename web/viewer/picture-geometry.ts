@@ -1,6 +1,6 @@
 import type { Fit } from './fit.ts';
 
-/** Point or distance, in the unit that its user names. */
+/** Point or distance; the context defines its unit. */
 export interface Point {
   readonly x: number;
   readonly y: number;

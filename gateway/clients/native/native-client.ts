@@ -328,7 +328,7 @@ export class NativeClient implements ListedClient {
 
   #pump(): void {
     if (!this.#connection.isReady || this.#closing || this.#connection.inFlight >= this.#window()) return;
-    // A frame whose verification has not started gives way to the newer one in the mailbox.
+    // A frame whose verification has not started is replaced by the newer one in the mailbox.
     if (this.#verifying !== null && this.#options.frames.isStarted(this.#verifying)) return;
     const now = performance.now();
     if (!this.#pacer.isDue(now)) return;

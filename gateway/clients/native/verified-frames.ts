@@ -41,9 +41,9 @@ export class VerifiedFrames {
   }
 
   /**
-   * Whether NetGear clients can decode the frame. A frame that is waiting for a decoder gives way to a newer one.
+   * Whether NetGear clients can decode the frame. A frame that is waiting for a decoder is replaced by a newer one.
    *
-   * @returns a promise only if the frame has to be decoded; null if the frame gave way. Never rejects.
+   * @returns a promise only if the frame has to be decoded; null if the frame was replaced. Never rejects.
    */
   check(frame: Frame): boolean | Promise<boolean | null> {
     if (frame.encoding.kind !== 'jpeg' || frame.isTrusted === true) return this.#isGood(frame);

@@ -18,7 +18,7 @@ const TRANSIENT: ReadonlySet<string> = new Set(['decoder-failed', 'too-many']);
 
 /**
  * Accepts a native client's return data after verifying that a NetGear server can decode it; until then the previous
- * data stays valid. A JPEG that is waiting for verification gives way to newer data. The verdict of the last JPEG is
+ * data stays valid. A JPEG that is waiting for verification is replaced by newer data. The verdict of the last JPEG is
  * cached, because a NetGear client repeats its data with every reply.
  */
 export class VerifiedReturns {

@@ -19,7 +19,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
-/** Takes a piece of a body. @returns whether reading shall stop behind it. */
+/** Takes a piece of a body. @returns whether to stop reading after it. */
 type Take = (piece: Buffer) => boolean;
 
 /** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
@@ -37,7 +37,7 @@ const HEAD_TIMEOUT_MS = 10_000;
 /** Memory into which a connection reads. */
 const READ_BYTES = 64 << 10;
 
-/** Number of pieces that nobody reads, after which the connection is not read either. */
+/** Maximum number of unread pieces, after which the connection is not read either. */
 const MAX_UNREAD = 16;
 
 /**
@@ -54,7 +54,7 @@ export class HttpAnswer {
   readonly #socket: Socket;
   #decoder: ChunkedDecoder | null = null;
   #hasEnded = false;
-  /** Copies of what has arrived while nobody was reading. */
+  /** Copies of what has arrived while there was no reader. */
   #unread: Buffer[] = [];
   #take: Take | null = null;
   #stop: (stop: Stop) => void = () => undefined;

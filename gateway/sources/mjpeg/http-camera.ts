@@ -40,7 +40,7 @@ const MAX_PARTS_PER_SECOND = 500;
 /** Number of first bytes by which the format is detected. */
 const PEEKED_BYTES = 16;
 
-/** A camera that serves MJPEG, or one picture per request, over HTTP. Tolerates what such cameras get wrong. */
+/** A camera that serves MJPEG, or one picture per request, over HTTP. Tolerates common errors of such cameras. */
 export class HttpCamera {
   readonly #options: HttpCameraOptions;
   readonly #client: HttpClient;

@@ -41,7 +41,7 @@ class Server:
 
     With several ports the server is in multi-clients mode: each of them is a port of the stream, and `send()` returns the latest data of each.
 
-    The server waits for a gateway that does not run, and survives its restarts: until it answers, each `send()` blocks for `request_timeout`, 4 s by default.
+    The server waits if the gateway is not running, and survives its restarts: until it answers, each `send()` blocks for `request_timeout`, 4 s by default.
 
     :param port: port of the gateway's source, or a list of ports for multi-clients mode.
     :param address: address of the gateway's machine, as in the source.
@@ -97,7 +97,7 @@ class Client:
             for message, frame in client:
                 ...
 
-    The iteration ends when the server ends the stream. The client waits for a gateway that does not run.
+    The iteration ends when the server ends the stream. The client waits if the gateway is not running.
 
     :param port: port that the client binds.
     :param address: an address of the client's machine that the gateway can reach.
@@ -114,8 +114,8 @@ class Client:
         self.client: Final = _url("", protocol, address, [port], {"pattern": pattern})
         """The gateway's `--client` for this client, without options of secure mode."""
         self.return_data: Any = None
-        """What the server gets from this client, until it is replaced: any value of JSON, or an array. It counts from the next frame on; `None` leaves the
-        value that was set before."""
+        """The data that this client returns until it is replaced: any JSON value, or an array. It takes effect with the next frame; `None` keeps the
+        previous value."""
         self._has_messages = pattern < 2
         self._netgear = _netgear()(address=address, port=str(port), protocol=protocol, pattern=pattern, receive_mode=True, **(modes | options))
 

@@ -36,7 +36,7 @@ class Returns:
         robot must not go on with its last command while the gateway is gone.
         """
         if returned is None:
-            # The gateway has not answered: what was returned before does not count any more.
+            # The gateway has not answered: previous data is no longer valid.
             self._values = dict.fromkeys(self._values)
             return dict(self._values)
         if isinstance(returned, tuple) and len(returned) == 2:

@@ -140,7 +140,7 @@ limits: {viewers: {total: 8}}
       'f:1:7: host: a reference has no end, expected ${NAME}; write $${ for the characters themselves',
     ],
     [
-      'a secret file that is not there',
+      'a missing secret file',
       'token: file:nothing\n',
       'f:1:8: token: nothing cannot be read: there is no such file or folder',
     ],

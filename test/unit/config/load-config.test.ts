@@ -124,7 +124,7 @@ describe('loadOptions', () => {
   });
 
   it.each([
-    ['a file that is not there', () => join(folder, 'nothing.yaml')],
+    ['a missing file', () => join(folder, 'nothing.yaml')],
     ['a folder', () => folder],
   ])('refuses %s', async (_what, path) => {
     await expect(load(path())).rejects.toMatchObject({ code: 'config-invalid', problems: [{ line: null }] });

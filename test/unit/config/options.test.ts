@@ -212,12 +212,12 @@ describe('resolveOptions', () => {
     });
 
     it.each<[string, GatewayOptions]>([
-      ['ports of a stream that is not there', { virtualPorts: 'garden=6000' }],
+      ['ports of an unknown stream', { virtualPorts: 'garden=6000' }],
       ['ports twice for one stream', { virtualPorts: ['door=6000', 'door=6001'] }],
       ['ports twice for all', { virtualPorts: ['6000', '6001'] }],
       ['ports for a server in multi-clients mode', { virtualPorts: 'robot=6000' }],
-      ['a client of a stream that is not there', { clients: ['garden=tcp://127.0.0.1:5567'] }],
-      ['renditions of a stream that is not there', { renditions: 'garden=off' }],
+      ['a client of an unknown stream', { clients: ['garden=tcp://127.0.0.1:5567'] }],
+      ['renditions of an unknown stream', { renditions: 'garden=off' }],
       ['a reserved port that no stream has', { virtualPorts: 'door=7000', reservedPorts: { 7001: 'p' } }],
     ])('refuses %s', (_name, options) => {
       expect(() => resolveOptions(options, streams)).toThrow(coded('option-invalid'));

@@ -18,13 +18,13 @@ function keysOf({ properties = {}, additionalProperties }: SchemaNode): string[]
   return typeof additionalProperties === 'object' ? [...own, ...keysOf(additionalProperties)] : own;
 }
 
-describe('what is generated from the schema', () => {
-  it('is in the documentation as it is now (npm run docs)', () => {
+describe('texts generated from the schema', () => {
+  it('are up to date in the documentation (npm run docs)', () => {
     expect(read('docs/configuration.md')).toContain(formatReference());
     expect(read('docs/gateway.schema.json')).toBe(formatJsonSchema());
   });
 
-  it('is in the help: every flag, in lines of at most 120 characters', () => {
+  it('include every flag in the help, in lines of at most 120 characters', () => {
     const help = formatHelp();
     for (const { flag } of DECLARED_OPTIONS) expect(help).toMatch(new RegExp(`--${flag.name}\\b`));
     expect(help.split('\n').filter((line) => line.length > 120)).toEqual([]);
@@ -38,7 +38,7 @@ describe('gateway.example.yaml', () => {
   const parse = (text: string): ReturnType<typeof parseConfig> =>
     parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });
 
-  it('is valid, as it is and with every option switched on', () => {
+  it('is valid unchanged and with every option switched on', () => {
     for (const text of [example, switchedOn]) {
       const { config, problems } = parse(text);
       expect(problems).toEqual([]);

@@ -75,7 +75,7 @@ describe('readTokens', () => {
     ['a port without a secret', () => ({ reserve: ['6001='] }), {}],
     ['a secret without a port', () => ({ 'reserve-file': file('hush') }), {}],
     ['a variable without a port', () => ({}), { GEARWAY_RESERVE: 'hush' }],
-    ['a file that is not there', () => ({ 'token-file': join(folder, 'nothing') }), {}],
+    ['a missing file', () => ({ 'token-file': join(folder, 'nothing') }), {}],
     ['a folder', () => ({ 'token-file': folder }), {}],
     ['a file of more than 64 KiB', () => ({ 'token-file': file('hush'.repeat(16_385)) }), {}],
   ])('refuses %s, without the secret', (_what, flags, environment) => {

@@ -150,7 +150,7 @@ describe('the options of a NetGearSender', () => {
     ['bidirectional mode with pattern 2', { pattern: 2, bidirectional_mode: true }, 'modes-invalid'],
     ['secure_mode 3', { secure_mode: 3 }, 'option-invalid'],
     ['keys without secure_mode', { custom_cert_location: '/tmp' }, 'option-invalid'],
-    ['keys in a folder that is not there', { secure_mode: 1, custom_cert_location: '/nowhere' }, 'option-invalid'],
+    ['keys in a missing folder', { secure_mode: 1, custom_cert_location: '/nowhere' }, 'option-invalid'],
     ['overwrite_cert without secure_mode', { overwrite_cert: true }, 'option-invalid'],
     ['overwrite_cert that is no bool', { secure_mode: 1, overwrite_cert: 'yes' }, 'option-invalid'],
     ['a request_timeout of 0', { request_timeout: 0 }, 'option-invalid'],

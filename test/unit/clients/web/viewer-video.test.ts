@@ -126,7 +126,7 @@ describe('ViewerVideo', () => {
     expect(sent).toEqual([1, 3]);
   });
 
-  it('ends its subscriptions when no step is selected, H.264 is not available any more, and on close', () => {
+  it('ends its subscriptions when no step is selected, H.264 is no longer available, and on close', () => {
     for (const end of [
       () => video.use(null),
       () => {
