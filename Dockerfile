@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
-# The gateway with FFmpeg, as a user without rights. docs/deploy.md shows how to run it.
+# The gateway with FFmpeg, as an unprivileged user. docs/deploy.md shows how to run it.
 #   docker build -t gearway .
 #   docker buildx build --platform linux/amd64,linux/arm64 -t gearway .
 
-# JavaScript is the same on every platform: built once, on the builder's own.
+# JavaScript is the same on every platform, so it is built once, on the builder's platform.
 FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -11,7 +11,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build && rm -rf dist/viewer-package
 
-# Native packages of the image's platform. They bring their binaries, so that there is nothing to compile.
+# Packages with native binaries for the image's platform; nothing is compiled.
 FROM node:22-bookworm-slim AS dependencies
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -29,7 +29,7 @@ ENV NODE_ENV=production GEARWAY_HOST=0.0.0.0
 WORKDIR /etc/gearway
 USER node
 EXPOSE 8080
-# GEARWAY_PORT, if it is set; a gateway with a certificate of its own needs https here.
+# Uses GEARWAY_PORT if it is set. For a gateway with its own certificate, change http to https.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.GEARWAY_PORT ?? 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/opt/gearway/dist/gateway/main.js"]

@@ -1,4 +1,4 @@
-/** WebSocket close codes of the gateway. The close reason says what to do. */
+/** WebSocket close codes of the gateway. The close reason explains what to do. */
 export const closeCode = {
   goingAway: 1001,
   badMessage: 4000,

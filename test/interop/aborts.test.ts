@@ -77,7 +77,7 @@ const CASES: readonly Case[] = [
     null,
   ],
   [
-    'a chunk that is none',
+    'an invalid chunk',
     [post('/streams/pushed/frames', 'zz\r\n', MULTIPART, 'Transfer-Encoding: chunked')],
     'HTTP/1.1 4',
   ],
@@ -86,7 +86,7 @@ const CASES: readonly Case[] = [
   ['a URL that cannot be decoded', [request('/%')], 'HTTP/1.1 400'],
   ['ten URLs that cannot be decoded', [request('/%ff').repeat(10)], 'HTTP/1.1 400'],
   ['a page', [request('/')], 'HTTP/1.1 200'],
-  ['a file and no reading', [request('/gearway-worker.js.map')], 'HTTP/1.1 200'],
+  ['a file that is not read', [request('/gearway-worker.js.map')], 'HTTP/1.1 200'],
   ['ten files in a pipeline', [request('/gearway-worker.js.map').repeat(10)], 'HTTP/1.1 200'],
   [
     'ten compressed files in a pipeline',
@@ -125,12 +125,12 @@ const CASES: readonly Case[] = [
   ['a WebSocket', [request('/streams/main/ws', ...UPGRADE)], '101 Switching'],
   ['a viewer', [request('/streams/main/ws', ...UPGRADE), HELLO], 'leaseKey'],
   [
-    'a viewer in a header of a frame',
+    'a viewer within the header of a frame',
     [request('/streams/main/ws', ...UPGRADE), HELLO, Uint8Array.of(0x82)],
     'leaseKey',
   ],
   [
-    'a viewer in a frame',
+    'a viewer within a frame',
     [request('/streams/main/ws', ...UPGRADE), HELLO, frame(new Uint8Array(10), { announced: 1000 })],
     'leaseKey',
   ],
@@ -191,7 +191,7 @@ const ENDS: Readonly<Record<string, End>> = {
     await turn();
     peer.close();
   },
-  // It leaves when its buffers are full, or the response has ended.
+  // The peer resets when its buffers are full or the response has ended.
   'stop reading': async (peer, turn) => {
     peer.pause();
     await turn();
@@ -297,14 +297,14 @@ describe.each([
               }
               if (isAnswered) await peer.receive(answer ?? '');
               if (isAnswered && !peer.text.includes(answer ?? ''))
-                throw new Error(`${answer} did not come, but ${JSON.stringify(peer.text.slice(0, 300))}`);
+                throw new Error(`expected ${answer}, got ${JSON.stringify(peer.text.slice(0, 300))}`);
               await end(peer, () => ask('/healthz'));
               await peer.closed;
             }),
           );
         }
       }
-      // Waits until everything has been released, and stays so for half a second.
+      // Waits until everything has been released.
       await expect.poll(census, { timeout: 15_000, interval: 100 }).toEqual(before);
     },
     60_000,
