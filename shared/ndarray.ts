@@ -4,7 +4,7 @@ import { GearwayError } from './errors.ts';
  * A C-contiguous NumPy array.
  *
  * `dtype` is NumPy's name as NetGear writes it (`uint8`, `float32`, `>u2`, …), `shape` has 0 to 8 dimensions,
- * and `data` holds exactly `product(shape) × itemsize` bytes, borrowed from whoever made the array.
+ * and `data` holds exactly `product(shape) × itemsize` bytes, borrowed from the creator of the array.
  */
 export interface NDArray {
   readonly dtype: string;

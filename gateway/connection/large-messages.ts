@@ -16,7 +16,7 @@ interface MessageSender {
   readonly address: string;
   /** Continues reading from the connection. */
   resume(): void;
-  /** Called every second while reading is paused: the peer cannot be heard, but is not silent. */
+  /** Called every second while reading is paused: the peer's messages cannot be read, but it is not silent. */
   paused(): void;
   /** Called when a message took too long while others waited. */
   timedOut(reason: string): void;

@@ -187,7 +187,7 @@ export class StrokeFont {
 
 type Line = readonly [x1: number, y1: number, x2: number, y2: number];
 
-/** Turns a path into straight lines, in glyph units. `scale` (pixels per unit) says how fine the arcs have to be. */
+/** Turns a path into straight lines, in glyph units. `scale` (pixels per unit) determines the resolution of arcs. */
 function flatten(path: string, scale: number): Line[] {
   const lines: Line[] = [];
   const tokens = path.split(' ');

@@ -29,7 +29,7 @@ export interface LeaseState {
   /** Its key, or the hash of it; a request's key is compared with it. */
   readonly key: string;
   readonly isOwned: boolean;
-  /** If it is not owned: until when the port is held for whoever has the key. */
+  /** If it is not owned: the time until which the port is held for the owner of the key. */
   readonly heldUntilMs: number;
   /** The address whose quota it counts towards; null for none. */
   readonly address: string | null;

@@ -45,7 +45,7 @@ export async function compareWithMjpegServers(
   if (go2rtc !== null) targets.push({ is: 'ratio', to: 'go2rtc', atLeast: 1 });
   return {
     line: {
-      what: `${viewers} viewers in all, beside MJPEG servers`,
+      what: `${viewers} viewers in total, beside MJPEG servers`,
       unit: 'frames/s',
       series: Object.entries(measured).map(([name, values]) => ({ name, values })),
       targets,

@@ -11,7 +11,7 @@ import { ViewerPage } from './viewer-page.ts';
 
 const SIZE = { width: 640, height: 480 };
 
-/** Markers off the centre, where each rotation and mirroring puts them elsewhere; in all views on screen. */
+/** Markers off the centre, at different places for each rotation and mirroring, and visible in all views. */
 const MARKERS = {
   red: { x: 250, y: 190, bgr: [0, 0, 255] },
   green: { x: 400, y: 210, bgr: [0, 255, 0] },
@@ -29,7 +29,7 @@ const has =
 
 const SOON = { timeout: 20_000 };
 
-/** Distance in pixels of the picture: a marker is found in the window to half a pixel of it. */
+/** Distance in pixels of the picture: a marker's position in the window is accurate to half of such a pixel. */
 const TOLERANCE = 1.5;
 
 describe('pointer tools', () => {
@@ -94,18 +94,18 @@ describe('pointer tools', () => {
       await pointer.updateComplete;
     }, name);
 
-  /** What the server has got last from this page, when it fits. */
+  /** Waits until the latest data that the server has got from this page matches. */
   const returned = async (fits: (values: Values) => boolean): Promise<Values> => {
     const port = await view.page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
     const { data } = await server.waitFor<Report>('returned', (event) => {
       const values = event.data?.[port] ?? null;
-      // Others may have had this port before.
+      // Other pages may have had this port before.
       return event.t >= openedAtSeconds && values !== null && fits(values);
     });
     return data![port]!;
   };
 
-  /** Centre of a marker in the window, in CSS px, as it looks. */
+  /** Visible centre of a marker in the window, in CSS px. */
   const found = async (marker: Marker): Promise<{ x: number; y: number }> => {
     const { data, info } = await sharp(await view.page.screenshot())
       .removeAlpha()
@@ -215,7 +215,7 @@ describe('pointer tools', () => {
     },
   );
 
-  it('leave the gestures of the picture alone: Shift moves it, clicks may move it, and neither is a shape', async () => {
+  it('do not change the gestures of the picture: Shift moves it, clicks may move it, and neither creates a shape', async () => {
     await view.page.evaluate(() => document.querySelector('gearway-viewer')!.focus());
     await view.page.mouse.move(450, 190);
     await view.page.keyboard.down('Control');
@@ -253,7 +253,7 @@ describe('pointer tools', () => {
     expect(await left()).toBe(before);
   });
 
-  it('are one at a time, and leave no trace when they are switched off', async () => {
+  it('are active one at a time, and remove everything when they are switched off', async () => {
     const state = (): Promise<unknown> =>
       view.page.evaluate(() => {
         const viewer = document.querySelector('gearway-viewer')!;
@@ -285,7 +285,7 @@ describe('pointer tools', () => {
     }
     await view.page.keyboard.press('Enter');
     expect((await returned(has('box'))).box).toMatchObject({ box: [321, 240, 331, 250] });
-    // Escape cancels what is begun, then leaves.
+    // Escape cancels the unfinished shape, then switches the tool off.
     await view.page.keyboard.press('Enter');
     await view.page.keyboard.press('Escape');
     expect(await view.page.evaluate(() => document.querySelectorAll('gearway-pointer')[2]!.active)).toBe(true);
@@ -294,7 +294,7 @@ describe('pointer tools', () => {
     expect(await view.page.evaluate(() => document.querySelectorAll('gearway-pointer')[2]!.active)).toBe(false);
   });
 
-  it('let a drag go when the window loses the focus, and keep a polygon that is begun', async () => {
+  it('end a drag when the window loses the focus, and keep an unfinished polygon', async () => {
     const blur = (): Promise<void> => view.page.evaluate(() => void window.dispatchEvent(new Event('blur')));
     await use('drag');
     await view.page.mouse.move(450, 190);

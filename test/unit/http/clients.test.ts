@@ -74,7 +74,7 @@ describe('POST /api/streams/NAME/clients', () => {
   it.each([
     ['no address', undefined, 400, 'address-invalid'],
     ['a number', 5567, 400, 'address-invalid'],
-    ['an address of no form', '127.0.0.1:5567', 400, 'address-invalid'],
+    ['a malformed address', '127.0.0.1:5567', 400, 'address-invalid'],
     ['an unknown option', 'tcp://127.0.0.1:5567?patern=1', 400, 'address-invalid'],
     ['an address to listen on', 'tcp://*:5567', 400, 'address-invalid'],
     ['an impossible IP address', 'tcp://192.168.1.300:5567', 400, 'address-invalid'],
@@ -83,7 +83,7 @@ describe('POST /api/streams/NAME/clients', () => {
     ['another stream', 'side=tcp://127.0.0.1:5567', 400, 'option-invalid'],
     ['a folder of this machine', 'tcp://127.0.0.1:5567?secure=1&keys=/nowhere', 400, 'option-invalid'],
     ['the same behind another ?', 'tcp://127.0.0.1:5567?pace=auto?&secure=1&keys=/nowhere', 400, 'option-invalid'],
-    ['the same, written otherwise', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
+    ['the same with other encoding', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
     ['a listed port', 'tcp://127.0.0.1:65530', 409, 'port-taken'],
     ['a reserved port', 'tcp://127.0.0.1:65529?id=6001', 409, 'port-taken'],
   ])('refuses %s with a message', async (_what, address, status, code) => {

@@ -12,7 +12,7 @@ import {
 
 export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
-/** Maximum time to draw one overlay. Objects that are left after it are not drawn, and reported. */
+/** Maximum time to draw one overlay. Remaining objects are not drawn, but reported. */
 const TIME_LIMIT_MS = 30;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
@@ -49,7 +49,7 @@ export interface Drawing {
 /** Decoded PNG masks. */
 export type PngMasks = ReadonlyMap<Mask, ImageBitmap>;
 
-/** Decodes the PNG masks of an overlay. One that is damaged is missing. */
+/** Decodes the PNG masks of an overlay. Omits damaged ones. */
 export async function decodePngMasks({ items }: OverlayContent): Promise<PngMasks> {
   const masks = items.flatMap(({ marks }) => marks.flatMap((mark) => (mark.kind === 'mask' ? [mark.mask] : [])));
   const decoded = await Promise.all(
