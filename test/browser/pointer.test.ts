@@ -215,7 +215,7 @@ describe('pointer tools', () => {
     },
   );
 
-  it('do not change the gestures of the picture: Shift moves it, clicks may move it, and neither creates a shape', async () => {
+  it('keep the gestures of the picture: Shift and clicks may move it without creating a shape', async () => {
     await view.page.evaluate(() => document.querySelector('gearway-viewer')!.focus());
     await view.page.mouse.move(450, 190);
     await view.page.keyboard.down('Control');
