@@ -38,7 +38,7 @@ def ball(x, y, z):
 def capture(seconds):
     front = ball(900 * np.cos(seconds * 0.8), FLOOR - RADIUS, 2600 + 700 * np.sin(seconds * 0.5))
     depth = np.minimum(room, front)
-    # A stereo camera measures nothing beside an edge: its second lens does not see that.
+    # A stereo camera measures nothing beside an edge, which hides the surface from its second lens.
     hidden = np.roll(front, -6, axis=1) < depth - 300
     depth = depth + noise.normal(0, 1, depth.shape) * (depth / 1500) ** 2
     lost = hidden | (depth < NEAREST) | (depth > FARTHEST) | (noise.random(depth.shape) < 0.003)

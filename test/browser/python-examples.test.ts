@@ -19,7 +19,7 @@ import { ViewerPage } from './viewer-page.ts';
 const SOON = { timeout: 20_000 };
 const DEFAULT_GATEWAY = 'http://127.0.0.1:8080';
 
-/** An example of examples/python/ with the gateway and the page that its first lines name, at other ports. */
+/** An example of examples/python/ with the gateway and the page of its docstring, on other ports. */
 class PythonExample implements AsyncDisposable {
   readonly folder: string;
   readonly gateway: GatewayProcess;
@@ -94,7 +94,7 @@ describe('examples/python', () => {
   });
   afterAll(() => browser.close());
 
-  it('detector.py sends the boxes of what is in the very frame', async () => {
+  it('detector.py sends boxes that match the frame', async () => {
     await using example = await PythonExample.open(browser, 'detector.py');
     type Message = { overlay: { box: [number, number, number, number]; class: string; score: number }[] };
     const seen = new Set<string>();
@@ -142,7 +142,7 @@ describe('examples/python', () => {
     expect(Math.max(...measured)).toBeLessThanOrEqual(6000);
   });
 
-  it('click_to_label.py keeps what is drawn in the browser, with the frame that was on screen', async () => {
+  it('click_to_label.py stores shapes from the browser with the frame that was on screen', async () => {
     await using example = await PythonExample.open(browser, 'click_to_label.py');
     const { page } = example.view;
     await page.waitForFunction(() => document.querySelector('gearway-pointer')!.isUsable);
@@ -166,13 +166,13 @@ describe('examples/python', () => {
     await page.mouse.click(from.x, from.y);
     expect((await label('nut')).points![0]![0]).toBeCloseTo(100, 0);
     expect((await readFile(join(example.folder, 'labels.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(2);
-    // Drawn for everyone.
+    // The labels are drawn in all browsers.
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.overlayProblem === null);
     await expect
       .poll(async () => (await example.frame<{ overlay: unknown[] }>()).message.overlay, SOON)
       .toMatchObject([{ class: 'screw' }, { class: 'nut' }]);
 
-    // Another viewer returns what is no shape.
+    // Another viewer returns a value that is not a shape.
     await using stray = await WebViewer.open(`${await example.gateway.url}/streams/main`);
     for (const value of ['text', { nut: { points: 1 } }, { nut: { box: [], capturedAtMs: [] } }, { nut: null }])
       await stray.return({ kind: 'value', value });
@@ -185,7 +185,7 @@ describe('examples/python', () => {
     const { page } = example.view;
     type Pose = { x: number; y: number; heading: number };
     const pose = async (): Promise<Pose> => (await example.frame<{ pose: Pose }>()).message.pose;
-    /** Waits for frames, during which a robot that is driven moves. */
+    /** Waits for some frames, in which a driven robot would move. */
     const moves = async (): Promise<boolean> => {
       const before = await pose();
       await page.evaluate(async () => {
@@ -199,7 +199,7 @@ describe('examples/python', () => {
       const { x, y, width, height } = (await (await page.$(selector))!.boundingBox())!;
       return { x: x + width / 2, y: y + height / 2 };
     };
-    // A busy machine must not let the devices go.
+    // A busy machine must not release the devices.
     await page.evaluate(() => void (document.querySelector('gearway-latency')!.maxLatency = 20_000));
     const isUsable = async (): Promise<void> =>
       void (await page.waitForFunction(() => document.querySelector('gearway-joystick')!.isUsable));
@@ -229,7 +229,7 @@ describe('examples/python', () => {
     expect(Math.hypot(goal!.points[0][0] - 320, goal!.points[0][1] - 240)).toBeLessThan(1.5);
     expect(await example.view.read('overlayProblem')).toBeNull();
 
-    // What is not a number, and what is not a command.
+    // Values that are not numbers or not commands.
     await using stray = await WebViewer.open(`${await example.gateway.url}/streams/main`);
     for (const stickValue of [{ x: NaN, y: Infinity }, { x: 10n ** 400n, y: 'up' }, { x: [1], y: null }, 'forward'])
       await stray.return({ kind: 'value', value: { stick: stickValue, stop: 'maybe', goal: 7 } });
