@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { RightsStatus, SessionStatus } from '../../shared/status.ts';
 import { type Principal, type Right, RIGHTS } from '../rights/principal.ts';
 import type { Credential } from '../rights/rights-table.ts';
@@ -17,7 +18,7 @@ interface SessionOptions {
   readonly sessions: Sessions;
   readonly cookies: SessionCookies;
   /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 /** Maximum length of a name, password or token. */
@@ -69,7 +70,8 @@ export function serveSession(app: FastifyInstance, { access, guard, sessions, co
     endSessions(request, 'another user has logged in', true);
     const { id, principal } = sessions.open(decision.principal);
     cookies.set(request, reply, id, SESSION_LIFETIME_MS);
-    log(`${clientAddress(request)}: ${principal.name} logged in`);
+    const peer = clientAddress(request);
+    log.info({ peer, principal: principal.name }, `${peer}: ${principal.name} logged in`);
     return statusOf(principal);
   });
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
 import type { CreatedShareLink, ShareLinkStatus } from '../../shared/status.ts';
 import type { ShareLink, ShareLinks } from '../rights/share-links.ts';
 import { isThisMachine } from './access.ts';
@@ -15,7 +16,7 @@ interface ShareLinksOptions {
   readonly publicUrl: URL | null;
   readonly isTls: boolean;
   /** Called with one line of text at a time. */
-  readonly log: (message: string) => void;
+  readonly log: Logger;
 }
 
 const DEFAULT_HOURS = 24;
@@ -56,7 +57,10 @@ export function serveShareLinks(
     const by = requester(request);
     const { token, link } = links.create(name, by.principal, readHours(request.body) * HOUR_MS);
     const status = statusOf(link);
-    log(`stream ${name}: share link ${link.id} until ${status.expiresAt} created by ${by.principal} (${by.address})`);
+    log.info(
+      { stream: name, principal: by.principal, peer: by.address },
+      `share link ${link.id} until ${status.expiresAt} created by ${by.principal} (${by.address})`,
+    );
     const url = `${baseUrl(request)}viewer?stream=${encodeURIComponent(name)}#token=${token}`;
     return reply.code(201).send({ ...status, url } satisfies CreatedShareLink);
   });
@@ -78,7 +82,10 @@ export function serveShareLinks(
           `${name} has no share link ${JSON.stringify(share)}; it may have expired`,
         );
       const by = requester(request);
-      log(`stream ${name}: share link ${link.id} revoked by ${by.principal} (${by.address})`);
+      log.info(
+        { stream: name, principal: by.principal, peer: by.address },
+        `share link ${link.id} revoked by ${by.principal} (${by.address})`,
+      );
       return statusOf(link);
     },
   );

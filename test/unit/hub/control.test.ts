@@ -13,6 +13,7 @@ import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { DEFAULT_STREAM_POLICY, Stream } from '../../../gateway/hub/stream.ts';
 import type { ControlAction, Hello, Value } from '../../../shared/protocol.ts';
 import type { ControlStatus, GatewayEvent } from '../../../shared/status.ts';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { principalWith } from '../../helpers/principal.ts';
 import { takeJson } from '../../helpers/take-json.ts';
 
@@ -32,7 +33,7 @@ function createStream(ports = 4): Stream {
     sourceTakesReturns: true,
     events,
     waitingReason: 'no frame yet',
-    log: () => undefined,
+    log: SILENT_LOGGER,
   });
   streams.push(stream);
   return stream;
