@@ -74,7 +74,7 @@ export const httpTarget: Target = {
 /** The right that a route requires; null if none is required, or if the response shows it in another way. */
 function neededRight({ method, path }: Route): Right | null {
   if (['/api/', '/api/openapi.json', '/api/session'].includes(path)) return null;
-  if (path.endsWith('/settings')) return 'administer';
+  if (/\/(?:settings|audit|shares)\b/.test(path)) return 'administer';
   if (path.startsWith('/api/')) return method === 'GET' || method === 'HEAD' ? 'view' : 'administer';
   if (/^\/streams\/:name\/(?:mjpeg|snapshot)/.test(path)) return 'view';
   return path === '/streams/:name/frames' ? 'publish' : null;
@@ -86,12 +86,13 @@ function neededRight({ method, path }: Route): Right | null {
 function honest(random: Random, world: World): Script {
   const credential = random.pick<Credential>(['none', 'wrong', 'view', 'publish', 'port', 'administer']);
   const route = random.pick(world.routes);
-  const right = neededRight(route);
+  const { bytes, steps, method } = request(random, world, route, credential);
+  // By the method that was sent: the same path may be another route.
+  const right = neededRight({ ...route, method });
   const mayNot = right !== null && !RIGHTS[credential].includes(right);
-  const { bytes, steps } = request(random, world, route, credential);
   const { last, lingerMs } = ending(random);
   return {
-    what: `${route.method} ${route.path} with ${credential} token`,
+    what: `${method} ${route.path} with ${credential} token`,
     port: world.httpPort,
     from: addressFor(random, credential),
     steps: [...sendSteps(random, bytes), ...steps, { kind: 'read', ms: 300 }, ...last],
@@ -209,16 +210,16 @@ function request(
   world: World,
   route: Route,
   credential: Credential,
-): { readonly bytes: Buffer; readonly steps: readonly Step[] } {
+): { readonly bytes: Buffer; readonly steps: readonly Step[]; readonly method: string } {
   const method = random.chance(0.9) ? route.method : random.pick(METHODS);
   const url = spell(random, fillIn(random, route.path, world, credential), world) + query(random);
   const headers = authorization(random, credential, world);
   const mayHaveBody = !['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(method) || random.chance(0.05);
   headers.push(...oddHeaders(random));
-  if (!mayHaveBody) return { bytes: head(method, url, world, headers), steps: [] };
+  if (!mayHaveBody) return { bytes: head(method, url, world, headers), steps: [], method };
   const { type, body } = anyBody(random, world);
   if (type !== null) headers.push(`Content-Type: ${type}`);
-  return random.weighted<() => { bytes: Buffer; steps: readonly Step[] }>([
+  const message = random.weighted<() => { bytes: Buffer; steps: readonly Step[] }>([
     [
       8,
       () => ({
@@ -260,6 +261,7 @@ function request(
       }),
     ],
   ])();
+  return { ...message, method };
 }
 
 function authorization(random: Random, credential: Credential, { tokens }: World): string[] {
