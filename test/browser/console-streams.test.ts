@@ -120,7 +120,7 @@ describe('the console of an administrator', () => {
     await using gateway = await startGateway();
     await using page = await open(gateway);
     await page.goto(`${await gateway.url}/?stream=door`);
-    await page.evaluate(() => sessionStorage.clear());
+    await page.evaluate(async () => void (await fetch('api/session', { method: 'DELETE' })));
     await page.reload();
     await says(page, 'Source');
     expect(await page.$$('.actions')).toEqual([]);

@@ -34,7 +34,7 @@ describe('docs/deploy.md', () => {
       const page = await browser.newPage();
       await page.goto(site.origin);
       const content = await (await page.waitForSelector('iframe'))!.contentFrame();
-      await (await content.waitForSelector('input[type="password"]', { visible: true }))!.type('look\n');
+      await (await content.waitForSelector('input[name="token"]', { visible: true }))!.type('look\n');
       await content.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')?.state === 'live');
       expect(await content.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.controls)).toBe(
         false,
