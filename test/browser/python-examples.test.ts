@@ -145,7 +145,11 @@ describe('examples/python', () => {
   it('click_to_label.py stores shapes from the browser with the frame that was on screen', async () => {
     await using example = await PythonExample.open(browser, 'click_to_label.py');
     const { page } = example.view;
-    await page.waitForFunction(() => document.querySelector('gearway-pointer')!.isUsable);
+    await page.waitForFunction(
+      () =>
+        document.querySelector('gearway-pointer')!.isUsable &&
+        document.querySelector('gearway-viewer')!.toClient(0, 0) !== null,
+    );
     const at = (x: number, y: number): Promise<{ x: number; y: number }> =>
       page.evaluate((pixelX, pixelY) => document.querySelector('gearway-viewer')!.toClient(pixelX, pixelY)!, x, y);
     const label = (name: string): Promise<{ picture: string | null; box?: number[]; points?: number[][] }> =>

@@ -110,12 +110,12 @@ class ForkedPeer implements Program {
   signal(signal: NodeJS.Signals): void {
     if (!this.#isRunning) return;
     if (this.pid === null) this.#waiting.push(signal);
-    else process.kill(this.pid, signal);
+    else kill(this.pid, signal);
   }
 
   started(pid: number): void {
     this.pid = pid;
-    for (const signal of this.#waiting.splice(0)) process.kill(pid, signal);
+    for (const signal of this.#waiting.splice(0)) kill(pid, signal);
   }
 
   attach(role: 'out' | 'err', socket: Socket): void {
@@ -139,4 +139,13 @@ export function forkPython(python: string, script: string, argument: string): Pr
   let host = hosts.get(python);
   if (host === undefined) hosts.set(python, (host = new PythonHost(python)));
   return host.fork(script, argument);
+}
+
+/** Sends a signal, unless the process has just ended, which the host has not reported yet. */
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
