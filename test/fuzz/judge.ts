@@ -99,26 +99,29 @@ export async function judge(
 
   await bed.removeListedClients(start.nativeIds);
   const pid = bed.gateway.process.pid!;
+  // The figures that were judged, not later ones: connections of the probes come and go.
+  let after = readFigures(pid);
+  let counts = start.counts;
   const isSettled = async (): Promise<boolean> => {
-    const { descriptors, closeWait } = readFigures(pid);
-    const { webClients } = await bed.counts();
+    after = readFigures(pid);
+    counts = await bed.counts();
     return (
-      descriptors <= start.figures.descriptors + SPARE_DESCRIPTORS &&
-      closeWait <= start.figures.closeWait &&
-      webClients <= start.counts.webClients
+      after.descriptors <= start.figures.descriptors + SPARE_DESCRIPTORS &&
+      after.closeWait <= start.figures.closeWait &&
+      counts.webClients <= start.counts.webClients
     );
   };
   await until(isSettled, SETTLE_MS).catch((error: unknown) =>
     found(`the API failed after the attack: ${String(error)}`),
   );
-  const after = readFigures(pid);
-  const counts = await bed.counts().catch(() => start.counts);
   if (after.descriptors > start.figures.descriptors + SPARE_DESCRIPTORS)
     found(
       `${after.descriptors} descriptors are open ${SETTLE_MS / 1000} s after the attack, ${start.figures.descriptors} were at the start (${after.sockets} of them sockets, ${start.figures.sockets} at the start)`,
     );
   if (after.closeWait > start.figures.closeWait)
-    found(`${after.closeWait} sockets stay in CLOSE-WAIT, ${start.figures.closeWait} at the start`);
+    found(
+      `${after.closeWait} sockets stay in CLOSE-WAIT (${after.closeWaitPorts.join(', ')}), ${start.figures.closeWait} at the start`,
+    );
   if (counts.webClients > start.counts.webClients)
     found(`${counts.webClients} web clients are listed, ${start.counts.webClients} at the start`);
   if (counts.nativeClients !== start.counts.nativeClients)

@@ -6,6 +6,8 @@ export interface ProcessFigures {
   readonly sockets: number;
   /** Sockets closed by the peer, but not yet by the process. */
   readonly closeWait: number;
+  /** Their connections: `21187→40712`, the port of the process first. */
+  readonly closeWaitPorts: readonly string[];
   /** Resident memory, MiB. */
   readonly residentMiB: number;
   readonly threads: number;
@@ -30,22 +32,26 @@ export function readFigures(pid: number): ProcessFigures {
   }
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  const closeWaitPorts = portsInState(pid, inodes, CLOSE_WAIT);
   return {
     descriptors,
     sockets: inodes.size,
-    closeWait: countInState(pid, inodes, CLOSE_WAIT),
+    closeWait: closeWaitPorts.length,
+    closeWaitPorts,
     residentMiB: field('VmRSS') / 1024,
     threads: field('Threads'),
   };
 }
 
-function countInState(pid: number, inodes: ReadonlySet<string>, state: string): number {
-  let count = 0;
+function portsInState(pid: number, inodes: ReadonlySet<string>, state: string): readonly string[] {
+  const ports: string[] = [];
+  const portOf = (address = ''): number => parseInt(address.split(':')[1] ?? '', 16);
   for (const table of ['tcp', 'tcp6']) {
     for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n').slice(1)) {
       const columns = line.trim().split(/\s+/);
-      if (columns[3] === state && inodes.has(columns[9] ?? '')) count += 1;
+      if (columns[3] === state && inodes.has(columns[9] ?? ''))
+        ports.push(`${portOf(columns[1])}→${portOf(columns[2])}`);
     }
   }
-  return count;
+  return ports;
 }
