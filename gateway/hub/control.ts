@@ -17,7 +17,7 @@ export interface ControlParty {
   controlLost(): void;
 }
 
-/** Why a party did not get control, or has it no more. */
+/** Why a party did not get control, or has lost it. */
 export interface ControlNotice {
   readonly code: 'request-refused' | 'request-unanswered' | 'request-ended' | 'control-revoked';
   /** A sentence. */
@@ -32,9 +32,9 @@ export interface ControlRequest {
   readonly remainingMs: number;
 }
 
-/** What a party sees. */
+/** State of the control, as a party sees it. */
 export interface ControlView {
-  /** The holder's; null while nobody has control. */
+  /** Port of the holder; null if there is none. */
   readonly port: number | null;
   readonly name: string;
   /** The holder sees all pending requests, another party only its own. */
@@ -52,7 +52,7 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 /** Maximum number of pending requests of a stream. */
 export const MAX_REQUESTS = 16;
 
-/** Attempts to get or to hand over control, of one party and of all parties of a stream: each is told to all viewers. */
+/** Attempts to get or to hand over control, of one party and of all parties of a stream, because all viewers are notified of each. */
 const PARTY_RATE = { perSecond: 2, burst: 10 };
 const STREAM_RATE = { perSecond: 10, burst: 30 };
 
@@ -138,8 +138,8 @@ export class Control {
   }
 
   /**
-   * What counts of a party's return data: everything of the holder; of others an emergency stop alone, and null, which
-   * ends it. Counts what is refused.
+   * Selects the part of a party's return data that counts: everything from the holder; from others only an emergency
+   * stop, and null, which ends it. Counts refused data.
    *
    * @param party null for a client that cannot have control.
    * @throws {GearwayError} `no-control`.
@@ -241,7 +241,7 @@ export class Control {
       this.#denyRequest(refused, { code: 'request-refused', reason: `${label(party)} refused to hand over control` });
   }
 
-  /** An administrator takes control back: nobody has it then. @returns the former holder; null if there was none. */
+  /** An administrator takes control back, so that there is no holder. @returns the former holder; null if there was none. */
   revoke(): ControlParty | null {
     const former = this.#holder?.party ?? null;
     if (former === null) return null;
