@@ -37,7 +37,6 @@ interface ClientsOptions {
   readonly snapshots: Snapshots;
   /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;
-  /** Called with one line of text at a time. */
   readonly log: Logger;
 }
 

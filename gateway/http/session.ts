@@ -17,7 +17,6 @@ interface SessionOptions {
   readonly guard: Guard;
   readonly sessions: Sessions;
   readonly cookies: SessionCookies;
-  /** Called with one line of text at a time. */
   readonly log: Logger;
 }
 

@@ -15,7 +15,6 @@ interface ShareLinksOptions {
   /** Public address of the gateway; null if it is the one on which it listens. */
   readonly publicUrl: URL | null;
   readonly isTls: boolean;
-  /** Called with one line of text at a time. */
   readonly log: Logger;
 }
 

@@ -20,7 +20,6 @@ export interface StreamEditing {
 interface StreamSettingsOptions {
   readonly editor: StreamEditing;
   readonly events: EventLog;
-  /** Called with one line of text at a time. */
   readonly log: Logger;
 }
 

@@ -17,7 +17,7 @@ interface Session {
   readonly principal: Principal;
   usedAtMs: number;
   /** Removes the listener for the end of the owner's rights. */
-  readonly unwatch: () => void;
+  unwatch: () => void;
 }
 
 /**
@@ -42,9 +42,11 @@ export class Sessions {
     const id = randomBytes(ID_BYTES).toString('base64url');
     const key = keyOf(id);
     const principal = owner.derive(Date.now() + SESSION_LIFETIME_MS);
+    const session: Session = { principal, usedAtMs: Date.now(), unwatch: () => undefined };
+    // Before it watches the owner, whose rights may have ended already.
+    this.#sessions.set(key, session);
     // Not to be retried: the session is over, even if the same token has other rights now.
-    const unwatch = owner.whenEnded(({ reason }) => this.#end(key, { reason, mayRetry: false }));
-    this.#sessions.set(key, { principal, usedAtMs: Date.now(), unwatch });
+    session.unwatch = owner.whenEnded(({ reason }) => this.#end(key, { reason, mayRetry: false }));
     return { id, principal };
   }
 

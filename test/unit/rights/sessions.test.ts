@@ -55,6 +55,14 @@ describe('Sessions', () => {
     expect(ann.isWatched).toBe(false);
   });
 
+  it('is over from the start if the rights of the owner have ended', () => {
+    const ann = owner();
+    ann.end({ reason: 'removed', mayRetry: false });
+    const { id, principal } = sessions.open(ann);
+    expect(principal.ended).toEqual({ reason: 'removed', mayRetry: false });
+    expect(sessions.find(id)).toBeNull();
+  });
+
   it('ends when the rights of the owner expire, while something is open', async () => {
     const { principal } = sessions.open(owner('ann', Date.now() + 5000));
     const ended = vi.fn<(end: RightsEnd) => void>();
