@@ -3,6 +3,7 @@ import type { KV } from '@nats-io/kv';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { isCertificateError } from '../../shared/system-errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { ClusterAddress } from './cluster-address.ts';
@@ -105,15 +106,12 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
   return connections;
 }
 
-/** Codes of certificates that Node.js does not trust. */
-const UNTRUSTED = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
-
 /** Whether retrying is useless: the server responds, and one of both rejects the other. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error &&
     (/authorization|authentication|permission|does not support 'tls'/i.test(error.message) ||
-      UNTRUSTED.test(systemCode(error)) ||
+      isCertificateError(systemCode(error)) ||
       systemCode(error).startsWith('ERR_SSL_'))
   );
 }
@@ -121,10 +119,10 @@ function isRefusal(error: unknown): boolean {
 /** @param mayNeedCertificate whether TLS is used without a certificate of this gateway. */
 function explain(error: unknown, mayNeedCertificate: boolean): string {
   const code = systemCode(error);
-  if (UNTRUSTED.test(code)) return `${errorText(error)}; name the file of its authority: ?ca=FILE`;
-  // OpenSSL's text names its source files, and nothing that would help.
-  if (code.startsWith('ERR_SSL_') && code.includes('CERTIFICATE'))
+  // An alert of the server. OpenSSL's text names its source files, and nothing that would help.
+  if (code.startsWith('ERR_SSL_') && isCertificateError(code))
     return `the server rejects this gateway's certificate, or requires one: ?cert=FILE&key=FILE (${code})`;
+  if (isCertificateError(code)) return `${errorText(error)}; name the file of its authority: ?ca=FILE`;
   // With TLS 1.3, the rejection comes after the handshake, and is often lost.
   if (mayNeedCertificate && error instanceof Error && error.name === 'TimeoutError')
     return 'the server does not respond; it may require a certificate: ?cert=FILE&key=FILE';

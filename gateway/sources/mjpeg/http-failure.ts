@@ -1,4 +1,5 @@
 import { GearwayError, errorText } from '../../../shared/errors.ts';
+import { isCertificateError } from '../../../shared/system-errors.ts';
 import type { HttpAnswer } from './http-answer.ts';
 
 /** Reasons for failed connections, by Node's error code. */
@@ -16,9 +17,6 @@ const CONNECTIONS: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', 'the server does not use TLS: try http: instead of https:'],
 ]);
 
-/** Node's error codes of certificates that cannot be verified. */
-const CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)|_CERT(?:IFICATE)?(?:_|$)/;
-
 /**
  * Explains why a request has failed.
  *
@@ -30,7 +28,7 @@ export function explainConnectionError(error: unknown, origin: string): GearwayE
   // If a name has several addresses, the errors of all attempts are collected.
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
   const { code = '' } = (first ?? error) as NodeJS.ErrnoException;
-  if (CERTIFICATE.test(code)) {
+  if (isCertificateError(code)) {
     return new GearwayError(
       'source-failed',
       `the server's certificate cannot be verified; if it is your camera, accept any with certificate=any (${origin}: ${errorText(error)})`,
