@@ -9,9 +9,23 @@ const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // Tests with real peers and browsers share a machine with others, and can lose the processor for seconds. One that
 // fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
 const retry = 1;
-// Real peers mostly wait; browsers compute.
-const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry };
-const soak = { testTimeout: 150_000 + 6000 * soakSeconds, hookTimeout: 60_000, fileParallelism: false, retry };
+const globalSetup = ['test/helpers/temporary-folder.ts'];
+// Real peers mostly wait, browsers mostly compute: together they keep two cores busy.
+const peers = {
+  testTimeout: 90_000,
+  hookTimeout: 60_000,
+  retry,
+  globalSetup,
+  maxWorkers: 6,
+  sequence: { groupOrder: 1 },
+};
+const soak = {
+  testTimeout: 150_000 + 6000 * soakSeconds,
+  hookTimeout: 60_000,
+  fileParallelism: false,
+  retry,
+  globalSetup,
+};
 
 export default defineConfig({
   test: {
@@ -24,6 +38,7 @@ export default defineConfig({
           testTimeout: 30_000,
           maxWorkers: 4,
           isolate: false,
+          globalSetup,
           sequence: { groupOrder: 0 },
         },
       },
@@ -32,8 +47,6 @@ export default defineConfig({
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
           ...peers,
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -41,8 +54,6 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           ...peers,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
         },
       },
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak, sequence: { groupOrder: 3 } } },

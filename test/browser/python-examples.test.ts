@@ -69,7 +69,10 @@ class PythonExample implements AsyncDisposable {
   /** The frame on screen as it was received, with its message. */
   async frame<Message>(): Promise<{ message: Message; bytes: Buffer }> {
     const { message, base64 } = await this.view.page.evaluate(async () => {
-      const snapshot = (await document.querySelector<GearwayViewer>('gearway-viewer')!.snapshot('received'))!;
+      const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+      let snapshot = await viewer.snapshot('received');
+      // A viewer is live when the frames begin, before the first one is on the screen.
+      for (; snapshot === null; snapshot = await viewer.snapshot('received')) await new Promise(requestAnimationFrame);
       const bytes = new Uint8Array(await snapshot.blob.arrayBuffer());
       let text = '';
       for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));

@@ -1,4 +1,3 @@
-/** The command, from source. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) =>
   fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)),
 );
-const COMMAND = ['--import', 'tsx', 'gateway/main.ts'];
+const COMMAND = ['dist/gateway/main.js'];
 
 /** Runs the command to its end. */
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -168,11 +167,10 @@ describe('gearway', () => {
 
     it('reads gateway.yaml in the current folder, and variables', async () => {
       write('gateway.yaml', 'streams: {door: {source: "push:"}}\n');
-      const gateway = new Child(
-        process.execPath,
-        ['--import', fileURLToPath(import.meta.resolve('tsx')), join(ROOT, 'gateway/main.ts')],
-        { cwd: folder, env: { ...process.env, GEARWAY_PORT: '0', GEARWAY_VIRTUAL_PORTS: '9000' } },
-      );
+      const gateway = new Child(process.execPath, [join(ROOT, 'dist/gateway/main.js')], {
+        cwd: folder,
+        env: { ...process.env, GEARWAY_PORT: '0', GEARWAY_VIRTUAL_PORTS: '9000' },
+      });
       await using _ = gateway;
       const url = await gateway.stdout.waitFor(
         'the ready line',

@@ -37,7 +37,7 @@ const STRAYS: readonly ((port: number) => Promise<void>)[] = [
 
 describe('a real server and a real client, while strays connect to the port of the source', () => {
   it('exchange every frame', async () => {
-    const FRAMES = 300;
+    const FRAMES = 100;
     const [source = 0, native = 0] = await freePorts(2);
     await using gateway = await GatewayProcess.start(
       '--source',
