@@ -10,6 +10,20 @@ import { ViewerPage } from '../viewer-page.ts';
 const [WIDTH, HEIGHT] = [1280, 720];
 const FPS = 15;
 
+/** Numbered pictures of squares of 8 pixels, which a smaller picture still shows. */
+const PICTURES: Promise<readonly Uint8Array[]> = (async () => {
+  const squares = new Uint8Array(WIDTH * HEIGHT * 3);
+  for (let at = 0; at < squares.length; at += 1)
+    squares[at] = (Math.imul(((at / 24) | 0) % 160, 2_654_435_761) ^ Math.imul((at / (24 * WIDTH)) | 0, 40_503)) & 127;
+  return Promise.all(
+    Array.from({ length: 60 }, (_, n) => {
+      const data = squares.slice();
+      burnNumber(data, WIDTH, HEIGHT, n);
+      return encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
+    }),
+  );
+})();
+
 /** Publishes numbered pictures. */
 class Camera implements AsyncDisposable {
   readonly gateway: Gateway;
@@ -24,20 +38,8 @@ class Camera implements AsyncDisposable {
   }
 
   static async start(): Promise<Camera> {
-    const pictures = await Promise.all(
-      Array.from({ length: 60 }, (_, n) => {
-        // Squares of 8 pixels, which a smaller picture still shows.
-        const data = Uint8Array.from(
-          { length: WIDTH * HEIGHT * 3 },
-          (_value, at) =>
-            (Math.imul(((at / 24) | 0) % 160, 2_654_435_761) ^ Math.imul((at / (24 * WIDTH)) | 0, 40_503)) & 127,
-        );
-        burnNumber(data, WIDTH, HEIGHT, n);
-        return encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
-      }),
-    );
     const gateway = await createGateway({ source: 'push:', port: 0 });
-    return new Camera(gateway, pictures);
+    return new Camera(gateway, await PICTURES);
   }
 
   #publish(): void {
