@@ -2,30 +2,22 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * The folder of a test decides where it runs: `npm test` runs test/unit, test/interop (real peers) and test/browser
- * (Chromium); `npm run test:soak` runs test/soak, which measures rates and long silences one file after another, and
- * the files in folders named `each` in Firefox.
+ * (Chromium); `npm run test:soak` runs test/soak, the files in folders named `each` in Firefox, and finally test/rates,
+ * which measures rates and times, one file after another.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // Tests with real peers and browsers share a machine with others, and can lose the processor for seconds. One that
 // fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
 const retry = 1;
 const globalSetup = ['test/helpers/temporary-folder.ts'];
+const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
+// Files share processes: one Python host and one copy of the gateway's modules per worker.
+const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup };
 // Real peers mostly wait, browsers mostly compute: together they keep two cores busy.
-const peers = {
-  testTimeout: 90_000,
-  hookTimeout: 60_000,
-  retry,
-  globalSetup,
-  maxWorkers: 6,
-  sequence: { groupOrder: 1 },
-};
-const soak = {
-  testTimeout: 150_000 + 6000 * soakSeconds,
-  hookTimeout: 60_000,
-  fileParallelism: false,
-  retry,
-  globalSetup,
-};
+const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
+const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
+const soak = { ...long, maxWorkers: 3, sequence: { groupOrder: 2 } };
+const alone = { ...long, fileParallelism: false };
 
 export default defineConfig({
   test: {
@@ -42,27 +34,24 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          name: 'interop',
-          include: ['test/interop/**/*.test.ts'],
-          ...peers,
-        },
-      },
-      {
-        test: {
-          name: 'browser',
-          include: ['test/browser/**/*.test.ts'],
-          ...peers,
-        },
-      },
-      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak, sequence: { groupOrder: 3 } } },
+      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...mixed } },
+      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...mixed } },
+      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak } },
       {
         test: {
           name: 'firefox',
           include: ['test/browser/each/*.test.ts', 'test/soak/browser/each/*.test.ts'],
-          env: { GEARWAY_TEST_BROWSER: 'firefox' },
+          env: FIREFOX,
           ...soak,
+        },
+      },
+      { test: { name: 'rates', include: ['test/rates/**/*.test.ts'], ...alone, sequence: { groupOrder: 3 } } },
+      {
+        test: {
+          name: 'firefox-rates',
+          include: ['test/rates/browser/each/*.test.ts'],
+          env: FIREFOX,
+          ...alone,
           sequence: { groupOrder: 4 },
         },
       },

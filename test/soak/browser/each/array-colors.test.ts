@@ -1,14 +1,14 @@
 import type { Browser } from 'puppeteer-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArrayStyleTexts } from '../../../shared/arrays/array-style.ts';
-import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
-import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { PythonPeer } from '../../helpers/peers.ts';
-import { difference, JPEG_MEAN, mjpegPicture } from '../picture-checks.ts';
-import { ViewerPage } from '../viewer-page.ts';
+import type { ArrayStyleTexts } from '../../../../shared/arrays/array-style.ts';
+import type { GearwayViewer } from '../../../../web/viewer/gearway-viewer.ts';
+import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { freePorts } from '../../../helpers/free-port.ts';
+import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { PythonPeer } from '../../../helpers/peers.ts';
+import { difference, JPEG_MEAN, mjpegPicture } from '../../../browser/picture-checks.ts';
+import { ViewerPage } from '../../../browser/viewer-page.ts';
 
 /** NumPy's results for one array. */
 interface Expected {

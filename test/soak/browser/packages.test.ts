@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build, createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { Child } from '../helpers/child.ts';
-import { ROOT } from '../helpers/example-lines.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { Site } from '../helpers/site.ts';
-import { ViewerPage } from './viewer-page.ts';
+import { launchBrowser } from '../../helpers/browsers.ts';
+import { Child } from '../../helpers/child.ts';
+import { ROOT } from '../../helpers/example-lines.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { Site } from '../../helpers/site.ts';
+import { ViewerPage } from '../../browser/viewer-page.ts';
 
 const run = promisify(execFile);
 /** npm without the network and without scripts. */
@@ -162,7 +162,9 @@ export const page = (
 describe('the package gearway', () => {
   it('runs from its archive, with its pages and its elements', async () => {
     // Below the project, whose packages are its dependencies.
-    const root = await mkdtemp(join(ROOT, 'test/.artifacts/gearway-'));
+    const artifacts = join(ROOT, 'test/.artifacts');
+    await mkdir(artifacts, { recursive: true });
+    const root = await mkdtemp(join(artifacts, 'gearway-'));
     try {
       await run('tar', ['-xzf', gearway.archive, '-C', root]);
       const installed = join(root, 'package');

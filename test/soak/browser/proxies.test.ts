@@ -7,21 +7,21 @@ import { buffer } from 'node:stream/consumers';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
-import type { StreamStatus } from '../../shared/status.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { Disposables } from '../helpers/disposables.ts';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { type ProxyName, ReverseProxy } from '../helpers/reverse-proxy.ts';
-import { openWindow } from './element-page.ts';
+import { encodeMessage, PROTOCOL } from '../../../shared/protocol.ts';
+import type { StreamStatus } from '../../../shared/status.ts';
+import { launchBrowser } from '../../helpers/browsers.ts';
+import { Disposables } from '../../helpers/disposables.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { type ProxyName, ReverseProxy } from '../../helpers/reverse-proxy.ts';
+import { openWindow } from '../../browser/element-page.ts';
 
 // The recipes of docs/behind-a-proxy.md in front of a gateway, and the messages for wrong set-ups.
 
 const NAME = 'cams.example.org';
 const TOKEN = 's3cret';
 
-const docs = await readFile(new URL('../../docs/behind-a-proxy.md', import.meta.url), 'utf8');
+const docs = await readFile(new URL('../../../docs/behind-a-proxy.md', import.meta.url), 'utf8');
 
 function recipes(language: string): readonly [root: string, path: string] {
   const [root, path] = [...docs.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(

@@ -5,21 +5,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { describe, expect, it } from 'vitest';
-import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
-import { Child } from '../helpers/child.ts';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { peers } from '../helpers/peers.ts';
-import { Site } from '../helpers/site.ts';
-import { WebViewer } from '../helpers/web-viewer.ts';
-import { PublisherPage } from './publisher-page.ts';
-import { ViewerPage } from './viewer-page.ts';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { Child } from '../../helpers/child.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { launchBrowser } from '../../helpers/browsers.ts';
+import { peers } from '../../helpers/peers.ts';
+import { Site } from '../../helpers/site.ts';
+import { WebViewer } from '../../helpers/web-viewer.ts';
+import { PublisherPage } from '../../browser/publisher-page.ts';
+import { ViewerPage } from '../../browser/viewer-page.ts';
 
-const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url));
 /** The README, and the page for newcomers. */
 const README = ['README.md', 'docs/getting-started.md']
-  .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
+  .map((path) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8'))
   .join('\n');
 
 /** An example's text for a gateway at another address than the default. */

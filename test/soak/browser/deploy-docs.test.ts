@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { blocks } from '../helpers/example-lines.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { Site } from '../helpers/site.ts';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { launchBrowser } from '../../helpers/browsers.ts';
+import { blocks } from '../../helpers/example-lines.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { Site } from '../../helpers/site.ts';
 
 const SOURCE = ['--source', 'door=test-pattern:?size=320x180&fps=15'];
 
