@@ -18,6 +18,7 @@ import { Access, isLoopback } from './http/access.ts';
 import { listenOnAllOfLocalhost } from './http/http-server.ts';
 import { networkUrls } from './http/network-urls.ts';
 import { createServer } from './http/server.ts';
+import { StreamRenditions } from './http/stream-renditions.ts';
 import { TrustedNames } from './http/trusted-names.ts';
 import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
@@ -219,6 +220,7 @@ async function buildGateway(
     store,
   });
   const names = new TrustedNames(resolved);
+  const renditions = new StreamRenditions({ streams, withoutRenditions, log });
   const app = await createServer({
     streams,
     editor,
@@ -228,7 +230,7 @@ async function buildGateway(
     names,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate },
     sharedLimits: resolved.limits,
-    withoutRenditions,
+    renditions,
     webClients,
     events,
     audit,
@@ -299,6 +301,7 @@ async function buildGateway(
           streams: [...streams.values()].filter(isListed).map((running) => running.announcement()),
         }),
         (remote) => addRemote(cluster, remote),
+        (stream) => renditions.local(stream),
       );
     for (const running of [...streams.values()].filter(isListed)) {
       await running.open(clients.filter(({ stream }) => stream === running.name).map(({ address }) => address));

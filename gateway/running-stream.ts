@@ -26,6 +26,7 @@ import type { ResolvedGatewayOptions } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
 import { covers } from './rights/principal.ts';
+import type { RemoteRenditions } from './renditions/rendition.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
@@ -154,6 +155,11 @@ export class RunningStream implements GatewayStream {
   get publishing(): Publishing | null {
     if (this.#inCluster?.isHere() === false) return null;
     return this.#source instanceof PushSource ? this.#source.publishing : null;
+  }
+
+  /** Renditions by another gateway; null without a cluster. */
+  get remoteRenditions(): RemoteRenditions | null {
+    return this.#inCluster?.renditions ?? null;
   }
 
   get clients(): readonly ClientStatus[] {

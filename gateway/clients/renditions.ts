@@ -4,11 +4,13 @@ import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
-import { encodeFrameHead, type MessageEncoding, type RenditionHeader } from '../../shared/protocol.ts';
+import type { FrameHeader } from '../../shared/frame.ts';
+import { encodeFrameHead, type MessageEncoding, type RenditionHeader, type Value } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { packArray } from '../codecs/pack-array.ts';
+import type { RemoteRenditions, RenditionFrame } from '../renditions/rendition.ts';
 import { type JpegStep, PACKED, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
 import { FrameResults } from './frame-results.ts';
@@ -51,14 +53,22 @@ export class Renditions {
   /** Arrays as pixels, for pictures other than JPEGs. */
   readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
+  readonly #packed = new FrameResults<Rendition>();
   /** By step name. */
-  readonly #scaled = new FrameResults<Rendition>();
+  readonly #scaled = new FrameResults<RenditionFrame>();
+  readonly #encoded = new WeakMap<RenditionFrame, Rendition>();
+  readonly #remote: Pick<RemoteRenditions, 'jpeg'> | null;
   readonly #sizes = new StepSizes();
   /** Whether viewers with slow links may get other renditions. */
   readonly isEnabled: boolean;
 
-  constructor({ isEnabled = true }: { readonly isEnabled?: boolean } = {}) {
+  /** @param options `remote`: JPEGs that another gateway scales, which are preferred. */
+  constructor({
+    isEnabled = true,
+    remote = null,
+  }: { readonly isEnabled?: boolean; readonly remote?: Pick<RemoteRenditions, 'jpeg'> | null } = {}) {
     this.isEnabled = isEnabled;
+    this.#remote = remote;
   }
 
   /** @returns a promise only while a raw frame is being encoded. */
@@ -97,17 +107,42 @@ export class Renditions {
   }
 
   /**
-   * The frame as a JPEG of reduced size and quality.
+   * The frame as a JPEG of reduced size and quality, made here or by another gateway.
+   *
+   * @returns null if the other gateway has skipped the frame: a newer one follows.
+   * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
+   */
+  async scaled(frame: Frame, step: JpegStep): Promise<Rendition | null> {
+    const remote = await (this.#remote?.jpeg(frame, step) ?? 'missing');
+    if (remote === 'skipped') return null;
+    if (remote === 'missing') return this.encoded(await this.scaledHere(frame, step));
+    if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
+    this.#sizes.note(step, remote.payload.byteLength, performance.now());
+    return this.encoded(remote);
+  }
+
+  /**
+   * The same, made by this gateway.
    *
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
-  scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
+  scaledHere(frame: Frame, step: JpegStep): Promise<RenditionFrame> {
     return this.#scaled.get(frame, stepName(step), () => this.#scale(frame, step));
+  }
+
+  /** A frame of a rendition for web clients, encoded once for all of them. */
+  encoded(frame: RenditionFrame): Rendition {
+    let rendition = this.#encoded.get(frame);
+    if (rendition === undefined) {
+      rendition = createRendition(frame, frame.payload, frame.rendition);
+      this.#encoded.set(frame, rendition);
+    }
+    return rendition;
   }
 
   /** An array, packed without loss; itself if that would hardly make it smaller, or if it is not an array. */
   packed(frame: Frame): Promise<Rendition> {
-    return this.#scaled.get(frame, stepName(PACKED), () => this.#pack(frame));
+    return this.#packed.get(frame, stepName(PACKED), () => this.#pack(frame));
   }
 
   async #pack(frame: Frame): Promise<Rendition> {
@@ -126,18 +161,25 @@ export class Renditions {
     });
   }
 
-  async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
+  async #scale(frame: Frame, step: JpegStep): Promise<RenditionFrame> {
     if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
     const { data, width, height } = await scaleJpeg(() => frame, {
       width: pictureWidth(step, frame.width),
       quality: step.quality,
     });
     this.#sizes.note(step, data.byteLength, performance.now());
-    return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, {
-      rendition: stepName(step),
-      pictureWidth: width,
-      pictureHeight: height,
-    });
+    const { sequence, receivedAtUs, capturedAtUs = null, message } = frame;
+    return {
+      sequence,
+      receivedAtUs,
+      capturedAtUs,
+      width: frame.width,
+      height: frame.height,
+      message,
+      encoding: { kind: 'jpeg' },
+      rendition: { rendition: stepName(step), pictureWidth: width, pictureHeight: height },
+      payload: data,
+    };
   }
 
   /**
@@ -192,7 +234,7 @@ async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {
 }
 
 function createRendition(
-  frame: Omit<Frame, 'encoding'> & { readonly encoding: MessageEncoding },
+  frame: Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding; readonly message: Value },
   payload: Uint8Array,
   header?: RenditionHeader,
 ): Rendition {

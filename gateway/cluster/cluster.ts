@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
@@ -7,15 +8,19 @@ import type { ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../
 import type { Ports } from '../hub/port-registry.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from '../sources/sleep.ts';
+import type { LocalRenditions, RemoteRenditions } from '../renditions/rendition.ts';
 import type { Source } from '../sources/source.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { ClusterPorts } from './cluster-ports.ts';
 import { FrameExporter } from './frame-exporter.ts';
 import { CLUSTER_PROTOCOL, keepBeating, memberKey, Membership } from './membership.ts';
 import { MirrorSource } from './mirror-source.ts';
+import { MirroredRenditions } from './mirrored-renditions.ts';
 import { connectNats, type NatsConnections } from './nats.ts';
 import { OwnedSource } from './owned-source.ts';
 import { Ownership } from './ownership.ts';
+import { RemoteNumbers } from './remote-numbers.ts';
+import { RenditionHost } from './rendition-host.ts';
 import { type HostedStream, SessionHost } from './session-host.ts';
 import { Replica } from './store.ts';
 import type { StreamAnnouncement } from './stream-announcement.ts';
@@ -47,6 +52,8 @@ export interface SelfDescription {
 export interface ClusterStream {
   readonly ports: Ports;
   readonly source: Source;
+  /** Renditions that the owner makes. */
+  readonly renditions: RemoteRenditions;
   /** Whether the source runs only while there are viewers. May change. */
   readonly isOnDemand: () => boolean;
   /** Whether this gateway runs the source. */
@@ -82,16 +89,19 @@ export class Cluster {
   readonly #membership: Membership;
   readonly #ownership: Ownership;
   readonly #host: SessionHost;
+  readonly #renditionHost: RenditionHost;
   /** The streams of this gateway at present. */
   readonly #streams: Map<string, { readonly hasFailover: boolean }>;
-  readonly #hosted = new Map<string, HostedStream>();
-  readonly #mirrors = new Set<MirrorSource>();
+  readonly #hosted = new Map<string, HostedStream & { readonly origin: string }>();
+  /** Receivers of frames and renditions. */
+  readonly #receivers = new Set<{ reconnected(): void }>();
   readonly #ports = new Set<ClusterPorts>();
-  /** The sources that follow the owners. */
+  /** The sources and renditions that follow the owners. */
   readonly #followers = new Set<{ ownerChanged(): void }>();
   readonly #closing: AbortController;
   readonly #timer: NodeJS.Timeout;
   readonly #description: { current: () => SelfDescription };
+  #renditionsOf: (stream: Stream) => LocalRenditions | null = () => null;
   #onRemote: ((announcement: StreamAnnouncement) => void) | null = null;
 
   private constructor(options: ClusterOptions, { nats, replica, membership, closing, description }: Joined) {
@@ -110,11 +120,22 @@ export class Cluster {
       streams: this.#hosted,
       log,
     });
+    this.#renditionHost = new RenditionHost({
+      control: nats.control,
+      frames: nats.frames,
+      maxPayload: () => nats.maxPayload,
+      subject: this.#renditionRequestSubject(membership.id),
+      frameSubject: (stream, step) => this.#renditionSubject(membership.id, stream, step),
+      streams: this.#hosted,
+      renditionsOf: (stream) => this.#renditionsOf(stream),
+      log,
+    });
     this.#ownership.onChange(() => this.#check());
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
     nats.onFramesReconnected(() => {
       for (const { exporter } of this.#hosted.values()) exporter.reconnected();
-      for (const mirror of this.#mirrors) mirror.reconnected();
+      this.#renditionHost.reconnected();
+      for (const receiver of this.#receivers) receiver.reconnected();
     });
   }
 
@@ -158,10 +179,18 @@ export class Cluster {
     }
   }
 
-  /** @param onRemote called for each stream of another gateway that this one does not have yet, again until it has. */
-  start(describe: () => SelfDescription, onRemote: (announcement: StreamAnnouncement) => void): void {
+  /**
+   * @param onRemote called for each stream of another gateway that this one does not have yet, again until it has.
+   * @param renditionsOf the renditions of a stream that this gateway can make for others; null if it makes none.
+   */
+  start(
+    describe: () => SelfDescription,
+    onRemote: (announcement: StreamAnnouncement) => void,
+    renditionsOf: (stream: Stream) => LocalRenditions | null,
+  ): void {
     this.#description.current = describe;
     this.#onRemote = onRemote;
+    this.#renditionsOf = renditionsOf;
     this.#check();
   }
 
@@ -178,10 +207,9 @@ export class Cluster {
   ): ClusterStream {
     this.#streams.set(name, { hasFailover: options.hasFailover });
     let { isOnDemand } = options;
-    const mirror = this.#mirror(name);
     const isHere = (): boolean => this.#ownership.isOwner(name);
-    const source = new OwnedSource(options.source, mirror, isHere);
-    const base = this.#base(name, mirror, source, options);
+    const base = this.#base(name, (mirror) => new OwnedSource(options.source, mirror, isHere), options);
+    const { source } = base;
     return {
       ...base,
       isOnDemand: () => isOnDemand || !isHere(),
@@ -191,19 +219,24 @@ export class Cluster {
       },
       attach: (stream) => {
         base.attach(stream);
+        const origin = randomBytes(6).toString('base64url');
         const exporter = new FrameExporter({
           stream,
+          origin,
           connection: this.#nats.frames,
           maxPayload: () => this.#nats.maxPayload,
           subject: this.#frameSubject(this.#membership.id, name),
         });
-        this.#hosted.set(name, { stream, exporter, isOwner: isHere });
+        this.#hosted.set(name, { stream, origin, exporter, isOwner: isHere });
       },
       close: () => {
         base.close();
         const hosted = this.#hosted.get(name);
         this.#hosted.delete(name);
-        if (hosted !== undefined) this.#host.endSessions(hosted.stream);
+        if (hosted !== undefined) {
+          this.#host.endSessions(hosted.stream);
+          this.#renditionHost.endStream(hosted.stream);
+        }
         this.#streams.delete(name);
         runInBackground(this.#ownership.release(name), (error) =>
           this.#options.log.warn({ stream: name }, `the stream could not be released: ${errorText(error)}`),
@@ -217,8 +250,11 @@ export class Cluster {
     name: string,
     options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },
   ): ClusterStream {
-    const mirror = this.#mirror(name);
-    return { ...this.#base(name, mirror, mirror, options), isOnDemand: () => true, replaceLocal: () => undefined };
+    return {
+      ...this.#base(name, (mirror) => mirror, options),
+      isOnDemand: () => true,
+      replaceLocal: () => undefined,
+    };
   }
 
   /** For `GET /api/cluster`. */
@@ -256,6 +292,7 @@ export class Cluster {
     clearInterval(this.#timer);
     this.#closing.abort();
     this.#host.close();
+    this.#renditionHost.close();
     for (const ports of this.#ports) ports.close();
     const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) =>
       this.#options.log.warn({}, `could not leave: ${errorText(error)}`),
@@ -292,12 +329,31 @@ export class Cluster {
     }
   }
 
-  #base(
+  /** @param createSource receives the source that mirrors the owner's. */
+  #base<T extends Source & { ownerChanged(): void }>(
     name: string,
-    mirror: MirrorSource,
-    source: Source & { ownerChanged(): void },
+    createSource: (mirror: MirrorSource) => T,
     { ranges, reserved }: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },
-  ): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal'> {
+  ): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal' | 'source'> & { readonly source: T } {
+    let newest = (): number => 0;
+    const numbers = new RemoteNumbers(() => newest());
+    const mirror = this.#mirror(name, numbers);
+    const source = createSource(mirror);
+    const isHere = (): boolean => this.#ownership.isOwner(name);
+    const renditions = new MirroredRenditions({
+      link: {
+        control: this.#nats.control,
+        frames: this.#nats.frames,
+        stream: name,
+        self: this.#membership.id,
+        owner: () => (isHere() ? null : this.#ownerOf(name)),
+        requestSubject: (owner) => this.#renditionRequestSubject(owner),
+        frameSubject: (owner, step) => this.#renditionSubject(owner, name, step),
+        log: this.#options.log,
+      },
+      numbers,
+      isHere,
+    });
     const ports = new ClusterPorts({
       stream: name,
       ranges,
@@ -307,15 +363,17 @@ export class Cluster {
       log: this.#options.log,
     });
     this.#ports.add(ports);
-    this.#mirrors.add(mirror);
-    this.#followers.add(source);
+    for (const receiver of [mirror, renditions]) this.#receivers.add(receiver);
+    for (const follower of [source, renditions]) this.#followers.add(follower);
     return {
       ports,
       source,
-      isHere: () => this.#ownership.isOwner(name),
+      renditions,
+      isHere,
       home: () => this.#home(name),
       announcement: () => this.#announcement(name),
       attach: (stream) => {
+        newest = () => stream.newestSequence;
         // While viewers have ports, their return data goes to the owner, although they may be paused.
         stream.follow({
           get isActive() {
@@ -328,13 +386,14 @@ export class Cluster {
       close: () => {
         ports.close();
         this.#ports.delete(ports);
-        this.#mirrors.delete(mirror);
-        this.#followers.delete(source);
+        renditions.close();
+        for (const receiver of [mirror, renditions]) this.#receivers.delete(receiver);
+        for (const follower of [source, renditions]) this.#followers.delete(follower);
       },
     };
   }
 
-  #mirror(name: string): MirrorSource {
+  #mirror(name: string, numbers: RemoteNumbers): MirrorSource {
     const { control, frames } = this.#nats;
     return new MirrorSource({
       stream: name,
@@ -351,6 +410,7 @@ export class Cluster {
         const { takesReturns, verifiesJpegs } = announcement;
         return { id, name: cleanText(this.#membership.member(id)?.name ?? ''), takesReturns, verifiesJpegs };
       },
+      numbers,
       log: this.#options.log,
     });
   }
@@ -373,6 +433,15 @@ export class Cluster {
 
   #frameSubject(owner: string, stream: string): string {
     return `${this.#options.address.cluster}.frames.${owner}.${stream}`;
+  }
+
+  /** Without its last token. */
+  #renditionSubject(owner: string, stream: string, step: string): string {
+    return `${this.#options.address.cluster}.renditions.${owner}.${stream}.${step}`;
+  }
+
+  #renditionRequestSubject(owner: string): string {
+    return `${this.#options.address.cluster}.rendition-requests.${owner}`;
   }
 
   #sessionSubject(owner: string): string {

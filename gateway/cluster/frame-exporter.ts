@@ -1,15 +1,17 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { runInBackground } from '../../shared/background.ts';
 import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
 import type { Follower, Stream } from '../hub/stream.ts';
-import { encodeFrame, HEAD, PART } from './frame-wire.ts';
+import { FramePublisher } from './frame-publisher.ts';
+import { encodeFrame } from './frame-wire.ts';
 
 /** Maximum number of frames in flight to the NATS server. A newer frame replaces the waiting one. */
 const MAX_IN_FLIGHT = 2;
 
 interface FrameExporterOptions {
   readonly stream: Stream;
+  /** See {@link RemoteFrame}. */
+  readonly origin: string;
   readonly connection: NatsConnection;
   readonly maxPayload: () => number;
   /** Subject without its last token. */
@@ -22,15 +24,14 @@ interface FrameExporterOptions {
  */
 export class FrameExporter implements Follower {
   readonly #options: FrameExporterOptions;
+  readonly #publisher: FramePublisher;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #wanted = new Set<object>();
-  #inFlight = 0;
-  /** Increases when the connection is lost: frames in flight at that time do not count any more. */
-  #epoch = 0;
   #publishedAtMs = -Infinity;
 
   constructor(options: FrameExporterOptions) {
     this.#options = options;
+    this.#publisher = new FramePublisher({ ...options, onFree: () => this.#pump() });
   }
 
   get isActive(): boolean {
@@ -72,33 +73,19 @@ export class FrameExporter implements Follower {
   }
 
   reconnected(): void {
-    this.#epoch += 1;
-    this.#inFlight = 0;
-    this.#pump();
+    this.#publisher.reconnected();
   }
 
   #pump(): void {
-    const { connection, subject, maxPayload, stream } = this.#options;
-    if (this.#inFlight >= MAX_IN_FLIGHT || !this.isActive) return;
+    const { maxPayload, stream, origin } = this.#options;
+    if (this.#publisher.inFlight >= MAX_IN_FLIGHT || !this.isActive) return;
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
-    const epoch = this.#epoch;
     try {
-      const { head, parts } = encodeFrame(frame, maxPayload());
-      connection.publish(`${subject}.${HEAD}`, head);
-      for (const part of parts) connection.publish(`${subject}.${PART}`, part);
+      this.#publisher.send(encodeFrame(origin, frame, maxPayload()));
+      this.#publishedAtMs = performance.now();
     } catch (error) {
       stream.reject(error);
-      return;
     }
-    this.#publishedAtMs = performance.now();
-    this.#inFlight += 1;
-    const landed = (): void => {
-      if (epoch !== this.#epoch) return;
-      this.#inFlight -= 1;
-      this.#pump();
-    };
-    // Fails when the connection is lost; `reconnected` is called when it is back.
-    runInBackground(connection.flush().then(landed), () => undefined);
   }
 }

@@ -1,6 +1,6 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
-import { FrameAssembler, HEAD, type RemoteFrame } from './frame-wire.ts';
+import { FrameAssembler, type FrameKind, HEAD } from './frame-wire.ts';
 
 /**
  * Number of messages that the NATS server may send before this gateway requests more. The server drops the others, so
@@ -8,33 +8,36 @@ import { FrameAssembler, HEAD, type RemoteFrame } from './frame-wire.ts';
  */
 const WINDOW = 24;
 
-interface FrameImporterOptions {
+interface FrameImporterOptions<T> {
+  readonly kind: FrameKind<T>;
   readonly connection: NatsConnection;
   /** Subject without its last token. */
   readonly subject: string;
-  readonly onFrame: (frame: RemoteFrame) => void;
+  /** Called with each frame once, in order. */
+  readonly onFrame: (frame: T) => void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Receives the frames that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`,
+ * Receives the frames, or the frames of a rendition, that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`,
  * sent repeatedly with a larger maximum. When the server has reached the maximum, it ends the subscription, and a new
  * one begins with the next frame.
  */
-export class FrameImporter {
-  readonly #options: FrameImporterOptions;
-  readonly #assembler: FrameAssembler;
+export class FrameImporter<T extends { readonly origin: string; readonly sequence: number }> {
+  readonly #options: FrameImporterOptions<T>;
+  readonly #assembler: FrameAssembler<T>;
   #subscription: Subscription | null = null;
   #received = 0;
   /** The server is known to send up to this number of messages. */
   #limit = 0;
   #isExtending = false;
+  #origin = '';
   #lastSequence = 0;
   #isClosed = false;
 
-  constructor(options: FrameImporterOptions) {
+  constructor(options: FrameImporterOptions<T>) {
     this.#options = options;
-    this.#assembler = new FrameAssembler((frame) => this.#frame(frame), options.onError);
+    this.#assembler = new FrameAssembler(options.kind, (frame) => this.#frame(frame), options.onError);
     this.subscribe();
   }
 
@@ -89,9 +92,10 @@ export class FrameImporter {
     runInBackground(this.#options.connection.flush().then(extended), () => undefined);
   }
 
-  #frame(frame: RemoteFrame): void {
+  #frame(frame: T): void {
     // Repeated for another gateway.
-    if (frame.sequence <= this.#lastSequence) return;
+    if (frame.origin === this.#origin && frame.sequence <= this.#lastSequence) return;
+    this.#origin = frame.origin;
     this.#lastSequence = frame.sequence;
     this.#options.onFrame(frame);
   }

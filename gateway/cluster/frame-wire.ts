@@ -1,29 +1,68 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import { type Encoding, FRAME_LIMITS } from '../../shared/frame.ts';
+import { type Encoding, FRAME_LIMITS, type FrameHeader } from '../../shared/frame.ts';
 import { arrayBytes } from '../../shared/ndarray.ts';
+import type { Value } from '../../shared/protocol.ts';
 import { formatPythonJson, parsePythonJson } from '../codecs/python-json.ts';
+import { nowUs } from '../hub/clock.ts';
 import type { Frame, FrameInput } from '../hub/frame.ts';
+import type { RenditionFrame } from '../renditions/rendition.ts';
 
-/** A frame as its owner sends it to the other gateways. */
-export interface RemoteFrame {
+/** Identifies a frame among those of its owner, and its age. */
+interface Numbered {
+  /** Random name of the owner's stream, different each time that it is created. */
+  readonly origin: string;
   /** Of its owner's stream; increases. */
   readonly sequence: number;
+  /** Time from its arrival at the owner until it was sent, in microseconds. */
+  readonly ageUs: number;
+}
+
+/** A frame as its owner sends it to the other gateways. */
+export interface RemoteFrame extends Numbered {
   readonly input: FrameInput;
 }
 
-/** The JSON before a frame's payload. */
-interface Head {
-  readonly sequence: number;
+/** A frame of a rendition as its maker, the stream's owner, sends it to the other gateways. */
+export interface RemoteRendition extends Numbered {
+  /** Number of the frame among those of its encoding: a gap shows that frames are missing. */
+  readonly index: number;
+  readonly frame: Omit<RenditionFrame, 'sequence' | 'receivedAtUs'>;
+}
+
+/** The JSON before the payload of a frame or a rendition. */
+interface CommonHead extends Numbered {
   readonly capturedAtUs: number | null;
   readonly width: number;
   readonly height: number;
-  readonly encoding: Encoding;
   /** Size of the payload. */
   readonly bytes: number;
-  /** Python JSON; null if `wireHeader` contains it. */
+  /** Python JSON. */
   readonly message: string;
+}
+
+interface Head extends CommonHead {
+  readonly encoding: Encoding;
   readonly wireHeader: string | null;
   readonly isTrusted: boolean;
+}
+
+interface RenditionHead extends CommonHead {
+  readonly index: number;
+  readonly pictureWidth: number;
+  readonly pictureHeight: number;
+  /** null for a JPEG. */
+  readonly video: {
+    readonly isKey: boolean;
+    readonly codec?: string;
+    /** Base64. */
+    readonly description?: string;
+  } | null;
+}
+
+/** A frame in messages: its head, and its payload in parts, which are views of it. */
+export interface WireFrame {
+  readonly head: Uint8Array;
+  readonly parts: readonly Uint8Array[];
 }
 
 /** Last tokens of the two subjects of a stream. */
@@ -33,22 +72,47 @@ export const PART = 'p';
 /** Maximum size of a part, although NATS servers may allow more: other messages wait behind it. */
 const MAX_PART_BYTES = 1 << 20;
 
-/** @returns the head of a frame, and its payload in parts, which are views of it. */
-export function encodeFrame(
-  { sequence, capturedAtUs = null, width, height, encoding, payload, message, wireHeader, isTrusted = false }: Frame,
-  maxPayload: number,
-): { readonly head: Uint8Array; readonly parts: readonly Uint8Array[] } {
-  const head: Head = {
+export function encodeFrame(origin: string, frame: Frame, maxPayload: number): WireFrame {
+  const { encoding, wireHeader, isTrusted = false, payload } = frame;
+  const head: Head = { ...commonHead(origin, frame), encoding, wireHeader, isTrusted };
+  return encodeHead(head, payload, maxPayload);
+}
+
+/** @param index see {@link RemoteRendition.index}. */
+export function encodeRendition(origin: string, index: number, frame: RenditionFrame, maxPayload: number): WireFrame {
+  const { encoding, rendition, payload } = frame;
+  const { pictureWidth, pictureHeight } = rendition;
+  let video: RenditionHead['video'] = null;
+  if (encoding.kind === 'h264') {
+    const { isKey, codec, description } = encoding;
+    video = {
+      isKey,
+      ...(codec === undefined ? {} : { codec }),
+      ...(description === undefined ? {} : { description: Buffer.from(description).toString('base64') }),
+    };
+  }
+  const head: RenditionHead = { ...commonHead(origin, frame), index, pictureWidth, pictureHeight, video };
+  return encodeHead(head, payload, maxPayload);
+}
+
+function commonHead(
+  origin: string,
+  frame: Omit<FrameHeader, 'encoding'> & { readonly message: Value; readonly payload: Uint8Array },
+): CommonHead {
+  const { sequence, receivedAtUs, capturedAtUs = null, width, height, message, payload } = frame;
+  return {
+    origin,
     sequence,
+    ageUs: Math.max(0, nowUs() - receivedAtUs),
     capturedAtUs,
     width,
     height,
-    encoding,
     bytes: payload.byteLength,
     message: formatPythonJson(message),
-    wireHeader,
-    isTrusted,
   };
+}
+
+function encodeHead(head: CommonHead, payload: Uint8Array, maxPayload: number): WireFrame {
   const bytes = Buffer.from(JSON.stringify(head));
   if (bytes.byteLength > maxPayload)
     throw new GearwayError(
@@ -65,14 +129,16 @@ export function encodeFrame(
  * Reassembles frames. Messages of a stream arrive in order, but some may be missing: an incomplete frame is discarded
  * when the next head arrives.
  */
-export class FrameAssembler {
-  readonly #onFrame: (frame: RemoteFrame) => void;
+export class FrameAssembler<T> {
+  readonly #kind: FrameKind<T>;
+  readonly #onFrame: (frame: T) => void;
   readonly #onError: (error: unknown) => void;
-  #head: Head | null = null;
+  #head: CommonHead | null = null;
   #parts: Uint8Array[] = [];
   #missing = 0;
 
-  constructor(onFrame: (frame: RemoteFrame) => void, onError: (error: unknown) => void) {
+  constructor(kind: FrameKind<T>, onFrame: (frame: T) => void, onError: (error: unknown) => void) {
+    this.#kind = kind;
     this.#onFrame = onFrame;
     this.#onError = onError;
   }
@@ -81,7 +147,7 @@ export class FrameAssembler {
     this.#head = null;
     this.#parts = [];
     try {
-      this.#head = parseHead(bytes);
+      this.#head = parseHead(bytes, this.#kind);
       this.#missing = this.#head.bytes;
     } catch (error) {
       this.#onError(error);
@@ -102,30 +168,97 @@ export class FrameAssembler {
     if (this.#missing < 0) return;
     const payload = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, head.bytes);
     try {
-      const { width, height, encoding, capturedAtUs, wireHeader, isTrusted } = head;
-      this.#onFrame({
-        sequence: head.sequence,
-        input: {
-          width,
-          height,
-          encoding,
-          payload,
-          capturedAtUs,
-          message: parsePythonJson(head.message),
-          wireHeader,
-          isTrusted,
-        },
-      });
+      this.#onFrame(this.#kind.create(head, payload));
     } catch (error) {
       this.#onError(error);
     }
   }
 }
 
-function parseHead(bytes: Uint8Array): Head {
-  let head: Head;
+/** Frames, or renditions of them. */
+export interface FrameKind<T> {
+  /** Whether the head describes a picture. Its owner has checked this, but other programs can publish too. */
+  isValid(head: CommonHead): boolean;
+  /** @param head valid. */
+  create(head: CommonHead, payload: Uint8Array): T;
+}
+
+/** Frames as they came from the source. */
+export const SOURCE_FRAMES: FrameKind<RemoteFrame> = {
+  isValid: (head) => isPicture(head as Head),
+  create(head, payload) {
+    const { origin, sequence, ageUs, width, height, encoding, capturedAtUs, message, wireHeader, isTrusted } =
+      head as Head;
+    return {
+      origin,
+      sequence,
+      ageUs,
+      input: {
+        width,
+        height,
+        encoding,
+        payload,
+        capturedAtUs,
+        message: parsePythonJson(message),
+        wireHeader,
+        isTrusted,
+      },
+    };
+  },
+};
+
+/** @param step name of the rendition. */
+export function renditionFrames(step: string): FrameKind<RemoteRendition> {
+  return {
+    isValid: (head) => isRendition(head as RenditionHead),
+    create(head, payload) {
+      const {
+        origin,
+        sequence,
+        ageUs,
+        index,
+        width,
+        height,
+        capturedAtUs,
+        message,
+        pictureWidth,
+        pictureHeight,
+        video,
+      } = head as RenditionHead;
+      const { isKey = false, codec, description } = video ?? {};
+      return {
+        origin,
+        sequence,
+        ageUs,
+        index,
+        frame: {
+          width,
+          height,
+          capturedAtUs,
+          message: parsePythonJson(message),
+          rendition: { rendition: step, pictureWidth, pictureHeight },
+          encoding:
+            video === null
+              ? { kind: 'jpeg' }
+              : {
+                  kind: 'h264',
+                  isKey,
+                  ...(codec === undefined ? {} : { codec }),
+                  ...(description === undefined
+                    ? {}
+                    : { description: Uint8Array.from(Buffer.from(description, 'base64')) }),
+                },
+          payload,
+        },
+      };
+    },
+  };
+}
+
+function parseHead(bytes: Uint8Array, kind: FrameKind<unknown>): CommonHead {
+  let head: CommonHead;
   try {
-    head = JSON.parse(Buffer.from(bytes).toString('utf8')) as Head;
+    head = JSON.parse(Buffer.from(bytes).toString('utf8')) as CommonHead;
   } catch (error) {
     throw new GearwayError(
       'frame-invalid',
@@ -139,7 +272,7 @@ function parseHead(bytes: Uint8Array): Head {
       'frame-invalid',
       `the head of a frame from another gateway announces ${head.bytes} bytes, expected 1 to ${FRAME_LIMITS.payloadBytes}`,
     );
-  if (!isPicture(head))
+  if (!isNumbered(head) || !kind.isValid(head))
     throw new GearwayError(
       'frame-invalid',
       'the head of a frame from another gateway does not describe a picture of its size',
@@ -147,17 +280,33 @@ function parseHead(bytes: Uint8Array): Head {
   return head;
 }
 
-/** Whether all clients can use the frame. Its owner has checked this, but other programs can publish too. */
-function isPicture({ width, height, encoding, bytes, capturedAtUs, message, wireHeader, isTrusted }: Head): boolean {
-  const isText = typeof message === 'string' && (wireHeader === null || typeof wireHeader === 'string');
-  if (!isText || typeof isTrusted !== 'boolean' || (capturedAtUs !== null && typeof capturedAtUs !== 'number'))
-    return false;
+function isNumbered({ origin, ageUs, width, height, capturedAtUs, message }: CommonHead): boolean {
   const { side, pixels } = FRAME_LIMITS;
-  if (
-    ![width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) ||
-    width * height > pixels
-  )
+  return (
+    typeof origin === 'string' &&
+    Number.isSafeInteger(ageUs) &&
+    typeof message === 'string' &&
+    (capturedAtUs === null || typeof capturedAtUs === 'number') &&
+    [width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) &&
+    width * height <= pixels
+  );
+}
+
+function isRendition({ index, pictureWidth, pictureHeight, video }: RenditionHead): boolean {
+  const { side } = FRAME_LIMITS;
+  if (!Number.isSafeInteger(index)) return false;
+  if (![pictureWidth, pictureHeight].every((length) => Number.isInteger(length) && length >= 1 && length <= side))
     return false;
+  if (video === null) return true;
+  if (typeof video !== 'object' || typeof video.isKey !== 'boolean') return false;
+  return [video.codec, video.description].every((text) =>
+    video.isKey ? typeof text === 'string' : text === undefined,
+  );
+}
+
+/** Whether all clients can use the frame. */
+function isPicture({ width, height, encoding, bytes, wireHeader, isTrusted }: Head): boolean {
+  if ((wireHeader !== null && typeof wireHeader !== 'string') || typeof isTrusted !== 'boolean') return false;
   if (encoding?.kind === 'jpeg') return true;
   if (
     encoding?.kind !== 'raw' ||

@@ -3,7 +3,9 @@ import type { Logger } from '../../shared/logger.ts';
 import type { SessionAnswer } from './session-wire.ts';
 import type { Source, SourceSink } from '../sources/source.ts';
 import { FrameImporter } from './frame-importer.ts';
+import { type RemoteFrame, SOURCE_FRAMES } from './frame-wire.ts';
 import { MirrorSession } from './mirror-session.ts';
+import type { RemoteNumbers } from './remote-numbers.ts';
 
 /** The owner of a stream, as a mirror needs it. */
 export interface MirrorOwner {
@@ -25,6 +27,7 @@ interface MirrorSourceOptions {
   readonly sessionSubject: (owner: string) => string;
   /** The living owner; null if there is none. */
   readonly owner: () => MirrorOwner | null;
+  readonly numbers: RemoteNumbers;
   readonly log: Logger;
 }
 
@@ -38,7 +41,7 @@ export class MirrorSource implements Source {
   #open:
     | {
         readonly owner: string;
-        readonly importer: FrameImporter;
+        readonly importer: FrameImporter<RemoteFrame>;
         readonly session: MirrorSession;
         readonly sink: SourceSink;
       }
@@ -76,17 +79,22 @@ export class MirrorSource implements Source {
   }
 
   async open(sink: SourceSink): Promise<void> {
-    const { stream, self, control, frames, maxPayload, frameSubject, sessionSubject, log } = this.#options;
+    const { stream, self, control, frames, maxPayload, frameSubject, sessionSubject, numbers, log } = this.#options;
     const owner = this.#options.owner();
     if (owner === null) {
       this.#open = { owner: null, sink };
       sink.interrupted(this.waitingReason);
       return;
     }
+    numbers.begin();
     const importer = new FrameImporter({
+      kind: SOURCE_FRAMES,
       connection: frames,
       subject: frameSubject(owner.id),
-      onFrame: ({ input }) => sink.publish(input),
+      onFrame: (frame) => {
+        const arrival = numbers.arrival(frame);
+        if (arrival !== null) sink.publish({ ...frame.input, arrival });
+      },
       onError: (error) => sink.reject(error),
     });
     let newestAtLastAnswer = 0;

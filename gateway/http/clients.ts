@@ -10,6 +10,7 @@ import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns/returns.ts';
 import type { Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
+import type { RemoteRenditions } from '../renditions/rendition.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
 import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
@@ -26,6 +27,8 @@ export interface ServedStream {
   readonly stream: Stream;
   /** null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
+  /** Renditions by another gateway of a cluster. Default: none. */
+  readonly remoteRenditions?: RemoteRenditions | null;
   status(): StreamStatus;
   addClient(address: string): ClientStatus;
 }

@@ -5,10 +5,8 @@ import type { Logger } from '../../shared/logger.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
 import { LargeMessages } from '../connection/large-messages.ts';
 import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
-import { Renditions } from '../clients/renditions.ts';
 import { ScaledPictures } from '../clients/scaled-pictures.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
-import { Encoders, VideoEncodings } from '../clients/web/video-encodings.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
@@ -36,7 +34,6 @@ import { Guard } from './guard.ts';
 import { serveHealth } from './health.ts';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
 import { networkUrls } from './network-urls.ts';
-import { PerStream } from './per-stream.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
@@ -47,6 +44,7 @@ import { SessionCookies } from './session-cookies.ts';
 import { mayAdminister, requireRights } from './rights.ts';
 import { serveShareLinks } from './share-links.ts';
 import { Snapshots } from './snapshots.ts';
+import type { StreamRenditions } from './stream-renditions.ts';
 import { serveStreamSettings, type StreamEditing } from './stream-settings.ts';
 import type { TrustedNames } from './trusted-names.ts';
 import { trustedProxies } from './trusted-proxies.ts';
@@ -67,10 +65,8 @@ export interface ServerOptions {
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /**
-   * Names of the streams of which no renditions are made; default none. May change for streams that are added later.
-   */
-  readonly withoutRenditions?: ReadonlySet<string>;
+  /** Of all streams; the server closes them. */
+  readonly renditions: StreamRenditions;
   /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
   /** Contains all connected web clients; the creator closes them. */
@@ -128,7 +124,6 @@ export async function createServer({
   verifier,
   names,
   limits,
-  withoutRenditions = new Set(),
   sharedLimits = DEFAULT_SHARED_LIMITS,
   connectionLimits = DEFAULT_CONNECTION_LIMITS,
   webClients,
@@ -142,6 +137,7 @@ export async function createServer({
   trustProxies,
   metricsRight = 'view',
   log,
+  renditions,
 }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
@@ -266,26 +262,15 @@ export async function createServer({
   serveShareLinks(app, { streams, links: access.shareLinks, publicUrl, isTls: tls !== null, log });
   app.get('/api/events', { config: { right: 'view', scope: 'any' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
-  const renditions = new PerStream(streams, ({ name }) => new Renditions({ isEnabled: !withoutRenditions.has(name) }));
-  const encoders = new Encoders();
-  const videos = new PerStream(
-    streams,
-    (stream) =>
-      new VideoEncodings(
-        stream,
-        (frame) => renditions.of(stream).jpeg(frame),
-        encoders,
-        log.child({ stream: stream.name }),
-      ),
-  );
-  app.addHook('onClose', async () => encoders.close());
+  app.addHook('onClose', async () => renditions.close());
+  const { pictures, videos } = renditions;
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const largeMessages = new LargeMessages();
   const unsent = new UnsentFrames();
   serveViewers(app, {
     streams,
-    renditions,
+    renditions: pictures,
     videos,
     guard,
     verifier,
@@ -300,10 +285,10 @@ export async function createServer({
   });
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
-  serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
+  serveClients(app, { streams, renditions: pictures, snapshots, snapshotShares, log });
   servePictures(app, {
     streams,
-    renditions,
+    renditions: pictures,
     snapshots,
     scaledPictures: new ScaledPictures(),
     createPlaceholder,

@@ -8,6 +8,13 @@ export interface FrameSize {
   readonly height: number;
 }
 
+/** Number and time of a frame that has arrived. */
+export interface Arrival {
+  readonly sequence: number;
+  /** Unix time in microseconds. */
+  readonly receivedAtUs: number;
+}
+
 /** A frame as a source publishes it. The stream takes ownership of the payload: never write to it again. */
 export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;
@@ -28,6 +35,8 @@ export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'enco
    * false.
    */
   readonly isTrusted?: boolean;
+  /** Of a frame that another gateway has numbered. Default: the next number, and now. */
+  readonly arrival?: Arrival;
   /** Called at most once, with the result of that decoding; not called if no NetGear client needed the frame. */
   readonly onVerified?: ((isGood: boolean) => void) | undefined;
 }

@@ -15,7 +15,7 @@ import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
 import { Control } from './control.ts';
 import type { EventLog } from './event-log.ts';
-import type { Frame, FrameInput, FrameSize } from './frame.ts';
+import type { Arrival, Frame, FrameInput, FrameSize } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { type PortRange, PortRegistry, type Ports } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -95,13 +95,6 @@ const REJECTION_SHOWN_MS = 5000;
 /** Minimum time between two problems in the reason of a stream without a picture. */
 const PROBLEM_INTERVAL_MS = 10_000;
 
-/** Number and time of a frame that has arrived. */
-export interface Arrival {
-  readonly sequence: number;
-  /** Unix time in microseconds. */
-  readonly receivedAtUs: number;
-}
-
 export interface StreamOptions {
   readonly name: string;
   readonly virtualPorts: readonly PortRange[];
@@ -159,6 +152,7 @@ export class Stream {
   #latestAtMs = 0;
   #snapshotRequestedAtMs = -Infinity;
   #sequence = 0;
+  #received = 0;
   #receivedBytes = 0;
   readonly #totals = new ClientTotals();
   #state: StreamState = 'waiting';
@@ -248,10 +242,20 @@ export class Stream {
     this.#snapshotRequestedAtMs = performance.now();
   }
 
-  /** Numbers and stamps a frame, which is published now or later. */
-  arrive(): Arrival {
-    this.#sequence += 1;
-    return { sequence: this.#sequence, receivedAtUs: nowUs() };
+  /** Number of the newest frame that has arrived; 0 before the first. */
+  get newestSequence(): number {
+    return this.#sequence;
+  }
+
+  /**
+   * Numbers and stamps a frame, which is published now or later.
+   *
+   * @param given its number and time, if another gateway has numbered it: larger than all before.
+   */
+  arrive(given: Arrival = { sequence: this.#sequence + 1, receivedAtUs: nowUs() }): Arrival {
+    this.#received += 1;
+    this.#sequence = given.sequence;
+    return given;
   }
 
   /**
@@ -259,7 +263,7 @@ export class Stream {
    *
    * @param arrival of a frame that had to be processed first. No newer one may have been published.
    */
-  publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive()): Frame {
+  publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive(input.arrival)): Frame {
     const {
       width,
       height,
@@ -488,7 +492,7 @@ export class Stream {
         framesPerSecond: round(this.framesPerSecond()),
       },
       counters: {
-        received: this.#sequence,
+        received: this.#received,
         receivedBytes: this.#receivedBytes,
         rejected: this.#rejected,
         returnsRejected: this.returns.rejected,

@@ -134,6 +134,20 @@ export function stepName(step: Step): string {
     : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
 }
 
+/** Maximum bit rate of a step, in bits per second: several times that of the largest frame's. */
+const MAX_BIT_RATE = 1e9;
+
+/** @returns the rendition with this {@link stepName}; null if the ladder has no such step. */
+export function parseStep(name: string): JpegStep | VideoStep | null {
+  const jpeg = JPEG_STEPS.find((step) => stepName(step) === name);
+  if (jpeg !== undefined) return jpeg;
+  const [, divisorText = '', kilobits = ''] = /^h264-([124])-(\d{1,7})$/.exec(name) ?? [];
+  const divisor = ([1, 2, 4] as const).find((by) => String(by) === divisorText);
+  const bitsPerSecond = Number(kilobits) * 1000;
+  if (divisor === undefined || bitsPerSecond < BIT_RATE_UNIT || bitsPerSecond > MAX_BIT_RATE) return null;
+  return { kind: 'h264', divisor, bitsPerSecond };
+}
+
 /** `JPEG 640×360 q50`, for people. */
 export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
   if (step.kind === 'source') return `source ${width}×${height}`;

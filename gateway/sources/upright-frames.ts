@@ -2,8 +2,8 @@ import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { exchangesSides } from '../codecs/exif-orientation.ts';
 import { turnUpright } from '../codecs/turn-jpeg.ts';
-import type { FrameInput } from '../hub/frame.ts';
-import type { Arrival, Stream } from '../hub/stream.ts';
+import type { Arrival, FrameInput } from '../hub/frame.ts';
+import type { Stream } from '../hub/stream.ts';
 import type { AcceptedFrame } from './source.ts';
 
 /** A frame that has to be turned. */
@@ -32,7 +32,7 @@ export class UprightFrames {
   }
 
   publish(input: FrameInput): AcceptedFrame {
-    const arrival = this.#stream.arrive();
+    const arrival = this.#stream.arrive(input.arrival);
     if ((input.orientation ?? 1) === 1) {
       this.#discard();
       return this.#stream.publish(input, arrival);

@@ -4,6 +4,7 @@ import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/c
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { createServer, type ServerOptions } from '../../gateway/http/server.ts';
+import { StreamRenditions } from '../../gateway/http/stream-renditions.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { AuditLog } from '../../gateway/hub/audit-log.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
@@ -64,20 +65,22 @@ export async function createHttpApp({
   });
   const verifier = new JpegVerifier();
   const webClients = new Set<ViewerSocket>();
-  const app = await createServer({
-    streams: new Map([
-      [
-        'main',
-        {
-          stream,
-          publishing,
-          status: () => stream.status({ kind: sourceKind, address: '', state: '', lastError: null, restarts: 0 }),
-          addClient: () => {
-            throw new Error('no native clients here');
-          },
+  const streams = new Map([
+    [
+      'main',
+      {
+        stream,
+        publishing,
+        status: () => stream.status({ kind: sourceKind, address: '', state: '', lastError: null, restarts: 0 }),
+        addClient: () => {
+          throw new Error('no native clients here');
         },
-      ],
-    ]),
+      },
+    ],
+  ]);
+  const app = await createServer({
+    streams,
+    renditions: new StreamRenditions({ streams, withoutRenditions, log: SILENT_LOGGER }),
     editor: new StreamEditor({
       options: { source: 'push:' },
       check: () => undefined,
@@ -100,7 +103,6 @@ export async function createHttpApp({
     verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
-    withoutRenditions,
     webClients,
     events,
     audit: new AuditLog(),

@@ -8,6 +8,7 @@ import { feature, type FrameMessage } from '../../shared/protocol.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { createHttpApp, type HttpApp } from '../helpers/http-app.ts';
 import { Viewer } from '../helpers/viewer.ts';
+import { byteStream } from '../helpers/h264.ts';
 import { isRunning } from '../helpers/is-running.ts';
 
 const [WIDTH, HEIGHT] = [320, 240];
@@ -82,14 +83,10 @@ describe('H264Encoder', () => {
 
   it('produces a stream that another decoder decodes to the same number of pictures', async () => {
     const encoded = await encode(jpegs(WIDTH, HEIGHT), 20, () => false);
-    const [sps, pps] = parameterSets(encoded[0]!.config.description);
-    const stream = Buffer.concat([
-      START,
-      sps,
-      START,
-      pps,
-      ...encoded.flatMap(({ unit }) => units(unit.data).flatMap((nal) => [START, nal])),
-    ]);
+    const stream = byteStream(
+      encoded[0]!.config.description,
+      encoded.map(({ unit }) => unit.data),
+    );
     const raw = execFileSync(
       'ffmpeg',
       ['-v', 'error', '-f', 'h264', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'],
@@ -110,28 +107,6 @@ describe('H264Encoder', () => {
     expect(ended.isMissing).toBe(true);
   });
 });
-
-const START = Buffer.from([0, 0, 0, 1]);
-
-/** The parameter sets of an `avcC` with one of each. */
-function parameterSets(description: Uint8Array): readonly [Buffer, Buffer] {
-  const data = Buffer.from(description);
-  const spsBytes = data.readUInt16BE(6);
-  const ppsAt = 8 + spsBytes + 1;
-  return [data.subarray(8, 8 + spsBytes), data.subarray(ppsAt + 2, ppsAt + 2 + data.readUInt16BE(ppsAt))];
-}
-
-/** The NAL units of an access unit. */
-function units(data: Uint8Array): readonly Buffer[] {
-  const buffer = Buffer.from(data);
-  const found: Buffer[] = [];
-  for (let at = 0; at < buffer.byteLength;) {
-    const bytes = buffer.readUInt32BE(at);
-    found.push(buffer.subarray(at + 4, at + 4 + bytes));
-    at += 4 + bytes;
-  }
-  return found;
-}
 
 describe('FlvReader', () => {
   it('reads FLV in chunks of any size, and rejects other data', () => {

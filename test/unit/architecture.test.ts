@@ -32,7 +32,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
       'gateway/sources/',
     ],
   ],
-  ['gateway/renditions/', ['shared/', 'gateway/codecs/']],
+  ['gateway/renditions/', ['shared/', 'gateway/codecs/', 'gateway/hub/']],
   [
     'gateway/clients/',
     [
@@ -47,7 +47,14 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ],
   [
     'gateway/cluster/',
-    ['shared/', 'gateway/codecs/', 'gateway/hub/', 'gateway/sources/source.ts', 'gateway/sources/sleep.ts'],
+    [
+      'shared/',
+      'gateway/codecs/',
+      'gateway/hub/',
+      'gateway/renditions/',
+      'gateway/sources/source.ts',
+      'gateway/sources/sleep.ts',
+    ],
   ],
   ['gateway/probe/', ['shared/', 'gateway/codecs/', 'gateway/netgear/']],
   ['gateway/metrics/', ['shared/', 'gateway/hub/']],
@@ -63,6 +70,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
       'gateway/metrics/',
       'gateway/netgear/',
       'gateway/publishers/',
+      'gateway/renditions/',
       'gateway/rights/',
       'gateway/sources/',
     ],
@@ -109,7 +117,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   yaml: /^gateway\/config\/(?:config|edit)-file\.ts$/,
   'typebox/schema': /^gateway\/config\/schema\.ts$/,
   '@nats-io/transport-node':
-    /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|mirror-source|mirror-session|session-host)\.ts$/,
+    /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|frame-publisher|mirror-source|mirror-session|rendition-exporters|rendition-host|rendition-subscription|session-host)\.ts$/,
   '@nats-io/kv': /^gateway\/cluster\/nats\.ts$/,
   zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
   jose: /^gateway\/rights\/jwt-verifier\.ts$/,

@@ -1,24 +1,10 @@
-import { encodeFrameHead } from '../../../shared/protocol.ts';
 import { runInBackground } from '../../../shared/background.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import type { AccessUnit } from '../../renditions/flv-reader.ts';
 import { H264Encoder, type VideoConfig } from '../../renditions/h264-encoder.ts';
 import { stepName, type VideoStep } from '../../renditions/ladder.ts';
-import type { Rendition } from '../renditions.ts';
-import { encodeMessageBegin } from './web-message.ts';
-
-/** A frame as H.264. */
-export interface VideoChunk extends Rendition {
-  readonly isKey: boolean;
-}
-
-/** A viewer of an encoding. Calls must not block or throw. */
-export interface VideoSubscriber {
-  chunk(chunk: VideoChunk): void;
-  /** The encoder has failed. It starts again, and continues with a key frame; meanwhile there are no chunks. */
-  interrupted(): void;
-}
+import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditions/rendition.ts';
 
 /** The stream that is encoded. */
 export interface VideoStream {
@@ -66,7 +52,7 @@ const DEFAULT_FPS = 30;
  * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are some. The encoder
  * is started again when it fails, and when the size of the frames changes.
  */
-export class VideoEncoding {
+export class VideoEncoding implements SharedEncoding {
   readonly #options: VideoEncodingOptions;
   readonly #subscribers = new Set<VideoSubscriber>();
   readonly #follower = { offer: (frame: Frame): void => this.#offer(frame), streamChanged: (): void => undefined };
@@ -93,7 +79,6 @@ export class VideoEncoding {
     return this.#encoder?.pid;
   }
 
-  /** Sends the chunks from the next key frame on, which is requested. */
   subscribe(subscriber: VideoSubscriber): void {
     this.#subscribers.add(subscriber);
     if (this.#unused !== null) clearTimeout(this.#unused);
@@ -109,7 +94,6 @@ export class VideoEncoding {
     this.#unused.unref();
   }
 
-  /** Requests a key frame. Several requests within half a second get one. */
   requestKey(): void {
     this.#needsKey = true;
   }
@@ -181,17 +165,21 @@ export class VideoEncoding {
   #encoded(frame: Frame, unit: AccessUnit, config: VideoConfig): void {
     const encoder = this.#encoder;
     if (encoder === null) return;
-    const { width, height } = encoder.size;
-    const header = { rendition: stepName(this.#options.step), pictureWidth: width, pictureHeight: height };
-    const encoding = unit.isKey
-      ? { kind: 'h264' as const, isKey: true, ...config }
-      : { kind: 'h264' as const, isKey: false };
-    const head = encodeFrameHead({ ...frame, encoding }, frame.message, header);
+    const { sequence, receivedAtUs, capturedAtUs = null, width, height, message } = frame;
     const chunk: VideoChunk = {
-      sequence: frame.sequence,
-      begin: encodeMessageBegin(head, unit.data.byteLength),
+      sequence,
+      receivedAtUs,
+      capturedAtUs,
+      width,
+      height,
+      message,
+      encoding: unit.isKey ? { kind: 'h264', isKey: true, ...config } : { kind: 'h264', isKey: false },
+      rendition: {
+        rendition: stepName(this.#options.step),
+        pictureWidth: encoder.size.width,
+        pictureHeight: encoder.size.height,
+      },
       payload: unit.data,
-      isKey: unit.isKey,
     };
     for (const subscriber of this.#subscribers) subscriber.chunk(chunk);
   }

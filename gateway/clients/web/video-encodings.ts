@@ -1,6 +1,7 @@
 import type { Logger } from '../../../shared/logger.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { stepName, type VideoStep } from '../../renditions/ladder.ts';
+import type { RemoteRenditions, SharedEncoding } from '../../renditions/rendition.ts';
 import { VideoEncoding, type VideoStream } from './video-encoding.ts';
 
 /** Maximum number of encoders of the whole gateway. Each takes up to half a processor at 1280×720 and 30 fps. */
@@ -26,20 +27,26 @@ export class VideoEncodings {
   readonly #jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   readonly #encoders: Encoders;
   readonly #log: Logger;
+  readonly #remote: Pick<RemoteRenditions, 'video'> | null;
   readonly #encodings = new Map<string, VideoEncoding>();
   #unavailableUntilMs = -Infinity;
 
-  /** @param encoders shared by all streams of the gateway. */
+  /**
+   * @param encoders shared by all streams of the gateway.
+   * @param remote encodings by another gateway, which are preferred.
+   */
   constructor(
     stream: VideoStream,
     jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>,
     encoders: Encoders,
     log: Logger,
+    remote: Pick<RemoteRenditions, 'video'> | null = null,
   ) {
     this.#stream = stream;
     this.#jpeg = jpeg;
     this.#encoders = encoders;
     this.#log = log;
+    this.#remote = remote;
   }
 
   /** Whether H.264 can be encoded, as far as is known. */
@@ -48,7 +55,12 @@ export class VideoEncodings {
   }
 
   /** @returns null if H.264 is not available, or too many encoders run. */
-  get(step: VideoStep): VideoEncoding | null {
+  get(step: VideoStep): SharedEncoding | null {
+    return this.#remote?.video(step) ?? this.local(step);
+  }
+
+  /** The encoding by this gateway. @returns null if H.264 is not available, or too many encoders run. */
+  local(step: VideoStep): VideoEncoding | null {
     const name = stepName(step);
     const known = this.#encodings.get(name);
     if (known !== undefined) return known;

@@ -12,7 +12,7 @@ import type { Principal, RightsEnd } from '../../rights/principal.ts';
 import type { UserBudget } from '../../rights/user-budget.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
 import type { JpegStep, Step, VideoStep } from '../../renditions/ladder.ts';
-import type { VideoEncoding } from './video-encoding.ts';
+import type { RenditionFrame, SharedEncoding } from '../../renditions/rendition.ts';
 import type { VideoEncodings } from './video-encodings.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
 import type { Rendition, RenditionKind, Renditions } from '../renditions.ts';
@@ -196,7 +196,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   }
 
   /** @returns null if H.264 cannot be encoded. */
-  video(step: VideoStep): VideoEncoding | null {
+  video(step: VideoStep): SharedEncoding | null {
     const { served } = this.#options;
     return served.stream === null ? null : (served.video?.get(step) ?? null);
   }
@@ -205,8 +205,13 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#inside().renditions.bytesOf(step);
   }
 
-  /** @throws {GearwayError} `jpeg-unsupported`. */
-  scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
+  /** A frame of an encoding, for viewers. */
+  encoded(frame: RenditionFrame): Rendition {
+    return this.#inside().renditions.encoded(frame);
+  }
+
+  /** @returns null if the frame is skipped. @throws {GearwayError} `jpeg-unsupported`. */
+  scaled(frame: Frame, step: JpegStep): Promise<Rendition | null> {
     return this.#inside().renditions.scaled(frame, step);
   }
 

@@ -1,8 +1,5 @@
 import type { VideoStep } from '../../renditions/ladder.ts';
-import type { VideoChunk, VideoEncoding, VideoSubscriber } from './video-encoding.ts';
-
-/** An encoding, as its viewers use it. */
-export type SharedEncoding = Pick<VideoEncoding, 'subscribe' | 'unsubscribe' | 'requestKey'>;
+import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditions/rendition.ts';
 
 export interface ViewerVideoOptions {
   /** @returns the one encoding of this step; null if H.264 cannot be encoded. */
@@ -94,7 +91,7 @@ export class ViewerVideo {
   }
 
   #received(subscription: Subscription, chunk: VideoChunk): void {
-    if (!subscription.isInStep && !chunk.isKey) return;
+    if (!subscription.isInStep && !chunk.encoding.isKey) return;
     if (this.#options.isCongested()) {
       subscription.isInStep = false;
       subscription.requestedAtMs = -Infinity;

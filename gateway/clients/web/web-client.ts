@@ -322,7 +322,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       );
       this.#video = new ViewerVideo({
         encoding: (step) => binding.video(step),
-        send: (chunk) => this.#sendFrame(chunk),
+        send: (chunk) => this.#sendFrame(binding.encoded(chunk)),
         isCongested: () => this.#isCongested(),
       });
     }
@@ -524,7 +524,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#encoding = true;
     rendition
       .then(
-        (encoded) => this.#sendFrame(encoded),
+        (encoded) => {
+          // Otherwise it was skipped.
+          if (encoded !== null) this.#sendFrame(encoded);
+        },
         (error: unknown) => this.#options.binding.reject(error),
       )
       .finally(() => {
@@ -535,7 +538,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       .catch(() => undefined);
   }
 
-  #rendition(frame: Frame): Rendition | Promise<Rendition> {
+  #rendition(frame: Frame): Rendition | Promise<Rendition | null> {
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
     const step = this.#step(frame);

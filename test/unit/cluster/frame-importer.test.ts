@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { FrameImporter } from '../../../gateway/cluster/frame-importer.ts';
+import { SOURCE_FRAMES } from '../../../gateway/cluster/frame-wire.ts';
 
 describe('FrameImporter', () => {
   it('reports a refused subscription, which has no message', () => {
@@ -17,6 +18,7 @@ describe('FrameImporter', () => {
     } as unknown as NatsConnection;
     const errors: unknown[] = [];
     const importer = new FrameImporter({
+      kind: SOURCE_FRAMES,
       connection,
       subject: 'frames',
       onFrame: () => expect.fail('no frame'),

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { MirrorSource } from '../../../gateway/cluster/mirror-source.ts';
+import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
 import { OwnedSource } from '../../../gateway/cluster/owned-source.ts';
 import { parsePush, PushSource } from '../../../gateway/sources/push/push-source.ts';
 import { parseSourceUrl } from '../../../gateway/config/source-url.ts';
@@ -18,6 +19,7 @@ describe('OwnedSource', () => {
       frameSubject: () => 'frames',
       sessionSubject: () => 'session',
       owner: () => null,
+      numbers: new RemoteNumbers(() => 0),
       log: SILENT_LOGGER,
     });
     const local = Object.assign(new PushSource(parsePush(parseSourceUrl('push:', ['takeOver', 'check']))), {

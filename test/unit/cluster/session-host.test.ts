@@ -49,6 +49,7 @@ class Fixture {
     onTestFinished(() => stream.close());
     const exporter = new FrameExporter({
       stream,
+      origin: 'o',
       connection: { publish: () => undefined, flush: () => Promise.resolve() } as unknown as NatsConnection,
       maxPayload: () => 1 << 20,
       subject: 'frames',

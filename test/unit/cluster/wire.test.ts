@@ -1,11 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { parseClusterAddress } from '../../../gateway/cluster/cluster-address.ts';
-import { encodeFrame, FrameAssembler, type RemoteFrame } from '../../../gateway/cluster/frame-wire.ts';
+import {
+  encodeFrame,
+  encodeRendition,
+  FrameAssembler,
+  type RemoteFrame,
+  type RemoteRendition,
+  renditionFrames,
+  SOURCE_FRAMES,
+} from '../../../gateway/cluster/frame-wire.ts';
+import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
 import { itemsNow, ReturnQueue } from '../../../gateway/cluster/return-queue.ts';
 import { decodeBatch, encodeBatch } from '../../../gateway/cluster/return-wire.ts';
+import { nowUs } from '../../../gateway/hub/clock.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
 import { NOTHING, type ReturnData } from '../../../gateway/hub/returns/return-data.ts';
 import { Returns } from '../../../gateway/hub/returns/returns.ts';
+import type { RenditionFrame } from '../../../gateway/renditions/rendition.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const value = (text: string): ReturnData => ({ kind: 'value', value: text, json: JSON.stringify(text) });
@@ -72,10 +83,11 @@ describe('FrameAssembler', () => {
   it.each([1000, 999, 500, 334, 300])('assembles a frame of parts of at most %i bytes', (maxPayload) => {
     const frames: RemoteFrame[] = [];
     const assembler = new FrameAssembler(
+      SOURCE_FRAMES,
       (frame) => frames.push(frame),
       (error) => expect.fail(String(error)),
     );
-    const { head, parts } = encodeFrame(frameOf(payload), maxPayload);
+    const { head, parts } = encodeFrame('o', frameOf(payload), maxPayload);
     expect(parts.every(({ buffer, byteLength }) => buffer === payload.buffer && byteLength <= maxPayload)).toBe(true);
     assembler.head(head);
     for (const part of parts) assembler.part(part);
@@ -91,12 +103,13 @@ describe('FrameAssembler', () => {
 
   it('discards a frame with any missing message, and delivers the next one', () => {
     const messages = (sequence: number): { kind: 'head' | 'part'; bytes: Uint8Array }[] => {
-      const { head, parts } = encodeFrame(frameOf(payload, sequence), 300);
+      const { head, parts } = encodeFrame('o', frameOf(payload, sequence), 300);
       return [{ kind: 'head', bytes: head }, ...parts.map((bytes) => ({ kind: 'part' as const, bytes }))];
     };
     for (let missing = 0; missing < messages(1).length; missing += 1) {
       const frames: RemoteFrame[] = [];
       const assembler = new FrameAssembler(
+        SOURCE_FRAMES,
         (frame) => frames.push(frame),
         (error) => expect.fail(String(error)),
       );
@@ -107,10 +120,11 @@ describe('FrameAssembler', () => {
   });
 
   it('refuses malformed heads, and heads that announce too much, at every length', () => {
-    const { head } = encodeFrame(frameOf(payload), 1000);
+    const { head } = encodeFrame('o', frameOf(payload), 1000);
     for (let length = 0; length < head.byteLength; length += 1) {
       const errors: unknown[] = [];
       new FrameAssembler(
+        SOURCE_FRAMES,
         () => expect.fail('no frame'),
         (error) => errors.push(error),
       ).head(head.subarray(0, length));
@@ -118,6 +132,7 @@ describe('FrameAssembler', () => {
     }
     const errors: unknown[] = [];
     new FrameAssembler(
+      SOURCE_FRAMES,
       () => expect.fail('no frame'),
       (error) => errors.push(error),
     ).head(Buffer.from('{"sequence": 1, "bytes": 67108865}'));
@@ -127,7 +142,9 @@ describe('FrameAssembler', () => {
 
 describe('heads of frames that were not written by a gateway', () => {
   const jpeg = {
+    origin: 'o',
     sequence: 1,
+    ageUs: 0,
     capturedAtUs: null,
     width: 2,
     height: 2,
@@ -142,6 +159,7 @@ describe('heads of frames that were not written by a gateway', () => {
   function errorsOf(head: object): unknown[] {
     const errors: unknown[] = [];
     new FrameAssembler(
+      SOURCE_FRAMES,
       () => expect.fail('no frame'),
       (error) => errors.push(error),
     ).head(Buffer.from(JSON.stringify(head)));
@@ -170,6 +188,97 @@ describe('heads of frames that were not written by a gateway', () => {
     { ...raw, width: 3, height: 4 },
   ])('are refused otherwise: %j', (head) => {
     expect(errorsOf(head)).toEqual([coded('frame-invalid')]);
+  });
+});
+
+describe('renditions', () => {
+  const header = { capturedAtUs: null, width: 640, height: 480, message: { big: 2n ** 70n } };
+  const size = { pictureWidth: 320, pictureHeight: 240 };
+  const jpeg: RenditionFrame = {
+    ...header,
+    sequence: 9,
+    receivedAtUs: nowUs() - 5000,
+    encoding: { kind: 'jpeg' },
+    rendition: { rendition: 'jpeg-2-50', ...size },
+    payload: Uint8Array.from({ length: 100 }, (_, index) => index),
+  };
+  const key: RenditionFrame = {
+    ...jpeg,
+    encoding: { kind: 'h264', isKey: true, codec: 'avc1.42c028', description: Uint8Array.of(1, 66) },
+  };
+  const later: RenditionFrame = { ...jpeg, encoding: { kind: 'h264', isKey: false } };
+
+  function read(head: Uint8Array, parts: readonly Uint8Array[]): unknown[] {
+    const read: unknown[] = [];
+    const assembler = new FrameAssembler(
+      renditionFrames('jpeg-2-50'),
+      (frame) => read.push(frame),
+      (error) => read.push(error),
+    );
+    assembler.head(head);
+    for (const part of parts) assembler.part(part);
+    return read;
+  }
+
+  it.each([
+    ['a JPEG', jpeg],
+    ['a key frame', key],
+    ['another chunk', later],
+  ])('are assembled as they were: %s', (_what, frame) => {
+    const { head } = encodeRendition('o', 4, frame, 1000);
+    const parts = [frame.payload.subarray(0, 40), frame.payload.subarray(40)];
+    expect(encodeRendition('o', 4, frame, 1000).parts).toEqual([frame.payload]);
+    const { encoding, rendition } = frame;
+    const [found] = read(head, parts) as [RemoteRendition];
+    expect(found).toMatchObject({ origin: 'o', sequence: 9, index: 4, frame: { ...header, encoding, rendition } });
+    expect(Buffer.compare(found.frame.payload, frame.payload)).toBe(0);
+    expect(found.ageUs).toBeGreaterThanOrEqual(5000);
+    for (let length = 0; length < head.byteLength; length += 1)
+      expect(read(head.subarray(0, length), [])).toEqual([coded('frame-invalid')]);
+  });
+
+  it.each([
+    { origin: 5 },
+    { ageUs: 'x' },
+    { index: undefined },
+    { width: 16_385 },
+    { pictureWidth: 0 },
+    { pictureHeight: 1.5 },
+    { video: undefined },
+    { video: 5 },
+    { video: { isKey: 'x' } },
+    { video: { isKey: true } },
+    { video: { isKey: true, codec: 'avc1.42c028', description: 5 } },
+    { video: { isKey: false, codec: 'avc1.42c028' } },
+  ])('are refused with %j', (changes) => {
+    const head = JSON.parse(Buffer.from(encodeRendition('o', 4, key, 1000).head).toString()) as object;
+    expect(read(Buffer.from(JSON.stringify(head)), [])).toEqual([]);
+    expect(read(Buffer.from(JSON.stringify({ ...head, ...changes })), [])).toEqual([coded('frame-invalid')]);
+  });
+});
+
+describe('RemoteNumbers', () => {
+  it('keeps the numbers of the first owner, continues them for the next ones, and refuses older frames', () => {
+    let newest = 0;
+    const numbers = new RemoteNumbers(() => newest);
+    const number = (origin: string, sequence: number): number | undefined => {
+      const { sequence: found } = numbers.arrival({ origin, sequence, ageUs: 0 }) ?? {};
+      if (found !== undefined) newest = Math.max(newest, found);
+      return found;
+    };
+    expect([500, 503, 502].map((sequence) => number('first', sequence))).toEqual([500, 503, 502]);
+    numbers.begin();
+    expect(number('first', 600)).toBe(600);
+    expect([7, 9, 8, 6].map((sequence) => number('second', sequence))).toEqual([601, 603, 602, undefined]);
+    // This gateway has run the source itself in the meantime.
+    newest = 700;
+    numbers.begin();
+    expect([100, 101].map((sequence) => number('second', sequence))).toEqual([701, 702]);
+  });
+
+  it('counts the age of a frame', () => {
+    const arrival = new RemoteNumbers(() => 0).arrival({ origin: 'o', sequence: 1, ageUs: 3_000_000 });
+    expect(Math.abs((arrival?.receivedAtUs ?? 0) + 3_000_000 - nowUs())).toBeLessThan(1_000_000);
   });
 });
 

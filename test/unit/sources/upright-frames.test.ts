@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
-import type { Frame, FrameInput } from '../../../gateway/hub/frame.ts';
-import type { Arrival } from '../../../gateway/hub/stream.ts';
+import type { Arrival, Frame, FrameInput } from '../../../gateway/hub/frame.ts';
 import { UprightFrames } from '../../../gateway/sources/upright-frames.ts';
 import type { Orientation } from '../../../gateway/codecs/exif-orientation.ts';
 import { exif, oriented, storedPicture, withSegments } from '../../helpers/jpeg-variants.ts';

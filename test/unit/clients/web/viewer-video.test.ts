@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { VideoChunk, VideoSubscriber } from '../../../../gateway/clients/web/video-encoding.ts';
-import { type SharedEncoding, ViewerVideo } from '../../../../gateway/clients/web/viewer-video.ts';
+import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../../../gateway/renditions/rendition.ts';
+import { ViewerVideo } from '../../../../gateway/clients/web/viewer-video.ts';
 import type { VideoStep } from '../../../../gateway/renditions/ladder.ts';
 
 const LARGE: VideoStep = { kind: 'h264', divisor: 1, bitsPerSecond: 2_000_000 };
@@ -24,7 +24,16 @@ class FakeEncoding implements SharedEncoding {
   }
 
   give(sequence: number, isKey = false): void {
-    const chunk: VideoChunk = { sequence, isKey, begin: new Uint8Array(0), payload: new Uint8Array(0) };
+    const chunk: VideoChunk = {
+      sequence,
+      receivedAtUs: 0,
+      width: 640,
+      height: 480,
+      message: null,
+      encoding: { kind: 'h264', isKey },
+      rendition: { rendition: 'h264-1-500', pictureWidth: 640, pictureHeight: 480 },
+      payload: new Uint8Array(0),
+    };
     for (const subscriber of this.subscribers) subscriber.chunk(chunk);
   }
 

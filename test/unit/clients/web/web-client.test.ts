@@ -7,9 +7,8 @@ import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { type ViewerSocket, ViewerBinding } from '../../../../gateway/clients/web/viewer-binding.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
-import type { VideoSubscriber } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { VideoEncodings } from '../../../../gateway/clients/web/video-encodings.ts';
-import type { SharedEncoding } from '../../../../gateway/clients/web/viewer-video.ts';
+import type { SharedEncoding, VideoSubscriber } from '../../../../gateway/renditions/rendition.ts';
 import {
   DEFAULT_WEB_CLIENT_LIMITS,
   WebClient,

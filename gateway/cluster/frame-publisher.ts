@@ -1,0 +1,48 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { runInBackground } from '../../shared/background.ts';
+import { HEAD, PART, type WireFrame } from './frame-wire.ts';
+
+interface FramePublisherOptions {
+  readonly connection: NatsConnection;
+  /** Subject without its last token. */
+  readonly subject: string;
+  /** Called when a frame has reached the NATS server, or the connection is back. */
+  readonly onFree: () => void;
+}
+
+/** Publishes frames, and counts those in flight to the NATS server. */
+export class FramePublisher {
+  readonly #options: FramePublisherOptions;
+  #inFlight = 0;
+  /** Increases when the connection is lost: frames in flight at that time do not count any more. */
+  #epoch = 0;
+
+  constructor(options: FramePublisherOptions) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  send({ head, parts }: WireFrame): void {
+    const { connection, subject, onFree } = this.#options;
+    connection.publish(`${subject}.${HEAD}`, head);
+    for (const part of parts) connection.publish(`${subject}.${PART}`, part);
+    this.#inFlight += 1;
+    const epoch = this.#epoch;
+    const landed = (): void => {
+      if (epoch !== this.#epoch) return;
+      this.#inFlight -= 1;
+      onFree();
+    };
+    // Fails when the connection is lost; `reconnected` is called when it is back.
+    runInBackground(connection.flush().then(landed), () => undefined);
+  }
+
+  reconnected(): void {
+    this.#epoch += 1;
+    this.#inFlight = 0;
+    this.#options.onFree();
+  }
+}

@@ -1,0 +1,52 @@
+import { nowUs } from '../hub/clock.ts';
+import type { Arrival } from '../hub/frame.ts';
+
+/** A frame, as its owner numbers it. */
+interface RemoteNumber {
+  readonly origin: string;
+  readonly sequence: number;
+  readonly ageUs: number;
+}
+
+/**
+ * Numbers the frames of a stream that other gateways own, and their renditions: as the owner does, or continuing the
+ * numbers of the previous owner. So a rendition has the number of its frame, whether this gateway has the frame or not.
+ */
+export class RemoteNumbers {
+  readonly #newest: () => number;
+  #origin = '';
+  #offset = 0;
+  /** Number of the newest frame of the previous owner. */
+  #floor = 0;
+  /** Newest number of this owner; null before the first. */
+  #last: number | null = null;
+
+  /** @param newest number of the newest frame of this gateway's stream; 0 for none. */
+  constructor(newest: () => number) {
+    this.#newest = newest;
+  }
+
+  /** Call when the frames of an owner begin: those of another source may have been published in the meantime. */
+  begin(): void {
+    if (this.#last !== null && this.#newest() > this.#last) this.#origin = '';
+  }
+
+  /**
+   * Number and time of a frame. The time is that of its arrival at its owner, except the time on the network between
+   * both, because the clocks of two machines are not compared.
+   *
+   * @returns null if the frame is older than those of a previous owner.
+   */
+  arrival({ origin, sequence, ageUs }: RemoteNumber): Arrival | null {
+    if (origin !== this.#origin) {
+      this.#origin = origin;
+      this.#floor = this.#newest();
+      this.#offset = this.#floor === 0 ? 0 : this.#floor + 1 - sequence;
+      this.#last = null;
+    }
+    const number = sequence + this.#offset;
+    if (number <= this.#floor) return null;
+    this.#last = Math.max(this.#last ?? 0, number);
+    return { sequence: number, receivedAtUs: nowUs() - ageUs };
+  }
+}

@@ -1,0 +1,37 @@
+import { errorText, GearwayError } from '../../shared/errors.ts';
+
+/** Request of a gateway to the owner of a stream: it wants the frames of a rendition. Repeated to keep it alive. */
+export interface RenditionRequest {
+  readonly stream: string;
+  /** Name of the step. */
+  readonly step: string;
+  /** Id of the gateway that wants it. */
+  readonly from: string;
+  /** Number of key frames that it has requested so far. */
+  readonly keys: number;
+  /** Whether it does not want them any more. */
+  readonly isLast: boolean;
+}
+
+/** `unavailable`: the owner cannot make the rendition; `not-owner`: the stream is not here. */
+export type RenditionAnswer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: 'unavailable' | 'not-owner' };
+
+/** @throws {GearwayError} `request-invalid`. */
+export function decodeRenditionRequest(bytes: Uint8Array): RenditionRequest {
+  try {
+    const request = JSON.parse(Buffer.from(bytes).toString('utf8')) as RenditionRequest;
+    const { stream, step, from, keys, isLast } = request;
+    if (![stream, step, from].every((text) => typeof text === 'string') || typeof isLast !== 'boolean')
+      throw new TypeError('a field is missing');
+    if (!Number.isSafeInteger(keys)) throw new TypeError('keys is not a whole number');
+    return request;
+  } catch (error) {
+    throw new GearwayError(
+      'request-invalid',
+      `a request for a rendition from another gateway is malformed: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,54 @@
+import type { FrameHeader } from '../../shared/frame.ts';
+import type { RenditionHeader, Value, VideoEncodingHeader } from '../../shared/protocol.ts';
+import type { Frame } from '../hub/frame.ts';
+import type { JpegStep, VideoStep } from './ladder.ts';
+
+/** A frame in a step of the ladder. Number, times, size and message are those of the source's frame. */
+export interface RenditionFrame extends Omit<FrameHeader, 'encoding'> {
+  readonly encoding: { readonly kind: 'jpeg' } | VideoEncodingHeader;
+  readonly message: Value;
+  readonly rendition: RenditionHeader;
+  /** Shared: never write to it. */
+  readonly payload: Uint8Array;
+}
+
+/** A frame as H.264: one access unit. */
+export interface VideoChunk extends RenditionFrame {
+  readonly encoding: VideoEncodingHeader;
+}
+
+/** Receiver of an encoding. Calls must not block or throw. */
+export interface VideoSubscriber {
+  chunk(chunk: VideoChunk): void;
+  /** No chunks follow for now. They continue with a key frame. */
+  interrupted(): void;
+}
+
+/** H.264 of one stream and step, encoded once for all subscribers, here or by another gateway. */
+export interface SharedEncoding {
+  /** Sends the chunks from the next key frame on, which is requested. */
+  subscribe(subscriber: VideoSubscriber): void;
+  /** The encoder ends some time after the last subscriber. */
+  unsubscribe(subscriber: VideoSubscriber): void;
+  /** Requests a key frame. Several requests within half a second get one. */
+  requestKey(): void;
+}
+
+/** The renditions of a stream that this gateway makes. */
+export interface LocalRenditions {
+  /** @returns null if H.264 cannot be encoded, or too many encoders run. */
+  video(step: VideoStep): SharedEncoding | null;
+  /** @returns null if no renditions of the frame may be made. Rejects if it cannot be decoded. */
+  jpeg(frame: Frame, step: JpegStep): Promise<RenditionFrame> | null;
+}
+
+/** The renditions of a stream that another gateway of the cluster makes, for this one and all others. */
+export interface RemoteRenditions {
+  /** @returns null if this gateway has to encode it. */
+  video(step: VideoStep): SharedEncoding | null;
+  /**
+   * @returns null if this gateway has to scale the frame. The promise never rejects: `skipped` if the other gateway has
+   * skipped the frame, because a newer one has arrived; `missing` if it did not send it in time.
+   */
+  jpeg(frame: Frame, step: JpegStep): Promise<RenditionFrame | 'skipped' | 'missing'> | null;
+}
