@@ -30,9 +30,14 @@ export class MirroredRenditions implements RemoteRenditions {
   /** When a JPEG step was first and last requested. */
   readonly #requested = new Map<string, { sinceMs: number; atMs: number }>();
   readonly #unavailableUntilMs = new Map<string, number>();
+  #noVideoUntilMs = -Infinity;
 
   constructor(options: MirroredRenditionsOptions) {
     this.#options = options;
+  }
+
+  get hasVideo(): boolean {
+    return !this.#options.isHere() && performance.now() >= this.#noVideoUntilMs;
   }
 
   video(step: VideoStep): SharedEncoding | null {
@@ -45,7 +50,10 @@ export class MirroredRenditions implements RemoteRenditions {
       link,
       step: name,
       numbers,
-      onUnavailable: () => this.#unavailable(name),
+      onUnavailable: () => {
+        this.#noVideoUntilMs = performance.now() + UNAVAILABLE_MS;
+        this.#unavailable(name);
+      },
       onUnused: () => this.#close(name),
     });
     this.#videos.set(name, video);

@@ -121,14 +121,14 @@ export class RenditionHost {
     if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
     const key = `${stream} ${step}`;
     let known = this.#exports.get(key);
-    if (known?.exporter.isAvailable() === false) {
-      this.#end(key);
-      known = undefined;
-    }
     if (isLast) {
       known?.wanted.delete(from);
       if (known?.wanted.size === 0) this.#end(key);
       return { ok: true };
+    }
+    if (known?.exporter.isAvailable() === false) {
+      this.#end(key);
+      known = undefined;
     }
     if (known === undefined) {
       const exporter = this.#create(hosted, step);

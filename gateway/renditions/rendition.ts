@@ -44,6 +44,8 @@ export interface LocalRenditions {
 
 /** The renditions of a stream that another gateway of the cluster makes, for this one and all others. */
 export interface RemoteRenditions {
+  /** Whether another gateway encodes H.264, as far as is known. */
+  readonly hasVideo: boolean;
   /** @returns null if this gateway has to encode it. */
   video(step: VideoStep): SharedEncoding | null;
   /**

@@ -27,7 +27,7 @@ export class VideoEncodings {
   readonly #jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   readonly #encoders: Encoders;
   readonly #log: Logger;
-  readonly #remote: Pick<RemoteRenditions, 'video'> | null;
+  readonly #remote: Pick<RemoteRenditions, 'hasVideo' | 'video'> | null;
   readonly #encodings = new Map<string, VideoEncoding>();
   #unavailableUntilMs = -Infinity;
 
@@ -40,7 +40,7 @@ export class VideoEncodings {
     jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>,
     encoders: Encoders,
     log: Logger,
-    remote: Pick<RemoteRenditions, 'video'> | null = null,
+    remote: Pick<RemoteRenditions, 'hasVideo' | 'video'> | null = null,
   ) {
     this.#stream = stream;
     this.#jpeg = jpeg;
@@ -49,8 +49,12 @@ export class VideoEncodings {
     this.#remote = remote;
   }
 
-  /** Whether H.264 can be encoded, as far as is known. */
+  /** Whether H.264 can be encoded, here or by another gateway, as far as is known. */
   get isAvailable(): boolean {
+    return this.#remote?.hasVideo === true || this.#isAvailableHere;
+  }
+
+  get #isAvailableHere(): boolean {
     return performance.now() >= this.#unavailableUntilMs;
   }
 
@@ -64,7 +68,7 @@ export class VideoEncodings {
     const name = stepName(step);
     const known = this.#encodings.get(name);
     if (known !== undefined) return known;
-    if (!this.isAvailable || this.#encoders.running.size >= MAX_ENCODERS) return null;
+    if (!this.#isAvailableHere || this.#encoders.running.size >= MAX_ENCODERS) return null;
     const encoding: VideoEncoding = new VideoEncoding({
       stream: this.#stream,
       step,

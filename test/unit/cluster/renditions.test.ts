@@ -249,8 +249,9 @@ describe('H.264 of another gateway', () => {
     mirror.renditions.video(VIDEO)!.subscribe(mirror);
     await settle();
     expect(mirror.events).toContain('interrupted');
-    expect(mirror.renditions.video(VIDEO)).toBeNull();
+    expect([mirror.renditions.hasVideo, mirror.renditions.video(VIDEO)]).toEqual([false, null]);
     await vi.advanceTimersByTimeAsync(60_000);
+    expect(mirror.renditions.hasVideo).toBe(true);
     expect(mirror.renditions.video(VIDEO)).not.toBeNull();
   });
 
