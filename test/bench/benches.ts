@@ -1,5 +1,6 @@
 import { adaptive } from './adaptive.ts';
 import type { Bench } from './bench.ts';
+import { cluster } from './cluster.ts';
 import { distance } from './distance.ts';
 import { element } from './element.ts';
 import { encode } from './encode.ts';
@@ -16,6 +17,7 @@ import { thin } from './thin.ts';
 /** In the order in which they run. */
 export const BENCHES: readonly Bench[] = [
   fanOut,
+  cluster,
   native,
   hop,
   latency,

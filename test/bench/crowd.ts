@@ -16,10 +16,11 @@ export class Crowd {
   #viewers: readonly CountingViewer[] = [];
   #framesBefore = 0;
 
-  /** Settles when every viewer has received a frame. */
+  /** Adds viewers. Settles when each of them has received a frame. */
   async connect(count: number, create: () => CountingViewer): Promise<void> {
-    this.#viewers = Array.from({ length: count }, create);
-    await Promise.all(this.#viewers.map(({ ready }) => ready));
+    const added = Array.from({ length: count }, create);
+    this.#viewers = [...this.#viewers, ...added];
+    await Promise.all(added.map(({ ready }) => ready));
   }
 
   start(): void {

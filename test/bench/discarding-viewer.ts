@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { messageType } from '../../shared/protocol.ts';
-import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, writeAck } from './wire.ts';
+import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, SPECTATOR_HELLO, writeAck } from './wire.ts';
 
 /**
  * Read buffer shared by all viewers of a process: they take turns, and keep nothing. Small enough for the processor's
@@ -19,6 +19,8 @@ const opcodes = { continuation: 0, binary: 2, close: 8, ping: 9 } as const;
 export interface DiscardingViewerOptions {
   /** Settings that the viewer requests immediately after its `hello`. The latest frame may arrive earlier. */
   readonly want?: Parameters<typeof encodeWant>[0];
+  /** Whether it watches without a port. Default false. */
+  readonly spectates?: boolean;
   /** Called with the last byte of each frame. */
   readonly onFrame?: (sequence: number) => void;
 }
@@ -127,8 +129,9 @@ export class DiscardingViewer {
       return bytes.length;
     }
     this.#handshake = null;
-    const { want } = this.#options;
-    this.#socket.write(want === undefined ? HELLO : Buffer.concat([HELLO, encodeWant(want)]));
+    const { want, spectates = false } = this.#options;
+    const hello = spectates ? SPECTATOR_HELLO : HELLO;
+    this.#socket.write(want === undefined ? hello : Buffer.concat([hello, encodeWant(want)]));
     return end + 4 - before.length;
   }
 

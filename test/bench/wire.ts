@@ -99,6 +99,9 @@ export function handshakeResponse(request: string): string {
 /** `hello` as a masked WebSocket frame. */
 export const HELLO = mask(encodeMessage({ type: 'hello', name: 'bench' }));
 
+/** The same of a viewer without a port. */
+export const SPECTATOR_HELLO = mask(encodeMessage({ type: 'hello', name: 'bench', spectate: true }));
+
 /** `want` as a masked WebSocket frame. */
 export function encodeWant(want: Omit<Want, 'type'>): Buffer {
   return mask(encodeMessage({ type: 'want', ...want }));

@@ -1,0 +1,92 @@
+/** A gateway of a cluster, embedded in a program that pushes frames at a fixed rate if it has the source. */
+import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
+import { answerParent } from './processes.ts';
+import { type Usage, UsageMeter } from './usage-meter.ts';
+import { createPayload } from './wire.ts';
+
+const meter = new UsageMeter();
+const payload = createPayload();
+
+/** Samples of 720p: three parts on the way. */
+const RAW = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
+
+/** Bytes that JavaScript has copied, while they are counted. */
+let copiedBytes = 0;
+let isCounting = false;
+
+/** Counts the bytes copied by `set()`, with which the NATS library copies payloads. Costs time: not while measuring. */
+function countCopies(): void {
+  const arrays = Uint8Array.prototype as {
+    set: (this: Uint8Array, source: ArrayLike<number>, offset?: number) => void;
+  };
+  const { set } = arrays;
+  arrays.set = function (this: Uint8Array, source: ArrayLike<number>, offset?: number): void {
+    if (isCounting) copiedBytes += source.length;
+    set.call(this, source, offset);
+  };
+  const concat = Buffer.concat.bind(Buffer);
+  Buffer.concat = (list: readonly Uint8Array[], total?: number) => {
+    const joined = concat(list, total);
+    if (isCounting) copiedBytes += joined.byteLength;
+    return joined;
+  };
+}
+
+let stream: GatewayStream | null = null;
+let timer: NodeJS.Timeout | undefined;
+let pushed = 0;
+let pushedBefore = 0;
+
+const handlers = {
+  /** @param hasSource whether it has the stream `main`. @returns the port for viewers, when it serves that stream. */
+  async listen(nats: string, name: string, hasSource: boolean): Promise<number> {
+    const gateway = await createGateway({
+      port: 0,
+      source: hasSource ? 'main=push:' : `${name}=push:`,
+      ...(hasSource ? { virtualPorts: 'main=10000-14095' } : {}),
+      cluster: `${nats}?gateway=${name}`,
+    });
+    if (hasSource) stream = gateway.stream;
+    const { port } = await gateway.listen();
+    while (!gateway.streams.has('main')) await new Promise((resolve) => setTimeout(resolve, 20));
+    return port;
+  },
+  /** Pushes frames, each with the time of its push: JPEGs of 100 KB, or raw frames of 720p. */
+  push(framesPerSecond: number, isRaw: boolean): void {
+    clearInterval(timer);
+    const startMs = performance.now();
+    let count = 0;
+    timer = setInterval(() => {
+      // Frames that are due: a timer alone is late.
+      const due = Math.floor(((performance.now() - startMs) * framesPerSecond) / 1000);
+      if (due - count > framesPerSecond / 5) count = due - 1;
+      for (; count < due; count += 1) {
+        pushed += 1;
+        stream?.push(isRaw ? RAW : payload, { message: { pushedAtMs: performance.timeOrigin + performance.now() } });
+      }
+    }, 2);
+  },
+  rest: (): void => clearInterval(timer),
+  start(): void {
+    pushedBefore = pushed;
+    meter.start();
+  },
+  stop(): Usage & { readonly pushed: number } {
+    return { ...meter.stop(), pushed: pushed - pushedBefore };
+  },
+  /** Begins to count copied bytes. */
+  watchCopies(): void {
+    if (copiedBytes === 0 && !isCounting) countCopies();
+    copiedBytes = 0;
+    isCounting = true;
+  },
+  /** @returns the number of copied bytes. */
+  copies(): number {
+    isCounting = false;
+    return copiedBytes;
+  },
+};
+
+export type ClusterGateway = typeof handlers;
+
+answerParent(handlers);

@@ -1,0 +1,239 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../helpers/free-port.ts';
+import { NatsServer } from '../helpers/nats.ts';
+import { alternate, type Bench } from './bench.ts';
+import type { ClusterGateway } from './cluster-gateway.ts';
+import { MachineMeter } from './machine.ts';
+import type { PairedViewers } from './paired-viewers.ts';
+import { BenchProcess } from './processes.ts';
+import type { Line } from './report.ts';
+import { median, percentile } from './statistics.ts';
+import type { Viewers } from './viewers.ts';
+import { PAYLOAD_BYTES } from './wire.ts';
+
+const FPS = 30;
+const VIEWERS = 100;
+
+/** Size of a raw frame of 720p. */
+const RAW_BYTES = 1280 * 720 * 3;
+
+/** Time for windows to settle, and for code to be compiled. */
+const SETTLE_MS = 1000;
+
+/** Time until the interest of the other gateways has ended. */
+const PAUSE_MS = 3500;
+
+/** Rate and time in which copies are counted: no frame is skipped. */
+const SLOW_FPS = 4;
+const COPIES_MS = 5000;
+
+/** Clock ticks per second in /proc. */
+const TICKS = 100;
+
+/** Number of messages in which a frame of 100 KB travels: its head and its payload. */
+const MESSAGES_PER_FRAME = 2;
+
+/** One distribution of the viewers over the gateways, measured for a while. */
+interface Measurement {
+  readonly framesPerSecond: number;
+  /** Cores used. */
+  readonly source: number;
+  readonly others: number;
+  readonly nats: number;
+  readonly viewers: number;
+  /** Share of the machine that other processes used. */
+  readonly strangers: number;
+  /** Messages to and from the NATS server per frame that was pushed, without those of the directory. */
+  readonly published: number;
+  readonly delivered: number;
+}
+
+/** Viewers of one stream at several gateways over a NATS server, compared with all of them at the gateway of its source. */
+export const cluster: Bench = {
+  name: 'cluster',
+  summary: 'frames/s, CPU and latency of viewers at other gateways of a cluster, beside the gateway of the source',
+  effort: { rounds: 10, seconds: 4 },
+  async run({ rounds, seconds, viewers: counts }) {
+    const count = counts?.at(-1) ?? VIEWERS;
+    const [monitor = 0] = await freePorts(1);
+    await using nats = await NatsServer.start('-m', String(monitor));
+    await using a = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
+    await using b = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
+    await using c = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
+    await using d = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
+    const gateways = [a, b, c, d];
+    await using crowd = new BenchProcess<Viewers>('./viewers.ts');
+    await using paired = new BenchProcess<PairedViewers>('./paired-viewers.ts');
+    const ports = [await a.ask('listen', nats.url, 'A', true)];
+    await a.ask('push', FPS, false);
+    for (const [index, name] of ['B', 'C', 'D'].entries())
+      ports.push((await gateways[index + 1]?.ask('listen', nats.url, name, false)) ?? 0);
+
+    /** @param shares number of viewers at each gateway. */
+    const measure = async (shares: readonly number[]): Promise<Measurement> => {
+      for (const [index, share] of shares.entries())
+        if (share > 0) await crowd.ask('connect', ports[index] ?? 0, share, { spectates: true });
+      await delay(SETTLE_MS);
+      const machine = new MachineMeter();
+      const own = process.cpuUsage();
+      const messages = await messagesOf(monitor);
+      const natsMs = cpuMs(nats.pid);
+      await Promise.all([crowd.ask('start'), ...gateways.map((gateway) => gateway.ask('start'))]);
+      await delay(seconds * 1000);
+      const usages = await Promise.all(gateways.map((gateway) => gateway.ask('stop')));
+      const seen = await crowd.ask('stop');
+      const natsUsedMs = cpuMs(nats.pid) - natsMs;
+      const after = await messagesOf(monitor);
+      const { user, system } = process.cpuUsage(own);
+      const [source, ...others] = usages.map(({ cpuUs, elapsedMs }) => cpuUs / 1000 / elapsedMs);
+      const total = usages.reduce((sum, { cpuUs }) => sum + cpuUs / 1000, 0);
+      const strangers = machine.stop(total + natsUsedMs + (seen.cpuUs + user + system) / 1000);
+      await crowd.ask('disconnect');
+      await delay(PAUSE_MS);
+      const frames = Math.max(1, usages[0]?.pushed ?? 0);
+      return {
+        framesPerSecond: (seen.frames * 1000) / seen.elapsedMs,
+        source: source ?? 0,
+        others: others.reduce((sum, cores) => sum + cores, 0),
+        nats: natsUsedMs / seen.elapsedMs,
+        viewers: seen.cpuUs / 1000 / seen.elapsedMs,
+        strangers,
+        published: (after.in - messages.in) / frames,
+        delivered: (after.out - messages.out) / frames,
+      };
+    };
+    const split = (parts: number): readonly number[] =>
+      Array.from(
+        { length: parts },
+        (_, index) => Math.floor((count * (index + 1)) / parts) - Math.floor((count * index) / parts),
+      );
+    const measured = await alternate(rounds, {
+      'the gateway of the source': () => measure([count]),
+      'another gateway': () => measure([0, count]),
+      '2 gateways': () => measure(split(2)),
+      '3 gateways': () => measure(split(3)),
+      '4 gateways': () => measure(split(4)),
+    });
+    process.stderr.write('  latency …\n');
+    const latency = await alternate(rounds, {
+      jpeg: () => measureLatency(a, paired, ports, { isRaw: false, seconds }),
+      raw: () => measureLatency(a, paired, ports, { isRaw: true, seconds }),
+    });
+    process.stderr.write('  copies …\n');
+    const copies = {
+      jpeg: await measureCopies([a, b], paired, ports, false),
+      raw: await measureCopies([a, b], paired, ports, true),
+    };
+    const values = (name: keyof typeof measured, key: keyof Measurement): number[] =>
+      measured[name].map((measurement) => measurement[key]);
+    const own = 'the gateway of the source';
+    const other = 'another gateway';
+    const names = Object.keys(measured) as (keyof typeof measured)[];
+    const cpu = (name: keyof typeof measured): Line => ({
+      what: `${count} viewers at ${name}`,
+      unit: 'CPU µs per delivered frame',
+      digits: 1,
+      series: (['source', 'others', 'nats'] as const).map((key) => ({
+        name: { source: 'gateway of the source', others: 'other gateways', nats: 'NATS server' }[key],
+        values: measured[name].map((measurement) => (measurement[key] * 1e6) / measurement.framesPerSecond),
+      })),
+    });
+    return {
+      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${FPS} fps. ${count} viewers in one process read and acknowledge each frame: all at the gateway of the source, all at another one, or distributed over 2 to 4 gateways, in alternation. Then one viewer at the gateway of the source and one at another one: how much later each frame arrives there.`,
+      lines: [
+        {
+          what: `${count} viewers at ${other}`,
+          unit: 'frames/s',
+          series: [
+            { name: other, values: values(other, 'framesPerSecond') },
+            { name: own, values: values(own, 'framesPerSecond') },
+          ],
+          targets: [{ is: 'ratio', to: own, atLeast: 0.95 }],
+        },
+        ...names.slice(2).map((name): Line => ({
+          what: `${count} viewers at ${name}`,
+          unit: 'frames/s',
+          series: [
+            { name, values: values(name, 'framesPerSecond') },
+            { name: own, values: values(own, 'framesPerSecond') },
+          ],
+        })),
+        ...names.map(cpu),
+        ...(['jpeg', 'raw'] as const).map((kind): Line => ({
+          what: `later than at the gateway of the source, ${kind === 'jpeg' ? 'JPEGs of 100 KB' : 'raw frames of 2.7 MB'}`,
+          unit: 'ms',
+          digits: 2,
+          series: [{ name: 'Gearway', values: latency[kind].map(({ added }) => median(added)) }],
+          ...(kind === 'jpeg' ? { targets: [{ is: 'value', atMost: 3 }] } : {}),
+        })),
+      ],
+      notes: [
+        ...names
+          .slice(1)
+          .map(
+            (name) =>
+              `${name}: ${median(values(name, 'published')).toFixed(2)} messages per frame to the NATS server, ${median(values(name, 'delivered')).toFixed(2)} from it (${MESSAGES_PER_FRAME} per frame and gateway, and some of the directory and of sessions); the viewers' process used ${(median(values(name, 'viewers')) * 100).toFixed(0)} % of a core, other programs ${(median(values(name, 'strangers')) * 100).toFixed(0)} % of the machine.`,
+          ),
+        ...(['jpeg', 'raw'] as const).map(
+          (kind) =>
+            `${kind === 'jpeg' ? 'JPEGs' : 'Raw frames'}: 95th percentile of the added latency ${median(latency[kind].map(({ added }) => percentile(added, 0.95))).toFixed(2)} ms; a frame reaches the viewer at the gateway of the source after ${median(latency[kind].map(({ first }) => median(first))).toFixed(2)} ms. JavaScript copies a payload ${copies[kind].sent.toFixed(2)} times to send it to the NATS server, and ${copies[kind].received.toFixed(2)} times to receive it.`,
+        ),
+      ],
+    };
+  },
+};
+
+async function measureLatency(
+  source: BenchProcess<ClusterGateway>,
+  paired: BenchProcess<PairedViewers>,
+  ports: readonly number[],
+  { isRaw, seconds }: { readonly isRaw: boolean; readonly seconds: number },
+): Promise<{ readonly first: readonly number[]; readonly added: readonly number[] }> {
+  await source.ask('push', FPS, isRaw);
+  await paired.ask('connect', ports.slice(0, 2));
+  await delay(SETTLE_MS);
+  await paired.ask('start');
+  await delay(seconds * 1000);
+  const result = await paired.ask('stop');
+  await paired.ask('disconnect');
+  await source.ask('push', FPS, false);
+  return result;
+}
+
+/** Copies of the payload per frame, at the gateway of the source and at another one, by JavaScript. */
+async function measureCopies(
+  [source, other]: readonly [BenchProcess<ClusterGateway>, BenchProcess<ClusterGateway>],
+  paired: BenchProcess<PairedViewers>,
+  ports: readonly number[],
+  isRaw: boolean,
+): Promise<{ readonly sent: number; readonly received: number }> {
+  await source.ask('push', SLOW_FPS, isRaw);
+  await paired.ask('connect', ports.slice(0, 2));
+  await delay(SETTLE_MS);
+  await Promise.all([source.ask('watchCopies'), other.ask('watchCopies'), source.ask('start')]);
+  await delay(COPIES_MS);
+  const [sent, received, { pushed }] = await Promise.all([
+    source.ask('copies'),
+    other.ask('copies'),
+    source.ask('stop'),
+  ]);
+  await paired.ask('disconnect');
+  await source.ask('push', FPS, false);
+  const perFrame = pushed * (isRaw ? RAW_BYTES : PAYLOAD_BYTES);
+  return { sent: sent / perFrame, received: received / perFrame };
+}
+
+/** Processor time of a process, of all its threads. */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+}
+
+async function messagesOf(monitor: number): Promise<{ readonly in: number; readonly out: number }> {
+  const response = await fetch(`http://127.0.0.1:${monitor}/varz`);
+  const { in_msgs, out_msgs } = (await response.json()) as { readonly in_msgs: number; readonly out_msgs: number };
+  return { in: in_msgs, out: out_msgs };
+}
