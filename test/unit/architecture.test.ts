@@ -125,9 +125,9 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
   // The elements, their templates, and the pages. Neither the sessions and their workers, nor code that decodes, draws and
   // encodes.
-  lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|gearway-|pointer-overlay)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|channel-|form-fields|gearway-|pointer-overlay)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
-  'lit/directives/repeat.js': /^web\/pages\/(?:console\/clients-panel|wall\/wall-page)\.ts$/,
+  'lit/directives/repeat.js': /^web\/(?:devices\/form-fields|pages\/(?:console\/clients-panel|wall\/wall-page))\.ts$/,
   'lit/directives/ref.js': /^web\/pages\/wall\/wall-page\.ts$/,
   react: /^web\/react\.d\.ts$/,
   'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,

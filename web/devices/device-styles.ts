@@ -11,6 +11,12 @@ export const deviceStyles = css`
   :host([hidden]) {
     display: none;
   }
+  .row {
+    display: flex;
+    align-items: center;
+    flex-wrap: wrap;
+    gap: 4px 12px;
+  }
   button {
     min-height: 40px;
     padding: 6px 16px;

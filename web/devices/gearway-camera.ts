@@ -4,8 +4,8 @@ import { runInBackground } from '../background.ts';
 import { SIZES } from '../capture/camera.ts';
 import type { Facing, PictureSize } from '../capture/capture-types.ts';
 import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import { ChannelController } from './channel-controller.ts';
 import { CameraSender, type SenderSettings } from './camera-sender.ts';
-import { joinChannel } from './device-element.ts';
 import { deviceStyles } from './device-styles.ts';
 
 /** Time after which the server has no picture, unless it has got another one. */
@@ -43,12 +43,6 @@ export class GearwayCamera extends LitElement {
   static override styles = [
     deviceStyles,
     css`
-      .row {
-        display: flex;
-        align-items: center;
-        flex-wrap: wrap;
-        gap: 4px 12px;
-      }
       video[hidden] {
         display: none;
       }
@@ -83,8 +77,6 @@ export class GearwayCamera extends LitElement {
   #openedAs = '';
   #state: CameraState = 'off';
   #reason = '';
-  #leave: () => void = () => undefined;
-  #joinedAs: string | null = null;
 
   constructor() {
     super();
@@ -94,6 +86,15 @@ export class GearwayCamera extends LitElement {
     this.size = '480p';
     this.fps = 25;
     this.quality = 80;
+    // The camera needs only the viewer of the channel.
+    new ChannelController(this, (_channel, viewer) => {
+      this.#target = viewer;
+      this.requestUpdate();
+      return () => {
+        this.#close();
+        this.#target = null;
+      };
+    });
     this.#video.part.add('video');
     this.#video.setAttribute('aria-label', 'Picture of the camera');
   }
@@ -112,14 +113,7 @@ export class GearwayCamera extends LitElement {
     this.requestUpdate();
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#leave();
-    this.#joinedAs = null;
-  }
-
   protected override updated(): void {
-    if (this.isConnected) this.#join();
     const settings = this.#settings();
     const openedAs = this.active && this.#target !== null ? JSON.stringify(settings) : '';
     if (openedAs === this.#openedAs) return;
@@ -145,20 +139,6 @@ export class GearwayCamera extends LitElement {
       <span part="status" role="status">${text}</span>
       ${this.#video}
     </div>`;
-  }
-
-  #join(): void {
-    if (this.viewer === this.#joinedAs) return;
-    this.#leave();
-    this.#joinedAs = this.viewer;
-    this.#leave = joinChannel(this, (_channel, viewer) => {
-      this.#target = viewer;
-      this.requestUpdate();
-      return () => {
-        this.#close();
-        this.#target = null;
-      };
-    });
   }
 
   #settings(): SenderSettings {

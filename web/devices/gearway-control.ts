@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { errorText } from '../../shared/errors.ts';
 import { runInBackground } from '../background.ts';
 import type { ControlRequest, GearwayViewer, ViewerControl } from '../viewer/gearway-viewer.ts';
-import { joinChannel } from './device-element.ts';
+import { ChannelController } from './channel-controller.ts';
 import { deviceStyles } from './device-styles.ts';
 
 /** State of the element: `none` without a connection, and if control of the stream is shared. */
@@ -31,10 +31,7 @@ export class GearwayControl extends LitElement {
     deviceStyles,
     css`
       .row {
-        display: flex;
-        align-items: center;
-        flex-wrap: wrap;
-        gap: 8px 12px;
+        row-gap: 8px;
       }
       .holder {
         display: flex;
@@ -99,27 +96,11 @@ export class GearwayControl extends LitElement {
   #controlled: GearwayViewer | null = null;
   #state: ControlState = 'none';
   #reason = '';
-  #end: () => void = () => undefined;
-  #joinedAs: string | null = null;
 
   constructor() {
     super();
     this.viewer = '';
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#join();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#end();
-    this.#joinedAs = null;
-  }
-
-  protected override updated(): void {
-    if (this.isConnected) this.#join();
+    new ChannelController(this, (_channel, viewer) => this.#follow(viewer));
   }
 
   protected override render(): TemplateResult | typeof nothing {
@@ -171,25 +152,20 @@ export class GearwayControl extends LitElement {
     runInBackground(Promise.resolve(act()), (error) => this.#show(errorText(error)));
   }
 
-  /** Also after a change of the viewer. */
-  #join(): void {
-    if (this.viewer === this.#joinedAs) return;
-    this.#end();
-    this.#joinedAs = this.viewer;
-    this.#end = joinChannel(this, (_channel, viewer) => {
-      const abort = new AbortController();
-      const { signal } = abort;
-      this.#controlled = viewer;
-      viewer.addEventListener('gearway-control', ({ detail }) => this.#show(detail.reason), { signal });
-      for (const type of ['gearway-open', 'gearway-close', 'gearway-refused'] as const)
-        viewer.addEventListener(type, () => this.#show(''), { signal });
+  /** @returns the function that ends it. */
+  #follow(viewer: GearwayViewer): () => void {
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#controlled = viewer;
+    viewer.addEventListener('gearway-control', ({ detail }) => this.#show(detail.reason), { signal });
+    for (const type of ['gearway-open', 'gearway-close', 'gearway-refused'] as const)
+      viewer.addEventListener(type, () => this.#show(''), { signal });
+    this.#show('');
+    return () => {
+      abort.abort();
+      this.#controlled = null;
       this.#show('');
-      return () => {
-        abort.abort();
-        this.#controlled = null;
-        this.#show('');
-      };
-    });
+    };
   }
 
   #show(reason: string): void {

@@ -1,6 +1,7 @@
 import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
+import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import { ChannelController } from './channel-controller.ts';
 import type { ControlChannel } from './control-channel.ts';
-import { joinChannel } from './device-element.ts';
 import { deviceStyles } from './device-styles.ts';
 import { LatencyLimit } from './latency-limit.ts';
 
@@ -31,12 +32,6 @@ export class GearwayLatency extends LitElement {
   static override styles = [
     deviceStyles,
     css`
-      .row {
-        display: flex;
-        align-items: center;
-        flex-wrap: wrap;
-        gap: 4px 12px;
-      }
       output {
         min-width: 4.5em;
         font-variant-numeric: tabular-nums;
@@ -68,7 +63,7 @@ export class GearwayLatency extends LitElement {
   declare viewer: string;
   declare maxLatency: number | null;
   readonly #internals = this.attachInternals();
-  #channel: ControlChannel | null = null;
+  readonly #membership = new ChannelController(this, (channel, viewer) => this.#follow(channel, viewer));
   #isLive: () => boolean = () => false;
   readonly #limit = new LatencyLimit(
     () => this.#isLive(),
@@ -77,7 +72,6 @@ export class GearwayLatency extends LitElement {
   /** Latencies in the plot, oldest first. */
   #history: number[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
-  #end: () => void = () => undefined;
 
   constructor() {
     super();
@@ -97,31 +91,12 @@ export class GearwayLatency extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#end = joinChannel(this, (channel, viewer) => {
-      const abort = new AbortController();
-      this.#channel = channel;
-      this.#isLive = () => viewer.state === 'live';
-      viewer.addEventListener(
-        'gearway-frame',
-        ({ detail }) => this.#limit.shown(detail.latencyMs ?? detail.ageMs),
-        abort,
-      );
-      viewer.addEventListener('gearway-state', () => this.#limit.check(), abort);
-      channel.block(this, this.late);
-      return () => {
-        abort.abort();
-        channel.block(this, false);
-        this.#channel = null;
-        this.#isLive = () => false;
-      };
-    });
     this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
     this.#limit.set(this.maxLatency);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#end();
     this.#limit.stop();
     if (this.#timer !== null) clearInterval(this.#timer);
   }
@@ -150,6 +125,24 @@ export class GearwayLatency extends LitElement {
     </div>`;
   }
 
+  /** @returns the function that ends it. */
+  #follow(channel: ControlChannel, viewer: GearwayViewer): () => void {
+    const abort = new AbortController();
+    this.#isLive = () => viewer.state === 'live';
+    viewer.addEventListener(
+      'gearway-frame',
+      ({ detail }) => this.#limit.shown(detail.latencyMs ?? detail.ageMs),
+      abort,
+    );
+    viewer.addEventListener('gearway-state', () => this.#limit.check(), abort);
+    channel.block(this, this.late);
+    return () => {
+      abort.abort();
+      channel.block(this, false);
+      this.#isLive = () => false;
+    };
+  }
+
   /** Devices are disabled in each of these cases, but the picture is too late in one only. */
   #lateTemplate(): TemplateResult | typeof nothing {
     if (!this.late) return nothing;
@@ -167,7 +160,7 @@ export class GearwayLatency extends LitElement {
   #lateChanged(): void {
     if (this.late) this.#internals.states.add('late');
     else this.#internals.states.delete('late');
-    this.#channel?.block(this, this.late);
+    this.#membership.channel?.block(this, this.late);
     this.requestUpdate();
   }
 }

@@ -52,12 +52,6 @@ export class GearwayPointer extends DeviceElement {
   static override styles = [
     deviceStyles,
     css`
-      .row {
-        display: flex;
-        align-items: center;
-        flex-wrap: wrap;
-        gap: 4px 12px;
-      }
       .status {
         font-variant-numeric: tabular-nums;
       }

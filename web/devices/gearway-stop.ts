@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import { ChannelController } from './channel-controller.ts';
 import type { ControlChannel } from './control-channel.ts';
-import { joinChannel } from './device-element.ts';
 import { deviceStyles } from './device-styles.ts';
 import type { StopState } from './stop-latch.ts';
 
@@ -52,10 +52,8 @@ export class GearwayStop extends LitElement {
         pointer-events: auto;
       }
       .row {
-        display: flex;
-        align-items: center;
+        flex-wrap: nowrap;
         justify-content: flex-end;
-        gap: 12px;
       }
       .stop {
         min-width: 128px;
@@ -95,6 +93,7 @@ export class GearwayStop extends LitElement {
   readonly #internals = this.attachInternals();
   #channel: ControlChannel | null = null;
   #state: StopState = 'ready';
+  /** Of a twin: ends {@link #follow}. */
   #end: () => void = () => undefined;
   /** A second button, in a dialog or an element that fills the screen: these block everything outside of them. */
   #twin: GearwayStop | null = null;
@@ -105,6 +104,12 @@ export class GearwayStop extends LitElement {
     super();
     this.viewer = '';
     this.inline = false;
+    // A twin gets its channel from the first button.
+    new ChannelController(
+      this,
+      (channel) => this.#follow(channel),
+      () => (this.#givenChannel === null ? '' : null),
+    );
     this.#internals.states.add('ready');
   }
 
@@ -129,7 +134,6 @@ export class GearwayStop extends LitElement {
       this.#end = this.#follow(given);
       return;
     }
-    this.#end = joinChannel(this, (channel) => this.#follow(channel));
     document.addEventListener('fullscreenchange', this.#onTop);
     for (const type of ['toggle', 'close']) document.addEventListener(type, this.#onTop, { capture: true });
     if (this.hasUpdated) this.#onTop();
@@ -138,7 +142,6 @@ export class GearwayStop extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#end();
-    this.#channel = null;
     this.#twin?.remove();
     this.#twin = null;
     document.removeEventListener('fullscreenchange', this.#onTop);
