@@ -16,6 +16,7 @@ const DEVICES = [
   'button',
   'camera',
   'control',
+  'form',
   'gamepad',
   'joystick',
   'keys',

@@ -7,6 +7,7 @@ import type {
   GearwayButton,
   GearwayCamera,
   GearwayControl,
+  GearwayForm,
   GearwayGamepad,
   GearwayInputEvent,
   GearwayJoystick,
@@ -48,6 +49,7 @@ declare module 'react' {
       'gearway-button': Props<GearwayButton, DeviceEvents>;
       'gearway-camera': Props<GearwayCamera, object>;
       'gearway-control': Props<GearwayControl, object>;
+      'gearway-form': Props<GearwayForm, DeviceEvents>;
       'gearway-gamepad': Props<GearwayGamepad, DeviceEvents>;
       'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;
       'gearway-keys': Props<GearwayKeys, DeviceEvents>;

@@ -1,7 +1,7 @@
 import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
-import type { ControlValue, Device } from './control-value.ts';
+import type { ControlValue, Device, DeviceValue } from './control-value.ts';
 import { StopLatch, type StopState } from './stop-latch.ts';
 
 /** Interval between repetitions of the values while a device is held. */
@@ -24,7 +24,7 @@ const LASTING_REFUSALS: ReadonlySet<string> = new Set(['not-allowed', 'no-port']
 /** The part of the viewer that a channel uses. */
 export type ControlledViewer = Pick<
   GearwayViewer,
-  'setReturnData' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port' | 'control'
+  'setReturnData' | 'send' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port' | 'control'
 >;
 
 /** Key of the emergency stop, in the return data and in the server's message. */
@@ -120,6 +120,19 @@ export class ControlChannel {
   changed(): void {
     if (this.isEnabled && !this.#wasInterrupted()) this.#send();
     else this.releaseAll();
+  }
+
+  /**
+   * Returns the values of all devices once, with another one for this device. While a device is held, it has the same
+   * time to live as the held values.
+   *
+   * @throws {ReturnRefusedError} like the viewer's `send`.
+   */
+  async sendOnce(device: Device, value: DeviceValue): Promise<void> {
+    await this.#viewer.send(
+      { ...this.#value(), [device.name]: value },
+      this.#repeating === null ? {} : { ttlMs: TIME_TO_LIVE_MS },
+    );
   }
 
   /** Lets all devices go, and sends their neutral values. */

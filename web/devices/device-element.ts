@@ -88,6 +88,11 @@ export abstract class DeviceElement extends LitElement implements Device {
     this.dispatchEvent(new GearwayInputEvent(this.value, this.#isHeld));
   }
 
+  /** Returns this value once, with the values of the other devices. Rejects if it is refused. */
+  protected async sendOnce(value: DeviceValue): Promise<void> {
+    await this.#membership.channel?.sendOnce(this, value);
+  }
+
   /** Releases the device: neutral, and reported. Does nothing if it is not held. */
   protected readonly letGo = (): void => {
     if (!this.isHeld) return;

@@ -1,6 +1,7 @@
 import { GearwayButton } from './gearway-button.ts';
 import { type CameraState, GearwayCamera } from './gearway-camera.ts';
 import { GearwayControl } from './gearway-control.ts';
+import { type FormValue, GearwayForm } from './gearway-form.ts';
 import { GearwayGamepad } from './gearway-gamepad.ts';
 import { GearwayJoystick } from './gearway-joystick.ts';
 import { GearwayKeys } from './gearway-keys.ts';
@@ -15,9 +16,11 @@ export type { StopState } from './stop-latch.ts';
 export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
 export {
   type CameraState,
+  type FormValue,
   GearwayButton,
   GearwayCamera,
   GearwayControl,
+  GearwayForm,
   GearwayGamepad,
   GearwayJoystick,
   GearwayKeys,
@@ -33,6 +36,7 @@ const ELEMENTS = {
   'gearway-button': GearwayButton,
   'gearway-camera': GearwayCamera,
   'gearway-control': GearwayControl,
+  'gearway-form': GearwayForm,
   'gearway-gamepad': GearwayGamepad,
   'gearway-joystick': GearwayJoystick,
   'gearway-keys': GearwayKeys,
@@ -47,6 +51,7 @@ declare global {
     'gearway-button': GearwayButton;
     'gearway-camera': GearwayCamera;
     'gearway-control': GearwayControl;
+    'gearway-form': GearwayForm;
     'gearway-gamepad': GearwayGamepad;
     'gearway-joystick': GearwayJoystick;
     'gearway-keys': GearwayKeys;

@@ -28,6 +28,10 @@ class RecordingViewer extends EventTarget {
     return this.answer();
   }
 
+  send(value: unknown, options: { ttlMs?: number }): Promise<void> {
+    return this.setReturnData(value, options);
+  }
+
   opens(): void {
     this.port = 6000;
     this.dispatchEvent(new Event('gearway-open'));
@@ -129,6 +133,20 @@ describe('ControlChannel', () => {
     const count = viewer.sent.length;
     await vi.advanceTimersByTimeAsync(1000);
     expect(viewer.sent).toHaveLength(count);
+  });
+
+  it('returns a value once, with those of the other devices and the time to live of held ones', async () => {
+    const stick = await add('x');
+    const form = await add('y');
+    viewer.sent.length = 0;
+    await channel.sendOnce(form, 7);
+    stick.hold(1);
+    await channel.sendOnce(form, 8);
+    expect(viewer.sent).toEqual([
+      { value: { x: 0, y: 7 } },
+      { value: { x: 1, y: 0 }, ttlMs: TIME_TO_LIVE_MS },
+      { value: { x: 1, y: 8 }, ttlMs: TIME_TO_LIVE_MS },
+    ]);
   });
 
   it('does not fill a stalled connection with repetitions, but sends changes', async () => {

@@ -1,0 +1,225 @@
+import { css, html, nothing, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
+import type { DeviceValue } from './control-value.ts';
+import { allFields, type Form, type FormField, readForm } from './form-schema.ts';
+
+/** Styles of {@link FormFields}. They take text colour and font of the page. */
+export const formFieldStyles = css`
+  .fields {
+    display: grid;
+    gap: 12px;
+  }
+  .field {
+    display: grid;
+    gap: 4px;
+    min-width: 0;
+  }
+  .field > label,
+  legend {
+    font-weight: 600;
+    overflow-wrap: anywhere;
+  }
+  .field.boolean {
+    grid-template-columns: auto minmax(0, 1fr);
+    gap: 4px 8px;
+    align-items: center;
+  }
+  .field.boolean > p {
+    grid-column: 2;
+  }
+  fieldset {
+    display: grid;
+    gap: 12px;
+    min-width: 0;
+    margin: 0;
+    padding: 8px 12px 12px;
+    border: 1px solid var(--gearway-border, #8e9bab);
+    border-radius: 8px;
+  }
+  .field input:not([type='checkbox']),
+  .field select {
+    box-sizing: border-box;
+    width: 100%;
+    min-width: 0;
+    min-height: 40px;
+    padding: 6px 10px;
+    border: 1px solid var(--gearway-border, #8e9bab);
+    border-radius: 8px;
+    background: var(--gearway-surface, #8e9bab1f);
+    color: inherit;
+    font: inherit;
+  }
+  .field select option {
+    background: Canvas;
+    color: CanvasText;
+  }
+  .field input[type='checkbox'] {
+    width: 20px;
+    height: 20px;
+    margin: 2px;
+    accent-color: var(--gearway-accent, #0b6bcb);
+  }
+  .field [aria-invalid='true'] {
+    border: 2px solid;
+  }
+  .field p {
+    margin: 0;
+    overflow-wrap: anywhere;
+  }
+  .field .problem {
+    font-weight: 600;
+  }
+  .field .problem::before {
+    content: '⚠ ';
+  }
+  @media (pointer: coarse) {
+    .field input:not([type='checkbox']),
+    .field select {
+      /* Smaller text makes phones zoom in when the field is focused. */
+      font-size: 1rem;
+    }
+  }
+`;
+
+/** Text in the place of what cannot be read as a number. */
+const NOT_A_NUMBER = 'not a number';
+
+type Input = HTMLInputElement | HTMLSelectElement;
+
+/** The fields of a form. What is entered is in their inputs; those of fields that another form also has stay. */
+export class FormFields {
+  readonly #root: () => ParentNode;
+  readonly #onChange: () => void;
+  #form: Form | null = null;
+  /** Number of each field, for ids. */
+  #numbers: ReadonlyMap<string, number> = new Map();
+  /** What is wrong, by path; null before an attempt to read, and after a valid one. */
+  #problems: ReadonlyMap<string, string> | null = null;
+
+  /**
+   * @param root where the fields are rendered.
+   * @param onChange they have to be rendered again.
+   */
+  constructor(root: () => ParentNode, onChange: () => void) {
+    this.#root = root;
+    this.#onChange = onChange;
+  }
+
+  get form(): Form | null {
+    return this.#form;
+  }
+
+  set form(form: Form | null) {
+    this.#form = form;
+    this.#numbers = new Map(allFields(form?.fields ?? []).map(({ path }, index) => [path, index]));
+    this.#problems = null;
+    this.#onChange();
+  }
+
+  /** @returns the value; null if something is wrong, which is shown then, and {@link focusProblem} finds. */
+  read(): { readonly [key: string]: DeviceValue } | null {
+    if (this.#form === null) return null;
+    const { value, problems } = readForm(this.#form.fields, this.#inputs());
+    const isValid = problems.size === 0;
+    this.#problems = isValid ? null : problems;
+    this.#onChange();
+    return isValid ? value : null;
+  }
+
+  /** Focuses the first field with a problem, once this is rendered. */
+  focusProblem(): void {
+    this.#root().querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  }
+
+  render(): TemplateResult {
+    return html`<div class="fields" @input=${this.#onInput}>${this.#list(this.#form?.fields ?? [])}</div>`;
+  }
+
+  readonly #onInput = (): void => {
+    if (this.#problems !== null) this.read();
+  };
+
+  #inputs(): Map<string, string | boolean> {
+    return new Map(
+      [...this.#root().querySelectorAll<Input>('[data-path]')].map((input) => [
+        input.dataset['path'] ?? '',
+        textOf(input),
+      ]),
+    );
+  }
+
+  #list(fields: readonly FormField[]): unknown {
+    return repeat(fields, keyOf, (field) => this.#field(field));
+  }
+
+  #field(field: FormField): TemplateResult {
+    const { path, title, description, kind, isRequired } = field;
+    if (kind === 'unsupported') return html`<div class="field"><p>${title} cannot be shown: ${field.reason}</p></div>`;
+    const id = `field-${this.#numbers.get(path)}`;
+    const problem = this.#problems?.get(path);
+    const texts = html`${description === '' ? nothing : html`<p id=${`${id}-about`}>${description}</p>`}
+    ${problem === undefined ? nothing : html`<p id=${`${id}-problem`} class="problem">${problem}</p>`}`;
+    const about = `${description === '' ? '' : `${id}-about`} ${problem === undefined ? '' : `${id}-problem`}`.trim();
+    if (kind === 'group')
+      return html`<fieldset aria-describedby=${about || nothing}>
+        <legend>${title}</legend>
+        ${texts} ${this.#list(field.fields)}
+      </fieldset>`;
+    const name = html`<label for=${id}>${title}${isRequired || kind === 'boolean' ? nothing : html` <small>optional</small>`}</label>`;
+    const bind = { id, path, about, isInvalid: problem !== undefined };
+    if (kind === 'boolean')
+      return html`<div class="field boolean">${inputTemplate(field, bind)} ${name} ${texts}</div>`;
+    return html`<div class="field">${name} ${inputTemplate(field, bind)} ${texts}</div>`;
+  }
+}
+
+interface Bound {
+  readonly id: string;
+  readonly path: string;
+  /** Ids of the texts that describe the input. */
+  readonly about: string;
+  readonly isInvalid: boolean;
+}
+
+/** The input of a field with its initial value: afterwards, only the user changes it. */
+function inputTemplate(field: FormField, { id, path, about, isInvalid }: Bound): TemplateResult | typeof nothing {
+  const invalid = isInvalid ? 'true' : nothing;
+  const described = about || nothing;
+  switch (field.kind) {
+    case 'text':
+      return html`<input id=${id} data-path=${path} aria-describedby=${described} aria-invalid=${invalid} autocomplete="off" .defaultValue=${field.initial} />`;
+    case 'number':
+      return html`<input
+        id=${id}
+        data-path=${path}
+        aria-describedby=${described}
+        aria-invalid=${invalid}
+        type="number"
+        step=${field.isInteger ? '1' : 'any'}
+        min=${field.minimum ?? nothing}
+        max=${field.maximum ?? nothing}
+        .defaultValue=${field.initial === null ? '' : String(field.initial)}
+      />`;
+    case 'boolean':
+      return html`<input id=${id} data-path=${path} aria-describedby=${described} type="checkbox" .defaultChecked=${field.initial} />`;
+    case 'choice':
+      return html`<select id=${id} data-path=${path} aria-describedby=${described} aria-invalid=${invalid}>
+        ${field.initial >= 0 && field.isRequired ? nothing : html`<option value="">–</option>`}
+        ${field.choices.map((choice, index) => html`<option value=${index} ?selected=${index === field.initial}>${String(choice)}</option>`)}
+      </select>`;
+    default:
+      return nothing;
+  }
+}
+
+/** Equal for fields whose input stays. */
+function keyOf(field: FormField): string {
+  return field.kind === 'group' ? field.path : JSON.stringify(field);
+}
+
+function textOf(input: Input): string | boolean {
+  if (input instanceof HTMLSelectElement) return input.value;
+  if (input.type === 'checkbox') return input.checked;
+  // A browser gives no text for a number that it cannot read.
+  return input.validity.badInput ? NOT_A_NUMBER : input.value;
+}

@@ -1,0 +1,281 @@
+import type { DeviceValue } from './control-value.ts';
+
+/** Maximum number of fields of a form, those of its groups included. */
+export const MAX_FIELDS = 100;
+/** Maximum depth of groups in groups. */
+export const MAX_DEPTH = 4;
+/** Maximum number of values of an `enum`. */
+export const MAX_CHOICES = 200;
+/** Maximum length of titles and descriptions; the rest is cut off. */
+const MAX_LABEL = 500;
+/** Maximum length of a default text; a longer one is ignored. */
+const MAX_TEXT = 10_000;
+/** Maximum number of references that lead to one schema. */
+const MAX_REFERENCES = 8;
+/** Maximum number of names in `required`, and of schemas in `anyOf`, that are read. */
+const MAX_LIST = 1000;
+
+type Choice = string | number | boolean | null;
+
+/** What the user can enter in a field, and its value at first. */
+export type FieldKind =
+  | { readonly kind: 'text'; readonly initial: string }
+  | {
+      readonly kind: 'number';
+      readonly isInteger: boolean;
+      readonly minimum: number | null;
+      readonly maximum: number | null;
+      readonly initial: number | null;
+    }
+  | { readonly kind: 'boolean'; readonly initial: boolean }
+  /** `initial` is the index of a choice, -1 for none. */
+  | { readonly kind: 'choice'; readonly choices: readonly Choice[]; readonly initial: number }
+  | { readonly kind: 'group'; readonly fields: readonly FormField[] }
+  /** A field that cannot be shown. */
+  | { readonly kind: 'unsupported'; readonly reason: string };
+
+export type FormField = {
+  readonly key: string;
+  /** Identity within the form: the keys that lead to the field, as JSON. */
+  readonly path: string;
+  readonly title: string;
+  readonly description: string;
+  readonly isRequired: boolean;
+} & FieldKind;
+
+/** A form: what is shown of a JSON Schema. */
+export interface Form {
+  readonly title: string;
+  readonly description: string;
+  readonly fields: readonly FormField[];
+}
+
+/** What is entered in the fields, by path. Texts of numbers as they are typed, indices of choices as texts. */
+export type FormInputs = ReadonlyMap<string, string | boolean>;
+
+type Schema = { readonly [keyword: string]: unknown };
+
+/** A schema that cannot be shown as a form. Its message is a sentence without a full stop. */
+export class FormSchemaError extends TypeError {}
+
+/**
+ * Reads a JSON Schema: an object of texts, numbers, integers, booleans, enums and objects. Unknown keywords, and those
+ * with values of a wrong type, are ignored. References to `$defs`, and `anyOf` with a type and `null`, are followed.
+ *
+ * @throws {FormSchemaError} if it is not an object with properties, or exceeds a limit.
+ */
+export function parseForm(value: unknown): Form {
+  const schema = asSchema(value);
+  const root = schema === null ? null : resolve(schema, schema);
+  if (root === null || typeOf(root) !== 'object')
+    throw new FormSchemaError(
+      'the schema is not an object with properties, expected { "type": "object", "properties": … }',
+    );
+  return {
+    title: label(root['title']),
+    description: label(root['description']),
+    fields: new SchemaReader(schema ?? root).fields(root, []),
+  };
+}
+
+class SchemaReader {
+  readonly #root: Schema;
+  #count = 0;
+
+  constructor(root: Schema) {
+    this.#root = root;
+  }
+
+  /** Also ends for a schema that contains itself: its fields have no end, and exceed a limit. */
+  fields(schema: Schema, keys: readonly string[]): readonly FormField[] {
+    if (keys.length > MAX_DEPTH)
+      throw new FormSchemaError(
+        `the schema has objects at more than ${MAX_DEPTH} levels, expected at most ${MAX_DEPTH}`,
+      );
+    const properties = asSchema(own(schema, 'properties')) ?? {};
+    const names = Object.keys(properties);
+    this.#count += names.length;
+    if (this.#count > MAX_FIELDS)
+      throw new FormSchemaError(`the schema has more than ${MAX_FIELDS} fields, expected at most ${MAX_FIELDS}`);
+    const list = own(schema, 'required');
+    const required = new Set<unknown>(Array.isArray(list) ? list.slice(0, MAX_LIST) : []);
+    return names.map((key) => {
+      const property = asSchema(properties[key]);
+      const field = property === null ? null : resolve(property, this.#root);
+      return {
+        key,
+        path: JSON.stringify([...keys, key]),
+        title: label(field?.['title']) || label(key) || '(no name)',
+        description: label(field?.['description']),
+        isRequired: required.has(key),
+        ...this.#kind(key, field, keys),
+      };
+    });
+  }
+
+  #kind(key: string, schema: Schema | null, keys: readonly string[]): FieldKind {
+    // Elsewhere, it may be taken for the prototype of the value.
+    if (key === '__proto__') return { kind: 'unsupported', reason: 'its name is reserved' };
+    if (schema === null) return { kind: 'unsupported', reason: 'its schema is not an object' };
+    const initial = own(schema, 'default');
+    const type = typeOf(schema);
+    switch (type) {
+      case 'enum':
+        return choiceKind(own(schema, 'enum') as readonly unknown[], initial);
+      case 'string':
+        return { kind: 'text', initial: typeof initial === 'string' && initial.length <= MAX_TEXT ? initial : '' };
+      case 'number':
+      case 'integer':
+        return {
+          kind: 'number',
+          isInteger: type === 'integer',
+          minimum: finite(own(schema, 'minimum')),
+          maximum: finite(own(schema, 'maximum')),
+          initial: finite(initial),
+        };
+      case 'boolean':
+        return { kind: 'boolean', initial: initial === true };
+      case 'object':
+        return { kind: 'group', fields: this.fields(schema, [...keys, key]) };
+      default:
+        return {
+          kind: 'unsupported',
+          reason: typeof type === 'string' ? `its type is ${label(type)}` : 'it has not one type',
+        };
+    }
+  }
+}
+
+function choiceKind(values: readonly unknown[], initial: unknown): FieldKind {
+  if (values.length > MAX_CHOICES)
+    throw new FormSchemaError(`an enum has ${values.length} values, expected at most ${MAX_CHOICES}`);
+  const choices = [...new Set(values)].filter(
+    (value): value is Choice =>
+      value === null || typeof value === 'boolean' || finite(value) !== null || typeof value === 'string',
+  );
+  return { kind: 'choice', choices, initial: (choices as readonly unknown[]).indexOf(initial) };
+}
+
+/** All fields, those of groups included. */
+export function allFields(fields: readonly FormField[]): readonly FormField[] {
+  return fields.flatMap((field) => (field.kind === 'group' ? [field, ...allFields(field.fields)] : [field]));
+}
+
+/**
+ * Reads what is entered.
+ *
+ * @returns the value of the form, in which optional fields without input are missing; and what is wrong, by path, in
+ * words. The value is valid if nothing is wrong.
+ */
+export function readForm(
+  fields: readonly FormField[],
+  inputs: FormInputs,
+): { readonly value: { readonly [key: string]: DeviceValue }; readonly problems: ReadonlyMap<string, string> } {
+  const problems = new Map<string, string>();
+  const read = (list: readonly FormField[]): { readonly [key: string]: DeviceValue } =>
+    Object.fromEntries(
+      list.flatMap((field): [string, DeviceValue][] => {
+        if (field.kind === 'unsupported') return [];
+        if (field.kind === 'group') return [[field.key, read(field.fields)]];
+        const value = readInput(field, inputs.get(field.path) ?? '');
+        if (value instanceof Problem) problems.set(field.path, value.text);
+        return value === undefined || value instanceof Problem ? [] : [[field.key, value]];
+      }),
+    );
+  return { value: read(fields), problems };
+}
+
+class Problem {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** @returns undefined for no value. */
+function readInput(field: FormField, input: string | boolean): DeviceValue | undefined | Problem {
+  if (field.kind === 'boolean') return input === true;
+  const text = String(input);
+  switch (field.kind) {
+    case 'choice': {
+      const choice = text === '' ? undefined : field.choices[Number(text)];
+      return choice === undefined && (field.isRequired || text !== '') ? new Problem('Choose a value') : choice;
+    }
+    case 'number':
+      if (text.trim() === '' && !field.isRequired) return undefined;
+      return readNumber(field, text);
+    default:
+      if (text !== '') return text;
+      return field.isRequired ? new Problem('Enter a text') : undefined;
+  }
+}
+
+function readNumber(
+  { isInteger, minimum, maximum }: Extract<FieldKind, { kind: 'number' }>,
+  text: string,
+): number | Problem {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  const isInRange = value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
+  if (Number.isFinite(value) && isInRange && (!isInteger || Number.isInteger(value))) return value;
+  return new Problem(`Enter a ${isInteger ? 'whole number' : 'number'}${rangeText(minimum, maximum)}`);
+}
+
+/** ` from 0 to 5`, ` of at least 0`; empty without limits. */
+function rangeText(minimum: number | null, maximum: number | null): string {
+  if (minimum !== null && maximum !== null) return ` from ${minimum} to ${maximum}`;
+  if (minimum !== null) return ` of at least ${minimum}`;
+  return maximum === null ? '' : ` of at most ${maximum}`;
+}
+
+/** Follows references within the schema, and the only type of `anyOf` beside `null`. */
+function resolve(schema: Schema, root: Schema): Schema {
+  let current = schema;
+  for (let hops = 0; hops < MAX_REFERENCES; hops += 1) {
+    const target = targetOf(current, root);
+    if (target === null) return current;
+    // Title, description and default beside a reference are those of the field.
+    const { $ref: _reference, anyOf: _alternatives, ...rest } = current;
+    if (Object.keys(rest).length === 0) current = target;
+    else current = { ...target, ...rest };
+  }
+  return current;
+}
+
+function targetOf(schema: Schema, root: Schema): Schema | null {
+  const reference = own(schema, '$ref');
+  const [, list, name] =
+    (typeof reference === 'string' ? /^#\/(\$defs|definitions)\/(.+)$/.exec(reference) : null) ?? [];
+  if (list !== undefined && name !== undefined) return asSchema(own(asSchema(own(root, list)) ?? {}, name));
+  const alternatives = own(schema, 'anyOf');
+  if (!Array.isArray(alternatives) || alternatives.length > MAX_LIST) return null;
+  const types = alternatives.map(asSchema).filter((found) => found !== null && own(found, 'type') !== 'null');
+  return types.length === 1 ? (types[0] ?? null) : null;
+}
+
+/** @returns `enum` for one, and undefined if the schema has no type. */
+function typeOf(schema: Schema): unknown {
+  if (Array.isArray(own(schema, 'enum'))) return 'enum';
+  const type = own(schema, 'type');
+  if (type === undefined) return asSchema(own(schema, 'properties')) === null ? undefined : 'object';
+  if (!Array.isArray(type)) return type;
+  const types: readonly unknown[] = type.filter((name) => name !== 'null');
+  return types.length === 1 ? types[0] : type;
+}
+
+function asSchema(value: unknown): Schema | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : null;
+}
+
+/** Only own properties: a name such as `constructor` would find one of the prototype. */
+function own(schema: Schema, keyword: string): unknown {
+  return Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
+}
+
+function finite(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function label(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, MAX_LABEL) : '';
+}

@@ -1,0 +1,188 @@
+import { css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { errorText } from '../../shared/errors.ts';
+import type { Value } from '../../shared/protocol.ts';
+import { runInBackground } from '../background.ts';
+import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import type { DeviceValue } from './control-value.ts';
+import { DeviceElement, GearwayInputEvent } from './device-element.ts';
+import { deviceStyles } from './device-styles.ts';
+import { FormFields, formFieldStyles } from './form-fields.ts';
+import { parseForm } from './form-schema.ts';
+
+/** Value of a form: its fields by name. */
+export type FormValue = { readonly [key: string]: DeviceValue };
+
+/**
+ * A form made from a JSON Schema, which the server sends in its message as `forms`, by the names of the forms, or the
+ * page as `schema`. Its value is what was submitted last.
+ *
+ * @tag gearway-form
+ * @summary Form made from a JSON Schema for return data.
+ * @attr {string} name - key of its value in the viewer's return data, and of its schema in the message
+ * @attr {string} viewer - id of the viewer; the first of the page by default
+ * @attr {boolean} disabled - cannot be submitted
+ * @attr {string} schema - JSON Schema as JSON, or as an object if set as property; that of the server's message by default
+ * @attr {boolean} once - the server gets the value once; otherwise until it is replaced
+ * @fires {GearwayInputEvent} gearway-input - it was submitted, or its value was withdrawn
+ * @slot - heading; the title of the schema by default
+ * @csspart form - the form
+ * @csspart button - the button that submits
+ * @csspart clear - the button that withdraws the value
+ * @csspart status - what has happened to the value, or what is wrong with the schema
+ */
+export class GearwayForm extends DeviceElement {
+  static override styles = [
+    deviceStyles,
+    formFieldStyles,
+    css`
+      form {
+        display: grid;
+        gap: 12px;
+      }
+      .heading {
+        font-weight: 600;
+      }
+      p {
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+      button {
+        touch-action: auto;
+      }
+    `,
+  ];
+  static override properties = { schema: {}, once: { type: Boolean } };
+
+  declare schema: object | string | null;
+  declare once: boolean;
+  #value: FormValue | null = null;
+  readonly #fields = new FormFields(
+    () => this.renderRoot,
+    () => this.requestUpdate(),
+  );
+  /** The form as JSON, to notice another one. */
+  #shown = '';
+  /** What is wrong with the schema; empty for a valid one. */
+  #fault = '';
+  #status = '';
+
+  constructor() {
+    super();
+    this.schema = null;
+    this.once = false;
+  }
+
+  /** What was submitted last; null before, after {@link clear}, and with `once`. */
+  override get value(): FormValue | null {
+    return this.#value;
+  }
+
+  /** Withdraws what was submitted: the value is null until the next time. */
+  clear(): void {
+    if (this.#value === null) return;
+    this.#value = null;
+    this.#status = '';
+    this.report(false);
+  }
+
+  /** A setting stays when the window loses the focus. */
+  protected override reset(): void {}
+
+  protected override joined(viewer: GearwayViewer): () => void {
+    const abort = new AbortController();
+    viewer.addEventListener('gearway-frame', ({ detail }) => this.#receive(detail.message), abort);
+    viewer.addEventListener('gearway-return-refused', ({ detail }) => this.#onRefused(detail.reason), abort);
+    return () => abort.abort();
+  }
+
+  protected override willUpdate(changed: PropertyValues<GearwayForm>): void {
+    if (changed.has('schema') && this.schema !== null) this.#show(this.schema);
+  }
+
+  protected override render(): TemplateResult {
+    const { form } = this.#fields;
+    const heading = html`<div class="heading"><slot>${form?.title || this.name}</slot></div>`;
+    if (form === null)
+      return html`${heading}<span part="status" role="status">${this.#fault || 'Waiting for the form of the server'}</span>`;
+    return html`<form part="form" novalidate @submit=${this.#onSubmit}>
+      ${heading}
+      ${form.description === '' ? nothing : html`<p>${form.description}</p>`}
+      ${this.#fields.render()}
+      <div class="row">
+        <button part="button" type="submit" ?disabled=${!this.isUsable}>${this.once ? 'Send' : 'Apply'}</button>
+        ${this.#value === null ? nothing : html`<button part="clear" type="button" ?disabled=${!this.isUsable} @click=${() => this.clear()}>Withdraw</button>`}
+        <span part="status" role="status">${this.#fault || this.#status}</span>
+      </div>
+    </form>`;
+  }
+
+  #receive(message: Value): void {
+    if (this.schema !== null) return;
+    const schema = formIn(message, this.name);
+    if (schema !== undefined) this.#show(schema);
+  }
+
+  /** Also called with each frame: does nothing for the form that is shown. */
+  #show(schema: unknown): void {
+    const { form, fault } = formOf(schema);
+    const text = JSON.stringify([form, fault]);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    this.#fault = fault;
+    this.#fields.form = form;
+  }
+
+  readonly #onSubmit = (event: Event): void => {
+    event.preventDefault();
+    if (!this.isUsable) return;
+    const value = this.#fields.read();
+    if (value === null) {
+      this.#status = 'Not sent: correct the marked fields';
+      runInBackground(this.updateComplete.then(() => this.#fields.focusProblem()));
+    } else if (this.once) {
+      this.#status = 'Sending…';
+      runInBackground(this.#sendOnce(value));
+    } else {
+      this.#value = value;
+      this.#status = 'Applied until it is replaced';
+      this.report(false);
+    }
+  };
+
+  async #sendOnce(value: FormValue): Promise<void> {
+    try {
+      await this.sendOnce(value);
+      this.#status = 'Received';
+      this.dispatchEvent(new GearwayInputEvent(value, false));
+    } catch (error) {
+      this.#status = `Not accepted: ${errorText(error)}`;
+    }
+    this.requestUpdate();
+  }
+
+  #onRefused(reason: string): void {
+    if (this.#value === null) return;
+    this.#status = `Not accepted: ${reason}`;
+    this.requestUpdate();
+  }
+}
+
+/** The schema for a form in a message; undefined for none. */
+function formIn(message: Value, name: string): unknown {
+  const forms = ownObject(message, 'forms');
+  return forms === null || !Object.hasOwn(forms, name) ? undefined : forms[name];
+}
+
+function ownObject(value: unknown, key: string): { readonly [key: string]: unknown } | null {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return null;
+  const found: unknown = (value as { readonly [key: string]: unknown })[key];
+  return typeof found === 'object' && found !== null ? (found as { readonly [key: string]: unknown }) : null;
+}
+
+function formOf(schema: unknown): { readonly form: ReturnType<typeof parseForm> | null; readonly fault: string } {
+  try {
+    return { form: parseForm(typeof schema === 'string' ? JSON.parse(schema) : schema), fault: '' };
+  } catch (error) {
+    return { form: null, fault: `No form: ${errorText(error)}` };
+  }
+}
