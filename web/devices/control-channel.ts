@@ -313,9 +313,10 @@ export class ControlChannel {
     );
   }
 
-  /** null if none of it counts. */
+  /** null if there is nothing to return, or none of it counts. */
   #value(): ControlValue | null {
     const stop = this.#stop.value;
+    if (this.#devices.size === 0 && stop === null) return null;
     if (!this.#isInControl) return stop === true ? { [STOP]: true } : null;
     return {
       ...Object.fromEntries([...this.#devices].map((device) => [device.name, device.value])),

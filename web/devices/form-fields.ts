@@ -27,6 +27,9 @@ export const formFieldStyles = css`
   .field.boolean > p {
     grid-column: 2;
   }
+  small {
+    font-weight: 400;
+  }
   fieldset {
     display: grid;
     gap: 12px;

@@ -20,9 +20,14 @@ export function connectPanel({ status, stream, gateway, fold, qrCode }: ConnectM
   const base = baseAddress(gateway);
   const isOpen = status !== null && status.state === 'waiting';
   return fold.render('phones, Python, web pages', isOpen, () => {
-    const lines = connectLines({ status, base: base ?? pageAddress(), stream });
+    const lines = connectLines({ status, base: gatewayAddress(gateway), stream });
     return html`${base === null ? thisMachineOnly() : otherDevice(base, status, stream, qrCode)} ${lines.map(copyLine)}`;
   });
+}
+
+/** The address of the gateway for code to copy, without the slash at its end. */
+export function gatewayAddress(gateway: GatewayStatus | null): string {
+  return baseAddress(gateway) ?? pageAddress();
 }
 
 /** The address of the gateway for other devices, without the slash at its end; null if they cannot reach it. */

@@ -2,8 +2,10 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { errorText } from '../../../shared/errors.ts';
 import type { Value } from '../../../shared/protocol.ts';
+import { ControlChannel } from '../../devices/control-channel.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { capitalize, sentence } from '../shared/text.ts';
+import type { DevicePanel } from './device-panel.ts';
 import { parseJsonText } from './json-text.ts';
 import { SavedCommands } from './saved-commands.ts';
 
@@ -16,7 +18,14 @@ type Result =
 /** How a value is returned: it stays in effect until it is replaced, or is sent once. */
 type Mode = 'hold' | 'once';
 
-/** Form for return data: JSON, checked while it is typed, held until it is replaced, or sent once. */
+/** Who returns data: the form, or the devices. Both set the viewer's return data, so it is one of them at a time. */
+type Returner =
+  | { readonly kind: 'form' }
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'devices'; readonly panel: DevicePanel }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** Form for return data: JSON, checked while it is typed, held until it is replaced, or sent once. Or devices. */
 export class ReturnPanel {
   readonly #viewer: GearwayViewer;
   readonly #onChange: () => void;
@@ -25,9 +34,17 @@ export class ReturnPanel {
   /** The value that is being held, as JSON. */
   #held: string | null = null;
   #result: Result = { kind: 'none' };
+  readonly #stream: string;
+  readonly #base: () => string;
+  /** Devices return data as soon as they are in the page, so the user has to ask for them each time. */
+  #returner: Returner = { kind: 'form' };
+  #notice = '';
 
-  constructor(viewer: GearwayViewer, stream: string, onChange: () => void) {
+  /** @param base gives the address of the gateway, without the slash at its end. */
+  constructor(viewer: GearwayViewer, stream: string, base: () => string, onChange: () => void) {
     this.#viewer = viewer;
+    this.#stream = stream;
+    this.#base = base;
     this.#saved = new SavedCommands(stream);
     this.#onChange = onChange;
   }
@@ -43,8 +60,74 @@ export class ReturnPanel {
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
       ${control}
-      ${isViewOnly ? this.#viewOnlyText(mayReturn) : this.#form()}
+      ${isViewOnly ? this.#viewOnlyText(mayReturn) : html`${this.#choice()}${this.#content()}`}
     </section>`;
+  }
+
+  /** The viewer has another token. */
+  changeUser(): void {
+    if (this.#returner.kind === 'devices') this.#returner.panel.changeUser();
+  }
+
+  /** The page shows another stream. */
+  close(): void {
+    if (this.#returner.kind === 'devices') this.#returner.panel.close();
+  }
+
+  #choice(): TemplateResult {
+    const isForm = this.#returner.kind === 'form';
+    return html`<div class="choice" role="group" aria-label="Return data by">
+        <button class="second" type="button" aria-pressed=${isForm} @click=${() => this.#useForm()}>JSON</button>
+        <button class="second" type="button" aria-pressed=${!isForm} @click=${() => runInBackground(this.#useDevices())}>Devices</button>
+      </div>
+      ${this.#notice === '' ? nothing : html`<p class="empty" role="alert">${this.#notice}</p>`}`;
+  }
+
+  #content(): TemplateResult {
+    const returner = this.#returner;
+    switch (returner.kind) {
+      case 'form':
+        return this.#form();
+      case 'loading':
+        return html`<p class="empty">Loading…</p>`;
+      case 'failed':
+        return html`<p class="empty">${returner.reason}</p>`;
+      case 'devices':
+        return returner.panel.render();
+      default:
+        return returner satisfies never;
+    }
+  }
+
+  #useForm(): void {
+    // The form would replace the stop.
+    const isStopped = ControlChannel.of(this.#viewer).stopState !== 'ready';
+    this.#notice = isStopped ? 'Reset the emergency stop first.' : '';
+    if (!isStopped) {
+      this.close();
+      this.#returner = { kind: 'form' };
+    }
+    this.#onChange();
+  }
+
+  async #useDevices(): Promise<void> {
+    if (this.#returner.kind === 'loading' || this.#returner.kind === 'devices') return;
+    this.#returner = { kind: 'loading' };
+    this.#onChange();
+    try {
+      const { DevicePanel } = await import('./device-panel.ts');
+      if (this.#held !== null) await this.#send(null, 'hold');
+      const panel = new DevicePanel({
+        stream: this.#stream,
+        base: this.#base,
+        token: () => this.#viewer.token,
+        onChange: this.#onChange,
+      });
+      if (this.#returner.kind === 'loading') this.#returner = { kind: 'devices', panel };
+    } catch (error) {
+      this.#returner = { kind: 'failed', reason: sentence(`the devices could not be loaded: ${errorText(error)}`) };
+    }
+    this.#onChange();
   }
 
   #viewOnlyText(mayReturn: boolean): TemplateResult {

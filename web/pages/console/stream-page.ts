@@ -10,7 +10,7 @@ import { AddClient } from './add-client.ts';
 import { ClientRates } from './client-rates.ts';
 import type { OwnClient } from './client-row.ts';
 import { clientsPanel } from './clients-panel.ts';
-import { connectPanel } from './connect-panel.ts';
+import { connectPanel, gatewayAddress } from './connect-panel.ts';
 import { controlStrip } from './control-strip.ts';
 import { EnlargedImage } from './enlarged-image.ts';
 import { Fold } from './fold.ts';
@@ -60,7 +60,7 @@ export class StreamPage {
     this.#viewer.name = 'Console';
     this.#viewer.controls = true;
     this.#viewer.src = `streams/${encodeURIComponent(name)}`;
-    this.#returnPanel = new ReturnPanel(this.#viewer, name, onChange);
+    this.#returnPanel = new ReturnPanel(this.#viewer, name, () => gatewayAddress(feed.gateway), onChange);
     this.#returnImages = new ReturnImages(feed.api, name, onChange);
     this.#enlargedImage = new EnlargedImage(this.#returnImages);
     this.#shareDialog = new ShareDialog(feed.api);
@@ -96,6 +96,7 @@ export class StreamPage {
     const { token } = this.#feed.api;
     if (this.#viewer.token === token) this.#viewer.reconnect();
     else this.#viewer.token = token;
+    this.#returnPanel.changeUser();
   }
 
   /** The feed has new data. */
@@ -107,6 +108,7 @@ export class StreamPage {
 
   /** The page shows another stream, or all of them. */
   close(): void {
+    this.#returnPanel.close();
     this.#confirm.remove();
     this.#shareDialog.close();
     this.#enlargedImage.remove();

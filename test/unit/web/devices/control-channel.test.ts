@@ -396,7 +396,7 @@ describe('ControlChannel', () => {
   it('removes its listeners without devices', async () => {
     const stick = await add('x');
     channel.remove(stick);
-    expect(last()).toEqual({ value: {} });
+    expect(last()).toEqual({ value: null });
     const count = viewer.sent.length;
     page.window.dispatchEvent(new Event('blur'));
     viewer.opens();
