@@ -155,12 +155,20 @@ describe('exclusive control', () => {
   });
 
   it('tells a viewer that its request was refused, withdraws one, and has no accessibility violations', async () => {
-    const [desk, lab] = [await open('front-desk'), await open('lab')];
+    const [desk, lab] = [await open('front-desk'), await open('lab-with-a-long-name-that-does-not-fit-on-a-phone')];
     await says(desk, 'Nobody has control');
     await press(desk, 'action');
     await says(lab, 'front-desk');
     await press(lab, 'action');
     await says(desk, 'Request: lab');
+    // In a column that is as wide as its content, and on a narrow screen.
+    const overflow = await desk.evaluate(() => {
+      const section = document.querySelector('section')!;
+      section.style.cssText += '; display: grid; width: 300px; box-sizing: border-box';
+      const refuse = document.querySelector('gearway-control')!.shadowRoot!.querySelector('[part=refuse]')!;
+      return refuse.getBoundingClientRect().right - section.getBoundingClientRect().right;
+    });
+    expect(overflow).toBeLessThanOrEqual(0);
     const found = await desk.evaluate(`${axe.source}; axe.run('section').then(({ violations }) => violations)`);
     expect(found).toEqual([]);
     await press(desk, 'refuse');

@@ -72,14 +72,18 @@ export class GearwayControl extends LitElement {
         color: #111;
         font-weight: 600;
       }
+      /* One line that ends with an ellipsis. Unlike one that cannot wrap, it does not widen the columns of a page. */
       .request span {
+        display: -webkit-box;
         flex: 1;
         min-width: 0;
         overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
+        word-break: break-all;
+        -webkit-box-orient: vertical;
+        -webkit-line-clamp: 1;
       }
       .request button {
+        white-space: nowrap;
         border-color: #111;
         background: #fff;
         color: #111;
