@@ -21,6 +21,9 @@ import {
 import { DeviceDialog } from './device-dialog.ts';
 import { SavedLayout } from './saved-layout.ts';
 
+/** How long an exported layout can be read. */
+const KEPT_MS = 60_000;
+
 /** What the devices need of their page. */
 export interface DevicePage {
   readonly stream: string;
@@ -189,8 +192,8 @@ export class DevicePanel {
     link.href = URL.createObjectURL(new Blob([formatLayout(this.#layout.devices)], { type: 'application/json' }));
     link.download = `${this.#page.stream}-devices.json`;
     link.click();
-    // The download has begun with the click.
-    setTimeout(() => URL.revokeObjectURL(link.href), 0);
+    // Some browsers read it after the click, or ask the user first.
+    setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
   }
 
   async #import(): Promise<void> {
