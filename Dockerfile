@@ -24,6 +24,8 @@ RUN apt-get update \
 COPY --from=dependencies /src/node_modules /opt/gearway/node_modules
 COPY --from=build /src/dist /opt/gearway/dist
 COPY package.json LICENSE README.md /opt/gearway/
+# For a volume with log-ins and share links (GEARWAY_STATE_DIR), which gets this owner.
+RUN install --directory --owner=node --group=node --mode=700 /var/lib/gearway
 ENV NODE_ENV=production GEARWAY_HOST=0.0.0.0
 # gateway.yaml is read from here, if there is one.
 WORKDIR /etc/gearway

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
+import { join } from 'node:path';
 import { runInBackground } from '../shared/background.ts';
 import { closeCode } from '../shared/protocol.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
@@ -29,6 +30,7 @@ import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { AppendedFile } from './process/append-file.ts';
+import { StateFile } from './process/state-file.ts';
 import { CleanLogger } from './process/clean-logger.ts';
 import { applyLogOptions, LineLogger, type LineLoggerSettings } from './process/line-logger.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
@@ -105,6 +107,9 @@ export interface Gateway {
 }
 
 const KEY_BYTES = 24;
+
+/** Name of the file in the folder `stateDir`. */
+const STATE_FILE = 'log-ins.json';
 
 /** How long closing HTTP and delivering the last events to webhooks may take together, and the latter at least. */
 const MAX_CLOSE_MS = 500;
@@ -204,6 +209,7 @@ async function buildGateway(
     administratorKey,
   });
   const access = new Access(rightsOf(resolved), log);
+  const stateFile = await openState(resolved.stateDir, access, log.child({ component: 'state' }));
   const editor = new StreamEditor({
     options,
     check: (changed) => {
@@ -261,6 +267,7 @@ async function buildGateway(
     await webhooks.close(Math.max(MIN_WEBHOOK_CLOSE_MS, MAX_CLOSE_MS - (performance.now() - fromMs)));
     audit.close();
     await auditFile?.close();
+    await stateFile?.close();
     await verifier.close();
     await cluster?.close();
     for (const { stream } of all) stream.close();
@@ -397,6 +404,19 @@ function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): R
     options,
     sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),
   );
+}
+
+/** Restores sessions and share links, and keeps them from now on. @returns null without `stateDir`. */
+async function openState(folder: string | null, access: Access, log: Logger): Promise<StateFile | null> {
+  if (folder === null) return null;
+  const file = new StateFile(join(folder, STATE_FILE), { report: (problem) => log.error({}, problem) });
+  const saved = await file.open();
+  try {
+    access.keep(file, saved);
+  } catch (error) {
+    log.error({}, `${file.path} is ignored, and everyone has to log in again: ${errorText(error)}`);
+  }
+  return file;
 }
 
 /** @returns null without `cluster`. The libraries for NATS are loaded only with it. */

@@ -20,6 +20,7 @@ const FIXED = [
   'allowHosts',
   'trustProxies',
   'auditLog',
+  'stateDir',
   'metricsRight',
   'limits',
   'viewerMaxBitrate',

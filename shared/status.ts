@@ -201,6 +201,8 @@ export interface ShareLinkStatus {
   readonly createdAt: string;
   /** ISO 8601. */
   readonly expiresAt: string;
+  /** Whether the link is still valid after a restart of the gateway. */
+  readonly outlastsRestart: boolean;
 }
 
 /** The answer of `POST /api/streams/NAME/shares`. */

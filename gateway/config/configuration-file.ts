@@ -2,7 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { ConfigurationStatus } from '../../shared/status.ts';
 import type { GatewayOptions, StreamSettings } from './gateway-options.ts';
 import { type LoadedOptions, type LoadOptions, loadOptions } from './load-config.ts';
-import { readVersion, replaceFile } from './replace-file.ts';
+import { readVersion, replaceFile } from '../process/replace-file.ts';
 import { isSameStream, type NamedStreams, streamOf } from './stream-settings.ts';
 
 /** Storage for changes of streams, and the options last read from it. */

@@ -161,6 +161,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly webhooks?: Readonly<Record<string, WebhookOptions>>;
   /** File to which administrative changes and return data are appended as lines of JSON. Default none. */
   readonly auditLog?: string;
+  /** Folder in which log-ins and share links are kept, so that they outlast the process. Default none. */
+  readonly stateDir?: string;
   /**
    * Right that `GET /metrics` requires: `view` (which includes programs on this machine, unless there is a `token`),
    * `administer`, or `public` for none. Default `view`.

@@ -102,13 +102,14 @@ async function readConfigFile(
 }
 
 function merge(config: Config, folder: string, given: readonly GivenOptions[]): Omit<LoadedOptions, 'warnings'> {
-  const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, ...rest } = config;
+  const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, stateDir, ...rest } = config;
   let paths: { cert?: string; key?: string } | undefined =
     tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
   let bitrate = viewerMaxBitrate;
   let merged: Omit<GatewayOptions, 'tls'> = {
     ...rest,
     ...(auditLog === undefined ? {} : { auditLog: resolve(folder, auditLog) }),
+    ...(stateDir === undefined ? {} : { stateDir: resolve(folder, stateDir) }),
     ...(streams === undefined ? {} : { streams: textPorts(streams) }),
     ...(virtualPorts === undefined ? {} : { virtualPorts: String(virtualPorts) }),
   };

@@ -54,6 +54,8 @@ export interface ResolvedGatewayOptions {
   readonly webhooks: readonly WebhookSettings[];
   /** Path of the file; null for none. */
   readonly auditLog: string | null;
+  /** Path of the folder; null for none. */
+  readonly stateDir: string | null;
   readonly metricsRight: 'public' | 'view' | 'administer';
   readonly onClose: 'keep' | 'terminate';
   readonly cluster: ClusterAddress | null;
@@ -152,6 +154,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     logFormat: oneOf('log-format', options.logFormat ?? 'text', ['text', 'json']),
     webhooks: resolveWebhooks(options.webhooks ?? {}),
     auditLog: options.auditLog ?? null,
+    stateDir: options.stateDir ?? null,
     metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     onClose,
     ...resolveCluster(options, streams),

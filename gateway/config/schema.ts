@@ -431,6 +431,14 @@ export const CONFIG_SCHEMA = {
       examples: ['/var/log/gearway/audit.jsonl'],
       flag: { name: 'audit-log', value: 'FILE', help: 'append administrative changes and return data to this file' },
     },
+    stateDir: {
+      type: 'string',
+      format: 'path',
+      description:
+        'Folder in which log-ins and share links are kept, so that they outlast a restart (docs/security.md#restarts). Default: none; everyone has to log in again.',
+      examples: ['/var/lib/gearway'],
+      flag: { name: 'state-dir', value: 'DIR', help: 'keep log-ins and share links in this folder when restarting' },
+    },
     metricsRight: {
       enum: ['view', 'administer', 'public'],
       default: 'view',

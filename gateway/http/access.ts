@@ -5,6 +5,8 @@ import type { Principal, Right, Scope } from '../rights/principal.ts';
 import { type Credential, RightsTable } from '../rights/rights-table.ts';
 import { isShareToken, ShareLinks } from '../rights/share-links.ts';
 import { requiresToken, rowsOf, type RightsOptions } from '../rights/rows.ts';
+import { parseSavedRights, type SavedRights, saveRights } from '../rights/saved-rights.ts';
+import { Sessions } from '../rights/sessions.ts';
 import { parseHost } from './trusted-names.ts';
 
 /** Origin of a request, apart from its credential. */
@@ -28,15 +30,66 @@ export type Authorization =
       readonly message: string;
     };
 
+/** Where sessions and share links are kept, so that they outlast the process. */
+export interface RightsStore {
+  /** Writes the rights soon, as they are then. Must not throw. */
+  save(rights: () => SavedRights): void;
+  /** Resolves when everything is written. @returns why it is not, as a sentence; null if it is. */
+  flush(): Promise<string | null>;
+}
+
 /** Maps credentials and senders to rights. */
 export class Access {
-  readonly shareLinks = new ShareLinks();
+  readonly sessions: Sessions;
+  readonly shareLinks: ShareLinks;
   #options: RightsOptions;
   readonly #table: RightsTable;
+  #store: RightsStore | null = null;
 
   constructor(options: RightsOptions, log: Logger = SILENT_LOGGER) {
     this.#options = options;
     this.#table = new RightsTable(rowsOf(options), options.jwt, log);
+    const save = (): void => this.#store?.save(() => this.#save());
+    this.sessions = new Sessions(this.#table, save);
+    this.shareLinks = new ShareLinks(save);
+  }
+
+  /**
+   * Keeps sessions and share links from now on.
+   *
+   * @param saved what was kept by the last process; null for nothing.
+   * @throws {GearwayError} `state-invalid`; the rights are then kept without those of the last process.
+   */
+  keep(store: RightsStore, saved: unknown): void {
+    this.#store = store;
+    if (saved === null) return;
+    const { sessions, shareLinks } = parseSavedRights(saved);
+    this.sessions.restore(sessions);
+    this.shareLinks.restore(shareLinks);
+  }
+
+  /** Whether sessions and share links outlast the process. */
+  get isKept(): boolean {
+    return this.#store !== null;
+  }
+
+  /**
+   * Resolves when changes of sessions and share links are kept.
+   *
+   * @returns why they are not, as a sentence; null if they are, or nothing is kept.
+   */
+  async flush(): Promise<string | null> {
+    return (await this.#store?.flush()) ?? null;
+  }
+
+  /** Ends share links in this process, and stops timers. */
+  close(): void {
+    this.sessions.close();
+    this.shareLinks.close();
+  }
+
+  #save(): SavedRights {
+    return saveRights(this.sessions.save(), this.shareLinks.save());
   }
 
   /**
@@ -47,7 +100,9 @@ export class Access {
    */
   update(options: RightsOptions): readonly string[] {
     this.#options = options;
-    return this.#table.update(rowsOf(options), options.jwt);
+    const names = this.#table.update(rowsOf(options), options.jwt);
+    this.sessions.forget(names);
+    return names;
   }
 
   /**

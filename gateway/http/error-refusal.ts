@@ -16,6 +16,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['config-overridden', 409],
   ['config-changed', 409],
   ['config-not-written', 507],
+  ['state-not-written', 507],
   ['no-picture', 409],
   ['source-busy', 409],
   ['dtype-unsupported', 501],

@@ -21,7 +21,6 @@ import type { AuditLog } from '../hub/audit-log.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
-import { Sessions } from '../rights/sessions.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
 import { serveAudit } from './audit.ts';
@@ -218,18 +217,14 @@ export async function createServer({
   );
   const failedLogins = new FailedLogins({ events, log });
   app.addHook('onClose', async () => failedLogins.close());
-  const sessions = new Sessions();
-  app.addHook('onClose', async () => {
-    sessions.close();
-    access.shareLinks.close();
-  });
+  app.addHook('onClose', async () => access.close());
   const cookies = new SessionCookies(names, publicUrl);
-  const guard = new Guard(access, failedLogins, (request) => findSession(sessions, cookies, request));
+  const guard = new Guard(access, failedLogins, (request) => findSession(access.sessions, cookies, request));
   requireRights(app, guard);
   upgrades.addTo(app);
 
   serveHealth(app, { streams, guard, metricsRight, webhookStatuses });
-  serveSession(app, { access, guard, sessions, cookies, log });
+  serveSession(app, { access, guard, cookies, log });
   app.get(
     '/api/rights',
     { config: { right: 'view', scope: 'any' } },
@@ -259,7 +254,7 @@ export async function createServer({
   });
   serveAudit(app, audit);
   serveStreamSettings(app, { editor, events, log });
-  serveShareLinks(app, { streams, links: access.shareLinks, publicUrl, isTls: tls !== null, log });
+  serveShareLinks(app, { streams, access, publicUrl, isTls: tls !== null, log });
   app.get('/api/events', { config: { right: 'view', scope: 'any' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
   app.addHook('onClose', async () => renditions.close());

@@ -15,7 +15,6 @@ import type { SessionCookies } from './session-cookies.ts';
 interface SessionOptions {
   readonly access: Access;
   readonly guard: Guard;
-  readonly sessions: Sessions;
   readonly cookies: SessionCookies;
   readonly log: Logger;
 }
@@ -36,8 +35,9 @@ export function findSession(sessions: Sessions, cookies: SessionCookies, request
  * Adds `/api/session`: who is logged in (`GET`), log in (`POST`), log out (`DELETE`). Logging in and out is for the
  * gateway's own pages; programs send their token with each request.
  */
-export function serveSession(app: FastifyInstance, { access, guard, sessions, cookies, log }: SessionOptions): void {
+export function serveSession(app: FastifyInstance, { access, guard, cookies, log }: SessionOptions): void {
   const config = { right: 'public' } as const;
+  const { sessions } = access;
   const statusOf = (principal: Principal | null): SessionStatus => ({
     user: principal === null ? null : rightsStatus(principal),
     accepts: access.accepts,
@@ -78,6 +78,8 @@ export function serveSession(app: FastifyInstance, { access, guard, sessions, co
     reply.header('cache-control', 'no-store');
     if (!cookies.isOwnPage(request)) return refuseForeign(request, reply);
     endSessions(request, 'you have logged out', false);
+    // A failure is logged by the store, and the browser forgets the session in any case.
+    await access.flush();
     cookies.clear(request, reply);
     return statusOf(null);
   });

@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { CreatedShareLink, ShareLinkStatus } from '../../shared/status.ts';
-import type { ShareLink, ShareLinks } from '../rights/share-links.ts';
-import { isThisMachine } from './access.ts';
+import type { ShareLink } from '../rights/share-links.ts';
+import { type Access, isThisMachine } from './access.ts';
 import { networkUrls } from './network-urls.ts';
 import { requester } from './requester.ts';
 import { parseHost } from './trusted-names.ts';
@@ -11,7 +11,7 @@ import { unknownStream } from './unknown-stream.ts';
 
 interface ShareLinksOptions {
   readonly streams: ReadonlyMap<string, unknown>;
-  readonly links: ShareLinks;
+  readonly access: Access;
   /** Public address of the gateway; null if it is the one on which it listens. */
   readonly publicUrl: URL | null;
   readonly isTls: boolean;
@@ -32,9 +32,13 @@ interface LinksRoute {
 /** Adds the API's routes for the share links of a stream: create, list and revoke. */
 export function serveShareLinks(
   app: FastifyInstance,
-  { streams, links, publicUrl, isTls, log }: ShareLinksOptions,
+  { streams, access, publicUrl, isTls, log }: ShareLinksOptions,
 ): void {
   const config = { right: 'administer' } as const;
+  const links = access.shareLinks;
+
+  /** Whether the links are kept, after waiting for the last change. The store logs why not. */
+  const outlastsRestart = async (): Promise<boolean> => access.isKept && (await access.flush()) === null;
 
   /** Address of the gateway for others, with a slash at its end. */
   const baseUrl = (request: FastifyRequest): string => {
@@ -55,7 +59,7 @@ export function serveShareLinks(
     }
     const by = requester(request);
     const { token, link } = links.create(name, by.principal, readHours(request.body) * HOUR_MS);
-    const status = statusOf(link);
+    const status = statusOf(link, await outlastsRestart());
     log.info(
       { stream: name, principal: by.principal, peer: by.address },
       `share link ${link.id} until ${status.expiresAt} created by ${by.principal} (${by.address})`,
@@ -65,9 +69,10 @@ export function serveShareLinks(
   });
 
   // Also for a stream that was removed: it may be created again.
-  app.get<LinksRoute>('/api/streams/:name/shares', { config }, async (request) =>
-    links.list(request.params.name).map(statusOf),
-  );
+  app.get<LinksRoute>('/api/streams/:name/shares', { config }, async (request) => {
+    const isKept = await outlastsRestart();
+    return links.list(request.params.name).map((link) => statusOf(link, isKept));
+  });
 
   app.delete<{ Params: { name: string; share: string } }>(
     '/api/streams/:name/shares/:share',
@@ -85,17 +90,24 @@ export function serveShareLinks(
         { stream: name, principal: by.principal, peer: by.address },
         `share link ${link.id} revoked by ${by.principal} (${by.address})`,
       );
-      return statusOf(link);
+      const problem = await access.flush();
+      if (problem !== null)
+        throw new GearwayError(
+          'state-not-written',
+          `the link is revoked, but a restart of the gateway would make it valid again, because ${problem}`,
+        );
+      return statusOf(link, false);
     },
   );
 }
 
-function statusOf({ id, createdBy, createdAtMs, expiresAtMs }: ShareLink): ShareLinkStatus {
+function statusOf({ id, createdBy, createdAtMs, expiresAtMs }: ShareLink, outlastsRestart: boolean): ShareLinkStatus {
   return {
     id,
     createdBy,
     createdAt: new Date(createdAtMs).toISOString(),
     expiresAt: new Date(expiresAtMs).toISOString(),
+    outlastsRestart,
   };
 }
 

@@ -124,6 +124,19 @@ export class RightsTable {
     return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash, address);
   }
 
+  /**
+   * All fields of a row as text, including its proof; null if the identity is not in the table, as that of a JSON Web
+   * Token. Contains secrets.
+   */
+  describe(principal: Principal): string | null {
+    return this.#rows.find((row) => row.principal === principal)?.text ?? null;
+  }
+
+  /** The rows of a name, with their descriptions. */
+  named(name: string): readonly { readonly text: string; readonly principal: Principal }[] {
+    return this.#rows.filter(({ grant }) => grant.name === name);
+  }
+
   /** What a log-in form should ask for: `password` for a name and a password, `token` for a token or key. */
   get accepts(): readonly ('password' | 'token')[] {
     const hasPasswords = this.#rows.some(({ proof }) => proof.kind === 'hash' && !isTokenHash(proof.hash));

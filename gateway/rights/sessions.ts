@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal, RightsEnd } from './principal.ts';
+import type { SavedSession } from './saved-rights.ts';
 
 const ID_BYTES = 32;
 
@@ -13,26 +14,60 @@ const MAX_SESSIONS = 1024;
 
 const SWEEP_MS = 60_000;
 
+/** Age of a saved time of use that is worth another write; small against the time after which a session ends. */
+const SAVE_USE_MS = 15 * 60_000;
+
+/** The identities to which sessions belong. */
+export interface SessionOwners {
+  /** All fields of an identity and its proof as text; null for one that cannot be found again after a restart. */
+  describe(owner: Principal): string | null;
+  /** The identities of a name, with their descriptions. */
+  named(name: string): readonly { readonly text: string; readonly principal: Principal }[];
+}
+
+/** Owners that are never found again. */
+const FORGOTTEN: SessionOwners = { describe: () => null, named: () => [] };
+
 interface Session {
-  readonly principal: Principal;
+  readonly name: string;
+  readonly expiresAtMs: number;
+  /** As in {@link SavedSession.proof}; null if the session is not saved. */
+  readonly proof: string | null;
   usedAtMs: number;
+  savedUseAtMs: number;
+  /** null for a saved session that was not used since the start. */
+  live: LiveSession | null;
+}
+
+interface LiveSession {
+  readonly principal: Principal;
   /** Removes the listener for the end of the owner's rights. */
   unwatch: () => void;
 }
 
 /**
  * Log-ins of browsers. A session has the rights of its owner, and ends with them, by log-out, after 24 hours without
- * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept. Nothing is stored on disk: all
- * sessions end with the gateway.
+ * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept.
+ *
+ * Sessions can outlast the process: {@link Sessions.save} and {@link Sessions.restore}. A restored session is only a
+ * claim until its id is presented: then its owner is searched among the present identities, and found only if the
+ * identity has the same proof and the same rights as at the log-in.
  */
 export class Sessions {
+  readonly #owners: SessionOwners;
+  readonly #onChange: () => void;
   /** By hash of the id, the least recently used first. */
   readonly #sessions = new Map<string, Session>();
-  readonly #timer: NodeJS.Timeout;
+  /** Runs while there are sessions. */
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor() {
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
-    this.#timer.unref();
+  /**
+   * @param owners default: none, so that no session can be saved.
+   * @param onChange called after each change of what {@link Sessions.save} returns. It must not throw.
+   */
+  constructor(owners: SessionOwners = FORGOTTEN, onChange: () => void = () => undefined) {
+    this.#owners = owners;
+    this.#onChange = onChange;
   }
 
   /** Opens a session. @returns its secret id. */
@@ -40,13 +75,18 @@ export class Sessions {
     this.#sweep();
     this.#makeRoom(owner.name);
     const id = randomBytes(ID_BYTES).toString('base64url');
-    const key = keyOf(id);
-    const principal = owner.derive(Date.now() + SESSION_LIFETIME_MS);
-    const session: Session = { principal, usedAtMs: Date.now(), unwatch: () => undefined };
-    // Before it watches the owner, whose rights may have ended already.
-    this.#sessions.set(key, session);
-    // Not to be retried: the session is over, even if the same token has other rights now.
-    session.unwatch = owner.whenEnded(({ reason }) => this.#end(key, { reason, mayRetry: false }));
+    const text = this.#owners.describe(owner);
+    const now = Date.now();
+    const session: Session = {
+      name: owner.name,
+      expiresAtMs: now + SESSION_LIFETIME_MS,
+      proof: text === null ? null : proofOf(id, text).toString('base64'),
+      usedAtMs: now,
+      savedUseAtMs: now,
+      live: null,
+    };
+    const principal = this.#add(keyOf(id), session, owner);
+    if (session.proof !== null) this.#onChange();
     return { id, principal };
   }
 
@@ -59,10 +99,13 @@ export class Sessions {
       this.#end(key, { reason: 'the session has ended', mayRetry: false });
       return null;
     }
-    session.usedAtMs = Date.now();
+    const principal = session.live?.principal ?? this.#resume(id, key, session);
+    if (principal === null) return null;
+    // A computer without a clock of its own is behind until it has fetched the time.
+    session.usedAtMs = Math.max(session.usedAtMs, Date.now());
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
-    return session.principal;
+    return principal;
   }
 
   /** Ends a session with everything that it has open. Does nothing if there is none with this id. */
@@ -70,15 +113,89 @@ export class Sessions {
     this.#end(keyOf(id), end);
   }
 
+  /** Ends the saved sessions of identities that were changed or removed. Those that were used end with their owners. */
+  forget(names: readonly string[]): void {
+    for (const [key, { name, live }] of this.#sessions)
+      if (live === null && names.includes(name))
+        this.#end(key, { reason: `the rights of ${name} have ended`, mayRetry: false });
+  }
+
+  /** The sessions that can be restored, the least recently used first. */
+  save(): readonly SavedSession[] {
+    const saved: SavedSession[] = [];
+    for (const [key, session] of this.#sessions) {
+      const { name, proof, expiresAtMs } = session;
+      if (proof === null || isOver(session)) continue;
+      session.savedUseAtMs = lastUseOf(session);
+      saved.push({ key, name, proof, expiresAtMs, usedAtMs: session.savedUseAtMs });
+    }
+    return saved;
+  }
+
+  /** Adds saved sessions, before any is opened. Those that are over, or too many, are left out. */
+  restore(saved: readonly SavedSession[]): void {
+    const counts = new Map<string, number>();
+    // The most recently used ones count.
+    const kept = saved
+      .toReversed()
+      .filter((session) => {
+        const count = (counts.get(session.name) ?? 0) + 1;
+        counts.set(session.name, count);
+        return count <= MAX_PER_USER && !isOver({ ...session, live: null });
+      })
+      .slice(0, MAX_SESSIONS);
+    for (const { key, name, proof, expiresAtMs, usedAtMs } of kept.toReversed())
+      this.#sessions.set(key, { name, proof, expiresAtMs, usedAtMs, savedUseAtMs: usedAtMs, live: null });
+    this.#startTimer();
+  }
+
   /** Stops the timer. */
   close(): void {
     clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Makes a session's identity from that of its owner. */
+  #add(key: string, session: Session, owner: Principal): Principal {
+    const principal = owner.derive(session.expiresAtMs);
+    const live: LiveSession = { principal, unwatch: () => undefined };
+    session.live = live;
+    // Before it watches the owner, whose rights may have ended already.
+    this.#sessions.set(key, session);
+    // Not to be retried: the session is over, even if the same token has other rights now.
+    live.unwatch = owner.whenEnded(({ reason }) => this.#end(key, { reason, mayRetry: false }));
+    this.#startTimer();
+    return principal;
+  }
+
+  /** Finds the owner of a restored session; ends the session if there is none any more. */
+  #resume(id: string, key: string, session: Session): Principal | null {
+    const expected = Buffer.from(session.proof ?? '', 'base64');
+    const owner = this.#owners.named(session.name).find(({ text }) => {
+      const proof = proofOf(id, text);
+      return proof.byteLength === expected.byteLength && timingSafeEqual(proof, expected);
+    });
+    if (owner === undefined || owner.principal.ended !== null) {
+      this.#end(key, { reason: `the rights of ${session.name} have ended`, mayRetry: false });
+      return null;
+    }
+    return this.#add(key, session, owner.principal);
   }
 
   #makeRoom(name: string): void {
-    const own = [...this.#sessions].filter(([, { principal }]) => principal.name === name);
+    const own = [...this.#sessions].filter(([, session]) => session.name === name);
     const [oldest] = own.length >= MAX_PER_USER ? own : this.#sessions.size >= MAX_SESSIONS ? this.#sessions : [];
     if (oldest !== undefined) this.#end(oldest[0], { reason: 'there are too many newer sessions', mayRetry: false });
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== undefined || this.#sessions.size === 0) return;
+    this.#timer = setInterval(() => {
+      this.#sweep();
+      if ([...this.#sessions.values()].some(isUseUnsaved)) this.#onChange();
+      if (this.#sessions.size === 0) this.close();
+    }, SWEEP_MS);
+    this.#timer.unref();
   }
 
   #sweep(): void {
@@ -90,15 +207,32 @@ export class Sessions {
     const session = this.#sessions.get(key);
     if (session === undefined) return;
     this.#sessions.delete(key);
-    session.unwatch();
-    session.principal.end(end);
+    session.live?.unwatch();
+    session.live?.principal.end(end);
+    if (session.proof !== null) this.#onChange();
   }
 }
 
-function isOver({ principal, usedAtMs }: Session): boolean {
-  return principal.ended !== null || (Date.now() - usedAtMs >= IDLE_MS && !principal.isWatched);
+function isOver({ live, usedAtMs, expiresAtMs }: Pick<Session, 'live' | 'usedAtMs' | 'expiresAtMs'>): boolean {
+  if (live !== null && live.principal.ended !== null) return true;
+  const now = Date.now();
+  return now >= expiresAtMs || (now - usedAtMs >= IDLE_MS && live?.principal.isWatched !== true);
+}
+
+/** Whatever a session has open is a use of it. */
+function lastUseOf({ live, usedAtMs }: Session): number {
+  return live?.principal.isWatched === true ? Date.now() : usedAtMs;
+}
+
+function isUseUnsaved(session: Session): boolean {
+  return session.proof !== null && lastUseOf(session) - session.savedUseAtMs >= SAVE_USE_MS;
 }
 
 function keyOf(id: string): string {
   return createHash('sha256').update(id).digest('base64');
+}
+
+/** Binds a session to its owner. Without the id, which is not kept, nothing about the owner can be tried out. */
+function proofOf(id: string, owner: string): Buffer {
+  return createHmac('sha256', id).update(owner).digest();
 }

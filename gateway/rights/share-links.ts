@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { GearwayError } from '../../shared/errors.ts';
 import { Principal } from './principal.ts';
+import type { SavedShareLink } from './saved-rights.ts';
 
 /** A link with which anyone can watch one stream until it expires. */
 export interface ShareLink {
@@ -31,12 +32,18 @@ export function isShareToken(text: string): boolean {
 
 /**
  * The share links of the gateway. Each has a token of 256 random bits, of which only the hash is kept, and the right to
- * watch its stream. Nothing is stored on disk, so that a link that was revoked cannot become valid again: all links end
- * with the gateway.
+ * watch its stream. {@link ShareLinks.save} and {@link ShareLinks.restore} let them outlast the process.
  */
 export class ShareLinks {
+  readonly #onChange: () => void;
   /** By hash of the token, oldest first. */
   readonly #links = new Map<string, LiveLink>();
+  #isClosed = false;
+
+  /** @param onChange called after each change of what {@link ShareLinks.save} returns. It must not throw. */
+  constructor(onChange: () => void = () => undefined) {
+    this.#onChange = onChange;
+  }
 
   /**
    * Creates a link.
@@ -51,18 +58,28 @@ export class ShareLinks {
     const token = `gws_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const createdAtMs = Date.now();
     const expiresAtMs = createdAtMs + lifetimeMs;
-    const principal = new Principal({
-      name: `share link ${id}`,
-      rights: ['watch'],
-      streams: [stream],
-      port: null,
-      expiresAtMs,
-    });
-    const key = keyOf(token);
-    const link: LiveLink = { id, stream, createdBy, createdAtMs, expiresAtMs, principal };
-    this.#links.set(key, link);
-    principal.whenEnded(() => this.#links.delete(key));
+    const link = this.#add(keyOf(token), { id, stream, createdBy, createdAtMs, expiresAtMs });
+    this.#onChange();
     return { token, link };
+  }
+
+  /** The links that have not expired, oldest first. */
+  save(): readonly SavedShareLink[] {
+    return [...this.#links].map(([key, { id, stream, createdBy, createdAtMs, expiresAtMs }]) => ({
+      key,
+      id,
+      stream,
+      createdBy,
+      createdAtMs,
+      expiresAtMs,
+    }));
+  }
+
+  /** Adds saved links, before any is created. Those that have expired, or are too many, are left out. */
+  restore(saved: readonly SavedShareLink[]): void {
+    const now = Date.now();
+    for (const { key, ...link } of saved.filter(({ expiresAtMs }) => expiresAtMs > now).slice(-MAX_LINKS))
+      this.#add(key, link);
   }
 
   /** The identity of a link's token; null if it is unknown, has expired or was revoked. */
@@ -84,7 +101,27 @@ export class ShareLinks {
 
   /** Ends all links, and their timers. */
   close(): void {
+    this.#isClosed = true;
     for (const { principal } of this.#links.values()) principal.end({ reason: 'the gateway stops', mayRetry: false });
+  }
+
+  #add(key: string, { id, stream, createdBy, createdAtMs, expiresAtMs }: ShareLink): LiveLink {
+    const principal = new Principal({
+      name: `share link ${id}`,
+      rights: ['watch'],
+      streams: [stream],
+      port: null,
+      expiresAtMs,
+    });
+    const link: LiveLink = { id, stream, createdBy, createdAtMs, expiresAtMs, principal };
+    this.#links.set(key, link);
+    principal.whenEnded(() => {
+      // Closing ends them for this process only.
+      if (this.#isClosed) return;
+      this.#links.delete(key);
+      this.#onChange();
+    });
+    return link;
   }
 }
 

@@ -85,6 +85,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
       'gateway/hub/',
       'gateway/http/',
       'gateway/netgear/',
+      'gateway/process/replace-file.ts',
       'gateway/rights/',
       'gateway/sources/',
       'gateway/webhooks/',

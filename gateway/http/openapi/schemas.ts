@@ -70,6 +70,7 @@ const shareLink: Fields<ShareLinkStatus> = {
   createdBy: text('Name of the token or user'),
   createdAt: { type: 'string', format: 'date-time' },
   expiresAt: { type: 'string', format: 'date-time' },
+  outlastsRestart: { type: 'boolean', description: 'Whether the link is still valid after a restart of the gateway' },
 };
 
 const rights = object<RightsStatus>({

@@ -38,6 +38,7 @@ describe('resolveOptions', () => {
       logLevel: 'info',
       logFormat: 'text',
       auditLog: null,
+      stateDir: null,
       metricsRight: 'view',
       policies: new Map([
         ['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card', control: 'shared' }],
@@ -67,6 +68,7 @@ describe('resolveOptions', () => {
       logLevel: 'debug',
       logFormat: 'json',
       auditLog: '/var/log/audit.jsonl',
+      stateDir: '/var/lib/gearway',
       metricsRight: 'public',
       idle: 'silence',
       control: 'exclusive',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Principal, type RightsEnd } from '../../../gateway/rights/principal.ts';
-import { Sessions } from '../../../gateway/rights/sessions.ts';
+import { type SessionOwners, Sessions } from '../../../gateway/rights/sessions.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -114,5 +114,137 @@ describe('Sessions', () => {
     sessions.open(owner('one more'));
     expect(sessions.find(ids[4]!)).toBeNull();
     expect(sessions.find(others.at(-1)!)).not.toBeNull();
+  });
+});
+
+describe('Sessions after a restart', () => {
+  /** The identities of a gateway, by what describes each. */
+  function ownersOf(rows: Readonly<Record<string, Principal>>): SessionOwners {
+    const all = Object.entries(rows).map(([text, principal]) => ({ text, principal }));
+    return {
+      describe: (owner) => all.find(({ principal }) => principal === owner)?.text ?? null,
+      named: (name) => all.filter(({ principal }) => principal.name === name),
+    };
+  }
+
+  const restart = (owners: SessionOwners, onChange = () => undefined as void): Sessions => {
+    const saved: unknown = JSON.parse(JSON.stringify(sessions.save()));
+    sessions.close();
+    sessions = new Sessions(owners, onChange);
+    sessions.restore(saved as ReturnType<Sessions['save']>);
+    return sessions;
+  };
+
+  const begin = (): { readonly ann: Principal; readonly id: string } => {
+    const ann = owner();
+    sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }));
+    return { ann, id: sessions.open(ann).id };
+  };
+
+  it('finds the same owner again, also after a second restart', () => {
+    const { id } = begin();
+    for (let count = 0; count < 2; count += 1) {
+      const ann = owner();
+      restart(ownersOf({ 'bob, hash 2': owner('bob'), 'ann, hash 1': ann }));
+      expect(sessions.find(id)).toMatchObject({ name: 'ann', port: 6001 });
+      expect(sessions.find(id)?.budget).toBe(ann.budget);
+      expect(sessions.find('x'.repeat(43))).toBeNull();
+    }
+  });
+
+  it('saves no id, and nothing of the owner but the name', () => {
+    const { id } = begin();
+    const text = JSON.stringify(sessions.save());
+    expect(text).toContain('"name":"ann"');
+    expect(text).not.toContain(id);
+    expect(text).not.toContain('hash 1');
+  });
+
+  it.each([
+    ['has another proof or other rights', { 'ann, hash 2': owner() }],
+    ['was removed', { 'bob, hash 1': owner('bob') }],
+    ['has another name', { 'ann, hash 1': owner('bob') }],
+    ['has expired', { 'ann, hash 1': owner('ann', 999_999) }],
+  ])('ends if the owner %s', (_what, rows) => {
+    const { id } = begin();
+    const onChange = vi.fn<() => void>();
+    restart(ownersOf(rows), onChange);
+    expect(sessions.find(id)).toBeNull();
+    expect(sessions.save()).toEqual([]);
+    expect(onChange).toHaveBeenCalledOnce();
+  });
+
+  it('ends with the rights of the owner before it was used, for good', () => {
+    const { id } = begin();
+    restart(ownersOf({ 'ann, hash 1': owner() }));
+    sessions.forget(['bob']);
+    expect(sessions.save()).toHaveLength(1);
+    sessions.forget(['ann']);
+    expect(sessions.save()).toEqual([]);
+    expect(sessions.find(id)).toBeNull();
+  });
+
+  it('does not come back after a log-out', () => {
+    const { ann, id } = begin();
+    const other = sessions.open(ann).id;
+    sessions.end(id, { reason: 'logged out', mayRetry: false });
+    restart(ownersOf({ 'ann, hash 1': owner() }));
+    expect(sessions.find(id)).toBeNull();
+    expect(sessions.find(other)).not.toBeNull();
+  });
+
+  it('keeps its times of use and of expiry', async () => {
+    const { id } = begin();
+    const { expiresAtMs } = sessions.find(id)!;
+    await vi.advanceTimersByTimeAsync(20 * HOUR_MS);
+    restart(ownersOf({ 'ann, hash 1': owner() }));
+    expect(sessions.find(id)?.expiresAtMs).toBe(expiresAtMs);
+    await vi.advanceTimersByTimeAsync(20 * HOUR_MS);
+    restart(ownersOf({ 'ann, hash 1': owner() }));
+    expect(sessions.find(id)).not.toBeNull();
+    const saved = sessions.save();
+    await vi.advanceTimersByTimeAsync(24 * HOUR_MS);
+    sessions.restore(saved);
+    expect(sessions.find(id)).toBeNull();
+  });
+
+  it('saves the use of a session four times per hour, also by something that is open', async () => {
+    const ann = owner();
+    const onChange = vi.fn<() => void>(() => void sessions.save());
+    sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }), onChange);
+    const { principal } = sessions.open(ann);
+    expect(onChange).toHaveBeenCalledOnce();
+    await vi.advanceTimersByTimeAsync(HOUR_MS);
+    expect(onChange).toHaveBeenCalledOnce();
+    const unwatch = principal.whenEnded(() => undefined);
+    await vi.advanceTimersByTimeAsync(HOUR_MS);
+    expect(onChange).toHaveBeenCalledTimes(5);
+    unwatch();
+  });
+
+  it('does not save sessions whose owners cannot be found again', () => {
+    const onChange = vi.fn<() => void>();
+    sessions = new Sessions(ownersOf({}), onChange);
+    const { id } = sessions.open(owner());
+    expect(sessions.save()).toEqual([]);
+    sessions.end(id, { reason: 'logged out', mayRetry: false });
+    expect(onChange).not.toHaveBeenCalled();
+  });
+
+  it('keeps the limits for users and in total', () => {
+    const saved = Array.from({ length: 1100 }, (_, i) => ({
+      key: `key ${i}`,
+      name: i < 100 ? 'ann' : `user ${i}`,
+      proof: '',
+      expiresAtMs: Date.now() + HOUR_MS,
+      usedAtMs: Date.now(),
+    }));
+    sessions.restore(saved);
+    expect(sessions.save()).toHaveLength(1024);
+    expect(sessions.save().at(-1)?.key).toBe('key 1099');
+    sessions.close();
+    sessions = new Sessions();
+    sessions.restore(saved.slice(0, 100));
+    expect(sessions.save().map(({ key }) => key)).toEqual(saved.slice(68, 100).map(({ key }) => key));
   });
 });

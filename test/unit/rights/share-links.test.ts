@@ -62,4 +62,24 @@ describe('ShareLinks', () => {
     links.revoke('door', made[7]!.link.id);
     links.create('door', 'ann', HOUR_MS);
   });
+
+  it('can be restored after a restart, except those that were revoked or have expired', async () => {
+    const onChange = vi.fn<() => void>();
+    links = new ShareLinks(onChange);
+    const made = [1, 2, 3].map((hours) => links.create('door', 'ann', hours * HOUR_MS));
+    links.revoke('door', made[1]!.link.id);
+    expect(onChange).toHaveBeenCalledTimes(4);
+    const saved = links.save();
+    expect(JSON.stringify(saved)).not.toContain(made[2]!.token.slice(4));
+    links.close();
+    expect(onChange).toHaveBeenCalledTimes(4);
+    await vi.advanceTimersByTimeAsync(HOUR_MS);
+    links = new ShareLinks(onChange);
+    links.restore(saved);
+    expect(made.map(({ token }) => links.find(token) !== null)).toEqual([false, false, true]);
+    expect(links.list('door')).toMatchObject([{ ...made[2]!.link }]);
+    expect(links.find(made[2]!.token)!.may('watch', { stream: 'door' })).toBe(true);
+    await vi.advanceTimersByTimeAsync(2 * HOUR_MS);
+    expect(links.find(made[2]!.token)).toBeNull();
+  });
 });

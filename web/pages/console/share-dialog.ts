@@ -64,7 +64,7 @@ export class ShareDialog {
     render(
       html`<form @submit=${onSubmit}>
         <h2 id="share-title">Share ${this.#stream}</h2>
-        <p class="dim">Anyone with the link can watch this stream, and nothing else, until the link expires, is revoked, or the gateway restarts.</p>
+        <p class="dim">Anyone with the link can watch this stream, and nothing else, until the link expires or is revoked.</p>
         <div class="new">
           <label>Valid for
             <select class="field" name="hours" autofocus>
@@ -82,9 +82,12 @@ export class ShareDialog {
     );
   }
 
-  #newLink({ url, expiresAt }: CreatedShareLink): TemplateResult {
+  #newLink({ url, expiresAt, outlastsRestart }: CreatedShareLink): TemplateResult {
     return html`${this.#qrCode.render(url)}
-      <div>${copyLine({ title: `Link, until ${formatDateTime(expiresAt)}`, text: url })}</div>`;
+      <div>
+        ${copyLine({ title: `Link, until ${formatDateTime(expiresAt)}`, text: url })}
+        ${outlastsRestart ? nothing : html`<p class="dim">It also ends when the gateway restarts.</p>`}
+      </div>`;
   }
 
   #list(): TemplateResult {

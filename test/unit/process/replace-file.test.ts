@@ -16,7 +16,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readVersion, replaceFile, SYSTEM_FILES } from '../../../gateway/config/replace-file.ts';
+import { readVersion, replaceFile, SYSTEM_FILES } from '../../../gateway/process/replace-file.ts';
 
 const OLD = 'port: 1\n';
 /** Larger than the small disk below. */
@@ -160,7 +160,7 @@ function failingAt(call: 'writeFile' | 'sync' | 'chmod', code: string): typeof S
 /** A program that replaces a file, and kills itself at a step. */
 const KILLED_WRITER = `
 import { writeSync } from 'node:fs';
-import { readVersion, replaceFile, SYSTEM_FILES } from '${new URL('../../../dist/gateway/config/replace-file.js', import.meta.url).href}';
+import { readVersion, replaceFile, SYSTEM_FILES } from '${new URL('../../../dist/gateway/process/replace-file.js', import.meta.url).href}';
 const [file, step, beginning] = process.argv.slice(1);
 const content = beginning + '# filling\\n'.repeat(20_000);
 const die = () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => {}); };

@@ -22,7 +22,9 @@ export interface FileVersion {
  */
 export async function readVersion(path: string, maxBytes: number): Promise<FileVersion> {
   const handle = await open(path, 'r').catch((error: unknown) => {
-    throw new GearwayError('config-not-written', `${path} cannot be read: ${explain(error)}`, { cause: error });
+    throw new GearwayError('config-not-written', `${path} cannot be read: ${explainSystemError(error)}`, {
+      cause: error,
+    });
   });
   try {
     const bytes = Buffer.alloc(maxBytes + 1);
@@ -47,7 +49,7 @@ export async function readVersion(path: string, maxBytes: number): Promise<FileV
 export async function replaceFile(
   path: string,
   content: string,
-  version: FileVersion,
+  version: Pick<FileVersion, 'identity'>,
   files: typeof SYSTEM_FILES = SYSTEM_FILES,
 ): Promise<void> {
   let temporary: string | null = null;
@@ -73,13 +75,18 @@ export async function replaceFile(
   } catch (error) {
     if (temporary !== null) await files.rm(temporary, { force: true }).catch(() => undefined); // The first error counts.
     if (error instanceof GearwayError) throw error;
-    throw new GearwayError('config-not-written', `${path} cannot be written: ${explain(error)}; it is unchanged`, {
-      cause: error,
-    });
+    throw new GearwayError(
+      'config-not-written',
+      `${path} cannot be written: ${explainSystemError(error)}; it is unchanged`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-function identityOf({
+/** Identity of a version of a file, from its `bigint` stat. */
+export function identityOf({
   dev,
   ino,
   size,
@@ -116,7 +123,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'the file or its folder has disappeared',
 };
 
-function explain(error: unknown): string {
+/** Explains an error of the system: what it means for a file that is to be replaced, and what to do. */
+export function explainSystemError(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return REASONS[code] ?? systemErrorText(error);
 }

@@ -1,0 +1,71 @@
+import { GearwayError } from '../../shared/errors.ts';
+
+/** A session as it is kept in a file. */
+export interface SavedSession {
+  /** Hash of its id. */
+  readonly key: string;
+  /** Name of its owner. */
+  readonly name: string;
+  /** HMAC of the owner's row, with the id as the key: only together with the id does it show whose session it is. */
+  readonly proof: string;
+  readonly expiresAtMs: number;
+  readonly usedAtMs: number;
+}
+
+/** A share link as it is kept in a file. */
+export interface SavedShareLink {
+  /** Hash of its token. */
+  readonly key: string;
+  readonly id: string;
+  readonly stream: string;
+  readonly createdBy: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** What outlasts a restart of the gateway. Nothing in it is a secret with which anyone could log in. */
+export interface SavedRights {
+  readonly version: typeof VERSION;
+  readonly sessions: readonly SavedSession[];
+  readonly shareLinks: readonly SavedShareLink[];
+}
+
+const VERSION = 1;
+
+/** Combines the parts that are kept. */
+export function saveRights(sessions: readonly SavedSession[], shareLinks: readonly SavedShareLink[]): SavedRights {
+  return { version: VERSION, sessions, shareLinks };
+}
+
+/**
+ * Checks what was read from a file.
+ *
+ * @throws {GearwayError} `state-invalid`.
+ */
+export function parseSavedRights(value: unknown): SavedRights {
+  const { version, sessions, shareLinks } = fieldsOf(value);
+  if (version !== VERSION)
+    throw new GearwayError('state-invalid', `its version is ${String(version).slice(0, 40)}, expected ${VERSION}`);
+  if (!isListOf(sessions, ['key', 'name', 'proof'], ['expiresAtMs', 'usedAtMs']))
+    throw new GearwayError('state-invalid', 'its sessions are not as this version of the gateway writes them');
+  if (!isListOf(shareLinks, ['key', 'id', 'stream', 'createdBy'], ['createdAtMs', 'expiresAtMs']))
+    throw new GearwayError('state-invalid', 'its share links are not as this version of the gateway writes them');
+  return { version, sessions, shareLinks } as unknown as SavedRights;
+}
+
+function isListOf(value: unknown, texts: readonly string[], numbers: readonly string[]): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((entry: unknown) => {
+      const fields = fieldsOf(entry);
+      return (
+        texts.every((name) => typeof fields[name] === 'string') &&
+        numbers.every((name) => Number.isSafeInteger(fields[name]))
+      );
+    })
+  );
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
