@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { Folder } from '../helpers/media.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { Prometheus, promtool } from '../helpers/prometheus.ts';
 import { readSamples } from '../helpers/samples.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
+import { WebhookReceiver } from '../helpers/webhook-receiver.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 const PICTURE = { height: 120, width: 400 };
@@ -81,7 +83,15 @@ describe('GET /metrics with real peers', () => {
 
   it('answers every query of the dashboard in a real Prometheus, which shows the token', async () => {
     const [client] = (await freePorts(1)) as [number];
+    await using receiver = await WebhookReceiver.start();
+    await using folder = await Folder.create();
+    const config = await folder.write(
+      'gateway.yaml',
+      `streams: { main: { source: 'test-pattern:?size=320x180&fps=15' } }\nwebhooks: { ops: { url: '${receiver.url}' } }\n`,
+    );
     await using gateway = await GatewayProcess.start(
+      '--config',
+      config,
       '--token',
       'secret',
       '--view-token',
