@@ -253,6 +253,14 @@ export class RunningStream implements GatewayStream {
     return this.#add(address).status();
   }
 
+  /** Removes a native client that was just added, as if it had not been: without a termination. */
+  async withdrawClient(id: string): Promise<void> {
+    const client = [...this.#nativeClients].find((each) => each.id === id);
+    if (client === undefined) return;
+    this.#nativeClients.delete(client);
+    await client.close();
+  }
+
   sendAway(id: string, reason = SENT_AWAY): boolean {
     return this.stream.sendAway(id, reason) !== null;
   }
@@ -317,6 +325,8 @@ export class RunningStream implements GatewayStream {
 
   /** Adds a configured client. If a client of another gateway of the cluster has its port, waits until it is free. */
   #addListed(address: NativeClientAddress): void {
+    // Added through the API before it was configured.
+    if ([...this.#nativeClients].some((client) => isSameAddress(client.address, address))) return;
     try {
       this.#add(address);
     } catch (error) {
@@ -376,6 +386,10 @@ export class RunningStream implements GatewayStream {
   #checkOpen(): void {
     if (this.#closed) throw new GearwayError('closed', 'the gateway is closed');
   }
+}
+
+function isSameAddress(a: NativeClientAddress, b: NativeClientAddress): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The ports that are reserved for the owners of tokens in a stream, among its virtual ports. */

@@ -13,6 +13,7 @@ import {
   streamOf,
 } from './config/stream-settings.ts';
 import { createSources } from './create-sources.ts';
+import { resolveClient, splitName } from './config/client-address.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
 interface StreamEditorOptions {
@@ -63,9 +64,17 @@ export class StreamEditor {
     return withoutSecrets(this.#existing(name));
   }
 
-  /** Creates a stream, or replaces its options. @throws {GearwayError} in which case nothing has changed. */
-  async put(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange> {
-    return this.#inTurn(async () => this.#change(name, body, isPersisted));
+  /**
+   * Creates a stream, or replaces its options.
+   *
+   * @param mustBeNew whether to refuse the name of an existing source with `stream-exists`.
+   * @throws {GearwayError} in which case nothing has changed.
+   */
+  async put(name: string, body: unknown, isPersisted: boolean, mustBeNew = false): Promise<StreamChange> {
+    return this.#inTurn(async () => {
+      if (mustBeNew) this.#checkNew(name);
+      return this.#change(name, body, isPersisted);
+    });
   }
 
   /**
@@ -81,6 +90,33 @@ export class StreamEditor {
         ? Object.fromEntries(Object.entries({ ...before, ...body }).filter(([, value]) => value !== null))
         : body;
       return this.#change(name, merged, isPersisted);
+    });
+  }
+
+  /**
+   * Writes a native client, which the stream has already, to the configuration file.
+   *
+   * @throws {GearwayError} in which case nothing has changed.
+   */
+  async saveClient(name: string, address: string): Promise<StreamChange> {
+    return this.#inTurn(async () => {
+      const { clients = [], ...others } = this.#existing(name);
+      return this.#change(name, { ...others, clients: [...clients, splitName(address).rest] }, true);
+    });
+  }
+
+  /**
+   * Removes the native client of a port from the configuration file, and from the stream. Does nothing if the options
+   * of the stream do not list it.
+   *
+   * @throws {GearwayError} in which case nothing has changed.
+   */
+  async removeClient(name: string, port: number): Promise<StreamChange | null> {
+    return this.#inTurn(async () => {
+      const { clients = [], ...others } = this.#existing(name);
+      const kept = clients.filter((address) => resolveClient(address).address.port !== port);
+      if (kept.length === clients.length) return null;
+      return this.#change(name, { ...others, ...(kept.length === 0 ? {} : { clients: kept }) }, true);
     });
   }
 
@@ -133,6 +169,17 @@ export class StreamEditor {
     this.#given = given;
     this.#changes = changes;
     return result;
+  }
+
+  #checkNew(name: string): void {
+    const options = this.#effective(this.#given, this.#changes);
+    if (streamOf(listStreams(options), name) === null) return;
+    const fed = createSources(listSources(options), SILENT_LOGGER).filter(({ entry }) => entry === name);
+    const others = fed.filter((stream) => stream.name !== name).map((stream) => stream.name);
+    throw new GearwayError(
+      'stream-exists',
+      `there is already a source called ${name}${others.length === 0 ? '' : `, which feeds ${others.join(', ')}`}; choose another name, or change that one`,
+    );
   }
 
   #existing(name: string): StreamSettings {

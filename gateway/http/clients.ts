@@ -19,7 +19,9 @@ import { readWidth } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
 import { sendRefusal } from './refusals.ts';
 import { requester } from './requester.ts';
+import { mayAdminister } from './rights.ts';
 import type { Snapshots } from './snapshots.ts';
+import { isPersisted, type PersistQuery, type StreamEditing } from './stream-settings.ts';
 import { unknownStream } from './unknown-stream.ts';
 
 /** A stream as the HTTP API uses it. */
@@ -31,10 +33,13 @@ export interface ServedStream {
   readonly remoteRenditions?: RemoteRenditions | null;
   status(): StreamStatus;
   addClient(address: string): ClientStatus;
+  /** Removes a native client that was added, as if it had not been: without a termination. */
+  withdrawClient(id: string): Promise<void>;
 }
 
 interface ClientsOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
+  readonly editor: StreamEditing;
   /** By the stream's name. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
@@ -56,7 +61,7 @@ interface ClientRoute {
  */
 export function serveClients(
   app: FastifyInstance,
-  { streams, renditions, snapshots, snapshotShares, log }: ClientsOptions,
+  { streams, editor, renditions, snapshots, snapshotShares, log }: ClientsOptions,
 ): void {
   const returned = new ReturnedPictures(snapshots);
   const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply =>
@@ -84,37 +89,50 @@ export function serveClients(
     stream.report({ kind, client: id, port, address, reason, by });
   };
 
-  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>(
-    '/api/streams/:name/clients',
-    { config: { right: 'administer' } },
-    async (request, reply) => {
-      const { name } = request.params;
-      const served = streams.get(name);
-      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
-      const address = request.body?.address;
-      if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
-        const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
-        return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
-      }
-      if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
-        // The folder would be created and read, and administrators of the gateway need not have access to its file
-        // system.
-        const remedy =
-          'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
-        return refuse(
-          reply,
-          400,
-          'option-invalid',
-          `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`,
-        );
-      }
-      const added = served.addClient(address.trim());
-      audit(request, 'add', served, added);
-      return reply.code(201).send(added);
-    },
-  );
+  /** Whether a change is to be kept in the file. That is not for administrators of one stream only. */
+  const isKept = (request: FastifyRequest<{ Querystring: PersistQuery }>): boolean => {
+    if (!isPersisted(request.query)) return false;
+    if (mayAdminister(request)) return true;
+    throw new GearwayError('not-allowed', 'persist=true requires the right to administer in all streams');
+  };
 
-  app.delete<ClientRoute & { Querystring: { reason?: string } }>(
+  app.post<{
+    Params: { name: string };
+    Querystring: PersistQuery;
+    Body: { address?: unknown } | null | undefined;
+  }>('/api/streams/:name/clients', { config: { right: 'administer' } }, async (request, reply) => {
+    const { name } = request.params;
+    const hasToKeep = isKept(request);
+    const served = streams.get(name);
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
+    const address = request.body?.address;
+    if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
+      const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
+      return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
+    }
+    if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
+      // The folder would be created and read, and administrators of the gateway need not have access to its file
+      // system.
+      const remedy =
+        'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
+      return refuse(
+        reply,
+        400,
+        'option-invalid',
+        `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`,
+      );
+    }
+    const added = served.addClient(address.trim());
+    if (hasToKeep)
+      await editor.saveClient(name, address.trim()).catch(async (error: unknown) => {
+        await served.withdrawClient(added.id);
+        throw error;
+      });
+    audit(request, 'add', served, added);
+    return reply.code(201).send(added);
+  });
+
+  app.delete<ClientRoute & { Querystring: PersistQuery & { reason?: string } }>(
     '/api/streams/:name/clients/:id',
     { config: { right: 'administer' } },
     async (request, reply) => {
@@ -125,7 +143,12 @@ export function serveClients(
       const text =
         (typeof reason === 'string' && cleanText(reason, 100)) ||
         'disconnected by the administrator; reload the page to reconnect';
-      const removed = served.stream.sendAway(id, text);
+      const before = served.stream.clientStatus(id);
+      const change =
+        isKept(request) && before?.kind === 'native' && before.port !== null
+          ? await editor.removeClient(name, before.port)
+          : null;
+      const removed = change === null ? served.stream.sendAway(id, text) : before;
       if (removed === null) return refuseClient(reply, name, id);
       audit(request, 'remove', served, removed);
       return removed;

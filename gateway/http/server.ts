@@ -280,7 +280,7 @@ export async function createServer({
   });
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
-  serveClients(app, { streams, renditions: pictures, snapshots, snapshotShares, log });
+  serveClients(app, { streams, editor, renditions: pictures, snapshots, snapshotShares, log });
   servePictures(app, {
     streams,
     renditions: pictures,

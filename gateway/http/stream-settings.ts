@@ -10,11 +10,19 @@ import { requester } from './requester.ts';
 export interface StreamEditing {
   /** Options of a stream, with hidden passwords. @throws {GearwayError} `stream-unknown`. */
   settings(name: string): StreamSettingsStatus;
-  /** Creates a stream, or replaces all its options. */
-  put(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange>;
+  /** Creates a stream, or replaces all its options. @param mustBeNew whether to refuse the latter (`stream-exists`). */
+  put(name: string, body: unknown, isPersisted: boolean, mustBeNew: boolean): Promise<StreamChange>;
   /** Changes some options of a stream; null removes one. */
   patch(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange>;
   remove(name: string, isPersisted: boolean): Promise<StreamChange>;
+  /** Writes a native client that was added to a stream to the configuration file. */
+  saveClient(name: string, address: string): Promise<StreamChange>;
+  /**
+   * Removes the native client of a port from the file and the stream.
+   *
+   * @returns null if the options of the stream do not list it; nothing has changed then.
+   */
+  removeClient(name: string, port: number): Promise<StreamChange | null>;
 }
 
 interface StreamSettingsOptions {
@@ -26,9 +34,14 @@ interface StreamSettingsOptions {
 /** Maximum size of a body: 256 native clients with long addresses fit. */
 const MAX_SETTINGS_BYTES = 64 << 10;
 
+/** The query of routes whose changes can be kept. */
+export interface PersistQuery {
+  readonly persist?: string | string[];
+}
+
 interface SettingsRoute {
   Params: { name: string };
-  Querystring: { persist?: string | string[] };
+  Querystring: PersistQuery;
 }
 
 /**
@@ -55,7 +68,8 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
   );
 
   app.put<SettingsRoute>('/api/streams/:name', { config, bodyLimit }, async (request, reply): Promise<FastifyReply> => {
-    const change = await editor.put(request.params.name, request.body, isPersisted(request.query));
+    const mustBeNew = request.headers['if-none-match'] === '*';
+    const change = await editor.put(request.params.name, request.body, isPersisted(request.query), mustBeNew);
     report(request, change.isNew ? 'created' : 'changed', change);
     return reply.code(change.isNew ? 201 : 200).send(change);
   });
@@ -73,7 +87,8 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
   });
 }
 
-function isPersisted({ persist = 'false' }: SettingsRoute['Querystring']): boolean {
+/** Whether a change is to be kept. @throws {GearwayError} `query-invalid`. */
+export function isPersisted({ persist = 'false' }: PersistQuery): boolean {
   const flag = readQueryFlag(persist);
   if (flag === undefined)
     throw new GearwayError('query-invalid', `persist is ${JSON.stringify(persist)}, expected true or false`);

@@ -83,6 +83,21 @@ describe('the console of an administrator', () => {
     );
   });
 
+  it('saves a native client in the file, or not', async () => {
+    await using gateway = await startGateway();
+    await using page = await open(gateway, '?stream=camera');
+    await page.waitForSelector('.add [name=persist]');
+    const add = async (address: string): Promise<void> => {
+      await page.type('#client-address', address);
+      await page.keyboard.press('Enter');
+      await says(page, `Added ${address}`);
+    };
+    await add('tcp://127.0.0.1:1?id=5567');
+    await page.click('.add [name=persist]');
+    await add('tcp://127.0.0.1:1?id=5568');
+    expect(readFileSync(file, 'utf8')).toBe(`${FILE}    clients:\n      - tcp://127.0.0.1:1?id=5567\n`);
+  });
+
   it('changes one option; the password and everything else of the file stay', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway, '?stream=camera');

@@ -75,6 +75,7 @@ export async function createHttpApp({
         addClient: () => {
           throw new Error('no native clients here');
         },
+        withdrawClient: () => Promise.resolve(),
       },
     ],
   ]);

@@ -125,10 +125,24 @@ describe('reconfigure', () => {
     });
     expect(portsOf(gateway)).toEqual([5568, 5569, added.port]);
     // A port of another client.
+    const other = ['tcp://127.0.0.1:2?id=5570'];
     expect(
-      (await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5570) }))).problems,
+      (await gateway.reconfigure(withYard({ source: SMALL, clients: [...clients(5568), ...other] }))).problems,
     ).toHaveLength(1);
     expect(portsOf(gateway)).toEqual([5568, 5570]);
+    await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568) }));
+    expect(portsOf(gateway)).toEqual([5568]);
+  });
+
+  it('takes over a native client that was added before it was configured', async () => {
+    const client = 'tcp://127.0.0.1:1?id=5570';
+    await using gateway = await start(withYard({ source: SMALL }));
+    gateway.streams.get('yard')!.addClient(client);
+    const change = await gateway.reconfigure(withYard({ source: SMALL, clients: [client] }));
+    expect(change).toMatchObject({ changed: ['yard'], problems: [] });
+    expect(gateway.streams.get('yard')!.clients).toMatchObject([{ port: 5570 }]);
+    await gateway.reconfigure(withYard({ source: SMALL }));
+    expect(gateway.streams.get('yard')!.clients).toEqual([]);
   });
 
   it('keeps trying to open a source that does not work', async () => {

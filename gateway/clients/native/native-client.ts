@@ -148,6 +148,10 @@ export class NativeClient implements ListedClient {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
+  get address(): NativeClientAddress {
+    return this.#options.address;
+  }
+
   get hasAnswered(): boolean {
     return this.#hasAnswered;
   }

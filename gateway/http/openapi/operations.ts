@@ -156,7 +156,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT /api/streams/:name': {
     tag: 'Streams',
     summary: 'Create a stream, or replace all its options',
-    description: 'Other streams are not touched. An address with … in the place of its password keeps the password.',
+    description:
+      'Other streams are not touched. An address with … in the place of its password keeps the password. With the header `If-None-Match: *`, an existing source is not replaced (412).',
     query: { persist: PERSIST },
     body: { 'application/json': schemaOf('StreamSettings') },
     responses: {
@@ -182,6 +183,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Clients',
     summary: 'List a native client',
     description: 'The gateway connects to it whenever it is reachable.',
+    query: { persist: PERSIST },
     body: {
       'application/json': {
         type: 'object',
@@ -197,6 +199,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Clients',
     summary: 'Disconnect a client permanently',
     query: {
+      persist: PERSIST,
       reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; cut after 100 characters' },
     },
     responses: json('Its last status', schemaOf('Client')),
@@ -226,7 +229,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /api/streams/:name/shares': {
     tag: 'Share links',
     summary: 'Create a link with which anyone can watch the stream until it expires',
-    description: 'All links end when the gateway stops.',
+    description: 'Links end when the gateway stops, unless it has a `stateDir`.',
     body: {
       'application/json': {
         type: 'object',

@@ -35,6 +35,7 @@ describe('GET /api/openapi.json', () => {
     expect(remove?.parameters?.map((parameter) => `${parameter.in} ${parameter.name}`)).toEqual([
       'path name',
       'path id',
+      'query persist',
       'query reason',
     ]);
     expect(paths['/streams/{name}/mjpeg']?.['get']?.security).toEqual([{ token: [] }, { password: [] }, {}]);

@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationFile } from '../../../gateway/config/configuration-file.ts';
 import type { GivenOptions } from '../../../gateway/config/flags.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
+import { createToken } from '../../../gateway/rights/scrypt-hash.ts';
 import { listStreams } from '../../../gateway/stream-editor.ts';
 import type { GatewayStatus, StreamChange, StreamSettingsStatus } from '../../../shared/status.ts';
 import { checkOptions, formats } from '../../helpers/config.ts';
+import { freePorts } from '../../helpers/free-port.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
 
 const SMALL = 'test-pattern:?size=160x120&fps=20';
@@ -128,6 +130,32 @@ describe('PUT /api/streams/NAME', () => {
     isDone = true;
     const seen = await pushing;
     expect(seen).toEqual(seen.map((_, index) => index + 1));
+  });
+
+  it('replaces no existing source with If-None-Match, also one that feeds streams of other names', async () => {
+    const [port] = await freePorts(1);
+    const senders = `imagezmq:tcp://127.0.0.1:${port}?senders=front,back`;
+    await using gateway = await start({ ...TWO, streams: { ...TWO.streams, cams: { source: senders } } });
+    const names = [...gateway.streams.keys()];
+    const create = async (name: string): Promise<{ status: number; text: string }> => {
+      const response = await fetch(`${gateway.url}api/streams/${name}`, {
+        method: 'PUT',
+        headers: {
+          authorization: `Bearer ${gateway.administratorKey}`,
+          'content-type': 'application/json',
+          'if-none-match': '*',
+        },
+        body: JSON.stringify({ source: 'push:' }),
+      });
+      return { status: response.status, text: await response.text() };
+    };
+    expect(await create('door')).toMatchObject({ status: 412, text: expect.stringContaining('stream-exists') });
+    const refused = await create('cams');
+    expect(refused.status).toBe(412);
+    for (const name of names.filter((each) => !['door', 'yard', 'cams'].includes(each)))
+      expect(refused.text).toContain(name);
+    expect([...gateway.streams.keys()]).toEqual(names);
+    expect((await create('gate')).status).toBe(201);
   });
 
   it('replaces all options, and PATCH only the given ones; null removes one', async () => {
@@ -377,6 +405,53 @@ describe('persist=true', () => {
     expect(answer.body).toMatchObject({ code });
     expect(readFileSync(file, 'utf8')).toBe(text);
     expect(gateway.streams.get('yard')?.clients).toEqual([]);
+  });
+
+  it('adds and removes a native client in the file, too', async () => {
+    await using gateway = await startWithFile();
+    const address = 'tcp://127.0.0.1:1?id=5567';
+    const added = await gateway.send('POST', 'streams/yard/clients?persist=true', { address });
+    expect(added).toMatchObject({ status: 201, body: { id: 'native-5567', port: 5567 } });
+    expect(readFileSync(file, 'utf8')).toBe(`${FILE}    clients:\n      - ${address}\n`);
+    await gateway.send('POST', 'streams/yard/clients', { address: 'tcp://127.0.0.1:1?id=5568' });
+    expect(gateway.streams.get('yard')?.clients.map(({ port }) => port)).toEqual([5567, 5568]);
+    // Not in the file.
+    expect((await gateway.send('DELETE', 'streams/yard/clients/native-5568?persist=true')).status).toBe(200);
+    const removed = await gateway.send('DELETE', 'streams/yard/clients/native-5567?persist=true');
+    expect(removed).toMatchObject({ status: 200, body: { id: 'native-5567' } });
+    expect(gateway.streams.get('yard')?.clients).toEqual([]);
+    expect(readFileSync(file, 'utf8')).toBe(FILE);
+    expect((await gateway.send('DELETE', 'streams/yard/clients/native-5567?persist=true')).status).toBe(404);
+  });
+
+  it('adds no native client if the file cannot be written, or its port is taken', async () => {
+    await using gateway = await startWithFile();
+    const post = (address: string) => gateway.send('POST', 'streams/yard/clients?persist=true', { address });
+    await using _viewer = await watch(gateway.url, 'yard');
+    expect(await post('tcp://127.0.0.1:1?id=7000')).toMatchObject({ status: 409, body: { code: 'port-taken' } });
+    expect(readFileSync(file, 'utf8')).toBe(FILE);
+    rmSync(file);
+    expect(await post('tcp://127.0.0.1:1?id=5567')).toMatchObject({
+      status: 507,
+      body: { code: 'config-not-written' },
+    });
+    expect(gateway.streams.get('yard')?.clients.map(({ kind }) => kind)).toEqual(['web']);
+  });
+
+  it('lets only administrators of the gateway write native clients to the file', async () => {
+    const { token, hash } = await createToken();
+    const tokens = { porter: { hash, rights: ['view' as const, 'administer' as const], streams: ['yard'] } };
+    await using gateway = await start({ ...TWO, tokens });
+    const body = { address: 'tcp://127.0.0.1:1?id=5567' };
+    expect(await gateway.send('POST', 'streams/yard/clients?persist=true', body, token)).toMatchObject({
+      status: 403,
+      body: { code: 'not-allowed' },
+    });
+    expect(gateway.streams.get('yard')?.clients).toEqual([]);
+    expect((await gateway.send('POST', 'streams/yard/clients', body, token)).status).toBe(201);
+    expect(
+      (await gateway.send('DELETE', 'streams/yard/clients/native-5567?persist=true', undefined, token)).status,
+    ).toBe(403);
   });
 
   it('changes nothing if the file cannot be written, and reports the reason', async () => {

@@ -1,4 +1,4 @@
-import { html, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { capitalize } from '../shared/text.ts';
 
@@ -10,18 +10,21 @@ type Result =
 
 /** The form that adds a native client. */
 export class AddClient {
-  readonly #add: (address: string) => Promise<string | null>;
+  readonly #add: (address: string, isPersisted: boolean) => Promise<string | null>;
   readonly #onChange: () => void;
   #result: Result = { kind: 'none' };
 
   /** @param add adds a client; resolves with null, or the reason for a refusal. */
-  constructor(add: (address: string) => Promise<string | null>, onChange: () => void) {
+  constructor(add: (address: string, isPersisted: boolean) => Promise<string | null>, onChange: () => void) {
     this.#add = add;
     this.#onChange = onChange;
   }
 
-  /** @param disabledReason why the form is disabled; null if it is not. */
-  render(disabledReason: string | null): TemplateResult {
+  /**
+   * @param disabledReason why the form is disabled; null if it is not.
+   * @param file the configuration file, to which the client can be written; null for none.
+   */
+  render(disabledReason: string | null, file: string | null): TemplateResult {
     const { kind } = this.#result;
     const isDisabled = disabledReason !== null;
     const resultClass = kind === 'refused' ? 'bad' : kind === 'added' ? 'ok' : '';
@@ -43,6 +46,7 @@ export class AddClient {
         @input=${() => this.#setResult({ kind: 'none' })}
       />
       <button class="primary" ?disabled=${isDisabled || kind === 'pending'}>Add</button>
+      ${file === null ? nothing : html`<label class="persist"><input type="checkbox" name="persist" checked />Save in ${file}</label>`}
       <p id="client-verdict" class=${`verdict ${resultClass}`} role="status">
         ${disabledReason ?? resultText(this.#result)}
       </p>
@@ -52,11 +56,12 @@ export class AddClient {
   async #submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const value = new FormData(form).get('address');
+    const fields = new FormData(form);
+    const value = fields.get('address');
     const address = typeof value === 'string' ? value.trim() : '';
     if (address === '') return;
     this.#setResult({ kind: 'pending' });
-    const reason = await this.#add(address);
+    const reason = await this.#add(address, fields.get('persist') === 'on');
     if (reason === null) form.reset();
     this.#setResult(reason === null ? { kind: 'added', address } : { kind: 'refused', reason });
   }

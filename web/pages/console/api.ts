@@ -65,15 +65,17 @@ export class Api {
     return this.#ask(`${streamPath(stream)}/settings`);
   }
 
-  /** Creates (`PUT`), changes (`PATCH`) or removes (`DELETE`) a stream. */
+  /** Creates (`PUT`, only if there is none), changes (`PATCH`) or removes (`DELETE`) a stream. */
   changeStream(
     method: 'PUT' | 'PATCH' | 'DELETE',
     stream: string,
     options: object | undefined,
     isPersisted: boolean,
   ): Promise<Answered<StreamChange>> {
-    const body =
-      options === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(options) };
+    // A new stream must not replace a source of this name, which may feed streams of other names.
+    const isNew: Record<string, string> = method === 'PUT' ? { 'if-none-match': '*' } : {};
+    const headers = { 'content-type': 'application/json', ...isNew };
+    const body = options === undefined ? {} : { headers, body: JSON.stringify(options) };
     return this.#ask(`${streamPath(stream)}${isPersisted ? '?persist=true' : ''}`, { method, ...body });
   }
 
@@ -94,9 +96,13 @@ export class Api {
   }
 
   /** Adds a native client. @returns null, or the reason for a refusal. */
-  addClient(stream: string, address: string): Promise<string | null> {
+  addClient(stream: string, address: string, isPersisted: boolean): Promise<string | null> {
     const headers = { 'content-type': 'application/json' };
-    return this.#change(clientsPath(stream), { method: 'POST', headers, body: JSON.stringify({ address }) });
+    return this.#change(`${clientsPath(stream)}${isPersisted ? '?persist=true' : ''}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ address }),
+    });
   }
 
   /** Disconnects a web client, or removes a native one. @returns null, or the reason for a refusal. */

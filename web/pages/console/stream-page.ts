@@ -67,8 +67,8 @@ export class StreamPage {
     this.#ports = new Fold('Web ports', onChange);
     this.#connect = new Fold('Connect', onChange);
     this.#qrCode = new QrCode(onChange);
-    this.#addClient = new AddClient(async (address) => {
-      const reason = await feed.api.addClient(name, address);
+    this.#addClient = new AddClient(async (address, isPersisted) => {
+      const reason = await feed.api.addClient(name, address, isPersisted);
       await feed.poll();
       return reason;
     }, onChange);
@@ -216,7 +216,10 @@ export class StreamPage {
 
   #administratorForm(mayAdminister: boolean): TemplateResult {
     if (this.#feed.rights !== null && !mayAdminister) return this.#logIn.renderKeyForm();
-    return this.#addClient.render(mayAdminister ? null : 'Available once the gateway answers.');
+    return this.#addClient.render(
+      mayAdminister ? null : 'Available once the gateway answers.',
+      this.#feed.gateway?.configuration?.file ?? null,
+    );
   }
 
   async #disconnect(client: ClientStatus): Promise<void> {
