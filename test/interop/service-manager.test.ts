@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +80,35 @@ describe('a gateway of systemd', () => {
 });
 
 describe('deploy/systemd/gearway.service', () => {
+  it('starts a gateway with the configuration beside it, and a folder for its state', async () => {
+    const unit = await readFile(UNIT, 'utf8');
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-systemd-'));
+    try {
+      // Credentials as systemd passes them, and the state directory as it creates it.
+      for (const [, name = ''] of unit.matchAll(/^LoadCredential=(\S+?):/gm))
+        await writeFile(join(folder, name), `${name}\n`);
+      const [, command = ''] = /^ExecStart=\S+ (.*)$/m.exec(unit)!;
+      const args = command
+        .replace('/opt/gearway/', `${ROOT}/`)
+        .replace('/etc/gearway/', `${ROOT}/deploy/systemd/`)
+        .replace('/var/lib/gearway', join(folder, 'state'))
+        .split(' ');
+      await using gateway = new Child(process.execPath, [...args, '--port', '0'], {
+        env: { ...process.env, CREDENTIALS_DIRECTORY: folder },
+      });
+      const url = await gateway.stdout.waitFor(
+        'the ready line',
+        (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1],
+      );
+      const answer = await fetch(`${url}api/streams`, { headers: { authorization: 'Bearer view-token' } });
+      const streams = (await answer.json()) as { name: string }[];
+      expect(streams.map(({ name }) => name)).toEqual(['door', 'yard', 'hall', 'desk']);
+      expect(await readdir(join(folder, 'state'))).toEqual(['log-ins.json']);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it('passes `systemd-analyze verify`', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-systemd-'));
     try {

@@ -80,7 +80,18 @@ describe('docs/deploy.md', () => {
         await access(join(ROOT, path));
     // An example of an unknown command.
     const commands = exampleLines('deploy.md').flatMap((line) => line.split(' && ').map((each) => each.split(' ')[0]!));
-    expect([...new Set(commands)].sort()).toEqual(['cd', 'chmod', 'cp', 'docker', 'openssl', 'systemd-analyze']);
+    expect([...new Set(commands)].sort()).toEqual([
+      'cd',
+      'chmod',
+      'cp',
+      'docker',
+      'echo',
+      'journalctl',
+      'node',
+      'openssl',
+      'sudo',
+      'systemd-analyze',
+    ]);
     const [secret] = exampleLines('deploy.md').filter((line) => line.startsWith('openssl'));
     expect((await run('bash', ['-c', secret!])).stdout).toMatch(/^[0-9a-f]{32}\n$/);
   });
