@@ -28,6 +28,27 @@ function get(url: string, token?: string): Promise<{ status: number; body: strin
   });
 }
 
+/** Sends a request as a page of the gateway does, with its cookies. @param body null: reads the page. */
+async function browse(url: string, cookies: Map<string, string>, body: object | null): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const outgoing = request(url, {
+      rejectUnauthorized: false,
+      agent: false,
+      method: body === null ? 'GET' : 'POST',
+      headers: { origin: new URL(url).origin, cookie, 'content-type': 'application/json' },
+    });
+    outgoing.on('error', reject).on('response', (response) => {
+      for (const header of response.headers['set-cookie'] ?? []) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(header) ?? [];
+        cookies.set(name, value);
+      }
+      text(response).then((answer) => resolve(JSON.parse(answer)), reject);
+    });
+    outgoing.end(body === null ? undefined : JSON.stringify(body));
+  });
+}
+
 const getJson = async <T>(url: string): Promise<T> => JSON.parse((await get(url, Compose.token)).body) as T;
 
 describe('deploy/', () => {
@@ -148,6 +169,13 @@ describe('deploy/compose/cluster.yaml', { timeout: 60_000 }, () => {
     await expect.poll(states, { timeout: 30_000 }).toEqual(['door live', 'yard live']);
     type Cluster = { members: unknown[] };
     expect((await getJson<Cluster>(`${compose.url}api/cluster`)).members).toHaveLength(3);
+
+    // The requests of a browser go to the gateway at which it has logged in.
+    const cookies = new Map<string, string>();
+    for (let count = 0; count < 12; count += 1) {
+      const user = await browse(`${compose.url}api/session`, cookies, count === 0 ? { token: Compose.token } : null);
+      expect(user, `request ${count + 1}`).toMatchObject({ user: { principal: 'token' } });
+    }
 
     // The owner of a stream without viewers. Another gateway runs its source afterwards.
     const ownsDoor = async (name: string): Promise<boolean> => {
