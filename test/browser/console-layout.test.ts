@@ -286,7 +286,7 @@ describe('the wall', () => {
     await page.waitForSelector('.tile');
   });
 
-  it('has tiles of one size, whatever the names of the streams', async () => {
+  it('has tiles of one size, and pages that fit, whatever the names of the streams', async () => {
     const name = 'n'.repeat(64);
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -294,8 +294,8 @@ describe('the wall', () => {
       '--source',
       `${name}=test-pattern:?size=320x180&fps=2`,
     );
-    for (const width of [390, 1440]) {
-      await using page = await open(await gateway.url, { width, height: 900 });
+    for (const width of [390, 768, 1440]) {
+      await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
       await page.waitForSelector(`[data-stream=${name}] img`);
       const [first, second] = await page.$$eval('.tile', (tiles) =>
         tiles.map((tile) => ({
@@ -306,6 +306,16 @@ describe('the wall', () => {
       );
       expect(second).toEqual({ ...first, cut: expect.closeTo(first!.cut, 1) as number });
       expect(first!.cut).toBeLessThan(0);
+      expect(await overflow(page)).toBe(0);
+      // The page of the stream has its name in the header.
+      await page.click(`[data-stream=${name}] a`);
+      await says(page, 'Return data');
+      await says(page, 'Log out');
+      await page.waitForSelector('[data-client]');
+      expect(await overflow(page)).toBe(0);
+      expect(await page.$eval('.account button', (button) => button.getBoundingClientRect().right <= innerWidth)).toBe(
+        true,
+      );
     }
   });
 

@@ -113,8 +113,11 @@ function summary(status: StreamStatus | null): TemplateResult {
     )}`;
   if (status === null)
     return html`<span class="dot"></span>${feed.state.kind === 'ok' ? 'No such stream' : 'Connecting…'}`;
-  const clients = html`<span class="extra">, ${plural(status.clients.length, 'client')}</span>`;
-  return html`<span class=${`dot ${streamHealth(status).tone}`}></span>${status.name}${clients}`;
+  const dot = html`<span class=${`dot ${streamHealth(status).tone}`}></span>`;
+  const clients = plural(status.clients.length, 'client');
+  // The navigation has the name.
+  if (feed.streams.length > 1) return html`<span class="extra">${dot}${clients}</span>`;
+  return html`${dot}<span class="stream-name" title=${status.name}>${status.name}</span><span class="extra">, ${clients}</span>`;
 }
 
 function notice(): TemplateResult | typeof nothing {
