@@ -1,5 +1,6 @@
 """NetGear server of a depth camera: uint16 arrays in millimetres, with 0 where nothing was measured. The scene is
-synthetic: a room with a slanted wall, a floor, and a ball that rolls through it.
+synthetic: a room with a slanted wall, a floor, and a ball that rolls through it. With the intrinsics of the camera in
+the message, the viewer's inspector measures distances.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1"
 Page:     <gearway-viewer src="http://127.0.0.1:8080/streams/main" controls inspector
@@ -19,6 +20,8 @@ frames = int(sys.argv[2]) if len(sys.argv) > 2 else 0  # 0: until Ctrl+C
 WIDTH, HEIGHT, FOCAL = 320, 240, 260
 NEAREST, FARTHEST = 400, 6000  # range of the sensor, in millimetres
 WALL, FLOOR, RADIUS = 3900, 900, 420
+
+INTRINSICS = {"fx": FOCAL, "fy": FOCAL, "cx": WIDTH / 2, "cy": HEIGHT / 2}
 
 # Rays of the pixels: right and down per millimetre of depth.
 right, down = np.meshgrid((np.arange(WIDTH) - WIDTH / 2) / FOCAL, (np.arange(HEIGHT) - HEIGHT / 2) / FOCAL)
@@ -55,7 +58,7 @@ try:
     while frames == 0 or number < frames:
         number += 1
         depth = capture(time.monotonic() - start)
-        server.send(depth, message={"unit": "mm", "noData": 0, "nearest": int(depth[depth > 0].min())})
+        server.send(depth, message={"unit": "mm", "intrinsics": INTRINSICS, "nearest": int(depth[depth > 0].min())})
         time.sleep(1 / 30)
 except KeyboardInterrupt:
     pass

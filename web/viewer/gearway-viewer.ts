@@ -5,7 +5,7 @@ import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/qua
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
-import type { AreaInspection, PixelInspection } from './arrays/inspection-query.ts';
+import type { AreaInspection, DistanceInspection, PixelInspection } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
 import { type Fit, FITS } from './fit.ts';
 import { type Matrix, pictureMatrix, pictureScale, type Point, quarterTurns, WHOLE_VIEW } from './picture-geometry.ts';
@@ -48,7 +48,7 @@ import {
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { ChannelStatistics, PixelArea } from '../../shared/arrays/inspection.ts';
-export type { AreaInspection, PixelInspection } from './arrays/inspection-query.ts';
+export type { AreaInspection, DistanceInspection, PixelInspection, PointInSpace } from './arrays/inspection-query.ts';
 export type { ShownArray } from './arrays/shown-array.ts';
 export type { Fit } from './fit.ts';
 export type { OverlayCallback, ShownFrame } from './overlays/overlay-commands.ts';
@@ -124,7 +124,8 @@ const AGE_INTERVAL_MS = 500;
  * @attr {boolean} raw - get 8-bit arrays unmodified instead of as JPEG
  * @attr {string} unit - unit of the values, shown beside them
  * @attr {boolean} color-bar - show the colours with their values over the picture
- * @attr {boolean} inspector - show the value under the pointer, statistics of an area, and change the range by drag
+ * @attr {boolean} inspector - show the value under the pointer, statistics of an area and distances, and change the range by
+ * drag
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
@@ -474,12 +475,22 @@ export class GearwayViewer extends LitElement {
    * first frame.
    */
   inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
-    return this.#model.inspectPixel(Math.floor(x), Math.floor(y));
+    return this.#model.inspect({ kind: 'pixel', x: Math.floor(x), y: Math.floor(y) });
   }
 
   /** Statistics of a rectangle of the frame on screen, in pixels, from its data. null as for `inspectPixel()`. */
   inspectArea(area: PixelArea): Promise<AreaInspection | null> {
-    return this.#model.inspectArea(area);
+    return this.#model.inspect({ kind: 'area', area });
+  }
+
+  /**
+   * Distance in metres between the surfaces that two pixels of the frame on screen show, from its depths, the unit
+   * (`unit`, or that of the message) and the intrinsics in its message; `reason` tells why there is none. null before
+   * the first frame.
+   */
+  inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null> {
+    const pixel = ({ x, y }: Point): Point => ({ x: Math.floor(x), y: Math.floor(y) });
+    return this.#model.inspect({ kind: 'distance', from: pixel(from), to: pixel(to), unit: this.unit });
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ControlAction, ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
-import type { Inspection, InspectionQuery } from './arrays/inspection-query.ts';
+import type { Inspection, InspectionQuery, Inspections } from './arrays/inspection-query.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type {
   Box,
@@ -119,10 +119,11 @@ export class ViewerLink {
     });
   }
 
-  inspect(query: InspectionQuery): Promise<Inspection> {
+  /** Resolves with the result of this kind; null if there is none. */
+  inspect<Query extends InspectionQuery>(query: Query): Promise<Inspections[Query['kind']] | null> {
     const id = this.#takeId();
     return new Promise((resolve) => {
-      this.#inspections.set(id, resolve);
+      this.#inspections.set(id, resolve as (inspection: Inspection) => void);
       this.#link.command({ kind: 'inspect', id, query });
     });
   }

@@ -1,11 +1,10 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
-import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { ControlAction, Controller } from '../../shared/protocol.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from '../connection/return-body.ts';
 import type { SessionThread } from '../connection/session-host.ts';
 import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
-import type { AreaInspection, PixelInspection } from './arrays/inspection-query.ts';
+import type { InspectionQuery, Inspections } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
@@ -207,14 +206,8 @@ export class ViewerModel {
     return (await this.#link?.snapshot(format)) ?? null;
   }
 
-  async inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
-    const inspection = (await this.#link?.inspect({ kind: 'pixel', x, y })) ?? null;
-    return inspection !== null && 'values' in inspection ? inspection : null;
-  }
-
-  async inspectArea(area: PixelArea): Promise<AreaInspection | null> {
-    const inspection = (await this.#link?.inspect({ kind: 'area', area })) ?? null;
-    return inspection !== null && 'channels' in inspection ? inspection : null;
+  async inspect<Query extends InspectionQuery>(query: Query): Promise<Inspections[Query['kind']] | null> {
+    return (await this.#link?.inspect(query)) ?? null;
   }
 
   #clearAssignment(): void {

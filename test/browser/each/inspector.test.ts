@@ -1,6 +1,7 @@
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
+import type { Value } from '../../../shared/protocol.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { ViewerPage } from '../viewer-page.ts';
@@ -27,6 +28,18 @@ const VIEWS = [
 
 const POINTS_PER_VIEW = 70;
 
+const CAMERA = { fx: 80, fy: 90, cx: 48, cy: 30 };
+
+/** Metres between the surfaces at two pixels, in millimetres of depth. */
+function distanceOf([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number]): number {
+  const inSpace = (x: number, y: number): number[] => {
+    const z = valueAt(x, y) / 1000;
+    return [((x - CAMERA.cx) * z) / CAMERA.fx, ((y - CAMERA.cy) * z) / CAMERA.fy, z];
+  };
+  const [from, to] = [inSpace(x1, y1), inSpace(x2, y2)];
+  return Math.hypot(...from.map((value, axis) => value - to[axis]!));
+}
+
 describe('inspector', () => {
   let browser: Browser;
   beforeAll(async () => {
@@ -36,12 +49,12 @@ describe('inspector', () => {
     await browser.close();
   });
 
-  async function open(query = ''): Promise<{ page: ViewerPage } & AsyncDisposable> {
+  async function open(message: Value = null): Promise<{ page: ViewerPage } & AsyncDisposable> {
     const gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
-    const page = await ViewerPage.open(browser, `${url}viewer${query}`);
+    const page = await ViewerPage.open(browser, `${url}viewer`);
     await page.becomes('waiting');
-    gateway.stream.push({ dtype: 'uint16', shape: [HEIGHT, WIDTH], data: depth() });
+    gateway.stream.push({ dtype: 'uint16', shape: [HEIGHT, WIDTH], data: depth() }, { message });
     await page.becomes('live');
     await page.page.evaluate(async () => {
       const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
@@ -168,6 +181,105 @@ describe('inspector', () => {
     await mouse.up();
     await page.where(`element.shownArray.high - element.shownArray.low > ${before.high - before.low}`);
     expect(await page.read('range')).toMatch(/^-?[\d.]+,[\d.]+$/);
+  });
+
+  it('measures distances from the data, by clicks, drag, touch and keys, in a turned, mirrored and zoomed view', async () => {
+    await using opened = await open({ intrinsics: CAMERA });
+    const { page } = opened;
+    const { mouse, touchscreen, keyboard } = page.page;
+    const client = (x: number, y: number): Promise<{ x: number; y: number }> =>
+      page.page.evaluate(
+        (px, py) => {
+          const { x: left, y: top } = document.querySelector<GearwayViewer>('gearway-viewer')!.toClient(px, py)!;
+          return { x: left, y: top };
+        },
+        x + 0.5,
+        y + 0.5,
+      );
+    const reads = (text: string): Promise<void> =>
+      page.where(`element.shadowRoot.querySelector('.inspector').textContent.includes(${JSON.stringify(text)})`);
+    const readsDistance = (from: readonly [number, number], to: readonly [number, number]): Promise<void> => {
+      const meters = distanceOf(from, to);
+      return reads(
+        `${meters >= 1 ? meters.toFixed(3) : Number(meters.toPrecision(4))} m from x ${from[0]}, y ${from[1]} to x ${to[0]}, y ${to[1]}`,
+      );
+    };
+    const click = async ([x, y]: readonly [number, number]): Promise<void> => {
+      const at = await client(x, y);
+      await mouse.click(at.x, at.y);
+    };
+    await page.page.evaluate(async () => {
+      const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+      Object.assign(viewer, { rotate: 90, mirror: true });
+      await viewer.updateComplete;
+      const stage = viewer.shadowRoot!.querySelector<HTMLElement>('.stage')!;
+      stage.focus();
+      for (let time = 0; time < 3; time += 1)
+        stage.dispatchEvent(new KeyboardEvent('keydown', { key: '+', bubbles: true, composed: true }));
+    });
+    const [from, to, other] = [
+      [40, 20],
+      [60, 41],
+      [45, 33],
+    ] as const;
+    await click(from);
+    await reads(`x ${from[0]}, y ${from[1]}: `);
+    await keyboard.press('d');
+    await click(from);
+    await click(to);
+    await readsDistance(from, to);
+    // The third click begins again, and the pointer moves its other end.
+    await click(to);
+    const at = await client(...other);
+    await mouse.move(at.x, at.y);
+    await readsDistance(to, other);
+    await mouse.click(at.x, at.y);
+    // A drag measures, too.
+    const start = await client(...from);
+    await mouse.move(start.x, start.y);
+    await mouse.down();
+    await mouse.move(at.x, at.y, { steps: 3 });
+    await mouse.up();
+    await readsDistance(from, other);
+    // A pixel without depth: in words.
+    const hole = [48, 26] as const;
+    expect(valueAt(...hole)).toBe(0);
+    await click(from);
+    await click(hole);
+    await reads(`No distance: no depth at x ${hole[0]}, y ${hole[1]}`);
+    for (const [x, y] of [other, to]) {
+      const position = await client(x, y);
+      await touchscreen.tap(position.x, position.y);
+    }
+    await readsDistance(other, to);
+    // By keys, from the pixel that they have reached.
+    await keyboard.press('Escape');
+    await keyboard.press('d');
+    await keyboard.press('ArrowLeft');
+    await page.where(
+      `element.shadowRoot.querySelector('.inspector [role=status]').textContent.includes('m from x ${to[0]}, y ${to[1]} to x ${to[0] - 1}, y ${to[1]}')`,
+    );
+  });
+
+  it('offers distances only if the message has intrinsics, and tells scripts why there is none', async () => {
+    await using opened = await open({ unit: 'mm' });
+    const { page } = opened;
+    const found = await page.page.evaluate(async () => {
+      const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+      const pixel = await viewer.inspectPixel(5, 5);
+      const distance = await viewer.inspectDistance({ x: 1, y: 1 }, { x: 5.7, y: 5.2 });
+      return { hasIntrinsics: pixel!.hasIntrinsics, distance };
+    });
+    expect(found.hasIntrinsics).toBe(false);
+    expect(found.distance).toMatchObject({ meters: null, from: { x: 1, y: 1 }, to: { x: 5, y: 5 } });
+    expect(found.distance!.reason).toMatch(/^distances require the intrinsics of the camera in the message/);
+    expect(
+      await page.page.evaluate(() =>
+        [...document.querySelector('gearway-viewer')!.shadowRoot!.querySelectorAll('.inspector button')].map(
+          ({ textContent }) => textContent,
+        ),
+      ),
+    ).toEqual(['Area', 'Range']);
   });
 
   it('is complete by keyboard, and announces what keys have changed', async () => {

@@ -143,6 +143,16 @@ describe('examples/python', () => {
     expect(measured.length / depth.length).toBeLessThan(0.999);
     expect(Math.min(...measured)).toBe(message.nearest);
     expect(Math.max(...measured)).toBeLessThanOrEqual(6000);
+    // The floor is 0.9 m below the camera. The ball may hide it for a while.
+    const onFloor = (): Promise<(string | undefined)[]> =>
+      example.view.page.evaluate(async () => {
+        const viewer = document.querySelector('gearway-viewer')!;
+        const found = await viewer.inspectDistance({ x: 40, y: 205 }, { x: 40, y: 230 });
+        return [found?.from.position?.[1], found?.to.position?.[1], found?.meters].map((value) => value?.toFixed(1));
+      });
+    await expect
+      .poll(onFloor, SOON)
+      .toEqual(['0.9', '0.9', (0.9 * 260 * (1 / 85 - 1 / 110) * Math.hypot(1, 120 / 260)).toFixed(1)]);
   });
 
   it('click_to_label.py stores shapes from the browser with the frame that was on screen', async () => {

@@ -6,7 +6,9 @@ import { errorText } from '../../../shared/errors.ts';
 import { parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
 import type { FrameMessage, PackedArrayHeader } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
+import { measureDistance } from './distance.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
+import { readIntrinsics } from './intrinsics.ts';
 import type { ShownArray } from './shown-array.ts';
 
 /** Decodes raw frames of one stream, in the file that is loaded when the first one arrives. */
@@ -79,10 +81,11 @@ export class ArrayDecoder {
     if (query.kind === 'pixel') {
       const { x, y } = query;
       const values = pixelValues(samples, x, y);
-      return (
-        values && { sequence, x, y, dtype, values: shown(values), isNoData: noData !== null && values[0] === noData }
-      );
+      const isNoData = noData !== null && values?.[0] === noData;
+      const hasIntrinsics = samples.channels === 1 && readIntrinsics(frame.message, samples) !== null;
+      return values && { sequence, x, y, dtype, values: shown(values), isNoData, hasIntrinsics };
     }
+    if (query.kind === 'distance') return { sequence, ...measureDistance(samples, noData, frame.message, query) };
     const area = clipArea(samples, query.area);
     return area && { sequence, area, dtype, channels: shown(areaStatistics(samples, area, noData)) };
   }

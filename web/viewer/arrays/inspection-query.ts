@@ -1,9 +1,20 @@
 import type { ChannelStatistics, PixelArea } from '../../../shared/arrays/inspection.ts';
+import type { Point } from '../picture-geometry.ts';
 
 /** Pixel or area to inspect, in pixels of the frame. */
 export type InspectionQuery =
   | { readonly kind: 'pixel'; readonly x: number; readonly y: number }
-  | { readonly kind: 'area'; readonly area: PixelArea };
+  | { readonly kind: 'area'; readonly area: PixelArea }
+  | DistanceQuery;
+
+/** Two pixels of a depth array. */
+export interface DistanceQuery {
+  readonly kind: 'distance';
+  readonly from: Point;
+  readonly to: Point;
+  /** Unit of the depths; empty for the one in the message. */
+  readonly unit: string;
+}
 
 /** The exact values of one pixel. */
 export interface PixelInspection {
@@ -17,6 +28,8 @@ export interface PixelInspection {
   readonly values: readonly number[];
   /** Whether the value means that nothing was measured. */
   readonly isNoData: boolean;
+  /** Whether the message has intrinsics of the camera, and the array one channel: distances can be measured. */
+  readonly hasIntrinsics: boolean;
 }
 
 /** Statistics of the values in a rectangle. */
@@ -31,5 +44,33 @@ export interface AreaInspection {
   readonly channels: readonly ChannelStatistics[];
 }
 
+/** A pixel, and where the surface that it shows is. */
+export interface PointInSpace extends Point {
+  /** To the right, down and forward from the camera, in metres; null if there is no depth. */
+  readonly position: readonly [x: number, y: number, z: number] | null;
+}
+
+/** Distance between the surfaces that two pixels show. */
+export interface MeasuredDistance {
+  readonly from: PointInSpace;
+  readonly to: PointInSpace;
+  /** null if it cannot be measured. */
+  readonly meters: number | null;
+  /** Why it cannot be measured, as a sentence; null if it is. */
+  readonly reason: string | null;
+}
+
+export interface DistanceInspection extends MeasuredDistance {
+  /** Number of the frame with these depths. */
+  readonly sequence: number;
+}
+
+/** Results by kind of query. */
+export interface Inspections {
+  readonly pixel: PixelInspection;
+  readonly area: AreaInspection;
+  readonly distance: DistanceInspection;
+}
+
 /** null: nothing is drawn yet, or the pixel or area is outside of the picture. */
-export type Inspection = PixelInspection | AreaInspection | null;
+export type Inspection = Inspections[keyof Inspections] | null;

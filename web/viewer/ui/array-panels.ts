@@ -141,8 +141,13 @@ export const arrayPanelStyles = css`
     transform: none;
     image-rendering: pixelated;
   }
+  .inspector .distance {
+    max-width: 32ch;
+    margin-top: 4px;
+  }
   .inspector .tools {
     display: flex;
+    flex-wrap: wrap;
     gap: 4px;
     margin-top: 6px;
   }
@@ -184,7 +189,7 @@ export const arrayPanelStyles = css`
     overflow: hidden;
     pointer-events: none;
   }
-  .marker rect {
+  .marker :is(rect, path) {
     fill: none;
     stroke: #fff;
     stroke-width: 1.5;

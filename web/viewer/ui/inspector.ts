@@ -1,7 +1,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { PixelArea } from '../../../shared/arrays/inspection.ts';
 import { runInBackground } from '../../background.ts';
-import type { AreaInspection, PixelInspection } from '../arrays/inspection-query.ts';
+import type { AreaInspection, DistanceInspection, PixelInspection } from '../arrays/inspection-query.ts';
 import type { ShownArray } from '../arrays/shown-array.ts';
 import type { Point } from '../picture-geometry.ts';
 import type { ViewerStats } from '../viewer-messages.ts';
@@ -20,10 +20,13 @@ export interface InspectedViewer extends HTMLElement {
   toClient(x: number, y: number): Point | null;
   inspectPixel(x: number, y: number): Promise<PixelInspection | null>;
   inspectArea(area: PixelArea): Promise<AreaInspection | null>;
+  inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null>;
 }
 
-/** What a drag and the arrow keys do: move the point, select an area, or change the range. */
-type Tool = 'point' | 'area' | 'range';
+/** What a drag and the arrow keys do: move the point, select an area, measure a distance, or change the range. */
+type Tool = 'point' | keyof typeof TOOLS;
+
+const TOOLS = { area: ['Area', 'A'], distance: ['Distance', 'D'], range: ['Range', 'W'] } as const;
 
 const ARROWS: Readonly<Record<string, Point>> = {
   ArrowLeft: { x: -1, y: 0 },
@@ -37,6 +40,9 @@ const RANGE_STEP = { drag: 1 / 200, key: 1 / 20 } as const;
 
 const WITH_SHIFT = 10;
 
+/** Maximum length of a click, in CSS px. */
+const CLICK_PX = 4;
+
 /** Values under the pointer, statistics of an area, and the range by drag. The values come from the frame's data. */
 export class Inspector {
   readonly #viewer: InspectedViewer;
@@ -46,12 +52,19 @@ export class Inspector {
   #tool: Tool = 'point';
   /** Pixel of the picture; null before the first one. */
   #point: Point | null = null;
-  /** The other corner of the area. */
+  /** The other corner of the area, or the other end of the distance. */
   #anchor: Point | null = null;
   /** The pointer's last position during a drag. */
   #drag: Point | null = null;
+  /** Where the drag began. */
+  #dragStart: Point = { x: 0, y: 0 };
+  /** Whether the next click sets the other end of the distance, after a click has set the first. */
+  #awaitsEnd = false;
+  /** Whether the pointer that is down sets the other end. */
+  #isEnd = false;
   #pixel: PixelInspection | null = null;
   #area: AreaInspection | null = null;
+  #distance: DistanceInspection | null = null;
   /** Of the last frame. */
   #size: Point | null = null;
   #isBusy = false;
@@ -69,7 +82,7 @@ export class Inspector {
     stage.addEventListener('pointerdown', (event) => this.#onDown(event), { signal, capture: true });
     stage.addEventListener('pointermove', (event) => this.#onMove(event), { signal, capture: true });
     for (const type of ['pointerup', 'pointercancel'] as const)
-      stage.addEventListener(type, () => (this.#drag = null), { signal, capture: true });
+      stage.addEventListener(type, (event) => this.#onUp(event), { signal, capture: true });
     viewer.addEventListener(
       'gearway-frame',
       ({ detail: { width, height } }) => {
@@ -99,18 +112,23 @@ export class Inspector {
       }
       return true;
     }
-    if (key.toLowerCase() === 'a') this.#choose('area');
-    else if (key.toLowerCase() === 'w') this.#choose('range');
-    else if (key === 'Escape' && this.#tool !== 'point') this.#choose(this.#tool);
-    else return false;
+    if (key === 'Escape' && this.#tool !== 'point') {
+      this.#choose(this.#tool);
+      return true;
+    }
+    const tool = this.#tools().find((name) => TOOLS[name][1] === key.toUpperCase());
+    if (tool === undefined) return false;
+    this.#choose(tool);
     return true;
   }
 
   render(): TemplateResult {
     const text =
       this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, this.#viewer.unit);
-    const button = (tool: Tool, label: string, key: string): TemplateResult =>
-      html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}>${label}</button>`;
+    const button = (tool: keyof typeof TOOLS): TemplateResult => {
+      const [label, key] = TOOLS[tool];
+      return html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}>${label}</button>`;
+    };
     return html`${this.#marker()}
       <div part="inspector" class="inspector" role="group" aria-label="Inspector">
         <div class="reading">
@@ -118,9 +136,8 @@ export class Inspector {
           <span class="value">${text}</span>
         </div>
         ${this.#area === null ? nothing : areaPanel(this.#area, this.#viewer.unit)}
-        <div class="tools">
-          ${button('area', 'Area', 'A')} ${this.#viewer.shownArray === null ? nothing : button('range', 'Range', 'W')}
-        </div>
+        ${this.#tool === 'distance' ? html`<div class="distance">${distanceText(this.#distance)}</div>` : nothing}
+        <div class="tools">${this.#tools().map(button)}</div>
         <span class="announcement" role="status">${this.#announcement}</span>
       </div>`;
   }
@@ -142,11 +159,22 @@ export class Inspector {
     return width === 0 ? null : { x: width, y: height };
   }
 
+  #tools(): (keyof typeof TOOLS)[] {
+    const isMeasurable = this.#pixel?.hasIntrinsics === true || this.#tool === 'distance';
+    return [
+      'area',
+      ...(isMeasurable ? (['distance'] as const) : []),
+      ...(this.#viewer.shownArray === null ? [] : (['range'] as const)),
+    ];
+  }
+
   #choose(tool: Tool): void {
     this.#tool = this.#tool === tool ? 'point' : tool;
-    // The area begins at the point, so that arrow keys extend it.
-    this.#anchor = this.#tool === 'area' ? this.#point : null;
+    // Area and distance begin at the point, so that arrow keys extend them.
+    this.#anchor = this.#tool === 'area' || this.#tool === 'distance' ? this.#point : null;
+    this.#awaitsEnd = false;
     if (this.#tool !== 'area') this.#area = null;
+    this.#distance = null;
     this.#stage.classList.toggle('inspecting', this.#tool !== 'point');
     this.#refresh();
     this.#onChange();
@@ -163,7 +191,18 @@ export class Inspector {
     event.preventDefault();
     this.#stage.setPointerCapture(event.pointerId);
     this.#drag = { x: event.clientX, y: event.clientY };
-    if (this.#tool === 'area' && this.#moveTo(event)) this.#anchor = this.#point;
+    this.#dragStart = this.#drag;
+    if (this.#tool === 'range' || !this.#moveTo(event)) return;
+    this.#isEnd = this.#awaitsEnd;
+    this.#awaitsEnd = false;
+    if (!this.#isEnd) this.#anchor = this.#point;
+  }
+
+  #onUp({ clientX, clientY, type }: PointerEvent): void {
+    const isClick = Math.hypot(clientX - this.#dragStart.x, clientY - this.#dragStart.y) < CLICK_PX;
+    if (this.#tool === 'distance' && this.#drag !== null && type === 'pointerup' && isClick)
+      this.#awaitsEnd = !this.#isEnd;
+    this.#drag = null;
   }
 
   #onMove(event: PointerEvent): void {
@@ -172,7 +211,7 @@ export class Inspector {
       if (drag === null) return;
       this.#drag = { x: event.clientX, y: event.clientY };
       this.#changeRange((event.clientX - drag.x) * RANGE_STEP.drag, (event.clientY - drag.y) * RANGE_STEP.drag);
-    } else if ((this.#tool === 'point' || drag !== null) && !isControl(event)) {
+    } else if ((this.#tool === 'point' || drag !== null || this.#awaitsEnd) && !isControl(event)) {
       this.#moveTo(event);
     }
   }
@@ -240,9 +279,12 @@ export class Inspector {
     this.#announcesNext = false;
     this.#pixel = await this.#viewer.inspectPixel(point.x, point.y);
     this.#area = area && (await this.#viewer.inspectArea(area));
+    const anchor = this.#tool === 'distance' ? this.#anchor : null;
+    this.#distance = anchor && (await this.#viewer.inspectDistance(anchor, point));
     if (!isAnnounced || this.#pixel === null || this.#tool === 'range') return;
-    this.#announcement =
-      this.#area === null ? pixelText(this.#pixel, this.#viewer.unit) : areaText(this.#area, this.#viewer.unit);
+    const { unit } = this.#viewer;
+    if (this.#tool === 'distance') this.#announcement = distanceText(this.#distance);
+    else this.#announcement = this.#area === null ? pixelText(this.#pixel, unit) : areaText(this.#area, unit);
   }
 
   #selected(): PixelArea | null {
@@ -256,10 +298,25 @@ export class Inspector {
     };
   }
 
-  /** A frame around the inspected pixel or area. */
+  /** A line between the centres of two pixels, with a cross at each. */
+  #line(...ends: readonly Point[]): TemplateResult | typeof nothing {
+    const stage = this.#stage.getBoundingClientRect();
+    const [from, to] = ends
+      .map(({ x, y }) => this.#viewer.toClient(x + 0.5, y + 0.5))
+      .map((end) => end && { x: end.x - stage.x, y: end.y - stage.y });
+    if (!from || !to) return nothing;
+    const cross = ({ x, y }: Point): string => `M${x - 6} ${y}h12M${x} ${y - 6}v12`;
+    return html`<svg class="marker" aria-hidden="true">
+      ${svg`<path d=${`M${from.x} ${from.y}L${to.x} ${to.y}${cross(from)}${cross(to)}`} />`}
+    </svg>`;
+  }
+
+  /** A frame around the inspected pixel or area, or a line between two pixels. */
   #marker(): TemplateResult | typeof nothing {
     const point = this.#point;
     if (point === null) return nothing;
+    const anchor = this.#tool === 'distance' ? this.#anchor : null;
+    if (anchor !== null) return this.#line(anchor, point);
     const { x, y, width, height } = this.#selected() ?? { ...point, width: 1, height: 1 };
     const [from, to] = [this.#viewer.toClient(x, y), this.#viewer.toClient(x + width, y + height)];
     if (from === null || to === null) return nothing;
@@ -289,6 +346,19 @@ export function pixelText({ x, y, dtype, values, isNoData }: PixelInspection, un
   const names = dtype === 'jpeg' ? ['R', 'G', 'B'] : values.length > 1 ? ['B', 'G', 'R', 'A'] : [''];
   const text = values.map((value, channel) => `${names[channel] ?? ''} ${formatExact(value)}`.trim()).join(' ');
   return `x ${x}, y ${y}: ${isNoData ? `no data (${text})` : text}${unit === '' || dtype === 'jpeg' ? '' : ` ${unit}`}`;
+}
+
+/** `1.234 m`, or why there is none. */
+function distanceText(distance: DistanceInspection | null): string {
+  if (distance === null) return 'Pick two points, or drag from one to the other';
+  const { from, to, meters, reason } = distance;
+  if (meters === null) return `No distance: ${reason}`;
+  return `${formatDistance(meters)} from x ${from.x}, y ${from.y} to x ${to.x}, y ${to.y}`;
+}
+
+/** Metres with three decimals; below a metre, four significant digits. */
+function formatDistance(meters: number): string {
+  return `${meters >= 1 ? meters.toFixed(3) : Number(meters.toPrecision(4))} m`;
 }
 
 function areaText({ area, channels }: AreaInspection, unit: string): string {
