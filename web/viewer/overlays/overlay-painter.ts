@@ -157,7 +157,8 @@ export class OverlayPainter {
           break;
         case 'text': {
           const { x, y } = mapPoint(matrix, mark);
-          drawText(mark.text, x, y, color, { context, pixelRatio });
+          const isInSight = x >= 0 && y >= 0 && x <= context.canvas.width && y <= context.canvas.height;
+          if (isInSight) drawText(mark.text, x, y - (LABEL.height / 2) * pixelRatio, color, { context, pixelRatio });
           break;
         }
         default:
@@ -204,12 +205,14 @@ function colorOf({ color, className }: OverlayItem): string {
   return COLORS[hash % COLORS.length] ?? COLORS[0];
 }
 
-/** At the top left of the object as it lies on the screen, inside of the canvas. */
-function drawLabel(item: OverlayItem, { context, matrix, pixelRatio }: Drawing): void {
-  let [left, top] = [Infinity, Infinity];
+/** Above the top left of the object as it lies on the screen. Not drawn if the object is out of sight. */
+function drawLabel(item: OverlayItem, drawing: Drawing): void {
+  const { context, matrix, pixelRatio } = drawing;
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   const reach = (x: number, y: number): void => {
     const point = mapPoint(matrix, { x, y });
     [left, top] = [Math.min(left, point.x), Math.min(top, point.y)];
+    [right, bottom] = [Math.max(right, point.x), Math.max(bottom, point.y)];
   };
   for (const mark of item.marks) {
     if (mark.kind === 'mask') {
@@ -222,33 +225,36 @@ function drawLabel(item: OverlayItem, { context, matrix, pixelRatio }: Drawing):
       for (let at = 0; at < mark.points.length; at += 2) reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0);
     }
   }
-  if (left === Infinity) return;
-  drawText(
-    item.label,
-    Math.max(0, left),
-    Math.max(LABEL.height * pixelRatio, top) - (LABEL.height / 2) * pixelRatio,
-    colorOf(item),
-    { context, pixelRatio },
-  );
+  const { width, height } = context.canvas;
+  const isInSight = right >= 0 && bottom >= 0 && left <= width && top <= height;
+  if (isInSight) drawText(item.label, left, top - LABEL.height * pixelRatio, colorOf(item), drawing);
 }
 
-/** @param y middle of the text. */
+/**
+ * Draws text on whole pixels, moved inside of the canvas where it would be cut off.
+ *
+ * @param left of the text's background, as `top` in pixels of the canvas.
+ */
 function drawText(
   text: string,
-  x: number,
-  y: number,
+  left: number,
+  top: number,
   color: string,
   { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>,
 ): void {
   const { height, padding, bar, background, color: textColor } = LABEL;
-  context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
+  const { canvas } = context;
   context.font = FONT;
-  const width = context.measureText(text).width + bar + 2 * padding;
+  const width = Math.ceil(context.measureText(text).width) + bar + 2 * padding;
+  // Of text that is wider than the canvas, the beginning is shown.
+  const x = Math.max(0, Math.min(Math.round(left), canvas.width - Math.ceil(width * pixelRatio)));
+  const y = Math.max(0, Math.min(Math.round(top), canvas.height - Math.ceil(height * pixelRatio)));
+  context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
   context.fillStyle = background;
-  context.fillRect(0, -height / 2, width, height);
+  context.fillRect(0, 0, width, height);
   context.fillStyle = color;
-  context.fillRect(0, -height / 2, bar, height);
+  context.fillRect(0, 0, bar, height);
   context.fillStyle = textColor;
-  context.fillText(text, bar + padding, 0.5);
+  context.fillText(text, bar + padding, height / 2 + 0.5);
   context.setTransform(1, 0, 0, 1, 0, 0);
 }

@@ -44,7 +44,8 @@ function fakeContext(): unknown {
     createImageData: image,
     getImageData: image,
   };
-  return new Proxy({}, { get: (_, name) => () => results[name], set: () => true });
+  const canvas = { width: 8, height: 8 };
+  return new Proxy({}, { get: (_, name) => (name === 'canvas' ? canvas : () => results[name]), set: () => true });
 }
 
 function settings(hasCallback: boolean, classes: readonly string[] | null = null): void {

@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Value } from '../../../../shared/protocol.ts';
+import { readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
+import { type Context, OverlayPainter } from '../../../../web/viewer/overlays/overlay-painter.ts';
+import { mapPoint, type Matrix } from '../../../../web/viewer/picture-geometry.ts';
+
+const [WIDTH, HEIGHT] = [640, 480];
+
+interface DrawnText {
+  readonly text: string;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** A canvas that records the place of each text, of its background and bar. Each character is 7.3 px wide. */
+class TextRecorder {
+  readonly canvas = { width: WIDTH, height: HEIGHT };
+  readonly texts: DrawnText[] = [];
+  #matrix: Matrix = [1, 0, 0, 1, 0, 0];
+  #background: Omit<DrawnText, 'text'> | null = null;
+
+  static context(): { context: Context; texts: DrawnText[] } {
+    const recorder = new TextRecorder();
+    const context = new Proxy(recorder, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value === 'function') return value.bind(target) as unknown;
+        return value ?? (() => undefined);
+      },
+      set: () => true,
+    });
+    return { context: context as unknown as Context, texts: recorder.texts };
+  }
+
+  setTransform(...matrix: Matrix): void {
+    this.#matrix = matrix;
+  }
+
+  measureText(text: string): { width: number } {
+    return { width: text.length * 7.3 };
+  }
+
+  fillRect(x: number, y: number, width: number, height: number): void {
+    const from = mapPoint(this.#matrix, { x, y });
+    const to = mapPoint(this.#matrix, { x: x + width, y: y + height });
+    this.#background ??= { left: from.x, top: from.y, right: to.x, bottom: to.y };
+  }
+
+  fillText(text: string, x: number): void {
+    const { left = 0, top = 0, right = 0, bottom = 0 } = this.#background ?? {};
+    this.#background = null;
+    const from = mapPoint(this.#matrix, { x, y: 0 });
+    expect(from.x).toBeGreaterThan(left);
+    expect(from.x + text.length * 7.3 * this.#matrix[0]).toBeLessThanOrEqual(right);
+    this.texts.push({ text, left, top, right, bottom });
+  }
+}
+
+function draw(overlay: Value, matrix: Matrix = [1, 0, 0, 1, 0, 0], pixelRatio = 1): DrawnText[] {
+  const { context, texts } = TextRecorder.context();
+  const problem = new OverlayPainter().draw(readOverlay(overlay, { width: WIDTH, height: HEIGHT }), new Map(), {
+    context,
+    matrix,
+    pixelRatio,
+    filter: { classes: null, minScore: 0 },
+  });
+  expect(problem).toBeNull();
+  return texts;
+}
+
+/** The picture as it is, mirrored, turned, and zoomed to its lower right quarter. */
+const MATRICES: Readonly<Record<string, Matrix>> = {
+  whole: [1, 0, 0, 1, 0, 0],
+  mirrored: [-1, 0, 0, 1, WIDTH, 0],
+  'turned by 90°': [0, 0.75, -0.75, 0, 500, 0],
+  'upside down': [-1, 0, 0, -1, WIDTH, HEIGHT],
+  zoomed: [2, 0, 0, 2, -WIDTH, -HEIGHT],
+};
+
+// Drawing has a time limit.
+beforeEach(() => void vi.spyOn(performance, 'now').mockReturnValue(0));
+afterEach(() => void vi.restoreAllMocks());
+
+describe('labels', () => {
+  it.each(Object.entries(MATRICES))('are whole at every edge and corner: %s', (_name, matrix) => {
+    for (const pixelRatio of [1, 1.5, 3]) {
+      const objects = [0, 5, 330, 635, 639].flatMap((x) =>
+        [0, 4, 250, 475, 479].flatMap((y) => [
+          { box: [x, y, x + 20, y + 15], class: 'a long name of a class' },
+          { points: [[x, y]], class: 'a dot' },
+          { text: 'a text', at: [x, y] },
+          { polygon: [x, y, x + 9, y, x, y + 9], label: 'a polygon' },
+        ]),
+      );
+      const texts = draw(objects, matrix, pixelRatio);
+      expect(texts.length).toBeGreaterThan(objects.length / 5);
+      for (const { text, left, top, right, bottom } of texts) {
+        expect(Math.min(left, top), text).toBeGreaterThanOrEqual(0);
+        expect(right, text).toBeLessThanOrEqual(WIDTH);
+        expect(bottom, text).toBeLessThanOrEqual(HEIGHT);
+        // On whole pixels, so that text is equally sharp everywhere.
+        expect([left % 1, top % 1]).toEqual([0, 0]);
+      }
+    }
+  });
+
+  it('are above their objects, and inside of them only at the top edge', () => {
+    const [free, top] = draw([
+      { box: [100, 100, 200, 200], label: 'free' },
+      { box: [100, 3, 200, 200], label: 'top' },
+    ]);
+    expect(free).toMatchObject({ left: 100, bottom: 100 });
+    expect(top).toMatchObject({ left: 100, top: 0 });
+  });
+
+  it('show their beginning if they are wider than the canvas', () => {
+    expect(draw([{ box: [600, 100, 630, 200], label: 'x'.repeat(100) }])[0]).toMatchObject({ left: 0 });
+  });
+
+  it('of objects out of sight are not drawn', () => {
+    const beyond = [
+      [-200, 100],
+      [700, 100],
+      [300, -100],
+      [300, 520],
+    ].flatMap(([x = 0, y = 0]) => [
+      { box: [x, y, x + 50, y + 50], class: 'out' },
+      { text: 'out', at: [x, y] },
+    ]);
+    expect(draw(beyond)).toEqual([]);
+    expect(draw([{ box: [-200, -100, 900, 600], class: 'all around' }])).toHaveLength(1);
+  });
+});
