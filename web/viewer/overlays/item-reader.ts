@@ -103,7 +103,7 @@ export class ItemReader {
     const drawn = marks.filter((mark) => mark !== null);
     if (drawn.length === 0) return;
     const { name, color } = this.#classOf(fields.class);
-    const score = typeof fields.score === 'number' ? fields.score : null;
+    const score = numberOf(fields.score);
     const track = isText(fields.id) ? `#${shortText(fields.id)}` : '';
     const percent = score === null ? '' : `${Math.round(score * 100)} %`;
     const label =
@@ -125,6 +125,12 @@ export class ItemReader {
   box(value: Value | undefined): Mark {
     const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = this.#coordinates(this.#numbers(value, 'box', 4).slice(0, 4));
     return { kind: 'lines', points: [x1, y1, x2, y1, x2, y2, x1, y2], isClosed: true };
+  }
+
+  /** A box by corner and size: x, y, width, height. @throws {InvalidItemError} */
+  sizedBox(value: Value | undefined): Mark {
+    const [x = 0, y = 0, width = 0, height = 0] = this.#numbers(value, 'bbox', 4);
+    return this.box([x, y, x + width, y + height]);
   }
 
   /** A box by centre, size and clockwise angle in degrees: x, y, width, height, angle. @throws {InvalidItemError} */
@@ -167,8 +173,9 @@ export class ItemReader {
    * @throws {InvalidItemError}
    */
   keypoints(points: readonly (readonly Value[])[], skeleton: Value | undefined): Mark[] {
-    const found = points.map(([x, y, visible = 1]) => {
-      if (typeof x !== 'number' || typeof y !== 'number')
+    const found = points.map((point) => {
+      const [x, y, visible = 1] = [numberOf(point[0]), numberOf(point[1]), numberOf(point[2]) ?? undefined];
+      if (x === null || y === null)
         throw new InvalidItemError('a keypoint is not a list of numbers [x, y] or [x, y, visibility]');
       return visible === 0 || (x === 0 && y === 0) ? null : this.#coordinates([x, y]);
     });
@@ -188,7 +195,8 @@ export class ItemReader {
    *
    * @throws {InvalidItemError}
    */
-  mask(value: Fields): Mark {
+  mask(value: Value): Mark {
+    if (!isFields(value)) throw new InvalidItemError('mask is not a map');
     const whole = [0, 0, this.#width, this.#height] as const;
     const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] =
       value['box'] === undefined ? whole : this.#coordinates(this.#numbers(value['box'], 'box of a mask', 4));
@@ -209,7 +217,10 @@ export class ItemReader {
       throw new InvalidItemError(`PNG masks take more than ${OVERLAY_LIMITS.pngBytes >> 20} MiB`);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const text = atob(base64);
+      bytes = new Uint8Array(text.length);
+      // `Uint8Array.from()` would take 20 times as long.
+      for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
     } catch {
       throw new InvalidItemError('png of a mask is not base64');
     }
@@ -244,19 +255,21 @@ export class ItemReader {
   }
 
   #numbers(value: Value | undefined, name: string, count: number): number[] {
-    if (!isList(value) || value.length < count || !value.slice(0, count).every((number) => typeof number === 'number'))
+    const numbers = isList(value) ? value.slice(0, count).map(numberOf) : [];
+    if (numbers.length < count || !areNumbers(numbers))
       throw new InvalidItemError(`${name} is not a list of ${count} numbers`);
-    return value.slice(0, count) as number[];
+    return numbers;
   }
 
   /** Points as pairs or as one list. */
   #pairs(value: Value | undefined, name: string): number[] {
     if (!isList(value)) throw new InvalidItemError(`${name} is not a list of points`);
     this.#count(value.length);
-    const numbers = isList(value[0]) ? value.flatMap((point) => (isList(point) ? point.slice(0, 2) : [null])) : value;
-    if (numbers.length < 2 || numbers.length % 2 !== 0 || !numbers.every((number) => typeof number === 'number'))
+    const flat = isList(value[0]) ? value.flatMap((point) => (isList(point) ? [point[0], point[1]] : [null])) : value;
+    const numbers = flat.map(numberOf);
+    if (numbers.length < 2 || numbers.length % 2 !== 0 || !areNumbers(numbers))
       throw new InvalidItemError(`${name} is not a list of points [x, y]`);
-    return numbers as number[];
+    return numbers;
   }
 
   /** To pixels of the picture. */
@@ -274,6 +287,17 @@ export class ItemReader {
     if (this.#points > OVERLAY_LIMITS.points)
       throw new InvalidItemError(`objects have more than ${OVERLAY_LIMITS.points} points`);
   }
+}
+
+/** A number, also one that is written as text, as `json.dumps(…, default=str)` writes NumPy's. null for NaN. */
+export function numberOf(value: Value | undefined): number | null {
+  if (typeof value === 'string' && value.trim() === '') return null;
+  const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;
+  return Number.isNaN(number) ? null : number;
+}
+
+function areNumbers(values: readonly (number | null)[]): values is number[] {
+  return values.every((value) => value !== null);
 }
 
 function isText(value: Value | undefined): value is string | number | bigint {

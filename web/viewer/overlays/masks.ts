@@ -9,7 +9,8 @@ import type { Value } from '../../../shared/protocol.ts';
  */
 export function decodeRuns(counts: Value | undefined, pixels: number): readonly number[] | null {
   const runs = typeof counts === 'string' ? decodeText(counts) : counts;
-  if (!Array.isArray(runs)) return null;
+  // Each pixel begins at most one run inside and one outside: more are empty, and would take time with each frame.
+  if (!Array.isArray(runs) || runs.length > 2 * pixels + 1) return null;
   let sum = 0;
   for (const run of runs as readonly Value[]) {
     if (typeof run !== 'number' || !Number.isInteger(run) || run < 0) return null;

@@ -1,5 +1,5 @@
 import type { Value } from '../../../shared/protocol.ts';
-import { type Fields, InvalidItemError, isFields, isList, ItemReader } from './item-reader.ts';
+import { type Fields, InvalidItemError, isFields, isList, ItemReader, numberOf } from './item-reader.ts';
 import { type Mark, OVERLAY_LIMITS, type OverlayContent } from './overlay-items.ts';
 
 /** Keys of a message in which an overlay is looked for, unless a path is given. */
@@ -38,12 +38,15 @@ export function readOverlay(
 ): OverlayContent {
   if (typeof value === 'string') return readText(value, picture);
   const options: Fields = isFields(value) ? value : {};
-  const reader = new ItemReader(picture, scaleOf(options, picture), options['classes'] ?? options['names']);
+  const scale = scaleOf(options, picture);
+  // Objects in a wrong place are worse than none.
+  if (typeof scale === 'string') return { items: [], problem: scale };
+  const reader = new ItemReader(picture, scale, options['classes'] ?? options['names']);
   if (isFields(value) && isList(value['xyxy'])) {
     readSupervision(reader, value, value['xyxy']);
   } else if (isFields(value) && isList(value['annotations'])) {
     const byId = cocoCategories(value['categories']);
-    const coco = new ItemReader(picture, scaleOf(options, picture), byId);
+    const coco = new ItemReader(picture, scale, byId);
     coco.addAll(value['annotations'], (item) => readItem(coco, item, options));
     return coco.content;
   } else {
@@ -71,16 +74,22 @@ function readText(text: string, picture: { readonly width: number; readonly heig
     : readOverlay(parsed, picture);
 }
 
-/** Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` the size that pixels refer to. */
+/**
+ * Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` the size that pixels refer to.
+ *
+ * @returns why they cannot be used, as a sentence.
+ */
 function scaleOf(
   { units, size }: Fields,
   { width, height }: { readonly width: number; readonly height: number },
-): { readonly x: number; readonly y: number } {
+): { readonly x: number; readonly y: number } | string {
   if (units === 'normalized') return { x: width, y: height };
-  const [across, down] = isList(size) ? size : [];
-  return typeof across === 'number' && typeof down === 'number' && across > 0 && down > 0
+  if ((units ?? 'pixels') !== 'pixels') return 'units of the overlay are neither "pixels" nor "normalized"';
+  if ((size ?? null) === null) return { x: 1, y: 1 };
+  const [across, down] = (isList(size) ? size : []).map(numberOf);
+  return across && down && across > 0 && down > 0
     ? { x: width / across, y: height / down }
-    : { x: 1, y: 1 };
+    : 'size of the overlay is not a width and a height above 0';
 }
 
 /** @throws {InvalidItemError} */
@@ -101,16 +110,21 @@ function readItem(reader: ItemReader, item: Value, options: Fields): void {
 
 /** Gearway's own form. */
 function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
-  const { box, rotatedBox, polygon, line, points, text, at, mask, keypoints } = item;
+  /** A shape, unless it is missing or None. */
+  const mark = (key: string, read: (value: Value) => Mark): Mark | null => {
+    const value = item[key] ?? null;
+    return value === null ? null : read(value);
+  };
+  const keypoints = item['keypoints'] ?? null;
   const marks: (Mark | null)[] = [
-    isFields(mask) ? reader.mask(mask) : null,
-    box === undefined ? null : reader.box(box),
-    rotatedBox === undefined ? null : reader.rotatedBox(rotatedBox),
-    polygon === undefined ? null : reader.lines(polygon, 'polygon', true),
-    line === undefined ? null : reader.lines(line, 'line', false),
-    points === undefined ? null : reader.dots(points),
-    text === undefined ? null : reader.text(text, at),
-    ...(keypoints === undefined
+    mark('mask', (value) => reader.mask(value)),
+    mark('box', (value) => reader.box(value)),
+    mark('rotatedBox', (value) => reader.rotatedBox(value)),
+    mark('polygon', (value) => reader.lines(value, 'polygon', true)),
+    mark('line', (value) => reader.lines(value, 'line', false)),
+    mark('points', (value) => reader.dots(value)),
+    mark('text', (value) => reader.text(value, item['at'])),
+    ...(keypoints === null
       ? []
       : reader.keypoints(lists(keypoints, 'keypoints'), item['skeleton'] ?? options['skeleton'])),
   ];
@@ -124,18 +138,17 @@ function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
  */
 function readCoco(reader: ItemReader, item: Fields, options: Fields): void {
   const { bbox, segmentation, keypoints } = item;
-  const [x, y, width, height] = isList(bbox) ? bbox : [];
-  if (typeof x !== 'number' || typeof y !== 'number' || typeof width !== 'number' || typeof height !== 'number')
-    throw new InvalidItemError('bbox is not a list of 4 numbers');
   const polygons = isList(segmentation)
     ? segmentation.map((polygon) => reader.lines(polygon, 'segmentation', true))
     : [];
+  if (isList(keypoints) && keypoints.length % 3 !== 0)
+    throw new InvalidItemError('keypoints beside bbox are not a list x, y, visibility, x, y, visibility, …');
   const triples = isList(keypoints)
     ? Array.from({ length: Math.floor(keypoints.length / 3) }, (_, index) => keypoints.slice(index * 3, index * 3 + 3))
     : [];
   const marks = [
     ...(isFields(segmentation) ? [reader.mask(segmentation)] : polygons),
-    reader.box([x, y, x + width, y + height]),
+    reader.sizedBox(bbox),
     ...(triples.length === 0 ? [] : reader.keypoints(triples, options['skeleton'])),
   ];
   reader.add({ class: item['category_id'] ?? item['class'], score: item['score'], id: item['track_id'] }, marks);

@@ -30,6 +30,7 @@ export class OverlayHost {
   #placement: Placement | null = null;
   #page: { readonly canvas: HTMLCanvasElement; readonly composer: Composer } | null = null;
   #hasReportedError = false;
+  #hasReportedProblem = false;
 
   /**
    * @param box contains the session's canvas.
@@ -39,7 +40,12 @@ export class OverlayHost {
   constructor(box: HTMLElement, send: (command: OverlayCommand) => void, onProblem: (problem: string | null) => void) {
     this.#box = box;
     this.#send = send;
-    this.#onProblem = onProblem;
+    this.#onProblem = (problem) => {
+      // Once per element: it may change with every frame.
+      if (problem !== null && !this.#hasReportedProblem) console.warn(`gearway-viewer: ${problem}`);
+      this.#hasReportedProblem ||= problem !== null;
+      onProblem(problem);
+    };
     const styles = new CSSStyleSheet();
     styles.replaceSync(STYLES);
     const root = box.getRootNode();

@@ -113,7 +113,7 @@ export class OverlayPainter {
   }
 
   #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {
-    const color = colorOf(item);
+    const color = usableColor(item, context);
     for (const mark of item.marks) {
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.strokeStyle = color;
@@ -197,9 +197,15 @@ export class OverlayPainter {
   }
 }
 
-/** The object's own colour, or the same one for the same class. */
-function colorOf({ color, className }: OverlayItem): string {
-  if (color !== null) return color;
+/** The object's own colour, or that of its class if it has none, or one that the browser does not know. */
+function usableColor({ color, className }: OverlayItem, context: Context): string {
+  context.fillStyle = colorOfClass(className);
+  if (color !== null) context.fillStyle = color;
+  return context.fillStyle as string;
+}
+
+/** The same colour for the same class. */
+function colorOfClass(className: string): string {
   let hash = 0;
   for (let at = 0; at < className.length; at += 1) hash = (hash * 31 + className.charCodeAt(at)) % 9973;
   return COLORS[hash % COLORS.length] ?? COLORS[0];
@@ -227,7 +233,7 @@ function drawLabel(item: OverlayItem, drawing: Drawing): void {
   }
   const { width, height } = context.canvas;
   const isInSight = right >= 0 && bottom >= 0 && left <= width && top <= height;
-  if (isInSight) drawText(item.label, left, top - LABEL.height * pixelRatio, colorOf(item), drawing);
+  if (isInSight) drawText(item.label, left, top - LABEL.height * pixelRatio, usableColor(item, context), drawing);
 }
 
 /**

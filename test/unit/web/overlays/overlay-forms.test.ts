@@ -248,11 +248,95 @@ describe('hostile overlays', () => {
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
     ['text that is not JSON', '[1, 2'],
+    ['empty text', ''],
+    ['an empty map', {}],
+    ['None instead of a box', [{ box: null, class: 'car' }]],
+    ['too few numbers', [[1, 2, 3]]],
+    ['a batch of lists', [[[1, 2, 3, 4, 0.9, 0]]]],
+    ['unknown units', { units: 'normalised', items: [[0, 0, 1, 1]] }],
+    ['a size of nothing', { size: [0, 480], items: [[0, 0, 1, 1]] }],
+    ['a size in words', { size: 'large', items: [[0, 0, 1, 1]] }],
+    ['a mask that is a list', [{ box: [0, 0, 1, 1], mask: [[1, 0]] }]],
+    ['more runs than pixels', [{ mask: { size: [1, 2], counts: [2, 0, 0, 0, 0, 0] } }]],
+    ['a bbox of nothing', [{ bbox: [], category_id: 1 }]],
+    ['a bbox without a number', [{ bbox: [1, 2, NaN, 4] }]],
+    ['a bbox by names', [{ bbox: { x: 1, y: 2, width: 3, height: 4 } }]],
+    ['keypoints of COCO that are pairs', [{ bbox: [1, 2, 3, 4], keypoints: [1, 2, 3, 4] }]],
+    ['a box of Ultralytics without a corner', [{ name: 'car', confidence: 0.5, box: { x1: 1, y1: 2, x2: 3 } }]],
+    [
+      'segments of Ultralytics that do not match',
+      [{ box: { x1: 1, y1: 2, x2: 3, y2: 4 }, segments: { x: [1, 2], y: [1] } }],
+    ],
+    ['supervision with a box of nothing', { xyxy: [[]], confidence: [0.5] }],
+    ['supervision with a number as box', { xyxy: [7], confidence: null }],
     ['JSON of JSON', '"[]"'],
   ])('report %s and draw nothing', (_, value) => {
     const { items, problem } = read(value);
     expect(items).toEqual([]);
     expect(problem).not.toBeNull();
+  });
+
+  it.each<[string, Value]>([
+    ['no objects', []],
+    ['no objects, as text', '[]'],
+    ['no objects of COCO', { annotations: [], categories: [] }],
+    ['no objects of supervision', { xyxy: [], confidence: [], class_id: [] }],
+    ['an object of a shape without points', [{ keypoints: [] }]],
+  ])('report nothing about %s', (_, value) => {
+    expect(read(value).problem).toBeNull();
+  });
+
+  it.each<[string, Value]>([
+    ['a list', [['1', '2', '3.0', '4e0', '0.5', 'car']]],
+    [
+      'its own format',
+      [{ box: ['1', ' 2', '3', '4'], score: '0.5', class: 'car', polygon: null, mask: null, text: null }],
+    ],
+    ['COCO', [{ bbox: ['1', '2', '2', '2'], score: '0.5', class: 'car', segmentation: null, keypoints: null }]],
+    [
+      'Ultralytics',
+      [{ name: 'car', class: 2, confidence: '0.5', box: { x1: '1', y1: '2', x2: '3', y2: '4' }, segments: null }],
+    ],
+    [
+      'supervision',
+      { xyxy: [['1', '2', '3', '4']], confidence: ['0.5'], class_id: null, data: { class_name: ['car'] } },
+    ],
+  ])("read NumPy's numbers as text, and None: %s", (_, value) => {
+    expect(only(value)).toMatchObject({
+      className: 'car',
+      score: 0.5,
+      label: 'car 50 %',
+      marks: [{ kind: 'lines', points: [1, 2, 3, 2, 3, 4, 1, 4] }],
+    });
+  });
+
+  it.each<[string, Value]>([
+    ['a list', [[0, 0, 1, 1, NaN, 0]]],
+    ['supervision with fewer scores than boxes', { xyxy: [[0, 0, 1, 1]], confidence: [], class_id: [0] }],
+    ['text', [{ box: [0, 0, 1, 1], class: 0, score: 'high' }]],
+  ])('draw an object without a usable score as one without a score: %s', (_, value) => {
+    const item = only(value);
+    expect(item).toMatchObject({ score: null, label: '0' });
+    expect(isWanted({ classes: null, minScore: 0.9 }, item)).toBe(true);
+  });
+
+  it('take no longer than the limits allow', () => {
+    const many = 200_000;
+    const boxes = Array.from({ length: many }, () => [0, 0, 1, 1]);
+    expect(read({ xyxy: boxes, confidence: [] }).items).toHaveLength(OVERLAY_LIMITS.items);
+    expect(read(boxes).problem).toContain(`${many - OVERLAY_LIMITS.items} objects are beyond the limits`);
+    const long = Array.from({ length: many }, () => 1);
+    for (const item of [
+      { polygon: long },
+      { keypoints: long.map(() => [1, 1]) },
+      { keypoints: [[1, 1]], skeleton: long.map(() => [0, 0]) },
+      { bbox: [0, 0, 1, 1], keypoints: long.slice(0, 180_000) },
+      { box: { x1: 0, y1: 0, x2: 1, y2: 1 }, segments: { x: long, y: long } },
+    ]) {
+      const { items, problem } = read([item]);
+      expect(items).toEqual([]);
+      expect(problem).toMatch(/^1 objects are invalid/);
+    }
   });
 
   it('do not affect other objects', () => {

@@ -12,6 +12,8 @@ interface DrawnText {
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
+  /** Of the bar. */
+  readonly color: string;
 }
 
 /** A canvas that records the place of each text, of its background and bar. Each character is 7.3 px wide. */
@@ -19,7 +21,9 @@ class TextRecorder {
   readonly canvas = { width: WIDTH, height: HEIGHT };
   readonly texts: DrawnText[] = [];
   #matrix: Matrix = [1, 0, 0, 1, 0, 0];
-  #background: Omit<DrawnText, 'text'> | null = null;
+  fillStyle = '#000';
+  #background: Omit<DrawnText, 'text' | 'color'> | null = null;
+  #color = '';
 
   static context(): { context: Context; texts: DrawnText[] } {
     const recorder = new TextRecorder();
@@ -29,7 +33,11 @@ class TextRecorder {
         if (typeof value === 'function') return value.bind(target) as unknown;
         return value ?? (() => undefined);
       },
-      set: () => true,
+      // As a browser, it ignores what is not a colour.
+      set: (target, name, value) => {
+        if (name === 'fillStyle' && /^#[\da-f]+$/.test(String(value))) target.fillStyle = String(value);
+        return true;
+      },
     });
     return { context: context as unknown as Context, texts: recorder.texts };
   }
@@ -46,6 +54,8 @@ class TextRecorder {
     const from = mapPoint(this.#matrix, { x, y });
     const to = mapPoint(this.#matrix, { x: x + width, y: y + height });
     this.#background ??= { left: from.x, top: from.y, right: to.x, bottom: to.y };
+    // The bar is drawn last.
+    this.#color = this.fillStyle;
   }
 
   fillText(text: string, x: number): void {
@@ -54,7 +64,7 @@ class TextRecorder {
     const from = mapPoint(this.#matrix, { x, y: 0 });
     expect(from.x).toBeGreaterThan(left);
     expect(from.x + text.length * 7.3 * this.#matrix[0]).toBeLessThanOrEqual(right);
-    this.texts.push({ text, left, top, right, bottom });
+    this.texts.push({ text, left, top, right, bottom, color: this.#color });
   }
 }
 
@@ -117,6 +127,19 @@ describe('labels', () => {
 
   it('show their beginning if they are wider than the canvas', () => {
     expect(draw([{ box: [600, 100, 630, 200], label: 'x'.repeat(100) }])[0]).toMatchObject({ left: 0 });
+  });
+
+  it('have the colour of the class if that of the object is none', () => {
+    const box = [100, 100, 200, 200];
+    const [known, , fromClass] = draw([
+      { box, class: 'car', color: '#123456' },
+      { box, class: 'dog' },
+      { box, class: 'car', color: 'banana' },
+      { box, class: 'car' },
+    ]).map(({ color }) => color);
+    const colors = draw([{ box, class: 'car' }]).map(({ color }) => color);
+    expect(known).toBe('#123456');
+    expect([fromClass]).toEqual(colors);
   });
 
   it('of objects out of sight are not drawn', () => {
