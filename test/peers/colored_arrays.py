@@ -1,7 +1,7 @@
 """A real NetGear server that sends one raw array repeatedly, until its input names the next, and computes with NumPy and OpenCV what a viewer must show.
 
 Options (JSON, first argument): port. Each line of input is JSON: {case, array (a Python expression), styles (a list of {range, colormap, invert,
-noData, nanColor, belowColor, aboveColor, channelOrder})}. Prints {event: "case", case, shape, shown: [{rgba (base64), low, high}]}, one for each style.
+noData, nanColor, belowColor, aboveColor, channelOrder})}. Prints {event: "case", case, shape, values (float64, base64), shown: [{rgba (base64), low, high}]}, one for each style.
 """
 import base64
 import json
@@ -127,7 +127,8 @@ def main():
         if cases:
             case = cases.pop(0)
             array = eval(case["array"])
-            print(json.dumps({"event": "case", "case": case["case"], "shape": array.shape, "shown": [shown(array, style) for style in case["styles"]]}), flush=True)
+            values = base64.b64encode(array.astype(np.float64).tobytes()).decode()
+            print(json.dumps({"event": "case", "case": case["case"], "shape": array.shape, "values": values, "shown": [shown(array, style) for style in case["styles"]]}), flush=True)
         if array is not None:
             server.send(array, message={"case": case["case"]})
         time.sleep(0.02)

@@ -14,6 +14,8 @@ import { ViewerPage } from '../../../browser/viewer-page.ts';
 interface Expected {
   readonly case: string;
   readonly shape: readonly number[];
+  /** float64, as base64. */
+  readonly values: string;
   readonly shown: readonly { readonly rgba: string; readonly low: number; readonly high: number }[];
 }
 
@@ -47,8 +49,12 @@ const ARRAYS: readonly string[] = [
   'np.full((48, 64), np.nan, np.float32)',
   'ramp(np.int32, 10**9, 10**9 + 1000).reshape(48, 64, 1)',
   'np.full((48, 64), 0.5, np.float32)',
+  'np.zeros((48, 64), np.float64)',
   'depth(200, 301)',
 ];
+
+/** Number of inspected pixels per array. */
+const INSPECTED = 80;
 
 const COLOR_STYLES: readonly ArrayStyleTexts[] = [
   {},
@@ -94,6 +100,26 @@ async function viewerPixels(
     };
   }, style);
   return { rgba: Buffer.from(rgba, 'base64'), low, high };
+}
+
+/** Random pixels of which the viewer's inspector has other values than NumPy. */
+async function wronglyInspected(page: ViewerPage, { case: name, shape, values }: Expected): Promise<string[]> {
+  const [height = 0, width = 0, channels = 1] = shape;
+  const bytes = Buffer.from(values, 'base64');
+  const points = Array.from({ length: INSPECTED }, () => ({
+    x: Math.floor(Math.random() * width),
+    y: Math.floor(Math.random() * height),
+  }));
+  // As texts: NaN and infinities do not pass from the page.
+  const found = await page.page.evaluate(async (pixels) => {
+    const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+    return Promise.all(pixels.map(async ({ x, y }) => (await viewer.inspectPixel(x, y))?.values.map(String).join()));
+  }, points);
+  return points.flatMap(({ x, y }, index) => {
+    const sample = (y * width + x) * channels;
+    const expected = Array.from({ length: channels }, (_, at) => String(bytes.readDoubleLE((sample + at) * 8))).join();
+    return found[index] === expected ? [] : [`${name} at ${x}, ${y} is ${found[index]}, expected ${expected}`];
+  });
 }
 
 /** Waits until the canvas has these RGBA pixels: drawings of a worker are presented slightly later. */
@@ -158,6 +184,8 @@ describe('arrays of a real NetGear server', () => {
         });
         viewer.noWorker = isMain;
         viewer.raw = true;
+        // A busy machine is no slow link, over which 8-bit arrays are JPEGs.
+        viewer.quality = 'source';
       }, place === 'main');
       const problems: string[] = [];
       let checked = 0;
@@ -169,6 +197,7 @@ describe('arrays of a real NetGear server', () => {
         await page.page.waitForFunction(
           `document.body.dataset.case === ${JSON.stringify(name)} && document.querySelector('gearway-viewer').shownArray !== null`,
         );
+        problems.push(...(await wronglyInspected(page, expected)));
         for (const [at, style] of styles.entries()) {
           const { rgba, low, high } = expected.shown[at]!;
           const pixels = Buffer.from(rgba, 'base64');

@@ -1,0 +1,239 @@
+import jpegTurbo from '@julusian/jpeg-turbo';
+import type { Browser, CDPSession, Page } from 'puppeteer-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
+import { burnNumber, NUMBERS, readNumber } from '../bench/picture-number.ts';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { ViewerPage } from './viewer-page.ts';
+
+const [WIDTH, HEIGHT] = [640, 360];
+const BLOCK = WIDTH / 16;
+const FPS = 30;
+
+/** A number as filled boxes, two rows below that in the picture. */
+function numberBoxes(number: number): unknown[] {
+  return Array.from({ length: 12 }, (_, index) => index).flatMap((index) =>
+    [false, true].map((inverted) => {
+      const isOne = ((number >> (11 - index)) & 1) === 1;
+      const [x, y] = [(2 + index) * BLOCK, HEIGHT / 2 + (inverted ? 2 : 1) * BLOCK];
+      return {
+        box: [x + 2, y + 2, x + BLOCK - 2, y + BLOCK - 2],
+        color: isOne !== inverted ? '#fff' : '#000',
+        fill: 1,
+      };
+    }),
+  );
+}
+
+/**
+ * Calls back with each frame that the browser composites, until the callback returns true.
+ *
+ * @param format `jpeg` is faster.
+ */
+async function screencast(
+  client: CDPSession,
+  format: 'jpeg' | 'png',
+  isDone: (image: Buffer) => boolean | Promise<boolean>,
+): Promise<void> {
+  const done = new Promise<void>((resolve, reject) => {
+    client.on('Page.screencastFrame', ({ data, sessionId }) => {
+      client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
+      Promise.resolve(isDone(Buffer.from(data, 'base64'))).then((isLast) => isLast && resolve(), reject);
+    });
+  });
+  await client.send('Page.startScreencast', {
+    format,
+    quality: 80,
+    maxWidth: WIDTH,
+    maxHeight: HEIGHT,
+    everyNthFrame: 1,
+  });
+  await done;
+  await client.send('Page.stopScreencast');
+}
+
+/** Numbers in the pictures and overlays of composited frames, without those in which either cannot be read. */
+async function composited(client: CDPSession, count: number): Promise<{ picture: number; overlay: number }[]> {
+  const seen: { picture: number; overlay: number }[] = [];
+  await screencast(client, 'jpeg', (image) => {
+    const { data: gray, width, height } = jpegTurbo.decompressSync(image, { format: jpegTurbo.FORMAT_GRAY });
+    const picture = readNumber(gray, width, height);
+    // The overlay's number is where the picture's would be, two rows of blocks further up.
+    const overlay = readNumber(gray.subarray(Math.round((width / 16) * 2) * width), width, height);
+    if (picture !== null && overlay !== null) seen.push({ picture, overlay });
+    return seen.length >= count;
+  });
+  return seen;
+}
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** Where the picture, which is gray, and the slot, which is half red, are in composited frames. */
+async function boxes(client: CDPSession, count: number): Promise<{ picture: Box; slot: Box }[]> {
+  const seen: { picture: Box; slot: Box }[] = [];
+  await screencast(client, 'png', async (image) => {
+    const { data, info } = await sharp(image).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const boxOf = (isPart: (red: number, green: number) => boolean): Box => {
+      let [left, top, right, bottom] = [info.width, info.height, 0, 0];
+      for (let y = 0; y < info.height; y += 1) {
+        for (let x = 0; x < info.width; x += 1) {
+          const at = (y * info.width + x) * 3;
+          if (!isPart(data[at]!, data[at + 1]!)) continue;
+          [left, top] = [Math.min(left, x), Math.min(top, y)];
+          [right, bottom] = [Math.max(right, x + 1), Math.max(bottom, y + 1)];
+        }
+      }
+      return { left, top, right, bottom };
+    };
+    // The stage is nearly black, and the slot halves the picture's green.
+    seen.push({ picture: boxOf((_, green) => green > 25), slot: boxOf((red, green) => red - green > 60) });
+    return seen.length >= count;
+  });
+  return seen;
+}
+
+/** Occupies the main thread of a page for half of the time. */
+const block = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    setInterval(() => {
+      for (const end = performance.now() + 50; performance.now() < end;);
+    }, 100);
+  });
+
+/**
+ * Changes the view again and again, with all fits, rotations and zooms up to 2.4: beyond, a black block of the picture's
+ * number would fill the box, and could not be told from the stage.
+ */
+const changeViews = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const viewer = document.querySelector('gearway-viewer')!;
+    const stage = viewer.shadowRoot!.querySelector('.stage')!;
+    let step = 0;
+    setInterval(() => {
+      step += 1;
+      if (step % 3 > 0) {
+        const key = step % 6 === 1 ? '0' : '+';
+        stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
+        return;
+      }
+      Object.assign(viewer, {
+        fit: (['contain', 'cover', 'none'] as const)[Math.floor(step / 3) % 3],
+        rotate: 90 * (Math.floor(step / 9) % 4),
+        mirror: Math.floor(step / 36) % 2 === 1,
+      });
+    }, 70);
+  });
+
+/**
+ * Checks composited frames: numbers in pictures and overlays are equal, and the slot is at the picture.
+ *
+ * @param frames number of composited frames per case.
+ */
+export function describeOverlaysInStep(frames: number): void {
+  describe('overlays in step', () => {
+    let browser: Browser;
+    let gateway: Gateway;
+    let url: string;
+    let source: NodeJS.Timeout;
+    beforeAll(async () => {
+      browser = await launchBrowser('chromium');
+      gateway = await createGateway({ port: 0, source: 'push:' });
+      ({ url } = await gateway.listen());
+      let number = 0;
+      let isEncoding = false;
+      const push = async (): Promise<void> => {
+        if (isEncoding) return;
+        isEncoding = true;
+        number = (number + 1) % NUMBERS;
+        const data = new Uint8Array(WIDTH * HEIGHT * 3).fill(90);
+        burnNumber(data, WIDTH, HEIGHT, number);
+        const jpeg = await encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
+        gateway.stream.push(jpeg, { message: { n: number, overlay: numberBoxes(number) } as never });
+        isEncoding = false;
+      };
+      source = setInterval(() => void push().catch(console.error), 1000 / FPS);
+    });
+    afterAll(async () => {
+      clearInterval(source);
+      await browser.close();
+      await gateway.close();
+    });
+
+    const open = async (): Promise<ViewerPage> => {
+      const view = await ViewerPage.open(browser, `${url}viewer?stream=main&bare`);
+      await view.page.setViewport({ width: WIDTH, height: HEIGHT });
+      await view.becomes('live');
+      return view;
+    };
+
+    const USES = [
+      { name: 'built-in', draw: () => void (document.querySelector('gearway-viewer')!.overlays = '') },
+      {
+        name: 'a callback',
+        draw: () => {
+          const block = 40;
+          document.querySelector('gearway-viewer')!.overlay = (context, message) => {
+            const { n } = message as { n: number };
+            for (let index = 0; index < 12; index += 1) {
+              for (const inverted of [0, 1]) {
+                context.fillStyle = ((n >> (11 - index)) & 1) !== inverted ? '#fff' : '#000';
+                context.fillRect((2 + index) * block, 180 + (1 + inverted) * block, block, block);
+              }
+            }
+          };
+        },
+      },
+    ];
+    const CASES = USES.flatMap((use) => [false, true].map((isBusy) => ({ ...use, isBusy })));
+
+    it.each(CASES)(
+      '$name: every composited frame has the overlay of its picture; main thread blocked half the time: $isBusy',
+      async ({ draw, isBusy }) => {
+        await using view = await open();
+        await view.page.evaluate(draw);
+        if (isBusy) await block(view.page);
+        const seen = await composited(await view.page.createCDPSession(), frames);
+        const wrong = seen.filter(({ picture, overlay }) => picture !== overlay);
+        expect(new Set(seen.map(({ picture }) => picture)).size).toBeGreaterThan(frames / 10);
+        expect(wrong, `of ${seen.length}`).toEqual([]);
+      },
+    );
+
+    it.each([false, true])(
+      'the slot is at the picture in every composited frame, while the view changes; main thread blocked half the time: %s',
+      async (isBusy) => {
+        await using view = await open();
+        await view.page.evaluate(async () => {
+          const viewer = document.querySelector('gearway-viewer')!;
+          viewer.controls = true;
+          await viewer.updateComplete;
+          const style = new CSSStyleSheet();
+          style.replaceSync(
+            'gearway-viewer::part(status), gearway-viewer::part(controls) { display: none } [slot] { width: 100%; height: 100%; background: #ff000080 }',
+          );
+          document.adoptedStyleSheets.push(style);
+          const overlay = document.createElement('div');
+          overlay.slot = 'overlay';
+          viewer.append(overlay);
+        });
+        await view.where('element.pictureRect !== null');
+        await changeViews(view.page);
+        if (isBusy) await block(view.page);
+        const seen = await boxes(await view.page.createCDPSession(), frames);
+        const sides = ['left', 'top', 'right', 'bottom'] as const;
+        const wrong = seen.filter(({ picture, slot }) =>
+          sides.some((side) => Math.abs(picture[side] - slot[side]) > 1),
+        );
+        expect(new Set(seen.map(({ picture }) => JSON.stringify(picture))).size).toBeGreaterThan(2);
+        expect(wrong, `of ${seen.length}`).toEqual([]);
+      },
+    );
+  });
+}
