@@ -130,8 +130,10 @@ describe('pixels of overlays', () => {
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true });
-    expect(await view.read('overlayProblem')).toBeNull();
-    return { pixels: data, width: info.width };
+    if ((await view.read('overlayProblem')) === null) return { pixels: data, width: info.width };
+    // A busy machine had no time to draw everything.
+    await view.where('element.overlayProblem === null');
+    return shoot(overlay, { zooms, ...settings });
   }
 
   it.each(VIEWS)(

@@ -566,7 +566,6 @@ export class GearwayViewer extends LitElement {
     this._extras?.update();
     const picture = this.#picture();
     const turns = quarterTurns(this.rotate);
-    picture?.style.setProperty('--fit', this.#validFit());
     picture?.style.setProperty('--rotation', `${turns * 90}deg`);
     picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
     picture?.classList.toggle('quarter', turns % 2 === 1);
@@ -744,6 +743,14 @@ export class GearwayViewer extends LitElement {
       x,
       y,
     };
+    // With fit `none` the canvas has the size of the picture, whose pixels it may have decoded at a smaller size.
+    const isNatural = inBox?.fit === 'none';
+    const properties = {
+      '--fit': isNatural ? 'fill' : this.#validFit(),
+      '--width': isNatural ? `${inBox.width}px` : '',
+      '--height': isNatural ? `${inBox.height}px` : '',
+    };
+    for (const [name, value] of Object.entries(properties)) this.#picture()?.style.setProperty(name, value);
     if (this.#layout?.update(inBox) !== true) return;
     const { placement } = this.#layout;
     this.#overlayHost?.setPlacement(placement);

@@ -142,7 +142,7 @@ export const arrayPanelStyles = css`
     image-rendering: pixelated;
   }
   .inspector .distance {
-    max-width: 32ch;
+    max-width: 44ch;
     margin-top: 4px;
   }
   .inspector .tools {
@@ -203,6 +203,21 @@ export const arrayPanelStyles = css`
   @media (pointer: coarse) {
     .inspector button {
       min-height: 40px;
+    }
+  }
+  @container (max-height: 320px) {
+    .inspector {
+      padding: 6px;
+    }
+    .inspector .magnifier {
+      width: 36px;
+      height: 36px;
+    }
+    .inspector .tools {
+      margin-top: 4px;
+    }
+    .inspector button {
+      padding: 2px 10px;
     }
   }
   @container (max-height: 160px) {
