@@ -273,13 +273,32 @@ async function buildGateway(
     for (const { stream } of all) stream.close();
   };
 
-  /** Adds a stream of another gateway, with its ports unless this gateway configures others. */
-  const addRemote = (inCluster: Cluster, { name, ranges }: StreamAnnouncement): void => {
-    if (streams.has(name) || closing !== null) return;
+  /** Streams of other gateways that are being closed, because their control has changed there. */
+  const ending = new Set<string>();
+  const endRemote = (name: string, running: RunningStream): void => {
+    ending.add(name);
+    streams.delete(name);
+    const ended = running.closeSourceAndClients('keep').finally(() => {
+      running.stream.close('the configuration of the stream has changed');
+      ending.delete(name);
+    });
+    runInBackground(ended, (error) => log.warn({ stream: name }, errorText(error)));
+  };
+
+  /** Adds a stream of another gateway, with its ports unless this gateway configures others. Called repeatedly. */
+  const addRemote = (inCluster: Cluster, { name, ranges, control: announced }: StreamAnnouncement): void => {
+    if (closing !== null || ending.has(name)) return;
+    const present = streams.get(name);
+    const control = announced === null ? ('shared' as const) : ('exclusive' as const);
+    if (present !== undefined) {
+      const isSame = (present.stream.control === null) === (announced === null);
+      if (!isSame && !isListed(present)) endRemote(name, present);
+      return;
+    }
     const options = {
       ...configuration.resolved,
       virtualPorts: new Map([[name, ranges]]),
-      policies: new Map([[name, resolved.defaultPolicy]]),
+      policies: new Map([[name, { ...resolved.defaultPolicy, control }]]),
     };
     const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(name, ranges, configuration.resolved) });
     const running = audited(

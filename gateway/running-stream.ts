@@ -129,7 +129,7 @@ export class RunningStream implements GatewayStream {
       virtualPorts,
       isOnDemand: isOnDemand || inCluster !== null,
       reservedPorts: reservedPortsIn(name, virtualPorts, options),
-      ...(inCluster === null ? {} : { ports: inCluster.ports }),
+      ...(inCluster === null ? {} : { ports: inCluster.ports, createControl: inCluster.createControl }),
       policy,
       events,
       sourceTakesReturns: source.takesReturns,
@@ -298,6 +298,7 @@ export class RunningStream implements GatewayStream {
       state,
       reason,
       frame,
+      control: this.stream.control?.state() ?? null,
       clients: this.stream.clientCount,
     };
   }

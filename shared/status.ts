@@ -317,7 +317,7 @@ export interface ClusterStatus {
 export interface ControlStatus {
   /** Port of the viewer that has control; null while nobody has it, like the next three fields. */
   readonly port: number | null;
-  /** Its id in the list of clients. */
+  /** Its id in the list of clients; also null if it is at another gateway of a cluster. */
   readonly client: string | null;
   /** Name that the viewer chose; may be empty. */
   readonly name: string | null;

@@ -5,12 +5,14 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../shared/status.ts';
+import type { Control, ControlOptions } from '../hub/control.ts';
 import type { Ports } from '../hub/port-registry.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { LocalRenditions, RemoteRenditions } from '../renditions/rendition.ts';
 import type { Source } from '../sources/source.ts';
 import type { ClusterAddress } from './cluster-address.ts';
+import { ClusterControl } from './cluster-control.ts';
 import { ClusterPorts } from './cluster-ports.ts';
 import { FrameExporter } from './frame-exporter.ts';
 import { CLUSTER_PROTOCOL, keepBeating, memberKey, Membership } from './membership.ts';
@@ -51,6 +53,8 @@ export interface SelfDescription {
 /** The parts of a stream that are different in a cluster. */
 export interface ClusterStream {
   readonly ports: Ports;
+  /** For the stream, if its control is exclusive. */
+  readonly createControl: (options: ControlOptions) => Control;
   readonly source: Source;
   /** Renditions that the owner makes. */
   readonly renditions: RemoteRenditions;
@@ -68,6 +72,11 @@ export interface ClusterStream {
   attach(stream: Stream): void;
   /** Ends everything of the stream in the cluster. */
   close(): void;
+}
+
+/** The control of a stream; null before its stream is created, and if all viewers may return data. */
+interface ControlSlot {
+  current: ClusterControl | null;
 }
 
 /** Maximum time to detect, at the start of a gateway, that a former owner is dead. */
@@ -118,6 +127,7 @@ export class Cluster {
       connection: nats.control,
       subject: this.#sessionSubject(membership.id),
       streams: this.#hosted,
+      gatewayName: (id) => cleanText(membership.member(id)?.name ?? id),
       log,
     });
     this.#renditionHost = new RenditionHost({
@@ -337,7 +347,8 @@ export class Cluster {
   ): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal' | 'source'> & { readonly source: T } {
     let newest = (): number => 0;
     const numbers = new RemoteNumbers(() => newest());
-    const mirror = this.#mirror(name, numbers);
+    const control: ControlSlot = { current: null };
+    const mirror = this.#mirror(name, numbers, control);
     const source = createSource(mirror);
     const isHere = (): boolean => this.#ownership.isOwner(name);
     const renditions = new MirroredRenditions({
@@ -363,10 +374,18 @@ export class Cluster {
       log: this.#options.log,
     });
     this.#ports.add(ports);
+    const controlFollower = { ownerChanged: () => control.current?.ownerChanged() };
+    const followers = [source, renditions, controlFollower];
     for (const receiver of [mirror, renditions]) this.#receivers.add(receiver);
-    for (const follower of [source, renditions]) this.#followers.add(follower);
+    for (const follower of followers) this.#followers.add(follower);
     return {
       ports,
+      createControl: (given) =>
+        (control.current = new ClusterControl({
+          ...given,
+          isHere: () => this.#ownership.isOwner(name),
+          announced: () => this.#announcement(name)?.control ?? null,
+        })),
       source,
       renditions,
       isHere,
@@ -374,10 +393,11 @@ export class Cluster {
       announcement: () => this.#announcement(name),
       attach: (stream) => {
         newest = () => stream.newestSequence;
-        // While viewers have ports, their return data goes to the owner, although they may be paused.
+        // While viewers have ports, their return data goes to the owner, although they may be paused. An administrator
+        // can take control back without viewers.
         stream.follow({
           get isActive() {
-            return !stream.returns.isEmpty;
+            return !stream.returns.isEmpty || control.current?.isPending === true;
           },
           offer: () => undefined,
           streamChanged: () => undefined,
@@ -388,12 +408,12 @@ export class Cluster {
         this.#ports.delete(ports);
         renditions.close();
         for (const receiver of [mirror, renditions]) this.#receivers.delete(receiver);
-        for (const follower of [source, renditions]) this.#followers.delete(follower);
+        for (const follower of followers) this.#followers.delete(follower);
       },
     };
   }
 
-  #mirror(name: string, numbers: RemoteNumbers): MirrorSource {
+  #mirror(name: string, numbers: RemoteNumbers, exclusive: ControlSlot): MirrorSource {
     const { control, frames } = this.#nats;
     return new MirrorSource({
       stream: name,
@@ -411,6 +431,11 @@ export class Cluster {
         return { id, name: cleanText(this.#membership.member(id)?.name ?? ''), takesReturns, verifiesJpegs };
       },
       numbers,
+      endSessions: () => {
+        const hosted = this.#hosted.get(name);
+        if (hosted !== undefined) this.#host.endSessions(hosted.stream);
+      },
+      exclusiveControl: () => exclusive.current,
       log: this.#options.log,
     });
   }

@@ -6,12 +6,17 @@ import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { SourceSink } from '../sources/source.ts';
 import { sleep } from '../sources/sleep.ts';
+import type { ClusterControl } from './cluster-control.ts';
+import type { ControlItem } from './control-wire.ts';
 import { itemsNow, ReturnQueue, type Waiting } from './return-queue.ts';
 import { encodeBatch } from './return-wire.ts';
-import { encodePart, MAX_PART_HEAD_BYTES, type SessionAnswer } from './session-wire.ts';
+import { encodePart, MAX_PART_HEAD_BYTES, SESSION_TIMEOUT_MS, type SessionAnswer } from './session-wire.ts';
 
 /** Interval of batches without changes, which keep the session alive. */
 export const KEEP_ALIVE_MS = 400;
+
+/** The same for a stream with exclusive control, so that all viewers soon see who has it. */
+const CONTROL_KEEP_ALIVE_MS = 200;
 
 const ANSWER_TIMEOUT_MS = 500;
 const RETRY_MS = 100;
@@ -25,6 +30,8 @@ interface MirrorSessionOptions {
   /** Id of this gateway. */
   readonly from: string;
   readonly returns: SourceSink['returns'];
+  /** null if all viewers may return data. */
+  readonly control: ClusterControl | null;
   /** Sequence of the newest frame that has arrived from this owner. */
   readonly newestFrame: () => number;
   readonly onAnswer: (answer: Extract<SessionAnswer, { ok: true }>) => void;
@@ -33,9 +40,17 @@ interface MirrorSessionOptions {
   readonly log: Logger;
 }
 
+/** The content of a batch. */
+interface Content {
+  readonly control: readonly ControlItem[];
+  readonly waiting: readonly Waiting[];
+}
+
+const NO_CONTENT: Content = { control: [], waiting: [] };
+
 /**
- * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients: in
- * batches, one at a time, each of which is repeated until it is answered. If the owner no longer knows the session, a
+ * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients, and what
+ * they want of its control: in batches, one at a time, each of which is repeated until it is answered. If the owner no longer knows the session, a
  * new one begins with all clients and their sticky values. A once-only value arrives once, or is
  * lost with the session.
  */
@@ -46,6 +61,8 @@ export class MirrorSession {
   readonly #ended: Promise<void>;
   #id = '';
   #batch = 0;
+  /** When the last batch that was answered was sent. */
+  #reachedAtMs = performance.now();
   #wake: () => void = () => undefined;
 
   constructor(options: MirrorSessionOptions) {
@@ -62,17 +79,19 @@ export class MirrorSession {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#options.returns.unfollow(this.#queue);
+    this.#options.control?.end();
     this.#wake();
     await this.#ended;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#closing;
+    const { control } = this.#options;
     while (!signal.aborted) {
-      await this.#send(this.#queue.take());
-      if (!this.#queue.isEmpty || signal.aborted) continue;
+      await this.#send({ control: control?.take() ?? [], waiting: this.#queue.take() });
+      if (!this.#queue.isEmpty || control?.isPending === true || signal.aborted) continue;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, KEEP_ALIVE_MS);
+        const timer = setTimeout(resolve, control === null ? KEEP_ALIVE_MS : CONTROL_KEEP_ALIVE_MS);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
@@ -80,39 +99,55 @@ export class MirrorSession {
       });
       this.#wake = () => undefined;
     }
-    // Not awaited: the owner ends a silent session anyway.
+    this.#end();
+  }
+
+  /** Not awaited: the owner ends a silent session anyway. */
+  #end(): void {
     this.#batch += 1;
-    runInBackground(this.#request([], true), () => undefined);
+    runInBackground(this.#request(NO_CONTENT, true), () => undefined);
   }
 
   /** Sends a batch until it is answered, or the session has begun again. */
-  async #send(waiting: readonly Waiting[]): Promise<void> {
-    const { onAnswer, onFailure, log, stream } = this.#options;
+  async #send(content: Content): Promise<void> {
+    const { onAnswer, onFailure, control, log, stream } = this.#options;
     const { signal } = this.#closing;
     this.#batch += 1;
+    let isLost = false;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
+      const sentAtMs = performance.now();
       let answer: SessionAnswer;
       try {
-        answer = await this.#request(waiting, false);
+        answer = await this.#request(content, false);
       } catch (error) {
         if (signal.aborted) return;
         onFailure(errorText(error));
+        if (control !== null && !isLost && performance.now() - this.#reachedAtMs > SESSION_TIMEOUT_MS) {
+          isLost = true;
+          control.lost('the gateway of the source cannot be reached');
+        }
         await sleep(RETRY_MS, signal);
         continue;
       }
       if (signal.aborted) return;
+      this.#reachedAtMs = sentAtMs;
       if (answer.ok) {
         for (const reason of answer.refused)
           log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);
         onAnswer(answer);
+        // Nobody here has control any more, and the owner may still think so.
+        if (isLost) {
+          this.#end();
+          this.#restart();
+        } else if (answer.control !== null) control?.answered(answer.control);
         return;
       }
       if (answer.code === 'not-owner') onFailure('the gateway does not run the source any more');
       // Whether an earlier attempt has arrived is unknown, and no once-only value may arrive twice.
-      const lost = attempt === 1 ? 0 : waiting.filter(({ item }) => item.kind === 'once').length;
+      const lost = attempt === 1 ? 0 : content.waiting.filter(({ item }) => item.kind === 'once').length;
       if (lost > 0)
         log.warn({ stream }, `${lost} once-only values were lost with the connection to the gateway of the source`);
-      this.#restart(attempt === 1 ? waiting : []);
+      this.#restart(attempt === 1 ? content.waiting : []);
       await sleep(RETRY_MS, signal);
       return;
     }
@@ -126,11 +161,18 @@ export class MirrorSession {
     this.#queue.restart(unsent);
     returns.follow(this.#queue);
     this.#queue.replayed();
+    this.#options.control?.begin(() => this.#wake());
   }
 
-  async #request(waiting: readonly Waiting[], isLast: boolean): Promise<SessionAnswer> {
+  async #request({ control, waiting }: Content, isLast: boolean): Promise<SessionAnswer> {
     const { connection, subject, stream, from, newestFrame, maxPayload } = this.#options;
-    const bytes = encodeBatch({ wantsFrames: !isLast, newestFrame: newestFrame(), isLast, items: itemsNow(waiting) });
+    const bytes = encodeBatch({
+      wantsFrames: !isLast,
+      newestFrame: newestFrame(),
+      isLast,
+      control,
+      items: itemsNow(waiting),
+    });
     const partBytes = maxPayload() - MAX_PART_HEAD_BYTES;
     const parts = Math.ceil(bytes.byteLength / partBytes);
     const encode = (part: number): Uint8Array =>

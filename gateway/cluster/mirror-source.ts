@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../../shared/logger.ts';
+import type { ClusterControl } from './cluster-control.ts';
 import type { SessionAnswer } from './session-wire.ts';
 import type { Source, SourceSink } from '../sources/source.ts';
 import { FrameImporter } from './frame-importer.ts';
@@ -28,6 +29,13 @@ interface MirrorSourceOptions {
   /** The living owner; null if there is none. */
   readonly owner: () => MirrorOwner | null;
   readonly numbers: RemoteNumbers;
+  /**
+   * Called before it opens: ends the sessions of other gateways, which may not have noticed yet that the owner has
+   * changed. The return data of their clients must not be sent to the owner by this gateway, too.
+   */
+  readonly endSessions: () => void;
+  /** null if all viewers may return data. */
+  readonly exclusiveControl: () => ClusterControl | null;
   readonly log: Logger;
 }
 
@@ -80,6 +88,7 @@ export class MirrorSource implements Source {
 
   async open(sink: SourceSink): Promise<void> {
     const { stream, self, control, frames, maxPayload, frameSubject, sessionSubject, numbers, log } = this.#options;
+    this.#options.endSessions();
     const owner = this.#options.owner();
     if (owner === null) {
       this.#open = { owner: null, sink };
@@ -117,6 +126,7 @@ export class MirrorSource implements Source {
       stream,
       from: self,
       returns: sink.returns,
+      control: this.#options.exclusiveControl(),
       newestFrame: () => importer.lastSequence,
       onAnswer,
       onFailure: (reason) => {

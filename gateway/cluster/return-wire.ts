@@ -2,6 +2,7 @@ import { errorText, GearwayError } from '../../shared/errors.ts';
 import { checkNDArray } from '../../shared/ndarray.ts';
 import { parsePythonJson } from '../codecs/python-json.ts';
 import { NOTHING, type ReturnData } from '../hub/returns/return-data.ts';
+import { checkControlItems, type ControlItem } from './control-wire.ts';
 
 /** A change of a port's return data, to be sent to the owner of the stream. */
 export type ReturnItem =
@@ -17,6 +18,8 @@ export interface Batch {
   readonly newestFrame: number;
   /** Whether the session ends. */
   readonly isLast: boolean;
+  /** For a stream with exclusive control; processed before the return data. */
+  readonly control: readonly ControlItem[];
   readonly items: readonly ReturnItem[];
 }
 
@@ -73,7 +76,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     };
     const decoded = items.map((head) => decodeItem(head, take));
     if (at !== buffer.byteLength) throw new RangeError(`${buffer.byteLength - at} bytes are left over`);
-    return { ...batch, items: decoded };
+    return { ...batch, control: checkControlItems(batch.control), items: decoded };
   } catch (error) {
     throw new GearwayError('batch-invalid', `return data from another gateway is malformed: ${errorText(error)}`, {
       cause: error,

@@ -1,13 +1,14 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { errorText } from '../../shared/errors.ts';
+import { formatLabel } from '../../shared/clean-text.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { type ControlNotice, type ControlParty, endControlledData } from '../hub/control.ts';
+import type { ReturnData } from '../hub/returns/return-data.ts';
 import type { Stream } from '../hub/stream.ts';
+import type { ControlAnswer, ControlItem, ControlRequest } from './control-wire.ts';
 import type { FrameExporter } from './frame-exporter.ts';
 import { decodeBatch, type ReturnItem } from './return-wire.ts';
-import { decodePart, type PartHead, type SessionAnswer } from './session-wire.ts';
-
-/** A session without a batch for this long has ended, and the return data of its clients with it. */
-export const SESSION_TIMEOUT_MS = 1500;
+import { decodePart, type PartHead, SESSION_TIMEOUT_MS, type SessionAnswer } from './session-wire.ts';
 
 const CHECK_INTERVAL_MS = 100;
 
@@ -31,10 +32,15 @@ interface SessionHostOptions {
   readonly connection: NatsConnection;
   readonly subject: string;
   readonly streams: ReadonlyMap<string, HostedStream>;
+  /** Name of a gateway, for display. @param id as in {@link PartHead.from}. */
+  readonly gatewayName: (id: string) => string;
   readonly log: Logger;
 }
 
-/** Receives the sessions of the other gateways: their interest in frames, and the return data of their clients. */
+/**
+ * Receives the sessions of the other gateways: their interest in frames, the return data of their clients, and who of
+ * them wants control.
+ */
 export class SessionHost {
   readonly #options: SessionHostOptions;
   readonly #sessions = new Map<string, Session>();
@@ -53,7 +59,10 @@ export class SessionHost {
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  /** Ends the sessions of a stream that is closed. If it is created again, the other gateways begin new ones. */
+  /**
+   * Ends the sessions of a stream that is closed, or has another owner. If it is created again, or comes back, the other
+   * gateways begin new ones.
+   */
   endSessions(stream: Stream): void {
     for (const [id, { hosted }] of this.#sessions) if (hosted.stream === stream) this.#end(id);
   }
@@ -96,7 +105,7 @@ export class SessionHost {
     let session = this.#sessions.get(head.session);
     if (session === undefined) {
       if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS) return { ok: false, code: 'restart' };
-      session = new Session(hosted);
+      session = new Session(hosted, `gateway ${this.#options.gatewayName(head.from)}`);
       this.#sessions.set(head.session, session);
     }
     const answer = session.part(head, bytes);
@@ -110,14 +119,22 @@ class Session {
   readonly hosted: HostedStream;
   heardAtMs = performance.now();
   isLast = false;
+  readonly #address: string;
   readonly #ports = new Set<number>();
+  /** Its viewers of a stream with exclusive control, by their ids. */
+  readonly #parties = new Map<string, RemoteParty>();
+  readonly #partiesByPort = new Map<number, RemoteParty>();
+  /** Since the last answer. */
+  #events: ControlAnswer['events'][number][] = [];
   #parts: Uint8Array[] = [];
   #partBytes = 0;
   #answered = 0;
   #answer: SessionAnswer | null = null;
 
-  constructor(hosted: HostedStream) {
+  /** @param address of its clients, for events. */
+  constructor(hosted: HostedStream, address: string) {
     this.hosted = hosted;
+    this.#address = address;
   }
 
   part({ batch, part, parts }: PartHead, bytes: Uint8Array): SessionAnswer | null {
@@ -146,18 +163,20 @@ class Session {
     this.#partBytes = 0;
   }
 
-  /** Ends the return data of its clients, and its interest in frames. */
+  /** Ends the return data and the control of its clients, and its interest in frames. */
   end(): void {
     const { stream, exporter } = this.hosted;
     exporter.unwant(this);
     for (const port of this.#ports) stream.returns.leave(port, this);
     this.#ports.clear();
+    for (const client of this.#parties.keys()) this.#exit(client);
   }
 
   #process(bytes: Uint8Array): SessionAnswer {
     const { stream, exporter } = this.hosted;
-    const { wantsFrames, newestFrame, isLast, items } = decodeBatch(bytes);
+    const { wantsFrames, newestFrame, isLast, control, items } = decodeBatch(bytes);
     this.isLast = isLast;
+    const results = control.flatMap((item) => this.#applyControl(item) ?? []);
     const refused: string[] = [];
     for (const item of items) {
       try {
@@ -171,7 +190,74 @@ class Session {
     else exporter.unwant(this);
     const newest = stream.latest?.sequence ?? 0;
     if (wantsFrames && newest > newestFrame && exporter.silenceMs > REPEAT_AFTER_MS) exporter.repeat();
-    return { ok: true, state: stream.state, reason: stream.reason, newestFrame: newest, refused };
+    const { state, reason } = stream;
+    return { ok: true, state, reason, newestFrame: newest, refused, control: this.#controlAnswer(results) };
+  }
+
+  #controlAnswer(results: ControlAnswer['results']): ControlAnswer | null {
+    const { control } = this.hosted.stream;
+    if (control === null) return null;
+    const events = this.#events;
+    this.#events = [];
+    const [holder = null] = [...this.#parties.values()].filter((party) => control.isHolder(party));
+    return { state: control.state(), holder: holder?.client ?? null, results, events };
+  }
+
+  /** @returns the result of a request; null for viewers that come and go. */
+  #applyControl(item: ControlItem): ControlAnswer['results'][number] | null {
+    switch (item.kind) {
+      case 'enter': {
+        if (this.#parties.has(item.client)) return null;
+        const { returns, control } = this.hosted.stream;
+        const party = new RemoteParty(item, this.#address, {
+          notify: (notice) => this.#events.push({ client: item.client, notice }),
+          endData: () => endControlledData(returns, item.port, this),
+        });
+        this.#parties.set(item.client, party);
+        this.#partiesByPort.set(item.port, party);
+        control?.join(party);
+        return null;
+      }
+      case 'exit':
+        this.#exit(item.client);
+        return null;
+      case 'change':
+      case 'revoke':
+        try {
+          return { ok: true, port: this.#changeControl(item) };
+        } catch (error) {
+          const code = error instanceof GearwayError ? error.code : 'unknown';
+          return { ok: false, code, reason: errorText(error) };
+        }
+      default:
+        return item satisfies never;
+    }
+  }
+
+  /** @returns the port of the former holder after a revocation; otherwise null. */
+  #changeControl(item: ControlRequest): number | null {
+    const { control } = this.hosted.stream;
+    if (control === null)
+      throw new GearwayError('control-shared', 'control of this stream is shared: every viewer may return data');
+    if (item.kind === 'revoke') return withoutPromise(control.revoke())?.port ?? null;
+    const party = this.#parties.get(item.client);
+    if (party === undefined) throw new GearwayError('no-port', 'this viewer has no port and cannot have control');
+    withoutPromise(control.change(party, item.action, item.port));
+    return null;
+  }
+
+  #exit(client: string): void {
+    const party = this.#parties.get(client);
+    if (party === undefined) return;
+    this.#parties.delete(client);
+    if (this.#partiesByPort.get(party.port) === party) this.#partiesByPort.delete(party.port);
+    this.hosted.stream.control?.leave(party);
+  }
+
+  /** What of the data counts. @throws {GearwayError} `no-control`. */
+  #admit(port: number, data: ReturnData, mode: 'sticky' | 'once'): ReturnData {
+    const { control } = this.hosted.stream;
+    return control === null ? data : control.admit(this.#partiesByPort.get(port) ?? null, data, mode);
   }
 
   #apply(item: ReturnItem): void {
@@ -195,10 +281,11 @@ class Session {
         // The port was taken over by a client of another gateway; ours will be notified.
         if (!returns.hasJoined(port, this)) return;
         if (item.kind === 'once') {
-          returns.push(port, item.data, item.ttlMs);
+          returns.push(port, this.#admit(port, item.data, 'once'), item.ttlMs);
           return;
         }
-        const data = item.kind === 'set' ? item.data : returns.get(port);
+        // A value that is extended was admitted, and has ended if its client has lost control.
+        const data = item.kind === 'set' ? this.#admit(port, item.data, 'sticky') : returns.get(port);
         if (data !== null) returns.set(port, data, item.ttlMs);
         return;
       }
@@ -206,4 +293,46 @@ class Session {
         item satisfies never;
     }
   }
+}
+
+/** What a viewer at another gateway needs of its session. */
+interface PartySession {
+  /** @param notice null after it has lost control. */
+  readonly notify: (notice: ControlNotice | null) => void;
+  /** Ends its return data, except an emergency stop. */
+  readonly endData: () => void;
+}
+
+/** A viewer at another gateway. */
+class RemoteParty implements ControlParty {
+  readonly id = null;
+  readonly client: string;
+  readonly port: number;
+  readonly name: string;
+  readonly address: string;
+  readonly #session: PartySession;
+
+  constructor({ client, port, name }: Extract<ControlItem, { kind: 'enter' }>, address: string, session: PartySession) {
+    this.client = client;
+    this.port = port;
+    this.name = name;
+    this.address = formatLabel(name, address);
+    this.#session = session;
+  }
+
+  /** What it sees is in each answer. */
+  controlChanged(notice: ControlNotice | null): void {
+    if (notice !== null) this.#session.notify(notice);
+  }
+
+  controlLost(): void {
+    this.#session.endData();
+    this.#session.notify(null);
+  }
+}
+
+/** The result of a decision that is made here, because this gateway owns the stream. */
+function withoutPromise<T>(result: T | Promise<T>): T {
+  if (result instanceof Promise) throw new GearwayError('not-owner', 'this gateway does not run the source any more');
+  return result;
 }

@@ -1,5 +1,9 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { StreamState } from '../../shared/status.ts';
+import type { ControlAnswer } from './control-wire.ts';
+
+/** A session without a batch for this long has ended, and with it the return data and the control of its clients. */
+export const SESSION_TIMEOUT_MS = 1500;
 
 /** Precedes each part of a batch. */
 export interface PartHead {
@@ -24,6 +28,8 @@ export type SessionAnswer =
       readonly newestFrame: number;
       /** Why values of this batch were refused; empty if none were. */
       readonly refused: readonly string[];
+      /** null if all viewers may return data. */
+      readonly control: ControlAnswer | null;
     }
   /** `restart`: the session is unknown, or a batch was missed; `not-owner`: the stream is not here. */
   | { readonly ok: false; readonly code: 'restart' | 'not-owner' };

@@ -1,4 +1,6 @@
+import type { ControlState } from '../hub/control.ts';
 import { type PortRange, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
+import { isControlState } from './control-wire.ts';
 
 /** A stream that a gateway lists, as the other gateways see it. */
 export interface StreamAnnouncement {
@@ -12,6 +14,8 @@ export interface StreamAnnouncement {
   readonly state: StreamStatus['state'];
   readonly reason: string;
   readonly frame: StreamStatus['frame'];
+  /** Who has control, if that gateway runs the source; null if all clients may return data. */
+  readonly control: ControlState | null;
   /** Number of its clients at that gateway. */
   readonly clients: number;
 }
@@ -19,9 +23,8 @@ export interface StreamAnnouncement {
 /** Whether a value from the store is an announcement. Other programs can write there too. */
 export function isAnnouncement(value: unknown): value is StreamAnnouncement {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, clients } = value as Partial<
-    Record<keyof StreamAnnouncement, unknown>
-  >;
+  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, control, clients } =
+    value as Partial<Record<keyof StreamAnnouncement, unknown>>;
   return (
     typeof name === 'string' &&
     NAME.test(name) &&
@@ -32,7 +35,8 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
     Array.isArray(ranges) &&
     ranges.length <= MAX_RANGES &&
     ranges.every(isRange) &&
-    (frame === null || isFrame(frame))
+    (frame === null || isFrame(frame)) &&
+    (control === null || isControlState(control))
   );
 }
 

@@ -239,15 +239,6 @@ function resolveCluster(
   streams: readonly StreamPorts[],
 ): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
   const { cluster, failover = [] } = options;
-  const exclusive = Object.entries(options.streams ?? {}).find(([, { control }]) => control === 'exclusive');
-  // Return data of other gateways' viewers comes without their connections, which have control or lose it.
-  if (cluster !== undefined && (options.control === 'exclusive' || exclusive !== undefined))
-    throw invalid(
-      'control is exclusive, which is not available in a cluster; use control: shared, or a gateway without cluster',
-      ...(options.control === 'exclusive' || exclusive === undefined
-        ? ['control']
-        : ['streams', exclusive[0], 'control']),
-    );
   for (const name of failover) checkStream('failover', name, '', streams, 'failover');
   if (cluster === undefined && failover.length > 0)
     throw invalid(

@@ -61,7 +61,7 @@ const ONE_OF = {
     enum: ['shared', 'exclusive'],
     default: 'shared',
     description:
-      'Whose return data counts: that of all clients, or only that of the viewer that has control (docs/control.md#one-driver). `exclusive` is not available in a cluster.',
+      'Whose return data counts: that of all clients, or only that of the viewer that has control (docs/control.md#one-driver).',
     flag: {
       name: 'control',
       value: 'shared|exclusive',

@@ -168,11 +168,11 @@ export function serveClients(
         'control-shared',
         `control of ${name} is shared: every client may return data; set control: exclusive to change that`,
       );
-    const former = control.revoke();
+    const former = await control.revoke();
     if (former !== null) {
       const by = requester(request);
       const reason = `control taken back by ${by.principal} (${by.address})`;
-      const address = stream.clientStatus(former.id)?.address ?? null;
+      const address = former.id === null ? null : (stream.clientStatus(former.id)?.address ?? null);
       stream.report({ kind: 'control', client: former.id, port: former.port, address, reason, by });
     }
     return control.status();

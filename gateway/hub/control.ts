@@ -1,16 +1,20 @@
 import { GearwayError } from '../../shared/errors.ts';
+import type { ControlAction } from '../../shared/protocol.ts';
 import type { ControlStatus } from '../../shared/status.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 import { NOTHING, type ReturnData } from './returns/return-data.ts';
+import type { Returns } from './returns/returns.ts';
 
 /** A viewer of a stream with exclusive control. */
 export interface ControlParty {
-  /** Id of the client. */
-  readonly id: string;
+  /** Id of the client; null for a viewer at another gateway of a cluster. */
+  readonly id: string | null;
   /** null for a spectator, which sees who has control and cannot get it. */
   readonly port: number | null;
   /** Name that it chose itself, cleaned; may be empty. */
   readonly name: string;
+  /** For events. */
+  readonly address: string;
   /** Called when what {@link Control.view} returns has changed, or with a notice for this party. Must not throw. */
   controlChanged(notice: ControlNotice | null): void;
   /** Called when it has lost control and stays connected, before another party gets it: its return data must end. */
@@ -19,7 +23,7 @@ export interface ControlParty {
 
 /** Why a party did not get control, or has lost it. */
 export interface ControlNotice {
-  readonly code: 'request-refused' | 'request-unanswered' | 'request-ended' | 'control-revoked';
+  readonly code: 'request-refused' | 'request-unanswered' | 'request-ended' | 'control-revoked' | 'control-lost';
   /** A sentence. */
   readonly reason: string;
 }
@@ -39,6 +43,27 @@ export interface ControlView {
   readonly name: string;
   /** The holder sees all pending requests, another party only its own. */
   readonly requests: readonly ControlRequest[];
+}
+
+/** Who has control, and who requests it. */
+export interface ControlState {
+  /** Port of the holder; null while nobody has control, like `since`. */
+  readonly port: number | null;
+  readonly name: string;
+  /** ISO 8601. */
+  readonly since: string | null;
+  /** In the order of their arrival. */
+  readonly requests: readonly ControlRequest[];
+}
+
+/** A viewer from which control was taken back. */
+export type FormerHolder = Pick<ControlParty, 'id' | 'port'>;
+
+export interface ControlOptions {
+  readonly stream: string;
+  /** Called with each change of the holder, as a sentence about the party. */
+  readonly report: (party: ControlParty, reason: string) => void;
+  readonly nowMs?: () => number;
 }
 
 interface PendingRequest {
@@ -67,6 +92,20 @@ export function stopIn(data: ReturnData): ReturnData | null {
   return Object.hasOwn(value, 'stop') && (value as { readonly stop?: unknown }).stop === true ? STOP : null;
 }
 
+/** Ends the return data of a client that has lost control, except an emergency stop. */
+export function endControlledData(returns: Returns, port: number, by: object): void {
+  if (!returns.hasJoined(port, by)) return;
+  const current = returns.get(port);
+  const stop = current === null ? null : stopIn(current);
+  if (stop === null) {
+    returns.leave(port, by);
+    returns.join(port, by);
+  } else {
+    returns.discardOnce(port);
+    returns.set(port, stop);
+  }
+}
+
 /**
  * Who has control of a stream with `control: exclusive`: at most one of its viewers, whose return data alone counts.
  * Control is lost with the connection, and never returns by itself.
@@ -82,12 +121,7 @@ export class Control {
   #holder: { readonly party: ControlParty; readonly since: string } | null = null;
   #refused = 0;
 
-  /** @param options `report`: called with each change of the holder, as a sentence about the party. */
-  constructor(options: {
-    readonly stream: string;
-    readonly report: (party: ControlParty, reason: string) => void;
-    readonly nowMs?: () => number;
-  }) {
+  constructor(options: ControlOptions) {
     this.#stream = options.stream;
     this.#report = options.report;
     this.#nowMs = options.nowMs ?? (() => performance.now());
@@ -113,26 +147,33 @@ export class Control {
     return this.#holder?.party === party;
   }
 
-  view(party: ControlParty): ControlView {
-    const isHolder = this.isHolder(party);
-    const requests = [...this.#requests].flatMap(([{ port, name }, { expiresAtMs }]) =>
-      port === null ? [] : [{ port, name, remainingMs: Math.max(0, Math.round(expiresAtMs - this.#nowMs())) }],
-    );
+  state(): ControlState {
+    const now = this.#nowMs();
     return {
       port: this.#holder?.party.port ?? null,
       name: this.#holder?.party.name ?? '',
-      requests: isHolder ? requests : requests.filter(({ port }) => port === party.port),
+      since: this.#holder?.since ?? null,
+      requests: [...this.#requests].flatMap(([{ port, name }, { expiresAtMs }]) =>
+        port === null ? [] : [{ port, name, remainingMs: Math.max(0, Math.round(expiresAtMs - now)) }],
+      ),
     };
   }
 
+  view(party: ControlParty): ControlView {
+    const { port, name, requests } = this.state();
+    const seen = this.isHolder(party) ? requests : requests.filter((request) => request.port === party.port);
+    return { port, name, requests: seen };
+  }
+
   status(): ControlStatus {
-    const { party, since } = this.#holder ?? { party: null, since: null };
+    const { port, name, since, requests } = this.state();
+    const holder = this.#holder?.party ?? (port === null ? null : this.#partyAt(port));
     return {
-      port: party?.port ?? null,
-      client: party?.id ?? null,
-      name: party?.name ?? null,
+      port,
+      client: holder?.id ?? null,
+      name: port === null ? null : name,
       since,
-      requests: [...this.#requests.keys()].flatMap(({ port }) => port ?? []),
+      requests: requests.map((request) => request.port),
       refused: this.#refused,
     };
   }
@@ -160,8 +201,33 @@ export class Control {
     throw this.#notInControl();
   }
 
+  /**
+   * Takes, requests, releases or hands over control, or refuses a request.
+   *
+   * @param port the viewer to which control is handed over, or whose request is refused; otherwise ignored.
+   * @returns a promise if another gateway decides.
+   * @throws {GearwayError} `control-taken`, `no-control`, `no-port`, `client-unknown`, `too-many`; the promise also
+   * `cluster-unreachable`.
+   */
+  change(party: ControlParty, action: ControlAction, port = 0): void | Promise<void> {
+    switch (action) {
+      case 'take':
+        return this.#take(party);
+      case 'request':
+        return this.#request(party);
+      case 'release':
+        return this.#release(party);
+      case 'hand-over':
+        return this.#handOver(party, port);
+      case 'refuse':
+        return this.#refuse(party, port);
+      default:
+        return action satisfies never;
+    }
+  }
+
   /** Takes control if nobody has it. @throws {GearwayError} `control-taken`, `no-port`, `too-many`. */
-  take(party: ControlParty): void {
+  #take(party: ControlParty): void {
     if (this.#isDone(party)) return;
     if (this.#holder !== null)
       throw new GearwayError(
@@ -178,10 +244,10 @@ export class Control {
    *
    * @throws {GearwayError} `no-port`, `too-many`.
    */
-  request(party: ControlParty): void {
+  #request(party: ControlParty): void {
     if (this.#isDone(party) || this.#requests.has(party)) return;
     if (this.#holder === null) {
-      this.take(party);
+      this.#take(party);
       return;
     }
     if (this.#requests.size >= MAX_REQUESTS)
@@ -206,7 +272,7 @@ export class Control {
    * Gives up control, which goes to the oldest request; or withdraws the party's own request. Does nothing if it has
    * neither.
    */
-  release(party: ControlParty): void {
+  #release(party: ControlParty): void {
     if (this.isHolder(party)) {
       const [next = null] = this.#requests.keys();
       this.#report(party, next === null ? 'released control' : `released control to ${label(next)}`);
@@ -222,7 +288,7 @@ export class Control {
    *
    * @throws {GearwayError} `no-control`, `client-unknown`, `too-many`.
    */
-  handOver(party: ControlParty, port: number): void {
+  #handOver(party: ControlParty, port: number): void {
     if (!this.isHolder(party)) throw this.#notInControl();
     if (port === party.port) return;
     const next = this.#partyAt(port);
@@ -234,19 +300,29 @@ export class Control {
   }
 
   /** The holder refuses a request. Does nothing if it has ended. @throws {GearwayError} `no-control`. */
-  refuse(party: ControlParty, port: number): void {
+  #refuse(party: ControlParty, port: number): void {
     if (!this.isHolder(party)) throw this.#notInControl();
     const refused = this.#partyAt(port);
     if (refused !== null)
       this.#denyRequest(refused, { code: 'request-refused', reason: `${label(party)} refused to hand over control` });
   }
 
-  /** An administrator takes control back, so that there is no holder. @returns the former holder; null if there was none. */
-  revoke(): ControlParty | null {
+  /**
+   * An administrator takes control back, so that there is no holder.
+   *
+   * @returns the former holder; null if there was none. A promise if another gateway decides, which may be rejected with
+   * `cluster-unreachable`.
+   */
+  revoke(): FormerHolder | null | Promise<FormerHolder | null> {
     const former = this.#holder?.party ?? null;
     if (former === null) return null;
     this.#change(null, { code: 'control-revoked', reason: 'an administrator took control back' });
     return former;
+  }
+
+  /** Nobody has control any more, because this gateway does not decide about it any more. */
+  protected reset(notice: ControlNotice): void {
+    if (this.#holder !== null || this.#requests.size > 0) this.#change(null, notice);
   }
 
   /** Ends all requests. The viewers must have left, or be about to. */
@@ -301,8 +377,9 @@ export class Control {
   }
 
   #notInControl(): GearwayError {
-    const who = this.#holder === null ? 'nobody has control' : `${label(this.#holder.party)} has control`;
-    const remedy = this.#holder === null ? 'take it first' : 'request it first';
+    const { port, name } = this.state();
+    const who = port === null ? 'nobody has control' : `${label({ port, name })} has control`;
+    const remedy = port === null ? 'take it first' : 'request it first';
     return new GearwayError(
       'no-control',
       `${who} of ${this.#stream}, and only the holder's return data counts; ${remedy}`,
@@ -311,6 +388,6 @@ export class Control {
 }
 
 /** Name and port of a viewer, for messages. */
-function label({ name, port }: ControlParty): string {
+function label({ name, port }: Pick<ControlParty, 'name' | 'port'>): string {
   return name === '' ? `port ${port}` : `${name} (${port})`;
 }

@@ -13,7 +13,7 @@ import type {
 import { ByteBudget } from './byte-budget.ts';
 import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
-import { Control } from './control.ts';
+import { Control, type ControlOptions } from './control.ts';
 import type { EventLog } from './event-log.ts';
 import type { Arrival, Frame, FrameInput, FrameSize } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
@@ -104,6 +104,8 @@ export interface StreamOptions {
   readonly ports?: Ports;
   readonly events: EventLog;
   readonly policy?: StreamPolicy;
+  /** Decides who has control, with the policy `exclusive`; default a {@link Control}. */
+  readonly createControl?: (options: ControlOptions) => Control;
   /** Whether the source is a server that accepts return data. */
   readonly sourceTakesReturns: boolean;
   /** Budget for the return data of all streams of the gateway; without it only the stream's own limit applies. */
@@ -185,19 +187,14 @@ export class Stream {
       hasServer: options.sourceTakesReturns,
       budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null),
     });
+    const { createControl = (given: ControlOptions) => new Control(given) } = options;
     this.control =
       this.#policy.control === 'shared'
         ? null
-        : new Control({
+        : createControl({
             stream: this.name,
-            report: ({ id, port }, reason) =>
-              this.report({
-                kind: 'control',
-                client: id,
-                port,
-                address: this.clientStatus(id)?.address ?? null,
-                reason,
-              }),
+            report: ({ id, port, address }, reason) =>
+              this.report({ kind: 'control', client: id, port, address: cleanText(address), reason }),
           });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();

@@ -49,7 +49,7 @@ export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
 /**
  * Who has control of the stream has changed, or this viewer's request has ended; also fired after the connection to a
  * stream with exclusive control. `code` and `reason` are empty, unless this viewer did not get control or lost it:
- * `request-refused`, `request-unanswered`, `request-ended`, `control-revoked`.
+ * `request-refused`, `request-unanswered`, `request-ended`, `control-revoked`, `control-lost`.
  */
 export class GearwayControlEvent extends CustomEvent<{
   readonly control: ViewerControl;

@@ -3,7 +3,7 @@ import { GearwayError, errorText } from '../../../shared/errors.ts';
 import { type ControlMessage, type Hello, type Return, closeCode } from '../../../shared/protocol.ts';
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
-import { type ControlNotice, type ControlParty, type ControlView, stopIn } from '../../hub/control.ts';
+import { type ControlNotice, type ControlParty, type ControlView, endControlledData } from '../../hub/control.ts';
 import type { Frame } from '../../hub/frame.ts';
 import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
@@ -151,6 +151,12 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   /** What the viewer sees of the control of its stream; null if all viewers may return data. */
   get controlView(): ControlView | null {
     return this.#inside().stream.control?.view(this) ?? null;
+  }
+
+  /** For events and the list of clients. */
+  get address(): string {
+    const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
+    return formatLabel(name, this.#options.address);
   }
 
   get state(): StreamState {
@@ -311,7 +317,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     }
     this.#phase = { kind: 'inside', stream, renditions, socket, port, name };
     const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
-    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });
+    stream.report({ kind: 'connect', client: this.id, port, address: this.address, reason });
     if (port !== null) stream.returns.join(port, this);
     stream.control?.join(this);
     stream.attach(this);
@@ -355,26 +361,14 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   /**
    * Takes, requests, releases or hands over control.
    *
-   * @throws {GearwayError} `control-shared`, `no-port`, and those of {@link Control}.
+   * @returns a promise if another gateway decides.
+   * @throws {GearwayError} `control-shared`, and those of {@link Control.change}.
    */
-  changeControl({ action, port = 0 }: ControlMessage): void {
+  changeControl({ action, port }: ControlMessage): void | Promise<void> {
     const { control } = this.#inside().stream;
     if (control === null)
       throw new GearwayError('control-shared', 'control of this stream is shared: every viewer may return data');
-    switch (action) {
-      case 'take':
-        return control.take(this);
-      case 'request':
-        return control.request(this);
-      case 'release':
-        return control.release(this);
-      case 'hand-over':
-        return control.handOver(this, port);
-      case 'refuse':
-        return control.refuse(this, port);
-      default:
-        return action satisfies never;
-    }
+    return control.change(this, action, port);
   }
 
   controlChanged(notice: ControlNotice | null): void {
@@ -383,21 +377,9 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     if (stream.control !== null) socket.controlChanged(stream.control.view(this), notice);
   }
 
-  /** Ends the return data, except an emergency stop. */
   controlLost(): void {
     if (this.#phase.kind !== 'inside' || this.#phase.port === null) return;
-    const { port, stream } = this.#phase;
-    const { returns } = stream;
-    if (!returns.hasJoined(port, this)) return;
-    const current = returns.get(port);
-    const stop = current === null ? null : stopIn(current);
-    if (stop === null) {
-      returns.leave(port, this);
-      returns.join(port, this);
-    } else {
-      returns.discardOnce(port);
-      returns.set(port, stop);
-    }
+    endControlledData(this.#phase.stream.returns, this.#phase.port, this);
   }
 
   /**
@@ -421,7 +403,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     const phase = this.#phase;
     if (phase.kind === 'left') return;
     this.#unwatch();
-    const address = this.#address();
+    const { address } = this;
     if (phase.kind === 'inside') {
       // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to
       // it. Before others learn that control is free.
@@ -477,7 +459,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
       id: this.id,
       port,
       kind: port === null ? 'spectator' : 'web',
-      address: this.#address(),
+      address: this.address,
       state,
       reason,
       delivered,
@@ -509,12 +491,6 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     // Before closing the socket, which would otherwise report that the viewer disconnected.
     this.leave(kind, reason);
     if (phase.kind === 'inside') phase.socket.close(code, reason);
-  }
-
-  #address(): string {
-    const { address } = this.#options;
-    const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
-    return formatLabel(name, address);
   }
 }
 

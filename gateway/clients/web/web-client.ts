@@ -484,12 +484,21 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #changeControl(message: ControlMessage): void {
     if (this.#admission === null) return;
     const { id } = message;
-    try {
-      this.#options.binding.changeControl(message);
-      this.#protocol.send({ type: 'returned', id, accepted: true });
-    } catch (error) {
+    const accepted = (): void => {
+      // The socket may have closed before another gateway has answered.
+      if (this.#admission !== null) this.#protocol.send({ type: 'returned', id, accepted: true });
+    };
+    const refused = (error: unknown): void => {
+      if (this.#admission === null) return;
       const code = error instanceof GearwayError ? error.code : 'value-invalid';
       this.#protocol.send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+    };
+    try {
+      const changed = this.#options.binding.changeControl(message);
+      if (changed instanceof Promise) runInBackground(changed.then(accepted), refused);
+      else accepted();
+    } catch (error) {
+      refused(error);
     }
   }
 

@@ -18,6 +18,7 @@ const YARD: StreamAnnouncement = {
   state: 'waiting',
   reason: 'no frame yet',
   frame: null,
+  control: null,
   clients: 0,
 };
 

@@ -20,6 +20,8 @@ describe('OwnedSource', () => {
       sessionSubject: () => 'session',
       owner: () => null,
       numbers: new RemoteNumbers(() => 0),
+      endSessions: () => undefined,
+      exclusiveControl: () => null,
       log: SILENT_LOGGER,
     });
     const local = Object.assign(new PushSource(parsePush(parseSourceUrl('push:', ['takeOver', 'check']))), {

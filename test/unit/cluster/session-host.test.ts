@@ -32,6 +32,7 @@ class Fixture {
       connection,
       subject: 'session',
       streams: this.streams,
+      gatewayName: (id) => id,
       log: logTo(this.log),
     });
     onTestFinished(() => this.host.close());
@@ -63,7 +64,7 @@ class Fixture {
     return this.sendBytes(
       encodePart(
         { stream: 'main', session, from: 'other', batch, part: 0, parts: 1 },
-        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items }),
+        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, control: [], items }),
       ),
     );
   }
@@ -100,6 +101,7 @@ describe('SessionHost', () => {
       wantsFrames: false,
       newestFrame: 0,
       isLast: false,
+      control: [],
       items: [{ kind: 'join', port: 6000 }],
     });
     const head = { stream: 'main', session: 'a', from: 'other', batch: 1 };
@@ -140,7 +142,13 @@ describe('SessionHost', () => {
     const answer = fixture.sendBytes(
       encodePart(
         head as PartHead,
-        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items: [{ kind: 'join', port: 6000 }] }),
+        encodeBatch({
+          wantsFrames: true,
+          newestFrame: 0,
+          isLast: false,
+          control: [],
+          items: [{ kind: 'join', port: 6000 }],
+        }),
       ),
     );
     expect(answer).toEqual({ ok: false, code: 'restart' });

@@ -297,7 +297,13 @@ describe('encodeBatch', () => {
       { kind: 'discard', port: 6000 },
       { kind: 'leave', port: 6000 },
     ] as const;
-    const batch = { wantsFrames: true, newestFrame: 7, isLast: false, items };
+    const control = [
+      { kind: 'enter', client: 'web-1', port: 6000, name: 'lab' },
+      { kind: 'change', client: 'web-1', action: 'hand-over', port: 6001 },
+      { kind: 'revoke' },
+      { kind: 'exit', client: 'web-1' },
+    ] as const;
+    const batch = { wantsFrames: true, newestFrame: 7, isLast: false, control, items };
     const bytes = encodeBatch(batch);
     expect(decodeBatch(bytes)).toEqual(batch);
     for (let length = 0; length < bytes.byteLength; length += 1)
@@ -321,6 +327,17 @@ describe('batches that were not written by a gateway', () => {
     { ...batch, newestFrame: 'x', items: [] },
     ...[undefined, '6000', 0, 65_536, 1.5].map((port) => ({ ...batch, items: [{ kind: 'join', port }] })),
     { ...batch, items: [null] },
+    { ...batch, items: [], control: {} },
+    ...[
+      null,
+      { kind: 'x', client: 'web-1' },
+      { kind: 'exit' },
+      { kind: 'exit', client: 'x'.repeat(65) },
+      { kind: 'enter', client: 'web-1', port: 6000 },
+      { kind: 'enter', client: 'web-1', port: 65_536, name: '' },
+      { kind: 'change', client: 'web-1', action: 'x', port: 0 },
+      { kind: 'change', client: 'web-1', action: 'take', port: '6000' },
+    ].map((item) => ({ ...batch, items: [], control: [item] })),
     { ...batch, items: [{ kind: 'x', port: 1 }] },
     { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: 'x' }] },
     { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: -1 }] },

@@ -107,11 +107,11 @@ describe('resolveOptions', () => {
     expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
   });
 
-  it('refuses exclusive control in a cluster, where it could not be enforced', () => {
+  it('reads whose return data counts, also in a cluster', () => {
     const streams = { main: { source: 'push:', control: 'exclusive' } } as const;
     expect(resolve({ streams }).policies.get('main')).toMatchObject({ control: 'exclusive' });
-    expect(() => resolve({ cluster: 'nats://a', streams })).toThrow(coded('option-invalid'));
-    expect(() => resolve({ cluster: 'nats://a', control: 'exclusive' })).toThrow(coded('option-invalid'));
+    const { policies } = resolve({ cluster: 'nats://a', control: 'exclusive' });
+    expect(policies.get('main')).toMatchObject({ control: 'exclusive' });
     expect(() => resolve({ control: 'mine' as 'shared' })).toThrow(coded('option-invalid'));
   });
 

@@ -1,20 +1,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Admission, ViewerBinding, type ViewerSocket } from '../../../gateway/clients/web/viewer-binding.ts';
-import { Renditions } from '../../../gateway/clients/renditions.ts';
-import { formatPythonJson } from '../../../gateway/codecs/python-json.ts';
-import {
-  type ControlNotice,
-  type ControlView,
-  MAX_REQUESTS,
-  REQUEST_TIMEOUT_MS,
-} from '../../../gateway/hub/control.ts';
+import { MAX_REQUESTS, REQUEST_TIMEOUT_MS } from '../../../gateway/hub/control.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { DEFAULT_STREAM_POLICY, Stream } from '../../../gateway/hub/stream.ts';
-import type { ControlAction, Hello, Value } from '../../../shared/protocol.ts';
+import type { ControlAction, Value } from '../../../shared/protocol.ts';
 import type { ControlStatus, GatewayEvent } from '../../../shared/status.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
-import { principalWith } from '../../helpers/principal.ts';
+import { Person } from '../../helpers/person.ts';
 import { takeJson } from '../../helpers/take-json.ts';
 
 const FIRST_PORT = 6000;
@@ -37,70 +29,6 @@ function createStream(ports = 4): Stream {
   });
   streams.push(stream);
   return stream;
-}
-
-/** A viewer without a socket. */
-class Person {
-  readonly binding: ViewerBinding;
-  /** What it was told, newest last. */
-  readonly told: { readonly view: ControlView; readonly notice: ControlNotice | null }[] = [];
-  readonly leaseKey: string;
-  isConnected = true;
-  #id = 0;
-
-  constructor(stream: Stream, id: string, hello: Omit<Hello, 'type'> = {}) {
-    this.binding = new ViewerBinding({
-      id,
-      served: { stream, renditions: new Renditions() },
-      report: () => undefined,
-      address: '192.0.2.1',
-      authorize: () => ({ allowed: true, principal: principalWith(['view', 'return']) }),
-    });
-    const socket: ViewerSocket = {
-      offer: () => undefined,
-      streamChanged: () => undefined,
-      controlChanged: (view, notice) => this.told.push({ view, notice }),
-      figures: () => ({
-        state: 'live',
-        reason: '',
-        delivered: 0,
-        deliveredBytes: 0,
-        dropped: 0,
-        rejected: 0,
-        framesPerSecond: 0,
-        roundTripMs: null,
-        delayMs: null,
-      }),
-      close: () => (this.isConnected = false),
-      closed: Promise.resolve(),
-    };
-    const admission = this.binding.enter(socket, { type: 'hello', ...hello }) as Admission;
-    expect(admission.admitted).toBe(true);
-    this.leaseKey = admission.admitted ? (admission.leaseKey ?? '') : '';
-  }
-
-  get port(): number {
-    return this.binding.port ?? 0;
-  }
-
-  get last(): { readonly view: ControlView; readonly notice: ControlNotice | null } | undefined {
-    return this.told.at(-1);
-  }
-
-  act(action: ControlAction, port?: number): void {
-    this.#id += 1;
-    this.binding.changeControl({ type: 'control', id: this.#id, action, ...(port === undefined ? {} : { port }) });
-  }
-
-  give(value: Value, { mode = 'sticky', urgent = false }: { mode?: 'sticky' | 'once'; urgent?: boolean } = {}): void {
-    this.binding.give({ kind: 'value', value, json: formatPythonJson(value) }, mode, undefined, urgent);
-  }
-
-  leave(): void {
-    if (!this.isConnected) return;
-    this.isConnected = false;
-    this.binding.leave('disconnect', 'it left');
-  }
 }
 
 const taken = ({ returns }: Stream): Record<string, Value> => JSON.parse(takeJson(returns)) as Record<string, Value>;
@@ -329,7 +257,7 @@ describe('Control', () => {
         others[18]?.act('release');
       }
     };
-    stream.control?.revoke();
+    void stream.control?.revoke();
     expect(flicker).toThrow(coded('too-many'));
     // Whoever has control can always release it.
     expect(stream.control?.status().port).toBeNull();
@@ -428,7 +356,7 @@ describe('Control, in any history', () => {
             else if (current.kind === 'leave') {
               person?.leave();
               persons[current.who] = null;
-            } else if (current.kind === 'revoke') stream.control?.revoke();
+            } else if (current.kind === 'revoke') void stream.control?.revoke();
             else if (current.kind === 'wait') vi.advanceTimersByTime(current.ms);
             else if (current.kind === 'act') person?.act(current.action, current.port);
             else if (current.kind === 'give') person?.give(current.value, { mode: current.mode });

@@ -1,0 +1,81 @@
+import { cleanText } from '../../shared/clean-text.ts';
+import { CONTROL_ACTIONS, type ControlAction } from '../../shared/protocol.ts';
+import type { ControlNotice, ControlState } from '../hub/control.ts';
+
+/** A viewer with a port has come or gone. `client` is its id in its gateway. */
+export type ControlPresence =
+  | { readonly kind: 'enter'; readonly client: string; readonly port: number; readonly name: string }
+  | { readonly kind: 'exit'; readonly client: string };
+
+/** What a viewer, or an administrator (`revoke`), wants the owner to do. */
+export type ControlRequest =
+  | { readonly kind: 'change'; readonly client: string; readonly action: ControlAction; readonly port: number }
+  | { readonly kind: 'revoke' };
+
+/** Part of a batch of a stream with exclusive control, to its owner. */
+export type ControlItem = ControlPresence | ControlRequest;
+
+/** Part of the owner's answer. */
+export interface ControlAnswer {
+  readonly state: ControlState;
+  /** The viewer of this session that has control; null if none of them has. */
+  readonly holder: string | null;
+  /** Of each {@link ControlRequest} of the batch, in order. `port`: of the former holder, after a revocation. */
+  readonly results: readonly (
+    | { readonly ok: true; readonly port: number | null }
+    | { readonly ok: false; readonly code: string; readonly reason: string }
+  )[];
+  /** What happened to viewers of this session since the last answer, in order. `notice`: null after it lost control. */
+  readonly events: readonly { readonly client: string; readonly notice: ControlNotice | null }[];
+}
+
+/** Maximum number of items of a batch. */
+const MAX_ITEMS = 8192;
+
+const MAX_CLIENT = 64;
+
+/** Maximum length of a viewer's name, as in the protocol. */
+const MAX_NAME = 64;
+
+/** @throws {TypeError} with what is wrong. Absent items are none. */
+export function checkControlItems(items: unknown): readonly ControlItem[] {
+  if (items === undefined) return [];
+  if (!Array.isArray(items) || items.length > MAX_ITEMS)
+    throw new TypeError(`the items of the control are not a list of at most ${MAX_ITEMS}`);
+  return items.map(checkItem);
+}
+
+function checkItem(item: unknown): ControlItem {
+  const { kind, client, port, name, action } = (typeof item === 'object' && item !== null ? item : {}) as Partial<
+    Record<'kind' | 'client' | 'port' | 'name' | 'action', unknown>
+  >;
+  if (kind === 'revoke') return { kind };
+  if (typeof client !== 'string' || client.length > MAX_CLIENT) throw new TypeError('an item names no viewer');
+  const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535;
+  if (kind === 'exit') return { kind, client };
+  if (kind === 'enter' && isPort && typeof name === 'string')
+    return { kind, client, port: Number(port), name: cleanText(name, MAX_NAME) };
+  const known = CONTROL_ACTIONS.find((each) => each === action);
+  if (kind === 'change' && isPort && known !== undefined) return { kind, client, action: known, port: Number(port) };
+  throw new TypeError(`an item of the control has the unknown kind ${String(kind)}, or is incomplete`);
+}
+
+/** Whether a value from the store is the state of a control. */
+export function isControlState(value: unknown): value is ControlState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { port, name, since, requests } = value as Partial<Record<keyof ControlState, unknown>>;
+  return (
+    (port === null || Number.isInteger(port)) &&
+    typeof name === 'string' &&
+    (since === null || typeof since === 'string') &&
+    Array.isArray(requests) &&
+    requests.length <= MAX_ITEMS &&
+    requests.every(isRequest)
+  );
+}
+
+function isRequest(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { port, name, remainingMs } = value as Partial<Record<keyof ControlState['requests'][number], unknown>>;
+  return Number.isInteger(port) && typeof name === 'string' && typeof remainingMs === 'number';
+}
