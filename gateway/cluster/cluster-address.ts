@@ -19,9 +19,20 @@ export interface ClusterAddress {
   readonly cluster: string;
   /** Number of NATS servers that keep the directory; null: 3 in a NATS cluster, otherwise 1. */
   readonly replicas: number | null;
+  /** JetStream domain of the servers that keep the directory; null for that of the server itself. */
+  readonly domain: string | null;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['credentials', 'ca', 'cert', 'key', 'gateway', 'cluster', 'replicas']);
+const OPTIONS: ReadonlySet<string> = new Set([
+  'credentials',
+  'ca',
+  'cert',
+  'key',
+  'gateway',
+  'cluster',
+  'replicas',
+  'domain',
+]);
 
 const EXPECTED =
   'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats://HOST,HOST,HOST, and options behind ?';
@@ -60,6 +71,11 @@ export function parseClusterAddress(text: string): ClusterAddress {
   const replicas = options.get('replicas');
   if (replicas !== undefined && !/^[135]$/.test(replicas))
     throw invalid(`the cluster's option replicas is ${JSON.stringify(replicas)}, expected 1, 3 or 5`);
+  const domain = options.get('domain') ?? null;
+  if (domain !== null && !/^[A-Za-z0-9_-]{1,64}$/.test(domain))
+    throw invalid(
+      `the cluster's option domain is ${JSON.stringify(domain)}, expected up to 64 letters, digits, - and _`,
+    );
   if (options.has('cert') !== options.has('key'))
     throw invalid('the cluster has only one of the options cert and key, expected both');
   return {
@@ -74,6 +90,7 @@ export function parseClusterAddress(text: string): ClusterAddress {
     gateway,
     cluster,
     replicas: replicas === undefined ? null : Number(replicas),
+    domain,
   };
 }
 

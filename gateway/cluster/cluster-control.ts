@@ -189,8 +189,7 @@ export class ClusterControl extends Control {
     this.#seen = null;
     const error = new GearwayError('cluster-unreachable', `${reason}; try again`);
     for (const pending of sent) this.#settle(pending, error);
-    if (seen === null) return;
-    const { holder, state } = seen.answer;
+    const { holder, state } = seen?.answer ?? { holder: null, state: NOBODY };
     if (holder !== null) this.#local.get(holder)?.controlLost();
     for (const [id, party] of this.#local) {
       const requested = state.requests.some(({ port }) => port === party.port);

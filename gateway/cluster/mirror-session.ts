@@ -61,8 +61,6 @@ export class MirrorSession {
   readonly #ended: Promise<void>;
   #id = '';
   #batch = 0;
-  /** When the last batch that was answered was sent. */
-  #reachedAtMs = performance.now();
   #wake: () => void = () => undefined;
 
   constructor(options: MirrorSessionOptions) {
@@ -115,14 +113,13 @@ export class MirrorSession {
     this.#batch += 1;
     let isLost = false;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
-      const sentAtMs = performance.now();
       let answer: SessionAnswer;
       try {
         answer = await this.#request(content, false);
       } catch (error) {
         if (signal.aborted) return;
         onFailure(errorText(error));
-        if (control !== null && !isLost && performance.now() - this.#reachedAtMs > SESSION_TIMEOUT_MS) {
+        if (control !== null && attempt * ANSWER_TIMEOUT_MS >= SESSION_TIMEOUT_MS && !isLost) {
           isLost = true;
           control.lost('the gateway of the source cannot be reached');
         }
@@ -130,7 +127,6 @@ export class MirrorSession {
         continue;
       }
       if (signal.aborted) return;
-      this.#reachedAtMs = sentAtMs;
       if (answer.ok) {
         for (const reason of answer.refused)
           log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);

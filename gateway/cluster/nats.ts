@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { KV } from '@nats-io/kv';
+import type { KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
@@ -48,18 +48,21 @@ const NO_BUCKET = 10_059;
  * file that cannot be read.
  */
 export async function connectNats(address: ClusterAddress, log: Logger): Promise<NatsConnections> {
-  const [{ connect, credsAuthenticator }, { Kvm }] = await Promise.all([
+  const [{ connect, credsAuthenticator }, { Kvm }, { jetstream }] = await Promise.all([
     import('@nats-io/transport-node'),
     import('@nats-io/kv'),
+    import('@nats-io/jetstream'),
   ]);
-  const { servers, isTls, user, password, credentials, ca, cert, key } = address;
+  const { servers, isTls, user, password, credentials, ca, cert, key, domain } = address;
+  const createKvm = (connection: NatsConnection): Kvm =>
+    new Kvm(domain === null ? connection : jetstream(connection, { domain }));
   const options: NodeConnectionOptions = {
     servers: [...servers],
     name: 'gearway',
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 100,
-    pingInterval: 1000,
+    pingInterval: 500,
     maxPingOut: 3,
     timeout: 3000,
     ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
@@ -96,7 +99,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     await control.close();
     throw error;
   });
-  const connections = new Connections(control, frames, address, Kvm, log);
+  const connections = new Connections(control, frames, address, createKvm, log);
   try {
     connections.checkServer();
   } catch (error) {
@@ -150,13 +153,11 @@ function readOption(option: string, path: string): Uint8Array {
   }
 }
 
-type KvmConstructor = typeof import('@nats-io/kv').Kvm;
-
 class Connections implements NatsConnections {
   readonly control: NatsConnection;
   readonly frames: NatsConnection;
   readonly #address: ClusterAddress;
-  readonly #Kvm: KvmConstructor;
+  readonly #createKvm: (connection: NatsConnection) => Kvm;
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
   #store: NatsStore | null = null;
@@ -165,13 +166,13 @@ class Connections implements NatsConnections {
     control: NatsConnection,
     frames: NatsConnection,
     address: ClusterAddress,
-    Kvm: KvmConstructor,
+    createKvm: (connection: NatsConnection) => Kvm,
     log: Logger,
   ) {
     this.control = control;
     this.frames = frames;
     this.#address = address;
-    this.#Kvm = Kvm;
+    this.#createKvm = createKvm;
     this.#log = log;
     runInBackground(this.#follow(control, true), (error) => log.error({}, errorText(error)));
     runInBackground(this.#follow(frames, false), (error) => log.error({}, errorText(error)));
@@ -204,7 +205,7 @@ class Connections implements NatsConnections {
     // A single server has no NATS cluster name.
     const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
     const openBucket = (): Promise<KV> =>
-      new this.#Kvm(this.control).create(cluster, {
+      this.#createKvm(this.control).create(cluster, {
         replicas: count,
         history: 1,
         ttl: KEY_TTL_MS,

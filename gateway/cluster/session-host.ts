@@ -12,6 +12,9 @@ import { decodePart, type PartHead, SESSION_TIMEOUT_MS, type SessionAnswer } fro
 
 const CHECK_INTERVAL_MS = 100;
 
+/** Checks are counted, not time: while this gateway itself is suspended or overloaded, it receives no batches. */
+const MAX_SILENT_CHECKS = SESSION_TIMEOUT_MS / CHECK_INTERVAL_MS;
+
 /** If no frame was published for this long, and a gateway has missed the last one, it is published again. */
 const REPEAT_AFTER_MS = 300;
 
@@ -75,9 +78,10 @@ export class SessionHost {
   }
 
   #check(): void {
-    const now = performance.now();
-    for (const [id, { heardAtMs, hosted }] of this.#sessions)
-      if (now - heardAtMs > SESSION_TIMEOUT_MS || !hosted.isOwner()) this.#end(id);
+    for (const [id, session] of this.#sessions) {
+      session.silentChecks += 1;
+      if (session.silentChecks > MAX_SILENT_CHECKS || !session.hosted.isOwner()) this.#end(id);
+    }
   }
 
   #end(id: string): void {
@@ -117,7 +121,8 @@ export class SessionHost {
 /** Session of one stream at one other gateway. */
 class Session {
   readonly hosted: HostedStream;
-  heardAtMs = performance.now();
+  /** Number of checks since the last message. */
+  silentChecks = 0;
   isLast = false;
   readonly #address: string;
   readonly #ports = new Set<number>();
@@ -138,7 +143,7 @@ class Session {
   }
 
   part({ batch, part, parts }: PartHead, bytes: Uint8Array): SessionAnswer | null {
-    this.heardAtMs = performance.now();
+    this.silentChecks = 0;
     const isComplete = part === parts - 1;
     // Repeated, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;

@@ -9,11 +9,12 @@ import { peers } from './peers.ts';
 export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly url: string;
-  readonly #folder: string;
+  /** Null without JetStream. */
+  readonly #folder: string | null;
   readonly #args: readonly string[];
   #process: Child | null = null;
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string | null, args: readonly string[]) {
     this.port = port;
     this.url = `nats://127.0.0.1:${port}`;
     this.#folder = folder;
@@ -23,6 +24,14 @@ export class NatsServer implements AsyncDisposable {
   static async start(...args: string[]): Promise<NatsServer> {
     const [port = 0] = await freePorts(1);
     const server = await NatsServer.create(port, ...args);
+    await server.start();
+    return server;
+  }
+
+  /** A server without JetStream that is a leaf node. @param path of its configuration file. */
+  static async startLeaf(path: string): Promise<NatsServer> {
+    const [port = 0] = await freePorts(1);
+    const server = new NatsServer(port, null, ['-c', path]);
     await server.start();
     return server;
   }
@@ -70,9 +79,7 @@ export class NatsServer implements AsyncDisposable {
       '127.0.0.1',
       '-p',
       String(this.port),
-      '-js',
-      '-sd',
-      this.#folder,
+      ...(this.#folder === null ? [] : ['-js', '-sd', this.#folder]),
       ...this.#args,
     ]);
     await this.#process.stderr.waitFor('the ready line', (line) =>
@@ -92,6 +99,6 @@ export class NatsServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await rm(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -51,6 +51,10 @@ export class WebViewer implements AsyncDisposable {
     return viewer;
   }
 
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
   /** Resolves when the gateway has accepted it. @throws the refusal. */
   async return(body: ReturnBody, mode: 'sticky' | 'once' = 'sticky'): Promise<void> {
     const id = (this.#id += 1);

@@ -218,6 +218,7 @@ class World {
   }
 }
 
+/** test/soak/histories.test.ts runs 10,000. */
 const RUNS = Number(process.env['GEARWAY_HISTORIES'] ?? 300);
 
 describe('random histories of three gateways', () => {
@@ -238,7 +239,7 @@ describe('random histories of three gateways', () => {
     );
     expect(leases).toBeGreaterThan(RUNS);
     expect(owners).toBeGreaterThan(RUNS * 10);
-  }, 600_000);
+  }, 900_000);
 
   it('have an owner again within 3 s after the owner was killed, and its viewers keep their ports', async () => {
     const world = new World();

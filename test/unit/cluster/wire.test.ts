@@ -23,13 +23,16 @@ const value = (text: string): ReturnData => ({ kind: 'value', value: text, json:
 
 describe('parseClusterAddress', () => {
   it('reads servers, login and options', () => {
-    expect(parseClusterAddress('tls://me:p%40ss@a,b:4333/?gateway=door-1&replicas=3&ca=/ca.pem')).toMatchObject({
+    expect(
+      parseClusterAddress('tls://me:p%40ss@a,b:4333/?gateway=door-1&replicas=3&domain=hub&ca=/ca.pem'),
+    ).toMatchObject({
       servers: ['a:4222', 'b:4333'],
       isTls: true,
       user: 'me',
       password: 'p@ss',
       gateway: 'door-1',
       replicas: 3,
+      domain: 'hub',
       ca: '/ca.pem',
       cluster: 'gearway',
     });
@@ -48,6 +51,7 @@ describe('parseClusterAddress', () => {
     'nats://a:65536',
     'nats://a?x=1',
     'nats://a?replicas=2',
+    'nats://a?domain=a.b',
     'nats://a?cert=x',
     'nats://a?cluster=a.b',
     'nats://%zz:a@b',

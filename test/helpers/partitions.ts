@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Child } from './child.ts';
+import { peers } from './peers.ts';
+
+const run = promisify(execFile);
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** First three numbers of the addresses between the spaces, which only exist inside of them. */
+const BETWEEN = '10.213.77';
+
+/** Runs `ip`. Fails without root, or where network namespaces cannot be made. */
+async function ip(...args: string[]): Promise<void> {
+  await run('ip', args);
+}
+
+/**
+ * Network namespaces that are connected by a bridge in a namespace of its own, so that each of them can be cut off:
+ * packets are lost, and nobody gets an error. Needs Linux and root.
+ */
+export class Partitions implements AsyncDisposable {
+  readonly #prefix = `gw${process.pid}`;
+  readonly #spaces: string[] = [];
+  readonly #disposables: AsyncDisposable[] = [];
+  readonly #folders: string[] = [];
+
+  static async create(): Promise<Partitions> {
+    const partitions = new Partitions();
+    try {
+      await partitions.#add('hub');
+      await partitions.#ipAt('hub', 'link', 'add', 'br0', 'type', 'bridge');
+      await partitions.#ipAt('hub', 'link', 'set', 'br0', 'up');
+    } catch (error) {
+      await partitions[Symbol.asyncDispose]();
+      throw error;
+    }
+    return partitions;
+  }
+
+  /** Address of a space for the others. @param number 2 to 254. */
+  static address(number: number): string {
+    return `${BETWEEN}.${number}`;
+  }
+
+  /** A NATS server in a space of its own. */
+  async nats(number: number, ...args: string[]): Promise<Child> {
+    await this.#connect(number);
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-nats-'));
+    this.#folders.push(folder);
+    const server = this.#start(number, process.env['GEARWAY_NATS_SERVER'] ?? peers().nats, [
+      ...['-a', Partitions.address(number), '-p', '4222', '-js', '-sd', folder],
+      ...args,
+    ]);
+    await server.stderr.waitFor('the ready line', (line) => (line.includes('Server is ready') ? true : undefined));
+    return server;
+  }
+
+  /** A gateway in a space of its own, which viewers of this process reach also while it is cut off from the others. */
+  async gateway(number: number, ...args: string[]): Promise<{ readonly process: Child; readonly url: string }> {
+    await this.#connect(number);
+    const [outside, inside] = [`10.213.${number}.1`, `10.213.${number}.2`];
+    const name = `${this.#prefix}f${number}`;
+    await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'front', 'netns', this.#name(number));
+    await ip('addr', 'add', `${outside}/30`, 'dev', name);
+    await ip('link', 'set', name, 'up');
+    await this.#ipAt(number, 'addr', 'add', `${inside}/30`, 'dev', 'front');
+    await this.#ipAt(number, 'link', 'set', 'front', 'up');
+    const gateway = this.#start(number, process.execPath, [
+      ...['dist/gateway/main.js', '--host', inside, '--port', '8080', '--insecure'],
+      ...args,
+    ]);
+    await gateway.stdout.waitFor('the ready line', (line) => (line.includes('is serving on') ? true : undefined));
+    return { process: gateway, url: `http://${inside}:8080` };
+  }
+
+  /** Cuts a space off from all others, or connects it again. */
+  async cut(number: number): Promise<void> {
+    await this.#ipAt('hub', 'link', 'set', `to${number}`, 'down');
+  }
+
+  async heal(number: number): Promise<void> {
+    await this.#ipAt('hub', 'link', 'set', `to${number}`, 'up');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const disposable of this.#disposables.reverse()) await disposable[Symbol.asyncDispose]();
+    // Deletes their links, too.
+    for (const space of this.#spaces) await ip('netns', 'del', space);
+    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
+  }
+
+  async #connect(number: number): Promise<void> {
+    await this.#add(number);
+    const [port, inside] = [`to${number}`, this.#name(number)];
+    await this.#ipAt('hub', 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'up0', 'netns', inside);
+    await this.#ipAt('hub', 'link', 'set', port, 'master', 'br0');
+    await this.#ipAt('hub', 'link', 'set', port, 'up');
+    await this.#ipAt(number, 'addr', 'add', `${Partitions.address(number)}/24`, 'dev', 'up0');
+    await this.#ipAt(number, 'link', 'set', 'up0', 'up');
+  }
+
+  async #add(space: number | 'hub'): Promise<void> {
+    const name = this.#name(space);
+    await ip('netns', 'add', name);
+    this.#spaces.push(name);
+    await this.#ipAt(space, 'link', 'set', 'lo', 'up');
+  }
+
+  #ipAt(space: number | 'hub', ...args: string[]): Promise<void> {
+    return ip('-n', this.#name(space), ...args);
+  }
+
+  #start(space: number, command: string, args: readonly string[]): Child {
+    const child = new Child('ip', ['netns', 'exec', this.#name(space), command, ...args], { cwd: ROOT });
+    this.#disposables.push(child);
+    return child;
+  }
+
+  #name(space: number | 'hub'): string {
+    return `${this.#prefix}-${space}`;
+  }
+}
