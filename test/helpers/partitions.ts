@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,8 +52,19 @@ export class Partitions implements AsyncDisposable {
     await this.#connect(number);
     const folder = await mkdtemp(join(tmpdir(), 'gearway-nats-'));
     this.#folders.push(folder);
+    // Without it, a server considers the route to a silent one alive for minutes.
+    const configuration = join(folder, 'nats.conf');
+    await writeFile(configuration, 'ping_interval: "1s"\nping_max: 2\n');
     const server = this.#start(number, process.env['GEARWAY_NATS_SERVER'] ?? peers().nats, [
-      ...['-a', Partitions.address(number), '-p', '4222', '-js', '-sd', folder],
+      '-a',
+      Partitions.address(number),
+      '-p',
+      '4222',
+      '-c',
+      configuration,
+      '-js',
+      '-sd',
+      folder,
       ...args,
     ]);
     await server.stderr.waitFor('the ready line', (line) => (line.includes('Server is ready') ? true : undefined));
@@ -71,7 +82,12 @@ export class Partitions implements AsyncDisposable {
     await this.#ipAt(number, 'addr', 'add', `${inside}/30`, 'dev', 'front');
     await this.#ipAt(number, 'link', 'set', 'front', 'up');
     const gateway = this.#start(number, process.execPath, [
-      ...['dist/gateway/main.js', '--host', inside, '--port', '8080', '--insecure'],
+      'dist/gateway/main.js',
+      '--host',
+      inside,
+      '--port',
+      '8080',
+      '--insecure',
       ...args,
     ]);
     await gateway.stdout.waitFor('the ready line', (line) => (line.includes('is serving on') ? true : undefined));

@@ -120,6 +120,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   '@nats-io/transport-node':
     /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|frame-publisher|mirror-source|mirror-session|rendition-exporters|rendition-host|rendition-subscription|session-host)\.ts$/,
   '@nats-io/kv': /^gateway\/cluster\/nats\.ts$/,
+  '@nats-io/jetstream': /^gateway\/cluster\/nats\.ts$/,
   zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
   jose: /^gateway\/rights\/jwt-verifier\.ts$/,
   msgpackr: /^shared\/protocol\.ts$/,

@@ -102,8 +102,14 @@ describe('exclusive control over NATS', () => {
     await using nats = await NatsServer.start();
     const options = { source: PATTERN, failover: ['main'], control: 'exclusive' } as const;
     await using a = await GatewayProcess.start(
-      ...['--source', PATTERN, '--failover', 'main', '--control', 'exclusive'],
-      ...['--cluster', `${nats.url}?gateway=A`],
+      '--source',
+      PATTERN,
+      '--failover',
+      'main',
+      '--control',
+      'exclusive',
+      '--cluster',
+      `${nats.url}?gateway=A`,
     );
     const urlA = await a.url;
     await using b = await Here.start(nats.url, 'B', options);
