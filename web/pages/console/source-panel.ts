@@ -16,6 +16,7 @@ export function sourcePanel(
     <h2>Source <small>${kind}</small></h2>
     <div class="source">
       ${address === '' ? nothing : html`<p class="address">${address}</p>`}
+      ${home(status)}
       <p class="kind">${capitalize(state)}</p>
       ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
       ${kind === 'push' && mayPublish ? html`<p><a href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
@@ -23,6 +24,18 @@ export function sourcePanel(
       ${actions}
     </div>
   </section>`;
+}
+
+/** Where the source runs; nothing without a cluster. */
+function home({ gateway }: StreamStatus): TemplateResult | typeof nothing {
+  if (gateway === undefined) return nothing;
+  if (gateway === null) return html`<p class="home">No gateway of the cluster runs this source at the moment</p>`;
+  const { name, url, isHere } = gateway;
+  if (isHere) return html`<p class="home">Runs at this gateway, ${name}</p>`;
+  // The address was announced by that gateway.
+  return /^https?:/.test(url ?? '')
+    ? html`<p class="home">Runs at gateway <a href=${url}>${name}</a></p>`
+    : html`<p class="home">Runs at gateway ${name}</p>`;
 }
 
 /** Address of the page that publishes to a stream. */
