@@ -64,7 +64,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     reconnectJitter: 100,
     pingInterval: 500,
     maxPingOut: 3,
-    timeout: 1500,
+    timeout: 3000,
     ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
     ...(credentials === null ? {} : { authenticator: credsAuthenticator(readOption('credentials', credentials)) }),
     ...(isTls

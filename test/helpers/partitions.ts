@@ -28,6 +28,8 @@ export class Partitions implements AsyncDisposable {
   readonly #spaces: string[] = [];
   readonly #disposables: AsyncDisposable[] = [];
   readonly #folders: string[] = [];
+  /** Links between this process and gateways. */
+  readonly #fronts: string[] = [];
 
   static async create(): Promise<Partitions> {
     const partitions = new Partitions();
@@ -77,6 +79,7 @@ export class Partitions implements AsyncDisposable {
     const [outside, inside] = [`10.213.${number}.1`, `10.213.${number}.2`];
     const name = `${this.#prefix}f${number}`;
     await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'front', 'netns', this.#name(number));
+    this.#fronts.push(name);
     await ip('addr', 'add', `${outside}/30`, 'dev', name);
     await ip('link', 'set', name, 'up');
     await this.#ipAt(number, 'addr', 'add', `${inside}/30`, 'dev', 'front');
@@ -105,7 +108,9 @@ export class Partitions implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const disposable of this.#disposables.reverse()) await disposable[Symbol.asyncDispose]();
-    // Deletes their links, too.
+    // A space lives on while a connection of it does.
+    for (const link of this.#fronts) await ip('link', 'del', link);
+    // Deletes the other links, too.
     for (const space of this.#spaces) await ip('netns', 'del', space);
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
   }
