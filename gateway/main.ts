@@ -2,7 +2,7 @@
 import { checkDescriptors } from './process/descriptors.ts';
 
 // Modules are loaded several at a time: with too few descriptors that fails, with a stack trace of Node's loader. So
-// this file loads only the check, and everything else behind it.
+// this file loads only the check, and everything else after it.
 try {
   checkDescriptors();
   await import('./config/command-line.ts');

@@ -284,7 +284,7 @@ export class RunningStream implements GatewayStream {
     };
   }
 
-  /** What the other gateways of a cluster learn about the stream. */
+  /** Description of the stream for the other gateways of a cluster. */
   announcement(): StreamAnnouncement {
     const { kind, address, takesReturns, verifiesJpegs } = this.#source;
     const { state, reason, frame, ports } = this.stream.status(this.#supervisor.status());

@@ -273,13 +273,13 @@ function checkRisks(body: unknown, before: StreamSettings | null): void {
   }
 }
 
-/** What in an address could write files; null for nothing. */
+/** The part of an address that could write files; null if there is none. */
 function riskyPart(address: string): string | null {
   const kind = address.slice(0, Math.max(0, address.indexOf(':'))).toLowerCase();
   if (kind === 'mjpeg') return null; // The camera's own parameters.
   const after = (at: number): URLSearchParams => new URLSearchParams(at < 0 ? '' : address.slice(at + 1));
   if (kind !== 'ffmpeg') return after(address.indexOf('?')).has('keys') ? 'keys=' : null;
-  // A single source writes nothing; filters behind it can (metadata=mode=print:file=…).
+  // A single source writes nothing; filters after it can (metadata=mode=print:file=…).
   if (/^ffmpeg:lavfi:.*[,;[\]]/is.test(address)) return 'a graph of several filters';
   const parameters = after(address.lastIndexOf('?'));
   if (parameters.getAll('format').some((format) => /^lavfi$/i.test(format))) return 'format=lavfi';

@@ -70,7 +70,7 @@ export class EightBitConverter {
 }
 
 /**
- * Least and greatest value of an array; NaN is skipped.
+ * Minimum and maximum of an array; NaN is skipped.
  *
  * @throws {GearwayError} `dtype-unsupported`.
  */

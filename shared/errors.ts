@@ -1,4 +1,4 @@
-/** An error with a stable `code` for programs and tests. The message says what was received and what was expected. */
+/** An error with a stable `code` for programs and tests. The message contains what was received and what was expected. */
 export class GearwayError extends Error {
   readonly code: string;
 

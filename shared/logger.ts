@@ -3,7 +3,7 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What a log entry is about, for programs that read the log. */
+/** Fields of a log entry, for programs that read the log. */
 export interface LogFields {
   /** Part of the gateway: `cluster`, `configuration`, … */
   readonly component?: string;

@@ -163,7 +163,7 @@ class Decoder {
   }
 
   end(): void {
-    if (this.#at !== this.#end) throw invalid(`has ${this.#end - this.#at} bytes behind its value`);
+    if (this.#at !== this.#end) throw invalid(`has ${this.#end - this.#at} bytes after its value`);
   }
 
   #list(length: number, depth: number): unknown[] {

@@ -107,7 +107,7 @@ export function arrayBytes(dtype: string, shape: readonly unknown[]): number {
 }
 
 /**
- * Checks that an array's bytes fit its dtype and shape: a misfit kills a Python peer.
+ * Checks that an array's bytes fit its dtype and shape: a mismatch crashes a Python peer.
  *
  * @throws {GearwayError} `array-misfit`, and what {@link arrayBytes} throws.
  */

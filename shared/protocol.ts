@@ -80,8 +80,7 @@ export function maxHeaderBytes(type: number): number {
 }
 
 /**
- * Deeper values can be neither decoded nor refused by their id: they end the connection. What a value may hold
- * (`limits.depth`) is far less.
+ * Deeper values can be neither decoded nor refused by their id: they end the connection. The limit of values (`limits.depth`) is far lower.
  */
 const MAX_HEADER_DEPTH = 512;
 
@@ -94,7 +93,7 @@ export const PEER_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, element
 /** Limits of a header that the gateway sends: the message of a NetGear server may have any number of elements. */
 const GATEWAY_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: Infinity };
 
-/** What a peer may still spend on the decoding of headers that may be large. */
+/** Remaining budget of a peer for decoding headers that may be large. */
 export interface ElementBudget {
   /** Number of elements that may be decoded now. */
   available(): number;
@@ -123,7 +122,7 @@ export type ReturnRefusal =
 export type Value = null | boolean | number | bigint | string | readonly Value[] | { readonly [key: string]: Value };
 
 /**
- * What a viewer returns. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order.
+ * Return data of a viewer. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order.
  */
 export type ReturnBody =
   | { readonly kind: 'value'; readonly value: Value }
@@ -139,9 +138,9 @@ export type Hello = {
   /** Watch without a port. */
   readonly spectate?: boolean;
   readonly token?: string;
-  /** A name for people, shown in the list of clients. */
+  /** A name for display in the list of clients. */
   readonly name?: string;
-  /** Of a publisher: end the one that is there. */
+  /** Of a publisher: replace the active one. */
   readonly takeOver?: boolean;
   /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
   readonly features?: readonly string[];
@@ -303,7 +302,7 @@ export type Controller = {
     readonly name: string;
     readonly remainingMs: number;
   }[];
-  /** Why this viewer did not get control, or has it no more. */
+  /** Why this viewer did not get control, or has lost it. */
   readonly code?: string;
   readonly reason?: string;
 };
@@ -331,7 +330,7 @@ export type Taken = {
   readonly code?: string;
   readonly reason?: string;
 };
-/** What a client of the stream returns: a sticky value when it changes, and each once-only value. */
+/** Return data of a client of the stream: a sticky value when it changes, and each once-only value. */
 export type Data = {
   readonly type: 'data';
   readonly port: number;
@@ -378,7 +377,7 @@ function bad(message: string, cause?: unknown): GearwayError {
   return new GearwayError('message-invalid', message, { cause });
 }
 
-/** What is decoded, and within which limits. */
+/** The message types that are decoded, and their limits. */
 interface Dialect {
   readonly types: ReadonlySet<number>;
   readonly limits: MessagePackLimits;
@@ -518,7 +517,7 @@ function shape(fields: Fields): readonly number[] {
 
 function noPayload(message: RawMessage): void {
   if (message.payload.byteLength !== 0)
-    throw bad(`message has ${message.payload.byteLength} bytes behind its header, expected none`);
+    throw bad(`message has ${message.payload.byteLength} bytes after its header, expected none`);
 }
 
 const VIEWER: Dialect = {
@@ -667,8 +666,7 @@ function decodeBody(message: RawMessage): ReturnBody {
   switch (kind) {
     case 'value':
       noPayload(message);
-      // What a value may hold is checked where it is accepted, so that a bad one is refused by its id and not by
-      // closing.
+      // The content of a value is checked where it is accepted, so that an invalid one is refused by its id and does not close the connection.
       return { kind, value: (fields['value'] ?? null) as Value };
     case 'jpeg':
       return { kind, data: payload };
@@ -682,7 +680,7 @@ function decodeBody(message: RawMessage): ReturnBody {
 /**
  * Decodes a message of a viewer. Binary fields are views of `bytes`.
  *
- * @param budget what the peer may still spend; only headers that may be large count.
+ * @param budget the remaining budget of the peer; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
  */
@@ -776,7 +774,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
 /**
  * Decodes a message of a publisher. Binary fields are views of `bytes`.
  *
- * @param budget what the peer may still spend; only headers that may be large count.
+ * @param budget the remaining budget of the peer; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
  */
@@ -833,7 +831,7 @@ export function decodePublisherAnswer(bytes: Uint8Array): PublisherAnswer | unde
   }
 }
 
-// What several messages, or both halves of the protocol, have in common.
+// Shared by several messages, or by both halves of the protocol.
 
 function decodeHello(fields: Fields): Hello {
   return {

@@ -96,7 +96,7 @@ export const EVENT_KINDS = [
   'control',
 ] as const;
 
-/** Who made an administrative change. */
+/** The user who made an administrative change. */
 export interface EventActor {
   /** Name of the token or user: `token`, `administrator key`, or as in the configuration. */
   readonly principal: string;
@@ -116,7 +116,7 @@ export interface GatewayEvent {
   readonly client: string | null;
   readonly port: number | null;
   readonly address: string | null;
-  /** What happened, as a sentence. */
+  /** Description of the event, as a sentence. */
   readonly reason: string;
   /** Present for `state`: the state that the stream is in now. */
   readonly state?: StreamState;
@@ -187,7 +187,7 @@ export interface RightsStatus {
 export interface SessionStatus {
   /** Who is logged in, with the latest end of the session; null if nobody is. */
   readonly user: RightsStatus | null;
-  /** What a log-in form should ask for: `password` for a name and a password, `token` for a token or key. */
+  /** Credentials for which a log-in form should ask: `password` for a name and a password, `token` for a token or key. */
   readonly accepts: readonly ('password' | 'token')[];
 }
 
@@ -249,7 +249,7 @@ export interface StreamChange {
 }
 
 /**
- * The answer of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a slash at its end.
+ * The answer of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a trailing slash.
  */
 export interface GatewayStatus {
   /** Empty for senders without the right to administer. */

@@ -1,6 +1,6 @@
 import { errorText } from './errors.ts';
 
-/** What the operating system's error codes mean for a user, and what to do. */
+/** Meaning of the operating system's error codes for a user, and the remedy. */
 const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'another program uses this address; end that program, or choose another port'],
   [

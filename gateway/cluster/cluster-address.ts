@@ -34,8 +34,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'domain',
 ]);
 
-const EXPECTED =
-  'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats://HOST,HOST,HOST, and options behind ?';
+const EXPECTED = 'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats://HOST,HOST,HOST, and options after ?';
 
 /**
  * Parses `nats://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…][?OPTION=VALUE&…]`; `tls://` requires TLS.

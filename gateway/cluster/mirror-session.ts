@@ -72,7 +72,7 @@ export class MirrorSession {
     );
   }
 
-  /** Ends the session at the owner, if it can be reached. Resolves when no callback will be called any more. */
+  /** Ends the session at the owner, if it can be reached. Resolves when no further callback will be called. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
@@ -138,7 +138,7 @@ export class MirrorSession {
         } else if (answer.control !== null) control?.answered(answer.control);
         return;
       }
-      if (answer.code === 'not-owner') onFailure('the gateway does not run the source any more');
+      if (answer.code === 'not-owner') onFailure('the gateway no longer runs the source');
       // Whether an earlier attempt has arrived is unknown, and no once-only value may arrive twice.
       const lost = attempt === 1 ? 0 : content.waiting.filter(({ item }) => item.kind === 'once').length;
       if (lost > 0)

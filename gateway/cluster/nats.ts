@@ -276,7 +276,7 @@ export class NatsStore implements Store {
   follow(replica: Replica): void {
     this.#replica = replica;
     runInBackground(this.#watch(replica), (error) =>
-      this.#log.error({}, `the directory is not followed any more: ${errorText(error)}`),
+      this.#log.error({}, `the directory is no longer followed: ${errorText(error)}`),
     );
   }
 

@@ -64,7 +64,7 @@ export class Ownership {
     this.#listeners.add(listener);
   }
 
-  /** Gives up a stream that this gateway does not list any more. */
+  /** Gives up a stream that this gateway no longer lists. */
   async release(stream: string): Promise<void> {
     this.#confirmed.delete(stream);
     if (!this.#isClosed && this.#recorded(stream) === this.#options.membership.id)

@@ -40,7 +40,7 @@ export function readBmp(bytes: Uint8Array): NDArray {
       `has ${bits} bits per pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`,
     );
   if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels)
-    throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
+    throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in total`);
   const stride = Math.ceil((width * bits) / 32) * 4;
   const palette =
     bits === 8 ? { at: FILE_HEAD_BYTES + infoBytes, colours: colours === 0 ? 256 : Math.min(colours, 256) } : null;
@@ -69,7 +69,7 @@ export function readBmp(bytes: Uint8Array): NDArray {
 /**
  * Copies sample by sample: one `copy()` call per pixel took 130 ms for 1920×1080, and blocked all other streams.
  *
- * @returns the offset behind the copied samples.
+ * @returns the offset after the copied samples.
  */
 function copyPixels(row: Buffer, data: Buffer, start: number): number {
   let to = start;

@@ -5,7 +5,7 @@ import type { HeadedFormat } from './headed-reader.ts';
 const HEAD_BYTES = 54;
 
 /**
- * BMP with three bytes per pixel, in BGR order. BMP stores the last row first: FFmpeg is told to flip the picture, so
+ * BMP with three bytes per pixel, in BGR order. BMP stores the last row first: FFmpeg flips the picture, so
  * that the rows arrive in order.
  */
 export const BMP: HeadedFormat = {

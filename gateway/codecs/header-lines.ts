@@ -1,4 +1,4 @@
-/** A blank line in a text: where it begins, and where the text behind it begins. */
+/** A blank line in a text: where it begins, and where the text after it begins. */
 interface BlankLine {
   readonly start: number;
   readonly end: number;
@@ -8,7 +8,7 @@ interface BlankLine {
 const BLANK_LINE = /(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r(?!\n))/;
 
 /**
- * Finds the blank line behind header lines.
+ * Finds the blank line after header lines.
  *
  * @returns null if it has not arrived completely.
  */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Process of JpegVerifier: decodes the JPEGs that it reads and answers whether the decoder had nothing to object to. A process, because it can be
+ * Process of JpegVerifier: decodes the JPEGs that it reads and reports whether the decoder accepted each of them. A process, because it can be
  * killed at any time: the library ends a whole process when a worker thread is terminated while it decodes. JavaScript, because Node.js 20 does not run
  * TypeScript when the gateway is run from its sources.
  *

@@ -61,7 +61,7 @@ interface Component {
 
 /**
  * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is
- * decoded. Where the picture has several scans, the markers behind the first one are read too: a JPEG of a few KB can
+ * decoded. Where the picture has several scans, the markers after the first one are read too: a JPEG of a few KB can
  * hold thousands of scans, each of which costs a decoder a pass over the whole picture.
  *
  * @param colorspace to which a NetGear peer decodes it: CMYK if and only if there are 4 components.

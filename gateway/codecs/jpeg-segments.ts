@@ -20,14 +20,14 @@ const MIN_BYTES_PER_ESCAPE = 64;
  * their length, so a thumbnail inside one is not entered. Entropy-coded data, restart markers and fill bytes are
  * stepped over.
  *
- * Bytes between segments are an error before the first scan. Behind it they are skipped, as decoders do.
+ * Bytes between segments are an error before the first scan. After it they are skipped, as decoders do.
  */
 export class JpegSegments {
   /** The current marker. */
   marker = 0;
   /** Offset of the current marker's 0xff. */
   start = 0;
-  /** Offset behind the current segment; for SOS, where its entropy-coded data begins. */
+  /** Offset after the current segment; for SOS, where its entropy-coded data begins. */
   end = 0;
   /** Number of segments so far. */
   count = 0;

@@ -37,7 +37,7 @@ export interface JpegVerifierOptions {
 }
 
 /**
- * Waiting verifications of the lane `returns`, of one key and in all. Frames are bounded by the streams, which have one
+ * Waiting verifications of the lane `returns`, of one key and in total. Frames are bounded by the streams, which have one
  * waiting each.
  */
 const MAX_WAITING_PER_KEY = 16;
@@ -88,7 +88,7 @@ export class JpegVerifier implements AsyncDisposable {
       if (pixels > this.#maxPixels[lane])
         throw new GearwayError(
           'too-large',
-          `the JPEG is ${width}×${height} pixels, expected at most ${this.#maxPixels[lane]} in all`,
+          `the JPEG is ${width}×${height} pixels, expected at most ${this.#maxPixels[lane]} in total`,
         );
       if (components === 4)
         throw new GearwayError(
@@ -289,7 +289,7 @@ class Decoder {
   readonly #ended: Promise<void>;
   #running: RunningDecode | null = null;
 
-  /** @param onEnded called when the process has ended, for whatever reason, or could not start. */
+  /** @param onEnded called when the process has ended for any reason, or could not start. */
   constructor(onEnded: () => void) {
     this.#child = fork(PROGRAM, [], { execArgv: [], stdio: ['pipe', 'pipe', 'ignore', 'ipc'] });
     // Pipes alone: they are read to their end, and cost less than the channel's messages.

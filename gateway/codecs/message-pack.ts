@@ -113,7 +113,7 @@ class Reader {
 
   end(): void {
     const left = this.#bytes.byteLength - this.#at;
-    if (left !== 0) throw invalid(`has ${left} bytes behind its value`);
+    if (left !== 0) throw invalid(`has ${left} bytes after its value`);
   }
 
   #list(length: number, depth: number): readonly Unpacked[] {

@@ -16,7 +16,7 @@ export interface MultipartOptions {
   readonly maxBodyBytes: number;
   /**
    * Called as soon as a part is complete: a JPEG with its last byte, other parts with the last byte of their
-   * Content-Length, or when the boundary behind them has arrived.
+   * Content-Length, or when the boundary after them has arrived.
    */
   readonly onPart: (part: Part) => void;
 }
@@ -47,7 +47,7 @@ const MAX_BLANK_BYTES = 1 << 10;
  */
 const MAX_SEPARATOR_BYTES = 128;
 
-/** Minimum size of a boundary that compressed data do not contain by chance, together with the byte behind it. */
+/** Minimum size of a boundary that compressed data do not contain by chance, together with the byte after it. */
 const MIN_UNMISTAKABLE_BYTES = 5;
 
 /** Fraction of its memory that a body must fill to be handed over without a copy. */
@@ -58,9 +58,9 @@ const NPY_BEGIN = Buffer.from('\x93NUMPY', 'latin1');
 type State =
   /** Between two parts. Offsets in all states are relative to the window. */
   | { readonly kind: 'gap'; searchedTo: number }
-  /** Behind a boundary. The blank line behind the headers is searched from the line at `lineAt`. */
+  /** After a boundary. The blank line after the headers is searched from the line at `lineAt`. */
   | { readonly kind: 'headers'; lineAt: number; searchedTo: number }
-  /** Behind the headers: the first bytes that are not blank decide between JPEG and others. */
+  /** After the headers: the first bytes that are not blank decide between JPEG and others. */
   | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string>; blankTo: number }
   | {
       readonly kind: 'jpeg';
@@ -91,9 +91,9 @@ interface Boundary {
  * Cameras often get the format wrong, so a JPEG is recognized by its bytes, and ends with its own last byte: neither
  * boundaries, lengths, types nor line ends matter. Without a boundary, it also reads JPEGs that follow each other.
  *
- * - Parts of other kinds need a boundary before them, and a length or a boundary behind them.
+ * - Parts of other kinds need a boundary before them, and a length or a boundary after them.
  * - A truncated JPEG is delivered up to the next boundary or JPEG, so that its receiver can count it.
- * - Thumbnails within a JPEG, and previews behind one, are not delivered.
+ * - Thumbnails within a JPEG, and previews after one, are not delivered.
  */
 export class MultipartReader {
   readonly #options: MultipartOptions;
@@ -162,7 +162,7 @@ export class MultipartReader {
         return 'the headers of its part do not end with an empty line';
       case 'body':
       case 'other':
-        return `its part is not a JPEG, and has neither a Content-Length nor the boundary ${JSON.stringify(this.#boundary?.toString('latin1'))} behind it`;
+        return `its part is not a JPEG, and has neither a Content-Length nor the boundary ${JSON.stringify(this.#boundary?.toString('latin1'))} after it`;
       case 'gap':
         if (this.#beginning === '') return 'it is empty';
         return this.#hasSeenBoundary
@@ -346,7 +346,7 @@ export class MultipartReader {
   /**
    * Finds a boundary that begins within `[from, to)`. A short one must begin a line, because data may contain it.
    *
-   * @returns pending if more bytes are needed to tell.
+   * @returns pending if more bytes are needed.
    */
   #findBoundary(window: Buffer, from: number, to: number): Boundary | 'pending' | null {
     const pattern = this.#boundary;
@@ -402,7 +402,7 @@ export class MultipartReader {
     const behind = start + (this.#boundary?.byteLength ?? 0);
     this.#hasEnded = window[behind] === DASH && window[behind + 1] === DASH;
     this.#skip(behind + (this.#hasEnded ? 2 : 0));
-    // Some cameras close the body behind each part.
+    // Some cameras close the body after each part.
     this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers', lineAt: 0, searchedTo: 0 };
   }
 
@@ -494,7 +494,7 @@ const DASH = 0x2d;
 const LINE_ENDS = [0x0d, 0x0a];
 
 /**
- * Finds the blank line behind headers, up to `to`. Bytes that were searched before are searched again at most for two
+ * Finds the blank line after headers, up to `to`. Bytes that were searched before are searched again at most for two
  * lines.
  */
 function findHeadersEnd(

@@ -10,7 +10,7 @@ export interface RepairedJpeg {
 }
 
 /**
- * Repairs a JPEG, in the same way for every source: bytes behind EOI, which cameras, drivers and phones append, are cut
+ * Repairs a JPEG, in the same way for every source: bytes after EOI, which cameras, drivers and phones append, are cut
  * off without a copy; Huffman tables that it relies on without defining them, as from webcams and AVI files, are added.
  * All other bytes stay as they are. Repairs that require decoding are made by {@link turnUpright}.
  *

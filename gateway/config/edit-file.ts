@@ -33,7 +33,7 @@ export function editStream(
       if (wanted === undefined) stream.delete(key);
       else if (typeof wanted === 'string') stream.set(key, escapeReferences(wanted));
       else if (isSeq(node) && Array.isArray(old) && old.length === node.items.length)
-        // What stays in a list keeps its comments and references.
+        // Entries that stay in a list keep their comments and references.
         node.items = wanted.map((item) =>
           old.includes(item) ? node.items[old.indexOf(item)] : document.createNode(escapeReferences(item)),
         );

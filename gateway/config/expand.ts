@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { errorText } from '../../shared/errors.ts';
 import { readSecretFile } from './secret-file.ts';
 
-/** Where the values in a configuration file may refer to. */
+/** The sources to which values in a configuration file may refer. */
 export interface References {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Folder of the configuration file, to which paths are relative. */

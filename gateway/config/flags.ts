@@ -87,7 +87,7 @@ export function readVariables(variables: Readonly<Record<string, string | undefi
     // An empty variable counts as not set, so that `${NAME:-}` in a compose file works.
     if (text === undefined || text === '' || schema.secret === true) continue;
     if (flag.name === 'port' && text.startsWith('tcp://')) {
-      // Kubernetes sets this for every pod beside a service that is called gearway.
+      // Kubernetes sets this for every pod in the namespace of a service called gearway.
       warnings.push(
         `${variable} is ignored because it is a link to a Kubernetes service; set enableServiceLinks: false to suppress it`,
       );

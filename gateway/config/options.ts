@@ -170,7 +170,7 @@ export function checkOrigin(origin: string): void {
   if (origin === 'null') {
     const remedy = 'serve the page over HTTP and allow its origin, or give the sandboxed frame allow-same-origin';
     throw invalid(
-      `allow-origin is "null", which every local file and sandboxed frame has and nobody can be allowed by; ${remedy}`,
+      `allow-origin is "null", which every local file and sandboxed frame has and which identifies no page; ${remedy}`,
     );
   }
   if (!URL.canParse(origin) || new URL(origin).origin !== origin) {

@@ -395,7 +395,7 @@ export const CONFIG_SCHEMA = {
       items: { type: 'string', format: 'proxy' },
       default: [],
       description:
-        "Proxies whose `X-Forwarded-*` headers tell the client's address: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`.",
+        "Proxies whose `X-Forwarded-*` headers contain the client's address: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`.",
       examples: [['loopback']],
       flag: {
         name: 'trust-proxy',
@@ -604,7 +604,7 @@ const PHRASES: Readonly<Record<string, string>> = {
   bitrate: 'bits per second such as 500k or 4M',
 };
 
-/** What a value must be, as a phrase. */
+/** The expected value, as a phrase. */
 export function describe({ type, enum: words, minimum, maximum, format }: SchemaNode): string {
   if (words !== undefined) return words.join(' or ');
   if (type === 'integer')

@@ -59,7 +59,7 @@ export function textPorts(streams: NonNullable<Config['streams']>): NamedStreams
   );
 }
 
-/** What prevents a value from being written as YAML; null if nothing does. */
+/** The reason why a value cannot be written as YAML; null if it can. */
 function findStructure(value: unknown): string | null {
   const expected = 'expected a JSON object with the options of a stream, {"source": "push:"}';
   if (typeof value !== 'object' || value === null || Array.isArray(value))

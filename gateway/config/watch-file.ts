@@ -41,7 +41,7 @@ export class FileWatch {
       await sleep(INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       const current = await identify(this.#path);
-      // A file that is still being written differs from one time to the next.
+      // A file that is still being written differs from one check to the next.
       if (current !== null && current !== reported && current === previous) {
         reported = current;
         this.#onChange();

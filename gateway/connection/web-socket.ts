@@ -18,7 +18,7 @@ const PIECE_BYTES = 8 << 10;
 const MAX_BYTES_AFTER_CLOSE = 16 << 10;
 
 /**
- * Maximum number of fragments per message: this many, or one per so many bytes. Empty fragments cost time, but no
+ * Maximum number of fragments per message: this number, or one per this number of bytes. Empty fragments cost time, but no
  * bytes.
  */
 const MIN_FRAGMENTS = 64;
@@ -46,8 +46,7 @@ export function webSocketOptions(): Pick<
  */
 export function transportOf(socket: WebSocket): Duplex {
   const { _socket: transport } = socket as WebSocket & { readonly _socket?: Duplex };
-  if (transport === undefined)
-    throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
+  if (transport === undefined) throw new TypeError('a WebSocket of ws no longer has _socket: its version has changed');
   return transport;
 }
 
@@ -97,7 +96,7 @@ interface Receiver {
 function receiverOf(socket: WebSocket): Receiver {
   const { _receiver: receiver } = socket as WebSocket & { readonly _receiver?: Receiver };
   if (typeof receiver?._maxPayload !== 'number')
-    throw new TypeError('a WebSocket of ws has no _receiver._maxPayload any more: its version has changed');
+    throw new TypeError('a WebSocket of ws no longer has _receiver._maxPayload: its version has changed');
   return receiver;
 }
 

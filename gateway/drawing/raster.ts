@@ -20,7 +20,7 @@ export interface Rect {
   readonly height: number;
 }
 
-/** What to draw with: a colour as `0xrrggbb`, and how much of it (0 to 1). */
+/** A colour as `0xrrggbb`, and its opacity (0 to 1). */
 export interface Ink {
   readonly colour: number;
   readonly opacity: number;

@@ -125,7 +125,7 @@ export class Access {
     return found instanceof Promise ? found.then(decide) : decide(found);
   }
 
-  /** What a log-in form should ask for. */
+  /** Credentials for which a log-in form should ask. */
   get accepts(): readonly ('password' | 'token')[] {
     return this.#table.accepts;
   }

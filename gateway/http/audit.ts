@@ -9,7 +9,7 @@ import { requester } from './requester.ts';
  * log-ins, which have limits of their own.
  */
 export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
-  // Not 'onResponse', which does not come if the sender has disconnected.
+  // Not 'onResponse', which is not emitted if the sender has disconnected.
   app.addHook('onSend', async (request, reply, payload) => {
     const { config, url = '' } = request.routeOptions;
     if (config.right !== 'administer' || request.principal === null || isReading(request.method)) return payload;

@@ -52,7 +52,7 @@ export class Guard {
   }
 
   /**
-   * @param credential what the request presents. Without one, its session counts.
+   * @param credential the credential of the request. Without one, its session counts.
    * @returns a promise if a hash has to be computed; it does not reject.
    */
   decide(

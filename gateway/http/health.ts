@@ -25,7 +25,7 @@ export function serveHealth(
 ): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
 
-  // Public, because health checks of containers and load balancers send no token; without the right to view, it tells
+  // Public, because health checks of containers and load balancers send no token; without the right to view, it reports
   // only how many sources are down.
   app.get('/readyz', { config: { right: 'public' } }, async (request, reply) => {
     reply.header('cache-control', 'no-store');

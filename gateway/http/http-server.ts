@@ -66,7 +66,7 @@ interface HttpServerOptions {
 /**
  * Creates the server below Fastify. It limits the resources of a connection, and ensures that they are released when it
  * closes:
- * - Every response emits `close`, including those pipelined behind another one, for which Node emits none.
+ * - Every response emits `close`, including those pipelined after another one, for which Node emits none.
  * - Requests that do not reach Fastify are answered in the API's error format.
  *
  * Timeouts are set here, because Fastify sets `requestTimeout` after Node has derived `headersTimeout` from its
@@ -202,7 +202,7 @@ class OpenResponses {
     const open = new Set<ServerResponse>();
     this.#bySocket.set(socket, open);
     socket.once('close', () => {
-      // Node closes only the response that was being written, not those pipelined behind it.
+      // Node closes only the response that was being written, not those pipelined after it.
       setImmediate(() => {
         for (const response of open) {
           response.destroy();

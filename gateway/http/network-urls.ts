@@ -8,8 +8,7 @@ const MAX_URLS = 4;
 const INNER_NETWORK = /^(?:docker|br-|veth|virbr|lxc|lxd|cni|flannel|podman)/;
 
 /**
- * Addresses of this machine in its networks at which a browser on another machine reaches the gateway, each with a
- * slash at its end; IPv4 first, networks of containers last. Empty if the gateway serves this machine only.
+ * Addresses of this machine in its networks at which a browser on another machine reaches the gateway, each with a trailing slash; IPv4 first, networks of containers last. Empty if the gateway serves this machine only.
  *
  * @param listening where the HTTP server listens.
  * @param interfaces as `os.networkInterfaces()` returns them.

@@ -104,7 +104,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     const asksForPassword = basic && request.headers['x-requested-with'] === undefined;
     return sendDenial(request, reply, decision, asksForPassword ? 'Basic realm="Gearway"' : 'Bearer');
   });
-  // A body may come long after its head.
+  // A body may arrive long after its head.
   app.addHook('preHandler', async (request, reply) => {
     const end = request.principal?.ended ?? null;
     return end === null

@@ -62,7 +62,7 @@ export class SessionCookies {
     reply.header('set-cookie', this.#format(request, '', 0));
   }
 
-  /** The page's origin tells whether the browser uses TLS, also behind a proxy. */
+  /** The page's origin shows whether the browser uses TLS, also behind a proxy. */
   #format({ headers }: FastifyRequest, id: string, maxAgeS: number): string {
     const { origin, protocol, port } = new URL(headers.origin ?? '');
     const path = origin === this.#publicUrl?.origin ? this.#publicUrl.pathname : '/';

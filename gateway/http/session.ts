@@ -65,7 +65,7 @@ export function serveSession(app: FastifyInstance, { access, guard, cookies, log
     const decision = await guard.logIn(request, credential, right);
     if (reply.raw.destroyed) return reply.hijack();
     if (!decision.allowed) return sendDenial(request, reply, decision, 'Bearer');
-    // What the previous session has open continues with the new one.
+    // Connections of the previous session continue with the new one.
     endSessions(request, 'another user has logged in', true);
     const { id, principal } = sessions.open(decision.principal);
     cookies.set(request, reply, id, SESSION_LIFETIME_MS);

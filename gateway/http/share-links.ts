@@ -40,7 +40,7 @@ export function serveShareLinks(
   /** Whether the links are kept, after waiting for the last change. The store logs why not. */
   const outlastsRestart = async (): Promise<boolean> => access.isKept && (await access.flush()) === null;
 
-  /** Address of the gateway for others, with a slash at its end. */
+  /** Address of the gateway for others, with a trailing slash. */
   const baseUrl = (request: FastifyRequest): string => {
     if (publicUrl !== null) return publicUrl.href;
     const { origin, host = '' } = request.headers;

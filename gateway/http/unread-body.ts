@@ -11,7 +11,7 @@ const FREE_CHUNKS = 256;
 const MIN_CHUNK_BYTES = 1024;
 
 /**
- * Whether a request announces a body. `request.complete` does not tell: Node sets it only after the request has been
+ * Whether a request announces a body. `request.complete` does not help: Node sets it only after the request has been
  * read.
  */
 export function hasBody({ headers }: IncomingMessage): boolean {

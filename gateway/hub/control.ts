@@ -108,7 +108,7 @@ export function endControlledData(returns: Returns, port: number, by: object): v
 
 /**
  * Who has control of a stream with `control: exclusive`: at most one of its viewers, whose return data alone counts.
- * Control is lost with the connection, and never returns by itself.
+ * Control is lost with the connection, and never returns automatically.
  */
 export class Control {
   readonly #stream: string;
@@ -240,7 +240,7 @@ export class Control {
   }
 
   /**
-   * Requests control of the holder, which has {@link REQUEST_TIMEOUT_MS} to answer; takes it if nobody has it.
+   * Requests control of the holder, which has {@link REQUEST_TIMEOUT_MS} to answer; takes it immediately if it is free.
    *
    * @throws {GearwayError} `no-port`, `too-many`.
    */
@@ -359,7 +359,7 @@ export class Control {
     this.#holder = next === null ? null : { party: next, since: new Date().toISOString() };
     const ended: ControlNotice = {
       code: 'request-ended',
-      reason: next === null ? 'nobody has control any more; take it' : `${label(next)} got control; request it again`,
+      reason: next === null ? 'control is free again; take it' : `${label(next)} got control; request it again`,
     };
     for (const party of this.#parties.keys())
       party.controlChanged(party === former ? notice : waiting.includes(party) ? ended : null);

@@ -19,7 +19,7 @@ export class RateMeter {
     let events = 0;
     for (let i = 1; i <= kept; i += 1) {
       const time = this.#times[(this.#count - i) % SLOTS] ?? 0;
-      // Two, however old: a still picture may come every few seconds.
+      // Two, however old: a still picture may arrive every few seconds.
       if (nowMs - time > WINDOW_MS && events >= 2) break;
       newest = Math.max(newest, time);
       oldest = time;

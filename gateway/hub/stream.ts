@@ -366,7 +366,7 @@ export class Stream {
   }
 
   /**
-   * What prevents the source from getting frames, such as a server of another pattern. It is appended to the reason
+   * Sets the problem that prevents the source from getting frames, such as a server of another pattern. It is appended to the reason
    * while there is no picture, so that viewers learn it. Null if nothing is known.
    */
   explain(problem: string | null): void {
@@ -384,7 +384,7 @@ export class Stream {
     this.#change(this.#latest === null ? 'waiting' : 'stale', reason);
   }
 
-  /** Discards the latest frame, which must not be shown any more: the source is starting or suspended. */
+  /** Discards the latest frame, which must no longer be shown: the source is starting or suspended. */
   wait(reason: string): void {
     this.#latest = null;
     this.#held = null;

@@ -81,7 +81,7 @@ class HubHistogram extends Histogram {
     return { name, help, type: HISTOGRAM, values, aggregator: 'sum', collect: () => undefined };
   }
 
-  /** What the registry prints. */
+  /** The values that the registry prints. */
   getForPromString(): ReturnType<Histogram['get']> {
     return this.get();
   }

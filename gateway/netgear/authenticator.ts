@@ -70,7 +70,7 @@ export class Authenticator {
     const socket = new Reply({ context: this.context, linger: 0 });
     socket.bindSync(ZAP_ENDPOINT);
     runInBackground(this.#answer(socket), () => {
-      // Without a handler, libzmq would admit no peer any more.
+      // Without a handler, libzmq would admit no further peer.
       this.#close();
       if (this.#judges.size > 0) this.#socket = this.#open();
     });

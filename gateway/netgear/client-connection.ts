@@ -309,7 +309,7 @@ export class ClientConnection {
     if (actual === pattern) return `the client at ${endpoint} closed the connection during the handshake`;
     return actual === null
       ? `the program at ${endpoint} has a ${socketType} socket, expected a NetGear client of pattern ${number}`
-      : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address says pattern ${number}`;
+      : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address specifies pattern ${number}`;
   }
 
   #tick(): void {

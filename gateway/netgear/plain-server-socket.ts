@@ -104,7 +104,7 @@ interface Connection {
   handshake: NodeJS.Timeout | null;
   /** Whether it has a pending message: nothing more is read until that is taken. */
   hasMessage: boolean;
-  /** Whether it was disconnected by us. Messages of a peer that has left by itself are still read. */
+  /** Whether it was disconnected by us. Messages of a peer that has left of its own accord are still read. */
   isRefused: boolean;
   /** Time of its last valid message; -Infinity before the first one. */
   goodAtMs: number;

@@ -8,7 +8,7 @@ export interface ZmtpPeer {
   readonly socketType: string | null;
 }
 
-/** What was found at an address: no listener, a silent peer, a peer that does not speak ZeroMQ, or a ZeroMQ socket. */
+/** The result of probing an address: no listener, a silent peer, a peer that does not speak ZeroMQ, or a ZeroMQ socket. */
 export type ZmtpProbeResult =
   | { readonly kind: 'nobody'; readonly code: string }
   | { readonly kind: 'silent' }
@@ -111,7 +111,7 @@ export function probeZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<Z
     const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
     const fail = (code: string): void => (conversation === null ? finish({ kind: 'nobody', code }) : end());
     const abort = (): void => fail('ABORT_ERR');
-    // A total timeout, not one for inactivity: a peer that sends a byte now and then would keep the probe running
+    // A total timeout, not one for inactivity: a peer that sends a byte occasionally would keep the probe running
     // forever.
     const timer = setTimeout(() => fail('ETIMEDOUT'), PROBE_TIMEOUT_MS);
     // Node's own option `signal` keeps every socket until the signal aborts, which may be after a year of probes.

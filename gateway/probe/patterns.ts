@@ -16,6 +16,6 @@ export function candidates(actual: Pattern | null, wanted: Pattern | null): read
 export function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
   if (wanted === null) say(good(`${text}.`));
-  else if (wanted === actual) say(good(`${text}, as the address says.`));
-  else say(bad(`${text}, the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
+  else if (wanted === actual) say(good(`${text}, as in the address.`));
+  else say(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both ends need the same.`));
 }

@@ -38,7 +38,7 @@ export async function readVersion(path: string, maxBytes: number): Promise<FileV
 }
 
 /**
- * Replaces a file atomically: writes a new file beside it, flushes it to the disk, and renames it. A reader sees the
+ * Replaces a file atomically: writes a new file next to it, flushes it to the disk, and renames it. A reader sees the
  * old content or the new one, also after a power failure. The file keeps its mode, and its owner if this user may set
  * it; a symbolic link stays one.
  *
@@ -110,7 +110,7 @@ async function syncFolder(folder: string, files: typeof SYSTEM_FILES): Promise<v
   }
 }
 
-/** What the system's errors mean here. */
+/** Meaning of the system's errors here. */
 const REASONS: Readonly<Record<string, string>> = {
   EROFS:
     'the file system is read-only; mount it writable (in a systemd unit with ReadWritePaths=), or change the file itself',

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from '../../shared/logger.ts';
 
-/** Variables by which systemd tells a service how to report (sd_notify(3)). */
+/** Variables by which systemd specifies how a service reports (sd_notify(3)). */
 export const SERVICE_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 type ServiceVariables = Readonly<Record<string, string | undefined>>;

@@ -45,7 +45,7 @@ const KEPT_ERROR_CHARACTERS = 400;
  * A key frame is requested by an odd time stamp, for which FFmpeg's option `force_key_frames` tests: its input has no
  * other way to request one.
  *
- * @typeParam T what identifies a picture.
+ * @typeParam T identifies a picture.
  */
 export class H264Encoder<T> {
   readonly size: VideoSize;
@@ -97,7 +97,7 @@ export class H264Encoder<T> {
   /**
    * Encodes a picture, unless too many are inside.
    *
-   * @param jpeg must not be changed any more.
+   * @param jpeg must no longer be changed.
    * @returns whether it was accepted.
    */
   encode(item: T, jpeg: Uint8Array, isKey: boolean): boolean {

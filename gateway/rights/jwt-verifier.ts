@@ -22,7 +22,7 @@ export interface JwtSettings {
 const MAX_PENDING = 64;
 const MAX_AT_ONCE = 4;
 
-/** Maximum number of remembered tokens, in addition to those that have something running. */
+/** Maximum number of remembered tokens, in addition to those with open connections or requests. */
 const MAX_REMEMBERED = 1024;
 
 /** How long tokens are accepted without looking at the keys at a URL again, from which one may have been withdrawn. */
@@ -90,11 +90,11 @@ export class JwtVerifier {
         return before.principal;
       });
       if (verified === null) {
-        before?.principal.end({ reason: 'the token is not valid any more', mayRetry: false });
+        before?.principal.end({ reason: 'the token is no longer valid', mayRetry: false });
         this.#known.delete(digest);
       }
       if (verified === null || this.#end !== null) return null;
-      // Keep the same object: everything that this token has running is registered with it.
+      // Keep the same object: all connections and requests of this token are registered with it.
       const principal = before?.principal ?? verified;
       this.#known.set(digest, { principal, verifiedAtMs: performance.now() });
       this.#forgetOldest();
@@ -159,7 +159,7 @@ export class JwtVerifier {
     return new GearwayError('busy', 'the keys for this token cannot be fetched; retry later', { cause: error });
   }
 
-  /** Those that have something running are kept, so that they can be ended. */
+  /** Those with open connections or requests are kept, so that these can be ended. */
   #forgetOldest(): void {
     if (this.#known.size <= MAX_REMEMBERED) return;
     for (const [digest, { principal }] of this.#known) {

@@ -12,7 +12,7 @@ export const RIGHTS = ['watch', 'view', 'return', 'administer', 'publish'] as co
 /** Where a right is needed: in one stream, in all streams (the whole gateway), or in any one of them. */
 export type Scope = { readonly stream: string } | 'all' | 'any';
 
-/** What an identity may do. */
+/** The rights of an identity. */
 export interface Grant {
   /** Shown in messages, the log and audit events. */
   readonly name: string;

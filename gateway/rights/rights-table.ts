@@ -5,7 +5,7 @@ import { isJwt, type JwtSettings, JwtVerifier } from './jwt-verifier.ts';
 import { type Grant, Principal } from './principal.ts';
 import { isTokenHash, saltOfHash, saltOfToken, type ScryptHash } from './scrypt-hash.ts';
 
-/** What proves that a request comes from the identity of a row. */
+/** Proof that a request comes from the identity of a row. */
 export type Proof =
   /** A secret of the command line. */
   | { readonly kind: 'secret'; readonly secret: string }
@@ -22,7 +22,7 @@ export interface Row {
   readonly proof: Proof;
 }
 
-/** What a request presents. */
+/** The credential of a request. */
 export interface Credential {
   /** A token or a password. */
   readonly secret: string;

@@ -31,7 +31,7 @@ const TOKEN_SECRET_BYTES = 24;
 const MAX_COST = 2 ** 20;
 
 /**
- * A generated token: its salt, then its secret. The salt tells which hash it belongs to, without trying all of them.
+ * A generated token: its salt, then its secret. The salt identifies its hash, without trying all of them.
  */
 const TOKEN = /^gw_([\w-]{12})[\w-]{32}$/;
 

@@ -108,7 +108,7 @@ export class Sessions {
     return principal;
   }
 
-  /** Ends a session with everything that it has open. Does nothing if there is none with this id. */
+  /** Ends a session with all its connections and requests. Does nothing if there is none with this id. */
   end(id: string, end: RightsEnd): void {
     this.#end(keyOf(id), end);
   }

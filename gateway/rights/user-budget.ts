@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 
-/** What one token or user may use at most, over all its connections. */
+/** Limits of one token or user, over all its connections. */
 export interface UserLimits {
   /** Web viewers and MJPEG clients; Infinity for no limit. */
   readonly viewers: number;

@@ -171,7 +171,7 @@ export class Webhook {
     this.#lost = 0;
   }
 
-  /** Logs the first problem until all events are delivered again, at most once a minute. */
+  /** Logs the first problem until all events are delivered again, at most once per minute. */
   #report(text: string): void {
     const nowMs = performance.now();
     if (this.#isReported || nowMs - this.#reportedAtMs < this.#limits.reportIntervalMs) return;

@@ -79,7 +79,7 @@ export class ArrayRenderer {
     this.#palette = this.#createPalette();
   }
 
-  /** The colours from the least to the greatest value, in the order of the pixels. */
+  /** The colours from the lowest to the highest value, in the order of the pixels. */
   get colors(): Uint32Array {
     return this.#palette.colors;
   }

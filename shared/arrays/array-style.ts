@@ -9,7 +9,7 @@ export interface ArrayStyleTexts {
   readonly range?: string;
   /** See {@link colormapOf}. */
   readonly colormap?: string;
-  /** The least value gets the last colour. */
+  /** The lowest value gets the last colour. */
   readonly invert?: boolean;
   /** The value without a measurement: a number, or `none`. */
   readonly noData?: string;

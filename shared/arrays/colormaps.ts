@@ -25,7 +25,7 @@ export function swapRedAndBlue(color: PackedColor): PackedColor {
 }
 
 /**
- * Colours from the least to the greatest value.
+ * Colours from the lowest to the highest value.
  *
  * @param text a name, or a custom table: 2 to 256 colours `#rgb`, `#rrggbb` or `#rrggbbaa`, separated by commas. The
  * colours are spread evenly and interpolated linearly.

@@ -1,4 +1,4 @@
-/** Every this many frames, an extra one is made that not all viewers have requested, so that a growing window fills. */
+/** Interval in frames between extra frames, which not all viewers have requested, so that a growing window fills. */
 const SPARE_EVERY = 16;
 
 /** Maximum interval between frames: a frame that a slow viewer's mailbox dropped is never requested again. */
@@ -30,7 +30,7 @@ export class AckDriver {
     this.#acknowledged = 0;
   }
 
-  /** Viewers have sent this number of acknowledgements. */
+  /** Counts acknowledgements of viewers. */
   acknowledged(count: number): void {
     this.#acknowledged += count;
     if (this.#isScheduled || this.#acknowledged < this.#viewers) return;

@@ -37,14 +37,14 @@ interface Measurement {
 /** A link that becomes narrow and wide again while there is a viewer. */
 export const adaptive: Bench = {
   name: 'adaptive',
-  summary: 'how soon a viewer follows a link that changes from 50 to 1 Mbit/s and back',
+  summary: 'time in which a viewer adapts to a link that changes from 50 to 1 Mbit/s and back',
   effort: { rounds: 4, seconds: 15 },
   async run({ rounds, seconds }) {
     await using stage = await FilmStage.open();
     const kilobytes = Math.round((await stage.make('camera')) / 1000);
     const { viewer } = await alternate(rounds, { viewer: () => measure(stage, seconds) });
     return {
-      method: `The film of the benchmark thin, 1280x720 at 30 fps, ${kilobytes} KB per frame, in Chromium behind a relay of ${DELAY_MS} ms each way: ${WIDE / 1e6} Mbit/s, then ${NARROW / 1e6} Mbit/s for ${seconds} s, then ${WIDE / 1e6} Mbit/s for ${seconds} s. Recovered: pictures are at most 500 ms old, at 8 fps or more, and remain so for 2 s. Restored: the link carries ${RESTORED * 100} % of the bytes per second before.`,
+      method: `The film of the benchmark "thin", 1280x720 at 30 fps, ${kilobytes} KB per frame, in Chromium behind a relay of ${DELAY_MS} ms each way: ${WIDE / 1e6} Mbit/s, then ${NARROW / 1e6} Mbit/s for ${seconds} s, then ${WIDE / 1e6} Mbit/s for ${seconds} s. Recovered: pictures are at most 500 ms old, at 8 fps or more, and remain so for 2 s. Restored: the link carries ${RESTORED * 100} % of the bytes per second before.`,
       lines: [
         filmLine(viewer, 'downMs', 'to narrow, until recovered', 'ms', [{ is: 'value', atMost: 2000 }]),
         filmLine(viewer, 'upMs', 'to wide, until restored', 'ms', [{ is: 'value', atMost: 10_000 }]),

@@ -1,4 +1,4 @@
-/** A minimal hand-written page that shows pictures well: a worker decodes and draws, and the page does nothing. */
+/** A minimal hand-written page that shows pictures efficiently: a worker decodes and draws, and the main thread does nothing. */
 export const BARE_PAGE = `<!doctype html><title>Bare</title><style>body{margin:0}canvas{display:block}</style><canvas></canvas>
 <script>
 const surface = document.querySelector('canvas').transferControlToOffscreen();

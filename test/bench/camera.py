@@ -14,7 +14,7 @@ import bench_picture
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -31,7 +31,7 @@ options = json.loads(sys.argv[1])
 picture = bench_picture.Picture(options["width"], options["height"], options["kilobytes"])
 server = NetGear(address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=1, logging=False)
 threading.Thread(target=obey, daemon=True).start()
-say(event="ready")
+emit(event="ready")
 number = 0
 while True:
     fps = wanted.get()
@@ -40,5 +40,5 @@ while True:
         time.sleep(pace.wait())
         number += 1
         picture.burn(number)
-        say(event="frame", n=number, t=time.time())
+        emit(event="frame", n=number, t=time.time())
         server.send(picture.frame)

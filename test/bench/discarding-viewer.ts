@@ -8,7 +8,7 @@ import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, SPECTATOR_HELLO, 
  */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
-// The head's map begins with the key "sequence", behind 8 bytes of prelude, the map's size and the key's text.
+// The head's map begins with the key "sequence", after 8 bytes of prelude, the map's size and the key's text.
 const SEQUENCE_AT = 8 + 1 + 9;
 
 /** A WebSocket header of at most 10 bytes, and the start of a message up to its sequence number of at most 9. */
@@ -135,7 +135,7 @@ export class DiscardingViewer {
     return end + 4 - before.length;
   }
 
-  /** Reads a header, or the received part of it. @returns the offset of the first byte behind it. */
+  /** Reads a header, or the received part of it. @returns the offset of the first byte after it. */
   #readHeader(bytes: Buffer, at: number): number {
     if (this.#cutBytes === 0) {
       const needed = headerBytes(bytes, at, bytes.length);

@@ -39,10 +39,10 @@ interface Measurement {
   readonly growthMs: number;
 }
 
-/** A viewer far away, and one behind a thin link. */
+/** A distant viewer, and one with a slow link. */
 export const distance: Bench = {
   name: 'distance',
-  summary: 'frames/s at 0, 30, 80 and 150 ms round trip; delay behind 8 Mbit/s',
+  summary: 'fps at 0, 30, 80 and 150 ms round trip; latency at 8 Mbit/s',
   effort: { rounds: 3, seconds: 5 },
   async run({ rounds, seconds }) {
     await using processes = new Disposables();
@@ -69,11 +69,11 @@ export const distance: Bench = {
     ];
     const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
     return {
-      method: `${FPS} frames/s from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; behind the thin link frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
+      method: `${FPS} fps from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; over the slow link, frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
       lines: [
         ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
           what: `${roundTripMs} ms round trip`,
-          unit: 'frames/s',
+          unit: 'fps',
           digits: 1,
           series: ours(`${roundTripMs} ms`, 'framesPerSecond'),
           targets: roundTripMs <= FAR_MS ? [{ is: 'value', atLeast: LEAST_FPS }] : [],
@@ -84,7 +84,7 @@ export const distance: Bench = {
           digits: 1,
           series: ours(`${roundTripMs} ms`, 'delayMs'),
         })),
-        { what: thin, unit: 'frames/s', digits: 1, series: ours('thin', 'framesPerSecond') },
+        { what: thin, unit: 'fps', digits: 1, series: ours('thin', 'framesPerSecond') },
         {
           what: `${thin}, delay of the last third less that of the first`,
           unit: 'ms',

@@ -34,7 +34,8 @@ const MOST_MAIN_THREAD = 15;
  */
 export const element: Bench = {
   name: 'element',
-  summary: "most frames/s and the main thread's share: one viewer beside a page written by hand, and a grid of viewers",
+  summary:
+    'maximum fps and share of the main thread: one viewer compared with a hand-written page, and a grid of viewers',
   effort: { rounds: 6, seconds: 2 },
   async run(options) {
     const [cameraPort = 0] = await freePorts(1);
@@ -64,7 +65,7 @@ export const element: Bench = {
       lines.push(...(await measureGrid(page, `${site.origin}/${viewers}.html`, viewers, options)));
     }
     return {
-      method: `Frames painted by a page, and the share of time in which its main thread was at work. One viewer: the same JPEG as fast as the page takes it, shown pixel for pixel, on the gateway's viewer page and on a page written by hand (ws, a worker, createImageBitmap and a canvas). Grids: ${GRID_SIZE.width}x${GRID_SIZE.height} at ${GRID_FPS} frames/s from NetGear's server, in a window of ${GRID_WINDOW.width}x${GRID_WINDOW.height}.`,
+      method: `Frames painted by a page, and the share of time in which its main thread was at work. One viewer: the same JPEG as fast as the page accepts it, shown pixel for pixel, on the gateway's viewer page and on a hand-written page (ws, a worker, createImageBitmap and a canvas). Grids: ${GRID_SIZE.width}x${GRID_SIZE.height} at ${GRID_FPS} fps from NetGear's server, in a window of ${GRID_WINDOW.width}x${GRID_WINDOW.height}.`,
       lines,
       notes: [],
     };
@@ -88,7 +89,7 @@ async function measureOne(
   return [
     {
       what: `1 viewer, ${size.height}p`,
-      unit: 'frames/s',
+      unit: 'fps',
       series: series((painting) => painting.framesPerSecond),
       targets: [{ is: 'ratio', to: 'bare page', atLeast: 0.9 }],
     },
@@ -109,10 +110,10 @@ async function measureGrid(
   const { Gearway: measured } = await alternate(rounds, {
     Gearway: () => measurePainting(page, viewersPage(url, viewers), seconds),
   });
-  const what = `${viewers} viewers, ${GRID_SIZE.height}p, ${GRID_FPS} frames/s`;
+  const what = `${viewers} viewers, ${GRID_SIZE.height}p, ${GRID_FPS} fps`;
   return [
     {
-      what: `${what}, the one that shows fewest`,
+      what: `${what}, the viewer with the fewest`,
       unit: "% of the source's frames",
       digits: 1,
       series: [{ name: 'Gearway', values: measured.map(({ leastShown }) => leastShown * 100) }],

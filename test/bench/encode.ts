@@ -26,7 +26,7 @@ interface Measurement extends Usage {
 /** Raw frames that viewers get as JPEG: encoded once, without blocking the event loop. */
 export const encode: Bench = {
   name: 'encode',
-  summary: 'raw 720p at 30 frames/s to JPEG: encodings per frame, event-loop delay, CPU',
+  summary: 'raw 720p at 30 fps to JPEG: encodings per frame, event-loop delay, CPU',
   effort: { rounds: 6, seconds: 3 },
   async run({ rounds, seconds, viewers: counts, cpuProfile }) {
     await using gateway = new BenchProcess<EncodeGateway>(
@@ -55,7 +55,7 @@ export const encode: Bench = {
       });
       const series = (of: (measurement: Measurement) => number): Line['series'] => [
         { name: 'Gearway', values: measured.raw.map(of) },
-        { name: 'frames that come as JPEG', values: measured.JPEG.map(of) },
+        { name: 'frames that arrive as JPEG', values: measured.JPEG.map(of) },
       ];
       lines.push(
         {
@@ -74,7 +74,7 @@ export const encode: Bench = {
         },
         {
           what: `${count} viewers, each`,
-          unit: 'frames/s',
+          unit: 'fps',
           digits: 1,
           series: series(({ framesPerSecond }) => framesPerSecond),
         },

@@ -70,7 +70,7 @@ interface Contestant {
  */
 export const fanOut: Bench = {
   name: 'fan-out',
-  summary: 'frames/s and CPU per delivered 100 KB frame, the whole gateway beside ws and raw sockets',
+  summary: 'fps and CPU per delivered 100 KB frame, the whole gateway compared with ws and raw sockets',
   effort: { rounds: 10, seconds: 1 },
   async run(options) {
     const profileArgs = options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [];
@@ -162,7 +162,7 @@ function lines({ viewers, measured }: Row): Line[] {
   return [
     {
       what: `${viewers} viewers`,
-      unit: 'frames/s',
+      unit: 'fps',
       series: series('framesPerSecond'),
       targets: [{ is: 'ratio', to: 'raw sockets', atLeast: 0.85 }],
     },
@@ -183,7 +183,7 @@ function notes({ viewers, measured }: Row): string[] {
     const share = median(measurements.map(({ viewerCores }) => viewerCores));
     if (share >= VIEWERS_BUSY)
       found.push(
-        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the frames/s are its limit, not the server's. The CPU per frame holds.`,
+        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the fps are limited by it, not by the server. The CPU per frame holds.`,
       );
   }
   const others = median(
@@ -193,7 +193,7 @@ function notes({ viewers, measured }: Row): string[] {
     found.push(`${viewers} viewers: other processes used ${formatPercent(others)} of the machine meanwhile.`);
   const of = (pick: (measurement: Measurement) => number): number => median(measured.Gearway.map(pick));
   found.push(
-    `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms at once; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
+    `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms per pause; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
   );
   return found;
 }

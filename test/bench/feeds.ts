@@ -102,7 +102,7 @@ export class WebGear implements Feed, AsyncDisposable {
   }
 }
 
-/** The page written by hand, from the bare server. */
+/** The hand-written page, from the bare server. */
 export function bareFeed(server: BenchProcess<BareServer>, port: number): Feed {
   return {
     async open(page, fps) {

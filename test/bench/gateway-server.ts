@@ -28,8 +28,7 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
         driver.acknowledged(Math.max(1, Math.floor(bytes.length / ACK_BYTES)));
         return;
       }
-      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not
-      // count.
+      // The first is `hello`: HTTP requests go to the parser and not through this listener, so that a browser's other sockets do not count.
       isViewer = true;
       driver.joined();
     });

@@ -122,7 +122,7 @@ const handlers = {
   },
   async measure(name: string, frameName: FrameName, seconds: number): Promise<Hop> {
     const way = ways.get(name);
-    if (way === undefined) throw new RangeError(`there is no way ${name}`);
+    if (way === undefined) throw new RangeError(`there is no path ${name}`);
     const frame = frames[frameName];
     const bytes = 'data' in frame ? frame.data.byteLength : frame.byteLength;
     way.take();
@@ -136,7 +136,7 @@ const handlers = {
     }
     await delay(LAST_FRAME_MS);
     const took = way.take();
-    if (took.length === 0) throw new Error(`none of ${count} frames came through ${name}`);
+    if (took.length === 0) throw new Error(`none of ${count} frames arrived through ${name}`);
     return { median: percentile(took, 0.5), p95: percentile(took, 0.95), sent: count, received: took.length };
   },
 };

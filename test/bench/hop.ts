@@ -18,7 +18,7 @@ const FRAMES: Readonly<Record<FrameName, { readonly what: string; readonly atMos
 /** Latency of a frame through the gateway, from a NetGear server's socket to a viewer's. */
 export const hop: Bench = {
   name: 'hop',
-  summary: 'ms from a NetGear server to a viewer, beside the transports alone',
+  summary: 'ms from a NetGear server to a viewer, compared with the transports alone',
   effort: { rounds: 10, seconds: 3 },
   async run({ rounds, seconds }) {
     const [source = 0, relaySource = 0] = await freePorts(2);
@@ -40,7 +40,7 @@ function report(measured: Measured): Report {
   const names = ['jpeg', 'raw'] as const;
   return {
     method:
-      'A NetGear server (our NetGearSender, pattern 1) and a viewer that asks for raw frames are one process, so that one clock measures: from handing a frame to the ZeroMQ socket until its last byte is read, 60 frames/s. Beside it a process that writes what comes from a ZeroMQ socket to a TCP socket, and does nothing else.',
+      'A NetGear server (our NetGearSender, pattern 1) and a viewer that asks for raw frames are one process, so that one clock measures: from handing a frame to the ZeroMQ socket until its last byte is read, 60 fps. Compared with a process that only copies data from a ZeroMQ socket to a TCP socket.',
     lines: names.flatMap((name) => lines(name, measured[name])),
     notes: names.flatMap((name) => lost(name, measured[name])),
   };

@@ -19,7 +19,7 @@ const TARGETS: readonly Target[] = [
 /** From a camera program to the screen, for each method of showing its frames in a browser. */
 export const latency: Bench = {
   name: 'latency',
-  summary: "ms from a frame in a program's hands to the browser's screen, beside WebGear and a page written by hand",
+  summary: "ms from a program's frame to the browser's screen, compared with WebGear and a hand-written page",
   effort: { rounds: 10, seconds: 4 },
   async run({ rounds, seconds }) {
     const [cameraPort = 0, webGearPort = 0, go2rtcPort = 0] = await freePorts(3);
@@ -43,8 +43,8 @@ export const latency: Bench = {
     );
     const measured = await alternate<string, ShownDelays>(rounds, Object.fromEntries(measurements));
     return {
-      method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands, at ${FPS} frames/s, to Chromium's compositor showing it in a window of that size, by its screencast. All encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, <gearway-viewer> on the viewer page. WebGear and go2rtc: their MJPEG in <img>. The bare page: ws, a worker, createImageBitmap and a canvas.`,
-      lines: delayLines(`${SIZE.height}p, ${FPS} frames/s`, measured, TARGETS),
+      method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands, at ${FPS} fps, to Chromium's compositor showing it in a window of that size, by its screencast. All encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, <gearway-viewer> on the viewer page. WebGear and go2rtc: their MJPEG in <img>. The bare page: ws, a worker, createImageBitmap and a canvas.`,
+      lines: delayLines(`${SIZE.height}p, ${FPS} fps`, measured, TARGETS),
       notes: [
         ...delayNotes(measured),
         ...(go2rtc === null ? ['go2rtc is not on the PATH, and was not measured.'] : []),

@@ -64,7 +64,7 @@ const JUDGED_FROM_S = 600;
 /** Memory of the gateway's process per viewer, and its slope under load. */
 export const memory: Bench = {
   name: 'memory',
-  summary: 'KB of an idle and of a stuck viewer; MB per hour at full load, one run of so many seconds',
+  summary: 'KB per idle and per stuck viewer; MB per hour at full load, in one run of the given seconds',
   effort: { rounds: 5, seconds: 60 },
   async run({ rounds, seconds, viewers }) {
     const counts = (viewers ?? IDLE_COUNTS).toSorted((a, b) => a - b);
@@ -274,6 +274,6 @@ function slopes(samples: LongRun['samples']): Line['series'] {
 function longRunNotes({ samples, framesPerSecond, passed }: LongRun): string[] {
   const sizes = samples.map(([, { residentBytes }]) => residentBytes / MB);
   return [
-    `Long run: ${framesPerSecond.toFixed(0)} frames/s delivered, ${passed} viewers came and went; the process was ${Math.min(...sizes).toFixed(0)} to ${Math.max(...sizes).toFixed(0)} MB large, uncollected frames among it.`,
+    `Long run: ${framesPerSecond.toFixed(0)} fps delivered, ${passed} viewers connected and disconnected; the process was ${Math.min(...sizes).toFixed(0)} to ${Math.max(...sizes).toFixed(0)} MB large, including uncollected frames.`,
   ];
 }

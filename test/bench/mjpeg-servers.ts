@@ -45,8 +45,8 @@ export async function compareWithMjpegServers(
   if (go2rtc !== null) targets.push({ is: 'ratio', to: 'go2rtc', atLeast: 1 });
   return {
     line: {
-      what: `${viewers} viewers in total, beside MJPEG servers`,
-      unit: 'frames/s',
+      what: `${viewers} viewers in total, compared with MJPEG servers`,
+      unit: 'fps',
       series: Object.entries(measured).map(([name, values]) => ({ name, values })),
       targets,
     },

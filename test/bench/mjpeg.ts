@@ -15,7 +15,7 @@ const RATES = [
 /** MJPEG in an `<img>`, of the gateway and of WebGear, for pages without JavaScript. */
 export const mjpeg: Bench = {
   name: 'mjpeg',
-  summary: "ms from a frame in a program's hands to the browser's screen, by MJPEG in an <img>, beside WebGear",
+  summary: "ms from a program's frame to the browser's screen, by MJPEG in an <img>, compared with WebGear",
   effort: { rounds: 6, seconds: 4 },
   async run({ rounds, seconds }) {
     const [cameraPort = 0, ...webGearPorts] = await freePorts(1 + RATES.length);
@@ -37,8 +37,8 @@ export const mjpeg: Bench = {
         Gearway: () => measureShownDelays(gearway, page, fps, seconds),
         WebGear: () => measureShownDelays(webGear, page, fps, seconds),
       });
-      lines.push(...delayLines(`${fps} frames/s`, measured, [{ is: 'ratio', to: 'WebGear', atMost }]));
-      notes.push(...delayNotes(measured).map((note) => `${fps} frames/s, ${note}`));
+      lines.push(...delayLines(`${fps} fps`, measured, [{ is: 'ratio', to: 'WebGear', atMost }]));
+      notes.push(...delayNotes(measured).map((note) => `${fps} fps, ${note}`));
     }
     return {
       method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands to Chromium's compositor showing it in an <img>, by its screencast. Both encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, GET /streams/main/mjpeg.`,

@@ -1,4 +1,4 @@
-/** The whole gateway with native clients, and a source of ready-made frames that is as fast as they take them. */
+/** The whole gateway with native clients, and a source of ready-made frames that is as fast as they accept them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Dealer } from 'zeromq';
 import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';

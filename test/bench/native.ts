@@ -67,7 +67,7 @@ interface Sender {
 /** Real NetGear clients of the gateway, and of NetGear's own server. */
 export const native: Bench = {
   name: 'native',
-  summary: 'frames/s per client for real NetGear clients, beside a real NetGear server',
+  summary: 'fps per client for real NetGear clients, compared with a real NetGear server',
   effort: { rounds: 10, seconds: 3 },
   async run(options) {
     const [jpeg, raw] = await Promise.all([makePicture(SIZE, 'jpeg'), makePicture(SIZE, 'samples')]);
@@ -188,7 +188,7 @@ function rate(before: Figures, after: Figures): { frames: number; cores: number 
 function report({ jpeg, raw, shape }: Picture, rows: readonly Row[], notes: readonly string[]): Report {
   const kilobytes = (base64: string): string => (Buffer.byteLength(base64, 'base64') / 1000).toFixed(0);
   return {
-    method: `Real NetGear clients (VidGear, multi-clients mode, pattern 1), a process each, that take every frame and do nothing with it. The gateway is given ready-made frames of ${shape[1]}×${shape[0]}, JPEG of ${kilobytes(jpeg)} KB or raw of ${kilobytes(raw)} KB, as fast as its clients take them; a NetGear server in multi-clients mode is given the same picture as an array, which it deals to its clients in turn, as JPEG by its default or raw.`,
+    method: `Real NetGear clients (VidGear, multi-clients mode, pattern 1), a process each, that receive every frame and discard it. The gateway is given ready-made frames of ${shape[1]}×${shape[0]}, JPEG of ${kilobytes(jpeg)} KB or raw of ${kilobytes(raw)} KB, as fast as its clients accept them; a NetGear server in multi-clients mode is given the same picture as an array, which it sends to its clients in turn, as JPEG by its default or raw.`,
     lines: rows.flatMap(lines),
     notes: [...rows.flatMap(limits), ...notes],
   };
@@ -201,7 +201,7 @@ function lines({ clients, kind, measured }: Row): Line[] {
   return [
     {
       what,
-      unit: 'frames/s per client',
+      unit: 'fps per client',
       series: series('framesPerSecond'),
       targets: SERVER in measured ? [{ is: 'ratio', to: SERVER, atLeast: TARGETS[kind] }] : [],
     },

@@ -55,7 +55,7 @@ export const overload: Bench = {
     const slow = measured['with it'].flatMap((round) => (round.slow === null ? [] : [round.slow]));
     const ours = (values: readonly number[]): Line['series'] => [{ name: 'Gearway', values }];
     return {
-      method: `Frames of 100 KB at ${FPS} frames/s from a NetGear server; ${HEALTHY} viewers that draw each immediately, and one that takes ${WORK_MS.toFixed(1)} ms for each; ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
+      method: `Frames of 100 KB at ${FPS} fps from a NetGear server; ${HEALTHY} viewers that draw each immediately, and one that takes ${WORK_MS.toFixed(1)} ms for each; ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
       lines: [
         {
           what: 'slow viewer, median delay',
@@ -71,7 +71,7 @@ export const overload: Bench = {
           series: ours(slow.map(({ growthMs }) => growthMs)),
           targets: [{ is: 'value', atMost: round(FLAT_MS) }],
         },
-        { what: 'slow viewer', unit: 'frames/s', digits: 1, series: ours(slow.map(({ rate }) => rate)) },
+        { what: 'slow viewer', unit: 'fps', digits: 1, series: ours(slow.map(({ rate }) => rate)) },
         {
           what: `${HEALTHY} healthy viewers, 95 % of the gaps between frames within`,
           unit: 'ms',
@@ -81,7 +81,7 @@ export const overload: Bench = {
         },
         {
           what: `${HEALTHY} healthy viewers, each`,
-          unit: 'frames/s',
+          unit: 'fps',
           digits: 1,
           series: Object.entries(measured).map(([name, of]) => ({
             name,

@@ -31,7 +31,7 @@ export async function writeDocs(name: string, machine: string, report: Report): 
   const [begin, end] = [`<!-- bench:${name} -->\n`, `<!-- /bench:${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from === -1 || to < from)
-    throw new Error(`${path} has no ${begin.trim()} … ${end}: add them where the table shall stand`);
+    throw new Error(`${path} has no ${begin.trim()} … ${end}: add them where the table belongs`);
   await writeFile(
     path,
     page.slice(0, from + begin.length) +

@@ -41,7 +41,7 @@ export const start: Bench = {
     const series = (measured: Readonly<Record<string, readonly number[]>>): Line['series'] =>
       Object.entries(measured).map(([name, values]) => ({ name, values }));
     return {
-      method: `The command is started with the test pattern, and a viewer's WebSocket tries every ${RETRY_MS} ms until it has the first frame's last byte; beside it, a Node process that does nothing, until it has ended. Then the viewer page of a running gateway in Chromium, each time in a fresh profile of a warm browser, so that nothing is cached: from the start of the navigation to the animation frame behind the first gearway-frame, by the page's clock; beside it, a page of one line of text, to the animation frame behind its load event.`,
+      method: `The command is started with the test pattern, and a viewer's WebSocket tries every ${RETRY_MS} ms until it has the first frame's last byte; for comparison, a Node process that does nothing, until it has ended. Then the viewer page of a running gateway in Chromium, each time in a fresh profile of a warm browser, so that nothing is cached: from the start of the navigation to the animation frame after the first gearway-frame, by the page's clock; for comparison, a page of one line of text, to the animation frame after its load event.`,
       lines: [
         {
           what: 'process start to first frame',
@@ -91,7 +91,7 @@ async function startNode(): Promise<number> {
   return performance.now() - startMs;
 }
 
-/** @returns milliseconds from the navigation's start to the animation frame behind the event. */
+/** @returns milliseconds from the navigation's start to the animation frame after the event. */
 async function openPage(browser: Browser, url: string, event: 'gearway-frame' | 'load'): Promise<number> {
   await using context = Object.assign(await browser.createBrowserContext(), {
     async [Symbol.asyncDispose](): Promise<void> {

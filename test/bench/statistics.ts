@@ -62,7 +62,7 @@ function quantile(sorted: readonly number[], share: number): number {
 
 /**
  * From order statistics, so that nothing is assumed of the distribution: the k-th smallest and k-th largest value miss
- * the median only when fewer than k of n values fall on one side, a matter of tossing n coins. 10 values: the 2nd and
+ * the median only when fewer than k of n values fall on one side, which is as probable as in n tosses of a coin. 10 values: the 2nd and
  * the 9th.
  */
 function medianInterval(sorted: readonly number[]): MedianInterval {

@@ -92,7 +92,7 @@ export const thin: Bench = {
     );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
-      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving things and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address.`,
+      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address.`,
       lines: LINKS.flatMap((link) => linesOf(link, measured[nameOf(link)] ?? [])),
       notes: ["The relay carries TCP's payload: its handshakes, slow start and losses are not in these figures."],
     };

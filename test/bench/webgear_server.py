@@ -21,7 +21,7 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".artifact
 INDEX = '<!doctype html><title>WebGear</title><style>body{margin:0}img{display:block}</style><img src="/video">'
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -55,7 +55,7 @@ async def produce():
             await asyncio.sleep(pace.wait())
         numbers += 1
         if options.get("tell"):
-            say(event="frame", n=numbers, t=time.time())
+            emit(event="frame", n=numbers, t=time.time())
         jpeg = bench_picture.encode(picture.burn(numbers)) if ready_made is None else ready_made
         yield b"--frame\r\nContent-Type:image/jpeg\r\n\r\n" + jpeg + b"\r\n"
         await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def produce():
 class Server(uvicorn.Server):
     async def startup(self, sockets=None):
         await super().startup(sockets=sockets)
-        say(event="ready", url=f"http://127.0.0.1:{options['port']}")
+        emit(event="ready", url=f"http://127.0.0.1:{options['port']}")
 
 
 write_pages()

@@ -145,7 +145,7 @@ function mask(message: Uint8Array): Buffer {
 function shortLength({ byteLength }: Uint8Array): number {
   if (byteLength > 125)
     throw new RangeError(
-      `message is ${byteLength} bytes, expected at most 125, which a short WebSocket header can say`,
+      `message is ${byteLength} bytes, expected at most 125, the maximum of a short WebSocket header`,
     );
   return byteLength;
 }

@@ -21,7 +21,7 @@ const NICE = 10;
 /** Number of inputs that are kept for a failure that is detected later. */
 const MAX_LAST = 150;
 
-/** Findings beyond this many repeat the ones before. */
+/** Maximum number of findings: further ones mostly repeat earlier ones. */
 const MAX_FINDINGS = 20;
 
 const stopping = new AbortController();

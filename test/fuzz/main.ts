@@ -23,7 +23,7 @@ import { formatTable, type Row } from './table.ts';
 import type { World } from './world.ts';
 
 const USAGE = `usage: npm run fuzz -- [--seconds N | --minutes N] [--seed N,N…] [--only NAME,NAME…]
-  --seconds, --minutes  how long targets are attacked in all (60 s)
+  --seconds, --minutes  total duration of all attacks (60 s)
   --seed                seeds, each with an equal share of the time (1, and today's date as a number)
   --only                targets: ${TARGET_NAMES.join(', ')}
   --input N             the number of the first input, to replay one
@@ -352,7 +352,7 @@ async function main(): Promise<void> {
     const { scripts } = JSON.parse(await readFile(line.file, 'utf8')) as { scripts: unknown };
     const setup = await createSetup(true);
     console.log(
-      (await ends(setup, parseScripts(JSON.stringify(scripts)))) ? 'the gateway ended' : 'the gateway goes on',
+      (await ends(setup, parseScripts(JSON.stringify(scripts)))) ? 'the gateway ended' : 'the gateway continues',
     );
     return;
   }

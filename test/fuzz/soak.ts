@@ -198,7 +198,7 @@ async function soak(
   if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS)
     failures.push(`${end.descriptors} descriptors are open at the end, ${start.descriptors} were at the start`);
   if (end.closeWait > 0) failures.push(`${end.closeWait} sockets stay in CLOSE-WAIT`);
-  if (lost.length > 0) failures.push(`real peers ended by themselves: ${lost.join('; ')}`);
+  if (lost.length > 0) failures.push(`real peers ended unexpectedly: ${lost.join('; ')}`);
   const late = samples.slice(Math.floor(samples.length / 2));
   const points = Array.from({ length: Math.floor(late.length / SAMPLES_A_POINT) }, (_, n) => {
     const some = late.slice(n * SAMPLES_A_POINT, (n + 1) * SAMPLES_A_POINT);

@@ -93,6 +93,6 @@ function cameraFlags(camera: string): readonly string[] {
 function findOnPath(name: string): string {
   if (isAbsolute(name)) return name;
   const folder = (process.env['PATH'] ?? '').split(delimiter).find((path) => existsSync(join(path, name)));
-  if (folder === undefined) throw new Error(`${name} is not on the PATH any more: run node scripts/setup-peers.mjs`);
+  if (folder === undefined) throw new Error(`${name} is no longer on the PATH: run node scripts/setup-peers.mjs`);
   return join(folder, name);
 }

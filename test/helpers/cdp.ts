@@ -51,7 +51,7 @@ export class CdpBrowser implements AsyncDisposable {
     socket.on('message', (data: Buffer) => this.#received(JSON.parse(data.toString()) as Reply));
     socket.on('close', () => {
       for (const { reject, method } of this.#pending.values())
-        reject(new Error(`Chromium has gone before it answered ${method}`));
+        reject(new Error(`Chromium exited before it answered ${method}`));
       this.#pending.clear();
     });
   }

@@ -55,7 +55,7 @@ export class Compose extends Disposables {
     return [...this.#services].filter(([, service]) => service.image.startsWith(image)).map(([name]) => name);
   }
 
-  /** The public address, with a slash at its end. */
+  /** The public address, with a trailing slash. */
   get url(): string {
     return `https://${this.#domain}/`;
   }

@@ -54,7 +54,7 @@ export class FrameRecorder implements AsyncDisposable {
     while (this.frames.length < count) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0)
-        throw new Error(`${this.frames.length} frames came, expected ${count}; states: ${this.states.join('; ')}`);
+        throw new Error(`${this.frames.length} frames received, expected ${count}; states: ${this.states.join('; ')}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this.#wake = () => {

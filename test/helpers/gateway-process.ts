@@ -45,7 +45,7 @@ export class GatewayProcess extends Child {
     return gateway;
   }
 
-  /** Without the slash at its end. */
+  /** Without the trailing slash. */
   get url(): Promise<string> {
     return this.#url;
   }

@@ -21,7 +21,7 @@ export interface HttpApp extends AsyncDisposable {
   readonly stream: Stream;
   readonly events: EventLog;
   readonly webClients: ReadonlySet<ViewerSocket>;
-  /** Listens on 127.0.0.1. @returns the URL, without a slash at its end. */
+  /** Listens on 127.0.0.1. @returns the URL, without a trailing slash. */
   listen(): Promise<string>;
 }
 
@@ -107,7 +107,7 @@ export async function createHttpApp({
     webClients,
     events,
     audit: new AuditLog(),
-    createPlaceholder: () => Promise.reject(new Error('no picture is asked for here')),
+    createPlaceholder: () => Promise.reject(new Error('no picture is requested here')),
     tls: null,
     publicUrl: null,
     trustProxies,

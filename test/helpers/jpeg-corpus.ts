@@ -258,12 +258,12 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
     () => ({ fault: 'a restart marker in the data', jpeg: inserted(jpeg, inScan(), Buffer.of(0xff, 0xd0 + pick(8))) }),
     () => ({ fault: 'a marker in the data', jpeg: inserted(jpeg, inScan(), Buffer.of(0xff, 0xc0 + pick(64))) }),
     () => ({ fault: 'SOI twice', jpeg: Buffer.concat([SOI, jpeg]) }),
-    () => ({ fault: 'another JPEG behind', jpeg: Buffer.concat([jpeg, jpeg]) }),
+    () => ({ fault: 'another JPEG after it', jpeg: Buffer.concat([jpeg, jpeg]) }),
     () => ({ fault: 'another scan', jpeg: inserted(jpeg, jpeg.byteLength - 2, jpeg.subarray(scan, -2)) }),
     () => ({ fault: 'padding', jpeg: Buffer.concat([jpeg, Buffer.alloc(pick(64), pick(2) * 255)]) }),
     () => ({ fault: 'fill bytes', jpeg: inserted(jpeg, marker, Buffer.alloc(1 + pick(4), 0xff)) }),
     () => ({
-      fault: 'half of another behind',
+      fault: 'half of another one after it',
       jpeg: Buffer.concat([jpeg.subarray(0, inScan()), jpeg.subarray(inScan())]),
     }),
   ];

@@ -60,7 +60,7 @@ export function exif(
   return segment(0xe1, ...Buffer.from('Exif\0\0'), ...tiff, ...thumbnail);
 }
 
-/** A JPEG that is upright after it has been turned as its EXIF data says. */
+/** A JPEG that is upright after it has been turned according to its EXIF data. */
 export function oriented(jpeg: Buffer, orientation: number): Buffer {
   return withSegments(jpeg, exif(orientation));
 }

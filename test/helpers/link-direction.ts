@@ -96,7 +96,7 @@ export class LinkDirection {
     const open: OpenFlow = { ...flow, pending: [], isHeld: false };
     this.#flows.push(open);
     return {
-      /** Zero bytes pass behind all others: an end. */
+      /** Zero bytes pass after all others: an end. */
       write: (bytes) => {
         open.pending.push(...packetsOf(bytes, this.#shape.bitsPerSecond));
         this.#run();
@@ -149,7 +149,7 @@ export class LinkDirection {
       const [flow] = at < 0 ? [] : this.#flows.splice(at, 1);
       const bytes = flow?.pending.shift();
       if (flow === undefined || bytes === undefined) break;
-      // Its next turn is behind those of the others.
+      // Its next turn comes after those of the others.
       this.#flows.push(flow);
       if (this.#queue.length === 0) this.#freeAtMs = Math.max(this.#freeAtMs, performance.now());
       this.#queue.push({ flow, bytes });

@@ -50,7 +50,7 @@ export class ProcessFamily {
     while (!fits(this.members())) {
       if (performance.now() > deadline)
         throw new Error(
-          `${what} did not come within ${timeoutMs} ms; there are\n${this.members()
+          `${what} did not happen within ${timeoutMs} ms; there are\n${this.members()
             .map(({ pid, parent, command }) => `${pid} (of ${parent}) ${command}`)
             .join('\n')}`,
         );

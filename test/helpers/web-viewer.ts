@@ -65,7 +65,7 @@ export class WebViewer implements AsyncDisposable {
     if (!accepted) throw new Error(`${code}: ${reason}`);
   }
 
-  /** Resolves when the gateway has accepted it. @throws what it was refused for. */
+  /** Resolves when the gateway has accepted it. @throws the refusal. */
   async control(action: ControlAction, port?: number): Promise<void> {
     const id = (this.#id += 1);
     const answer = new Promise<Returned>((resolve) => this.#returned.set(id, resolve));

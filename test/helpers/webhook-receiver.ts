@@ -39,7 +39,7 @@ export class WebhookReceiver implements AsyncDisposable {
     });
   }
 
-  /** Listens on any free port, and answers 204 unless told otherwise. */
+  /** Listens on any free port, and answers 204 by default. */
   static async start(answer: Answer = (response) => response.writeHead(204).end()): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver(answer);
     await new Promise<void>((resolve) => receiver.#server.listen(0, '127.0.0.1', resolve));

@@ -85,7 +85,7 @@ const PICTURES: readonly { readonly jpeg: Buffer; readonly preview?: Buffer }[] 
   },
 ];
 
-/** Offsets behind the segments of a JPEG, up to the first scan. */
+/** Offsets after the segments of a JPEG, up to the first scan. */
 function headerEnd(jpeg: Buffer): number {
   for (let at = 2; ;) {
     const end = at + 2 + jpeg.readUInt16BE(at + 2);

@@ -1,5 +1,5 @@
 /**
- * Whatever a connection does and however it ends, the gateway releases all its resources. Runs the built command.
+ * The gateway releases all resources of a connection, however it behaves and ends. Runs the built command.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
@@ -96,7 +96,7 @@ const CASES: readonly Case[] = [
   ['ten snapshots in a pipeline', [request('/streams/main/snapshot.png').repeat(10)], null],
   ['1500 snapshots in a pipeline', [request('/streams/main/snapshot.png').repeat(1500)], null],
   [
-    'streams behind one that does not end',
+    'streams after one that does not end',
     [
       request('/streams/main/mjpeg') +
         request('/streams/main/mjpeg') +
@@ -107,7 +107,7 @@ const CASES: readonly Case[] = [
     'image/jpeg',
   ],
   [
-    'streams behind an unfinished picture',
+    'streams after an unfinished picture',
     [request('/streams/silent/snapshot.jpg') + request('/api/events').repeat(5)],
     null,
   ],
@@ -166,15 +166,11 @@ const CASES: readonly Case[] = [
     [request('/streams/main/ws', ...UPGRADE, 'Content-Length: 100'), 'half'],
     'HTTP/1.1 400',
   ],
-  ['a handshake behind a file', [request('/gearway-viewer.js') + request('/streams/main/ws', ...UPGRADE)], null],
-  ['a handshake behind MJPEG', [request('/streams/main/mjpeg') + request('/streams/main/ws', ...UPGRADE)], null],
+  ['a handshake after a file', [request('/gearway-viewer.js') + request('/streams/main/ws', ...UPGRADE)], null],
+  ['a handshake after MJPEG', [request('/streams/main/mjpeg') + request('/streams/main/ws', ...UPGRADE)], null],
+  ['a handshake during MJPEG', [request('/streams/main/mjpeg'), request('/streams/main/ws', ...UPGRADE)], null],
   [
-    'a handshake while MJPEG is under way',
-    [request('/streams/main/mjpeg'), request('/streams/main/ws', ...UPGRADE)],
-    null,
-  ],
-  [
-    'CONNECT behind ten files',
+    'CONNECT after ten files',
     [`${request('/gearway-viewer.js').repeat(10)}CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`],
     null,
   ],

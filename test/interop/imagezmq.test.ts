@@ -100,7 +100,7 @@ describe('imagezmq', () => {
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
-    await gateway.statusWhere('a client that is there', ({ clients }) =>
+    await gateway.statusWhere('a connected client', ({ clients }) =>
       clients.some(({ kind, state }) => kind === 'native' && state === 'live'),
     );
     await using sender = new PythonPeer('imagezmq_sender.py', { port, publish, raw, numbered: true, frames, fps: 20 });
@@ -175,7 +175,7 @@ describe('imagezmq', () => {
     ['one that counts', ['1', '2', '3', '4', '5', '6', '7']],
     ['one that writes JSON', ['{"moving": true}', '{"moving": false}']],
     [
-      'one with a word that changes now and then',
+      'one with a word that changes occasionally',
       [...Array.from({ length: 10 }, () => 'motion'), ...Array.from({ length: 10 }, () => 'still')],
     ],
     ['one with numbers', [2.0, 3]],
@@ -194,7 +194,7 @@ describe('imagezmq', () => {
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'goes on with the same sender after the gateway has ended by %s and is back',
+    'continues with the same sender after the gateway has ended by %s and restarted',
     async (signal) => {
       const [port = 0] = await freePorts(1);
       const gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);

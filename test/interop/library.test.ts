@@ -260,7 +260,7 @@ describe('NetGearSender and a real client', () => {
 });
 
 describe('a real server and NetGearReceiver', () => {
-  /** All frames until the server ends, and the data returned meanwhile. */
+  /** All frames until the server ends, and the data returned during that time. */
   async function collect(receiver: NetGearReceiver): Promise<Received[]> {
     const all: Received[] = [];
     for await (const received of receiver) all.push(received);
@@ -359,7 +359,7 @@ describe('a real server and NetGearReceiver', () => {
     expect((await server.waitFor<ReturnedEvent>('returned', ({ n, data }) => data === null && n > 0)).data).toBeNull();
   });
 
-  it('is the one client of a server in multi-clients mode', async () => {
+  it('is the only client of a server in multi-clients mode', async () => {
     const [port] = (await freePorts(1)) as [number];
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, multiclient_mode: true });
     await receiver.open();
@@ -373,7 +373,7 @@ describe('a real server and NetGearReceiver', () => {
   });
 
   it.each([1, 2] as const)(
-    'tells two servers of multi-servers mode apart, and ends with the last of them, pattern %i',
+    'distinguishes two servers in multi-servers mode, and ends with the last of them, pattern %i',
     async (pattern) => {
       const ports = (await freePorts(2)) as [number, number];
       await using receiver = new NetGearReceiver({ ...local, port: [...ports], pattern, multiserver_mode: true });

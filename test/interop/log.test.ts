@@ -33,7 +33,7 @@ describe('gearway', () => {
       ['sh', '-c', 'exec "$@" --log-format json --log-level debug 2>/dev/full', 'sh'],
     ],
     ['its output and its log are closed', ['sh', '-c', 'exec "$@" >&- 2>&-', 'sh']],
-    ['whoever read its output has gone', ['python3', '-c', READER_GONE]],
+    ['the reader of its output has exited', ['python3', '-c', READER_GONE]],
   ])('serves, and ends normally, while %s', async (_name, [command = '', ...args]) => {
     const [port = 0] = await freePorts(1);
     await using child = new Child(

@@ -44,14 +44,14 @@ describe('gearway', () => {
     ['an unknown flag', ['--bogus']],
     ['an argument', ['stream']],
     ['a flag without its value', ['--port']],
-    ['a flag with another behind it', ['--source', '--insecure']],
-    ['a port that is no number', ['--port', 'http']],
+    ['a flag that is followed by another', ['--source', '--insecure']],
+    ['a port that is not a number', ['--port', 'http']],
     ['a port beyond 65535', ['--port', '65536']],
     ['two sources of one stream', ['--source', 'push:', '--source', 'test-pattern:']],
     ['a client of an unknown stream', ['--source', 'door=push:', '--client', 'yard=tcp://127.0.0.1:5567']],
     ['a certificate without its key', ['--tls-cert', CERT_FILE]],
     ['a missing certificate', ['--tls-cert', '/nowhere/cert.pem', '--tls-key', KEY_FILE]],
-    ['a key that is no key', ['--tls-cert', CERT_FILE, '--tls-key', CERT_FILE]],
+    ['a key file without a key', ['--tls-cert', CERT_FILE, '--tls-key', CERT_FILE]],
     ['an unknown source', ['--source', 'ftp://camera']],
     ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
@@ -66,10 +66,7 @@ describe('gearway', () => {
 
   it.each([
     ['a source without its kind', ['--source', 'rtsp://admin:Hunt3r#Green@cam/live']],
-    [
-      'a password with a space that no quotes keep together',
-      ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live'],
-    ],
+    ['a password with an unquoted space', ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live']],
     ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
   ])('reports what is wrong without the password: %s', async (_name, args) => {
     const { code, stdout, stderr } = await run(...args);

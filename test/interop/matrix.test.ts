@@ -96,7 +96,7 @@ function url({ protocol, address, port }: Place, { pattern, secure }: Peer, keys
 
 /**
  * In secure mode, a real receiver of pattern 2 gets nothing from any sender: its high-water mark is 1, and its only slot
- * is permanently taken by the credential of its own authenticator (libzmq counts it in, and never out).
+ * is permanently taken by the credential of its own authenticator (libzmq adds it to the count, and never subtracts it).
  */
 function isDeaf({ pattern, secure }: Peer): boolean {
   return pattern === 2 && secure !== 0;

@@ -69,11 +69,11 @@ describe.concurrent('gearway probe, of a client', () => {
     expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(
       good(
         /^✓ A NetGear client is listening at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/,
-        new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`),
+        new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as in the address\\.$`),
         answers,
       ),
     );
-    // It got no termination, and serves the next server.
+    // It received no termination, and serves the next server.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
   });
@@ -103,7 +103,7 @@ describe.concurrent('gearway probe, of a client', () => {
     expect(await probe(`${address}?pattern=1`)).toEqual(
       bad(
         /^✓ A NetGear client is listening/,
-        /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/,
+        /^✗ It has pattern 0 \(pair\), the address specifies pattern 1: both ends need the same\.$/,
         /^✓ It answered/,
       ),
     );
@@ -194,7 +194,7 @@ describe.concurrent('gearway probe, of a server', () => {
     expect(await probe(`${address}?pattern=1`, 2)).toEqual(
       bad(
         /^✓ A NetGear server connects/,
-        /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/,
+        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1: both ends need the same\.$/,
         /^✓ It sends/,
         /^✓ Its frames have no message/,
       ),
@@ -345,7 +345,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
       bad(
         /^✓ A NetGear server/,
-        /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/,
+        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1/,
         /^✓ Its keys/,
         /^✓ It sends/,
         /^✓ Its frames have no message/,

@@ -49,7 +49,7 @@ async function listen(gateway: Gateway): Promise<string> {
 }
 
 describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) => {
-  it('lose the bytes behind their EOI, get missing Huffman tables, and are turned upright', async () => {
+  it('lose the bytes after their EOI, get missing Huffman tables, and are turned upright', async () => {
     const [port = 0] = await freePorts(1);
     await using all = new Disposables();
     const gateway = all.use(await createGateway({ source: source(port), port: 0 }));
@@ -64,7 +64,7 @@ describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) =
       return (await viewer.take(count))[count - 1]!;
     };
     for (const [index, jpeg] of padded.entries()) {
-      // In a stream of pictures, a JPEG behind another one is the next picture.
+      // In a stream of pictures, a JPEG after another one is the next picture.
       if (name === 'a running POST' && tails[index]!.name.endsWith('a second JPEG')) continue;
       expect((await next(jpeg)).sha1, tails[index]!.name).toBe(sha1(whole[index]!));
     }

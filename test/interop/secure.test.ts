@@ -236,7 +236,7 @@ describe('a real server in secure mode', () => {
   const FRAMES = 20;
 
   it.each(PATTERNS)(
-    'is refused with the wrong keys, which the API explains; none of its frames is taken, and the right server is, pattern %s',
+    'is refused with the wrong keys, which the API explains; none of its frames is accepted, but those of the right server are, pattern %s',
     async (pattern) => {
       const ports = await freePorts(REFUSED.length);
       const cases = REFUSED.map((each, index) => ({
@@ -271,7 +271,7 @@ describe('a real server in secure mode', () => {
       expect(states).toHaveLength(cases.length);
       const secure = cases.filter(({ source }) => source[0] !== 0);
       // A real server without an answer for 4 s reconnects without encryption. Only a server with a wrong server key
-      // surely does: for the others, ZeroMQ gives up, and if that happens before their first send(), this waits
+      // always does: for the others, ZeroMQ gives up, and if that happens before their first send(), this waits
       // forever.
       if (pattern !== 2)
         await Promise.all(

@@ -54,12 +54,12 @@ const FOREIGN: readonly (readonly [string, Uint8Array])[] = [
   ],
   ['2 KB of noise', NOISE],
   ['zeros', Buffer.alloc(300)],
-  ['0xff for ever', Buffer.alloc(300, 0xff)],
+  ['endless 0xff', Buffer.alloc(300, 0xff)],
   ['a greeting of another mechanism', greeting(1, 'PLAIN')],
-  ['a greeting of no mechanism that there is', greeting(0, 'NONSENSE')],
+  ['a greeting of an unknown mechanism', greeting(0, 'NONSENSE')],
   ['a greeting and noise', Buffer.concat([greeting(), NOISE])],
-  ['a READY that is cut short', Buffer.concat([greeting(), ready('REQ').subarray(0, 9)])],
-  ['a socket type that there is not', Buffer.concat([greeting(), ready('TEAPOT')])],
+  ['a truncated READY', Buffer.concat([greeting(), ready('REQ').subarray(0, 9)])],
+  ['an unknown socket type', Buffer.concat([greeting(), ready('TEAPOT')])],
   ['a READY of 255 properties without values', Buffer.concat([greeting(), command('READY', Buffer.alloc(240, 1))])],
   ['an ERROR command', Buffer.concat([greeting(), command('ERROR', Buffer.of(3, 0x61, 0x62, 0x63))])],
 ];
@@ -113,8 +113,8 @@ const MESSAGES: readonly (readonly [string, Uint8Array])[] = [
   ],
   ['half a message', part('', true)],
   ['half a part', hex('00 ff 6162')],
-  ['flags that there are not', hex('ff 02 6162')],
-  ['a NetGear header that is cut', message('', '{"terminate_flag": fal', Buffer.alloc(12))],
+  ['unknown flags', hex('ff 02 6162')],
+  ['a truncated NetGear header', message('', '{"terminate_flag": fal', Buffer.alloc(12))],
   ['nesting', message('', '['.repeat(5000), Buffer.alloc(12))],
   ['a termination', message('', '{"terminate_flag": true}')],
 ];
@@ -414,7 +414,7 @@ describe('a ZMTP peer', () => {
   // libzmq 4.3.5 aborts when it answers a PING on a connection that was reset while its input was stopped by a full
   // queue.
   it.each([1, 8, 100])(
-    'may fill the queue, with a PING behind every %d messages, and reset its connection',
+    'may fill the queue, with a PING after every %d messages, and reset its connection',
     async (every) => {
       const types: Readonly<Record<string, string>> = {
         pair: 'PAIR',

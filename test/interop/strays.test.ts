@@ -68,7 +68,7 @@ describe('a real server and a real client, while strays connect to the port of t
     // REQ sends the next frame after the answer to the previous one: no answer may be lost or sent to another peer.
     expect(counters.received).toBe(FRAMES);
     expect(
-      (await gateway.statusWhere('the client has had frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0))
+      (await gateway.statusWhere('the client has received frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0))
         .clients[0]?.rejected,
     ).toBe(0);
     // One line per 10 s, despite thousands of strays.

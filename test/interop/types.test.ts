@@ -186,7 +186,7 @@ describe('return data of every type', () => {
   const modes = ['merge', 'newest'] as const;
 
   it.each(KINDS.flatMap((kind) => modes.map((mode) => ({ ...kind, mode }))))(
-    'reaches a real server as a real client gives it, $kind, returns=$mode',
+    'reaches a real server as a real client returns it, $kind, returns=$mode',
     async ({ colorspace, values, mode }) => {
       const [source, port] = (await freePorts(2)) as [number, number];
       await using gateway = await GatewayProcess.start(

@@ -23,7 +23,7 @@ server = NetGear_Async(
 )
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -36,7 +36,7 @@ def picture(number):
         return np.full((24, 32, 3), number % 250, dtype=dtype)
     frame = background.copy()
     picture_number.burn(frame, number)
-    say(event="sent", n=number, sha1=sha1(frame))
+    emit(event="sent", n=number, sha1=sha1(frame))
     return frame
 
 
@@ -50,7 +50,7 @@ async def frames():
                 returned = {"$array": str(returned.dtype), "shape": list(returned.shape), "sha1": sha1(returned)}
             if returned != before:
                 before = returned
-                say(event="returned", data=returned, text=repr(returned))
+                emit(event="returned", data=returned, text=repr(returned))
             yield (json.loads(options["data"]) if "data" in options else {"number": number}, frame)
         else:
             yield frame
@@ -63,7 +63,7 @@ async def main():
     await server.task
 
 
-say(event="ready")
+emit(event="ready")
 server.loop.run_until_complete(main())
-say(event="done")
+emit(event="done")
 server.close()

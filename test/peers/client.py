@@ -14,7 +14,7 @@ import picture_number
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -39,7 +39,7 @@ client = NetGear(
     address="127.0.0.1", port=[str(port) for port in options["ports"]] if multiserver else str(options["port"]), protocol="tcp", pattern=options.get("pattern", 1), receive_mode=True, logging=False,
     **netgear_options,
 )
-say(event="ready")
+emit(event="ready")
 
 returns = options.get("returns")
 if isinstance(returns, dict) and "$array" in returns:
@@ -56,7 +56,7 @@ reported = time.monotonic()
 
 
 def report(kind):
-    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, disordered=disordered, first=first, last=last, longest=longest, age=age, stale=stale)
+    emit(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, disordered=disordered, first=first, last=last, longest=longest, age=age, stale=stale)
 
 
 while True:
@@ -65,15 +65,15 @@ while True:
         break
     if multiserver:
         server, *rest, frame = data
-        say(event="from", port=server, message=rest[0] if rest else None, n=picture_number.read(frame) if frame.shape[1] >= 384 else None)
+        emit(event="from", port=server, message=rest[0] if rest else None, n=picture_number.read(frame) if frame.shape[1] >= 384 else None)
         continue
     message, frame = data if bidirectional else (None, data)
     now = time.monotonic()
     count += 1
     if options.get("messages") and message is not None:
-        say(event="message", text=repr(message))
+        emit(event="message", text=repr(message))
     if options.get("corners"):
-        say(event="corners", shape=list(frame.shape), corners=[frame[y, x].tolist() for y in (4, -5) for x in (4, -5)])
+        emit(event="corners", shape=list(frame.shape), corners=[frame[y, x].tolist() for y in (4, -5) for x in (4, -5)])
         continue
     if frame.shape[0] == options.get("height", 479):
         number = picture_number.read(frame)
@@ -98,9 +98,9 @@ while True:
             last = number
             before = now
             if options.get("numbers"):
-                say(event="number", n=number)
+                emit(event="number", n=number)
             if options.get("hash"):
-                say(event="frame", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+                emit(event="frame", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     if count == 1 or now - reported > 0.5 or (last is not None and last == options.get("awaited")):
         reported = now
         report("progress")

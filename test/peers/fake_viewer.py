@@ -13,7 +13,7 @@ import simplejpeg
 import websockets
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-from protocol_viewer import ACK, HELLO, RETURN, SUBPROTOCOL, decode, encode, say  # noqa: E402
+from protocol_viewer import ACK, HELLO, RETURN, SUBPROTOCOL, decode, encode, emit  # noqa: E402
 
 options = json.loads(sys.argv[1])
 jpeg = simplejpeg.encode_jpeg(np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8), 90, "BGR", "422")
@@ -71,7 +71,7 @@ async def main():
                     await socket.send(encode(ACK, {"sequence": header["sequence"], "painted": 0, "skipped": 0, "failed": 0, "decodeMs": 0.0}))
                     continue
                 if kind == "returned":
-                    say(event="returned", what=what, accepted=header["accepted"], code=header.get("code"))
+                    emit(event="returned", what=what, accepted=header["accepted"], code=header.get("code"))
                 if kind in ("welcome", "returned"):
                     what, body, payload = next(waiting, (None, None, None))
                     if what is None:
@@ -79,7 +79,7 @@ async def main():
                     await socket.send(encode(RETURN, body, payload))
         except websockets.ConnectionClosedError:
             pass
-    say(event="closed", after=what, code=socket.close_code)
+    emit(event="closed", after=what, code=socket.close_code)
 
 
 asyncio.run(main())

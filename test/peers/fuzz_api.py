@@ -1,6 +1,6 @@
 """Fuzzes an HTTP API by its OpenAPI document, which is validated first. Prints one JSON line per failure, and one at its end.
 
-Options (JSON, first argument): url (with a slash at its end), token, examples (per operation, valid and invalid each), names (of streams), excluded (paths).
+Options (JSON, first argument): url (with a trailing slash), token, examples (per operation, valid and invalid each), names (of streams), excluded (paths).
 """
 import json
 import sys
@@ -16,7 +16,7 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -26,7 +26,7 @@ options = json.loads(sys.argv[1])
 url = options["url"]
 document = json.load(urllib.request.urlopen(f"{url}api/openapi.json"))
 validate(document)
-say(event="valid", operations=sum(len(methods) for methods in document["paths"].values()))
+emit(event="valid", operations=sum(len(methods) for methods in document["paths"].values()))
 
 # Most generated names would not be those of a stream.
 for methods in document["paths"].values():
@@ -58,5 +58,5 @@ for result in schemathesis.openapi.from_dict(document).get_all_operations():
         except hypothesis.errors.Unsatisfiable:
             continue
         except (AssertionError, Failure, FailureGroup) as error:
-            say(event="failure", operation=f"{operation.method.upper()} {operation.path}", mode=mode.value, text=str(error)[:1000])
-say(event="done", statuses=statuses, seconds=round(time.monotonic() - begun, 1))
+            emit(event="failure", operation=f"{operation.method.upper()} {operation.path}", mode=mode.value, text=str(error)[:1000])
+emit(event="done", statuses=statuses, seconds=round(time.monotonic() - begun, 1))

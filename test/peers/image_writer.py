@@ -16,7 +16,7 @@ import numpy as np
 import picture_number
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -53,12 +53,12 @@ if how == "formats":
     for number, (extension, dtype, channels) in enumerate(kinds):
         name = f"img{number}.{extension}"
         frame = picture(number, dtype, channels)
-        # Lossless, as its samples are compared.
+        # Lossless, because its samples are compared.
         data, expected = (lambda webp: (webp, frame.tobytes()))(cv2.imencode(".webp", frame, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()) if extension == "webp" else encode(frame, extension)
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
-        say(event="wrote", name=name, n=number, sha1=sha1(expected), shape=list(frame.shape), dtype=np.dtype(dtype).name)
-    say(event="done")
+        emit(event="wrote", name=name, n=number, sha1=sha1(expected), shape=list(frame.shape), dtype=np.dtype(dtype).name)
+    emit(event="done")
     sys.exit()
 
 due = time.monotonic()
@@ -66,7 +66,7 @@ for number in range(options["frames"]):
     data, expected = encode(picture(number % 50), options.get("extension", "jpg"))
     name = f"{options['prefix']}{'' if how == 'in-place' else number}.{options.get('extension', 'jpg')}"
     path = os.path.join(folder, name)
-    say(event="writes", name=name, sha1=sha1(expected))
+    emit(event="writes", name=name, sha1=sha1(expected))
     if how == "rename":
         with open(path + ".part", "wb") as file:
             file.write(data)
@@ -80,4 +80,4 @@ for number in range(options["frames"]):
                     time.sleep(0.02)
     due += 1 / options["fps"]
     time.sleep(max(0, due - time.monotonic()))
-say(event="done")
+emit(event="done")

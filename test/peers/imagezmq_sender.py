@@ -15,7 +15,7 @@ import picture_number
 import simplejpeg
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -29,11 +29,11 @@ sender = imagezmq.ImageSender(connect_to=f"tcp://{'*' if publish else '127.0.0.1
 background = np.random.default_rng(7).integers(0, 256, (479, 641, 3), dtype=np.uint8)
 plain = np.full((48, 64, 3), options.get("mark", 0), dtype=np.uint8)
 plain[0, 0] = (1, 2, 3)
-say(event="ready")
+emit(event="ready")
 due = time.monotonic()
 for number in range(options["frames"]):
     if number == options.get("pause_at"):
-        say(event="paused")
+        emit(event="paused")
         sys.stdin.readline()
         due = time.monotonic()
     messages = options.get("messages", [options.get("name", "NoName")])
@@ -43,14 +43,14 @@ for number in range(options["frames"]):
         picture_number.burn(picture, number)
     if raw:
         if numbered:
-            say(event="sent", n=number, sha1=sha1(picture.tobytes()), decoded=sha1(picture.tobytes()))
+            emit(event="sent", n=number, sha1=sha1(picture.tobytes()), decoded=sha1(picture.tobytes()))
         sender.send_image(message, picture)
     else:
         jpeg = simplejpeg.encode_jpeg(picture, quality=95, colorspace="BGR")
         if numbered:
-            say(event="sent", n=number, sha1=sha1(jpeg), decoded=sha1(simplejpeg.decode_jpeg(jpeg, colorspace="BGR", fastdct=True, fastupsample=False).tobytes()))
+            emit(event="sent", n=number, sha1=sha1(jpeg), decoded=sha1(simplejpeg.decode_jpeg(jpeg, colorspace="BGR", fastdct=True, fastupsample=False).tobytes()))
         sender.send_jpg(message, jpeg)
     due += 1 / options.get("fps", 30)
     time.sleep(max(0, due - time.monotonic()))
-say(event="done", sent=options["frames"])
+emit(event="done", sent=options["frames"])
 sender.close()

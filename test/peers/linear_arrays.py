@@ -1,4 +1,4 @@
-"""Prints arrays of every real type, byte order and shape of a picture as .npy, and what is seen of them by NumPy's own arithmetic."""
+"""Prints arrays of every real type, byte order and shape of a picture as .npy, and their appearance, computed by NumPy."""
 import base64
 import io
 import json
@@ -17,7 +17,7 @@ def limits(dtype):
 
 
 def ramp(dtype, shape):
-    """From black to white, smooth, so that a JPEG keeps it; a channel's ramp begins a little later than that of the one before."""
+    """From black to white, smooth, so that a JPEG preserves it; the ramp of each channel begins slightly later than that of the previous one."""
     channels = shape[2] if len(shape) == 3 else 1
     y, x, c = np.mgrid[0:HEIGHT, 0:WIDTH, 0:channels]
     part = np.clip((x + y / 4 + 2 * c) / (WIDTH + HEIGHT / 4 + 6), 0, 1)
@@ -31,7 +31,7 @@ def ramp(dtype, shape):
 
 
 def with_extremes(array):
-    """The least and the greatest value, and what floats have besides, in the first pixels."""
+    """The minimum and the maximum, and the special values of floats, in the first pixels."""
     out = array.copy()
     flat = out.reshape(-1)
     kind = out.dtype.kind

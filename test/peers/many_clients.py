@@ -13,7 +13,7 @@ import separate_contexts  # noqa: F401
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -34,7 +34,7 @@ def connect(options):
 
 options = json.loads(sys.argv[1])
 clients = [(each, connect(each)) for each in options["clients"]]
-say(event="ready")
+emit(event="ready")
 while clients:
     is_idle = True
     for each, client in list(clients):
@@ -44,12 +44,12 @@ while clients:
         is_idle = False
         data = client.recv(return_data=each.get("returns"))
         if data is None:
-            say(event="end", client=each["name"])
+            emit(event="end", client=each["name"])
             clients.remove((each, client))
             continue
         message, frame = data if each.get("bidirectional") else (None, data)
         if frame.shape[0] == options.get("height", frame.shape[0]):
             number = picture_number.read(frame) if frame.shape[1] >= picture_number.BITS * picture_number.BLOCK else None
-            say(event="frame", client=each["name"], n=number, message=message, dtype=str(frame.dtype), shape=frame.shape, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+            emit(event="frame", client=each["name"], n=number, message=message, dtype=str(frame.dtype), shape=frame.shape, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     if is_idle:
         time.sleep(0.002)

@@ -1,8 +1,8 @@
-"""Many real NetGear servers in one process: those of one sequence one after another, the sequences side by side. Prints what each has sent, and its return data when that changes.
+"""Many real NetGear servers in one process: those of one sequence one after another, the sequences concurrently. Prints what each has sent, and its return data when that changes.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
 frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of
-the input; those with `steps` wait after each frame for their name and its number there, the others for the time.
+the input; those with `steps` wait after each frame for their name and the number of the frame on the input, the others for the time of the next frame.
 """
 import hashlib
 import json
@@ -28,7 +28,7 @@ def read():
             told.notify_all()
 
 
-def say(**event):
+def emit(**event):
     with lock:
         print(json.dumps(event), flush=True)
 
@@ -44,7 +44,7 @@ def wait_for(line):
 
 
 def decoded(frame):
-    """What a client must receive of a frame that NetGear compresses with its default options."""
+    """The picture that a client must receive of a frame that NetGear compresses with its default options."""
     return simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True), colorspace="BGR", fastdct=True)
 
 
@@ -65,17 +65,17 @@ def run(each):
     for number in range(each["first"], each["first"] + options["frames"]):
         frame = background.copy()
         picture_number.burn(frame, number)
-        say(event="sent", server=name, n=number, sha1=hashlib.sha1((frame if raw else decoded(frame)).tobytes()).hexdigest())
+        emit(event="sent", server=name, n=number, sha1=hashlib.sha1((frame if raw else decoded(frame)).tobytes()).hexdigest())
         returned = server.send(frame, message={"n": number, "from": name}) if bidirectional else server.send(frame)
         if returned != last:
-            say(event="returned", server=name, n=number, data=returned)
+            emit(event="returned", server=name, n=number, data=returned)
             last = returned
         if each.get("steps"):
             wait_for(f"{name} {number}")
         else:
             time.sleep(max(0, start + (number - each["first"] + 1) / fps - time.monotonic()))
     server.close()
-    say(event="closed", server=name)
+    emit(event="closed", server=name)
 
 
 def run_all(sequence):
@@ -91,4 +91,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-say(event="end")
+emit(event="end")

@@ -1,7 +1,7 @@
 """Reads MJPEG as programs do, for some seconds: {url, how, seconds}. Prints how many pictures arrived, and how many of them were incomplete.
 
 `opencv` is OpenCV itself. `markers` looks for SOI and EOI, as Home Assistant's MJPEG camera does (extract_image_from_mjpeg). `lengths` reads header
-lines, and as many bytes as Content-Length says, as go2rtc and py-mjpeg do, and ends without one. `boundary` splits at the boundary.
+lines, and then the number of bytes in Content-Length, as go2rtc and py-mjpeg do, and ends if there is none. `boundary` splits at the boundary.
 """
 import json
 import sys
@@ -45,7 +45,7 @@ def lengths(url):
             if line == "":
                 line = response.readline().decode().strip()
             if line != boundary:
-                raise ValueError(f"{line!r} came, expected the boundary")
+                raise ValueError(f"{line!r} received, expected the boundary")
             length = None
             while (line := response.readline().decode().strip()) != "":
                 name, value = line.split(":", 1)

@@ -2,7 +2,7 @@
 
 Prints what it receives, one JSON object per line; of `taken` only refusals and the last. Options (JSON, first argument): url
 (ws://HOST:PORT/streams/NAME/publish), hello (a map), picture (a JPEG's file) or raw (fields of `frame`, and its `payload`: base64), capturedAtUs,
-frames (how many; without it until the socket is closed), fps, stay (waits for return data behind the last frame).
+frames (how many; without it until the socket is closed), fps, stay (waits for return data after the last frame).
 """
 import asyncio
 import base64
@@ -28,7 +28,7 @@ def decode(message):
     return RECEIVED.get(kind), header, message[8 + length + -length % 8:]
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -49,7 +49,7 @@ class Publisher:
                 if "code" not in header and self.taken != self.options.get("frames"):
                     continue
             if kind is not None:
-                say(event=kind, **header, **({"payload": base64.b64encode(payload).decode()} if payload else {}))
+                emit(event=kind, **header, **({"payload": base64.b64encode(payload).decode()} if payload else {}))
         self.is_over = True
         self.heard.set()
 
@@ -90,7 +90,7 @@ async def publish(options):
         except websockets.ConnectionClosed:
             pass  # the code and the reason explain why
     await asyncio.gather(receiving, return_exceptions=True)
-    say(event="closed", code=socket.close_code, reason=socket.close_reason)
+    emit(event="closed", code=socket.close_code, reason=socket.close_reason)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A tiny viewer written from docs/protocol.md alone, so that a second implementation verifies the page.
 
 Prints what it receives, one JSON object per line. Options (JSON, first argument): url (ws://HOST:PORT/streams/NAME/ws), hello (a map),
-returns (a list of {"id", "mode", "kind", …} for `return`; "payload": base64), want (a map), ping (an id), frames (ends after so many).
+returns (a list of {"id", "mode", "kind", …} for `return`; "payload": base64), want (a map), ping (an id), frames (the number after which it ends).
 """
 import asyncio
 import base64
@@ -49,7 +49,7 @@ def unpack_extension(code, data):
     return int.from_bytes(data, "big", signed=True) if code == BIG_INTEGER else msgpack.ExtType(code, data)
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -62,12 +62,12 @@ async def view(options):
             if kind == "frame":
                 frames += 1
                 await socket.send(encode(ACK, {"sequence": header["sequence"], "painted": frames, "skipped": 0, "failed": 0, "decodeMs": 0.0}))
-                say(event=kind, **header, bytes=len(payload), sha1=hashlib.sha1(payload).hexdigest())
+                emit(event=kind, **header, bytes=len(payload), sha1=hashlib.sha1(payload).hexdigest())
                 if frames == options.get("frames"):
                     break
                 continue
             if kind is not None:
-                say(event=kind, **header)
+                emit(event=kind, **header)
             if kind == "welcome":
                 for body in options.get("returns", []):
                     data = base64.b64decode(body.get("payload", ""))
@@ -76,7 +76,7 @@ async def view(options):
                     await socket.send(encode(WANT, options["want"]))
                 if "ping" in options:
                     await socket.send(encode(PING, {"id": options["ping"]}))
-    say(event="closed", code=socket.close_code, reason=socket.close_reason)
+    emit(event="closed", code=socket.close_code, reason=socket.close_reason)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import requests
 import simplejpeg
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -54,10 +54,10 @@ def parts():
     yield b"--frame--\r\n"
 
 
-say(event="ready")
+emit(event="ready")
 if how == "running":
     answer = session.post(url, params=query, data=parts(), headers={"Content-Type": "multipart/x-mixed-replace; boundary=frame"})
-    say(event="answer", status=answer.status_code, body=answer.json())
+    emit(event="answer", status=answer.status_code, body=answer.json())
 else:
     for number in numbers():
         kind, data = picture(number)
@@ -66,6 +66,6 @@ else:
         else:
             answer = session.post(url, params=query, data=data, headers={"Content-Type": kind, "Gearway-Message": message(number)})
         if not answer.ok:
-            say(event="refused", n=number, status=answer.status_code, body=answer.json())
+            emit(event="refused", n=number, status=answer.status_code, body=answer.json())
             break
-say(event="done")
+emit(event="done")

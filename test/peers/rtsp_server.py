@@ -1,4 +1,4 @@
-"""GStreamer's RTSP server, as many IP cameras have it. Prints one JSON line when it is ready.
+"""GStreamer's RTSP server, which many IP cameras use. Prints one JSON line when it is ready.
 
 Options (JSON, first argument): port (0 for any), streams (path: pipeline, its payloader called pay0), user and password (for all of them).
 """

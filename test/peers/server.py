@@ -14,7 +14,7 @@ import picture_number
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -44,7 +44,7 @@ server = NetGear(
     address="127.0.0.1", port=[str(port) for port in options.get("ports", [options.get("port")])] if options.get("multiclient") else str(options["port"]), protocol="tcp", pattern=pattern, logging=False,
     **netgear_options,
 )
-say(event="ready")
+emit(event="ready")
 
 by_port = {}
 dealt = []
@@ -67,14 +67,14 @@ for number in range(options["frames"]):
         by_port[returned[0]] = returned[1]
         dealt.append(returned[0])
     if not options.get("quiet") and returned != last:
-        say(event="returned", n=number, t=time.time(), data=returned)
+        emit(event="returned", n=number, t=time.time(), data=returned)
         last = returned
     if number % 30 == 29:
-        say(event="progress", n=number, t=time.time(), data=returned)
+        emit(event="progress", n=number, t=time.time(), data=returned)
     if options.get("hash"):
-        say(event="sent", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+        emit(event="sent", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     wait = start + paused + (number + 1) / fps - time.monotonic()
     if wait > 0:
         time.sleep(wait)
-say(event="done", sent=options["frames"], seconds=time.monotonic() - start - paused, by_port=by_port, dealt={port: dealt.count(port) for port in by_port})
+emit(event="done", sent=options["frames"], seconds=time.monotonic() - start - paused, by_port=by_port, dealt={port: dealt.count(port) for port in by_port})
 server.close()

@@ -12,7 +12,7 @@ from arrays import decoded, describe, encoded, inside_object
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -30,7 +30,7 @@ client = NetGear(
     address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=1, receive_mode=True, logging=False, bidirectional_mode=True,
     jpeg_compression=colorspace or False,
 )
-say(event="ready")
+emit(event="ready")
 threading.Thread(target=read, daemon=True).start()
 value = last = None
 while True:
@@ -38,12 +38,12 @@ while True:
         expression = values.pop(0)
         value = eval(expression)
         seen = decoded(encoded(value, colorspace), colorspace) if isinstance(value, np.ndarray) and colorspace else value
-        say(event="returns", expression=expression, seen=describe(seen), inside=inside_object(value, colorspace))
+        emit(event="returns", expression=expression, seen=describe(seen), inside=inside_object(value, colorspace))
     data = client.recv(return_data=value)
     if data is None:
         break
     message, frame = data
     if message is not None and (message["case"], describe(frame)) != last:
         last = (message["case"], describe(frame))
-        say(event="frame", case=message["case"], seen=describe(frame))
-say(event="end")
+        emit(event="frame", case=message["case"], seen=describe(frame))
+emit(event="end")

@@ -13,7 +13,7 @@ from arrays import decoded, describe, encoded
 from vidgear.gears import NetGear
 
 
-def say(**event):
+def emit(**event):
     print(json.dumps(event), flush=True)
 
 
@@ -40,10 +40,10 @@ while True:
             )
         array = eval(case["array"])
         seen = array if case["colorspace"] is None else decoded(encoded(array, case["colorspace"]), case["colorspace"])
-        say(event="case", case=case["case"], seen=describe(seen), dtype=str(array.dtype))
+        emit(event="case", case=case["case"], seen=describe(seen), dtype=str(array.dtype))
     if server is not None:
         returned = describe(server.send(array, message={"case": case["case"]}))
         if returned != last:
-            say(event="returned", data=returned)
+            emit(event="returned", data=returned)
             last = returned
     time.sleep(0.02)

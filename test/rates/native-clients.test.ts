@@ -63,7 +63,7 @@ describe('native clients', () => {
       },
       ({ resumed, returned, felt }) => {
         expect(felt!.stale).toEqual([]);
-        // Three frame times of 30 frames/s.
+        // Three frame times at 30 fps.
         expect(felt!.longest).toBeLessThan(0.1);
         expect(resumed!.stale.length).toBeLessThanOrEqual(2);
         expect(returned!.stale.length).toBeLessThanOrEqual(2);

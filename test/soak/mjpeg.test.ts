@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseSourceUrl } from '../../gateway/config/source-url.ts';
 import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from '../../gateway/sources/mjpeg/mjpeg-source.ts';
-import { Heard } from '../helpers/heard.ts';
+import { RecordingSink } from '../helpers/recording-sink.ts';
 import { MULTIPART, part } from '../helpers/media.ts';
 import { RawServer } from '../helpers/raw-server.ts';
 import { JPEG as BYTES } from '../helpers/viewer.ts';
@@ -16,12 +16,12 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((source) => source.close()));
 });
 
-async function hear(server: RawServer, options = ''): Promise<Heard> {
-  const heard = new Heard();
+async function record(server: RawServer, options = ''): Promise<RecordingSink> {
+  const sink = new RecordingSink();
   const source = new MjpegSource(parseMjpeg(parseSourceUrl(`mjpeg:${server.url}/${options}`, MJPEG_OPTIONS)));
   open.push(source);
-  await source.open(heard);
-  return heard;
+  await source.open(sink);
+  return sink;
 }
 
 describe('a stream', () => {
@@ -30,11 +30,11 @@ describe('a stream', () => {
     ['?fps=0.8', 5.75],
   ])('that becomes silent fails%s', async (options, seconds) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(Buffer.concat([HEAD, part(JPEG)])));
-    const heard = await hear(server, options);
-    await heard.until(() => heard.frames.length > 0);
+    const sink = await record(server, options);
+    await sink.until(() => sink.frames.length > 0);
     const startMs = performance.now();
-    await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed).toEqual([
+    await sink.until(() => sink.failed.length > 0);
+    expect(sink.failed).toEqual([
       expect.objectContaining({ code: 'source-stalled', message: `the camera has sent nothing for ${seconds} s` }),
     ]);
     expect((performance.now() - startMs) / 1000).toBeGreaterThan(seconds - 0.1);
@@ -45,9 +45,9 @@ describe('a stream', () => {
     ['no data', HEAD],
   ])('with %s fails', async (_name, text) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(text));
-    const heard = await hear(server);
-    await heard.until(() => heard.failed.length > 0);
-    expect(String(heard.failed[0])).toMatch(/no response within 10 s|sent nothing for 10 s/);
+    const sink = await record(server);
+    await sink.until(() => sink.failed.length > 0);
+    expect(String(sink.failed[0])).toMatch(/no response within 10 s|sent nothing for 10 s/);
   });
 });
 
@@ -58,8 +58,8 @@ describe('a still picture', () => {
       atMs.push(performance.now());
       setTimeout(() => socket.end(STILL), index === 0 ? 1500 : 0);
     });
-    const heard = await hear(server);
-    await heard.until(() => heard.frames.length === 3);
+    const sink = await record(server);
+    await sink.until(() => sink.frames.length === 3);
     // The second request is late already; the third one keeps the interval.
     expect(atMs[1]! - atMs[0]!).toBeGreaterThan(1450);
     expect(atMs[2]! - atMs[1]!).toBeGreaterThan(950);

@@ -210,7 +210,7 @@ describe('GatewayStream.push', () => {
   });
 
   it.each<[string, string, Uint8Array | NDArray]>([
-    ['jpeg-invalid', 'bytes that are no JPEG', new Uint8Array(10)],
+    ['jpeg-invalid', 'bytes that are not a JPEG', new Uint8Array(10)],
     ['jpeg-invalid', 'a truncated JPEG', JPEG.subarray(0, -1)],
     ['array-misfit', 'an array one byte short', array('uint8', [2, 3, 3], 17)],
     ['shape-invalid', 'an array of one dimension', array('uint8', [18], 18)],

@@ -76,7 +76,7 @@ const cells = (row: string): readonly string[] =>
     .map((cell) => cell.trim());
 
 describe('the documentation', () => {
-  it.each(PAGES)('%s has only links that lead somewhere', (path) => {
+  it.each(PAGES)('%s has only valid links', (path) => {
     expect(
       links(read(path))
         .map((target) => problem(path, target))

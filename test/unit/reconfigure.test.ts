@@ -157,7 +157,7 @@ describe('reconfigure', () => {
 
   it.each<[string, GatewayOptions]>([
     ['an unknown source', withYard({ source: 'ftp://camera' })],
-    ['ports that are none', withYard({ source: SMALL, virtualPorts: 'a' })],
+    ['invalid ports', withYard({ source: SMALL, virtualPorts: 'a' })],
     ['a client of an unknown stream', { ...THREE, clients: ['attic=tcp://127.0.0.1:1'] }],
     ['no token beyond this machine', { ...THREE, host: '0.0.0.0' }],
   ])('changes nothing with %s', async (_what, options) => {

@@ -111,7 +111,7 @@ export class NativeClient implements ListedClient {
   /** Sequence of the newest frame sent to this client; anything older is a repeat. */
   #lastSequence = 0;
   #ended: (() => void) | null = null;
-  /** Value that was refused for lack of control. It comes with each reply, and is counted once. */
+  /** Value that was refused for lack of control. It is repeated with each reply, and counted once. */
   #uncontrolled: ReturnData | null = null;
   /** The frame that is being verified for this client. */
   #verifying: Frame | null = null;
@@ -451,7 +451,7 @@ export class NativeClient implements ListedClient {
     }
   }
 
-  /** What of its data counts: with exclusive control, an emergency stop alone. */
+  /** The part of its data that counts: with exclusive control, only an emergency stop. */
   #admit(data: ReturnData): ReturnData {
     const { control } = this.#options.stream;
     if (control === null) return data;

@@ -25,7 +25,7 @@ export class VerifiedFrames {
     this.#stream = stream;
   }
 
-  /** Starts a decoder in advance. Otherwise the first JPEG would wait for it, and frames behind it would be dropped. */
+  /** Starts a decoder in advance. Otherwise the first JPEG would wait for it, and frames after it would be dropped. */
   prepare(): void {
     this.#verifier.prepare();
   }

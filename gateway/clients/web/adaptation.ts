@@ -155,7 +155,7 @@ export class Adaptation {
     this.#lateSinceMs ??= sentAtMs;
     this.#lateFrames += 1;
     this.#bestLateRate = Math.max(this.#bestLateRate, bitsPerSecond);
-    const isFar = this.#link.leastMs(nowMs) >= LOCAL_MS;
+    const isFar = this.#link.minimumMs(nowMs) >= LOCAL_MS;
     // The first frame on a distant link is evidence enough: the next ones would only queue.
     const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
     const isLasting =
@@ -169,7 +169,7 @@ export class Adaptation {
    * @param sinceMs since when, counted from the latest acknowledgement.
    */
   waiting(sinceMs: number, inFlightBytes: number, nowMs: number): void {
-    const silentMs = nowMs - sinceMs - this.#link.leastMs(nowMs);
+    const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
     if (silentMs < SILENT_MS || this.#settling !== null) return;
     this.#lower((inFlightBytes * 8000) / silentMs, nowMs);
   }

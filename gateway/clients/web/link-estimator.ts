@@ -35,9 +35,9 @@ export interface Delivery {
  * capacity has a lower bound, because a frame that arrives `delayMs` late took at most that long to transmit.
  */
 export class LinkEstimator {
-  readonly #least = new WindowedMinimum();
+  readonly #minimum = new WindowedMinimum();
   /** Of pings alone, which take no time to transmit. */
-  readonly #leastPing = new WindowedMinimum();
+  readonly #minimumPing = new WindowedMinimum();
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
@@ -48,13 +48,13 @@ export class LinkEstimator {
 
   /** Records a round trip of a small message, such as a ping. */
   roundTrip(ms: number, nowMs: number): void {
-    this.#least.add(ms, nowMs);
-    this.#leastPing.add(ms, nowMs);
+    this.#minimum.add(ms, nowMs);
+    this.#minimumPing.add(ms, nowMs);
   }
 
   /** Minimum round trip of the last seconds; 0 while unknown. */
-  leastMs(nowMs: number): number {
-    return this.#least.get(nowMs) ?? 0;
+  minimumMs(nowMs: number): number {
+    return this.#minimum.get(nowMs) ?? 0;
   }
 
   /** Call when a frame is sent, and pass the result to {@link LinkEstimator.delivered} when it is acknowledged. */
@@ -73,10 +73,10 @@ export class LinkEstimator {
     nowMs: number,
   ): Delivery {
     const roundTripMs = Math.max(0, nowMs - newest.sentAtMs - waitMs);
-    this.#least.add(roundTripMs, nowMs);
+    this.#minimum.add(roundTripMs, nowMs);
     this.#deliveredBytes += bytes;
     this.#deliveredAtMs = nowMs;
-    const delayMs = roundTripMs - this.leastMs(nowMs);
+    const delayMs = roundTripMs - this.minimumMs(nowMs);
     this.#addCapacity(newest.bytes, roundTripMs, nowMs);
     const seconds = Math.max(1, nowMs - newest.state.deliveredAtMs - waitMs) / 1000;
     return {
@@ -101,7 +101,7 @@ export class LinkEstimator {
 
   /** Compares with pings: the minimum of the frames contains their own transmission, and would prove any capacity. */
   #addCapacity(bytes: number, roundTripMs: number, nowMs: number): void {
-    const pingMs = this.#leastPing.get(nowMs);
+    const pingMs = this.#minimumPing.get(nowMs);
     // The pings were delayed by something else.
     if (pingMs === undefined || roundTripMs < pingMs) return;
     const bitsPerSecond = (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_PART, roundTripMs - pingMs);

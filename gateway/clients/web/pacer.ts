@@ -1,4 +1,4 @@
-import { LeastRoundTrip } from '../native/least-round-trip.ts';
+import { MinimumRoundTrip } from '../native/minimum-round-trip.ts';
 import { type Delivery, LinkEstimator, type SendState } from './link-estimator.ts';
 
 const MIN_WINDOW = 2;
@@ -34,7 +34,7 @@ interface InFlight {
  * window for one round trip.
  */
 export class Pacer {
-  readonly #least = new LeastRoundTrip();
+  readonly #minimum = new MinimumRoundTrip();
   readonly #inFlight: InFlight[] = [];
   /**
    * Smoothed interval between arrivals of frames that were in flight together, so that pauses of the source do not
@@ -141,24 +141,24 @@ export class Pacer {
   }
 
   #measured(roundTripMs: number, sequence: number, nowMs: number): void {
-    const needsProbe = this.#least.add(roundTripMs, nowMs);
+    const needsProbe = this.#minimum.add(roundTripMs, nowMs);
     if (this.#probe === null) {
       if (needsProbe) this.#probe = { first: null };
     } else if (this.#probe.first !== null && sequence >= this.#probe.first) {
-      this.#least.renew(nowMs);
+      this.#minimum.renew(nowMs);
       this.#probe = null;
     }
   }
 
   #adapt(frameTimeMs: number | undefined): void {
-    const leastMs = this.#least.ms;
-    if (leastMs === null || frameTimeMs === undefined || frameTimeMs <= 0 || this.#roundTripMs === null) return;
-    const bySource = Math.ceil(leastMs / frameTimeMs);
+    const minimumMs = this.#minimum.ms;
+    if (minimumMs === null || frameTimeMs === undefined || frameTimeMs <= 0 || this.#roundTripMs === null) return;
+    const bySource = Math.ceil(minimumMs / frameTimeMs);
     const isLinkLimited = this.#arrivalMs !== null && this.#arrivalMs >= frameTimeMs * LINK_LIMITED_RATIO;
-    const byLink = this.#arrivalMs === null || !isLinkLimited ? bySource : Math.round(leastMs / this.#arrivalMs);
+    const byLink = this.#arrivalMs === null || !isLinkLimited ? bySource : Math.round(minimumMs / this.#arrivalMs);
     // One extra frame, so that the window can grow if it is itself the bottleneck.
     const wanted = Math.min(bySource, byLink) + 1;
-    const queued = this.#roundTripMs > 2 * leastMs + frameTimeMs;
+    const queued = this.#roundTripMs > 2 * minimumMs + frameTimeMs;
     const next = queued ? Math.min(this.#window - 1, wanted) : wanted;
     this.#window = Math.max(MIN_WINDOW, Math.min(MAX_WINDOW, next));
   }

@@ -28,7 +28,7 @@ export type Admission =
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
-      /** What the token or user may use. */
+      /** The budget of the token or user. */
       readonly budget: UserBudget;
     }
   | {
@@ -70,7 +70,7 @@ export interface ViewerSocket {
   readonly closed: Promise<void>;
 }
 
-/** What the HTTP request reveals about a viewer, before its hello. */
+/** Information from a viewer's HTTP request, before its hello. */
 interface ViewerBindingOptions {
   /** Unique in the gateway. */
   readonly id: string;
@@ -148,7 +148,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#phase.kind === 'inside' ? cleanText(this.#phase.name, MAX_NAME) : '';
   }
 
-  /** What the viewer sees of the control of its stream; null if all viewers may return data. */
+  /** The control of its stream, as the viewer sees it; null if all viewers may return data. */
   get controlView(): ControlView | null {
     return this.#inside().stream.control?.view(this) ?? null;
   }
@@ -475,7 +475,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     };
   }
 
-  /** Disconnects the viewer. The close code tells it to reconnect if it may still have other rights. */
+  /** Disconnects the viewer. The close code makes it reconnect if it may still have other rights. */
   #rightsEnded({ reason, mayRetry }: RightsEnd): void {
     if (mayRetry) this.disconnect(reason);
     else this.#end('disconnect', closeCode.notAllowed, reason);

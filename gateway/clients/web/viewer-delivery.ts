@@ -85,7 +85,7 @@ export class ViewerDelivery implements AdaptationContext {
     this.#gatewayMaxBits = maxBitsPerSecond;
     this.#unpacks = unpacks;
     this.#reportedAtMs = nowMs;
-    this.#isOpening = link.leastMs(nowMs) >= DISTANT_MS;
+    this.#isOpening = link.minimumMs(nowMs) >= DISTANT_MS;
     this.#adaptation = new Adaptation(link, this);
   }
 
@@ -194,7 +194,7 @@ export class ViewerDelivery implements AdaptationContext {
     return `${stepLabel(step, { width: this.#width, height: this.#height })}, ${formatBitRate(this.#bitsPerSecond)}: ${this.#cause(isLimited, nowMs)}`;
   }
 
-  /** Call once per second. @returns what has to be reported to the viewer; null if nothing has changed. */
+  /** Call once per second. @returns the information to report to the viewer; null if nothing has changed. */
   report(nowMs: number): DeliveryMessage | null {
     const seconds = (nowMs - this.#reportedAtMs) / 1000;
     if (seconds > 0) this.#bitsPerSecond = (this.#bytesSinceReport * 8) / seconds;
@@ -231,7 +231,7 @@ export class ViewerDelivery implements AdaptationContext {
     if (last?.kind === 'h264' && last.bitsPerSecond > this.maxBitsPerSecond) this.#steps = ladder(options);
   }
 
-  /** `source` is for frames as they came, byte for byte. */
+  /** `source` is for unmodified frames. */
   #mayPack(): boolean {
     return this.#renditions === 'packed' && this.#unpacks && this.#quality !== 'source';
   }

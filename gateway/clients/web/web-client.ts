@@ -196,7 +196,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     return (
       this.#unsentBytes > 0 ||
       this.#admission?.budget.maySend(now) === false ||
-      (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.leastMs(now) + MAX_QUEUE_MS)
+      (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.minimumMs(now) + MAX_QUEUE_MS)
     );
   }
 
@@ -439,7 +439,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#accept(message, owned);
       return;
     }
-    // Values behind a JPEG wait for its verification, to preserve the order.
+    // Values after a JPEG wait for its verification, to preserve the order.
     this.#checksPending += 1;
     const urgentBefore = this.#urgentCount;
     this.#checks = this.#checks
@@ -465,7 +465,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   #accept({ id, mode, ttlMs, urgent = false }: Return, body: ReturnBody): void {
-    // The socket may have closed during the verification: its data must not be accepted any more.
+    // The socket may have closed during the verification: its data must no longer be accepted.
     if (this.#admission === null) return;
     try {
       this.#options.binding.give(checkBody(body), mode, ttlMs, urgent);

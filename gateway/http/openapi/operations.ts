@@ -134,7 +134,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'DELETE /api/session': {
     tag: 'Log-in',
-    summary: 'Log out, and end what the session has open',
+    summary: 'Log out, and end all connections of the session',
     description: "For the gateway's own pages: the request needs their Origin.",
     responses: json('Nobody is logged in', schemaOf('Session')),
   },
@@ -245,7 +245,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'DELETE /api/streams/:name/shares/:share': {
     tag: 'Share links',
-    summary: 'Revoke a share link, and end what was opened by it',
+    summary: 'Revoke a share link, and end the connections that it opened',
     responses: json('The link', schemaOf('ShareLink')),
   },
   'GET /streams/:name/mjpeg': {

@@ -103,7 +103,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Rights: orNull(rights),
   Session: object<SessionStatus>({
     user: orNull(rights),
-    accepts: list(oneOf('password', 'token'), 'What a log-in form should ask for'),
+    accepts: list(oneOf('password', 'token'), 'Credentials for which a log-in form should ask'),
   }),
   ShareLink: object<ShareLinkStatus>(shareLink),
   CreatedShareLink: object<CreatedShareLink>({

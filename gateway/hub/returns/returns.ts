@@ -42,7 +42,7 @@ export interface ReturnFollower {
   extend(port: number, ttlMs?: number): void;
   /** @throws {GearwayError} if the value cannot be accepted, which refuses it. */
   push(port: number, data: ReturnData, ttlMs?: number): void;
-  /** The once-only values of the port are not wanted any more. */
+  /** The once-only values of the port are no longer wanted. */
   discardOnce(port: number): void;
   /** The client has left, and its data with it. */
   end(port: number): void;
@@ -51,7 +51,7 @@ export interface ReturnFollower {
 }
 
 interface Entry {
-  /** Who has joined, see {@link Returns.join}. */
+  /** The ports that have joined, see {@link Returns.join}. */
   readonly by: object;
   /** The same object for as long as the value is unchanged: callers cache by identity. */
   sticky: { readonly kept: Kept; readonly data: StickyData } | null;

@@ -1,7 +1,7 @@
 import { GearwayError } from '../../../shared/errors.ts';
 import type { ProgramEnd } from './program.ts';
 
-/** Meaning of what FFmpeg's mpjpeg demuxer prints. Its mjpeg demuxer ignores everything but the JPEGs. */
+/** Meaning of the output of FFmpeg's mpjpeg demuxer. Its mjpeg demuxer ignores everything but the JPEGs. */
 const MJPEG_REFUSED = "FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg";
 
 /**

@@ -21,7 +21,7 @@ export interface InputPlan {
   readonly needsRateFilter: boolean;
 }
 
-/** What plans are made with. */
+/** Dependencies of all plans. */
 export interface PlanContext {
   readonly tools: FfmpegTools;
   readonly version: FfmpegVersion;

@@ -13,7 +13,7 @@ export interface MediaInfo {
   readonly colors: VideoColors;
 }
 
-/** What FFmpeg has to know to convert the colours of a video to those of JPEG. */
+/** Information that FFmpeg needs to convert the colours of a video to those of JPEG. */
 export interface VideoColors {
   /** Whether it has more than 576 lines, and does not name its colour matrix, which is BT.709 then. */
   readonly isUntaggedHd: boolean;

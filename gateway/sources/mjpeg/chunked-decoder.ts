@@ -6,8 +6,7 @@ const MAX_LINE = 1024;
 const LINE_FEED = 0x0a;
 
 /**
- * Decodes the chunked transfer coding (RFC 9112, 7.1) as it arrives. Tolerates lines that end with LF, and a body that
- * is not chunked although its header says so.
+ * Decodes the chunked transfer coding (RFC 9112, 7.1) as it arrives. Tolerates lines that end with LF, and a body that is not chunked although its header announces it.
  */
 export class ChunkedDecoder {
   readonly #take: (data: Buffer) => void;
@@ -49,7 +48,7 @@ export class ChunkedDecoder {
   #readLine(): void {
     const line = this.#line;
     const [, size] = /^\s*([0-9a-f]{1,8})\s*(?:;.*)?$/is.exec(line) ?? [];
-    // Behind each chunk, and before the first one of some servers.
+    // After each chunk, and before the first one of some servers.
     if (size === undefined && line.trim() === '') {
       this.#line = '';
       return;

@@ -89,7 +89,7 @@ export function redirectedAddress(from: HttpAddress, location: string): HttpAddr
   return { ...to, credentials: isSameOrigin || isUpgrade ? from.credentials : null };
 }
 
-/** @returns the offset of the @ behind user and password; -1 if there are none. */
+/** @returns the offset of the @ after user and password; -1 if there are none. */
 function endOfCredentials(rest: string): number {
   const [authority = ''] = /^[^/?#]*/.exec(rest) ?? [];
   const at = authority.lastIndexOf('@');

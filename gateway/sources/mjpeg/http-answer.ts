@@ -153,7 +153,7 @@ export class HttpAnswer {
     return await stopped;
   }
 
-  /** The first bytes of the body, at least so many unless it ends or pauses before. They can still be read. */
+  /** The first bytes of the body, at least this number of bytes, unless it ends or pauses earlier. They can still be read. */
   async peek(bytes: number, timeoutMs: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     let count = 0;

@@ -90,7 +90,7 @@ function algorithmOf(parameters: ReadonlyMap<string, string>): string {
   return (parameters.get('algorithm') ?? 'MD5').toUpperCase().replace(/-SESS$/, '');
 }
 
-/** A request that is authenticated: the how many-th with this nonce, and the client's own nonce. */
+/** A request that is authenticated: its number among those with this nonce, and the client's own nonce. */
 interface DigestRequest {
   readonly path: string;
   readonly count: number;

@@ -137,7 +137,7 @@ export class HttpCamera {
       // Cameras also send texts and sound.
       if (!beginsAsJpeg(body) && mediaType(headers.get('content-type'))?.startsWith('image/') !== true) return;
       count += 1;
-      // Previews behind a still picture.
+      // Previews after a still picture.
       if (isStill && count > 1) return;
       if (rate.admits(performance.now())) pictures.offer(body);
     };
@@ -148,7 +148,7 @@ export class HttpCamera {
     const mayBeStill = (): boolean => !isMultipart && count === 1 && !reader.isInsidePart;
     const take = (piece: Buffer): boolean => {
       reader.read(piece);
-      // Another timeout applies behind the first data, and behind what may be a still picture.
+      // Another timeout applies after the first data, and after a possible still picture.
       const mustReconsider = !hasBegun || mayBeStill();
       hasBegun = true;
       return mustReconsider;

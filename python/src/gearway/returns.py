@@ -13,7 +13,7 @@ def by_port(returned: Any) -> dict[int, Any]:
     """Decodes what `NetGear.send()` returns, by port; `None` for a port that has returned nothing.
 
     Accepts the dict of a `netgear:` source of the gateway, the `(port, value)` of a server in multi-clients mode, and `None`, which NetGear returns when
-    the gateway has not answered in time. A value that cannot be decoded, such as an array of the wrong size, is left as it came, and logged. Raises
+    the gateway has not answered in time. A value that cannot be decoded, such as an array of the wrong size, is left unchanged, and logged. Raises
     `ValueError` for anything else: there is no gateway, or its source has `returns=newest`.
 
     With a sticky array, `Returns` saves decoding it again for each frame.
@@ -32,8 +32,7 @@ class Returns:
     def update(self, returned: Any) -> dict[int, Any]:
         """Decodes what one `NetGear.send()` has returned, as `by_port()` does.
 
-        A server in multi-clients mode gets the data of one client in turn; the result has the latest of each. With `None`, all values are `None`: a
-        robot must not go on with its last command while the gateway is gone.
+        A server in multi-clients mode gets the data of one client in turn; the result has the latest of each. With `None`, all values are `None`: a robot must not continue with its last command while the gateway is unavailable.
         """
         if returned is None:
             # The gateway has not answered: previous data is no longer valid.
@@ -64,7 +63,7 @@ class Returns:
             value = raw
             if port not in self._reported:
                 self._reported.add(port)
-                _logger.warning("return data of port %d cannot be decoded, and is left as it came: %s", port, error)
+                _logger.warning("return data of port %d cannot be decoded, and is left unchanged: %s", port, error)
         self._kept[port] = (raw, value)
         return value
 

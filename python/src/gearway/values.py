@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 TAG: Final = "$ndarray"
 
 MAX_JPEG_PIXELS: Final = 16_777_216
-"""The gateway's own limit of returned JPEGs. A viewer could name a larger one in a plain value, to exhaust the memory of the server."""
+"""The gateway's own limit of returned JPEGs. A viewer could send a larger one in a plain value, to exhaust the memory of the server."""
 
 MAX_NESTING: Final = 64
 """The gateway's own limit of values."""

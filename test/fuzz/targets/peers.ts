@@ -15,7 +15,7 @@ import { imagezmqPicture, netgearReply } from './zmq-messages.ts';
 export function peersTarget(samples: Samples): Target {
   return {
     name: 'peers',
-    summary: "fake NetGear clients and publishers behind the gateway's own connections",
+    summary: 'fake NetGear clients and publishers to which the gateway connects',
     concurrency: 0,
     perSecond: 60,
     isListening: true,
@@ -27,7 +27,7 @@ export function peersTarget(samples: Samples): Target {
 function accepted(random: Random, { port, socket }: FakePort, samples: Samples): Script {
   if (socket !== 'SUB' && random.chance(0.05))
     return {
-      what: 'flood of PING where the gateway connects to',
+      what: 'flood of PING at an address to which the gateway connects',
       port,
       from: '127.0.0.1',
       steps: floodSteps(random, socket, socket === 'REP'),

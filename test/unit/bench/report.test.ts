@@ -9,7 +9,7 @@ const rounds = (from: number): number[] => Array.from({ length: 10 }, (_, i) => 
 
 const line = (ours: readonly number[], theirs: readonly number[], ...targets: Target[]): Line => ({
   what: '10 viewers',
-  unit: 'frames/s',
+  unit: 'fps',
   series: [
     { name: 'Gearway', values: ours },
     { name: 'raw <sockets>', values: theirs },
@@ -63,13 +63,13 @@ describe('a report', () => {
 
   it('prints figures, targets and verdicts in a terminal', () => {
     const text = formatReport(report, 'a machine');
-    expect(text).toContain('10 viewers, frames/s\n  Gearway           20 005 (20 002–20 007)\n');
+    expect(text).toContain('10 viewers, fps\n  Gearway           20 005 (20 002–20 007)\n');
     expect(text).toContain('to raw <sockets>  2.00 [2.00–2.00], at least 0.85: met');
   });
 
   it('has the same content in Markdown', () => {
     expect(formatMarkdown(report, 'A machine')).toContain(
-      '| 10 viewers, frames/s | 20 005 (20 002–20 007) | raw <sockets>: 10 005 (10 002–10 007) | 2.00 [2.00–2.00] | at least 0.85 | **met** |',
+      '| 10 viewers, fps | 20 005 (20 002–20 007) | raw <sockets>: 10 005 (10 002–10 007) | 2.00 [2.00–2.00] | at least 0.85 | **met** |',
     );
   });
 

@@ -27,14 +27,14 @@ const raw = (dtype: string, shape: number[], itemBytes = 1): Frame =>
     shape.reduce((product, size) => product * size, itemBytes),
   );
 
-/** The bytes behind the header of a WebSocket frame, which is checked by the tests of `encodeMessageBegin`. */
+/** The bytes after the header of a WebSocket frame, which is checked by the tests of `encodeMessageBegin`. */
 function headOf({ begin }: Rendition): Uint8Array {
   return begin.subarray(begin[1] === 127 ? 10 : begin[1] === 126 ? 4 : 2);
 }
 
 function decoded(head: Uint8Array): FrameMessage {
   const message = decodeGatewayMessage(head);
-  if (message?.type !== 'frame') throw new Error('the head is no frame');
+  if (message?.type !== 'frame') throw new Error('the head is not a frame');
   return message;
 }
 

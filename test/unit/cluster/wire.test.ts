@@ -445,7 +445,7 @@ describe('ReturnQueue', () => {
     expect(itemsNow(waiting, 2000)).toMatchObject([{ kind: 'set', ttlMs: 0 }]);
   });
 
-  it('keeps once-only values that were certainly not received over a new session, behind the joins', () => {
+  it('keeps once-only values that were certainly not received over a new session, after the joins', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     const queue = new ReturnQueue(() => undefined);

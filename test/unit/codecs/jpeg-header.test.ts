@@ -118,7 +118,7 @@ describe('readJpegHeader', () => {
     ['no EOI', [...SOI, ...startOfFrame(10, 8), ...SOS, ...SCAN]],
     ['half an EOI', [...SOI, ...startOfFrame(10, 8), ...SOS, ...SCAN, 0xff]],
     ['no start of frame', [...SOI, ...JFIF, ...SOS, ...SCAN, ...EOI]],
-    ['a start of frame behind the scan', [...SOI, ...SOS, ...startOfFrame(10, 8), ...EOI]],
+    ['a start of frame after the scan', [...SOI, ...SOS, ...startOfFrame(10, 8), ...EOI]],
     ['bytes between segments', [...SOI, 0, ...startOfFrame(10, 8), ...EOI]],
     ['a segment of length 0', [...SOI, 0xff, 0xe0, 0, 0, ...startOfFrame(10, 8), ...EOI]],
     ['a segment of length 1', [...SOI, 0xff, 0xe0, 0, 1, ...startOfFrame(10, 8), ...EOI]],

@@ -92,7 +92,7 @@ describe('JpegVerifier', () => {
     expect(view.equals(JPEG)).toBe(true);
   });
 
-  it('serves the keys in turn, and frames beside any amount of return data', async () => {
+  it('serves the keys in turn, and frames despite any amount of return data', async () => {
     await using verifier = new JpegVerifier();
     const done: string[] = [];
     const ask = (name: string, lane: 'frames' | 'returns', jpeg: Uint8Array): JpegVerification =>

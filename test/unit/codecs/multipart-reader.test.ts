@@ -46,7 +46,7 @@ describe('MultipartReader', () => {
   it.each([
     ['with lengths', COUNTED, COUNTED_PARTS],
     ['without', SEARCHED, SEARCHED_PARTS],
-  ] as const)('reads parts %s, whatever pieces they come in', (_name, body, parts) => {
+  ] as const)('reads parts %s, whatever the sizes of the chunks', (_name, body, parts) => {
     expect(read([body])).toEqual({ parts, hasEnded: true });
     expect(read([...body].map((byte) => Buffer.of(byte)))).toEqual({ parts, hasEnded: true });
     for (let at = 1; at < body.byteLength; at += 1)
@@ -71,7 +71,7 @@ describe('MultipartReader', () => {
     expect(read([COUNTED.subarray(0, end)]).parts).toHaveLength(1);
   });
 
-  it('delivers an empty part with the boundary behind it, because its length may be wrong', () => {
+  it('delivers an empty part with the boundary after it, because its length may be wrong', () => {
     expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([]);
     expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n--frame\r\n')]).parts).toEqual([
       [{ 'content-length': '0' }, ''],

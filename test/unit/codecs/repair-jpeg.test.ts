@@ -36,7 +36,7 @@ const JPEGS: Readonly<Record<string, Buffer>> = {
     segment(0xe2, ...EOI, ...EOI),
     segment(0xfe, 1, ...EOI),
   ),
-  'a JPEG with EOI in a comment behind its scan': Buffer.concat([
+  'a JPEG with EOI in a comment after its scan': Buffer.concat([
     baseline.subarray(0, -2),
     segment(0xfe, ...EOI, 1, 2, 3),
     EOI,
@@ -60,7 +60,7 @@ describe('repairJpeg', () => {
     expect(repairJpeg(plain).jpeg).toBe(plain);
   });
 
-  describe.each(Object.entries(JPEGS))('cuts off what follows %s, without a copy', (_name, jpeg) => {
+  describe.each(Object.entries(JPEGS))('cuts off the bytes after %s, without a copy', (_name, jpeg) => {
     it.each(Object.entries(TAILS))('%s', (_tail, tail) => {
       for (const bytes of TAIL_BYTES) {
         const padded = Buffer.concat([jpeg, tail(bytes, jpeg)]);
@@ -186,7 +186,7 @@ describe('repairJpeg', () => {
         ).toBe(1);
     });
 
-    it('behind other APP1 data, and only that of the picture itself', () => {
+    it('after other APP1 data, and only that of the picture itself', () => {
       const xmp = segment(0xe1, ...Buffer.from('http://ns.adobe.com/xap/1.0/\0<x/>'));
       expect(repairJpeg(withSegments(baseline, xmp, exif(8))).header.orientation).toBe(8);
       expect(repairJpeg(withSegments(baseline, exif(1, { thumbnail: oriented(gray, 6) }))).header.orientation).toBe(1);

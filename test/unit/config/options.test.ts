@@ -171,10 +171,10 @@ describe('resolveOptions', () => {
     ['no rate', 'tcp://127.0.0.1:5567?fps=fast', 'option-invalid'],
     ['a rate of nothing', 'tcp://127.0.0.1:5567?fps=0', 'option-invalid'],
     ['another pace', 'tcp://127.0.0.1:5567?pace=slow', 'option-invalid'],
-    ['an identity that is no port', 'tcp://127.0.0.1:5567?id=a', 'option-invalid'],
-    ['a server port that is none', 'tcp://127.0.0.1:5567?serverPort=0', 'option-invalid'],
+    ['an identity that is not a port', 'tcp://127.0.0.1:5567?id=a', 'option-invalid'],
+    ['an invalid server port', 'tcp://127.0.0.1:5567?serverPort=0', 'option-invalid'],
     ['multi-servers mode with pattern 0', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566', 'modes-invalid'],
-    ['a secure mode that is none', 'tcp://127.0.0.1:5567?secure=3', 'option-invalid'],
+    ['an invalid secure mode', 'tcp://127.0.0.1:5567?secure=3', 'option-invalid'],
     ['keys without secure mode', 'tcp://127.0.0.1:5567?keys=/tmp', 'option-invalid'],
   ])('refuses a client with %s', (_name, client, code) => {
     expect(() => resolve({ clients: [client] })).toThrow(coded(code));

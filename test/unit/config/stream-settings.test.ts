@@ -37,7 +37,7 @@ describe('readStreamSettings', () => {
     ['no source', 'door', { start: 'all' }],
     ['an unknown source', 'door', { source: 'ftp://camera' }],
     ['a source that is a number', 'door', { source: 7 }],
-    ['a word that is none', 'door', { source: 'push:', start: 'al' }],
+    ['an invalid word', 'door', { source: 'push:', start: 'al' }],
     ['ports in the wrong order', 'door', { source: 'push:', virtualPorts: '7-6' }],
     ['a client that names a stream', 'door', { source: 'push:', clients: ['yard=tcp://127.0.0.1:1'] }],
     ['a list instead of a text', 'door', { source: ['push:'] }],

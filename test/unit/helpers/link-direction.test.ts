@@ -70,7 +70,7 @@ describe('LinkDirection', () => {
     large.write(500_000);
     vi.advanceTimersByTime(200);
     small.write(3 * PACKET);
-    // Behind the queue, and then every other packet.
+    // After the queue, and then every other packet.
     vi.advanceTimersByTime((10 + 1 + 2 * 3) * PACKET_MS + 5);
     expect(bytesOf(small.deliveries)).toBe(3 * PACKET);
     expect(bytesOf(large.deliveries)).toBeLessThan(60_000);

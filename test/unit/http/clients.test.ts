@@ -82,7 +82,7 @@ describe('POST /api/streams/NAME/clients', () => {
     ['an unknown pattern', 'tcp://127.0.0.1:5567?pattern=3', 400, 'pattern-unknown'],
     ['another stream', 'side=tcp://127.0.0.1:5567', 400, 'option-invalid'],
     ['a folder of this machine', 'tcp://127.0.0.1:5567?secure=1&keys=/nowhere', 400, 'option-invalid'],
-    ['the same behind another ?', 'tcp://127.0.0.1:5567?pace=auto?&secure=1&keys=/nowhere', 400, 'option-invalid'],
+    ['the same after another ?', 'tcp://127.0.0.1:5567?pace=auto?&secure=1&keys=/nowhere', 400, 'option-invalid'],
     ['the same with other encoding', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
     ['a listed port', 'tcp://127.0.0.1:65530', 409, 'port-taken'],
     ['a reserved port', 'tcp://127.0.0.1:65529?id=6001', 409, 'port-taken'],
@@ -178,7 +178,7 @@ describe('POST /api/streams/NAME/clients', () => {
 });
 
 describe('DELETE /api/streams/NAME/control', () => {
-  it('takes control back, and says who has it', async () => {
+  it('takes control back, and reports the holder', async () => {
     await using gateway = await start({ control: 'exclusive' });
     const url = gateway.clients.replace('clients', 'control');
     const free = await fetch(url, { method: 'DELETE', headers: administer(gateway) });
@@ -212,7 +212,7 @@ describe('DELETE /api/streams/NAME/control', () => {
     );
   });
 
-  it('needs the right to administer, a stream that is there, and exclusive control', async () => {
+  it('needs the right to administer, an existing stream, and exclusive control', async () => {
     await using gateway = await start({ streams: { main: { source: 'push:' } }, token: 's3cret', viewToken: 'look' });
     const remove = async (token: string, stream = 'main'): Promise<unknown[]> => {
       const response = await fetch(`${gateway.url}/api/streams/${stream}/control`, {

@@ -55,7 +55,7 @@ class Reader implements AsyncDisposable {
     this.#bytes = this.#bytes.subarray(wanted.byteLength);
     if (Buffer.compare(came, wanted) !== 0)
       throw new Error(
-        `${JSON.stringify(came.toString('latin1', 0, 200))} came, expected ${JSON.stringify(Buffer.from(wanted).toString('latin1', 0, 200))}`,
+        `${JSON.stringify(came.toString('latin1', 0, 200))} received, expected ${JSON.stringify(Buffer.from(wanted).toString('latin1', 0, 200))}`,
       );
   }
 

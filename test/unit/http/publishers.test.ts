@@ -204,7 +204,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
       { 'content-type': 'application/x-npy' },
     ],
     ['a .npy of one dimension', 400, 'shape-invalid', npyOf('|u1', [4], 4), { 'content-type': 'application/x-npy' }],
-    ['a message that is no JSON', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '{n: 1}' }],
+    ['a message that is not JSON', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '{n: 1}' }],
     ['a message that is not UTF-8', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '"\xe9"' }],
     [
       '65 lists in each other',
@@ -256,7 +256,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
       form().headers,
     ],
     [
-      'a form whose message is no JSON',
+      'a form whose message is not JSON',
       400,
       'value-invalid',
       form(['frame', '', JPEG], ['message', '', 'n=1']).body,
@@ -662,7 +662,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     });
   });
 
-  it('publishes a part without a length when the boundary behind it has arrived', async () => {
+  it('publishes a part without a length when the boundary after it has arrived', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using request = new RunningRequest(gateway.frames, RUNNING);
@@ -731,7 +731,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       0,
     ],
     [
-      'a length that is none',
+      'an invalid length',
       'multipart/x-mixed-replace; boundary=cam',
       (jpeg) => ['--cam\r\nContent-Length: -1\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Length: x\r\n\r\n', jpeg],
       0,
@@ -771,7 +771,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
 
   it.each([
     [
-      'a boundary that never comes',
+      'a boundary that never arrives',
       '--other; it is not',
       /neither a JPEG nor the boundary "frame"; its first line is "--other; it is not"/,
     ],
@@ -784,7 +784,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     [
       'an array without an end',
       Buffer.concat([Buffer.from('--frame\r\n\r\n'), npyOf('|u1', [2, 2], 4)]),
-      /neither a Content-Length nor the boundary "--frame" behind it/,
+      /neither a Content-Length nor the boundary "--frame" after it/,
     ],
     ['nothing', '', /it is empty/],
   ])('reports what is missing for %s', async (_name, body, sentence) => {
@@ -871,7 +871,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       'multipart-invalid',
     ],
     ['a body that is too large', 'Content-Type: image/jpeg\r\nContent-Length: 100000000', 'too-large'],
-    ['who has no token', 'Authorization: Bearer wrong\r\nTransfer-Encoding: chunked', 'token-required'],
+    ['a sender without a token', 'Authorization: Bearer wrong\r\nTransfer-Encoding: chunked', 'token-required'],
   ])('responds to %s, and disconnects it a second later', async (_name, headers, code) => {
     await using gateway = await start({ publishToken: 'camera' });
     const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');

@@ -140,7 +140,7 @@ describe('a foreign origin', () => {
       ['--allow-origin https://cams.example.org'],
     ],
     [
-      'both, where the browser does not tell',
+      'both, if the browser does not report it',
       { origin },
       ['--public-url https://cams.example.org/', '--allow-origin https://cams.example.org'],
     ],
@@ -150,7 +150,7 @@ describe('a foreign origin', () => {
       ['allow-same-origin'],
     ],
     [
-      'crossorigin for what hides its origin',
+      'crossorigin for a request that hides its origin',
       { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
       ['crossorigin'],
     ],
@@ -260,7 +260,7 @@ describe('--trust-proxy', () => {
     ['counts from a trusted proxy', { trustProxies: ['loopback'] }, forwarded, '203.0.113.7'],
     ['counts from a trusted range', { trustProxies: ['10.0.0.0/8', '127.0.0.0/8'] }, forwarded, '203.0.113.7'],
     [
-      'passes over proxies that are trusted as well',
+      'skips proxies that are trusted as well',
       { trustProxies: ['loopback', '10.0.0.0/8'] },
       { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.1.1.1' },
       '203.0.113.7',
@@ -282,7 +282,7 @@ describe('--trust-proxy', () => {
     ['is an address or nothing', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '<script>' }, '127.0.0.1'],
     ['is not unknown', { trustProxies: ['loopback'] }, { 'x-forwarded-for': 'unknown' }, '127.0.0.1'],
     ['does not count from others', { trustProxies: ['10.0.0.0/8'] }, forwarded, '127.0.0.1'],
-    ['does not count unasked', {}, forwarded, '127.0.0.1'],
+    ['does not count without --trust-proxy', {}, forwarded, '127.0.0.1'],
   ])('the address in X-Forwarded-For %s', async (_name, options, headers, expected) => {
     await using gateway = await start({ insecure: true, ...options });
     expect(await addressOf(gateway, headers)).toBe(expected);

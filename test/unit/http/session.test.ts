@@ -133,7 +133,7 @@ describe('the cookie', () => {
       new RegExp(`^__Secure-gearway-session-8443=[\\w-]{43}; Path=/door/; ${COMMON}; Secure$`),
     ],
     [
-      'beside a public URL, in the own network',
+      'with a public URL, in the local network',
       { publicUrl: 'https://cams.example.org/door/' },
       { host: '192.168.1.20:8080', origin: 'http://192.168.1.20:8080' },
       new RegExp(`^gearway-session-8080=[\\w-]{43}; Path=/; ${COMMON}$`),
@@ -155,7 +155,7 @@ describe('the cookie', () => {
     expect((await sessionOf(gateway.url, { cookie })).user?.principal).toBe('token');
   });
 
-  it('that is unknown is ignored, and is no failed log-in', async () => {
+  it('that is unknown is ignored, and is not a failed log-in', async () => {
     await using gateway = await start();
     const headers = { cookie: `gearway-session=${'x'.repeat(43)}` };
     for (let i = 0; i < 20; i += 1) expect(await statusOf(`${gateway.url}/api/rights`, headers)).toBe(200);
@@ -249,7 +249,7 @@ describe('the rights of a session', () => {
     expect(answer !== null && 'type' in answer ? answer.type : (await viewer.closed).code).toBe(expected);
     await using publisher = await Publisher.connect(url, { headers: headers() });
     publisher.sendHello();
-    // This source accepts no publishers; who may publish gets that reason.
+    // This source accepts no publishers; a user with the right to publish gets that reason.
     expect((await publisher.closed).code).toBe(expected === 'welcome' ? 4011 : 4005);
   });
 
@@ -274,7 +274,7 @@ describe('the rights of a session', () => {
   });
 });
 
-/** What a session has open: everything that outlasts a request. */
+/** Connections of a session: everything that outlasts a request. */
 async function openEverything(
   url: string,
   page: PageHeaders,
@@ -312,7 +312,7 @@ const GONE = [4005, 4005, 'ended', 'ended'];
 const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
 
 describe('the end of a session', () => {
-  it('by log-out ends within a second everything that it has open, and nothing else', async () => {
+  it('ends its connections within a second after log-out, and no others', async () => {
     await using gateway = await start(await ann(EVERYTHING));
     const { page } = await logIn(gateway.url, ANN);
     const { page: other } = await logIn(gateway.url, ANN);

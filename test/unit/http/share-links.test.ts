@@ -95,7 +95,7 @@ describe('a share link', () => {
     expect((await ask(`${gateway.url}/api/streams`, { authorization: `Bearer ${token}` })).body).not.toContain('side');
   });
 
-  it('is valid for 24 hours, or as long as it says, and 30 days at most', async () => {
+  it('is valid for 24 hours, or the given time, and 30 days at most', async () => {
     await using gateway = await start();
     const hours = async (body: unknown): Promise<number> => {
       const { link } = await share(gateway.url, body);
@@ -108,7 +108,7 @@ describe('a share link', () => {
     }
   });
 
-  it('closes its viewers within a second when it expires or is revoked, and says why it is not valid', async () => {
+  it('closes its viewers within a second when it expires or is revoked, and reports why it is not valid', async () => {
     await using gateway = await start();
     const short = await share(gateway.url, { hours: 5 / 3600 });
     const long = await share(gateway.url);

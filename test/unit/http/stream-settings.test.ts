@@ -194,7 +194,7 @@ describe('PUT /api/streams/NAME', () => {
   it.each<[string, string, string, unknown, number, string]>([
     ['an unknown option', 'PUT', 'streams/gate', { source: 'push:', port: 1 }, 400, 'config-invalid'],
     ['an unknown source', 'PUT', 'streams/gate', { source: 'ftp://camera' }, 400, 'config-invalid'],
-    ['a name that is none', 'PUT', 'streams/front%20gate', { source: 'push:' }, 400, 'config-invalid'],
+    ['an invalid name', 'PUT', 'streams/front%20gate', { source: 'push:' }, 400, 'config-invalid'],
     ['no body', 'PUT', 'streams/gate', undefined, 400, 'config-invalid'],
     ['a list', 'PATCH', 'streams/yard', [], 400, 'config-invalid'],
     [

@@ -97,7 +97,7 @@ describe('texts from outside', () => {
     await publisher.closed;
 
     const events = gateway.events();
-    // The end of the publisher comes last.
+    // The end of the publisher is last.
     for (let last = false; !last;) {
       const { value } = (await events.next()) as { value: GatewayEvent };
       answers.push(value);

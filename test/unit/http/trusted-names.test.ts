@@ -158,8 +158,8 @@ describe('TrustedNames.isAllowedOrigin', () => {
     ['the address itself', names, 'http://127.0.0.1:8080', ['127.0.0.1:8080'], true],
     ['the same over TLS', names, 'https://127.0.0.1:8080', ['127.0.0.1:8080'], true],
     ['a default port that one of them writes', names, 'https://box.local', ['box.local:443'], true],
-    ['a name in other letters', names, 'http://box.local:8080', ['BOX.local.:8080'], true],
-    ['a name with a dot at its end', names, 'http://localhost.:8080', ['localhost.:8080'], true],
+    ['a name in another case', names, 'http://box.local:8080', ['BOX.local.:8080'], true],
+    ['a name with a trailing dot', names, 'http://localhost.:8080', ['localhost.:8080'], true],
     ['IPv6', names, 'http://[::1]:8080', ['[::1]:8080'], true],
     ['a listed one', names, 'https://good.example', ['127.0.0.1:8080'], true],
     ['another port', names, 'http://127.0.0.1:8081', ['127.0.0.1:8080'], false],
@@ -169,7 +169,7 @@ describe('TrustedNames.isAllowedOrigin', () => {
     ['a sandboxed frame', names, 'null', ['127.0.0.1:8080'], false],
     ['an extension', names, 'chrome-extension://abc', ['abc'], false],
     ['text', names, 'x', ['x'], false],
-    ['what a trusted proxy reports', names, 'https://box.local', ['127.0.0.1:8080', 'box.local'], true],
+    ['a host that a trusted proxy reports', names, 'https://box.local', ['127.0.0.1:8080', 'box.local'], true],
     ['the public address, whatever Host a proxy sends', proxied, 'https://cams.example.org', ['127.0.0.1:8080'], true],
     ['the public address by its name', proxied, 'https://cams.example.org', ['cams.example.org'], true],
     ['the public name over plain HTTP', proxied, 'http://cams.example.org', ['cams.example.org'], false],
@@ -205,10 +205,10 @@ describe('TrustedNames.isAnonymousEmbedding', () => {
       '<img crossorigin>, whose Origin is checked',
       { ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' },
     ],
-    ['what has an Origin, which is checked', { ...img, origin: 'https://evil.example' }],
+    ['a request with an Origin, which is checked', { ...img, origin: 'https://evil.example' }],
     ['a WebSocket', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'websocket', origin: 'https://good.example' }],
     ['a program', {}],
-    ['a browser that tells no site', { 'sec-fetch-mode': 'no-cors' }],
+    ['a browser that reports no site', { 'sec-fetch-mode': 'no-cors' }],
   ])('is false for %s', (_name, headers) => {
     expect(names.isAnonymousEmbedding(headers)).toBe(false);
   });

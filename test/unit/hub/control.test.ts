@@ -56,7 +56,7 @@ describe('Control', () => {
     ];
   };
 
-  it('is free at first, and nobody but a stop gets through', () => {
+  it('is free at first, and only a stop passes', () => {
     const [stream, a] = three();
     expect(statusOf(stream)).toEqual({
       port: null,
@@ -71,7 +71,7 @@ describe('Control', () => {
     expect(statusOf(stream).refused).toBe(1);
   });
 
-  it('is taken when free, told to all, and not taken from its holder', () => {
+  it('is taken when free, announced to all, and not taken from its holder', () => {
     const [stream, a, b, c] = three();
     a.act('take');
     for (const { last } of [a, b, c]) expect(last?.view).toEqual({ port: 6000, name: 'front-desk', requests: [] });
@@ -126,7 +126,7 @@ describe('Control', () => {
     expect(() => a.give({ drive: 1 })).toThrow(coded('no-control'));
     b.give({ drive: 2 });
     expect(taken(stream)).toEqual({ 6000: null, 6001: { drive: 2 }, 6002: null });
-    // To somebody who has not requested it.
+    // To a viewer that has not requested it.
     b.act('hand-over', 6002);
     expect(c.last?.view.port).toBe(6002);
     expect(() => c.act('hand-over', 6003)).toThrow(coded('client-unknown'));
@@ -139,7 +139,7 @@ describe('Control', () => {
     a.act('release');
     expect(c.last?.view.port).toBeNull();
     a.act('release');
-    // Nobody to ask.
+    // There is no holder.
     b.act('request');
     expect(c.last?.view.port).toBe(6001);
     c.act('request');
@@ -198,7 +198,7 @@ describe('Control', () => {
     expect(taken(stream)).toEqual({ 6000: null, 6001: null, 6002: null });
   });
 
-  it('lets an emergency stop of anyone through, alone, until it is withdrawn', () => {
+  it('passes only an emergency stop, of any viewer, until it is withdrawn', () => {
     const [stream, a, b] = three();
     a.act('take');
     a.give({ drive: 1 });
@@ -234,7 +234,7 @@ describe('Control', () => {
     expect(() => a.give(value, { urgent: true })).toThrow(coded('no-control'));
   });
 
-  it('has no control for spectators, and tells them who has it', () => {
+  it('gives spectators no control, and reports to them who has it', () => {
     const [stream, a] = three();
     const spectator = new Person(stream, 's', { spectate: true });
     for (const action of ['take', 'request'] as const) expect(() => spectator.act(action)).toThrow(coded('no-port'));
@@ -259,7 +259,7 @@ describe('Control', () => {
     };
     void stream.control?.revoke();
     expect(flicker).toThrow(coded('too-many'));
-    // Whoever has control can always release it.
+    // The holder can always release control.
     expect(stream.control?.status().port).toBeNull();
     vi.advanceTimersByTime(10_000);
     others[18]?.act('take');
@@ -280,7 +280,7 @@ describe('Control', () => {
   });
 });
 
-/** What viewers do, in any order. */
+/** Actions of viewers, in any order. */
 type Step =
   | { readonly kind: 'act'; readonly who: number; readonly action: ControlAction; readonly port: number }
   | { readonly kind: 'give'; readonly who: number; readonly value: Value; readonly mode: 'sticky' | 'once' }
@@ -343,7 +343,7 @@ describe('Control, in any history', () => {
           persons[index] = person;
         };
         for (let index = 0; index < COUNT; index += 1) connect(index);
-        /** What may be at the server: the values that were accepted, by port, since its viewer got control. */
+        /** Possible values at the server: those that were accepted, by port, since its viewer got control. */
         const allowed = new Map<number, Set<string>>();
         const holders = (): Person[] =>
           persons.filter((person) => person !== null).filter(({ binding }) => stream.control!.isHolder(binding));

@@ -312,12 +312,12 @@ describe('Stream', () => {
     const stream = createStream();
     stream.publish(INPUT);
     stream.publish(INPUT);
-    stream.end('the server said so');
+    stream.end('the server has ended the stream');
     events.close();
     const reader = events.events();
     return expect(Promise.all([reader.next(), reader.next(), reader.next()])).resolves.toMatchObject([
       { value: { id: 1, stream: 'main', kind: 'state', client: null, reason: 'live: frames arrive' } },
-      { value: { id: 2, reason: 'ended: the server said so' } },
+      { value: { id: 2, reason: 'ended: the server has ended the stream' } },
       { done: true },
     ]);
   });
@@ -446,7 +446,7 @@ describe('Stream: on source end', () => {
     const one = listed(5567);
     stream.attachListed(one);
     stream.publish(INPUT);
-    stream.end('the server said so');
+    stream.end('the server has ended the stream');
     expect(one.notifyEndOfStream).toHaveBeenCalledTimes(times);
   });
 });

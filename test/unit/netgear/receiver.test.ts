@@ -69,10 +69,10 @@ describe('the options of a NetGearReceiver', () => {
     ['multi-clients mode with two ports', { pattern: 1, port: [5555, 5556], multiclient_mode: true }, 'modes-invalid'],
     ['an empty captured_at', { captured_at: '' }, 'option-invalid'],
     ['a captured_at with nothing between its dots', { captured_at: 'meta..t' }, 'option-invalid'],
-    ['a captured_at that is no text', { captured_at: 7 }, 'option-invalid'],
+    ['a captured_at that is not a text', { captured_at: 7 }, 'option-invalid'],
     ['allow without secure_mode', { allow: ['127.0.0.1'] }, 'option-invalid'],
     ['an empty allow', { secure_mode: 1, allow: [] }, 'option-invalid'],
-    ['an allow that is no list', { secure_mode: 1, allow: '127.0.0.1' }, 'option-invalid'],
+    ['an allow that is not a list', { secure_mode: 1, allow: '127.0.0.1' }, 'option-invalid'],
   ])('refuse %s', (_name, options, code) => {
     expect(() => new NetGearReceiver(options)).toThrow(coded(code));
   });
@@ -241,7 +241,7 @@ describe('NetGearReceiver.recv', () => {
     ['in no mode that returns data', { pattern: 1 }, 1, 'modes-invalid'],
     ['in pattern 2', { pattern: 2 }, 1, 'modes-invalid'],
     ['of a class', { bidirectional_mode: true }, new Map(), 'value-invalid'],
-    ['of bytes that are no JPEG', { bidirectional_mode: true }, new Uint8Array(4), 'jpeg-invalid'],
+    ['of bytes that are not a JPEG', { bidirectional_mode: true }, new Uint8Array(4), 'jpeg-invalid'],
     [
       'of an array that does not fit',
       { bidirectional_mode: true },

@@ -131,15 +131,15 @@ describe('the options of a NetGearSender', () => {
     ['pattern 3', { pattern: 3 }, 'option-invalid'],
     ['a pattern as text', { pattern: '1' }, 'option-invalid'],
     ['another protocol', { protocol: 'udp' }, 'option-invalid'],
-    ['a mode that is no bool', { bidirectional_mode: 1 }, 'option-invalid'],
+    ['a mode that is not a bool', { bidirectional_mode: 1 }, 'option-invalid'],
     ['port 0', { port: 0 }, 'address-invalid'],
     ['port 65536', { port: 65_536 }, 'address-invalid'],
-    ['a port with more behind it', { port: '5555?pattern=1' }, 'address-invalid'],
+    ['a port with trailing text', { port: '5555?pattern=1' }, 'address-invalid'],
     ['two ports in one text', { port: '5555,5556' }, 'address-invalid'],
-    ['a port that is no whole number', { port: 5555.5 }, 'address-invalid'],
+    ['a port that is not an integer', { port: 5555.5 }, 'address-invalid'],
     ['an address with an option', { address: '127.0.0.1?' }, 'address-invalid'],
     ['no port in a list', { port: [], pattern: 1, multiclient_mode: true }, 'address-invalid'],
-    ['an address with more behind it', { address: '127.0.0.1:1?secure=1' }, 'address-invalid'],
+    ['an address with trailing text', { address: '127.0.0.1:1?secure=1' }, 'address-invalid'],
     ['ipc without a path', { protocol: 'ipc' }, 'address-invalid'],
     ['both modes', { pattern: 1, port: [5555], multiclient_mode: true, multiserver_mode: true }, 'modes-invalid'],
     ['multi-clients mode with pattern 0', { port: [5555, 5556], multiclient_mode: true }, 'modes-invalid'],
@@ -152,10 +152,10 @@ describe('the options of a NetGearSender', () => {
     ['keys without secure_mode', { custom_cert_location: '/tmp' }, 'option-invalid'],
     ['keys in a missing folder', { secure_mode: 1, custom_cert_location: '/nowhere' }, 'option-invalid'],
     ['overwrite_cert without secure_mode', { overwrite_cert: true }, 'option-invalid'],
-    ['overwrite_cert that is no bool', { secure_mode: 1, overwrite_cert: 'yes' }, 'option-invalid'],
+    ['overwrite_cert that is not a bool', { secure_mode: 1, overwrite_cert: 'yes' }, 'option-invalid'],
     ['a request_timeout of 0', { request_timeout: 0 }, 'option-invalid'],
     ['a request_timeout as text', { request_timeout: '4' }, 'option-invalid'],
-    ['a request_timeout that is none', { request_timeout: NaN }, 'option-invalid'],
+    ['an invalid request_timeout', { request_timeout: NaN }, 'option-invalid'],
   ])('refuse %s', (_name, options, code) => {
     expect(() => new NetGearSender(options)).toThrow(coded(code));
   });
@@ -465,7 +465,7 @@ describe('NetGearSender.close', () => {
     [0, () => new Pair({ linger: 0 })],
     [1, () => new Reply({ linger: 0 })],
     [2, () => new Subscriber({ linger: 0 })],
-  ] as const)('tells the client to end, pattern %i', async (pattern, socket) => {
+  ] as const)('makes the client end, pattern %i', async (pattern, socket) => {
     const port = await onePort();
     using client = await FakeClient.bind(
       port,

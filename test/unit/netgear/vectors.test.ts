@@ -114,7 +114,7 @@ function reordered(text: string): string {
 
 function decoded(parts: readonly Uint8Array[]): NetGearFrame {
   const message = decodeFrame(parts);
-  if (message.kind !== 'frame') throw new Error('a termination came, expected a frame');
+  if (message.kind !== 'frame') throw new Error('received a termination, expected a frame');
   return message;
 }
 

@@ -74,7 +74,7 @@ describe('ZmtpDecoder', () => {
     expect(() => decode([HANDSHAKE, bytes])).toThrow(expect.objectContaining({ code: 'too-large' }));
   });
 
-  it('keeps the received bytes of a message, and nothing behind its end', () => {
+  it('keeps the received bytes of a message, and nothing after its end', () => {
     const decoder = new ZmtpDecoder(LIMITS);
     decoder.add(
       Buffer.concat([HANDSHAKE, part(Buffer.alloc(100), true), part(Buffer.alloc(50), false).subarray(0, 20)]),
@@ -108,8 +108,8 @@ describe('ZmtpDecoder', () => {
     ['a command that is not READY', Buffer.concat([greeting(), command('HELLO')]), 'handshake'],
     ['properties that do not end', Buffer.concat([greeting(), command('READY', Buffer.of(11, 83, 111))]), 'handshake'],
     ['a READY of 60 KB', Buffer.concat([greeting(), Buffer.of(6, 0, 0, 0, 0, 0, 0, 0xea, 0x60)]), 'handshake'],
-    ['flags that there are not', Buffer.concat([HANDSHAKE, Buffer.of(0x18, 0)]), 'frame'],
-    ['a command with more behind it', Buffer.concat([HANDSHAKE, Buffer.of(5, 0)]), 'frame'],
+    ['unknown flags', Buffer.concat([HANDSHAKE, Buffer.of(0x18, 0)]), 'frame'],
+    ['a command with trailing bytes', Buffer.concat([HANDSHAKE, Buffer.of(5, 0)]), 'frame'],
   ])('refuses %s', (_name, bytes, code) => {
     expect(() => decode([bytes])).toThrow(expect.objectContaining({ code }));
   });

@@ -124,7 +124,7 @@ describe('LineWriter on standard error', () => {
 
   it.each([
     ['a full disk', ...shell('exec "$@" 2>/dev/full'), { lost: true, waits: false }],
-    ['a reader that has gone', 'python3', ['-c', CLOSED_PIPE], { lost: true, waits: false }],
+    ['a reader that has exited', 'python3', ['-c', CLOSED_PIPE], { lost: true, waits: false }],
     ['a reader that has stopped', 'python3', ['-c', UNREAD_PIPE], { lost: true, waits: true }],
     ['a terminal that has stopped', 'python3', ['-c', UNREAD_TERMINAL], { lost: true, waits: true }],
     ['a standard error that is closed', ...shell('exec "$@" 2>&-'), { lost: false, waits: false }],

@@ -61,7 +61,7 @@ describe('JwtVerifier.find', () => {
     ['return without view', hs256({ ...CLAIMS, rights: ['return'] })],
     ['rights as text', hs256({ ...CLAIMS, rights: 'view' })],
     ['streams as text', hs256({ ...CLAIMS, streams: 'door' })],
-    ['a port that is none', hs256({ ...CLAIMS, port: 0 })],
+    ['an invalid port', hs256({ ...CLAIMS, port: 0 })],
     ['claims that were changed', hs256(CLAIMS).replace(/\.[^.]+\./, `.${encoded({ ...CLAIMS, sub: 'bob' })}.`)],
   ])('refuses %s', async (_name, token) => {
     expect(isJwt(token)).toBe(true);

@@ -64,7 +64,7 @@ describe('parseScryptHash', () => {
     expect(() => parseScryptHash(text)).toThrow(expect.objectContaining({ code: 'option-invalid' }) as Error);
   });
 
-  it('accepts the greatest cost', () => {
+  it('accepts the maximum cost', () => {
     expect(parseScryptHash(RFC.hash.replace('ln=14', 'ln=17')).logN).toBe(17);
   });
 });

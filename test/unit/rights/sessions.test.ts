@@ -91,7 +91,7 @@ describe('Sessions', () => {
     expect(ended).toHaveBeenCalledOnce();
   });
 
-  it('stops listening to its owner when it ends, however it does', async () => {
+  it('stops listening to its owner when it ends in any way', async () => {
     const ann = owner();
     const { id } = sessions.open(ann);
     sessions.open(ann);

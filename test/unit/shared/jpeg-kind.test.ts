@@ -26,7 +26,7 @@ describe('unusualJpegKind', () => {
   it.each([
     ['fill bytes', [0xff, 0xff, 0xff, ...APP0]],
     ['quantization and Huffman tables', [0xff, 0xdb, 0, 3, 9, 0xff, 0xc4, 0, 3, 9]],
-  ])('is found behind %s', (_name, before) => {
+  ])('is found after %s', (_name, before) => {
     expect(unusualJpegKind(jpeg(0xc9, 8, before))).toBe('JPEG with arithmetic coding');
   });
 
@@ -39,7 +39,7 @@ describe('unusualJpegKind', () => {
     [Uint8Array.of()],
     [Uint8Array.of(1, 2, 3, 4, 5, 6)],
     [Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff, 0)],
-  ])('is null for what is not a JPEG', (bytes) => {
+  ])('is null for data that is not a JPEG', (bytes) => {
     expect(unusualJpegKind(bytes)).toBeNull();
   });
 });

@@ -60,7 +60,7 @@ describe('decodeMessagePack', () => {
   it.each([
     ['nothing', ''],
     ['the unused type', 'c1'],
-    ['bytes behind the value', '0000'],
+    ['bytes after the value', '0000'],
     ['a text that is cut', 'a26'.padEnd(4, '1')],
     ['a number that is cut', 'cb3ff80000'],
     ['a list of 2^32 - 1', 'ddffffffff00'],

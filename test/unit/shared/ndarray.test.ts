@@ -109,7 +109,7 @@ describe('arrayBytes', () => {
     ['a product beyond 2^53', [2 ** 53]],
     ['a product without end', [1e200, 1e200]],
     ['infinity times zero', [1e200, 1e200, 0]],
-    ['a size that is no safe integer, times zero', [1e200, 0]],
+    ['a size that is not a safe integer, times zero', [1e200, 0]],
     ['a negative size', [-1]],
     ['two negative sizes', [-2, -3]],
     ['a fraction', [1.5]],

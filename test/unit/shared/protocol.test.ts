@@ -502,7 +502,7 @@ for (const { name, decode, messages } of DECODERS) {
       ['an unknown extension', 'd40161'],
       ['two maps', '8080'],
       ['a map without its value', '81a161'],
-      ['a map that announces more than there is', 'dfffffffff'],
+      ['a map that announces more entries than it has', 'dfffffffff'],
       ['an unused byte', 'c1'],
     ])('rejects a header that is %s', (_name, header) => {
       for (const type of [messageType.hello, messageType.want, messageType.state])
@@ -615,11 +615,11 @@ describe('decodeViewerMessage', () => {
   });
 
   it.each([
-    ['0.1 frames a second', 'b26d61784672616d65735065725365636f6e64 cb3fb999999999999a', true],
-    ['0.09 frames a second', 'b26d61784672616d65735065725365636f6e64 cb3fb70a3d70a3d70a', false],
-    ['1000 frames a second', 'b26d61784672616d65735065725365636f6e64 cd03e8', true],
-    ['1001 frames a second', 'b26d61784672616d65735065725365636f6e64 cd03e9', false],
-    ['NaN frames a second', 'b26d61784672616d65735065725365636f6e64 cb7ff8000000000000', false],
+    ['0.1 frames per second', 'b26d61784672616d65735065725365636f6e64 cb3fb999999999999a', true],
+    ['0.09 frames per second', 'b26d61784672616d65735065725365636f6e64 cb3fb70a3d70a3d70a', false],
+    ['1000 frames per second', 'b26d61784672616d65735065725365636f6e64 cd03e8', true],
+    ['1001 frames per second', 'b26d61784672616d65735065725365636f6e64 cd03e9', false],
+    ['NaN frames per second', 'b26d61784672616d65735065725365636f6e64 cb7ff8000000000000', false],
     ['a paused that is text', 'a6706175736564 a161', false],
     ['a baseline that is a number', 'a8626173656c696e65 01', false],
     ['an unknown quality', 'a77175616c697479 a464656570', false],
@@ -744,7 +744,7 @@ describe('decodeViewerMessage: control', () => {
     ['no id', '81 a6616374696f6e a474616b65'],
     ['a hand-over to nobody', '82 a26964 03 a6616374696f6e a968616e642d6f766572'],
     ['a refusal of nobody', '82 a26964 03 a6616374696f6e a6726566757365'],
-    ['a port that is none', '83 a26964 03 a6616374696f6e a6726566757365 a4706f7274 ce00010000'],
+    ['an invalid port', '83 a26964 03 a6616374696f6e a6726566757365 a4706f7274 ce00010000'],
   ])('rejects %s', (_name, header) => {
     expect(() => decodeViewerMessage(message(messageType.control, header))).toThrow(bad);
   });
@@ -855,7 +855,7 @@ describe('encodeData', () => {
 describe('decodePublisherMessage', () => {
   it.each([
     ['a frame without a number', '81a8656e636f64696e67a46a706567'],
-    ['a frame with a number that is none', '82a873657175656e6365cb3ff8000000000000a8656e636f64696e67a46a706567'],
+    ['a frame with an invalid number', '82a873657175656e6365cb3ff8000000000000a8656e636f64696e67a46a706567'],
     ['a frame that is a PNG', '82a873657175656e636501a8656e636f64696e67a3706e67'],
     ['samples without a shape', '83a873657175656e636501a8656e636f64696e67a3726177a56474797065a575696e7438'],
   ])('rejects %s', (_name, header) => {
@@ -863,7 +863,7 @@ describe('decodePublisherMessage', () => {
   });
 
   it.each(VIEWER.filter(([, , { type }]) => type !== 'hello' && type !== 'ping'))(
-    'is none of a viewer: %s',
+    'is not a message of a viewer: %s',
     (_name, data) => {
       expect(() => decodePublisherMessage(bytes(data))).toThrow(bad);
     },

@@ -90,7 +90,7 @@ function misread(address: string): {
 }
 
 describe('createRedactor', () => {
-  it.each(CHARACTERS)('hides a password with %j at any place, however it is printed', (character) => {
+  it.each(CHARACTERS)('hides a password with %j at any place, in any printed form', (character) => {
     for (const password of passwordsWith(character)) {
       const address = `rtsp://admin:${password}@10.0.0.9:554/live`;
       const { hide } = createRedactor([address]);
@@ -117,7 +117,7 @@ describe('createRedactor', () => {
       ];
       for (const text of texts) {
         const hidden = hide(text);
-        // The fragments, in whatever spelling.
+        // The fragments, in any spelling.
         expect(hidden, text).not.toMatch(/Hunt3r|Green/i);
         expect(hidden, text).not.toContain(Buffer.from(`admin:${password}`).toString('base64').replace(/=+$/, ''));
       }

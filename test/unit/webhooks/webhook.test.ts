@@ -8,7 +8,7 @@ import { statuses, WebhookReceiver } from '../../helpers/webhook-receiver.ts';
 import { logTo } from '../../helpers/log.ts';
 
 const SECRET = parseWebhookSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
-/** Retries follow at once, and every failure may be logged. */
+/** Retries follow immediately, and every failure may be logged. */
 const FAST: Partial<WebhookLimits> = { firstDelayMs: 1, maxDelayMs: 4, reportIntervalMs: 0 };
 
 let lastId = 0;
@@ -208,7 +208,7 @@ describe('Webhook', () => {
     expect(created.lines).toHaveLength(2);
   });
 
-  it('delivers what waits when it closes, and accepts nothing afterwards', async () => {
+  it('delivers waiting events when it closes, and accepts nothing afterwards', async () => {
     await using receiver = await WebhookReceiver.start();
     const { webhook } = create(receiver.url);
     for (const reason of ['one', 'two', 'three']) webhook.offer(event(reason));

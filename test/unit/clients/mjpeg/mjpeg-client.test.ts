@@ -162,7 +162,7 @@ describe('MjpegClient', () => {
     expect(join().response.boundary).not.toBe(response.boundary);
   });
 
-  it('forwards a JPEG by reference, in one write with the bytes behind it', () => {
+  it('forwards a JPEG by reference, in one write with the bytes after it', () => {
     const { stream, response } = setUp();
     const corked: boolean[] = [];
     const write = response.write.bind(response);

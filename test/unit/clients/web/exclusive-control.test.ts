@@ -72,7 +72,7 @@ describe('WebClient of a stream with exclusive control', () => {
     expect(status.counters.returnsRejected).toBe(1);
   });
 
-  it('gives control back to nobody who reconnects', async () => {
+  it('does not give control back to a viewer that reconnects', async () => {
     await using http = await setUp();
     await using driver = await connect(http);
     await act(driver, { action: 'take' });

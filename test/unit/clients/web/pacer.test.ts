@@ -4,7 +4,7 @@ import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 interface Link {
   /** Minimum round trip, without queueing. */
   readonly roundTripMs: number;
-  /** Maximum jitter per frame; frames behind a late one wait for it, as in TCP. */
+  /** Maximum jitter per frame; frames after a late one wait for it, as in TCP. */
   readonly jitterMs?: number;
   /** Transmission time of a frame; the next one waits for it. */
   readonly carryMs?: number;

@@ -66,7 +66,7 @@ describe('WebClient with renditions', () => {
     expect(await viewer.until('frame')).toMatchObject({ sequence: 1, rendition: { pictureWidth: WIDTH / 2 } });
   });
 
-  it('sends a small JPEG as the first frame to a viewer whose hello comes late, and then the source', async () => {
+  it('sends a small JPEG as the first frame to a viewer whose hello arrives late, and then frames of the source', async () => {
     await using app = await setUp();
     const input = await picture();
     app.http.stream.publish(input);

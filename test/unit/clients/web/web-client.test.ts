@@ -720,7 +720,7 @@ describe('WebClient: return data', () => {
     expect(gateway.stream.returns.get(6000)).toMatchObject({ kind: 'jpeg', data: JPEG, colorspace: 'BGR' });
   });
 
-  it('keeps the order of values behind a JPEG', async () => {
+  it('keeps the order of values after a JPEG', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();

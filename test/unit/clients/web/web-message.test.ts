@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeMessageBegin } from '../../../../gateway/clients/web/web-message.ts';
 
 describe('encodeMessageBegin', () => {
-  // RFC 6455, 5.2: 0x82, then the length in 7 bits, in 16 behind 0x7e, in 64 behind 0x7f; no mask.
+  // RFC 6455, 5.2: 0x82, then the length in 7 bits, in 16 after 0x7e, in 64 after 0x7f; no mask.
   it.each([
     [0, '8202'],
     [123, '827d'],

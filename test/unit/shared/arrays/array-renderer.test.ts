@@ -26,7 +26,7 @@ const WHITE = 'ffffffff';
 const NONE = '00000000';
 
 describe('ArrayRenderer', () => {
-  it('shows depth from the least to the greatest measurement, with 0 transparent', () => {
+  it('shows depth from the minimum to the maximum measurement, with 0 transparent', () => {
     expect(rendered(row('uint16', Uint16Array.of(0, 400, 5400, 2900)), {})).toEqual([NONE, BLACK, WHITE, '808080ff']);
     expect(rendered(row('uint16', Uint16Array.of(0, 400)), { noData: 'none' })).toEqual([BLACK, WHITE]);
   });

@@ -9,7 +9,7 @@ import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { DirectorySource, parseDirectory, parseImage } from '../../../../gateway/sources/directory/directory-source.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 import { filesClockTicked } from '../../../helpers/files-clock.ts';
-import { Heard } from '../../../helpers/heard.ts';
+import { RecordingSink } from '../../../helpers/recording-sink.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -18,12 +18,12 @@ const jpeg = (gray: number, width = 16): Promise<Buffer> =>
 
 let folder: string;
 let sources: DirectorySource[];
-let heard: Heard;
+let sink: RecordingSink;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "gearway d'ir ü;"));
   sources = [];
-  heard = new Heard();
+  sink = new RecordingSink();
 });
 
 afterEach(async () => {
@@ -71,7 +71,7 @@ describe('one image', () => {
   const openImage = async (name: string): Promise<DirectorySource> => {
     const source = new DirectorySource(parseImage({ target: join(folder, name), options: new Map() }));
     sources.push(source);
-    await source.open(heard);
+    await source.open(sink);
     return source;
   };
 
@@ -80,28 +80,28 @@ describe('one image', () => {
     const source = await openImage('.latest');
     expect(source).toMatchObject({ kind: 'image', address: join(folder, '.latest') });
     await writeFile(join(folder, '.latest'), await jpeg(1));
-    await heard.until(() => heard.frames.length === 1);
+    await sink.until(() => sink.frames.length === 1);
     await filesClockTicked(folder);
     await writeFile(join(folder, '.latest'), await jpeg(2));
-    await heard.until(() => heard.frames.length === 2);
+    await sink.until(() => sink.frames.length === 2);
     await writeFile(join(folder, 'other.jpg'), await jpeg(8));
     await writeFile(join(folder, 'next'), await jpeg(3, 32));
     await rename(join(folder, 'next'), join(folder, '.latest'));
-    await heard.until(() => heard.frames.length === 3);
-    expect(heard.frames.map(({ width }) => width)).toEqual([16, 16, 32]);
-    expect(heard.files).toEqual(['.latest', '.latest', '.latest']);
-    expect(heard.rejected).toEqual([]);
+    await sink.until(() => sink.frames.length === 3);
+    expect(sink.frames.map(({ width }) => width)).toEqual([16, 16, 32]);
+    expect(sink.files).toEqual(['.latest', '.latest', '.latest']);
+    expect(sink.rejected).toEqual([]);
   });
 
   it('may be removed and restored', async () => {
     await writeFile(join(folder, 'a.jpg'), await jpeg(1));
     await openImage('a.jpg');
-    await heard.until(() => heard.frames.length === 1);
+    await sink.until(() => sink.frames.length === 1);
     await rm(join(folder, 'a.jpg'));
     await filesClockTicked(folder);
     await writeFile(join(folder, 'a.jpg'), await jpeg(2));
-    await heard.until(() => heard.frames.length === 2);
-    expect(heard.failed).toEqual([]);
+    await sink.until(() => sink.frames.length === 2);
+    expect(sink.failed).toEqual([]);
   });
 
   it('must be a file in an existing folder', async () => {
@@ -117,12 +117,12 @@ describe('a list of images', () => {
     for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries())
       await writeFile(join(folder, name), pictures[index]!);
     await writeFile(join(folder, 'notes.txt'), 'no image');
-    await create('fps=100').open(heard);
-    await heard.until(() => heard.ended.length > 0);
-    expect(heard.files).toEqual(['img1.jpg', 'img2.JPEG', 'img10.jpg']);
+    await create('fps=100').open(sink);
+    await sink.until(() => sink.ended.length > 0);
+    expect(sink.files).toEqual(['img1.jpg', 'img2.JPEG', 'img10.jpg']);
     // The values in the file.
-    expect(Buffer.from(heard.frames[0]!.payload).equals(pictures[2]!)).toBe(true);
-    expect(heard.rejected).toEqual([]);
+    expect(Buffer.from(sink.frames[0]!.payload).equals(pictures[2]!)).toBe(true);
+    expect(sink.rejected).toEqual([]);
   });
 
   it('decodes PNG, WebP and TIFF to gray and BGR with their bit depth, and reads .npy', async () => {
@@ -161,9 +161,9 @@ describe('a list of images', () => {
         Buffer.from(Float32Array.of(0.5, 1.5).buffer),
       ]),
     );
-    await create('fps=100').open(heard);
-    await heard.until(() => heard.ended.length > 0);
-    const samples = heard.frames.map(({ encoding, payload }) => {
+    await create('fps=100').open(sink);
+    await sink.until(() => sink.ended.length > 0);
+    const samples = sink.frames.map(({ encoding, payload }) => {
       if (encoding.kind !== 'raw') return encoding.kind;
       const bytes = Uint8Array.from(payload).buffer;
       const values =
@@ -185,23 +185,23 @@ describe('a list of images', () => {
       bgr,
       ['float32', [1, 2], [0.5, 1.5]],
     ]);
-    expect(heard.rejected).toEqual([]);
+    expect(sink.rejected).toEqual([]);
   });
 
   it('restarts with the files that exist then', async () => {
     await writeFile(join(folder, '1.jpg'), await jpeg(1));
-    await create('fps=100&loop=true').open(heard);
-    await heard.until(() => heard.frames.length >= 3);
+    await create('fps=100&loop=true').open(sink);
+    await sink.until(() => sink.frames.length >= 3);
     await writeFile(join(folder, '2.jpg'), await jpeg(2));
-    await heard.until(() => heard.files.includes('2.jpg'));
-    expect(heard.ended).toEqual([]);
+    await sink.until(() => sink.files.includes('2.jpg'));
+    expect(sink.ended).toEqual([]);
   });
 
   it('keeps its rate', async () => {
     for (let n = 0; n < 10; n += 1) await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
     const startMs = performance.now();
-    await create('fps=20').open(heard);
-    await heard.until(() => heard.ended.length > 0);
+    await create('fps=20').open(sink);
+    await sink.until(() => sink.ended.length > 0);
     const tookMs = performance.now() - startMs;
     expect(tookMs).toBeGreaterThan(490);
     expect(tookMs).toBeLessThan(1000);
@@ -213,10 +213,10 @@ describe('a list of images', () => {
     await writeFile(join(folder, '3.jpg'), (await jpeg(3)).subarray(0, -20));
     await symlink('/nowhere', join(folder, '4.jpg'));
     await writeFile(join(folder, '5.jpg'), await jpeg(5));
-    await create('fps=100').open(heard);
-    await heard.until(() => heard.ended.length > 0);
-    expect(heard.files).toEqual(['5.jpg']);
-    expect(heard.rejected).toHaveLength(4);
+    await create('fps=100').open(sink);
+    await sink.until(() => sink.ended.length > 0);
+    expect(sink.files).toEqual(['5.jpg']);
+    expect(sink.rejected).toHaveLength(4);
   });
 
   it('skips a pipe, a folder and a huge file with the name of an image', async () => {
@@ -225,21 +225,21 @@ describe('a list of images', () => {
     await writeFile(join(folder, '3.jpg'), '');
     await truncate(join(folder, '3.jpg'), (64 << 20) + 1);
     await writeFile(join(folder, '4.jpg'), await jpeg(4));
-    await create('fps=100').open(heard);
-    await heard.until(() => heard.ended.length > 0);
-    expect(heard.files).toEqual(['4.jpg']);
-    expect(heard.rejected).toEqual([coded('image-unreadable'), coded('image-unreadable'), coded('too-large')]);
+    await create('fps=100').open(sink);
+    await sink.until(() => sink.ended.length > 0);
+    expect(sink.files).toEqual(['4.jpg']);
+    expect(sink.rejected).toEqual([coded('image-unreadable'), coded('image-unreadable'), coded('too-large')]);
   });
 
   it('fails for a missing folder, a folder without images, or a file', async () => {
     await writeFile(join(folder, 'a.txt'), '');
-    await create('').open(heard);
-    await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    await create('').open(sink);
+    await sink.until(() => sink.failed.length > 0);
+    expect(sink.failed).toEqual([coded('source-unavailable')]);
     const url = (path: string): DirectorySource =>
       new DirectorySource(parseDirectory({ target: path, options: new Map() }));
-    await expect(url(join(folder, 'gone')).open(heard)).rejects.toEqual(coded('source-unavailable'));
-    await expect(url(join(folder, 'a.txt')).open(heard)).rejects.toEqual(coded('source-unavailable'));
+    await expect(url(join(folder, 'gone')).open(sink)).rejects.toEqual(coded('source-unavailable'));
+    await expect(url(join(folder, 'a.txt')).open(sink)).rejects.toEqual(coded('source-unavailable'));
   });
 });
 
@@ -248,42 +248,42 @@ describe('a watched folder', () => {
     await writeFile(join(folder, 'b.jpg'), await jpeg(1));
     await writeFile(join(folder, 'a.jpg'), await jpeg(2));
     await utimes(join(folder, 'b.jpg'), 1000, 1000);
-    await create('watch=true').open(heard);
-    await heard.until(() => heard.frames.length === 1);
-    expect(heard.files).toEqual(['a.jpg']);
+    await create('watch=true').open(sink);
+    await sink.until(() => sink.frames.length === 1);
+    expect(sink.files).toEqual(['a.jpg']);
     await writeFile(join(folder, 'c.jpg'), await jpeg(3));
-    await heard.until(() => heard.frames.length === 2);
-    expect(heard.files).toEqual(['a.jpg', 'c.jpg']);
+    await sink.until(() => sink.frames.length === 2);
+    expect(sink.files).toEqual(['a.jpg', 'c.jpg']);
     await filesClockTicked(folder);
     // The same file, written again.
     await writeFile(join(folder, 'a.jpg'), await jpeg(4, 32));
-    await heard.until(() => heard.frames.length === 3);
-    expect(heard.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
+    await sink.until(() => sink.frames.length === 3);
+    expect(sink.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
   });
 
   it('shows a file that is written elsewhere and moved here', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
-    await create('watch=true').open(heard);
+    await create('watch=true').open(sink);
     await writeFile(join(elsewhere, 'x'), await jpeg(1));
     await rename(join(elsewhere, 'x'), join(folder, 'x.jpg'));
-    await heard.until(() => heard.frames.length === 1);
+    await sink.until(() => sink.frames.length === 1);
     await rm(elsewhere, { recursive: true });
   });
 
   it('never shows an incomplete file, and counts one that stays incomplete', async () => {
     const whole = await jpeg(1, 320);
-    await create('watch=true').open(heard);
+    await create('watch=true').open(sink);
     for (let end = 100; end < whole.byteLength; end += 300) {
       await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, end));
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    expect([heard.frames, heard.rejected]).toEqual([[], []]);
+    expect([sink.frames, sink.rejected]).toEqual([[], []]);
     await writeFile(join(folder, 'slow.jpg'), whole);
-    await heard.until(() => heard.frames.length === 1);
-    expect(Buffer.from(heard.frames[0]!.payload).equals(whole)).toBe(true);
+    await sink.until(() => sink.frames.length === 1);
+    expect(Buffer.from(sink.frames[0]!.payload).equals(whole)).toBe(true);
     await writeFile(join(folder, 'z.jpg'), whole.subarray(0, 200));
-    await heard.until(() => heard.rejected.length === 1);
-    expect(heard.frames).toHaveLength(1);
+    await sink.until(() => sink.rejected.length === 1);
+    expect(sink.frames).toHaveLength(1);
   });
 
   it('shows a file that is moved here with an old modification time', async () => {
@@ -291,68 +291,68 @@ describe('a watched folder', () => {
     await writeFile(join(folder, 'new.jpg'), await jpeg(1));
     await writeFile(join(elsewhere, 'old.jpg'), await jpeg(2));
     await utimes(join(elsewhere, 'old.jpg'), 1000, 1000);
-    await create('watch=true').open(heard);
-    await heard.until(() => heard.frames.length === 1);
+    await create('watch=true').open(sink);
+    await sink.until(() => sink.frames.length === 1);
     await rename(join(elsewhere, 'old.jpg'), join(folder, 'old.jpg'));
-    await heard.until(() => heard.frames.length === 2);
-    expect(heard.files).toEqual(['new.jpg', 'old.jpg']);
+    await sink.until(() => sink.frames.length === 2);
+    expect(sink.files).toEqual(['new.jpg', 'old.jpg']);
     await rm(elsewhere, { recursive: true });
   });
 
   it('does not wait for a file that is being written', async () => {
     const whole = await jpeg(1, 320);
-    await create('watch=true').open(heard);
+    await create('watch=true').open(sink);
     for (let n = 1; n <= 5; n += 1) {
       await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
       // The newest file, but incomplete.
       await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, 100 * n));
-      await heard.until(() => heard.files.includes(`${n}.jpg`));
+      await sink.until(() => sink.files.includes(`${n}.jpg`));
     }
     await writeFile(join(folder, 'slow.jpg'), whole);
-    await heard.until(() => heard.files.includes('slow.jpg'));
-    expect(new Set(heard.files)).toEqual(new Set(['1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg', 'slow.jpg']));
-    expect(heard.frames).toHaveLength(6);
-    expect(heard.rejected).toEqual([]);
+    await sink.until(() => sink.files.includes('slow.jpg'));
+    expect(new Set(sink.files)).toEqual(new Set(['1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg', 'slow.jpg']));
+    expect(sink.frames).toHaveLength(6);
+    expect(sink.rejected).toEqual([]);
   });
 
   it('fails when the folder disappears, and waits for it once it is opened again', async () => {
     await writeFile(join(folder, 'first.jpg'), await jpeg(0));
     const source = create('watch=true');
-    await source.open(heard);
+    await source.open(sink);
     // The folder has been read: a folder that disappears before that is waited for.
-    await heard.until(() => heard.frames.length === 1);
+    await sink.until(() => sink.frames.length === 1);
     await rm(folder, { recursive: true });
-    await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    await sink.until(() => sink.failed.length > 0);
+    expect(sink.failed).toEqual([coded('source-unavailable')]);
     await source.close();
-    await source.open(heard);
+    await source.open(sink);
     await vi.waitFor(() => expect(source.state()).toBe('the folder does not exist'));
     await mkdir(folder);
     await writeFile(join(folder, 'back.jpg'), await jpeg(1));
-    await heard.until(() => heard.frames.length === 2);
+    await sink.until(() => sink.frames.length === 2);
     expect(source.state()).toBe('running');
-    expect(heard.failed).toHaveLength(1);
+    expect(sink.failed).toHaveLength(1);
   });
 
   it.each(['moved away', 'removed'])(
     'continues with a folder that was %s and recreated between two checks',
     async (how) => {
-      await create('watch=true').open(heard);
+      await create('watch=true').open(sink);
       await writeFile(join(folder, 'a.jpg'), await jpeg(1));
-      await heard.until(() => heard.frames.length === 1);
+      await sink.until(() => sink.frames.length === 1);
       // A new folder usually gets the inode of the removed one.
       if (how === 'moved away') await rename(folder, `${folder} away`);
       else rmSync(folder, { recursive: true });
       mkdirSync(folder);
       await rm(`${folder} away`, { recursive: true, force: true });
       await writeFile(join(folder, 'b.jpg'), await jpeg(2));
-      await heard.until(() => heard.frames.length === 2);
+      await sink.until(() => sink.frames.length === 2);
       // Notified: by polling twice per second, they would be found too late.
       for (let n = 3; n < 33; n += 1) {
         await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
-        await heard.until(() => heard.files.at(-1) === `${n}.jpg`);
+        await sink.until(() => sink.files.at(-1) === `${n}.jpg`);
       }
-      expect(heard.failed).toEqual([]);
+      expect(sink.failed).toEqual([]);
     },
   );
 
@@ -363,29 +363,29 @@ describe('a watched folder', () => {
     await writeFile(join(folder, 'today/7.jpg'), await jpeg(7));
     await writeFile(join(folder, 'today/8.jpg'), await jpeg(8));
     await symlink(join(elsewhere, 'secret.jpg'), join(folder, 'out.jpg'));
-    await create('watch=true').open(heard);
-    await heard.until(() => heard.rejected.length === 1);
-    expect(heard.rejected).toEqual([coded('image-unreadable')]);
+    await create('watch=true').open(sink);
+    await sink.until(() => sink.rejected.length === 1);
+    expect(sink.rejected).toEqual([coded('image-unreadable')]);
     await symlink('today/7.jpg', join(folder, 'latest.jpg'));
-    await heard.until(() => heard.frames.length === 1);
+    await sink.until(() => sink.frames.length === 1);
     // As `ln -sfn` does.
     await symlink('today/8.jpg', join(folder, 'next'));
     await rename(join(folder, 'next'), join(folder, 'latest.jpg'));
-    await heard.until(() => heard.frames.length === 2);
-    expect(heard.files).toEqual(['latest.jpg', 'latest.jpg']);
-    expect(Buffer.from(heard.frames[1]!.payload).equals(await jpeg(8))).toBe(true);
+    await sink.until(() => sink.frames.length === 2);
+    expect(sink.files).toEqual(['latest.jpg', 'latest.jpg']);
+    expect(Buffer.from(sink.frames[1]!.payload).equals(await jpeg(8))).toBe(true);
     await rm(elsewhere, { recursive: true });
   });
 
   it('reports nothing after it was closed', async () => {
     const source = create('watch=true');
-    await source.open(heard);
+    await source.open(sink);
     await source.close();
     await writeFile(join(folder, 'a.jpg'), await jpeg(1));
-    await source.open(heard);
-    await heard.until(() => heard.frames.length === 1);
+    await source.open(sink);
+    await sink.until(() => sink.frames.length === 1);
     await source.close();
     await source.close();
-    expect(heard.frames).toHaveLength(1);
+    expect(sink.frames).toHaveLength(1);
   });
 });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DirectorySource } from '../../../../gateway/sources/directory/directory-source.ts';
 import { FolderWatch } from '../../../../gateway/sources/directory/folder-watch.ts';
 import { ImageFolder } from '../../../../gateway/sources/directory/image-folder.ts';
-import { Heard } from '../../../helpers/heard.ts';
+import { RecordingSink } from '../../../helpers/recording-sink.ts';
 import { jpegOf } from '../../../helpers/pictures.ts';
 
 /**
@@ -37,40 +37,11 @@ afterEach(async () => {
 });
 
 describe('FolderWatch', () => {
-  it.each(['silent', 'full'] as const)(
-    'finds what came and what was written again where the system is %s',
-    async (kind) => {
-      system = kind;
-      await writeFile(join(folder, '1.jpg'), jpegOf(1000));
-      await writeFile(join(folder, '2.jpg'), jpegOf(1100));
-      const heard = new Heard();
-      const source = new DirectorySource({
-        folder,
-        file: null,
-        framesPerSecond: 1,
-        isLooped: false,
-        isWatched: true,
-        isChecked: true,
-      });
-      closing.push(() => source.close());
-      await source.open(heard);
-      await heard.until(() => heard.frames.length === 1);
-      await writeFile(join(folder, '3.jpg'), jpegOf(1200));
-      await heard.until(() => heard.files.includes('3.jpg'));
-      // The one that is shown, and one that is not.
-      await writeFile(join(folder, '3.jpg'), jpegOf(1300));
-      await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1300);
-      await writeFile(join(folder, '1.jpg'), jpegOf(1400));
-      await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1400);
-      expect(heard.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
-      expect(heard.rejected).toEqual([]);
-    },
-  );
-
-  it('finds a rewritten file among many without notifications of the system', async () => {
-    system = 'silent';
-    for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
-    const heard = new Heard();
+  it.each(['silent', 'full'] as const)('finds new and rewritten files where the system is %s', async (kind) => {
+    system = kind;
+    await writeFile(join(folder, '1.jpg'), jpegOf(1000));
+    await writeFile(join(folder, '2.jpg'), jpegOf(1100));
+    const sink = new RecordingSink();
     const source = new DirectorySource({
       folder,
       file: null,
@@ -80,13 +51,39 @@ describe('FolderWatch', () => {
       isChecked: true,
     });
     closing.push(() => source.close());
-    await source.open(heard);
-    await heard.until(() => heard.frames.length === 1);
+    await source.open(sink);
+    await sink.until(() => sink.frames.length === 1);
+    await writeFile(join(folder, '3.jpg'), jpegOf(1200));
+    await sink.until(() => sink.files.includes('3.jpg'));
+    // The one that is shown, and one that is not.
+    await writeFile(join(folder, '3.jpg'), jpegOf(1300));
+    await sink.until(() => sink.frames.at(-1)!.payload.byteLength === 1300);
+    await writeFile(join(folder, '1.jpg'), jpegOf(1400));
+    await sink.until(() => sink.frames.at(-1)!.payload.byteLength === 1400);
+    expect(sink.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
+    expect(sink.rejected).toEqual([]);
+  });
+
+  it('finds a rewritten file among many without notifications of the system', async () => {
+    system = 'silent';
+    for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
+    const sink = new RecordingSink();
+    const source = new DirectorySource({
+      folder,
+      file: null,
+      framesPerSecond: 1,
+      isLooped: false,
+      isWatched: true,
+      isChecked: true,
+    });
+    closing.push(() => source.close());
+    await source.open(sink);
+    await sink.until(() => sink.frames.length === 1);
     for (const name of ['17.jpg', '299.jpg', '150.jpg']) {
       await writeFile(join(folder, name), jpegOf(1100));
-      await heard.until(() => heard.files.at(-1) === name);
+      await sink.until(() => sink.files.at(-1) === name);
     }
-    expect(heard.rejected).toEqual([]);
+    expect(sink.rejected).toEqual([]);
   });
 
   it('returns all files at first, and nothing more before a check is due', async () => {
@@ -100,7 +97,7 @@ describe('FolderWatch', () => {
     expect([...(await watch.names())]).toEqual([]);
   });
 
-  it('throws when the folder has gone', async () => {
+  it('throws when the folder was removed', async () => {
     const watch = new FolderWatch(new ImageFolder(join(folder, 'gone')));
     await expect(watch.names()).rejects.toEqual(expect.objectContaining({ code: 'source-unavailable' }));
   });

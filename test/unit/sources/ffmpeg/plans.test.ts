@@ -409,7 +409,7 @@ describe('planCamera', () => {
       /no camera "Brio" found; available: "Integrated Camera", "USB Camera"/,
     ],
     ['ffmpeg:camera', 'win32', ['nothing'], /no camera found; available: none/],
-  ] as const)('%s on %s says why not', async (url, platform, lines, sentence) => {
+  ] as const)('%s on %s reports why it cannot be captured', async (url, platform, lines, sentence) => {
     await expect(plan(url, { platform, answers: { ffmpeg: lines } })).rejects.toThrow(sentence);
   });
 });

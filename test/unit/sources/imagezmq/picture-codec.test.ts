@@ -36,7 +36,7 @@ describe('decodeSent', () => {
     ['a list', parts('[]', data), 'header-invalid'],
     ['no UTF-8', [Uint8Array.of(0xff, 0xfe), data], 'header-invalid'],
     ['a dtype without a shape', parts('{"dtype": "uint8"}', data), 'header-invalid'],
-    ['a shape that is none', parts('{"dtype": "uint8", "shape": 3}', data), 'header-invalid'],
+    ['an invalid shape', parts('{"dtype": "uint8", "shape": 3}', data), 'header-invalid'],
     ['JSON that is too long', parts(`{"msg": "${'a'.repeat(1 << 20)}"}`, data), 'header-invalid'],
     ['a message that is too deep', parts(`{"msg": ${'['.repeat(70)}${']'.repeat(70)}}`, data), 'header-invalid'],
   ])('refuses %s', (_name, sent, code) => {

@@ -75,7 +75,7 @@ describe('HttpClient: answers', () => {
       'body',
     ],
     [
-      'chunks that are none',
+      'invalid chunks',
       ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\nbody\r\nmore'],
       'a/b',
       'body\r\nmore',
@@ -86,12 +86,7 @@ describe('HttpClient: answers', () => {
       'a/b',
       'body',
     ],
-    [
-      'a length that is none',
-      ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: -1\r\n\r\nbody'],
-      'a/b',
-      'body',
-    ],
+    ['an invalid length', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: -1\r\n\r\nbody'], 'a/b', 'body'],
   ])('accepts %s', async (_name, pieces, type, body) => {
     await using server = await answering(...pieces);
     const answer = await ask(`${server.url}/a?b=c`);
@@ -104,7 +99,7 @@ describe('HttpClient: answers', () => {
 
   it.each<[string, string, RegExp]>([
     [
-      'what is no HTTP',
+      'data that is not HTTP',
       'RTSP/1.0 200 OK\r\n\r\n',
       /does not respond with HTTP, but with "RTSP\/1\.0 200 OK" \(http:\/\/127\.0\.0\.1:\d+\)/,
     ],

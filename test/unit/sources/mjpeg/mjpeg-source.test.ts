@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from '../../../../gateway/sources/mjpeg/mjpeg-source.ts';
 import { buildJpeg, createRandom } from '../../../helpers/jpeg-builder.ts';
-import { Heard } from '../../../helpers/heard.ts';
+import { RecordingSink } from '../../../helpers/recording-sink.ts';
 import { type RawRequest, RawServer } from '../../../helpers/raw-server.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -28,14 +28,17 @@ function create(url: string): MjpegSource {
 }
 
 /** Opens a source of this server, and records its calls. */
-async function hear(server: RawServer, options = ''): Promise<{ readonly heard: Heard; readonly source: MjpegSource }> {
-  const heard = new Heard();
+async function record(
+  server: RawServer,
+  options = '',
+): Promise<{ readonly sink: RecordingSink; readonly source: MjpegSource }> {
+  const sink = new RecordingSink();
   const source = create(`${server.url}/x.jpg${options}`);
-  await source.open(heard);
-  return { heard, source };
+  await source.open(sink);
+  return { sink, source };
 }
 
-const payloads = (heard: Heard): Buffer[] => heard.frames.map(({ payload }) => Buffer.from(payload));
+const payloads = (sink: RecordingSink): Buffer[] => sink.frames.map(({ payload }) => Buffer.from(payload));
 const still = (jpeg: Buffer, headers = ''): Buffer =>
   Buffer.concat([
     Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n${headers}\r\n`),
@@ -82,15 +85,15 @@ describe('a stream', () => {
       socket = request.socket;
       socket.write(MULTIPART);
     });
-    const { heard, source } = await hear(server);
+    const { sink, source } = await record(server);
     await expect.poll(() => socket).not.toBeNull();
     for (const [index, jpeg] of JPEGS.entries()) {
       const whole = part(jpeg);
       socket!.write(whole.subarray(0, -2));
-      await heard.until(() => heard.frames.length === index + 1);
+      await sink.until(() => sink.frames.length === index + 1);
       socket!.write(whole.subarray(-2));
     }
-    expect(payloads(heard)).toEqual(JPEGS);
+    expect(payloads(sink)).toEqual(JPEGS);
     expect(source.state()).toBe('running');
     expect(source.stallMs).toBe(5000);
     expect(server.requests).toHaveLength(1);
@@ -109,11 +112,11 @@ describe('a stream', () => {
         ]),
       );
     });
-    const { heard } = await hear(server);
-    await heard.until(() => heard.failed.length > 0);
-    expect(payloads(heard)).toEqual([JPEG, JPEGS[1]]);
-    expect(heard.rejected).toEqual([coded('jpeg-invalid'), coded('jpeg-invalid')]);
-    expect(heard.failed).toEqual([failed(/^the stream has ended/)]);
+    const { sink } = await record(server);
+    await sink.until(() => sink.failed.length > 0);
+    expect(payloads(sink)).toEqual([JPEG, JPEGS[1]]);
+    expect(sink.rejected).toEqual([coded('jpeg-invalid'), coded('jpeg-invalid')]);
+    expect(sink.failed).toEqual([failed(/^the stream has ended/)]);
   });
 
   it.each<[string, string | Buffer, RegExp]>([
@@ -143,10 +146,10 @@ describe('a stream', () => {
     ],
   ])('%s reports what is wrong', async (_name, text, sentence) => {
     await using server = await RawServer.start(({ socket }) => socket.end(text));
-    const { heard } = await hear(server);
-    await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed[0]).toEqual(failed(sentence));
-    expect(heard.frames).toEqual([]);
+    const { sink } = await record(server);
+    await sink.until(() => sink.failed.length > 0);
+    expect(sink.failed[0]).toEqual(failed(sentence));
+    expect(sink.frames).toEqual([]);
   });
 
   it.each<[string, string, (jpeg: Buffer) => Buffer]>([
@@ -163,9 +166,9 @@ describe('a stream', () => {
       ({ socket }) =>
         void socket.write(Buffer.concat([Buffer.from(`HTTP/1.0 200 OK\r\n${headers}\r\n\r\n`), ...JPEGS.map(partOf)])),
     );
-    const { heard } = await hear(server);
-    await heard.until(() => heard.frames.length === JPEGS.length);
-    expect(payloads(heard)).toEqual(JPEGS);
+    const { sink } = await record(server);
+    await sink.until(() => sink.frames.length === JPEGS.length);
+    expect(payloads(sink)).toEqual(JPEGS);
     expect(server.requests).toHaveLength(1);
   });
 
@@ -175,20 +178,20 @@ describe('a stream', () => {
       const timer = setInterval(() => socket.write(part(JPEG)), 5);
       socket.on('close', () => clearInterval(timer));
     });
-    const { heard } = await hear(server, '?fps=20');
+    const { sink } = await record(server, '?fps=20');
     const startMs = performance.now();
-    await heard.until(() => heard.frames.length === 11);
+    await sink.until(() => sink.frames.length === 11);
     expect(performance.now() - startMs).toBeGreaterThan(450);
   });
 
   it('closes immediately', async () => {
     await using server = await RawServer.start(({ socket }) => void socket.write(MULTIPART));
-    const { source, heard } = await hear(server);
+    const { source, sink } = await record(server);
     await expect.poll(() => server.requests.length).toBe(1);
     await source.close();
     await source.close();
-    expect(heard.failed).toEqual([]);
-    await source.open(heard);
+    expect(sink.failed).toEqual([]);
+    await source.open(sink);
     await expect.poll(() => server.requests.length).toBe(2);
   });
 
@@ -196,11 +199,11 @@ describe('a stream', () => {
     await using server = await RawServer.start(({ socket }) =>
       socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n'),
     );
-    const heard = new Heard();
-    await create(server.url.replace('//', '//admin:Hunt3r@')).open(heard);
-    await heard.until(() => heard.failed.length > 0);
-    expect(String(heard.failed[0])).toMatch(/wrong or missing user name/);
-    expect(String(heard.failed[0])).not.toContain('Hunt3r');
+    const sink = new RecordingSink();
+    await create(server.url.replace('//', '//admin:Hunt3r@')).open(sink);
+    await sink.until(() => sink.failed.length > 0);
+    expect(String(sink.failed[0])).toMatch(/wrong or missing user name/);
+    expect(String(sink.failed[0])).not.toContain('Hunt3r');
   });
 });
 
@@ -216,12 +219,12 @@ describe('a still picture', () => {
         socket.end(still(JPEGS[index % 6]!));
       }, 30);
     });
-    const { heard, source } = await hear(server, '?fps=50');
-    await heard.until(() => heard.frames.length === 6);
-    expect(payloads(heard)).toEqual(JPEGS);
+    const { sink, source } = await record(server, '?fps=50');
+    await sink.until(() => sink.frames.length === 6);
+    expect(payloads(sink)).toEqual(JPEGS);
     expect(mostUnanswered).toBe(1);
     expect(source.stallMs).toBeNull();
-    expect(heard.failed).toEqual([]);
+    expect(sink.failed).toEqual([]);
   });
 
   it('is only sent again if it has changed', async () => {
@@ -238,9 +241,9 @@ describe('a still picture', () => {
             ),
       );
     });
-    const { heard } = await hear(server, '?fps=50');
-    await heard.until(() => heard.frames.length === 3);
-    expect(payloads(heard)).toEqual(JPEGS.slice(0, 3));
+    const { sink } = await record(server, '?fps=50');
+    await sink.until(() => sink.frames.length === 3);
+    expect(payloads(sink)).toEqual(JPEGS.slice(0, 3));
     expect(asked.slice(0, 5)).toEqual([undefined, '"0"', '"0"', '"0"', '"1"']);
     expect(server.requests[1]!.headers.get('if-modified-since')).toBe('Sat, 29 Nov 2026 00:00:00 GMT');
   });
@@ -275,14 +278,14 @@ describe('a still picture', () => {
       'called a text',
       (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'), JPEG])),
     ],
-    ['with a preview behind it', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
+    ['with a preview after it', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
     ['whose connection is reset', (socket) => socket.write(still(JPEG), () => socket.resetAndDestroy())],
   ])('%s is shown', async (_name, answer) => {
     await using server = await RawServer.start(({ socket }) => answer(socket));
-    const { heard } = await hear(server, '?fps=20');
-    await heard.until(() => heard.frames.length === 2);
-    expect(payloads(heard)).toEqual([JPEG, JPEG]);
-    expect(heard.failed).toEqual([]);
+    const { sink } = await record(server, '?fps=20');
+    await sink.until(() => sink.frames.length === 2);
+    expect(payloads(sink)).toEqual([JPEG, JPEG]);
+    expect(sink.failed).toEqual([]);
   });
 
   it('of another format is decoded', async () => {
@@ -292,9 +295,9 @@ describe('a still picture', () => {
     await using server = await RawServer.start(({ socket }) =>
       socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n'), png])),
     );
-    const { heard } = await hear(server, '?fps=50');
-    await heard.until(() => heard.frames.length === 2);
-    expect(heard.frames[1]).toMatchObject({
+    const { sink } = await record(server, '?fps=50');
+    await sink.until(() => sink.frames.length === 2);
+    expect(sink.frames[1]).toMatchObject({
       width: 2,
       height: 1,
       encoding: { kind: 'raw', dtype: 'uint8' },
@@ -307,10 +310,10 @@ describe('a still picture', () => {
     ['that is cut off', still(JPEG).subarray(0, -5), /no end marker/],
   ])('%s fails, to be tried again later', async (_name, answer, sentence) => {
     await using server = await RawServer.start(({ socket, index }) => socket.end(index === 0 ? still(JPEG) : answer));
-    const { heard } = await hear(server, '?fps=50');
-    await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed).toEqual([failed(sentence)]);
-    expect(payloads(heard)).toEqual([JPEG]);
+    const { sink } = await record(server, '?fps=50');
+    await sink.until(() => sink.failed.length > 0);
+    expect(sink.failed).toEqual([failed(sentence)]);
+    expect(payloads(sink)).toEqual([JPEG]);
     expect(server.requests).toHaveLength(2);
   });
 
@@ -322,10 +325,10 @@ describe('a still picture', () => {
           headers.has('if-none-match') ? 'HTTP/1.1 304 Not Modified\r\n\r\n' : still(JPEG, 'ETag: "same"\r\n'),
         );
     });
-    const { heard, source } = await hear(server, '?fps=50');
-    await heard.until(() => heard.failed.length > 0);
+    const { sink, source } = await record(server, '?fps=50');
+    await sink.until(() => sink.failed.length > 0);
     await source.close();
-    await source.open(heard);
-    await heard.until(() => heard.frames.length === 2);
+    await source.open(sink);
+    await sink.until(() => sink.frames.length === 2);
   });
 });

@@ -71,10 +71,10 @@ describe('decodeAsyncMessage', () => {
     ['nothing', [], 'parts-invalid'],
     ['a header alone', [HEADER], 'parts-invalid'],
     ['three parts', [HEADER, ARRAY, ARRAY], 'parts-invalid'],
-    ['a header that is no map', [hex('01'), ARRAY], 'header-invalid'],
+    ['a header that is not a map', [hex('01'), ARRAY], 'header-invalid'],
     ['a header that is too long', [Buffer.alloc((1 << 20) + 1), ARRAY], 'header-invalid'],
-    ['a frame that is no array', [HEADER, HEADER], 'array-invalid'],
-    ['a header that does not say whether it ends', [hex('81 a4 64617461 a0'), ARRAY], 'header-invalid'],
+    ['a frame that is not an array', [HEADER, HEADER], 'array-invalid'],
+    ['a header without `terminate`', [hex('81 a4 64617461 a0'), ARRAY], 'header-invalid'],
     // `np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f4")])`, and one of Python objects.
     [
       'an array of records',

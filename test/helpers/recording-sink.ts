@@ -2,7 +2,7 @@ import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
 import type { SourceSink } from '../../gateway/sources/source.ts';
 
 /** A sink that records the calls of a source, and waits for the next one. */
-export class Heard implements SourceSink {
+export class RecordingSink implements SourceSink {
   readonly frames: FrameInput[] = [];
   readonly rejected: unknown[] = [];
   readonly ended: string[] = [];

@@ -12,7 +12,7 @@ const TOLERANCE_MS = 1;
  * let the queue grow. Instead, `add` reports when no round trip has been close to the minimum for some seconds: the
  * sender then has to probe the path with fewer frames in flight.
  */
-export class LeastRoundTrip {
+export class MinimumRoundTrip {
   #ms: number | null = null;
   /** Minimum since `#sinceMs`. */
   #recentMs = Infinity;
