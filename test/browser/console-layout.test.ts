@@ -79,7 +79,7 @@ describe('the console on a phone', () => {
 
 describe('the clients of the console', () => {
   it.each([390, 768, 899, 900, 1280, 1440])(
-    'show return data and actions in full at %i px, whatever they are called',
+    'show return data and actions in full at %i px, whatever the length of their names',
     async (width) => {
       await using gateway = await GatewayProcess.start();
       await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: LONG_NAME });
@@ -133,7 +133,7 @@ describe('a waiting stream', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  it('shows how to connect, which folds once the stream is live', async () => {
+  it('shows how to connect, and collapses this section once the stream is live', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using page = await open(await gateway.url);
     await page.waitForSelector('section[aria-label="Connect"] details[open]');

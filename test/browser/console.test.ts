@@ -348,7 +348,7 @@ describe('the console', () => {
     );
     await using page = await open(await gateway.administratorUrl());
     await says(page, `Waiting for ${wrong}, ${missing} to connect`);
-    await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
+    await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address specifies pattern 1`);
     await says(page, 'Refused');
     await says(page, `Nothing is listening at tcp://127.0.0.1:${missing}`);
     for (const port of [wrong, missing]) {

@@ -44,7 +44,7 @@ export abstract class ElementPage<
         `((element) => element !== null && (${expression}))(document.querySelector('${this.#tag}'))`,
       );
     } catch (error) {
-      throw new Error(`${expression} did not come true; the element is ${await this.state}, ${await this.reason}`, {
+      throw new Error(`${expression} did not become true; the element is ${await this.state}, ${await this.reason}`, {
         cause: error,
       });
     }

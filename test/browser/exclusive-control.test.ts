@@ -7,13 +7,13 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { openWindow } from './element-page.ts';
 
-/** What the server's `send()` returned, at `t` seconds of Unix time. */
+/** Result of the server's `send()`, at `t` seconds of Unix time. */
 interface Report {
   readonly t: number;
   readonly data: Record<string, { drive?: { x: number; y: number }; stop?: boolean } | null> | null;
 }
 
-/** Not with each animation frame, which windows behind others may not have. */
+/** Not per animation frame, because covered windows may have none. */
 const POLLING = { polling: 100 };
 
 describe('exclusive control', () => {
@@ -33,7 +33,7 @@ describe('exclusive control', () => {
     await browser.close();
   });
 
-  /** A viewer with keys, a stop and the element for control, in a window of its own. */
+  /** A viewer with keys, an emergency stop and the control element, in a separate window. */
   const open = async (name: string): Promise<Page> => {
     const url = await gateway.url;
     const page = await openWindow(browser, `${url}/viewer?stream=main&bare&name=${name}`);
@@ -50,8 +50,8 @@ describe('exclusive control', () => {
   };
   const portOf = (page: Page): Promise<string> =>
     page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
-  /** Waits until the element for control says this. */
-  const says = async (page: Page, words: string): Promise<void> => {
+  /** Waits until the control element shows this text. */
+  const shows = async (page: Page, words: string): Promise<void> => {
     await page.waitForFunction(
       (wanted) => document.querySelector('gearway-control')?.shadowRoot?.textContent?.includes(wanted),
       POLLING,
@@ -64,7 +64,7 @@ describe('exclusive control', () => {
   };
   const isUsable = (page: Page): Promise<boolean> =>
     page.evaluate(() => document.querySelector('gearway-keys')!.isUsable);
-  /** Holds W, as the system repeats it. */
+  /** Holds W down; the page repeats it as the operating system does. */
   const holdW = async (page: Page): Promise<void> => {
     await page.bringToFront();
     await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable, POLLING);
@@ -79,17 +79,17 @@ describe('exclusive control', () => {
     ({ data }: Report): boolean =>
       data?.[port]?.drive?.y === 1;
 
-  it('hands over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
+  it('is handed over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
     const [desk, lab, yard] = [await open('front-desk'), await open('lab'), await open('yard')];
     const [deskPort, labPort, yardPort] = [await portOf(desk), await portOf(lab), await portOf(yard)];
     for (const page of [desk, lab, yard]) {
-      await says(page, 'Nobody has control');
+      await shows(page, 'Nobody has control');
       expect(await isUsable(page)).toBe(false);
     }
 
     await press(desk, 'action');
-    await says(desk, 'You have control');
-    for (const page of [lab, yard]) await says(page, `front-desk (${deskPort}) has control`);
+    await shows(desk, 'You have control');
+    for (const page of [lab, yard]) await shows(page, `front-desk (${deskPort}) has control`);
     expect(await lab.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.textContent)).toContain(
       `Controlled by front-desk (${deskPort})`,
     );
@@ -109,31 +109,31 @@ describe('exclusive control', () => {
     expect((await gateway.status()).control).toMatchObject({ name: 'front-desk', refused: refused + 1 });
 
     await press(lab, 'action');
-    await says(lab, 'was asked for it');
-    await says(desk, `Request: lab (${labPort})`);
+    await shows(lab, 'was asked for it');
+    await shows(desk, `Request: lab (${labPort})`);
     await press(desk, 'grant');
-    await says(lab, 'You have control');
+    await shows(lab, 'You have control');
     expect(await isUsable(desk)).toBe(false);
     await holdW(lab);
     await server.waitFor<Report>('returned', drives(labPort));
-    // It drives by key repetitions, but has no control any more.
+    // Its keys are still repeated, but it no longer has control.
     expect((await gateway.status()).control).toMatchObject({ port: Number(labPort), name: 'lab' });
 
     const crashedAt = Date.now() / 1000;
-    // It is never answered.
+    // This request is never answered.
     void (await lab.createCDPSession()).send('Page.crash').catch(() => undefined);
-    await says(yard, 'Nobody has control');
+    await shows(yard, 'Nobody has control');
     const ended = await server.waitFor<Report>(
       'returned',
       (report) => report.t >= crashedAt && !drives(labPort)(report),
     );
     expect(ended.t - crashedAt).toBeLessThan(1);
     await press(yard, 'action');
-    await says(desk, `yard (${yardPort}) has control`);
+    await shows(desk, `yard (${yardPort}) has control`);
     await holdW(yard);
     await server.waitFor<Report>('returned', drives(yardPort));
 
-    // Everybody may stop, and whoever has control continues.
+    // Any viewer may stop, and the holder of control continues.
     await desk.bringToFront();
     await desk.click('gearway-stop >>> .stop');
     const stopped = await server.waitFor<Report>('returned', ({ data }) => data?.[deskPort]?.stop === true);
@@ -158,7 +158,7 @@ describe('exclusive control', () => {
     const [desk, lab] = [await open('front-desk'), await open('lab-with-a-long-name-that-does-not-fit-on-a-phone')];
     await says(desk, 'Nobody has control');
     await press(desk, 'action');
-    await says(lab, 'front-desk');
+    await shows(lab, 'front-desk');
     await press(lab, 'action');
     await says(desk, 'Request: lab');
     // In a column that is as wide as its content, and on a narrow screen.
@@ -172,13 +172,13 @@ describe('exclusive control', () => {
     const found = await desk.evaluate(`${axe.source}; axe.run('section').then(({ violations }) => violations)`);
     expect(found).toEqual([]);
     await press(desk, 'refuse');
-    await says(lab, 'refused to hand over control');
+    await shows(lab, 'refused to hand over control');
     await press(lab, 'action');
-    await says(lab, 'Withdraw request');
+    await shows(lab, 'Withdraw request');
     await press(lab, 'action');
-    await says(lab, 'Request control');
+    await shows(lab, 'Request control');
     await press(desk, 'action');
-    await says(lab, 'Nobody has control');
+    await shows(lab, 'Nobody has control');
     await Promise.all([desk, lab].map((page) => page.browserContext().close()));
   });
 });

@@ -30,7 +30,7 @@ describe('a frame on a page of another origin', () => {
     ['shows which option is missing', '', false, '--allow-origin http://127.0.0.1'],
     ['is live where its origin is listed', '', true, 'frames arrive'],
     ['is live in a sandbox that keeps its origin', 'sandbox="allow-scripts allow-same-origin"', true, 'frames arrive'],
-    ['names the sandbox that takes its origin away', 'sandbox="allow-scripts"', true, 'allow-same-origin'],
+    ['reports a sandbox that removes its origin', 'sandbox="allow-scripts"', true, 'allow-same-origin'],
   ])('%s', async (_name, attributes, isListed, words) => {
     let gatewayUrl = '';
     await using site = await Site.serve(

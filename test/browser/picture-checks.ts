@@ -24,7 +24,7 @@ export async function decoded(picture: Buffer): Promise<Buffer> {
   return sharp(picture).removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer();
 }
 
-/** By how much two pictures of one size differ. */
+/** Mean difference between two pictures of the same size. */
 export function difference(shown: Buffer, expected: Buffer): { readonly mean: number; readonly most: number } {
   if (shown.length !== expected.length)
     throw new Error(`the picture has ${shown.length} samples, expected ${expected.length}`);

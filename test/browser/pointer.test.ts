@@ -56,7 +56,7 @@ describe('pointer tools', () => {
     view = await ViewerPage.ofGateway(browser, gateway);
     await view.page.addScriptTag({ url: `${await gateway.url}/gearway-devices.js`, type: 'module' });
     await view.page.evaluate(() => {
-      // Between bars left and right, or above and below if it is turned, at fractions of a pixel.
+      // Between bars at its sides, or above and below it if it is rotated, at fractional positions.
       const viewer = document.querySelector('gearway-viewer')!;
       viewer.style.cssText =
         'position: fixed; left: 20.25px; top: 11.5px; width: 901.5px; height: 400.75px; aspect-ratio: auto';
@@ -94,7 +94,7 @@ describe('pointer tools', () => {
       await pointer.updateComplete;
     }, name);
 
-  /** Waits until the latest data that the server has got from this page matches. */
+  /** Waits until the latest data that the server has received from this page matches. */
   const returned = async (fits: (values: Values) => boolean): Promise<Values> => {
     const port = await view.page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
     const { data } = await server.waitFor<Report>('returned', (event) => {

@@ -36,7 +36,7 @@ export class GatewayProbe {
     runInBackground(this.#fetch('GET').then((response) => (this.#isUsable = response !== null)));
   }
 
-  /** Whether an attempt makes sense. True where HTTP cannot tell. */
+  /** Whether an attempt makes sense. True where HTTP cannot show it. */
   async isUp(): Promise<boolean> {
     return !this.#isUsable || (await this.#fetch('GET'))?.ok === true;
   }

@@ -17,7 +17,7 @@ export interface SenderSettings extends CaptureSettings {
   readonly shortSide: number;
 }
 
-/** What happens to the pictures. */
+/** Callbacks of the sender. */
 export interface SenderActions {
   /** Whether there is a connection that takes pictures. */
   isConnected(): boolean;
@@ -103,7 +103,7 @@ export class CameraSender {
   }
 
   #send(sequence: number, jpeg: Blob): void {
-    // After a refusal the next picture is sent: the gateway refuses those that come too fast.
+    // After a refusal the next picture is sent: the gateway refuses pictures that arrive too fast.
     runInBackground(this.#actions.send(jpeg).then(() => this.#flow.taken(sequence)));
   }
 

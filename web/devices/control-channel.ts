@@ -35,7 +35,7 @@ const STOP = 'stop';
  * repeated with a time to live, which the gateway enforces: they expire if the page closes, freezes or loses its
  * connection.
  *
- * All devices let go when the window loses the focus, is hidden or left, and when the connection ends.
+ * All devices are released when the window loses the focus, is hidden or left, and when the connection ends.
  */
 export class ControlChannel {
   static readonly #channels = new WeakMap<ControlledViewer, ControlChannel>();
@@ -80,7 +80,7 @@ export class ControlChannel {
 
   /**
    * Whether devices can be used: the viewer has a port and control, nothing blocks them, and there is no emergency stop.
-   * Otherwise they let go.
+   * Otherwise they are released.
    */
   get isEnabled(): boolean {
     return this.#viewer.port !== null && this.#isInControl && this.#blockers.size === 0 && this.#stop.state === 'ready';
@@ -109,14 +109,14 @@ export class ControlChannel {
     queueMicrotask(() => this.#devices.has(device) && this.#send());
   }
 
-  /** Removes a device; its value is not sent any more. Idempotent. */
+  /** Removes a device; its value is no longer sent. Idempotent. */
   remove(device: Device): void {
     if (!this.#devices.delete(device)) return;
     this.#send();
     this.#stopListening();
   }
 
-  /** A device's value has changed, or it is held or let go: sent immediately. */
+  /** A device's value has changed, or it is held or released: sent immediately. */
   changed(): void {
     if (this.isEnabled && !this.#wasInterrupted()) this.#send();
     else this.releaseAll();

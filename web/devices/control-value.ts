@@ -1,4 +1,4 @@
-/** Value of one device: what the server gets under the device's name. */
+/** Value of one device, which the server gets under the device's name. */
 export type DeviceValue =
   | boolean
   | number
@@ -18,7 +18,7 @@ export interface Device {
   readonly value: DeviceValue;
   /** Whether the device is held: its value has to be repeated, and expires otherwise. */
   readonly isHeld: boolean;
-  /** Lets go: the value is neutral until the device is used again. */
+  /** Releases the device: its value is neutral until it is used again. */
   release(): void;
   /** Called when the channel starts or stops accepting values. */
   enabledChanged(): void;

@@ -58,12 +58,12 @@ export abstract class DeviceElement extends LitElement implements Device {
   /** Sets the value to the neutral one. */
   protected abstract reset(): void;
 
-  /** The device belongs to this viewer from now on. @returns what ends that. */
+  /** The device belongs to this viewer from now on. @returns the function that ends this. */
   protected joined(_viewer: GearwayViewer): () => void {
     return () => undefined;
   }
 
-  /** Lets go: the value is neutral until the device is used again. */
+  /** Releases the device: its value is neutral until it is used again. */
   release(): void {
     const wasHeld = this.#isHeld;
     this.reset();

@@ -1,6 +1,6 @@
 import type { Point } from '../viewer/gearway-viewer.ts';
 
-/** What is drawn on the picture. */
+/** Kind of shape that is drawn on the picture. */
 export type PointerTool = 'click' | 'drag' | 'box' | 'polygon';
 
 /** Position in the picture, in its pixels from its top left corner. */

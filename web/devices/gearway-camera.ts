@@ -8,7 +8,7 @@ import { ChannelController } from './channel-controller.ts';
 import { CameraSender, type SenderSettings } from './camera-sender.ts';
 import { deviceStyles } from './device-styles.ts';
 
-/** Time after which the server has no picture, unless it has got another one. */
+/** Time after which the server has no picture, unless it has received another one. */
 const TIME_TO_LIVE_MS = 1000;
 
 const MAX_FPS = 60;

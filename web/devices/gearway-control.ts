@@ -56,7 +56,7 @@ export class GearwayControl extends LitElement {
         opacity: 0.5;
         background: currentColor;
       }
-      /* Always there while in control: devices below must not move while somebody uses them. */
+      /* Always there while in control: devices below must not move while they are used. */
       .requests {
         min-height: 58px;
         margin-top: 8px;

@@ -12,7 +12,7 @@ const ARROWS: Readonly<Record<string, readonly [x: number, y: number]>> = {
 
 /**
  * A stick with two axes, by touch, mouse or arrow keys. Its value is `{ x, y }`, each from -1 to 1, right and up
- * positive; both are 0 when it is let go.
+ * positive; both are 0 when it is released.
  *
  * @tag gearway-joystick
  * @summary Joystick for return data.

@@ -146,7 +146,7 @@ export class GearwayPointer extends DeviceElement {
 
   readonly #onClick = (event: MouseEvent): void => {
     this.active = !this.active;
-    // Pressed by a key: keys go on in the picture.
+    // Pressed by a key: further keys apply to the picture.
     if (event.detail === 0) runInBackground(this.updateComplete.then(() => this.#mode?.focus()));
   };
 

@@ -4,18 +4,18 @@ import { deviceStyles } from './device-styles.ts';
 import { HeldKeys } from './held-keys.ts';
 
 /**
- * A slider for a number. It stays where it is put, or, with `spring`, returns to its first value when it is let go.
+ * A slider for a number. It stays where it is put, or, with `spring`, returns to its first value when it is released.
  *
  * @tag gearway-slider
  * @summary Slider for return data.
  * @attr {string} name - key of its value in the viewer's return data
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
- * @attr {number} min - least value; -1 by default
- * @attr {number} max - greatest value; 1 by default
+ * @attr {number} min - minimum; -1 by default
+ * @attr {number} max - maximum; 1 by default
  * @attr {number} step - distance between values; 0.01 by default
  * @attr {number} initial - first value; 0 by default
- * @attr {boolean} spring - return to the first value when let go
+ * @attr {boolean} spring - return to the first value when released
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @slot - label
  * @csspart input - the slider

@@ -214,7 +214,7 @@ export class GearwayStop extends LitElement {
     this.requestUpdate();
   }
 
-  /** Something may have come to the top, or left it. */
+  /** An element may have entered the top layer, or left it. */
   readonly #onTop = (event?: Event): void => {
     if (!this.hasUpdated || !this.isConnected) return;
     this.#raise();

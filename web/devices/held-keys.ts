@@ -20,7 +20,7 @@ export class HeldKeys {
   #repeated = '';
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onLost called when a release was lost; no key is held any more. */
+  /** @param onLost called when a release was lost; no key is then held. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
   }
@@ -38,7 +38,7 @@ export class HeldKeys {
    * A key is pressed, or repeated.
    *
    * @param needsRepeat whether the system repeats keys.
-   * @returns whether other keys are held than before. Not for repetitions of a key that was let go by {@link clear}.
+   * @returns whether other keys are held than before. Not for repetitions of a key that was released by {@link clear}.
    */
   down(press: KeyPress, needsRepeat = true): boolean {
     const code = codeOf(press);
@@ -67,7 +67,7 @@ export class HeldKeys {
     return true;
   }
 
-  /** Lets all keys go: each has to be pressed again. */
+  /** Releases all keys: each has to be pressed again. */
   clear(): void {
     this.#held.clear();
     this.#lost.clear();

@@ -1,4 +1,4 @@
-/** What a key adds: a number to an axis, or true to a switch (`amount` null). */
+/** Effect of a key: adds a number to an axis, or sets a switch (`amount` null). */
 export interface KeyEffect {
   readonly target: string;
   readonly amount: number | null;

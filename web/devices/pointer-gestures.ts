@@ -3,7 +3,7 @@ import type { Point } from '../viewer/gearway-viewer.ts';
 /** Minimum length of a drag, in CSS px. A shorter one is a tap. */
 export const DRAG_PX = 3;
 
-/** What gestures on the picture do. Positions are in CSS px of the window. */
+/** Actions of gestures on the picture. Positions are in CSS px of the window. */
 export interface GestureActions {
   /** The main button, or a finger, is pressed. @returns whether a drag begins; otherwise it may become a tap. */
   press(at: Point): boolean;

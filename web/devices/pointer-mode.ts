@@ -22,7 +22,7 @@ export interface PointedFrame {
   readonly height: number;
 }
 
-/** What a tool needs from its element, and reports to it. */
+/** Interface between a tool and its element. */
 export interface PointerOwner {
   /** Whether shapes can be drawn now. */
   isUsable(): boolean;
@@ -158,7 +158,7 @@ export class PointerMode {
     const position = this.#positionAt(at, this.#drawing.tool === 'click');
     if (this.#isDragged || !this.#owner.isUsable() || position === null) return;
     this.#moveTo(position);
-    // What was on screen at the press.
+    // The frame that was on screen at the press.
     this.#add(position, this.#tolerance(), this.#frame);
   }
 

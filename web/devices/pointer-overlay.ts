@@ -4,7 +4,7 @@ import type { Position, Shape } from './drawing.ts';
 /** How long a completed shape stays visible, in milliseconds. */
 const FLASH_MS = 1200;
 
-/** What is on the picture while a tool is in use. */
+/** Content of the overlay while a tool is in use. */
 export interface PointerScene {
   /** Size of the picture, in its pixels. */
   readonly width: number;
@@ -60,7 +60,7 @@ const styles = css`
   }
 `.styleSheet;
 
-/** What a pointer tool draws, in a viewer's slot `overlay`: it follows the picture. It has the focus for keys. */
+/** The drawing of a pointer tool, in a viewer's slot `overlay`, where it follows the picture. It has the focus for keys. */
 export class PointerOverlay {
   readonly element = document.createElement('div');
   readonly #root = this.element.attachShadow({ mode: 'open' });

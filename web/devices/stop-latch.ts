@@ -9,7 +9,7 @@ export type StopState =
   | 'clearing';
 
 /**
- * Emergency stop of one viewer: what this viewer requests, and what the server has confirmed in its messages. Only the
+ * Emergency stop of one viewer: the request of this viewer, and the confirmation in the server's messages. Only the
  * server's confirmation ends a stop.
  */
 export class StopLatch {
@@ -30,7 +30,7 @@ export class StopLatch {
     }
   }
 
-  /** What this viewer returns: true to stop, false to clear; null while it requests nothing. */
+  /** Value that this viewer returns: true to stop, false to clear; null while it requests nothing. */
   get value(): boolean | null {
     return this.#request === 'none' ? null : this.#request === 'stop';
   }

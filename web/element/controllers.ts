@@ -56,7 +56,7 @@ export class BoxController implements ReactiveController {
   }
 }
 
-/** Tells an element that is moved within the page, and keeps its session, from one that is removed. */
+/** Distinguishes an element that is moved within the page, and keeps its session, from one that is removed. */
 export class RemovalController implements ReactiveController {
   readonly #host: Host;
   readonly #onRemoved: () => void;

@@ -74,7 +74,7 @@ export interface PublisherStats {
   readonly quality: number;
   /** Bits per second that the link carries, estimated from acknowledgements; null before that is known. */
   readonly linkBitsPerSecond: number | null;
-  /** What lowers size, quality or rate below the attributes; null if nothing does. */
+  /** The cause of a size, quality or rate below the attributes; null if there is none. */
   readonly loweredBy: 'link' | 'max-bitrate' | null;
 }
 

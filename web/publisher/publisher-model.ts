@@ -27,7 +27,7 @@ import {
 /** Where to publish. `url` is the stream's WebSocket address for publishers. */
 export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly thread: SessionThread };
 
-/** What to publish, and how. */
+/** The source and the encoding of the pictures. */
 export interface PublisherSettings extends CaptureSettings {
   readonly encoding: EncodingLimits;
 }

@@ -46,7 +46,7 @@ export class PublisherStatsMeter {
     this.#roundTripMs = this.#roundTripMs === null ? ms : this.#roundTripMs + (ms - this.#roundTripMs) * SMOOTHING;
   }
 
-  /** @param sending what the session knows itself. */
+  /** @param sending the figures of the session itself. */
   read(sending: SendingStats): PublisherStats {
     const nowMs = performance.now();
     const seconds = (nowMs - this.#readAtMs) / 1000;

@@ -108,7 +108,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} overlays - draw the overlays that messages describe; the value names their key in the message,
  * `overlay` or `detections` by default
  * @attr {string} overlay-classes - names of the classes that are drawn, separated by commas; all by default
- * @attr {number} overlay-min-score - least score of the objects that are drawn; 0 by default
+ * @attr {number} overlay-min-score - minimum score of the objects that are drawn; 0 by default
  * @attr {string} range - values with the first and the last colour, `400,6000`; `auto`: from the 1st to the 99th
  * percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 bits and more,
  * otherwise `type`
@@ -344,7 +344,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Who has control of the stream: only the holder's return data counts, and anybody's emergency stop. null if control
+   * Who has control of the stream: only the holder's return data counts, and the emergency stop of any viewer. null if control
    * is shared, and before the viewer is connected.
    */
   get control(): ViewerControl | null {
@@ -409,7 +409,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Takes control if nobody has it. Resolves when the gateway has answered.
+   * Takes control if it is free. Resolves when the gateway has answered.
    *
    * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `closed`.
    */
@@ -418,8 +418,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Requests control of its holder, which has 10 s to answer; takes it if nobody has it. Resolves when the gateway has
-   * received the request; the event `gearway-control` tells what became of it.
+   * Requests control of its holder, which has 10 s to answer; takes it immediately if it is free. Resolves when the gateway has
+   * received the request; the event `gearway-control` reports the result.
    *
    * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `closed`.
    */

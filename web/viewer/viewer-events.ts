@@ -20,7 +20,7 @@ export class GearwayOpenEvent extends CustomEvent<{
 /**
  * A frame has been drawn. Fired once per frame, with the message that the server sent with it. `ageMs` is the time
  * since the frame arrived at the gateway, by the gateway's clock; null before that is known. `latencyMs` is the time
- * since it was captured, if the message says when, and the camera's clock agrees with the gateway's.
+ * since it was captured, if the message contains the time, and the camera's clock agrees with the gateway's.
  */
 export class GearwayFrameEvent extends CustomEvent<{
   readonly sequence: number;

@@ -312,7 +312,7 @@ class ViewerSession {
         this.#unanswered.delete(message.id);
         if (id === undefined) return;
         const { accepted, code = '', reason = '' } = message;
-        // Sent again with the next connection, which does not have control: the state tells.
+        // Sent again with the next connection, which does not have control, as its state shows.
         if (id === null && code === 'no-control') return;
         this.#emit({ kind: 'returned', id, accepted, code, reason });
         return;
@@ -330,7 +330,7 @@ class ViewerSession {
     if (wasOpen) this.#emit({ kind: 'close', code, reason });
     const askedForFormerPort = this.#options.port === null && this.#formerPort !== null;
     if (isRefused) this.#formerPort = null;
-    // The port of the last connection is not available any more: ask for any.
+    // The port of the last connection is no longer available: request any port.
     if (!wasOpen && askedForFormerPort && PORT_REFUSALS.has(code)) return { delay: 'none', reason: null };
     if (code === closeCode.takenOver) this.#leaseKey = null;
     return null;

@@ -105,7 +105,7 @@ describe('JPEGs that this browser may lack', () => {
     ),
   );
 
-  it.each(['arithmetic', 'arithmeticProgressive', 'lossless'] as const)('are shown all the same: %s', async (kind) => {
+  it.each(['arithmetic', 'arithmeticProgressive', 'lossless'] as const)('are still shown: %s', async (kind) => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);

@@ -19,7 +19,7 @@ describe('a page with a policy', () => {
     await browser.close();
   });
 
-  /** Where the viewer runs on a page of another origin with this policy. */
+  /** The thread on which the viewer runs, on a page of another origin with this policy. */
   async function placeUnder(
     policy: (gateway: string) => string,
     script: (gateway: string) => string,

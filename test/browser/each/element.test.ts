@@ -340,7 +340,7 @@ describe('the element', () => {
     expect((await look()).matrix).toEqual([1, 0, 0, 1, -320, -240]);
   });
 
-  it('violates no strict policy, on a page of another origin and on our own', async () => {
+  it('complies with a strict policy, on a page of another origin and on our own', async () => {
     let gatewayUrl = '';
     const page =
       (): string => `<!doctype html><title>t</title><meta http-equiv="content-security-policy" content="default-src 'none'; script-src ${gatewayUrl}; connect-src ${gatewayUrl} ${gatewayUrl.replace('http', 'ws')}; worker-src blob: ${gatewayUrl}">

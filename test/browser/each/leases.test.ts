@@ -99,7 +99,7 @@ describe('ports of viewers', () => {
       expect((await second.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
     }
     await Promise.all([one.becomes('connecting'), two.becomes('connecting')]);
-    // Neither of their ports exists any more.
+    // Neither of their ports exists now.
     await using third = await GatewayProcess.start('--port', http, '--virtual-ports', '7000-7001');
     await Promise.all([one.becomes('live'), two.becomes('live')]);
     expect(new Set([await one.port, await two.port])).toEqual(new Set([7000, 7001]));

@@ -77,7 +77,7 @@ describe('the policy of our pages', () => {
     expect(await opened.problems()).toEqual([]);
   });
 
-  it('allows pictures that a browser shows alone, and in our pages', async () => {
+  it('allows pictures that are opened directly, and in our pages', async () => {
     for (const path of ['streams/main/snapshot.jpg', 'streams/main/snapshot.png']) {
       await using opened = await openWatched(browser, `${await gateway.url}/${path}`);
       expect(await opened.page.$eval('img', ({ naturalWidth }) => naturalWidth)).toBe(320);

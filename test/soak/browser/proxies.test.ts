@@ -51,7 +51,7 @@ class SetUp extends Disposables {
   readonly #options: readonly string[];
   readonly #gatewayPort: number;
   gateway: GatewayProcess;
-  /** The public address, with a slash at its end. */
+  /** The public address, with a trailing slash. */
   readonly url: string;
   readonly proxy: ReverseProxy;
 
@@ -122,7 +122,7 @@ class SetUp extends Disposables {
     return response;
   }
 
-  /** Lines of the log that begin like this behind the time and the level. */
+  /** Log lines that begin with this text after the time and the level. */
   logged(start: string): readonly string[] {
     return this.gateway.stderr.all
       .map((line) => line.replace(/^\S+ (?:warning: |error: )?/, ''))

@@ -3,7 +3,7 @@ import type { CopyLine } from '../shared/copy-line.ts';
 
 interface ConnectOptions {
   readonly status: StreamStatus | null;
-  /** Address of the gateway for other devices, without the slash at its end. */
+  /** Address of the gateway for other devices, without the trailing slash. */
   readonly base: string;
   readonly stream: string;
 }

@@ -13,7 +13,7 @@ export class Fold {
   }
 
   /**
-   * @param summary shown beside the title.
+   * @param summary shown next to the title.
    * @param isOpen whether it is open unless the user has chosen otherwise.
    * @param content rendered only while it is open.
    */

@@ -82,7 +82,7 @@ export class GatewayFeed {
     const request = this.#requests;
     const { revision } = this.api;
     const [response, rights] = await Promise.all([this.api.streams(), this.rights === null ? this.api.rights() : null]);
-    // Somebody else has logged in meanwhile: the response is for the previous user.
+    // Another user has logged in meanwhile: the response is for the previous user.
     if (revision !== this.api.revision || request < this.#shownRequest) return;
     this.#shownRequest = request;
     if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;

@@ -5,7 +5,7 @@ import { saveToken } from '../shared/page-token.ts';
 import { fetchSession, logIn, logOut } from '../shared/session.ts';
 import type { Api } from './api.ts';
 
-/** Who uses the page: the card that asks for a log-in, the form for administrators, and the log-out. */
+/** The user of the page: the card that asks for a log-in, the form for administrators, and the log-out. */
 export class LogIn {
   readonly #api: Api;
   readonly #onChange: () => Promise<void>;
@@ -25,7 +25,7 @@ export class LogIn {
   #isAsking = false;
   #user: string | null = null;
 
-  /** @param onChange called when somebody else uses the page, or nobody after a log-out. */
+  /** @param onChange called when another user has logged in, and after a log-out. */
   constructor(api: Api, onChange: () => Promise<void>) {
     this.#api = api;
     this.#onChange = onChange;

@@ -6,7 +6,7 @@ import { figure, figureList, plot } from '../shared/figures.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
 import { publishUrl } from './source-panel.ts';
 
-/** Least and greatest width-to-height ratio of the picture's box. Beyond it, the picture has bars. */
+/** Minimum and maximum width-to-height ratio of the picture's box. Beyond it, the picture has bars. */
 const MIN_RATIO = 4 / 3;
 const MAX_RATIO = 2;
 const DEFAULT_RATIO = 16 / 9;

@@ -91,7 +91,7 @@ export class StreamPage {
     return this.#problem;
   }
 
-  /** Somebody else has logged in, or nobody is any more. */
+  /** Another user has logged in, or the user has logged out. */
   changeUser(): void {
     const { token } = this.#feed.api;
     if (this.#viewer.token === token) this.#viewer.reconnect();

@@ -3,7 +3,7 @@ import { html, render } from 'lit';
 /** A question before an action that cannot be undone. */
 export interface Question {
   readonly title: string;
-  /** What will happen. */
+  /** The effect of the action. */
   readonly text: string;
   /** Label of the button that confirms, such as `Remove`. */
   readonly action: string;

@@ -15,7 +15,7 @@ export interface LogInFormOptions {
   readonly label: string;
   /** Title of the form with name and password. */
   readonly title?: string;
-  /** What the log-in is needed for, and how to get one. */
+  /** The purpose of the log-in, and how to get one. */
   readonly hint?: string;
   /** Right that the log-in must give. Default: any. */
   readonly right?: string;
@@ -48,7 +48,7 @@ export class LogInForm {
   readonly #alert: HTMLElement;
   #way: Way = 'token';
   #isKnown = false;
-  /** Called when the field has got a size. In an iframe, takes the focus only if the iframe has it already. */
+  /** Called when the field has a size. In an iframe, takes the focus only if the iframe has it already. */
   readonly #rendered = new ResizeObserver(() => {
     if (this.#firstField.offsetWidth === 0) return;
     this.#rendered.disconnect();

@@ -2,7 +2,7 @@ import type { SessionStatus } from '../../../shared/status.ts';
 import { saveToken } from './page-token.ts';
 import { type Answer, request } from './streams.ts';
 
-/** What the user has entered. */
+/** The credentials that the user has entered. */
 export type Credential = { readonly token: string } | { readonly name: string; readonly password: string };
 
 /** Result of a log-in. `token`: to send with each request; null: the browser sends the cookie of the session. */
@@ -12,7 +12,7 @@ export type LogInResult =
 
 const NO_ANSWER = 'the gateway does not answer';
 
-/** Who is logged in by the cookie, and what a log-in form should ask for. */
+/** Who is logged in by the cookie, and the credentials for which a log-in form should ask. */
 export function fetchSession(): Promise<Answer<SessionStatus>> {
   return request('api/session');
 }

@@ -51,7 +51,7 @@ export class UplinkRate {
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
   /**
-   * The greatest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per
+   * The highest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per
    * millisecond.
    */
   #spread = 0;

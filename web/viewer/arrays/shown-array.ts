@@ -11,6 +11,6 @@ export interface ShownArray {
   readonly isAuto: boolean;
   /** 256 colours from low to high, each red in the lowest byte and alpha in the highest. */
   readonly colors: Uint32Array;
-  /** What is wrong with the attributes, as a sentence; null if nothing is. They are then ignored. */
+  /** The problem of the attributes, as a sentence; null if there is none. Invalid attributes are ignored. */
   readonly problem: string | null;
 }

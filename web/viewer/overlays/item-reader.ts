@@ -207,7 +207,7 @@ export class ItemReader {
       throw new InvalidItemError('size of a mask is not a height and a width');
     this.#countMask(width * height);
     const runs = decodeRuns(value['counts'], width * height);
-    if (runs === null) throw new InvalidItemError(`counts of a mask are not runs of ${width * height} pixels in all`);
+    if (runs === null) throw new InvalidItemError(`counts of a mask are not runs of ${width * height} pixels in total`);
     return { kind: 'mask', mask: { width, height, data: { kind: 'runs', runs }, box } };
   }
 

@@ -24,7 +24,7 @@ export interface OverlayView {
 export type OverlayCommand =
   | { readonly kind: 'settings'; readonly settings: OverlaySettings }
   | { readonly kind: 'view'; readonly view: OverlayView }
-  /** The page has drawn the picture that it got last. */
+  /** The page has drawn the last picture that it received. */
   | { readonly kind: 'presented' };
 
 /** The frame of a picture, without its payload. */

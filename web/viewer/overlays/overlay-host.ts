@@ -35,7 +35,7 @@ export class OverlayHost {
   /**
    * @param box contains the session's canvas.
    * @param send sends a command to the session, if there is one.
-   * @param onProblem called when something is not drawn, and with null when everything is again.
+   * @param onProblem called when a part is not drawn, and with null when everything is drawn again.
    */
   constructor(box: HTMLElement, send: (command: OverlayCommand) => void, onProblem: (problem: string | null) => void) {
     this.#box = box;

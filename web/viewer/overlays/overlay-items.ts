@@ -12,7 +12,7 @@ export const OVERLAY_LIMITS = {
   pngBytes: 2 << 20,
   /** Characters of a message that is JSON text. */
   json: 1 << 20,
-  /** Greatest absolute coordinate, in pixels. */
+  /** Maximum absolute coordinate, in pixels. */
   coordinate: 1e6,
 } as const;
 

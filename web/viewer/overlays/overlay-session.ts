@@ -58,7 +58,7 @@ export class OverlaySession {
     switch (command.kind) {
       case 'settings': {
         this.#composer.setSettings(command.settings);
-        // The page draws no more pictures, also the one that it got last.
+        // The page draws no more pictures, not even the last one that it received.
         if (this.#isHandedOver && !command.settings.hasCallback) this.#finish();
         this.#redraw();
         return;

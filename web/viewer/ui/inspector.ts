@@ -251,7 +251,7 @@ export class Inspector {
     this.#announcement = `Range ${formatValue(centre - half)} to ${formatValue(centre + half)}`;
   }
 
-  /** One request at a time: what changes meanwhile is requested next. */
+  /** One request at a time: changes in the meantime are requested next. */
   #refresh(): void {
     this.#isStale = true;
     if (!this.#isBusy) runInBackground(this.#update());
@@ -274,7 +274,7 @@ export class Inspector {
     const point = this.#point;
     if (point === null) return;
     const area = this.#selected();
-    // What keys change from now on is announced with the next result.
+    // Changes by key from now on are announced with the next result.
     const isAnnounced = this.#announcesNext;
     this.#announcesNext = false;
     this.#pixel = await this.#viewer.inspectPixel(point.x, point.y);
@@ -367,7 +367,7 @@ function areaText({ area, channels }: AreaInspection, unit: string): string {
   return `${area.width}×${area.height}: mean ${formatValue(first.mean)}, ${formatValue(first.min ?? 0)} to ${formatValue(first.max ?? 0)} ${unit}`.trim();
 }
 
-/** All digits that tell a value from its neighbours of the same type, at most nine. */
+/** All digits that distinguish a value from its neighbours of the same type, at most nine. */
 function formatExact(value: number): string {
   return Number.isInteger(value) || !Number.isFinite(value) ? String(value) : String(Number(value.toPrecision(9)));
 }

@@ -34,7 +34,7 @@ const STYLES: readonly ArrayStyleTexts[] = [
 ];
 
 /**
- * Python expressions. Neighbours differ in type: the automatic range of a type's next array would only ease towards it.
+ * Python expressions. Consecutive arrays differ in type: within one type, the automatic range follows the next array only gradually.
  */
 const ARRAYS: readonly string[] = [
   'depth()',

@@ -328,7 +328,7 @@ describe('ControlChannel', () => {
   it.each<[string, () => Promise<unknown> | void]>([
     ['is not confirmed within three seconds', () => vi.advanceTimersByTimeAsync(3000)],
     ['is interrupted by the end of the connection', () => viewer.closes()],
-  ])('does not request a reset any longer that %s', async (_, happens) => {
+  ])('stops requesting a reset that %s', async (_, happens) => {
     await add('x');
     channel.stop();
     viewer.shows({ stop: true });
@@ -354,7 +354,7 @@ describe('ControlChannel', () => {
     viewer.shows({ stop: true });
     channel.clearStop();
     expect(last()).toEqual({ value: null });
-    // Whoever has control resets the server.
+    // The holder resets the server.
     expect([channel.stopState, channel.canClearStop, seen.at(-1)]).toEqual(['stopped', false, false]);
     viewer.shows({ stop: false });
     expect(channel.stopState).toBe('ready');
@@ -364,7 +364,7 @@ describe('ControlChannel', () => {
   it.each<[string, () => void]>([
     ['is handed over', () => viewer.controls('taken')],
     ['is taken back', () => viewer.controls('free')],
-  ])('lets the devices go when control %s, and they have to be used again when it is taken', async (_, happens) => {
+  ])('releases the devices when control %s, and requires a new use when it is taken again', async (_, happens) => {
     viewer.controls('mine');
     const stick = await add('x');
     stick.hold(1);
@@ -379,7 +379,7 @@ describe('ControlChannel', () => {
     expect([stick.isHeld, stick.isEnabled, last()]).toEqual([false, true, { value: { x: 0 } }]);
   });
 
-  it('keeps a stop when control is lost, and does not request a reset any more', async () => {
+  it('keeps a stop when control is lost, and no longer requests a reset', async () => {
     viewer.controls('mine');
     await add('x');
     channel.stop();

@@ -417,7 +417,7 @@ describe('fillRuns', () => {
 });
 
 describe('pngSize', () => {
-  it('refuses what is not a PNG', () => {
+  it('refuses data that is not a PNG', () => {
     expect(pngSize(new Uint8Array(100))).toBeNull();
     expect(pngSize(Uint8Array.from([0x89, 0x50]))).toBeNull();
   });

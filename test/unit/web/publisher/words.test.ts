@@ -32,7 +32,7 @@ describe('explain', () => {
     ['NotReadableError', 'camera', 'busy', /another program/],
     ['AbortError', 'screen', 'busy', /^the screen/],
     ['TypeError', 'camera', 'unsupported', /the browser reported: odd/],
-  ] as const)('says of %s of a %s: %s', (name, input, code, message) => {
+  ] as const)('explains %s of a %s: %s', (name, input, code, message) => {
     const error = explain(Object.assign(new Error('odd'), { name }), input);
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
