@@ -4,7 +4,7 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite';
 const root = resolve(import.meta.dirname, 'web');
 const outDir = resolve(import.meta.dirname, 'dist/web');
 
-// Its modules, of which a bundle has only what it uses; its builds are one file.
+// Its modules, so that a bundle contains only the parts that it uses; its builds are single files.
 const alias = { msgpackr: resolve(import.meta.dirname, 'node_modules/msgpackr/pack.js') };
 
 // It tries `new Function`, which a strict Content-Security-Policy reports. The same replacement makes its own build

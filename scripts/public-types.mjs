@@ -48,7 +48,7 @@ function publicElement(text, name) {
   ].join('\n');
 }
 
-/** What is published, by path. */
+/** The published files, by path. */
 const files = new Map();
 
 /** Keeps a file and those that it refers to, by names that every version of TypeScript finds. */

@@ -91,7 +91,7 @@ function installBrowser({ names, variable, debian, download }) {
       aptInstall(debian);
       return names.find((name) => works(name, '--version'));
     }
-    // It prints the build and, behind a space, where it put it.
+    // It prints the build and, after a space, where it was installed.
     const printed = execFileSync(
       'npx',
       [

@@ -37,7 +37,8 @@ writeFileSync(join(PACKAGE, 'custom-elements.json'), manifest.replaceAll('"dist/
 writeJson('package.json', {
   name: 'gearway-viewer',
   version,
-  description: 'Custom elements that show and publish streams of a Gearway gateway: live video with data both ways',
+  description:
+    'Custom elements that show and publish streams of a Gearway gateway: live video with data in both directions',
   keywords,
   license,
   type: 'module',

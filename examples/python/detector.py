@@ -47,7 +47,7 @@ def draw(seconds):
 
 
 def detect(frame, seconds):
-    """What a detector finds: objects in the form of docs/overlays.md, in pixels of the frame."""
+    """Result of a detector: objects in the form of docs/overlays.md, in pixels of the frame."""
     found = []
     for number, (name, _, _, _, _) in enumerate(TARGETS):
         x1, y1, x2, y2 = place(number, seconds)

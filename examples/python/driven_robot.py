@@ -78,7 +78,7 @@ try:
         if True in requests:
             stopped = True
         elif False in requests:
-            stopped = False  # reset, and no client requests the stop any more
+            stopped = False  # reset, and no client requests the stop
         robot.drive(*((0.0, 0.0) if stopped else command(values)))
         goals = [{**value["goal"], "label": "Goal", "color": "gold"} for value in values if isinstance(value.get("goal"), dict)]
         time.sleep(1 / 30)
