@@ -181,9 +181,8 @@ export class WebPublisher implements ProtocolPeer<Message> {
     this.#options.onAdmitted?.();
     this.#protocol.admit(null);
     const returns = lease.returns();
-    const unwatch = decision.principal.whenEnded(({ reason, mayRetry }) =>
-      // After the welcome, if they have ended in the meantime.
-      setImmediate(() => this.close(mayRetry ? closeCode.goingAway : closeCode.notAllowed, reason)),
+    const unwatch = decision.principal.whenEndedLater(({ reason, mayRetry }) =>
+      this.close(mayRetry ? closeCode.goingAway : closeCode.notAllowed, reason),
     );
     this.#admitted = { stream, lease, label, returns, unwatch };
     this.#report('connect', label, 'publishes');

@@ -124,6 +124,21 @@ export class Principal implements Grant {
     };
   }
 
+  /**
+   * Like {@link Principal.whenEnded}, but calls `listener` after the current turn if the rights have ended already: a
+   * new connection first sends its welcome.
+   */
+  whenEndedLater(listener: (end: RightsEnd) => void): () => void {
+    let forget: () => void = () => undefined;
+    const turn = setImmediate(() => {
+      forget = this.whenEnded(listener);
+    });
+    return () => {
+      clearImmediate(turn);
+      forget();
+    };
+  }
+
   /** Ends the rights now. Idempotent. */
   end(end: RightsEnd): void {
     if (this.#end !== null) return;

@@ -322,10 +322,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     stream.control?.join(this);
     stream.attach(this);
     const { rights } = principal;
-    // After the welcome, if they have ended in the meantime.
-    setImmediate(() => {
-      if (this.#phase.kind === 'inside') this.#unwatch = principal.whenEnded((end) => this.#rightsEnded(end));
-    });
+    this.#unwatch = principal.whenEndedLater((end) => this.#rightsEnded(end));
     return {
       admitted: true,
       port,

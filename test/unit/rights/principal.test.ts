@@ -48,6 +48,23 @@ describe('Principal.whenEnded', () => {
     expect(late.mock.calls).toEqual([[END]]);
   });
 
+  it('calls a deferred listener after the current turn at the earliest', () => {
+    const principal = new Principal(GRANT);
+    const [kept, removed] = [vi.fn(), vi.fn()];
+    principal.whenEndedLater(kept);
+    principal.whenEndedLater(removed)();
+    principal.end(END);
+    expect(kept).not.toHaveBeenCalled();
+    vi.runAllTimers();
+    expect(kept.mock.calls).toEqual([[END]]);
+    expect(removed).not.toHaveBeenCalled();
+    const late = vi.fn();
+    principal.whenEndedLater(late);
+    expect(late).not.toHaveBeenCalled();
+    vi.runAllTimers();
+    expect(late.mock.calls).toEqual([[END]]);
+  });
+
   it('calls the listeners when the rights expire, even after the maximum of setTimeout', () => {
     const month = 40 * 86_400_000;
     const principal = new Principal({ ...GRANT, expiresAtMs: 1_000_000 + month });
