@@ -34,6 +34,8 @@ export class GatewayFeed {
   rights: RightsStatus | null = null;
   /** Null before it is known. */
   gateway: GatewayStatus | null = null;
+  /** Whether `gateway` was requested since the last refresh, or since the gateway responds. */
+  #isDescribed = false;
   readonly #callbacks: FeedCallbacks;
   readonly #pollSoon = throttled(() => this.#poll(), EVENT_POLL_MS);
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -72,7 +74,8 @@ export class GatewayFeed {
   async refresh(): Promise<void> {
     this.rights = null;
     // Only administrators see the configuration.
-    await Promise.all([this.poll(), this.#describe()]);
+    this.#isDescribed = false;
+    await this.poll();
   }
 
   async poll(): Promise<void> {
@@ -86,17 +89,22 @@ export class GatewayFeed {
     if (revision !== this.api.revision || request < this.#shownRequest) return;
     this.#shownRequest = request;
     if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;
-    // A restarted gateway may have other addresses and rights.
-    if (response.kind === 'ok' && this.state.kind !== 'ok') runInBackground(this.#describe());
-    if (response.kind !== 'ok') this.rights = null;
+    if (response.kind === 'ok') {
+      this.streams = response.value;
+      if (!this.#isDescribed) runInBackground(this.#describe());
+    } else {
+      // A restarted gateway may have other addresses and rights.
+      this.#isDescribed = false;
+      this.rights = null;
+    }
     if (response.kind === 'token') this.#callbacks.onToken(response.reason);
-    if (response.kind === 'ok') this.streams = response.value;
     this.state = response.kind === 'ok' ? { kind: 'ok' } : response;
     this.#callbacks.onChange();
     this.#schedule();
   }
 
   async #describe(): Promise<void> {
+    this.#isDescribed = true;
     this.gateway = (await this.api.gateway()) ?? this.gateway;
     this.#callbacks.onChange();
   }

@@ -15,6 +15,7 @@ afterEach(() => {
 /** A gateway whose responses take a while. */
 class SlowGateway {
   polls = 0;
+  descriptions = 0;
   fire: () => void = () => undefined;
   readonly #latencyMs: number;
 
@@ -22,7 +23,7 @@ class SlowGateway {
     this.#latencyMs = latencyMs;
   }
 
-  open(): void {
+  open(): GatewayFeed {
     const answer =
       <T>(value: T) =>
       async (): Promise<T> => {
@@ -30,6 +31,7 @@ class SlowGateway {
         return value;
       };
     const streams = answer({ kind: 'ok', value: [] } as const);
+    const description = answer(null);
     const api: Partial<Api> = {
       token: null,
       streams: () => {
@@ -37,13 +39,18 @@ class SlowGateway {
         return streams();
       },
       rights: answer({ kind: 'gone', reason: null } as const),
-      gateway: answer(null),
+      gateway: () => {
+        this.descriptions += 1;
+        return description();
+      },
       follow: (onEvent) => {
         this.fire = () => onEvent({} as GatewayEvent);
         return new Promise<never>(() => undefined);
       },
     };
-    new GatewayFeed(api as Api, { onChange: () => undefined, onToken: () => undefined }).start();
+    const feed = new GatewayFeed(api as Api, { onChange: () => undefined, onToken: () => undefined });
+    feed.start();
+    return feed;
   }
 }
 
@@ -73,5 +80,15 @@ describe('GatewayFeed', () => {
     gateway.open();
     await vi.advanceTimersByTimeAsync(5500);
     expect(gateway.polls).toBe(6);
+    expect(gateway.descriptions).toBe(1);
+  });
+
+  it('requests everything once when it is refreshed', async () => {
+    const gateway = new SlowGateway(1);
+    const feed = gateway.open();
+    await vi.advanceTimersByTimeAsync(500);
+    void feed.refresh();
+    await vi.advanceTimersByTimeAsync(500);
+    expect([gateway.polls, gateway.descriptions]).toEqual([2, 2]);
   });
 });
