@@ -28,7 +28,7 @@ import { EventLog } from './hub/event-log.ts';
 import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
 import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
-import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
+import { listSources, redactorOf, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { AppendedFile } from './process/append-file.ts';
 import { StateFile } from './process/state-file.ts';
 import { CleanLogger } from './process/clean-logger.ts';
@@ -36,7 +36,6 @@ import { applyLogOptions, LineLogger, type LineLoggerSettings } from './process/
 import { type Configuration, reconfigure } from './reconfigure.ts';
 import { hasAdministrator, type RightsOptions } from './rights/rows.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
-import { type Redactor, redactorOfUrls } from './sources/redactor.ts';
 import { StreamEditor } from './stream-editor.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 
@@ -136,11 +135,6 @@ export async function createGateway(
     // The message may quote an address with a password.
     throw redactorOf(options).error(error);
   }
-}
-
-/** Hides the passwords in the addresses of some options. */
-function redactorOf(options: GatewayOptions): Redactor {
-  return redactorOfUrls([...listSources(options), ...listClients(options)]);
 }
 
 async function buildGateway(

@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errorText } from '../../shared/errors.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
-import { redactorOfUrls } from '../sources/redactor.ts';
 import { parseBitrate } from './bit-rate.ts';
 import { splitName } from './client-address.ts';
 import type { Formats, ParsedConfig } from './config-file.ts';
 import type { GivenOptions } from './flags.ts';
 import type { GatewayOptions } from './gateway-options.ts';
-import { listClients, listSources } from './options.ts';
+import { redactorOf } from './options.ts';
 import { ConfigError, invalid, OptionError } from './problem.ts';
 import type { Config } from './schema.ts';
 import { readBeginning } from './secret-file.ts';
@@ -68,11 +67,7 @@ export async function loadOptions(
     throw new ConfigError(file, [
       {
         ...parsed.locate(path),
-        message: errorText(
-          redactorOfUrls([...listSources(config as GatewayOptions), ...listClients(config as GatewayOptions)]).error(
-            error,
-          ),
-        ),
+        message: errorText(redactorOf(config as GatewayOptions).error(error)),
       },
     ]);
   }

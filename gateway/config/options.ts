@@ -12,6 +12,7 @@ import { DEFAULT_STREAM_POLICY } from '../hub/stream.ts';
 import { covers } from '../rights/principal.ts';
 import type { JwtSettings } from '../rights/jwt-verifier.ts';
 import { type NamedToken, requiresToken } from '../rights/rows.ts';
+import { type Redactor, redactorOfUrls } from '../sources/redactor.ts';
 import type { WebhookSettings } from '../webhooks/webhook-settings.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
 import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-options.ts';
@@ -198,13 +199,18 @@ function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'rendition
 }
 
 /** Native clients of both forms, with `NAME=` before those of `streams`. */
-export function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
+function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
   return [
     ...clients,
     ...Object.entries(streams).flatMap(([name, settings]) =>
       (settings.clients ?? []).map((client) => `${name}=${client}`),
     ),
   ];
+}
+
+/** Hides the passwords in the addresses of some options. */
+export function redactorOf(options: GatewayOptions): Redactor {
+  return redactorOfUrls([...listSources(options), ...listClients(options)]);
 }
 
 function resolveClients(options: GatewayOptions, streams: readonly StreamPorts[]): readonly ListedAddress[] {
