@@ -15,7 +15,7 @@ import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
 import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
 import { holdShare } from './hold-share.ts';
-import { readWidth } from './query.ts';
+import { type Query, readQueryNumber } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
 import { sendRefusal } from './refusals.ts';
 import { requester } from './requester.ts';
@@ -178,7 +178,7 @@ export function serveClients(
     return control.status();
   });
 
-  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>(
+  app.get<ClientRoute & { Querystring: Query }>(
     '/api/streams/:name/clients/:id/return',
     { config: { right: 'view' } },
     async (request, reply) => {
@@ -189,8 +189,7 @@ export function serveClients(
         return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
       const client = served.stream.clientStatus(id);
       if (client === null) return refuseClient(reply, name, id);
-      const width = readWidth(request.query.width);
-      if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+      const width = readQueryNumber(request.query, 'width');
       const data = client.port === null ? null : served.stream.returns.get(client.port);
       if (data === null || (data.kind === 'value' && data.value === null)) {
         const text =
@@ -210,7 +209,7 @@ export function serveClients(
           .type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8')
           .send(data.json);
       try {
-        const picture = await returned.get(data, width.value, shared);
+        const picture = await returned.get(data, width, shared);
         return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
       } catch (error) {
         if (!(error instanceof GearwayError) || error.code !== 'picture-invalid') throw error;

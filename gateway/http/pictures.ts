@@ -36,10 +36,6 @@ const MAX_PLACEHOLDERS = 8;
 /** How long a snapshot waits for the first frame of a suspended source. */
 const ON_DEMAND_WAIT_MS = 5000;
 
-/** Range of `?fps=`. */
-export const MIN_FRAMES_PER_SECOND = 0.1;
-export const MAX_FRAMES_PER_SECOND = 120;
-
 const CONTENT_TYPES = { jpg: 'image/jpeg', png: 'image/png', npy: 'application/x-npy' } as const;
 
 /** The JPEGs of an MJPEG client, released with it. */
@@ -125,21 +121,9 @@ export function servePictures(
       const found = find(request.params.name);
       if (found === null)
         return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
-      const { fps } = request.query;
-      const maxFramesPerSecond =
-        fps === undefined
-          ? null
-          : readQueryNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
-      if (maxFramesPerSecond === undefined) {
-        const expected = `a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`;
-        return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected ${expected}`);
-      }
-      const { length } = request.query;
-      const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
-      if (wantsLengths === undefined)
-        return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
+      const maxFramesPerSecond = readQueryNumber(request.query, 'fps');
+      const wantsLengths = readQueryFlag(request.query, 'length') ?? !isBrowserShowing(request.headers);
       const scaling = readScaling(request.query);
-      if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       let pictures: JpegFeed;
@@ -148,7 +132,7 @@ export function servePictures(
         share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
         try {
           leave = request.principal?.budget.enter() ?? leave;
-          pictures = openJpegs(found, scaling.value);
+          pictures = openJpegs(found, scaling);
         } catch (error) {
           leave();
           share.release();
@@ -199,8 +183,7 @@ export function servePictures(
     if (found === null)
       return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
     const scaling = readScaling(request.query);
-    if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
-    if (format === 'npy' && !isUnchanged(scaling.value)) {
+    if (format === 'npy' && !isUnchanged(scaling)) {
       return refuse(
         reply,
         400,
@@ -213,7 +196,7 @@ export function servePictures(
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, ...scaling.value });
+    return makeSnapshot(found, reply, { format, ...scaling });
   };
 
   const makeSnapshot = async (

@@ -23,6 +23,7 @@ import {
   readPicture,
 } from '../publishers/published-frame.ts';
 import { announcedBytes } from '../publishers/request-body.ts';
+import { type Query, readQueryFlag } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { unknownStream } from './unknown-stream.ts';
 import { receiveStreamingPost } from '../publishers/streaming-post.ts';
@@ -49,7 +50,7 @@ export const MAX_NAME = 64;
 
 interface PublishRoute {
   Params: { name: string };
-  Querystring: Readonly<Record<string, string | string[] | undefined>>;
+  Querystring: Query;
 }
 
 type PublishRequest = FastifyRequest<PublishRoute>;
@@ -239,13 +240,11 @@ function readFrame({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'str
 }
 
 function readQuery(request: PublishRequest): PublishQuery {
-  const { publisher = '', takeOver = 'false' } = request.query;
+  const { publisher = '' } = request.query;
   if (typeof publisher !== 'string' || publisher.length > MAX_NAME) {
     const text = JSON.stringify(publisher).slice(0, 100);
     throw new GearwayError('query-invalid', `publisher is ${text}, expected a name of at most ${MAX_NAME} characters`);
   }
-  if (takeOver !== 'true' && takeOver !== 'false') {
-    throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
-  }
-  return { publisher, label: formatLabel(publisher, clientAddress(request)), takeOver: takeOver === 'true' };
+  const takeOver = readQueryFlag(request.query, 'takeOver') ?? false;
+  return { publisher, label: formatLabel(publisher, clientAddress(request)), takeOver };
 }

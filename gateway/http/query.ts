@@ -1,98 +1,106 @@
 import { type ArrayStyleTexts, parseArrayStyle } from '../../shared/arrays/array-style.ts';
-import { errorText } from '../../shared/errors.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import type { Scaling } from '../clients/scaled-pictures.ts';
 
-/** Result of parsing a query parameter. */
-export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+/** JSON Schema of a number in a query: checks it here, and describes it in the API's description. */
+interface NumberSchema {
+  readonly type: 'integer' | 'number';
+  readonly minimum: number;
+  readonly maximum: number;
+}
 
-/** A query parameter in Fastify: a list if it is repeated. */
-type QueryText = string | readonly string[] | undefined;
+/** Numbers that are accepted in a query, besides the limits of their schema. */
+const NUMBER_PATTERNS = { integer: /^\d{1,5}$/, number: /^\d{1,3}(?:\.\d{1,3})?$/ };
 
-/** Parses `?width=`, in pixels; null if it is absent. */
-export function readWidth(text: QueryText): Read<number | null> {
-  if (text === undefined) return { ok: true, value: null };
-  const { side } = FRAME_LIMITS;
-  const value = readQueryNumber(text, /^\d{1,5}$/, 1, side);
-  if (value !== undefined) return { ok: true, value };
+/** Schemas of the numbers in queries, by parameter. */
+export const QUERY_NUMBERS = {
+  /** In pixels. */
+  width: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side },
+  /** Of a JPEG. */
+  quality: { type: 'integer', minimum: 1, maximum: 100 },
+  /** Maximum rate of MJPEG, in frames per second. */
+  fps: { type: 'number', minimum: 0.1, maximum: 120 },
+} as const satisfies Record<string, NumberSchema>;
+
+/** The query of a request. A parameter is a list if it is repeated. */
+export type Query = Readonly<Record<string, string | string[] | undefined>>;
+
+/**
+ * Parses a number; null if it is absent.
+ *
+ * @throws {GearwayError} `query-invalid`.
+ */
+export function readQueryNumber(query: Query, name: keyof typeof QUERY_NUMBERS): number | null {
+  const text = query[name];
+  if (text === undefined) return null;
+  const { type, minimum, maximum } = QUERY_NUMBERS[name];
+  const number = typeof text === 'string' && NUMBER_PATTERNS[type].test(text) ? Number(text) : NaN;
+  if (number >= minimum && number <= maximum) return number;
+  throw invalid(name, text, `a${type === 'integer' ? ' whole' : ''} number from ${minimum} to ${maximum}`);
+}
+
+/**
+ * Parses a boolean; null if it is absent.
+ *
+ * @throws {GearwayError} `query-invalid`.
+ */
+export function readQueryFlag(query: Query, name: string): boolean | null {
+  const text = query[name];
+  if (text === undefined) return null;
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw invalid(name, text, 'true or false');
+}
+
+function invalid(name: string, text: string | readonly string[], expected: string): GearwayError {
+  return new GearwayError('query-invalid', `${name} is ${JSON.stringify(text)}, expected ${expected}`);
+}
+
+/**
+ * Parses how a picture is scaled, compressed, and, if it is an array, shown.
+ *
+ * @throws {GearwayError} `query-invalid`.
+ */
+export function readScaling(query: Query): Required<Scaling> {
   return {
-    ok: false,
-    message: `width is ${JSON.stringify(text)}, expected a whole number of pixels from 1 to ${side}`,
+    width: readQueryNumber(query, 'width'),
+    quality: readQueryNumber(query, 'quality'),
+    style: readArrayStyle(query),
   };
 }
 
-/** Parses `?quality=` of a JPEG; null if it is absent. */
-function readQuality(text: QueryText): Read<number | null> {
-  if (text === undefined) return { ok: true, value: null };
-  const value = readQueryNumber(text, /^\d{1,3}$/, 1, 100);
-  if (value !== undefined) return { ok: true, value };
-  return { ok: false, message: `quality is ${JSON.stringify(text)}, expected a whole number from 1 to 100` };
-}
-
-/** @returns undefined if the text does not match `pattern`, or the number is out of range. */
-export function readQueryNumber(
-  text: string | readonly string[],
-  pattern: RegExp,
-  from: number,
-  to: number,
-): number | undefined {
-  if (typeof text !== 'string' || !pattern.test(text)) return undefined;
-  const number = Number(text);
-  return number >= from && number <= to ? number : undefined;
-}
-
-/** Parses a boolean; undefined if it is neither true nor false. */
-export function readQueryFlag(text: string | string[]): boolean | undefined {
-  if (text === 'true') return true;
-  return text === 'false' ? false : undefined;
-}
-
-/** The query of a request for a picture. */
-export type Query = Readonly<Record<string, string | string[] | undefined>>;
-
-/** Parses how a picture is scaled, compressed, and, if it is an array, shown. */
-export function readScaling(query: Query): Read<Required<Scaling>> {
-  const width = readWidth(query['width']);
-  if (!width.ok) return width;
-  const quality = readQuality(query['quality']);
-  if (!quality.ok) return quality;
-  const style = readArrayStyle(query);
-  return style.ok ? { ok: true, value: { width: width.value, quality: quality.value, style: style.value } } : style;
-}
-
-/** Query parameters of {@link readArrayStyle}, by the texts of a style. */
+/** Query parameters of a style. */
 const STYLE_PARAMETERS = [
   'range',
   'colormap',
+  'invert',
   'noData',
   'nanColor',
   'belowColor',
   'aboveColor',
   'channelOrder',
-] as const;
+] as const satisfies readonly (keyof ArrayStyleTexts)[];
 
 /**
  * Parses how arrays are shown: `?range=400,6000&colormap=turbo&invert=true`. An empty style if there is no such
  * parameter.
  */
-function readArrayStyle(query: Query): Read<ArrayStyleTexts> {
+function readArrayStyle(query: Query): ArrayStyleTexts {
   const texts: Record<string, string | boolean> = {};
   for (const name of STYLE_PARAMETERS) {
     const text = query[name];
-    if (Array.isArray(text)) return { ok: false, message: `${name} is given ${text.length} times, expected once` };
-    if (text !== undefined && text !== '') texts[name] = text;
-  }
-  const { invert } = query;
-  if (invert !== undefined) {
-    const flag = readQueryFlag(invert);
-    if (flag === undefined)
-      return { ok: false, message: `invert is ${JSON.stringify(invert)}, expected true or false` };
-    if (flag) texts['invert'] = true;
+    if (name === 'invert') {
+      if (readQueryFlag(query, name) === true) texts[name] = true;
+    } else if (Array.isArray(text)) {
+      throw new GearwayError('query-invalid', `${name} is given ${text.length} times, expected once`);
+    } else if (text !== undefined && text !== '') {
+      texts[name] = text;
+    }
   }
   try {
     parseArrayStyle(texts);
-    return { ok: true, value: texts };
+    return texts;
   } catch (error) {
-    return { ok: false, message: errorText(error) };
+    throw new GearwayError('query-invalid', errorText(error), { cause: error });
   }
 }

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { StreamChange, StreamSettingsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
-import { readQueryFlag } from './query.ts';
+import { type Query, readQueryFlag } from './query.ts';
 import { requester } from './requester.ts';
 
 /** Changes the options of streams while the gateway runs. Errors are those of the configuration. */

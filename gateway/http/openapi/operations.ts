@@ -1,8 +1,7 @@
 import { COLORMAP_NAMES } from '../../../shared/arrays/colormaps.ts';
-import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { MAX_ADDRESS } from '../clients.ts';
-import { MAX_FRAMES_PER_SECOND, MIN_FRAMES_PER_SECOND } from '../pictures.ts';
 import { MAX_NAME } from '../publishers.ts';
+import { QUERY_NUMBERS } from '../query.ts';
 import { MAX_CREDENTIAL } from '../session.ts';
 import { MAX_HOURS } from '../share-links.ts';
 import { type Schema, schemaOf } from './schemas.ts';
@@ -32,11 +31,11 @@ const json = (description: string, schema: Schema, status = '200'): Operation['r
 const BINARY: Schema = {};
 
 const WIDTH = {
-  schema: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side },
+  schema: QUERY_NUMBERS.width,
   description: 'Scales the picture down to this width in pixels, never up',
 };
 const QUALITY = {
-  schema: { type: 'integer', minimum: 1, maximum: 100 },
+  schema: QUERY_NUMBERS.quality,
   description: 'Encodes the JPEG with this quality',
 };
 
@@ -253,7 +252,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Watch as MJPEG',
     query: {
       fps: {
-        schema: { type: 'number', minimum: MIN_FRAMES_PER_SECOND, maximum: MAX_FRAMES_PER_SECOND },
+        schema: QUERY_NUMBERS.fps,
         description: 'Maximum rate',
       },
       length: {
