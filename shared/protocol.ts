@@ -192,10 +192,10 @@ export type WantFields = {
   readonly height?: number;
 };
 export type Want = WantFields & { readonly type: 'want' };
-export type Ping = { readonly type: 'ping'; readonly id: number };
+type Ping = { readonly type: 'ping'; readonly id: number };
 export type ControlAction = (typeof CONTROL_ACTIONS)[number];
 /** All values of {@link ControlAction}. */
-export const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refuse'] as const;
+const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refuse'] as const;
 /** Changes who has control of a stream with exclusive control. Answered by `returned`. */
 export type ControlMessage = {
   readonly type: 'control';
@@ -233,7 +233,7 @@ export interface RenditionHeader {
   readonly pictureHeight: number;
 }
 /** H.264 of a rendition: one access unit, its NAL units with their lengths before them (ISO 14496-15). */
-export interface VideoEncodingHeader {
+interface VideoEncodingHeader {
   readonly kind: 'h264';
   /** Whether decoding can begin with it. */
   readonly isKey: boolean;
@@ -561,7 +561,7 @@ export function encodeMessage(
 }
 
 /** A message in two pieces, to be sent as one: the payload is the sender's own memory. */
-export interface EncodedMessage {
+interface EncodedMessage {
   readonly head: Uint8Array<ArrayBuffer>;
   /** Empty for a value. */
   readonly payload: Uint8Array;

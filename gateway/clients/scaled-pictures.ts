@@ -68,7 +68,7 @@ export class ScaledPictures {
 }
 
 /** One client's use of a scaling. */
-export class ScaledStream {
+class ScaledStream {
   readonly #encode: (frame: Frame) => Promise<EncodedPicture>;
   readonly #release: () => void;
   #isReleased = false;

@@ -24,7 +24,7 @@ export interface HeadedFormat {
   readHead(bytes: Buffer): Head | null;
 }
 
-export interface HeadedReaderOptions {
+interface HeadedReaderOptions {
   readonly format: HeadedFormat;
   readonly maxBodyBytes: number;
   /** Called when the last byte of a picture has arrived. The receiver owns its memory. */

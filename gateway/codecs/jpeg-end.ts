@@ -1,7 +1,7 @@
 import { isStartOfFrame, JPEG_MARKER, JpegSegments } from './jpeg-segments.ts';
 
 /** Result of a search for the end of a JPEG. Offsets are relative to its first byte. */
-export type JpegEnd =
+type JpegEnd =
   | { readonly kind: 'complete'; readonly end: number }
   /** Its end has not arrived. */
   | { readonly kind: 'pending' }

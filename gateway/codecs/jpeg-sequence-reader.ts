@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { JPEG_MARKER, JpegSegments } from './jpeg-segments.ts';
 
-export interface JpegSequenceOptions {
+interface JpegSequenceOptions {
   readonly maxJpegBytes: number;
   /** Called when the last byte of a JPEG has arrived. The receiver owns its memory. */
   readonly onJpeg: (jpeg: Buffer) => void;

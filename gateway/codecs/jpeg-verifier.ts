@@ -9,9 +9,9 @@ import { readJpegHeader } from './jpeg-header.ts';
 export type JpegVerdict = { readonly isGood: true } | { readonly isGood: false; readonly error: GearwayError };
 
 /** Purpose of a verification. The two take turns; return data never occupies more than one decoder. */
-export type JpegLane = 'frames' | 'returns';
+type JpegLane = 'frames' | 'returns';
 
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly lane: JpegLane;
   /** Identifies the requester: a stream, or a viewer. The keys of a lane take turns, however much each requests. */
   readonly key: unknown;
@@ -29,7 +29,7 @@ export interface JpegVerification {
   cancel(): void;
 }
 
-export interface JpegVerifierOptions {
+interface JpegVerifierOptions {
   /** Maximum number of concurrent decodes; default 2. */
   readonly maxDecoders?: number;
   /** Pixels of a JPEG, by lane; default 2^26 for frames, the limit of streams, and 2^24 for return data. */

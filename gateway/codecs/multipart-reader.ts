@@ -10,7 +10,7 @@ export interface Part {
   readonly body: Buffer;
 }
 
-export interface MultipartOptions {
+interface MultipartOptions {
   /** As announced by the Content-Type, without the dashes before it; null if it is not announced. */
   readonly boundary: string | null;
   readonly maxBodyBytes: number;

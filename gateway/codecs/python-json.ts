@@ -5,7 +5,7 @@ import { PEER_LIMITS, type Value } from '../../shared/protocol.ts';
 export const MAX_DEPTH = 64;
 
 /** Maximum digits of an integer; Python's `int()` raises an error for more (sys.int_info.default_max_str_digits). */
-export const MAX_DIGITS = 4300;
+const MAX_DIGITS = 4300;
 
 /** Number of elements for which a list, a dict or a key counts. */
 const COSTLY_ELEMENTS = 4;
@@ -13,7 +13,7 @@ const COSTLY_ELEMENTS = 4;
 const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
 
 /** Position of a member's value in the text of its object. */
-export interface Span {
+interface Span {
   readonly start: number;
   readonly end: number;
 }

@@ -2,7 +2,7 @@ import { type JpegHeader, type MissingTables, readJpegHeader, tableBit } from '.
 import { JPEG_MARKER } from './jpeg-segments.ts';
 
 /** A JPEG that decoders of all clients accept, as far as that can be decided without decoding it. */
-export interface RepairedJpeg {
+interface RepairedJpeg {
   /** The same object as before if there was nothing to repair. */
   readonly jpeg: Uint8Array;
   /** Header of the JPEG before the repair. */

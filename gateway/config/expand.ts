@@ -13,7 +13,7 @@ export interface References {
 const DOLLAR = '$';
 
 /** A text after its references were replaced. */
-export interface Expanded {
+interface Expanded {
   readonly text: string;
   /** Whether it contains text from elsewhere, which may be secret and must not be quoted. */
   readonly isReferring: boolean;

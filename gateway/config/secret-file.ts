@@ -6,7 +6,7 @@ import { systemErrorText } from '../../shared/system-errors.ts';
 const MAX_FILE_BYTES = 64 << 10;
 
 /** Content of a file with secrets. */
-export interface SecretFile {
+interface SecretFile {
   /** Without a single line break at its end. */
   readonly text: string;
   /** Whether every user of the machine can read the file. */

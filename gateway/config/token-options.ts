@@ -6,11 +6,6 @@ import { readSecretFile } from './secret-file.ts';
 /** Parsed arguments: of each secret the flag and the flag with its file. */
 export type TokenFlags = Readonly<Record<string, unknown>>;
 
-/** Environment variables with secrets. `GEARWAY_RESERVE` contains `PORT=SECRET` entries, separated by white space. */
-export const TOKEN_VARIABLES: readonly string[] = DECLARED_OPTIONS.filter(({ schema }) => schema.secret === true).map(
-  ({ variable }) => variable,
-);
-
 /** Secrets from all sources, and warnings for the log. */
 interface TokenOptions {
   readonly options: Pick<GatewayOptions, 'token' | 'viewToken' | 'publishToken' | 'reservedPorts'>;

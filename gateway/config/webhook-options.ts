@@ -4,8 +4,8 @@ import type { WebhookOptions } from './gateway-options.ts';
 import { invalid } from './problem.ts';
 
 /** Time within which the receiver must answer, in seconds. */
-export const DEFAULT_WEBHOOK_TIMEOUT_S = 10;
-export const MAX_WEBHOOK_TIMEOUT_S = 60;
+const DEFAULT_WEBHOOK_TIMEOUT_S = 10;
+const MAX_WEBHOOK_TIMEOUT_S = 60;
 
 /** @throws {GearwayError} `option-invalid`. Messages contain neither URLs nor secrets. */
 export function resolveWebhooks(webhooks: Readonly<Record<string, WebhookOptions>>): readonly WebhookSettings[] {

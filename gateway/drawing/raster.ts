@@ -27,7 +27,7 @@ export interface Ink {
 }
 
 /** A colour along a gradient: `at` 0 is its beginning, 1 its end. */
-export interface GradientStop {
+interface GradientStop {
   readonly at: number;
   readonly colour: number;
 }

@@ -17,7 +17,7 @@ export interface Denial extends NotAllowed {
 }
 
 /** Whether a request may use a right. */
-export type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
+type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
 
 const TOO_MANY: Denial = {
   allowed: false,

@@ -14,7 +14,7 @@ export type RouteRight = Right | 'public' | 'hello';
  * Where a route needs its right: in the stream that its URL names, in all streams, or in any of them. `any` is for
  * routes whose handlers leave out the streams that `request.principal` may not view.
  */
-export type RouteScope = 'stream' | 'all' | 'any';
+type RouteScope = 'stream' | 'all' | 'any';
 
 /** A registered route. */
 export interface RouteRights {

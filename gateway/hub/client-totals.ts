@@ -1,7 +1,7 @@
 import type { ClientKind, ClientStatus } from '../../shared/status.ts';
 
 /** Counters of a client that only increase. */
-export type ClientCounters = Pick<ClientStatus, (typeof COUNTERS)[number]>;
+type ClientCounters = Pick<ClientStatus, (typeof COUNTERS)[number]>;
 
 const COUNTERS = ['delivered', 'deliveredBytes', 'dropped', 'withheld', 'repeated', 'rejected'] as const;
 

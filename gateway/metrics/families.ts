@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type MetricType, type Registry } from 'prom-
 import { LATENCY_BOUNDS_MS, type LatencyHistogram } from '../hub/latency-histogram.ts';
 
 /** Values of a metric's labels. */
-export type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string>>;
 
 /** Name, meaning and label names of a metric. */
 interface Family {

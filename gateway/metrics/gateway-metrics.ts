@@ -14,7 +14,7 @@ import { addCounter, addGauge, addHistogram } from './families.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /** A stream whose counters are exported. */
-export interface MeteredStream {
+interface MeteredStream {
   readonly stream: Stream;
   status(): StreamStatus;
 }

@@ -23,7 +23,7 @@ export interface ClientConnectionOptions {
 }
 
 /** Callbacks of a {@link ClientConnection}. None is called after `close()`. */
-export interface ClientConnectionEvents {
+interface ClientConnectionEvents {
   /** The state or its reason has changed. */
   changed(state: ConnectionState, reason: string): void;
   /** The client has answered the oldest frame in flight. `parts` is borrowed memory. */

@@ -32,7 +32,7 @@ const MAX_SUBSCRIPTIONS = 64;
 export type HandshakeFailure = 'mechanism' | 'refused' | 'closed';
 
 /** Callbacks of a {@link ClientSocket}. Called in order; none is called after `close()`. */
-export interface ClientSocketEvents {
+interface ClientSocketEvents {
   /** The connection was accepted. The kernel does that even for a stopped process. */
   accepted(): void;
   /** The ZMTP handshake is done, and in pattern 2 the client has subscribed: frames can be sent. */

@@ -10,7 +10,7 @@ import { encodeReply, NOTHING_RETURNED, type ReplyData } from './reply-codec.ts'
 import { Refusals } from './refusals.ts';
 import { PAIR_IS_TAKEN, type ServerSocket } from './server-socket.ts';
 
-export interface ServerConnectionOptions {
+interface ServerConnectionOptions {
   /** `tcp://HOST:PORT` or `ipc://PATH:PORT` to bind. */
   readonly endpoint: string;
   /** As given in the server's options; sent with replies. */
@@ -22,7 +22,7 @@ export interface ServerConnectionOptions {
 }
 
 /** Callbacks of a {@link ServerConnection}. None is called after `close()`. */
-export interface ServerConnectionEvents {
+interface ServerConnectionEvents {
   /**
    * Called for each frame, which takes ownership of the payload.
    *

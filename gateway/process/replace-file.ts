@@ -8,7 +8,7 @@ import { systemErrorText } from '../../shared/system-errors.ts';
 export const SYSTEM_FILES = { open, realpath, rename, rm, stat };
 
 /** A file as it was read. */
-export interface FileVersion {
+interface FileVersion {
   readonly bytes: Buffer;
   /** Differs for each version of the file. */
   readonly identity: string;

@@ -10,7 +10,7 @@ export interface AccessUnit {
   readonly data: Uint8Array;
 }
 
-export interface FlvEvents {
+interface FlvEvents {
   /** The decoder's configuration (`avcC`, ISO 14496-15), before the first access unit. */
   configured(description: Uint8Array): void;
   unit(unit: AccessUnit): void;

@@ -5,14 +5,14 @@ import { evenPart, type VideoStep } from './ladder.ts';
 import { matroskaFrameHead, matroskaHead } from './matroska-writer.ts';
 
 /** The pictures that an encoder gets. */
-export interface EncoderInput {
+interface EncoderInput {
   readonly width: number;
   readonly height: number;
   readonly framesPerSecond: number;
 }
 
 /** Size of the encoded picture; both are even, as H.264 with 4:2:0 requires. */
-export interface VideoSize {
+interface VideoSize {
   readonly width: number;
   readonly height: number;
 }
@@ -23,7 +23,7 @@ export interface VideoConfig {
   readonly description: Uint8Array;
 }
 
-export interface EncoderEvents<T> {
+interface EncoderEvents<T> {
   /** An encoded picture, in the order of the input. */
   encoded(item: T, unit: AccessUnit, config: VideoConfig): void;
   /** The process has ended. `isMissing`: there is no such program. Called once, not after `close()`. */
@@ -142,7 +142,7 @@ export class H264Encoder<T> {
 }
 
 /** Size of the picture of a step. */
-export function videoSize({ width, height }: VideoSize, { divisor }: VideoStep): VideoSize {
+function videoSize({ width, height }: VideoSize, { divisor }: VideoStep): VideoSize {
   return { width: evenPart(width, divisor), height: evenPart(height, divisor) };
 }
 

@@ -16,7 +16,7 @@ export interface RenderedArray {
 }
 
 /** The range with which an array is shown. */
-export interface ShownRange extends SampleRange {
+interface ShownRange extends SampleRange {
   readonly dtype: string;
   readonly channels: 1 | 3 | 4;
   /** Whether the range follows the values. */

@@ -21,7 +21,7 @@ const EASING = 1 / 8;
 const ARRIVED = 0.01;
 
 /** Samples of an array, as the range is measured. */
-export interface MeasuredArray {
+interface MeasuredArray {
   readonly type: SampleType;
   readonly width: number;
   readonly height: number;

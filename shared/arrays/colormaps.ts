@@ -1,7 +1,7 @@
 import { GearwayError } from '../errors.ts';
 
 /** Name of a built-in colormap. */
-export type ColormapName = 'gray' | 'turbo' | 'viridis' | 'inferno' | 'magma' | 'jet';
+type ColormapName = 'gray' | 'turbo' | 'viridis' | 'inferno' | 'magma' | 'jet';
 
 export const COLORMAP_NAMES: readonly ColormapName[] = ['gray', 'turbo', 'viridis', 'inferno', 'magma', 'jet'];
 

@@ -14,7 +14,7 @@ export interface Painting {
 }
 
 /** How a page reports its painted frames. */
-export interface PaintingPage {
+interface PaintingPage {
   readonly url: string;
   /** An expression that is true when counting can begin. */
   readonly isReady: string;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Program } from '../helpers/child.ts';
 
 /** Calls that a process answers, by name. Arguments and results are JSON. */
-export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
+type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 interface Request {
   readonly id: number;

@@ -68,7 +68,7 @@ function decimals(value: number): number {
 }
 
 /** Median and, in brackets, the quartiles. */
-export function formatSpread({ median, lowerQuartile, upperQuartile }: Summary, digits = 0): string {
+function formatSpread({ median, lowerQuartile, upperQuartile }: Summary, digits = 0): string {
   return `${formatNumber(median, digits)} (${formatNumber(lowerQuartile, digits)}–${formatNumber(upperQuartile, digits)})`;
 }
 

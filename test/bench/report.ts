@@ -36,7 +36,7 @@ export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'diffe
 export type Verdict = 'met' | 'missed' | 'undecided';
 
 /** A target with the measured figure. */
-export interface Judgement {
+interface Judgement {
   readonly figure: Summary;
   readonly verdict: Verdict;
   /** Number of decimals of the figure; a ratio always has two. */

@@ -1,5 +1,5 @@
 /** An interval that contains the true median with at least 95 % probability, or as close as few values allow. */
-export interface MedianInterval {
+interface MedianInterval {
   readonly low: number;
   readonly high: number;
   /** The probability, 0 to 1. */

@@ -6,7 +6,7 @@ import type { Probe } from './prober.ts';
 import { type ApiCounts, type TestBed, until } from './test-bed.ts';
 
 /** Maximum time that a viewer may wait for a frame, and that `/healthz` may take, under any attack. */
-export const MAX_GAP_MS = 500;
+const MAX_GAP_MS = 500;
 
 /** Maximum time for the release of connections, ports and memory after an attack. */
 const SETTLE_MS = 15_000;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
  * One change of wire bytes. Positions are shares of the length, so that a mutation fits bytes of any length and shrinks
  * towards their start.
  */
-export type Mutation =
+type Mutation =
   | { readonly kind: 'truncate'; readonly at: number }
   | { readonly kind: 'flip'; readonly at: number; readonly mask: number }
   | { readonly kind: 'set'; readonly at: number; readonly value: number }
@@ -47,7 +47,7 @@ const boundary = fc.constantFrom(
 );
 
 /** One mutation. */
-export const mutation: fc.Arbitrary<Mutation> = fc.oneof(
+const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.record({ kind: fc.constant('truncate' as const), at: position }),
   fc.record({ kind: fc.constant('flip' as const), at: position, mask: fc.integer({ min: 1, max: 255 }) }),
   fc.record({

@@ -1,5 +1,5 @@
 /** A straight line through measurements, by least squares. */
-export interface Regression {
+interface Regression {
   readonly slope: number;
   readonly intercept: number;
   /**

@@ -1,7 +1,7 @@
 import { PROTOCOL } from '../../shared/protocol.ts';
 
 /** One WebSocket frame (RFC 6455, 5.2) of which every field can be wrong. */
-export interface FrameOptions {
+interface FrameOptions {
   readonly opcode?: number;
   readonly fin?: boolean;
   /** The three reserved bits. */

@@ -3,7 +3,7 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import puppeteer, { type Browser } from 'puppeteer-core';
 import { peers } from './peers.ts';
 
-export type BrowserName = 'chromium' | 'firefox';
+type BrowserName = 'chromium' | 'firefox';
 
 /** The browser of the tests in test/browser/each: `npm test` runs them in Chromium, `npm run test:soak` in Firefox. */
 export const TESTED_BROWSER = (process.env['GEARWAY_TEST_BROWSER'] ?? 'chromium') as BrowserName;

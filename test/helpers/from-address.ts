@@ -13,7 +13,7 @@ export function forwardedFrom(address: string): { 'x-forwarded-for': string } {
 }
 
 /** A response that continues until {@link HeldResponse.end}. */
-export interface HeldResponse {
+interface HeldResponse {
   readonly status: number | undefined;
   end(): void;
 }

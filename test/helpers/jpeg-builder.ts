@@ -68,7 +68,7 @@ function huffmanTable(id: number, symbols: readonly number[], bits = CODE_BITS):
   return segment(0xc4, id, ...counts, ...symbols);
 }
 
-export interface BuiltJpeg {
+interface BuiltJpeg {
   readonly width: number;
   readonly height: number;
   /** Sampling factors of each component, horizontal and vertical. */
@@ -145,7 +145,7 @@ function writeBlock(bits: BitWriter, previous: number[], index: number, random: 
   bits.write(0, CODE_BITS);
 }
 
-export interface BombOptions {
+interface BombOptions {
   readonly width: number;
   readonly height: number;
   readonly scans: number;

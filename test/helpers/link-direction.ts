@@ -26,7 +26,7 @@ const PACKET_BYTES = 1460;
 const TIMER_SLACK_MS = 0.5;
 
 /** One connection's bytes in one direction. */
-export interface Flow {
+interface Flow {
   /** Bytes and the end, in order. */
   readonly deliver: (bytes: Buffer) => void;
   /** Called when the link holds enough of this flow, and again when it accepts more. */

@@ -6,7 +6,7 @@ import { Publisher } from './publisher.ts';
 import { RunningRequest } from './running-request.ts';
 
 /** Sends pictures into a gateway by one method. */
-export interface WayIn extends AsyncDisposable {
+interface WayIn extends AsyncDisposable {
   send(jpeg: Buffer): Promise<unknown>;
 }
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { GatewayEvent } from '../../shared/status.ts';
 
 /** A request as it arrived. */
-export interface ReceivedRequest {
+interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;

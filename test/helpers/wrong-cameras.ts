@@ -94,7 +94,7 @@ function headerEnd(jpeg: Buffer): number {
   }
 }
 
-export interface WrongPart {
+interface WrongPart {
   readonly kind: 'jpeg' | 'torn' | 'text' | 'binary' | 'empty';
   readonly picture: number;
   /** Where a torn picture is truncated, as a fraction. */

@@ -109,7 +109,7 @@ export async function hasCamera(id: string | null): Promise<boolean> {
 }
 
 /** A camera, by id or, on a phone, by its direction. */
-export type CameraSelection = Pick<CaptureSettings, 'device' | 'facing'>;
+type CameraSelection = Pick<CaptureSettings, 'device' | 'facing'>;
 
 /** The camera to switch to; null where there is no other. */
 export function otherCamera(

@@ -2,7 +2,7 @@ import type { Facing, PictureSize } from './capture-types.ts';
 import { type CaptureSettings, SIZES, toConstraints } from './camera.ts';
 
 /** Events of an open camera or shared screen. */
-export interface InputEvents {
+interface InputEvents {
   /** It is gone: unplugged, revoked, or its sharing was stopped. Called once. */
   ended(): void;
   /** It has stopped delivering frames, or resumed. */

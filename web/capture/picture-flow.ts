@@ -4,7 +4,7 @@ import { runInBackground } from '../background.ts';
 const MAX_IN_FLIGHT = 2;
 
 /** How pictures are processed. The owner of a picture closes it. */
-export interface FlowSteps<P, E> {
+interface FlowSteps<P, E> {
   /** Rejects for a picture that cannot be encoded. */
   encode(picture: P): Promise<E>;
   /** `sequence` increases by one with each frame. */

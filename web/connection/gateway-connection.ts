@@ -68,7 +68,7 @@ export type ConnectionReport =
   | { readonly kind: 'refused'; readonly code: number; readonly reason: string };
 
 /** The session that a connection belongs to. `Message` is the union of all messages that the gateway may send. */
-export interface ConnectionOwner<Message> {
+interface ConnectionOwner<Message> {
   /** Content of the first message on each connection. */
   hello(): Omit<Hello, 'type'>;
   welcomed(welcome: Welcome): void;

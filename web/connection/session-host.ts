@@ -7,7 +7,7 @@ export interface Session<Command> {
 }
 
 /** Opens a session. `emit` receives its events, with the objects to transfer to the page. */
-export type OpenSession<Opening, Command, Event> = (
+type OpenSession<Opening, Command, Event> = (
   opening: Opening,
   emit: (event: Event, transfer?: Transferable[]) => void,
 ) => Session<Command>;

@@ -3,7 +3,7 @@ import type { ConnectionReport } from './gateway-connection.ts';
 import type { CommonCommand, SessionHandle, SessionHost, SessionThread } from './session-host.ts';
 
 /** Receives the events of a session. */
-export interface SessionListener<Event> {
+interface SessionListener<Event> {
   /** The session is open, and the queued commands have been sent. */
   opened(): void;
   event(event: Event | ConnectionReport): void;

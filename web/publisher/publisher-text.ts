@@ -4,7 +4,7 @@ import type { CameraFailure, PublisherInput } from '../capture/capture-types.ts'
 import type { PublisherState, PublisherStats } from './publisher-messages.ts';
 
 /** A publisher, as far as its texts depend on it. */
-export interface DescribedPublisher {
+interface DescribedPublisher {
   readonly state: PublisherState;
   readonly reason: string;
   readonly code: CameraFailure | number | null;

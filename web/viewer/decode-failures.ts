@@ -15,7 +15,7 @@ export class DecodeTimeoutError extends Error {
   }
 }
 
-export interface DecodeFailuresEvents {
+interface DecodeFailuresEvents {
   /** The JPEGs are of a kind that this browser may lack: time to request baseline JPEG. Once per connection. */
   needsBaseline(): void;
   /** No frame can be decoded. `reason` is a sentence. */

@@ -9,7 +9,7 @@ const MAX_DECODING = 2;
 const SLOW_DECODE_MS = 45;
 const DECODE_TIMEOUT_MS = 2000;
 
-export interface DecoderEvents {
+interface DecoderEvents {
   /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
   /** Decodes an array, packed or not. Rejects if it cannot be shown. */

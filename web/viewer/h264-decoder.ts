@@ -10,7 +10,7 @@ const MAX_INSIDE = 3;
 /** Time without output after which a decoder with chunks inside has failed. */
 const STALL_MS = 2000;
 
-export interface H264DecoderEvents {
+interface H264DecoderEvents {
   /** The chunk was accepted: time to acknowledge it. */
   started(frame: FrameMessage): void;
   /** A decoded frame, in order. The receiver closes the picture. */

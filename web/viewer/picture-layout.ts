@@ -11,7 +11,7 @@ import {
 } from './picture-geometry.ts';
 
 /** Placement of a picture, without the size of its box. */
-export type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
+type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
 
 /**
  * Where the picture of an element is: keeps an overlay's box on it, and converts between positions in the window and in

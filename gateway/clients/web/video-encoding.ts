@@ -14,7 +14,7 @@ export interface VideoStream {
   unfollow(follower: { offer(frame: Frame): void; streamChanged(): void }): void;
 }
 
-export interface VideoEncodingOptions {
+interface VideoEncodingOptions {
   readonly stream: VideoStream;
   readonly step: VideoStep;
   /** The frame as a JPEG. */

@@ -32,7 +32,7 @@ const MAX_OPENING_BYTES = 32 << 10;
 const OPENING_WIDTH = 640;
 
 /** The stream, as a viewer's delivery uses it. */
-export interface DeliveryStream {
+interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
   frameTimeMs(): number | undefined;
   /** Which renditions of this frame may be made. */

@@ -1,7 +1,7 @@
 import type { VideoStep } from '../../renditions/ladder.ts';
 import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditions/rendition.ts';
 
-export interface ViewerVideoOptions {
+interface ViewerVideoOptions {
   /** @returns the one encoding of this step; null if H.264 cannot be encoded. */
   readonly encoding: (step: VideoStep) => SharedEncoding | null;
   readonly send: (chunk: VideoChunk) => void;

@@ -13,7 +13,7 @@ import type { HttpAddress } from './http-address.ts';
 import { HttpClient } from './http-client.ts';
 import { explainConnectionError } from './http-failure.ts';
 
-export interface HttpCameraOptions {
+interface HttpCameraOptions {
   readonly address: HttpAddress;
   readonly acceptsAnyCertificate: boolean;
   /** Rate at which a still picture is requested, and maximum rate of a stream; null for the defaults. */

@@ -70,7 +70,7 @@ function decoder<T>(name: string, inputs: fc.Arbitrary<T>, decode: (input: T) =>
 export const MAX_DECODE_MS = 250;
 
 /** Maximum memory for one input. */
-export const MAX_DECODE_BYTES = 512 << 20;
+const MAX_DECODE_BYTES = 512 << 20;
 
 /**
  * Runs a decoder on one input.

@@ -2,7 +2,7 @@ import type { ClientState, ClientStatus, StreamStatus } from '../../../shared/st
 import { capitalize } from './text.ts';
 
 /** Colour of a state's dot: `live` green, `stale` amber, `bad` red, `idle` gray. */
-export type Tone = 'live' | 'stale' | 'bad' | 'idle';
+type Tone = 'live' | 'stale' | 'bad' | 'idle';
 
 /** A state, as pages show it. */
 export interface Health {

@@ -10,7 +10,7 @@ const PLAIN_REASON = 'this gateway requires a token';
 /** The fields of the form: a token alone, or a name and a password. */
 type Way = 'token' | 'password';
 
-export interface LogInFormOptions {
+interface LogInFormOptions {
   /** Label of the field for the token. */
   readonly label: string;
   /** Title of the form with name and password. */

@@ -6,7 +6,7 @@ import { type Answer, request } from './streams.ts';
 export type Credential = { readonly token: string } | { readonly name: string; readonly password: string };
 
 /** Result of a log-in. `token`: to send with each request; null: the browser sends the cookie of the session. */
-export type LogInResult =
+type LogInResult =
   | { readonly ok: true; readonly token: string | null }
   | { readonly ok: false; readonly reason: string };
 

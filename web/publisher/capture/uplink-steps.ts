@@ -56,7 +56,7 @@ const LATE_MS = 150;
 const PROMPT_MS = 80;
 
 /** Measurements and limit of a link. Null if unknown, or for no limit. */
-export interface LinkState {
+interface LinkState {
   readonly bitsPerSecond: number | null;
   readonly queueingMs: number;
   readonly maxBitsPerSecond: number | null;

@@ -12,7 +12,7 @@ export interface PublisherActions {
 }
 
 /** State of the publisher, as the control bar shows it. */
-export interface BarModel {
+interface BarModel {
   readonly input: PublisherInput;
   readonly hasOtherCamera: boolean;
   readonly canShareScreen: boolean;

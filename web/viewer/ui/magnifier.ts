@@ -1,7 +1,7 @@
 import type { Point } from '../picture-geometry.ts';
 
 /** Part of a picture that is shown enlarged. */
-export interface Magnified {
+interface Magnified {
   /** Its middle, in pixels of the picture. */
   readonly at: Point;
   /** Size of the picture, in its pixels. The canvas may be smaller. */

@@ -3,7 +3,7 @@ import type { Fit } from '../fit.ts';
 import { icons } from './viewer-icons.ts';
 
 /** State of the viewer, as the control bar shows it. */
-export interface ControlsModel {
+interface ControlsModel {
   readonly isPaused: boolean;
   readonly identity: string;
   readonly identityTitle: string;
@@ -68,7 +68,7 @@ export function controls(model: ControlsModel, actions: ControlsActions): Templa
 }
 
 /** Zoom and pan, as the shortcuts use them. */
-export interface ZoomView {
+interface ZoomView {
   readonly zoom: number;
   zoomIn(): void;
   zoomOut(): void;

@@ -14,7 +14,7 @@ export { extraStyles } from './viewer-extra-styles.ts';
 const DOWNLOAD_MS = 10_000;
 
 /** The part of the viewer's public API that is used here. */
-export interface ExtendedViewer extends HTMLElement {
+interface ExtendedViewer extends HTMLElement {
   showStats: boolean;
   mirror: boolean;
   rotate: number;
