@@ -10,8 +10,7 @@ export interface SourceDown {
 }
 
 /**
- * Whether a stream lacks frames through a fault of its source. Not a fault: a file that has ended, an on-demand source
- * that is asleep, and a `push:` stream without a publisher.
+ * Whether a stream lacks frames because of a fault of its source. Not a fault: a file that has ended, an on-demand source that is suspended, and a `push:` stream without a publisher.
  *
  * @returns null if its source is not down.
  */

@@ -177,7 +177,7 @@ describe('repairJpeg', () => {
       expect(repairJpeg(withSegments(baseline, app)).header.orientation).toBe(1);
     });
 
-    it('1 for EXIF data cut short at every length', () => {
+    it('1 for EXIF data that is truncated at any length', () => {
       const whole = exif(6).subarray(4);
       for (let length = 0; length < whole.byteLength - 6; length += 1)
         expect(
