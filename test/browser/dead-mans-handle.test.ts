@@ -1,52 +1,18 @@
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
 import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepeating } from './driven-server.ts';
 import { openWindow } from './element-page.ts';
-
-/** Result of the server's `send()` for frame `n`, at `t` seconds of Unix time. */
-interface Report {
-  readonly n: number;
-  readonly t: number;
-  readonly data: Record<string, { drive?: { x: number; y: number } } | null> | null;
-}
 
 /** How long W is held, in frames of 33 ms: longer than its time to live. */
 const HELD_FRAMES = 36;
 
-/** Presses W. The page repeats it as the system does, which DevTools do not, until {@link stopRepeating}. */
-async function holdW(page: Page): Promise<void> {
-  await page.keyboard.down('w');
-  await page.evaluate(() => {
-    const repeat = (): boolean =>
-      document.body.dispatchEvent(
-        new KeyboardEvent('keydown', { key: 'w', code: 'KeyW', repeat: true, bubbles: true, composed: true }),
-      );
-    Object.assign(window, { repeating: setInterval(repeat, 33) });
-  });
-}
-
-const stopRepeating = (page: Page): Promise<void> =>
-  page.evaluate(() => clearInterval((window as unknown as { repeating: number }).repeating));
-
 describe('W is held, and then', () => {
-  let browser: Browser;
-  let gateway: GatewayProcess;
-  let server: PythonPeer;
+  let driven: DrivenServer;
   beforeAll(async () => {
-    const [port] = (await freePorts(1)) as [number];
-    browser = await launchBrowser('chromium');
-    gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1`, '--insecure');
-    server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });
+    driven = await startDrivenServer();
   });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await gateway[Symbol.asyncDispose]();
-    await browser.close();
-  });
+  afterAll(async () => driven[Symbol.asyncDispose]());
 
   /**
    * A real server that is driven by a page, over a connection that can be cut.
@@ -54,6 +20,7 @@ describe('W is held, and then', () => {
    * @returns the time until the server gets the neutral value, in seconds.
    */
   const drive = async (happens: (page: Page, proxy: CuttableProxy) => unknown): Promise<number> => {
+    const { browser, gateway, server } = driven;
     await using proxy = await CuttableProxy.start(await gateway.url);
     const page = await openWindow(browser, `${proxy.url}/viewer?stream=main&bare`);
     await page.addScriptTag({ url: `${proxy.url}/gearway-devices.js`, type: 'module' });
@@ -65,24 +32,27 @@ describe('W is held, and then', () => {
     await page.waitForFunction("document.querySelector('gearway-viewer').state === 'live'");
     await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable);
     const port = await page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
-    const forward = ({ data }: Report): number => data?.[port]?.drive?.y ?? 0;
+    const forward = ({ data }: DriveReport): number => data?.[port]?.drive?.y ?? 0;
     // Other programs may have used this port before.
     const startSeconds = Date.now() / 1000;
     await holdW(page);
-    const { n: begin } = await server.waitFor<Report>(
+    const { n: begin } = await server.waitFor<DriveReport>(
       'returned',
       (report) => report.t >= startSeconds && forward(report) === 1,
     );
     // Held for longer than its time to live, so it must have been repeated.
-    const held = await server.waitFor<Report>('progress', ({ n }) => n >= begin + HELD_FRAMES);
+    const held = await server.waitFor<DriveReport>('progress', ({ n }) => n >= begin + HELD_FRAMES);
     expect(forward(held)).toBe(1);
     const interruptions = server
-      .events<Report>('returned')
+      .events<DriveReport>('returned')
       .filter((report) => report.n > begin && forward(report) !== 1);
     expect(interruptions).toEqual([]);
     const atSeconds = Date.now() / 1000;
     await happens(page, proxy);
-    const { t } = await server.waitFor<Report>('returned', (report) => report.t >= atSeconds && forward(report) === 0);
+    const { t } = await server.waitFor<DriveReport>(
+      'returned',
+      (report) => report.t >= atSeconds && forward(report) === 0,
+    );
     proxy.mend();
     await page
       .browserContext()

@@ -1,42 +1,23 @@
 import axe from 'axe-core';
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type DrivenServer, type DriveReport, holdW, startDrivenServer } from './driven-server.ts';
 import { openWindow } from './element-page.ts';
-
-/** Result of the server's `send()`, at `t` seconds of Unix time. */
-interface Report {
-  readonly t: number;
-  readonly data: Record<string, { drive?: { x: number; y: number }; stop?: boolean } | null> | null;
-}
 
 /** Not per animation frame, because covered windows may have none. */
 const POLLING = { polling: 100 };
 
 describe('exclusive control', () => {
-  let browser: Browser;
-  let gateway: GatewayProcess;
-  let server: PythonPeer;
+  let driven: DrivenServer;
   beforeAll(async () => {
-    const [port] = (await freePorts(1)) as [number];
-    browser = await launchBrowser('chromium');
-    const source = `netgear:tcp://127.0.0.1:${port}?pattern=1`;
-    gateway = await GatewayProcess.start('--source', source, '--control', 'exclusive', '--insecure');
-    server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });
+    driven = await startDrivenServer('--control', 'exclusive');
   });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await gateway[Symbol.asyncDispose]();
-    await browser.close();
-  });
+  afterAll(async () => driven[Symbol.asyncDispose]());
 
   /** A viewer with keys, an emergency stop and the control element, in a separate window. */
   const open = async (name: string): Promise<Page> => {
-    const url = await gateway.url;
-    const page = await openWindow(browser, `${url}/viewer?stream=main&bare&name=${name}`);
+    const url = await driven.gateway.url;
+    const page = await openWindow(driven.browser, `${url}/viewer?stream=main&bare&name=${name}`);
     await page.evaluate(() => {
       const box = document.createElement('section');
       box.style.cssText = 'position: fixed; inset: 0 auto auto 0; z-index: 1; background: #fff; color: #111';
@@ -64,19 +45,15 @@ describe('exclusive control', () => {
   };
   const isUsable = (page: Page): Promise<boolean> =>
     page.evaluate(() => document.querySelector('gearway-keys')!.isUsable);
-  /** Holds W down; the page repeats it as the operating system does. */
-  const holdW = async (page: Page): Promise<void> => {
+  /** Holds W down as soon as the keys can be used. */
+  const drive = async (page: Page): Promise<void> => {
     await page.bringToFront();
     await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable, POLLING);
-    await page.keyboard.down('w');
-    await page.evaluate(() => {
-      const init = { key: 'w', code: 'KeyW', repeat: true, bubbles: true, composed: true };
-      setInterval(() => document.body.dispatchEvent(new KeyboardEvent('keydown', init)), 33);
-    });
+    await holdW(page);
   };
   const drives =
     (port: string) =>
-    ({ data }: Report): boolean =>
+    ({ data }: DriveReport): boolean =>
       data?.[port]?.drive?.y === 1;
 
   it('is handed over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
@@ -93,9 +70,9 @@ describe('exclusive control', () => {
     expect(await lab.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.textContent)).toContain(
       `Controlled by front-desk (${deskPort})`,
     );
-    await holdW(desk);
-    await server.waitFor<Report>('returned', drives(deskPort));
-    const { refused = 0 } = (await gateway.status()).control ?? {};
+    await drive(desk);
+    await driven.server.waitFor<DriveReport>('returned', drives(deskPort));
+    const { refused = 0 } = (await driven.gateway.status()).control ?? {};
     const refusal = await yard.evaluate(() =>
       document
         .querySelector('gearway-viewer')!
@@ -106,7 +83,7 @@ describe('exclusive control', () => {
         ),
     );
     expect(refusal).toBe('no-control');
-    expect((await gateway.status()).control).toMatchObject({ name: 'front-desk', refused: refused + 1 });
+    expect((await driven.gateway.status()).control).toMatchObject({ name: 'front-desk', refused: refused + 1 });
 
     await press(lab, 'action');
     await shows(lab, 'was asked for it');
@@ -114,33 +91,33 @@ describe('exclusive control', () => {
     await press(desk, 'grant');
     await shows(lab, 'You have control');
     expect(await isUsable(desk)).toBe(false);
-    await holdW(lab);
-    await server.waitFor<Report>('returned', drives(labPort));
+    await drive(lab);
+    await driven.server.waitFor<DriveReport>('returned', drives(labPort));
     // Its keys are still repeated, but it no longer has control.
-    expect((await gateway.status()).control).toMatchObject({ port: Number(labPort), name: 'lab' });
+    expect((await driven.gateway.status()).control).toMatchObject({ port: Number(labPort), name: 'lab' });
 
     const crashedAt = Date.now() / 1000;
     // This request is never answered.
     void (await lab.createCDPSession()).send('Page.crash').catch(() => undefined);
     await shows(yard, 'Nobody has control');
-    const ended = await server.waitFor<Report>(
+    const ended = await driven.server.waitFor<DriveReport>(
       'returned',
       (report) => report.t >= crashedAt && !drives(labPort)(report),
     );
     expect(ended.t - crashedAt).toBeLessThan(1);
     await press(yard, 'action');
     await shows(desk, `yard (${yardPort}) has control`);
-    await holdW(yard);
-    await server.waitFor<Report>('returned', drives(yardPort));
+    await drive(yard);
+    await driven.server.waitFor<DriveReport>('returned', drives(yardPort));
 
     // Any viewer may stop, and the holder of control continues.
     await desk.bringToFront();
     await desk.click('gearway-stop >>> .stop');
-    const stopped = await server.waitFor<Report>('returned', ({ data }) => data?.[deskPort]?.stop === true);
+    const stopped = await driven.server.waitFor<DriveReport>('returned', ({ data }) => data?.[deskPort]?.stop === true);
     expect(stopped.data?.[deskPort]).toEqual({ stop: true });
 
-    const used = server
-      .events<Report>('returned')
+    const used = driven.server
+      .events<DriveReport>('returned')
       .map(({ data }) => Object.entries(data ?? {}).filter(([, value]) => value !== null && value.stop !== true));
     expect(used.every((entries) => entries.length <= 1)).toBe(true);
     expect(used.flat().every(([, value]) => value?.drive?.y !== -1)).toBe(true);

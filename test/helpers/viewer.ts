@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
+import type { FrameInput } from '../../gateway/hub/frame.ts';
 import {
   decodeGatewayMessage,
   encodeMessage,
@@ -23,6 +24,16 @@ export const JPEG = ((): Uint8Array => {
   ) as { replies: { parts: { base64?: string }[] }[] };
   return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
 })();
+
+/** The frame of {@link JPEG}, without a message. */
+export const JPEG_FRAME: FrameInput = {
+  width: 8,
+  height: 8,
+  encoding: { kind: 'jpeg' },
+  payload: JPEG,
+  message: null,
+  wireHeader: null,
+};
 
 /** The client side of a viewer's WebSocket. */
 export class Viewer implements AsyncDisposable {

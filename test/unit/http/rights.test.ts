@@ -18,7 +18,7 @@ import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Publishing } from '../../../gateway/sources/push/publishing.ts';
 import { createHttpApp } from '../../helpers/http-app.ts';
 import { Publisher } from '../../helpers/publisher.ts';
-import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { JPEG, JPEG_FRAME, Viewer } from '../../helpers/viewer.ts';
 
 const TOKENS = { token: 'adm1n', viewToken: 'w4tch', publishToken: 'c4mera', reservedPorts: new Map([[6001, 'arm']]) };
 
@@ -99,14 +99,7 @@ async function setUp(): Promise<Setup> {
     access: TOKENS,
     trustProxies: ['loopback'],
   });
-  app.stream.publish({
-    width: 8,
-    height: 8,
-    encoding: { kind: 'jpeg' },
-    payload: JPEG,
-    message: null,
-    wireHeader: null,
-  });
+  app.stream.publish(JPEG_FRAME);
   return {
     routes: app.app.routeRights,
     port: Number(new URL(await app.listen()).port),

@@ -5,7 +5,7 @@ import type { SessionStatus } from '../../../shared/status.ts';
 import { ask, logIn, type PageHeaders } from '../../helpers/session.ts';
 import { hs256, inSeconds, JWT_SECRET } from '../../helpers/jwt.ts';
 import { Publisher } from '../../helpers/publisher.ts';
-import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { JPEG, JPEG_FRAME, Viewer } from '../../helpers/viewer.ts';
 import { createHttpApp, type HttpApp } from '../../helpers/http-app.ts';
 
 const ANN = { name: 'ann', password: 'correct horse' };
@@ -169,14 +169,7 @@ describe('the rights of a session', () => {
   let page: PageHeaders;
   beforeAll(async () => {
     http = await createHttpApp({ access: { token: 'adm1n', viewToken: 'look' }, allowOrigins: [EMBEDDER] });
-    http.stream.publish({
-      width: 8,
-      height: 8,
-      encoding: { kind: 'jpeg' },
-      payload: JPEG,
-      message: null,
-      wireHeader: null,
-    });
+    http.stream.publish(JPEG_FRAME);
     url = await http.listen();
     ({ page } = await logIn(url, { token: 'adm1n' }));
   });

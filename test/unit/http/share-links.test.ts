@@ -5,7 +5,7 @@ import { createHttpApp } from '../../helpers/http-app.ts';
 import { ask, type PageAnswer } from '../../helpers/session.ts';
 import { makeTokens } from '../../helpers/tokens.ts';
 import { Publisher } from '../../helpers/publisher.ts';
-import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { JPEG, JPEG_FRAME, Viewer } from '../../helpers/viewer.ts';
 
 const ADMINISTRATOR = { authorization: 'Bearer adm1n' };
 
@@ -48,14 +48,7 @@ describe('a share link', () => {
   it('lets anyone watch its stream, and do nothing else', async () => {
     await using http = await createHttpApp({ access: { token: 'adm1n' } });
     const url = await http.listen();
-    http.stream.publish({
-      width: 8,
-      height: 8,
-      encoding: { kind: 'jpeg' },
-      payload: JPEG,
-      message: null,
-      wireHeader: null,
-    });
+    http.stream.publish(JPEG_FRAME);
     const { token } = await share(url);
     const watched: string[] = [];
     for (const { method, url: path, right } of http.app.routeRights) {

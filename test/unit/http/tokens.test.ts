@@ -12,7 +12,7 @@ import { Publisher } from '../../helpers/publisher.ts';
 import { RunningRequest } from '../../helpers/running-request.ts';
 import { hs256, inSeconds, JWT_SECRET } from '../../helpers/jwt.ts';
 import { makeTokens } from '../../helpers/tokens.ts';
-import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { JPEG, JPEG_FRAME, Viewer } from '../../helpers/viewer.ts';
 import { hashPassword } from '../../../gateway/rights/scrypt-hash.ts';
 import { resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
 
@@ -60,14 +60,7 @@ describe('the rights of named tokens', () => {
     app = await createHttpApp({
       access: { tokens: resolveNamedTokens({ ...made.tokens, ann: password }, [], new Map()) },
     });
-    app.stream.publish({
-      width: 8,
-      height: 8,
-      encoding: { kind: 'jpeg' },
-      payload: JPEG,
-      message: null,
-      wireHeader: null,
-    });
+    app.stream.publish(JPEG_FRAME);
     url = await app.listen();
   });
   afterAll(async () => app[Symbol.asyncDispose]());

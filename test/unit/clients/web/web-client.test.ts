@@ -20,7 +20,7 @@ import { Stream } from '../../../../gateway/hub/stream.ts';
 import type { GatewayEvent } from '../../../../shared/status.ts';
 import { createHttpApp } from '../../../helpers/http-app.ts';
 import { UNUSUAL_JPEGS, UNUSUAL_SIZE } from '../../../helpers/unusual-jpegs.ts';
-import { JPEG, Viewer } from '../../../helpers/viewer.ts';
+import { JPEG, JPEG_FRAME, Viewer } from '../../../helpers/viewer.ts';
 import { principalWith } from '../../../helpers/principal.ts';
 import type { Right } from '../../../../gateway/rights/principal.ts';
 import { takeJson } from '../../../helpers/take-json.ts';
@@ -37,15 +37,6 @@ import {
   type Value,
   type Welcome,
 } from '../../../../shared/protocol.ts';
-
-const INPUT: FrameInput = {
-  width: 8,
-  height: 8,
-  encoding: { kind: 'jpeg' },
-  payload: JPEG,
-  message: null,
-  wireHeader: null,
-};
 
 const key = (welcome: Welcome): string => welcome.leaseKey ?? '';
 
@@ -167,7 +158,7 @@ describe('WebClient: hello', () => {
     });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
     expect(takeJson(gateway.stream.returns)).toBe('{}');
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
     expect(await viewer.settled()).toMatchObject([
       { type: 'state', state: 'live' },
       { type: 'frame', sequence: 1 },
@@ -528,7 +519,7 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    const { receivedAtUs } = gateway.stream.publish({ ...INPUT, message: { n: 1, x: NaN } });
+    const { receivedAtUs } = gateway.stream.publish({ ...JPEG_FRAME, message: { n: 1, x: NaN } });
     expect(await viewer.next('state')).toMatchObject({ state: 'live' });
     const frame: FrameMessage = await viewer.next('frame');
     expect({ ...frame, payload: Uint8Array.from(frame.payload) }).toEqual({
@@ -546,8 +537,8 @@ describe('WebClient: frames', () => {
 
   it('sends the latest frame to viewers that connect later', async () => {
     await using gateway = await setUp();
-    gateway.stream.publish(INPUT);
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
+    gateway.stream.publish(JPEG_FRAME);
     await using viewer = await gateway.connect();
     expect(await viewer.hello()).toMatchObject({ state: 'live' });
     expect(await viewer.next('frame')).toMatchObject({ sequence: 2 });
@@ -557,14 +548,14 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    for (let i = 0; i < 6; i += 1) gateway.stream.publish(INPUT);
+    for (let i = 0; i < 6; i += 1) gateway.stream.publish(JPEG_FRAME);
     expect(await viewer.settled()).toMatchObject([{ type: 'state' }, { sequence: 1 }, { sequence: 2 }]);
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ delivered: 2, dropped: 3 });
     viewer.ack(1);
     expect(await viewer.settled()).toMatchObject([{ sequence: 6 }]);
     viewer.ack(6);
     expect(await viewer.settled()).toEqual([]);
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
     expect(await viewer.next('frame')).toMatchObject({ sequence: 7 });
   });
 
@@ -572,12 +563,12 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    for (let i = 0; i < 4; i += 1) gateway.stream.publish(INPUT);
+    for (let i = 0; i < 4; i += 1) gateway.stream.publish(JPEG_FRAME);
     await viewer.settled();
     viewer.want({ paused: true });
     viewer.ack(2);
     expect(await viewer.settled()).toEqual([]);
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
     expect(await viewer.settled()).toEqual([]);
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'paused' });
     viewer.want({ paused: false });
@@ -602,7 +593,7 @@ describe('WebClient: frames', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     const raw: FrameInput = {
-      ...INPUT,
+      ...JPEG_FRAME,
       encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] },
       payload: new Uint8Array(192),
     };
@@ -622,7 +613,7 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    const unusual: FrameInput = { ...INPUT, ...UNUSUAL_SIZE, payload: UNUSUAL_JPEGS.lossless };
+    const unusual: FrameInput = { ...JPEG_FRAME, ...UNUSUAL_SIZE, payload: UNUSUAL_JPEGS.lossless };
     gateway.stream.publish(unusual);
     await viewer.next('state');
     expect(unusualJpegKind((await viewer.next('frame')).payload)).toBe('lossless JPEG');
@@ -632,7 +623,7 @@ describe('WebClient: frames', () => {
     expect(again).toMatchObject({ sequence: 1, ...UNUSUAL_SIZE, encoding: { kind: 'jpeg' } });
     expect(isBaselineJpeg(again.payload)).toBe(true);
     viewer.ack(1);
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
     expect(Uint8Array.from((await viewer.next('frame')).payload)).toEqual(JPEG);
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({
       state: 'live',
@@ -646,7 +637,7 @@ describe('WebClient: frames', () => {
     await viewer.hello();
     viewer.want({ baseline: true });
     await viewer.settled();
-    gateway.stream.publish({ ...INPUT, payload: UNUSUAL_JPEGS.twelveBit });
+    gateway.stream.publish({ ...JPEG_FRAME, payload: UNUSUAL_JPEGS.twelveBit });
     expect(Uint8Array.from((await viewer.until('frame')).payload)).toEqual(Uint8Array.from(UNUSUAL_JPEGS.twelveBit));
   });
 
@@ -654,7 +645,7 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    gateway.stream.publish(INPUT);
+    gateway.stream.publish(JPEG_FRAME);
     viewer.socket.send(
       encodeMessage({ type: 'ack', sequence: 1, painted: 0, skipped: 0, failed: 7, decodeMs: 0, failing: true }),
     );
@@ -1034,7 +1025,7 @@ describe('WebClient: time', () => {
 
   it('closes with 4007 without an acknowledgement for 10 s', () => {
     const { socket } = seated();
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     vi.advanceTimersByTime(10_000);
     expect(socket.close).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1000);
@@ -1043,7 +1034,7 @@ describe('WebClient: time', () => {
 
   it('waits forever while nothing is in flight', () => {
     const { socket } = seated();
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     socket.receive(ack(1));
     vi.advanceTimersByTime(3_600_000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -1051,9 +1042,9 @@ describe('WebClient: time', () => {
 
   it('waits 10 s again after each acknowledgement', () => {
     const { socket } = seated();
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     for (let i = 1; i < 20; i += 1) {
-      stream.publish(INPUT);
+      stream.publish(JPEG_FRAME);
       vi.advanceTimersByTime(9000);
       socket.receive(ack(i));
     }
@@ -1062,7 +1053,7 @@ describe('WebClient: time', () => {
 
   it('does not count the duration of a pause', () => {
     const { socket } = seated();
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     socket.receive({ type: 'want', paused: true });
     vi.advanceTimersByTime(60_000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -1075,7 +1066,7 @@ describe('WebClient: time', () => {
 
   it('is stuck in the API after 2 s without acknowledgement', () => {
     const { socket, place } = seated();
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     vi.advanceTimersByTime(2000);
     expect(place.status().state).toBe('live');
     vi.advanceTimersByTime(1);
@@ -1097,14 +1088,14 @@ describe('WebClient: time', () => {
   it('writes no further frame until the connection has accepted the previous one, and then the newest', () => {
     const { socket, place } = seated();
     socket.transport.writableLength = 1;
-    for (let index = 0; index < 3; index += 1) stream.publish(INPUT);
+    for (let index = 0; index < 3; index += 1) stream.publish(JPEG_FRAME);
     socket.receive(ack(1));
     expect(place.status()).toMatchObject({ delivered: 1, dropped: 1 });
     const first = socket.taken;
     first?.();
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
     // The callback of a frame before the waiting one.
-    stream.publish(INPUT);
+    stream.publish(JPEG_FRAME);
     first?.();
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
   });
@@ -1133,7 +1124,7 @@ describe('WebClient: time', () => {
     });
     socket.receive({ type: 'hello' });
     for (let sequence = 1; sequence <= 3; sequence += 1) {
-      stream.publish(INPUT);
+      stream.publish(JPEG_FRAME);
       expect(place.status()).toMatchObject({ delivered: sequence, dropped: 0 });
       socket.receive(ack(sequence));
       while (client.unsentBytes > 0) {
@@ -1169,10 +1160,10 @@ describe('WebClient: time', () => {
     });
     socket.receive({ type: 'hello', features: [feature.renditions] });
     socket.receive({ type: 'want', video: true, quality: 'half' });
-    stream.publish({ ...INPUT, width: 640, height: 480 });
+    stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
     expect(subscribers.size).toBe(1);
     socket.receive({ type: 'want', raw: true });
-    stream.publish({ ...INPUT, width: 640, height: 480 });
+    stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
     expect(subscribers.size).toBe(0);
     client.close(1001, 'the test ends');
   });
@@ -1180,8 +1171,8 @@ describe('WebClient: time', () => {
   it('allows a waiting frame to exceed the limit of the buffer', () => {
     const { socket } = seated();
     socket.transport.writableLength = 1;
-    stream.publish(INPUT);
-    socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes + INPUT.payload.byteLength;
+    stream.publish(JPEG_FRAME);
+    socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes + JPEG_FRAME.payload.byteLength;
     vi.advanceTimersByTime(1000);
     expect(socket.close).not.toHaveBeenCalled();
     socket.bufferedAmount += 1000;
@@ -1195,8 +1186,8 @@ describe('WebClient: time', () => {
     for (const { socket } of viewers) {
       socket.receive({ type: 'hello' });
       socket.transport.writableLength = 1;
-      stream.publish({ ...INPUT, payload: Uint8Array.from(JPEG) });
-      stream.publish({ ...INPUT, payload: Uint8Array.from(JPEG) });
+      stream.publish({ ...JPEG_FRAME, payload: Uint8Array.from(JPEG) });
+      stream.publish({ ...JPEG_FRAME, payload: Uint8Array.from(JPEG) });
     }
     expect(viewers[0]!.socket.terminate).toHaveBeenCalledTimes(1);
     expect(viewers[1]!.socket.terminate).not.toHaveBeenCalled();
@@ -1232,8 +1223,8 @@ describe('WebClient: time', () => {
     socket.emit('close');
     await client.closed;
     const sent = socket.sent.length;
-    stream.publish(INPUT);
-    client.offer(stream.publish(INPUT));
+    stream.publish(JPEG_FRAME);
+    client.offer(stream.publish(JPEG_FRAME));
     client.streamChanged('ended', 'over');
     socket.receive({ type: 'ping', id: 1 });
     vi.advanceTimersByTime(60_000);
@@ -1259,7 +1250,7 @@ describe('WebClient: time', () => {
     const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 10 });
     for (let i = 1; i <= 400; i += 1) {
-      stream.publish(INPUT);
+      stream.publish(JPEG_FRAME);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
@@ -1271,7 +1262,7 @@ describe('WebClient: time', () => {
     const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 40 });
     for (let i = 1; i <= 400; i += 1) {
-      stream.publish(INPUT);
+      stream.publish(JPEG_FRAME);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
