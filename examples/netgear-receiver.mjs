@@ -26,4 +26,4 @@ for await (const { frame, message, sequence, receivedAtUs, capturedAtUs } of rec
   );
   receiver.setReturnData({ received: sequence });
 }
-console.log(`The end; ${receiver.dropped} frames were replaced by newer ones`);
+console.log(`The stream has ended; ${receiver.dropped} frames were replaced by newer ones`);

@@ -86,7 +86,7 @@ export const distance: Bench = {
         })),
         { what: thin, unit: 'fps', digits: 1, series: ours('thin', 'framesPerSecond') },
         {
-          what: `${thin}, delay of the last third less that of the first`,
+          what: `${thin}, delay of the last third minus that of the first`,
           unit: 'ms',
           digits: 1,
           series: ours('thin', 'growthMs'),

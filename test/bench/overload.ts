@@ -65,7 +65,7 @@ export const overload: Bench = {
           targets: [{ is: 'value', atMost: round(2 * FRAME_MS + WORK_MS) }],
         },
         {
-          what: 'slow viewer, delay of the last third less that of the first',
+          what: 'slow viewer, delay of the last third minus that of the first',
           unit: 'ms',
           digits: 1,
           series: ours(slow.map(({ growthMs }) => growthMs)),

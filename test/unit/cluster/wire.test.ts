@@ -84,7 +84,7 @@ function frameOf(payload: Uint8Array, sequence = 1): Frame {
 describe('FrameAssembler', () => {
   const payload = Uint8Array.from({ length: 1000 }, (_, index) => index & 255);
 
-  it.each([1000, 999, 500, 334, 300])('assembles a frame of parts of at most %i bytes', (maxPayload) => {
+  it.each([1000, 999, 500, 334, 300])('assembles a frame from parts of at most %i bytes', (maxPayload) => {
     const frames: RemoteFrame[] = [];
     const assembler = new FrameAssembler(
       SOURCE_FRAMES,
@@ -445,7 +445,7 @@ describe('ReturnQueue', () => {
     expect(itemsNow(waiting, 2000)).toMatchObject([{ kind: 'set', ttlMs: 0 }]);
   });
 
-  it('keeps once-only values that were certainly not received over a new session, after the joins', () => {
+  it('sends once-only values that were certainly not received again in a new session, after the joins', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     const queue = new ReturnQueue(() => undefined);
