@@ -195,7 +195,7 @@ export type Want = WantFields & { readonly type: 'want' };
 type Ping = { readonly type: 'ping'; readonly id: number };
 export type ControlAction = (typeof CONTROL_ACTIONS)[number];
 /** All values of {@link ControlAction}. */
-const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refuse'] as const;
+export const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refuse'] as const;
 /** Changes who has control of a stream with exclusive control. Answered by `returned`. */
 export type ControlMessage = {
   readonly type: 'control';
@@ -233,7 +233,7 @@ export interface RenditionHeader {
   readonly pictureHeight: number;
 }
 /** H.264 of a rendition: one access unit, its NAL units with their lengths before them (ISO 14496-15). */
-interface VideoEncodingHeader {
+export interface VideoEncodingHeader {
   readonly kind: 'h264';
   /** Whether decoding can begin with it. */
   readonly isKey: boolean;

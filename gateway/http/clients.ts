@@ -21,7 +21,7 @@ import { sendRefusal } from './refusals.ts';
 import { requester } from './requester.ts';
 import { mayAdminister } from './rights.ts';
 import type { Snapshots } from './snapshots.ts';
-import { isPersisted, type PersistQuery, type StreamEditing } from './stream-settings.ts';
+import { isPersisted, type StreamEditing } from './stream-settings.ts';
 import { unknownStream } from './unknown-stream.ts';
 
 /** A stream as the HTTP API uses it. */
@@ -90,7 +90,7 @@ export function serveClients(
   };
 
   /** Whether a change is to be kept in the file. That is not for administrators of one stream only. */
-  const isKept = (request: FastifyRequest<{ Querystring: PersistQuery }>): boolean => {
+  const isKept = (request: FastifyRequest<{ Querystring: Query }>): boolean => {
     if (!isPersisted(request.query)) return false;
     if (mayAdminister(request)) return true;
     throw new GearwayError('not-allowed', 'persist=true requires the right to administer in all streams');
@@ -98,7 +98,7 @@ export function serveClients(
 
   app.post<{
     Params: { name: string };
-    Querystring: PersistQuery;
+    Querystring: Query;
     Body: { address?: unknown } | null | undefined;
   }>('/api/streams/:name/clients', { config: { right: 'administer' } }, async (request, reply) => {
     const { name } = request.params;
@@ -132,7 +132,7 @@ export function serveClients(
     return reply.code(201).send(added);
   });
 
-  app.delete<ClientRoute & { Querystring: PersistQuery & { reason?: string } }>(
+  app.delete<ClientRoute & { Querystring: Query & { reason?: string } }>(
     '/api/streams/:name/clients/:id',
     { config: { right: 'administer' } },
     async (request, reply) => {

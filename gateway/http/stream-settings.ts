@@ -33,14 +33,9 @@ interface StreamSettingsOptions {
 /** Maximum size of a body: 256 native clients with long addresses fit. */
 const MAX_SETTINGS_BYTES = 64 << 10;
 
-/** The query of routes whose changes can be kept. */
-export interface PersistQuery {
-  readonly persist?: string | string[];
-}
-
 interface SettingsRoute {
   Params: { name: string };
-  Querystring: PersistQuery;
+  Querystring: Query;
 }
 
 /**
@@ -87,9 +82,6 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
 }
 
 /** Whether a change is to be kept. @throws {GearwayError} `query-invalid`. */
-export function isPersisted({ persist = 'false' }: PersistQuery): boolean {
-  const flag = readQueryFlag(persist);
-  if (flag === undefined)
-    throw new GearwayError('query-invalid', `persist is ${JSON.stringify(persist)}, expected true or false`);
-  return flag;
+export function isPersisted(query: Query): boolean {
+  return readQueryFlag(query, 'persist') ?? false;
 }

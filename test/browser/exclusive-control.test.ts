@@ -133,11 +133,11 @@ describe('exclusive control', () => {
 
   it('tells a viewer that its request was refused, withdraws one, and has no accessibility violations', async () => {
     const [desk, lab] = [await open('front-desk'), await open('lab-with-a-long-name-that-does-not-fit-on-a-phone')];
-    await says(desk, 'Nobody has control');
+    await shows(desk, 'Nobody has control');
     await press(desk, 'action');
     await shows(lab, 'front-desk');
     await press(lab, 'action');
-    await says(desk, 'Request: lab');
+    await shows(desk, 'Request: lab');
     // In a column that is as wide as its content, and on a narrow screen.
     const overflow = await desk.evaluate(() => {
       const section = document.querySelector('section')!;
