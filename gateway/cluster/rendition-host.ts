@@ -118,7 +118,7 @@ export class RenditionHost {
 
   #accept({ stream, step, from, keys, isLast }: RenditionRequest): RenditionAnswer {
     const hosted = this.#options.streams.get(stream);
-    if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
+    if (hosted === undefined || !hosted.isOwner()) return { ok: false, reason: 'not-owner' };
     const key = `${stream} ${step}`;
     let known = this.#exports.get(key);
     if (isLast) {
@@ -132,7 +132,7 @@ export class RenditionHost {
     }
     if (known === undefined) {
       const exporter = this.#create(hosted, step);
-      if (exporter === null) return { ok: false, code: 'unavailable' };
+      if (exporter === null) return { ok: false, reason: 'unavailable' };
       known = { exporter, isOwner: hosted.isOwner, wanted: new Map() };
       this.#exports.set(key, known);
     } else if (keys > (known.wanted.get(from)?.keys ?? 0)) {

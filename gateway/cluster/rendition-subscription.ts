@@ -122,7 +122,7 @@ export class RenditionSubscription {
     const handled = answered.then((answer) => {
       this.#isRequesting = false;
       if (this.#isClosed) return;
-      if (answer?.ok === false && answer.code === 'unavailable') onUnavailable();
+      if (answer?.ok === false && answer.reason === 'unavailable') onUnavailable();
       const hasNews = this.#keys !== this.#sentKeys || this.#owner !== owner;
       if (hasNews && answer !== null) this.#request();
       else this.#schedule(answer?.ok === true ? KEEP_ALIVE_MS : RETRY_MS);

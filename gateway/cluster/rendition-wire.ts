@@ -16,7 +16,7 @@ export interface RenditionRequest {
 /** `unavailable`: the owner cannot make the rendition; `not-owner`: the stream is not here. */
 export type RenditionAnswer =
   | { readonly ok: true }
-  | { readonly ok: false; readonly code: 'unavailable' | 'not-owner' };
+  | { readonly ok: false; readonly reason: 'unavailable' | 'not-owner' };
 
 /** @throws {GearwayError} `request-invalid`. */
 export function decodeRenditionRequest(bytes: Uint8Array): RenditionRequest {

@@ -352,7 +352,7 @@ describe('RenditionHost', () => {
   it.each(['h264-3-500', 'h264-2-5', 'h264-2-x', 'jpeg-2-51', 'source', 'packed', ''])(
     'refuses the step %j',
     async (step) => {
-      expect(await ask({ ...request, step })).toEqual({ ok: false, code: 'unavailable' });
+      expect(await ask({ ...request, step })).toEqual({ ok: false, reason: 'unavailable' });
     },
   );
 
@@ -364,8 +364,8 @@ describe('RenditionHost', () => {
   );
 
   it('refuses streams that are not here', async () => {
-    expect(await ask({ ...request, stream: 'yard' })).toEqual({ ok: false, code: 'not-owner' });
+    expect(await ask({ ...request, stream: 'yard' })).toEqual({ ok: false, reason: 'not-owner' });
     owner.isOwner = false;
-    expect(await ask(request)).toEqual({ ok: false, code: 'not-owner' });
+    expect(await ask(request)).toEqual({ ok: false, reason: 'not-owner' });
   });
 });
