@@ -61,7 +61,9 @@ describe('inspector', () => {
       Object.assign(viewer, { inspector: true, unit: 'mm', controls: true, colorBar: true });
       await viewer.updateComplete;
     });
-    await page.where(`element.shadowRoot.querySelector('.inspector') !== null && element.stats.width === ${WIDTH}`);
+    await page.where(
+      `element.shadowRoot.querySelector('.inspector') !== null && element.stats.width === ${WIDTH} && element.pictureRect !== null`,
+    );
     return {
       page,
       async [Symbol.asyncDispose]() {
