@@ -90,6 +90,8 @@ export class ClusterPorts implements Ports {
   readonly #natives = new Map<number, { readonly nonce: string; readonly onLost: (reason: string) => void }>();
   /** Nonces of pending writes. */
   readonly #pending = new Set<string>();
+  /** Ports that viewers of this gateway are being given: taken for others, and part of the share of their address. */
+  readonly #claims = new Map<number, LeaseState>();
   readonly #stopListening: () => void;
   #tidiedAtMs: number;
   #refreshedAtMs: number;
@@ -149,7 +151,17 @@ export class ClusterPorts implements Ports {
         address: this.#reserved.has(port) ? null : (request.address ?? null),
         hasLasted: goesOn,
       };
+      const claim: LeaseState = {
+        key: record.hash,
+        isOwned: true,
+        heldUntilMs: 0,
+        address: record.address,
+        hasLasted: false,
+        isReleased: false,
+      };
       this.#pending.add(record.nonce);
+      // A viewer that continues its own lease may be in competition with its own tabs only.
+      if (!goesOn) this.#claims.set(port, claim);
       try {
         const revision = await replica.update(this.#key(port), record);
         if (revision === null) continue;
@@ -161,6 +173,7 @@ export class ClusterPorts implements Ports {
         );
       } finally {
         this.#pending.delete(record.nonce);
+        if (this.#claims.get(port) === claim) this.#claims.delete(port);
       }
       if (this.#isClosed) throw new GearwayError('closed', 'the gateway is stopping');
       this.#holders.set(port, { owner, record, sinceMs });
@@ -260,6 +273,7 @@ export class ClusterPorts implements Ports {
         isReleased: value.member === null,
       });
     }
+    for (const [port, claim] of this.#claims) leases.set(port, claim);
     return { ranges: this.#options.ranges, reserved: this.#reserved, native, leases };
   }
 

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
+import { Membership } from '../../../gateway/cluster/membership.ts';
+import { Replica } from '../../../gateway/cluster/store.ts';
+import { ModelServers, ModelStore } from './model-store.ts';
+
+const HOLDER = { revoke: () => undefined, lose: () => undefined };
+
+async function createPorts(): Promise<{
+  readonly ports: ClusterPorts;
+  readonly store: ModelStore;
+  readonly writes: () => number;
+}> {
+  const servers = new ModelServers();
+  const store = new ModelStore(servers);
+  const replica = new Replica(store);
+  const log = SILENT_LOGGER;
+  const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
+  const ports = new ClusterPorts({
+    stream: 'main',
+    ranges: [{ from: 6000, to: 6099 }],
+    reserved: [],
+    replica,
+    membership,
+    log,
+  });
+  await membership.beat();
+  return { ports, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
+}
+
+describe('ClusterPorts', () => {
+  it('gives viewers that connect at the same time different ports, with one write each', async () => {
+    const { ports, writes } = await createPorts();
+    const leases = await Promise.all(Array.from({ length: 100 }, () => ports.lease({ ...HOLDER })));
+    expect(new Set(leases.map(({ port }) => port)).size).toBe(100);
+    expect(writes()).toBe(100);
+  });
+
+  it('gives an address its share of the ports, whether its viewers connect at the same time or one after another', async () => {
+    const granted = (results: readonly PromiseSettledResult<unknown>[]): number =>
+      results.filter(({ status }) => status === 'fulfilled').length;
+    const { ports } = await createPorts();
+    const oneByOne: PromiseSettledResult<unknown>[] = [];
+    for (let n = 0; n < 100; n += 1)
+      oneByOne.push(...(await Promise.allSettled([ports.lease({ ...HOLDER }, { address: '192.0.2.1' })])));
+    const { ports: others } = await createPorts();
+    const together = await Promise.allSettled(
+      Array.from({ length: 100 }, () => others.lease({ ...HOLDER }, { address: '192.0.2.1' })),
+    );
+    expect(granted(together)).toBe(granted(oneByOne));
+    expect(granted(together)).toBeLessThan(100);
+    const refused = together.find(({ status }) => status === 'rejected');
+    expect(refused).toMatchObject({ reason: { code: 'address-limit' } });
+  });
+
+  it('can give a port after its write has failed', async () => {
+    const { ports, store } = await createPorts();
+    store.isCut = true;
+    await expect(ports.lease({ ...HOLDER }, { wanted: 6005 })).rejects.toMatchObject({ code: 'cluster-unreachable' });
+    store.isCut = false;
+    expect(await ports.lease({ ...HOLDER }, { wanted: 6005 })).toMatchObject({ port: 6005 });
+  });
+});
