@@ -14,7 +14,7 @@ const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup };
 // Real peers mostly wait, browsers mostly compute: together they keep two cores busy.
-const mixed = { ...peers, maxWorkers: 4, sequence: { groupOrder: 1 } };
+const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 const soak = { ...long, maxWorkers: 3, sequence: { groupOrder: 2 } };
 const alone = { ...long, fileParallelism: false };

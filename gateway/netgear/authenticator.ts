@@ -77,7 +77,7 @@ export class Authenticator {
     return socket;
   }
 
-  /** Closes the handler after the last socket: it would keep the process running. */
+  /** Closes the handler when no socket is left: otherwise, it would keep the process running. */
   #remove(domain: string): void {
     if (this.#judges.delete(domain) && this.#judges.size === 0) this.#close();
   }

@@ -153,7 +153,9 @@ function sayFrames(
   if (rejected !== null) say(bad(`It sends invalid frames: ${rejected}.`));
   if (first === null) {
     const cause = 'its program does not call send(), or is waiting for its camera';
-    say(bad(`It is connected, but sent nothing for ${seconds} s: ${cause}${hasEnded ? '; then it terminated' : ''}.`));
+    say(
+      bad(`It is connected, but has sent nothing for ${seconds} s: ${cause}${hasEnded ? '; then it terminated' : ''}.`),
+    );
     return;
   }
   const { encoding, width, height, colorspace, serverPort } = first;
@@ -168,7 +170,7 @@ function sayFrames(
   if (hasEnded) say(good('It has terminated normally.'));
 }
 
-/** More than one server is valid only in multi-server mode, where each sends its port. */
+/** More than one server is valid only in multi-servers mode, where each sends its port. */
 function saySeveral(peers: number, hasWaitingServer: boolean, { first }: ReceivedFrames, say: Say): void {
   if (hasWaitingServer) {
     say(
@@ -182,7 +184,7 @@ function saySeveral(peers: number, hasWaitingServer: boolean, { first }: Receive
   say(bad(`${peers} servers are connected, and their frames are mixed: ${remedy}.`));
 }
 
-/** Opens a connection, with retries, because ZeroMQ frees an address asynchronously after its socket was closed. */
+/** Opens a connection, with retries, because ZeroMQ frees an address asynchronously after its socket is closed. */
 async function openSoon(connection: ServerConnection): Promise<void> {
   for (const endMs = performance.now() + CONNECT_TIMEOUT_MS; ;) {
     try {

@@ -1,20 +1,20 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from '../../shared/logger.ts';
 
-/** Variables by which systemd specifies how a service reports (sd_notify(3)). */
+/** Environment variables in which systemd specifies how a service reports (sd_notify(3)). */
 export const SERVICE_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 type ServiceVariables = Readonly<Record<string, string | undefined>>;
 
-/** How long a report may take, before its process is killed. */
+/** How long a report may take before its process is killed. */
 const REPORT_TIMEOUT_MS = 5000;
 
 /**
  * Reports to systemd that the service is ready, alive and stopping. Does nothing unless systemd started it with
  * `Type=notify`.
  *
- * Node.js has no datagram sockets in the file system, so each report is made by `systemd-notify`, which is part of
- * systemd; the unit needs `NotifyAccess=all`. A report that fails is logged once.
+ * Node.js does not support Unix datagram sockets, so each report is made by `systemd-notify`, which is part of systemd;
+ * the unit needs `NotifyAccess=all`. Only the first report that fails is logged.
  */
 export class ServiceManager {
   readonly #variables: ServiceVariables;
@@ -31,8 +31,8 @@ export class ServiceManager {
   }
 
   /**
-   * Reports that the service is ready, and from then on, at half the interval of the watchdog, that its event loop
-   * runs.
+   * Reports that the service is ready, and from then on, at half the watchdog interval, that its event loop is
+   * running.
    *
    * @param pid of this process.
    */
@@ -40,13 +40,13 @@ export class ServiceManager {
     this.#notify('--ready', `--pid=${pid}`);
     const { WATCHDOG_USEC: interval = '', WATCHDOG_PID: watched = String(pid) } = this.#variables;
     const intervalMs = Number(interval) / 1000;
-    // systemd counts the environment of a parent process, which is watched instead.
+    // With another process ID, the variables are those of a parent process, which systemd watches instead.
     if (!(intervalMs > 0) || watched !== String(pid)) return;
     this.#watchdog = setInterval(() => this.#notify('WATCHDOG=1'), intervalMs / 2);
     this.#watchdog.unref();
   }
 
-  /** Reports that the service is stopping. Does not delay that. */
+  /** Reports that the service is stopping, without delaying the stop. */
   stopping(): void {
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
     this.#notify('--no-block', 'STOPPING=1');

@@ -27,7 +27,7 @@ const MAX_FORM_PARTS = 64;
 
 const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
 
-/** Names of the type JPEG: the registered one, and those that cameras and old programs use. */
+/** Media types of JPEG: the registered one, and those that cameras and old programs use. */
 const JPEG_TYPES: ReadonlySet<string | undefined> = new Set([
   'image/jpeg',
   'image/jpg',
@@ -150,8 +150,8 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
 /**
  * Converts a request body or part to a picture. JPEG validity is checked on publish.
  *
- * @param type media type. A JPEG is recognized by its first bytes, except in an `application/x-npy`; an array, if the
- * type is `application/octet-stream` or undefined.
+ * @param type media type. A JPEG is recognized by its first bytes, unless the type is `application/x-npy`; an array,
+ * only if the type is `application/octet-stream`, empty or undefined.
  * @throws {GearwayError} `type-unknown`, `npy-invalid`.
  */
 export function toSendable(type: string | undefined, body: Buffer): Sendable {

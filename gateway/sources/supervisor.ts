@@ -155,7 +155,7 @@ export class SourceSupervisor {
   /** @returns null if the supervisor is closed first. An error of the source's `open()` becomes the run's failure. */
   async #reopen(): Promise<SourceRun | null> {
     const { source, stream } = this.#options;
-    // Asked each time: in a cluster, a gateway that becomes the owner runs the source also without viewers.
+    // Evaluated each time: in a cluster, a gateway that becomes the owner runs the source even without viewers.
     const isUnwanted = (): boolean => this.#options.isOnDemand && !stream.isWatched();
     if (isUnwanted()) {
       this.#phase = { kind: 'asleep' };
@@ -188,7 +188,7 @@ export class SourceSupervisor {
     const reason = cleanText(errorText(error));
     this.#sameFailures = reason === this.#lastError ? this.#sameFailures + 1 : 1;
     this.#lastError = reason;
-    // The stream logs a reason when it changes. Repeated failures are logged only at 10, 100, 1000 times.
+    // The stream logs a reason when it changes. Of repeated failures, only the 10th, 100th, 1000th … is logged.
     if (/^10+$/.test(String(this.#sameFailures))) {
       log.warn({}, `source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
     }

@@ -1,4 +1,4 @@
-"""A real NetGear server of pattern 1 in multi-clients mode that sends one picture as fast as it can, from `go` to `rest`. Options (JSON, first argument): ports, raw, width, height, kilobytes (of a frame as JPEG)."""
+"""A real NetGear server of pattern 1 in multi-clients mode that sends one picture as fast as it can, between the commands `go` and `rest`. Options (JSON, first argument): ports, raw, width, height, kilobytes (of a frame as JPEG)."""
 import json
 import sys
 import threading

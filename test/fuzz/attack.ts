@@ -134,7 +134,7 @@ async function serve(
         new Promise<Server>((resolve, reject) => {
           const server = createServer((socket: Socket) => {
             const done = (async () => {
-              // Before the pause, or a connection that is closed meanwhile would be an unhandled error.
+              // Before the pause: otherwise, a reset during the pause would be an unhandled error.
               socket.on('error', () => undefined);
               await gate.pass();
               let next = take();
@@ -161,7 +161,7 @@ async function serve(
   await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
 }
 
-/** Limits the rate per second, evenly. */
+/** Limits the rate, with even intervals between calls. */
 class Gate {
   readonly #intervalMs: number;
   #nextAtMs = performance.now();
@@ -178,7 +178,7 @@ class Gate {
   }
 }
 
-/** Consecutive inputs of one decoder: fast-check minimizes a failing one afterwards. */
+/** Number of consecutive inputs per decoder. fast-check minimizes a failing one afterwards. */
 const RUNS = 60;
 
 async function attackDecoders(order: AttackOrder): Promise<AttackReport> {

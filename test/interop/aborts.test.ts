@@ -4,7 +4,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
 import { get as getSecure } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SHARED_LIMITS } from '../../gateway/hub/shares.ts';
 import { encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
@@ -273,7 +275,11 @@ describe.each([
       await Promise.all(
         ['/streams/main/snapshot.png', '/streams/main/snapshot.jpg', '/gearway-worker.js.map', '/'].map(ask),
       );
-    before = await census();
+    // Until the files and connections of the warm-up are closed, too.
+    do {
+      before = await census();
+      await delay(500);
+    } while (!isDeepStrictEqual(await census(), before));
     rssBeforeMiB = rssMiB();
   }, 60_000);
   afterAll(() => gateway[Symbol.asyncDispose](), 20_000);

@@ -213,7 +213,7 @@ describe.concurrent('gearway probe, of a server', () => {
       bad(
         /^✓ A NetGear server connects/,
         /^✓ It has pattern 2/,
-        /^✗ It is connected, but sent nothing for 2 s: its program does not call send\(\)/,
+        /^✗ It is connected, but has sent nothing for 2 s: its program does not call send\(\)/,
       ),
     );
   });

@@ -1,4 +1,4 @@
-"""A bound socket that accepts messages and never answers. Options (JSON, first argument): port, type (of the socket, REP)."""
+"""A bound socket that accepts messages and never answers. Options (JSON, first argument): port, type (of the socket; default REP)."""
 import json
 import sys
 import time

@@ -90,7 +90,7 @@ describe('createSources', () => {
     expect(() => named(url)).toThrow(coded('source-invalid'));
   });
 
-  it('refuses two sources of one stream', () => {
+  it('refuses two sources for one stream', () => {
     expect(() => named('push:', 'test-pattern:')).toThrow(coded('source-invalid'));
     expect(() => named('door=push:', 'door=test-pattern:')).toThrow(coded('source-invalid'));
   });

@@ -41,10 +41,10 @@ export async function findCaptureCommand(
   if (input.kind === 'pi-camera') {
     const command = await findPiProgram(context.tools, context.signal);
     if (command === null) {
-      const install = 'install them on Raspberry Pi OS with: sudo apt-get install rpicam-apps';
+      const install = 'on Raspberry Pi OS, run: sudo apt-get install rpicam-apps';
       throw new GearwayError(
         'source-unavailable',
-        `this camera needs rpicam-vid or libcamera-vid, which are not installed; ${install}`,
+        `this camera needs rpicam-vid or libcamera-vid, but neither is installed; ${install}`,
       );
     }
     return {

@@ -6,7 +6,7 @@ import { createServerSocket } from '../../netgear/create-server-socket.ts';
 import { followEvents } from '../../netgear/socket-events.ts';
 
 /**
- * imagezmq's modes: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, the hub connects to
+ * imagezmq's modes. `request-reply`: the hub binds and answers each picture. `publish-subscribe`: the hub connects to
  * senders.
  */
 export type HubPattern = 'request-reply' | 'publish-subscribe';
@@ -17,7 +17,7 @@ const OK = 'OK';
 /** How long to wait for a reply to be transmitted when the hub closes: a sender without a reply waits forever. */
 const ANSWER_LINGER_MS = 200;
 
-/** SO_RCVBUF for senders. Small, because frames buffered there are undetectable latency. */
+/** SO_RCVBUF for senders. Small, because frames buffered there add latency that the gateway cannot detect. */
 const RECEIVE_BUFFER_BYTES = 256 << 10;
 
 /** Delay before reconnecting after a failed handshake. */

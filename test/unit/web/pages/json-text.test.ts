@@ -41,7 +41,7 @@ describe('explainJson', () => {
     expect(explainJson(text)).toMatch(expected);
   });
 
-  it('finds a fault exactly in the texts that are not JSON', () => {
+  it('reports an error for exactly the texts that are not JSON', () => {
     const fragment = fc.constantFrom(
       '{',
       '}',
@@ -82,11 +82,11 @@ describe('explainJson', () => {
 });
 
 describe('parseJsonText', () => {
-  it('accepts the quotes of phones', () => {
+  it('accepts the typographic quotes that phones insert', () => {
     expect(parseJsonText('{ “gripper”: „close“ }')).toEqual({ value: { gripper: 'close' } });
   });
 
-  it('keeps such quotes inside a text', () => {
+  it('keeps typographic quotes inside a string', () => {
     expect(parseJsonText('{ "say": "“hello”" }')).toEqual({ value: { say: '“hello”' } });
   });
 
