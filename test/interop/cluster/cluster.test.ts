@@ -148,6 +148,7 @@ describe('gateways over NATS', () => {
     });
     expect(seen).toEqual(Array.from({ length: 20 }, (_, index) => index + 2));
     b.signal('SIGKILL');
+    await b.exited;
     const killedAtMs = performance.now();
     await server.waitFor<Returned>('returned', ({ data }) => data !== null && !(String(remotePort) in data));
     expect(performance.now() - killedAtMs).toBeLessThan(2000);
