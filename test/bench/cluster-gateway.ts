@@ -1,13 +1,11 @@
 /** A gateway of a cluster, embedded in a program that pushes frames at a fixed rate if it has the source. */
 import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
-import { repairJpeg } from '../../gateway/codecs/repair-jpeg.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { createPayload } from './wire.ts';
 
 const meter = new UsageMeter();
-/** With the tables that the gateway would add to each frame. */
-const payload = repairJpeg(createPayload()).jpeg;
+const payload = createPayload();
 
 /** Samples of 720p: three parts on the way. */
 const RAW = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };

@@ -3,6 +3,7 @@
  * `hello` and acknowledgement, and a prepared frame. WebSocket framing: RFC 6455, 5.2.
  */
 import { createHash } from 'node:crypto';
+import { repairJpeg } from '../../gateway/codecs/repair-jpeg.ts';
 import { encodeFrameHead, encodeMessage, PROTOCOL, type Want } from '../../shared/protocol.ts';
 
 /** Size of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
@@ -17,8 +18,17 @@ const MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const BINARY = 0x02;
 const FIN = 0x80;
 
-/** Data with the markers of a JPEG, of exactly this size. It is never decoded. */
+/**
+ * Data with the markers of a JPEG, of exactly this size. It is never decoded. It has Huffman tables, which the gateway
+ * would otherwise add to each frame, with a copy of it.
+ */
 export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
+  const tables = repairJpeg(createMarkers(bytes)).jpeg.byteLength - bytes;
+  const { buffer, byteOffset } = repairJpeg(createMarkers(bytes - tables)).jpeg;
+  return Buffer.from(buffer, byteOffset, bytes);
+}
+
+function createMarkers(bytes: number): Buffer {
   const payload = Buffer.alloc(bytes);
   for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
   const startOfFrame = [
