@@ -1,6 +1,5 @@
 import type { RenditionFrame } from '../renditions/rendition.ts';
 import type { RemoteRendition } from './frame-wire.ts';
-import { numbered } from './mirrored-video.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 import { type RenditionLink, RenditionSubscription } from './rendition-subscription.ts';
 
@@ -99,7 +98,7 @@ export class MirroredJpegs {
   }
 
   #received(remote: RemoteRendition): void {
-    const frame = numbered(remote, this.#options.numbers);
+    const frame = this.#options.numbers.rendition(remote);
     if (frame === null || frame.encoding.kind !== 'jpeg') return;
     this.#latest = frame;
     this.#isFlowing = true;

@@ -74,7 +74,7 @@ export class MirroredVideo implements SharedEncoding {
   }
 
   #received(remote: RemoteRendition): void {
-    const chunk = numbered(remote, this.#options.numbers);
+    const chunk = this.#options.numbers.rendition(remote);
     if (chunk === null || !isVideo(chunk)) return;
     const isNext = remote.index === (this.#index ?? NaN) + 1;
     if (!chunk.encoding.isKey && !isNext) {
@@ -92,12 +92,6 @@ export class MirroredVideo implements SharedEncoding {
     this.#index = null;
     for (const subscriber of this.#subscribers) subscriber.interrupted();
   }
-}
-
-/** @returns null if it is older than the frames of a previous owner. */
-export function numbered(remote: RemoteRendition, numbers: RemoteNumbers): RenditionFrame | null {
-  const arrival = numbers.arrival(remote);
-  return arrival === null ? null : { ...remote.frame, ...arrival };
 }
 
 function isVideo(frame: RenditionFrame): frame is VideoChunk {

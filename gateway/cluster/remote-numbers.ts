@@ -1,5 +1,7 @@
 import { nowUs } from '../hub/clock.ts';
 import type { Arrival } from '../hub/frame.ts';
+import type { RenditionFrame } from '../renditions/rendition.ts';
+import type { RemoteRendition } from './frame-wire.ts';
 
 /** A frame, as its owner numbers it. */
 interface RemoteNumber {
@@ -48,5 +50,11 @@ export class RemoteNumbers {
     if (number <= this.#floor) return null;
     this.#last = Math.max(this.#last ?? 0, number);
     return { sequence: number, receivedAtUs: nowUs() - ageUs };
+  }
+
+  /** A rendition's frame with the number and time of its frame. @returns null as {@link RemoteNumbers.arrival}. */
+  rendition(remote: RemoteRendition): RenditionFrame | null {
+    const arrival = this.arrival(remote);
+    return arrival === null ? null : { ...remote.frame, ...arrival };
   }
 }
