@@ -15,7 +15,7 @@ export function sourcePanel(
   return html`<section class="panel" aria-label="Source">
     <h2>Source <small>${kind}</small></h2>
     <div class="source">
-      ${address === '' ? nothing : html`<p class="address">${address}</p>`}
+      ${address === '' || kind === 'cluster' ? nothing : html`<p class="address">${address}</p>`}
       ${home(status)}
       <p class="kind">${capitalize(state)}</p>
       ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
