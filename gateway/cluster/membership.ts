@@ -266,7 +266,14 @@ function versionError({ name, protocol }: Member, own: number): GearwayError {
   );
 }
 
-/** Beats until the signal aborts. */
+/** Interval between a failed beat and the next: the connection may be back, and the others wait. */
+const RETRY_MS = 200;
+
+/**
+ * Beats until the signal aborts.
+ *
+ * @param onFailure called for the first of several beats in a row that fail.
+ */
 export function keepBeating(membership: Membership, signal: AbortSignal, onFailure: (error: unknown) => void): void {
   runInBackground(beatUntil(membership, signal, onFailure), onFailure);
 }
@@ -276,12 +283,15 @@ async function beatUntil(
   signal: AbortSignal,
   onFailure: (error: unknown) => void,
 ): Promise<void> {
+  let hasFailed = false;
   while (!signal.aborted) {
     try {
       await membership.beat();
+      hasFailed = false;
     } catch (error) {
-      if (!signal.aborted) onFailure(error);
+      if (!signal.aborted && !hasFailed) onFailure(error);
+      hasFailed = true;
     }
-    await sleep(BEAT_MS, signal);
+    await sleep(hasFailed ? RETRY_MS : BEAT_MS, signal);
   }
 }

@@ -7,6 +7,7 @@ import { isCertificateError } from '../../shared/system-errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { ClusterAddress } from './cluster-address.ts';
+import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
 
 /** The connections of a gateway to the NATS servers. The creator closes them. */
@@ -62,8 +63,9 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 100,
-    pingInterval: 500,
-    maxPingOut: 3,
+    // See SilentServerWatch, which pings, too.
+    pingInterval: 60_000,
+    reconnectToServer: chooseServer,
     timeout: 3000,
     ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
     ...(credentials === null ? {} : { authenticator: credsAuthenticator(readOption('credentials', credentials)) }),
@@ -160,6 +162,7 @@ class Connections implements NatsConnections {
   readonly #createKvm: (connection: NatsConnection) => Kvm;
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
+  readonly #watches: readonly SilentServerWatch[];
   #store: NatsStore | null = null;
 
   constructor(
@@ -174,8 +177,19 @@ class Connections implements NatsConnections {
     this.#address = address;
     this.#createKvm = createKvm;
     this.#log = log;
-    runInBackground(this.#follow(control, true), (error) => log.error({}, errorText(error)));
-    runInBackground(this.#follow(frames, false), (error) => log.error({}, errorText(error)));
+    this.#watches = [control, frames].map((connection) => {
+      const watch = new SilentServerWatch({
+        receivedBytes: () => connection.stats().inBytes,
+        ping: () => connection.flush(),
+        cut: () => {
+          log.warn({}, `the NATS server ${connection.getServer()} is silent`);
+          cut(connection);
+        },
+      });
+      watch.start();
+      runInBackground(this.#follow(connection, watch), (error) => log.error({}, errorText(error)));
+      return watch;
+    });
   }
 
   get maxPayload(): number {
@@ -236,15 +250,24 @@ class Connections implements NatsConnections {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#store?.close();
+    for (const watch of this.#watches) watch.stop();
     await Promise.all([this.control.close(), this.frames.close()]);
   }
 
-  async #follow(connection: NatsConnection, isControl: boolean): Promise<void> {
+  async #follow(connection: NatsConnection, watch: SilentServerWatch): Promise<void> {
+    const isControl = connection === this.control;
     for await (const status of connection.status()) {
-      if (status.type === 'disconnect' && isControl) this.#log.warn({}, `the connection to ${status.server} is lost`);
+      if (status.type === 'disconnect') {
+        watch.stop();
+        if (!isControl) continue;
+        this.#log.warn({}, `the connection to ${status.server} is lost`);
+        this.#store?.disconnected();
+      }
       if (status.type !== 'reconnect') continue;
+      watch.start();
       if (isControl) {
         this.#log.info({}, `connected to ${status.server}`);
+        this.#store?.disconnected();
         this.#store?.watchAgain();
       } else for (const listener of this.#listeners) listener();
     }
@@ -265,6 +288,8 @@ export class NatsStore implements Store {
   /** The oldest own write that has not arrived through the watch. */
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
+  /** Each lets a pending write fail. */
+  readonly #pending = new Set<(error: Error) => void>();
 
   constructor(kv: KV, openBucket: () => Promise<KV>, log: Logger) {
     this.#kv = kv;
@@ -283,18 +308,19 @@ export class NatsStore implements Store {
   async put(key: string, text: string): Promise<number> {
     if (this.#awaited !== null && performance.now() - this.#awaited.atMs > WATCH_TIMEOUT_MS) this.watchAgain();
     try {
-      return this.#written(await this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS }));
+      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
     } catch (error) {
       if (codeOf(error) !== NO_BUCKET && !isNoResponders(error)) throw error;
       // The servers have lost their files, or have been replaced.
       this.#kv = await this.#openBucket();
-      return this.#written(await this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS }));
+      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
     }
   }
 
   async update(key: string, text: string, expected: number): Promise<number | null> {
     try {
-      return this.#written(await this.#kv.put(key, text, { previousSeq: expected, timeout: WRITE_TIMEOUT_MS }));
+      const options = { previousSeq: expected, timeout: WRITE_TIMEOUT_MS };
+      return this.#written(await this.#write(() => this.#kv.put(key, text, options)));
     } catch (error) {
       if (WRONG_REVISION.includes(codeOf(error) ?? 0)) return null;
       throw error;
@@ -306,6 +332,11 @@ export class NatsStore implements Store {
     return entry === null || entry.operation !== 'PUT' ? null : { key, text: entry.string(), revision: entry.revision };
   }
 
+  /** The connection was lost, or made again: pending writes fail immediately, because they were lost, or their answers. */
+  disconnected(): void {
+    for (const fail of this.#pending) fail(new Error('the connection to the NATS server was lost'));
+  }
+
   /** Starts the watch again, from the present values of all keys. */
   watchAgain(): void {
     this.#awaited = null;
@@ -315,6 +346,17 @@ export class NatsStore implements Store {
   close(): void {
     this.#closing.abort();
     this.#stopWatch?.();
+  }
+
+  async #write(write: () => Promise<number>): Promise<number> {
+    let fail: (error: Error) => void = () => undefined;
+    const failed = new Promise<never>((_, reject) => (fail = reject));
+    this.#pending.add(fail);
+    try {
+      return await Promise.race([write(), failed]);
+    } finally {
+      this.#pending.delete(fail);
+    }
   }
 
   #written(revision: number): number {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { CuttableProxy } from '../../helpers/cuttable-proxy.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { NatsServer } from '../../helpers/nats.ts';
@@ -182,6 +183,39 @@ describe('a cluster with faults', () => {
     expect(remote.socket.readyState).toBe(remote.socket.OPEN);
     expect(a.gateway.stream.status().state).toBe('live');
   });
+
+  it.each(['of the source', 'of the viewer'])(
+    'finds another server within 3 s if that of the gateway %s is silent',
+    async (which) => {
+      await using nats = await NatsServer.start();
+      await using first = await CuttableProxy.start(nats.url.replace('nats:', 'http:'));
+      await using second = await CuttableProxy.start(nats.url.replace('nats:', 'http:'));
+      const both = `nats://${[first, second].map(({ url }) => new URL(url).host).join(',')}`;
+      const [ofSource, ofViewer] = which === 'of the source' ? [both, nats.url] : [nats.url, both];
+      await using a = await Here.start(ofSource, 'A', { source: 'main=push:' });
+      await using b = await Here.start(ofViewer, 'B', { source: 'yard=push:' });
+      await served(b.url, 'main');
+      await using viewer = await Viewer.connect(b.url, 'main');
+      await viewer.hello();
+      const watched = watch(viewer);
+      // Of several parts, so that some are in the buffers of the connection when it is cut.
+      const frame = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
+      const timer = setInterval(() => a.gateway.stream.push(frame), 100);
+      using _timer = { [Symbol.dispose]: () => clearInterval(timer) };
+      // Each connection uses one of the two at a time.
+      for (const proxy of [first, second]) {
+        await nextFrame(watched);
+        await nextFrame(watched);
+        proxy.cut();
+        const cutAtMs = performance.now();
+        let longestMs = 0;
+        while (performance.now() - cutAtMs < 4000) longestMs = Math.max(longestMs, await nextFrame(watched));
+        expect(longestMs).toBeLessThan(3000);
+        proxy.mend();
+      }
+      expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
+    },
+  );
 
   it('is not affected by a suspended gateway, which skips frames and is not disconnected', async () => {
     await using nats = await NatsServer.start();

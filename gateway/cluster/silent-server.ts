@@ -1,0 +1,118 @@
+import { Socket } from 'node:net';
+import { runInBackground } from '../../shared/background.ts';
+
+/** Interval between two checks, each of which sends a ping. */
+export const CHECK_MS = 250;
+
+/** Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. */
+const SILENT_CHECKS = 4;
+
+/** The same if a connection falls silent soon after another one was cut, because the link is slow. */
+const MAX_SILENT_CHECKS = 16;
+
+/** Number of checks within which this is soon. */
+const SOON_CHECKS = 40;
+
+/** A connection to a server, as {@link SilentServerWatch} needs it. */
+export interface WatchedConnection {
+  /** Increases with all data that arrives. */
+  receivedBytes(): number;
+  /** Resolves when the server has answered. May reject when the connection is lost. */
+  ping(): Promise<void>;
+  /** Ends the connection, which is then made again, possibly to another server. */
+  cut(): void;
+}
+
+/**
+ * Cuts a connection from whose server nothing arrives, although it is pinged. Everything that arrives counts, so a ping
+ * that waits behind frames does no harm. Checks are counted, not time, and arrived data is read before each of them: a
+ * gateway that was suspended or is overloaded cuts no connection.
+ */
+export class SilentServerWatch {
+  readonly #connection: WatchedConnection;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #bytes = 0;
+  #isAnswered = false;
+  /** Since the connection was made. */
+  #checks = 0;
+  #silentChecks = 0;
+  #maxSilentChecks = SILENT_CHECKS;
+  #hasCut = false;
+
+  constructor(connection: WatchedConnection) {
+    this.#connection = connection;
+  }
+
+  /** Call when the connection was made. */
+  start(): void {
+    this.stop();
+    this.#checks = 0;
+    this.#silentChecks = 0;
+    this.#bytes = this.#connection.receivedBytes();
+    this.#ping();
+  }
+
+  /** Call when the connection was lost. Idempotent. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+  }
+
+  #ping(): void {
+    this.#isAnswered = false;
+    const answered = this.#connection.ping().then(() => {
+      this.#isAnswered = true;
+    });
+    runInBackground(answered, () => undefined);
+    this.#timer = setTimeout(() => {
+      // After sockets were read.
+      this.#immediate = setImmediate(() => this.#check());
+    }, CHECK_MS);
+    this.#timer.unref();
+  }
+
+  #check(): void {
+    const bytes = this.#connection.receivedBytes();
+    const isSilent = bytes === this.#bytes && !this.#isAnswered;
+    this.#bytes = bytes;
+    this.#checks += 1;
+    this.#silentChecks = isSilent ? this.#silentChecks + 1 : 0;
+    if (this.#silentChecks < this.#maxSilentChecks) {
+      this.#ping();
+      return;
+    }
+    const isSoon = this.#hasCut && this.#checks - this.#silentChecks < SOON_CHECKS;
+    this.#maxSilentChecks = isSoon ? Math.min(MAX_SILENT_CHECKS, this.#maxSilentChecks * 2) : SILENT_CHECKS;
+    this.#hasCut = true;
+    this.#connection.cut();
+  }
+}
+
+/**
+ * Ends a connection immediately. The library's own `reconnect()` first waits until the server has taken all data, which
+ * a silent one never does once the buffers of the system are full.
+ */
+export function cut(connection: { reconnect(): Promise<void> }): void {
+  // Not part of the library's interface.
+  const { protocol } = connection as { readonly protocol?: { readonly transport?: { readonly socket?: unknown } } };
+  const socket = protocol?.transport?.socket;
+  if (socket instanceof Socket) socket.destroy();
+  else runInBackground(connection.reconnect(), () => undefined);
+}
+
+/** A server, as the library reports it to its handler `reconnectToServer`. */
+interface KnownServer {
+  /** When it was last tried; 0 if never. */
+  readonly lastConnect: number;
+  /** Whether it was learned from another server, possibly as the address of one whose name is known. */
+  readonly gossiped: boolean;
+}
+
+/** The server to connect to: the one that was not tried for the longest time, so the one that was just lost comes last. */
+export function chooseServer<T extends KnownServer>(servers: readonly T[]): T | null {
+  const [first = null] = servers.toSorted(
+    (one, other) => one.lastConnect - other.lastConnect || Number(one.gossiped) - Number(other.gossiped),
+  );
+  return first;
+}

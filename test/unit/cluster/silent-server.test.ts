@@ -1,0 +1,152 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
+import { once } from 'node:events';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CHECK_MS, chooseServer, cut, SilentServerWatch } from '../../../gateway/cluster/silent-server.ts';
+
+/** A connection to a server that answers pings, or is silent. */
+class Connection {
+  bytes = 0;
+  answers = true;
+  pings = 0;
+  cuts = 0;
+  readonly watch = new SilentServerWatch({
+    receivedBytes: () => this.bytes,
+    ping: () => {
+      this.pings += 1;
+      return this.answers ? Promise.resolve() : new Promise(() => undefined);
+    },
+    cut: () => {
+      this.cuts += 1;
+    },
+  });
+
+  /** @returns the time until the connection is cut. */
+  async timeUntilCut(): Promise<number> {
+    const before = this.cuts;
+    for (let ms = 0; ms < 20_000; ms += 50) {
+      if (this.cuts > before) return ms;
+      await vi.advanceTimersByTimeAsync(50);
+    }
+    throw new Error('the connection was not cut');
+  }
+}
+
+let connection: Connection;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  connection = new Connection();
+  connection.watch.start();
+});
+
+describe('SilentServerWatch', () => {
+  it('cuts the connection to a server that has become silent, once and within 1.25 s', async () => {
+    await vi.advanceTimersByTimeAsync(60_100);
+    expect(connection.cuts).toBe(0);
+    expect(connection.pings).toBeGreaterThan(200);
+    connection.answers = false;
+    const ms = await connection.timeUntilCut();
+    expect(ms).toBeGreaterThanOrEqual(1000);
+    expect(ms).toBeLessThanOrEqual(1300);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(connection.cuts).toBe(1);
+  });
+
+  it('does not cut it while data arrives, although the answers wait behind it', async () => {
+    connection.answers = false;
+    for (let count = 0; count < 100; count += 1) {
+      await vi.advanceTimersByTimeAsync(900);
+      connection.bytes += 1;
+    }
+    expect(connection.cuts).toBe(0);
+  });
+
+  it('counts checks, not time: one check after a pause of the gateway', async () => {
+    await vi.advanceTimersByTimeAsync(10_000);
+    connection.answers = false;
+    // The gateway was suspended: one timer is due, and the answer is read after it.
+    vi.setSystemTime(Date.now() + 60_000);
+    await vi.advanceTimersByTimeAsync(CHECK_MS);
+    connection.answers = true;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(connection.cuts).toBe(0);
+  });
+
+  it('is patient with a link on which new connections fall silent, and forgets that later', async () => {
+    connection.answers = false;
+    const times: number[] = [];
+    for (let count = 0; count < 6; count += 1) {
+      connection.watch.start();
+      times.push(await connection.timeUntilCut());
+    }
+    expect(times.map((ms) => Math.floor(ms / 1000))).toEqual([1, 1, 2, 4, 4, 4]);
+    connection.answers = true;
+    connection.watch.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    connection.answers = false;
+    // It has been patient until now.
+    expect(await connection.timeUntilCut()).toBeGreaterThan(3500);
+    connection.answers = true;
+    connection.watch.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    connection.answers = false;
+    expect(await connection.timeUntilCut()).toBeLessThan(1500);
+  });
+
+  it('does nothing while there is no connection', async () => {
+    connection.answers = false;
+    connection.watch.stop();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([connection.cuts, connection.pings, vi.getTimerCount()]).toEqual([0, 1, 0]);
+  });
+});
+
+describe('cut', () => {
+  it('ends a connection immediately, although its server takes no data', async () => {
+    vi.useRealTimers();
+    const accepted: Socket[] = [];
+    const server = createServer((socket) => accepted.push(socket.pause()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      for (const each of accepted) each.destroy();
+      server.close();
+    });
+    const socket = connectSocket((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    // More than the buffers of the system take.
+    socket.write(new Uint8Array(64 << 20));
+    const closed = once(socket, 'close');
+    const reconnect = (): Promise<void> => Promise.reject(new Error('not used'));
+    cut(Object.assign({ reconnect }, { protocol: { transport: { socket } } }));
+    await closed;
+  });
+
+  it('uses the way of the library if it does not know the socket', () => {
+    const reconnect = vi.fn(() => Promise.resolve());
+    cut({ reconnect });
+    expect(reconnect).toHaveBeenCalledOnce();
+  });
+});
+
+describe('chooseServer', () => {
+  const server = (name: string, lastConnect: number, gossiped = false) => ({ name, lastConnect, gossiped });
+
+  it('tries the server that was just lost last, and addresses that were only learned after the given ones', () => {
+    const servers = [server('lost', 900), server('learned', 0, true), server('b', 0), server('c', 100)];
+    const order: string[] = [];
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      const at = servers.indexOf(chooseServer(servers)!);
+      order.push(servers[at]!.name);
+      servers[at] = { ...servers[at]!, lastConnect: 1000 + attempt };
+    }
+    expect(order).toEqual(['b', 'learned', 'c', 'lost', 'b']);
+  });
+
+  it('leaves the choice of the first server to the library', () => {
+    expect(chooseServer([server('x', 0), server('y', 0)])?.name).toBe('x');
+    expect(chooseServer([])).toBeNull();
+  });
+});
