@@ -1,12 +1,16 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
-import { FrameAssembler, type FrameKind, HEAD } from './frame-wire.ts';
+import { FrameAssembler, type FrameKind, HEAD, PART } from './frame-wire.ts';
 
 /**
- * Number of messages that the NATS server may send before this gateway requests more. The server drops the others, so
- * that a gateway that falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
+ * Minimum number of messages that the NATS server may send before this gateway requests more. The server drops the
+ * others, so that a gateway that falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
  */
 const WINDOW = 24;
+
+/** Maximum number of large frames in a window, and of their bytes. */
+const WINDOW_FRAMES = 4;
+const WINDOW_BYTES = 48 << 20;
 
 interface FrameImporterOptions<T> {
   readonly kind: FrameKind<T>;
@@ -60,8 +64,8 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
         if (error !== null) this.#options.onError(error);
         if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;
-        if (message.subject.endsWith(HEAD)) this.#assembler.head(message.data);
-        else this.#assembler.part(message.data);
+        if (message.subject.endsWith(`.${HEAD}`)) this.#assembler.head(message.data);
+        else if (message.subject.endsWith(`.${PART}`)) this.#assembler.part(message.data, message.reply ?? '');
         this.#extend(subscription);
       },
     });
@@ -76,9 +80,10 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
   }
 
   #extend(subscription: Subscription): void {
-    if (this.#isExtending || this.#received < this.#limit - WINDOW / 2) return;
+    const window = windowOf(this.#assembler.size);
+    if (this.#isExtending || this.#received < this.#limit - window / 2) return;
     this.#isExtending = true;
-    const next = this.#received + WINDOW;
+    const next = this.#received + window;
     subscription.unsubscribe(next);
     // The server handles both in order. If the old limit was reached before the answer, the subscription may have
     // ended.
@@ -99,4 +104,10 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     this.#lastSequence = frame.sequence;
     this.#options.onFrame(frame);
   }
+}
+
+/** @param size of the present frame. */
+function windowOf({ messages, bytes }: { readonly messages: number; readonly bytes: number }): number {
+  const frames = Math.min(WINDOW_FRAMES, Math.max(1, Math.floor(WINDOW_BYTES / Math.max(1, bytes))));
+  return Math.max(WINDOW, frames * messages);
 }

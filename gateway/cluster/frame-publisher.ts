@@ -25,10 +25,14 @@ export class FramePublisher {
     return this.#inFlight;
   }
 
-  send({ head, parts }: WireFrame): void {
+  send({ head, parts, partName }: WireFrame): void {
     const { connection, subject, onFree } = this.#options;
     connection.publish(`${subject}.${HEAD}`, head);
-    for (const part of parts) connection.publish(`${subject}.${PART}`, part);
+    for (const [index, part] of parts.entries()) {
+      connection.publish(`${subject}.${PART}`, part, { reply: partName(index) });
+      // The answers show that the connection is alive, however long a large frame takes.
+      if (index < parts.length - 1) runInBackground(connection.flush(), () => undefined);
+    }
     this.#inFlight += 1;
     const epoch = this.#epoch;
     const landed = (): void => {

@@ -63,14 +63,28 @@ interface RenditionHead extends CommonHead {
 export interface WireFrame {
   readonly head: Uint8Array;
   readonly parts: readonly Uint8Array[];
+  /** What each part carries as its reply subject, which costs no copy: the frame and the part's position. */
+  readonly partName: (index: number) => string;
 }
 
 /** Last tokens of the two subjects of a stream. */
 export const HEAD = 'h';
 export const PART = 'p';
 
-/** Maximum size of a part, although NATS servers may allow more: other messages wait behind it. */
-const MAX_PART_BYTES = 1 << 20;
+/** Maximum number of parts of a frame. */
+const MAX_PARTS = 65_536;
+
+/** Maximum number of a frame, so that one that is made up cannot end the numbers. */
+const MAX_SEQUENCE = 2 ** 48;
+
+/** Maximum age of a frame: one hour, in microseconds. */
+const MAX_AGE_US = 3_600_000_000;
+
+/**
+ * Maximum size of a part, although NATS servers may allow more: other messages wait behind it, and on a slow link, nothing
+ * else shows that the connection is alive.
+ */
+const MAX_PART_BYTES = 128 << 10;
 
 export function encodeFrame(origin: string, frame: Frame, maxPayload: number): WireFrame {
   const { encoding, wireHeader, isTrusted = false, payload } = frame;
@@ -103,7 +117,7 @@ function commonHead(
   return {
     origin,
     sequence,
-    ageUs: Math.max(0, nowUs() - receivedAtUs),
+    ageUs: Math.min(MAX_AGE_US, Math.max(0, nowUs() - receivedAtUs)),
     capturedAtUs,
     width,
     height,
@@ -122,20 +136,28 @@ function encodeHead(head: CommonHead, payload: Uint8Array, maxPayload: number): 
   const partBytes = Math.min(maxPayload, MAX_PART_BYTES);
   const parts: Uint8Array[] = [];
   for (let at = 0; at < payload.byteLength; at += partBytes) parts.push(payload.subarray(at, at + partBytes));
-  return { head: bytes, parts };
+  return { head: bytes, parts, partName: (index) => partName(head, index) };
+}
+
+function partName({ origin, sequence }: Numbered, index: number): string {
+  return `${origin}.${sequence}.${index}`;
 }
 
 /**
- * Reassembles frames. Messages of a stream arrive in order, but some may be missing: an incomplete frame is discarded
- * when the next head arrives.
+ * Reassembles frames. Some messages may be missing, and an incomplete frame is discarded when the next head arrives. Parts
+ * of other frames are ignored: after the owner has changed its NATS server, they can arrive late.
  */
 export class FrameAssembler<T> {
   readonly #kind: FrameKind<T>;
   readonly #onFrame: (frame: T) => void;
   readonly #onError: (error: unknown) => void;
   #head: CommonHead | null = null;
-  #parts: Uint8Array[] = [];
-  #missing = 0;
+  /** Index of the next part. */
+  #next = 0;
+  /** For a frame of several parts: its payload so far. */
+  #payload = EMPTY;
+  #received = 0;
+  #size = { messages: 0, bytes: 0 };
 
   constructor(kind: FrameKind<T>, onFrame: (frame: T) => void, onError: (error: unknown) => void) {
     this.#kind = kind;
@@ -143,37 +165,65 @@ export class FrameAssembler<T> {
     this.#onError = onError;
   }
 
+  /** Size of the present frame, or of the last one: `messages` is known from its first part on. */
+  get size(): { readonly messages: number; readonly bytes: number } {
+    return this.#size;
+  }
+
   head(bytes: Uint8Array): void {
-    this.#head = null;
-    this.#parts = [];
+    this.#reset();
     try {
       this.#head = parseHead(bytes, this.#kind);
-      this.#missing = this.#head.bytes;
     } catch (error) {
       this.#onError(error);
     }
   }
 
-  /** @param bytes owned by the assembler from now on. */
-  part(bytes: Uint8Array): void {
+  /**
+   * @param bytes owned by the assembler from now on.
+   * @param name see {@link WireFrame.partName}.
+   */
+  part(bytes: Uint8Array, name: string): void {
     const head = this.#head;
     // The beginning was missed.
-    if (head === null) return;
-    this.#parts.push(bytes);
-    this.#missing -= bytes.byteLength;
-    if (this.#missing > 0) return;
-    const parts = this.#parts;
-    this.#head = null;
-    this.#parts = [];
-    if (this.#missing < 0) return;
-    const payload = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, head.bytes);
+    if (head === null || name !== partName(head, this.#next)) return;
+    this.#next += 1;
+    const size = bytes.byteLength;
+    if (this.#next === 1 && size < head.bytes) {
+      // The memory is only taken for a frame whose first part is not far too small for it.
+      if (size * MAX_PARTS < head.bytes) {
+        this.#reset();
+        return;
+      }
+      this.#payload = Buffer.allocUnsafeSlow(head.bytes);
+    }
+    if (this.#next === 1) this.#size = { messages: 1 + Math.ceil(head.bytes / Math.max(1, size)), bytes: head.bytes };
+    if (size === 0 || this.#received + size > head.bytes) {
+      this.#reset();
+      return;
+    }
+    const isWhole = size === head.bytes;
+    if (!isWhole) this.#payload.set(bytes, this.#received);
+    this.#received += size;
+    if (this.#received < head.bytes) return;
+    const payload = isWhole ? bytes : this.#payload;
+    this.#reset();
     try {
       this.#onFrame(this.#kind.create(head, payload));
     } catch (error) {
       this.#onError(error);
     }
   }
+
+  #reset(): void {
+    this.#head = null;
+    this.#next = 0;
+    this.#payload = EMPTY;
+    this.#received = 0;
+  }
 }
+
+const EMPTY = new Uint8Array(0);
 
 /** Frames, or renditions of them. */
 export interface FrameKind<T> {
@@ -259,15 +309,16 @@ function parseHead(bytes: Uint8Array, kind: FrameKind<unknown>): CommonHead {
   let head: CommonHead;
   try {
     head = JSON.parse(Buffer.from(bytes).toString('utf8')) as CommonHead;
+    if (typeof head !== 'object' || head === null) throw new TypeError('it is not an object');
   } catch (error) {
     throw new GearwayError(
       'frame-invalid',
-      `the head of a frame from another gateway is not JSON: ${errorText(error)}`,
+      `the head of a frame from another gateway is malformed: ${errorText(error)}`,
       { cause: error },
     );
   }
   const isSize = Number.isInteger(head.bytes) && head.bytes > 0 && head.bytes <= FRAME_LIMITS.payloadBytes;
-  if (!isSize || !Number.isInteger(head.sequence))
+  if (!isSize)
     throw new GearwayError(
       'frame-invalid',
       `the head of a frame from another gateway announces ${head.bytes} bytes, expected 1 to ${FRAME_LIMITS.payloadBytes}`,
@@ -280,16 +331,21 @@ function parseHead(bytes: Uint8Array, kind: FrameKind<unknown>): CommonHead {
   return head;
 }
 
-function isNumbered({ origin, ageUs, width, height, capturedAtUs, message }: CommonHead): boolean {
+function isNumbered({ origin, sequence, ageUs, width, height, capturedAtUs, message }: CommonHead): boolean {
   const { side, pixels } = FRAME_LIMITS;
   return (
     typeof origin === 'string' &&
-    Number.isSafeInteger(ageUs) &&
+    isBetween(sequence, 1, MAX_SEQUENCE) &&
+    isBetween(ageUs, 0, MAX_AGE_US) &&
     typeof message === 'string' &&
     (capturedAtUs === null || typeof capturedAtUs === 'number') &&
     [width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) &&
     width * height <= pixels
   );
+}
+
+function isBetween(value: number, from: number, to: number): boolean {
+  return Number.isSafeInteger(value) && value >= from && value <= to;
 }
 
 function isRendition({ index, pictureWidth, pictureHeight, video }: RenditionHead): boolean {

@@ -36,6 +36,12 @@ interface ItemHead {
 
 const LENGTH_BYTES = 4;
 
+/** Maximum number of items of a batch: more than a gateway ever has, which has at most 65,535 clients per stream. */
+const MAX_ITEMS = 1 << 18;
+
+/** Maximum time to live, as in the protocol of viewers. */
+const MAX_TTL_MS = 86_400_000;
+
 export function encodeBatch({ items, ...batch }: Batch): Uint8Array {
   const binary: Uint8Array[] = [];
   const heads = items.map((item): ItemHead => {
@@ -66,6 +72,8 @@ export function decodeBatch(bytes: Uint8Array): Batch {
       readonly items: readonly ItemHead[];
     };
     if (!Number.isInteger(batch.newestFrame)) throw new TypeError('the number of the newest frame is missing');
+    if (!Array.isArray(items) || items.length > MAX_ITEMS)
+      throw new TypeError(`the items are not a list of at most ${MAX_ITEMS}`);
     let at = end;
     const take = (length: number): Uint8Array => {
       if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength)
@@ -88,7 +96,8 @@ function decodeItem({ data, ...rest }: ItemHead, take: (length: number) => Uint8
   const { kind, port, ttlMs = 0 } = rest;
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new RangeError(`port is ${port}, expected 1 to 65535`);
-  if (typeof ttlMs !== 'number' || ttlMs < 0) throw new RangeError(`ttlMs is ${ttlMs}, expected at least 0`);
+  if (typeof ttlMs !== 'number' || !(ttlMs >= 0 && ttlMs <= MAX_TTL_MS))
+    throw new RangeError(`ttlMs is ${ttlMs}, expected 0 to ${MAX_TTL_MS}`);
   switch (kind) {
     case 'join':
     case 'leave':

@@ -7,7 +7,7 @@ import { createPayload } from './wire.ts';
 const meter = new UsageMeter();
 const payload = createPayload();
 
-/** Samples of 720p: three parts on the way. */
+/** Samples of 720p: 22 parts on the way. */
 const RAW = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
 
 /** Bytes that JavaScript has copied, while they are counted. */

@@ -35,10 +35,11 @@ export class Bus {
           },
         };
       },
-      publish: (subject: string, data: Uint8Array | string) => this.#deliver(subject, data, () => undefined),
+      publish: (subject: string, data: Uint8Array | string, { reply = '' }: { readonly reply?: string } = {}) =>
+        this.#deliver(subject, data, reply, () => undefined),
       request: (subject: string, data: string) =>
         new Promise<Msg>((resolve, reject) => {
-          const count = this.#deliver(subject, data, (text) =>
+          const count = this.#deliver(subject, data, 'reply', (text) =>
             resolve({ json: () => JSON.parse(text) as unknown } as Msg),
           );
           if (count === 0) reject(new Error('no responders'));
@@ -52,12 +53,12 @@ export class Bus {
   }
 
   /** @returns the number of receivers. */
-  #deliver(subject: string, data: Uint8Array | string, respond: (text: string) => void): number {
+  #deliver(subject: string, data: Uint8Array | string, reply: string, respond: (text: string) => void): number {
     this.published.push(subject);
     if (this.loses(subject)) return 0;
     const receivers = [...this.#subscriptions].filter((one) => matches(one.subject, subject));
     for (const { callback } of receivers) {
-      const message = { subject, data: Buffer.from(data), reply: 'reply', respond } as unknown as Msg;
+      const message = { subject, data: Buffer.from(data), reply, respond } as unknown as Msg;
       queueMicrotask(() => callback(null, message));
     }
     return receivers.length;

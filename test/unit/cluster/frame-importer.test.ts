@@ -29,4 +29,70 @@ describe('FrameImporter', () => {
     expect(errors).toEqual([refused]);
     importer.close();
   });
+
+  it.each([
+    // JPEGs: 24 messages, which are 12 frames.
+    { bytes: 100_000, partBytes: 128 << 10, window: 24 },
+    // Raw frames of 720p: 4 frames of 23 messages.
+    { bytes: 2_764_800, partBytes: 128 << 10, window: 92 },
+    // The same with a server that takes little.
+    { bytes: 2_764_800, partBytes: 8 << 10, window: 1356 },
+    // Fewer than the 64 MiB for which a server disconnects a gateway that does not read.
+    { bytes: 24_883_200, partBytes: 128 << 10, window: 382 },
+    { bytes: 60 << 20, partBytes: 128 << 10, window: 481 },
+  ])(
+    'has a window of $window messages for frames of $bytes bytes in parts of $partBytes',
+    async ({ bytes, partBytes, window }) => {
+      const maxima: number[] = [];
+      let deliver: (error: Error | null, message: Msg) => void = () => undefined;
+      const connection = {
+        isClosed: () => false,
+        flush: () => Promise.resolve(),
+        subscribe: (_subject: string, { callback }: { readonly callback: typeof deliver }) => {
+          deliver = callback;
+          return { unsubscribe: (max?: number) => void (max !== undefined && maxima.push(max)) };
+        },
+      } as unknown as NatsConnection;
+      const importer = new FrameImporter({
+        kind: SOURCE_FRAMES,
+        connection,
+        subject: 'frames',
+        onFrame: () => undefined,
+        onError: (error) => expect.fail(String(error)),
+      });
+      const head = {
+        origin: 'o',
+        sequence: 1,
+        ageUs: 0,
+        capturedAtUs: null,
+        width: 2,
+        height: 2,
+        encoding: { kind: 'jpeg' },
+        bytes,
+        message: 'null',
+        wireHeader: null,
+        isTrusted: true,
+      };
+      const send = (subject: string, data: Uint8Array, reply = ''): void =>
+        deliver(null, { subject, data, reply } as unknown as Msg);
+      let received = 0;
+      const extended: number[] = [];
+      for (let sequence = 1; received < 3 * window; sequence += 1) {
+        send('frames.h', Buffer.from(JSON.stringify({ ...head, sequence })));
+        received += 1;
+        for (let at = 0, index = 0; at < bytes; at += partBytes, index += 1) {
+          send('frames.p', new Uint8Array(Math.min(partBytes, bytes - at)), `o.${sequence}.${index}`);
+          received += 1;
+          const max = maxima.at(-1) ?? 0;
+          if (extended.at(-1) !== max - received) extended.push(max - received);
+          await Promise.resolve();
+        }
+      }
+      importer.close();
+      // The largest number of messages on the way, right after an extension.
+      expect(Math.max(...extended.slice(1))).toBe(window);
+      // It is never used up.
+      expect(Math.min(...extended.slice(30))).toBeGreaterThan(0);
+    },
+  );
 });

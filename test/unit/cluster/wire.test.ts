@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseClusterAddress } from '../../../gateway/cluster/cluster-address.ts';
 import {
@@ -81,8 +82,23 @@ function frameOf(payload: Uint8Array, sequence = 1): Frame {
   };
 }
 
+interface WireMessage {
+  readonly kind: 'head' | 'part';
+  readonly bytes: Uint8Array;
+  readonly name: string;
+}
+
 describe('FrameAssembler', () => {
   const payload = Uint8Array.from({ length: 1000 }, (_, index) => index & 255);
+
+  /** A frame in five messages. */
+  const messages = (sequence: number, bytes: Uint8Array = payload): readonly WireMessage[] => {
+    const { head, parts, partName } = encodeFrame('o', frameOf(bytes, sequence), 300);
+    return [
+      { kind: 'head', bytes: head, name: '' },
+      ...parts.map((part, index) => ({ kind: 'part' as const, bytes: part, name: partName(index) })),
+    ];
+  };
 
   it.each([1000, 999, 500, 334, 300])('assembles a frame from parts of at most %i bytes', (maxPayload) => {
     const frames: RemoteFrame[] = [];
@@ -91,10 +107,10 @@ describe('FrameAssembler', () => {
       (frame) => frames.push(frame),
       (error) => expect.fail(String(error)),
     );
-    const { head, parts } = encodeFrame('o', frameOf(payload), maxPayload);
+    const { head, parts, partName } = encodeFrame('o', frameOf(payload), maxPayload);
     expect(parts.every(({ buffer, byteLength }) => buffer === payload.buffer && byteLength <= maxPayload)).toBe(true);
     assembler.head(head);
-    for (const part of parts) assembler.part(part);
+    for (const [index, part] of parts.entries()) assembler.part(part, partName(index));
     expect(frames).toHaveLength(1);
     expect(Buffer.compare(frames[0]!.input.payload, payload)).toBe(0);
     expect(frames[0]!.input).toMatchObject({
@@ -106,10 +122,6 @@ describe('FrameAssembler', () => {
   });
 
   it('discards a frame with any missing message, and delivers the next one', () => {
-    const messages = (sequence: number): { kind: 'head' | 'part'; bytes: Uint8Array }[] => {
-      const { head, parts } = encodeFrame('o', frameOf(payload, sequence), 300);
-      return [{ kind: 'head', bytes: head }, ...parts.map((bytes) => ({ kind: 'part' as const, bytes }))];
-    };
     for (let missing = 0; missing < messages(1).length; missing += 1) {
       const frames: RemoteFrame[] = [];
       const assembler = new FrameAssembler(
@@ -117,10 +129,57 @@ describe('FrameAssembler', () => {
         (frame) => frames.push(frame),
         (error) => expect.fail(String(error)),
       );
-      for (const { kind, bytes } of [...messages(1).filter((_, index) => index !== missing), ...messages(2)])
-        assembler[kind](bytes);
+      for (const { kind, bytes, name } of [...messages(1).filter((_, index) => index !== missing), ...messages(2)])
+        assembler[kind](bytes, name);
       expect(frames.map(({ sequence }) => sequence)).toEqual([2]);
     }
+  });
+
+  it('never mixes frames: whatever messages are lost, late or repeated, a frame is the one of its number, or missing', () => {
+    const filled = (sequence: number): Uint8Array => new Uint8Array(1000).fill(sequence);
+    const all = [1, 2, 3].flatMap((sequence) => messages(sequence, filled(sequence)));
+    let assembled = 0;
+    fc.assert(
+      fc.property(fc.array(fc.nat(all.length - 1), { maxLength: 60 }), (order) => {
+        const assembler = new FrameAssembler(
+          SOURCE_FRAMES,
+          ({ sequence, input }) => {
+            assembled += 1;
+            expect(Buffer.compare(input.payload, filled(sequence))).toBe(0);
+          },
+          (error) => expect.fail(String(error)),
+        );
+        // Whole frames, too, with the other messages in between.
+        for (const at of [...order, 0, 1, order[0] ?? 0, 2, 3, order[1] ?? 0, 4]) {
+          const { kind, bytes, name } = all[at]!;
+          assembler[kind](bytes, name);
+        }
+      }),
+    );
+    expect(assembled).toBeGreaterThan(20);
+  });
+
+  it('takes no memory for made up heads and parts', () => {
+    const assembler = new FrameAssembler(
+      SOURCE_FRAMES,
+      () => expect.fail('no frame'),
+      () => undefined,
+    );
+    const before = process.memoryUsage();
+    for (let count = 0; count < 2000; count += 1) {
+      const head = { ...HEAD_OF_JPEG, sequence: count + 1, bytes: 64 << 20 };
+      assembler.head(Buffer.from(JSON.stringify(head)));
+      // Too small, empty, of another frame, and too large.
+      assembler.part(new Uint8Array(1), `o.${count + 1}.0`);
+      assembler.part(new Uint8Array(0), `o.${count + 1}.1`);
+      assembler.part(new Uint8Array(1 << 10), `x.${count + 1}.0`);
+    }
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(64 << 20);
+    // The frame continues with its own parts only.
+    const [head, ...parts] = messages(5);
+    assembler.head(head!.bytes);
+    for (let count = 0; count < 1000; count += 1) assembler.part(new Uint8Array(100), parts[0]!.name);
   });
 
   it('refuses malformed heads, and heads that announce too much, at every length', () => {
@@ -134,30 +193,40 @@ describe('FrameAssembler', () => {
       ).head(head.subarray(0, length));
       expect(errors).toEqual([coded('frame-invalid')]);
     }
-    const errors: unknown[] = [];
-    new FrameAssembler(
-      SOURCE_FRAMES,
-      () => expect.fail('no frame'),
-      (error) => errors.push(error),
-    ).head(Buffer.from('{"sequence": 1, "bytes": 67108865}'));
-    expect(errors).toEqual([coded('frame-invalid')]);
+    for (const text of [
+      '{"sequence": 1, "bytes": 67108865}',
+      '{"sequence": 1, "bytes": 4294967296}',
+      'null',
+      '5',
+      '[]',
+    ]) {
+      const errors: unknown[] = [];
+      new FrameAssembler(
+        SOURCE_FRAMES,
+        () => expect.fail('no frame'),
+        (error) => errors.push(error),
+      ).head(Buffer.from(text));
+      expect(errors).toEqual([coded('frame-invalid')]);
+    }
   });
 });
 
+const HEAD_OF_JPEG = {
+  origin: 'o',
+  sequence: 1,
+  ageUs: 0,
+  capturedAtUs: null,
+  width: 2,
+  height: 2,
+  encoding: { kind: 'jpeg' },
+  bytes: 12,
+  message: 'null',
+  wireHeader: null,
+  isTrusted: true,
+};
+
 describe('heads of frames that were not written by a gateway', () => {
-  const jpeg = {
-    origin: 'o',
-    sequence: 1,
-    ageUs: 0,
-    capturedAtUs: null,
-    width: 2,
-    height: 2,
-    encoding: { kind: 'jpeg' },
-    bytes: 12,
-    message: 'null',
-    wireHeader: null,
-    isTrusted: true,
-  };
+  const jpeg = HEAD_OF_JPEG;
   const raw = { ...jpeg, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2, 3] } };
 
   function errorsOf(head: object): unknown[] {
@@ -179,6 +248,9 @@ describe('heads of frames that were not written by a gateway', () => {
       ...jpeg,
       [key]: undefined,
     })),
+    ...[undefined, 0, -1, 1.5, 2 ** 49, 1e300, '1'].map((sequence) => ({ ...jpeg, sequence })),
+    ...[undefined, -1, 0.5, 3_600_000_001, 1e300, null].map((ageUs) => ({ ...jpeg, ageUs })),
+    ...[undefined, 0, -1, 1.5, 4 * 2 ** 30, 1e300, '12', null].map((bytes) => ({ ...jpeg, bytes })),
     { ...jpeg, width: 0 },
     { ...jpeg, width: 1.5 },
     { ...jpeg, width: 16_385 },
@@ -220,7 +292,7 @@ describe('renditions', () => {
       (error) => read.push(error),
     );
     assembler.head(head);
-    for (const part of parts) assembler.part(part);
+    for (const [index, part] of parts.entries()) assembler.part(part, `o.9.${index}`);
     return read;
   }
 
@@ -344,7 +416,7 @@ describe('batches that were not written by a gateway', () => {
     ].map((item) => ({ ...batch, items: [], control: [item] })),
     { ...batch, items: [{ kind: 'x', port: 1 }] },
     { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: 'x' }] },
-    { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: -1 }] },
+    ...[-1, 86_400_001, 1e300].map((ttlMs) => ({ ...batch, items: [{ kind: 'extend', port: 1, ttlMs }] })),
     { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'x' } }] },
     { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'value', json: 5 } }] },
     {
@@ -353,6 +425,12 @@ describe('batches that were not written by a gateway', () => {
     },
   ])('are refused: %j', (json) => {
     expect(() => decodeBatch(bytesOf(json))).toThrow(coded('batch-invalid'));
+  });
+
+  it('are refused with more items than a gateway has clients', () => {
+    const items = Array.from({ length: 262_145 }, () => ({ kind: 'join', port: 6000 }));
+    expect(() => decodeBatch(bytesOf({ ...batch, items }))).toThrow(coded('batch-invalid'));
+    expect(decodeBatch(bytesOf({ ...batch, items: items.slice(1) })).items).toHaveLength(262_144);
   });
 
   it.each([
