@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { connect } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import type { ClusterStatus } from '../../../shared/status.ts';
 import { closeCode } from '../../../shared/close-code.ts';
+import { Child } from '../../helpers/child.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { NatsServer } from '../../helpers/nats.ts';
@@ -70,6 +73,58 @@ describe('gateways over NATS', () => {
       }
     }
     expect(frame.width).toBe(1280);
+  });
+
+  it('publish each frame once, whatever the number of gateways and viewers, and none without viewers elsewhere', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await using c = await Here.start(nats.url, 'C', { source: 'shed=push:' });
+    await Promise.all([served(b.url), served(c.url)]);
+    // Sequences and numbers of messages of the frames that cross the NATS server.
+    const heads: number[] = [];
+    const tap = await connect({ servers: `127.0.0.1:${nats.port}` });
+    await using _tap = { [Symbol.asyncDispose]: () => tap.close() };
+    tap.subscribe('gearway.frames.>', {
+      callback: (_, { subject, data }) => {
+        if (subject.endsWith('.h'))
+          heads.push((JSON.parse(Buffer.from(data).toString()) as { readonly sequence: number }).sequence);
+      },
+    });
+    await tap.flush();
+    const timer = setInterval(() => a.gateway.stream.push(JPEG), 40);
+    using _timer = { [Symbol.dispose]: () => clearInterval(timer) };
+    await using own = await Viewer.connect(a.url, 'door');
+    await own.hello();
+    for (let count = 0; count < 10; count += 1) own.ack((await own.until('frame')).sequence);
+    expect(heads).toEqual([]);
+    const viewers: Viewer[] = [];
+    for (const url of [b.url, b.url, b.url, c.url, c.url, c.url]) {
+      const viewer = await Viewer.connect(url, 'door');
+      await viewer.hello();
+      viewers.push(viewer);
+    }
+    await Promise.all(
+      viewers.map(async (viewer) => {
+        for (let count = 0; count < 20; count += 1) viewer.ack((await viewer.until('frame')).sequence);
+      }),
+    );
+    // The first one is sent again to a gateway that has missed it.
+    const sent = heads.slice(heads.lastIndexOf(heads[0] ?? 0) + 1);
+    expect(sent.length).toBeGreaterThan(15);
+    const repeated = sent.length - new Set(sent).size;
+    // One more per gateway that joins, and never one per viewer.
+    expect(repeated).toBeLessThanOrEqual(2);
+    await Promise.all(viewers.map((viewer) => viewer[Symbol.asyncDispose]()));
+    await until(
+      'no frames for half a second',
+      async () => {
+        const before = heads.length;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        return heads.length - before;
+      },
+      (count) => count === 0,
+    );
   });
 
   it('assign each port once, keep it for a viewer that changes the gateway, and refuse older keys everywhere', async () => {
@@ -153,6 +208,48 @@ describe('gateways over NATS', () => {
     await server.waitFor<Returned>('returned', ({ data }) => data !== null && !(String(remotePort) in data));
     expect(performance.now() - killedAtMs).toBeLessThan(2000);
     expect(client.isRunning).toBe(true);
+  });
+
+  it('do not compare the clocks of their machines', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = new Child(
+      process.execPath,
+      [
+        '--import',
+        './test/helpers/late-clock.mjs',
+        'dist/gateway/main.js',
+        '--port',
+        '0',
+        '--source',
+        'yard=push:',
+        '--cluster',
+        `${nats.url}?gateway=B`,
+      ],
+      { cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
+    );
+    const url = await b.stdout.waitFor('the ready line', (line) => /serving on (https?:\S+)\/$/.exec(line)?.[1]);
+    await served(url);
+    const hourUs = 3_600_000_000;
+    await using viewer = await Viewer.connect(url, 'door');
+    const { port, leaseKey, clockUs } = await viewer.hello();
+    expect(clockUs / 1000 - Date.now()).toBeGreaterThan(3_500_000);
+    const pushed = setInterval(() => a.gateway.stream.push(JPEG, { capturedAtUs: 5 }), 50);
+    using _timer = { [Symbol.dispose]: () => clearInterval(pushed) };
+    // By the clock of its own gateway, and the time of capture as it came.
+    const { receivedAtUs, capturedAtUs } = await viewer.until('frame');
+    expect(Math.abs(receivedAtUs - Date.now() * 1000 - hourUs)).toBeLessThan(60_000_000);
+    expect(capturedAtUs).toBe(5);
+    // A value with a time to live has not expired on the way.
+    const returns = a.gateway.stream.returns();
+    viewer.send({ type: 'return', id: 1, mode: 'sticky', ttlMs: 5000, body: { kind: 'value', value: 'hello' } });
+    expect((await returns.next()).value).toEqual({ port, data: 'hello' });
+    // The lease is valid at the other gateway, and nobody else gets the port.
+    await viewer[Symbol.asyncDispose]();
+    await using other = await Viewer.connect(a.url, 'door');
+    expect((await other.hello()).port).not.toBe(port);
+    await using back = await Viewer.connect(a.url, 'door');
+    expect((await back.hello({ port: port ?? 0, leaseKey: leaseKey ?? '' })).port).toBe(port);
   });
 
   it('refuse a stream of another gateway, and a gateway of another version', async () => {
