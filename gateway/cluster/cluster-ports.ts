@@ -58,6 +58,8 @@ const NATIVE_FOR_MS = 5000;
 /** Number of attempts to lease a port while other gateways take the same ones. */
 const MAX_ATTEMPTS = 16;
 
+const MAX_PORT = 65_535;
+
 /** Interval of the search for own records without a client, and own clients without a record. */
 const TIDY_MS = 5000;
 
@@ -285,6 +287,8 @@ export class ClusterPorts implements Ports {
   #received(key: string, entry: ReplicaEntry): void {
     if (!key.startsWith(this.#prefix)) return;
     const port = Number(key.slice(this.#prefix.length));
+    // Not a key of a gateway.
+    if (!Number.isInteger(port) || port < 1 || port > MAX_PORT) return;
     const { value } = entry;
     if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });
     else this.#entries.delete(port);

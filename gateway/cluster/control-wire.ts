@@ -1,6 +1,6 @@
 import { cleanText } from '../../shared/clean-text.ts';
 import { CONTROL_ACTIONS, type ControlAction } from '../../shared/protocol.ts';
-import type { ControlNotice, ControlState } from '../hub/control.ts';
+import { CONTROL_NOTICES, type ControlNotice, type ControlState } from '../hub/control.ts';
 
 /** A viewer with a port has come or gone. `client` is its id in its gateway. */
 export type ControlPresence =
@@ -29,7 +29,7 @@ export interface ControlAnswer {
   readonly events: readonly { readonly client: string; readonly notice: ControlNotice | null }[];
 }
 
-/** Maximum number of items of a batch. */
+/** Maximum number of items of a batch, or of an answer. */
 const MAX_ITEMS = 8192;
 
 const MAX_CLIENT = 64;
@@ -78,4 +78,36 @@ function isRequest(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { port, name, remainingMs } = value as Partial<Record<keyof ControlState['requests'][number], unknown>>;
   return Number.isInteger(port) && typeof name === 'string' && typeof remainingMs === 'number';
+}
+
+/** Whether a part of an answer has the form of {@link ControlAnswer}. */
+export function isControlAnswer(value: unknown): value is ControlAnswer {
+  if (typeof value !== 'object' || value === null) return false;
+  const { state, holder, results, events } = value as Partial<Record<keyof ControlAnswer, unknown>>;
+  return (
+    isControlState(state) &&
+    (holder === null || typeof holder === 'string') &&
+    isListOf(results, isResult) &&
+    isListOf(events, isEvent)
+  );
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length <= MAX_ITEMS && value.every(isItem);
+}
+
+function isResult(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { ok, port, code, reason } = value as Partial<Record<'ok' | 'port' | 'code' | 'reason', unknown>>;
+  if (ok === true) return port === null || Number.isInteger(port);
+  return ok === false && typeof code === 'string' && typeof reason === 'string';
+}
+
+function isEvent(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { client, notice } = value as Partial<Record<'client' | 'notice', unknown>>;
+  if (typeof client !== 'string') return false;
+  if (typeof notice !== 'object' || notice === null) return notice === null;
+  const { code, reason } = notice as Partial<Record<'code' | 'reason', unknown>>;
+  return CONTROL_NOTICES.some((known) => known === code) && typeof reason === 'string';
 }

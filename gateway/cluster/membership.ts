@@ -36,9 +36,18 @@ export interface Member {
 }
 
 interface Beat extends Member {
-  /** Whether it was sent {@link BEAT_MS} after the previous one was acknowledged. Other beats do not measure time. */
-  readonly isRegular: boolean;
+  /** Increases with each beat, so that a gateway recognizes its own ones: other programs can write its key, too. */
+  readonly number: number;
 }
+
+/** Maximum number of own beats whose arrival is awaited. */
+const MAX_AWAITED = 64;
+
+/** Maximum number of other gateways; further ones are ignored. */
+const MAX_MEMBERS = 1024;
+
+/** Maximum length of a name or an address. */
+const MAX_TEXT = 2048;
 
 interface Known {
   member: Member;
@@ -72,6 +81,12 @@ export class Membership {
   readonly #listeners = new Set<() => void>();
   readonly #stopListening: () => void;
   readonly #lapseListeners = new Set<(lapseMs: number) => void>();
+  /**
+   * Own beats that have not arrived through the watch, and whether each was sent {@link BEAT_MS} after the previous one was
+   * acknowledged. Other beats do not measure time.
+   */
+  readonly #isRegular = new Map<number, boolean>();
+  #number = 0;
   #lapses = 0;
   #ownBeats = 0;
   #ackedSentAtMs = -Infinity;
@@ -88,10 +103,14 @@ export class Membership {
   /** Writes one beat. @throws if a majority of the servers cannot be reached in time. */
   async beat(): Promise<void> {
     const { store, name, describe, protocol = CLUSTER_PROTOCOL } = this.#options;
-    const isRegular = this.#isPreviousAcked;
+    this.#number += 1;
+    const number = this.#number;
+    this.#isRegular.set(number, this.#isPreviousAcked);
+    // While the watch is interrupted.
+    if (this.#isRegular.size > MAX_AWAITED) this.#isRegular.delete(number - MAX_AWAITED);
     this.#isPreviousAcked = false;
     const sentAtMs = this.#nowMs();
-    const beat: Beat = { id: this.id, name, protocol, hasLeft: this.#hasLeft, isRegular, ...describe() };
+    const beat: Beat = { id: this.id, name, protocol, hasLeft: this.#hasLeft, number, ...describe() };
     await store.put(memberKey(this.id), JSON.stringify(beat));
     this.#isPreviousAcked = true;
     const lapseMs = this.#nowMs() - this.#ackedSentAtMs;
@@ -200,10 +219,13 @@ export class Membership {
     const member = readBeat(value, protocol);
     if (member === null || memberKey(member.id) !== key) return;
     if (member.id === this.id) {
-      if (member.isRegular) this.#ownBeats += 1;
+      if (this.#isRegular.get(member.number) === true) this.#ownBeats += 1;
+      // Earlier ones do not arrive any more.
+      for (const number of this.#isRegular.keys()) if (number <= member.number) this.#isRegular.delete(number);
       this.#findDead();
     } else {
       const known = this.#known.get(member.id);
+      if (known === undefined && this.#known.size >= MAX_MEMBERS) return;
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
       this.#known.set(member.id, {
         member,
@@ -249,13 +271,18 @@ export function memberKey(id: string): string {
  */
 function readBeat(value: unknown, ownProtocol: number): Beat | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { id, name, url, protocol, hasLeft, isRegular, streams } = value as Partial<Record<keyof Beat, unknown>>;
-  if (typeof id !== 'string' || typeof name !== 'string' || typeof protocol !== 'number') return null;
-  const member = { id, name, protocol, hasLeft: hasLeft === true, isRegular: isRegular === true };
-  if (protocol !== ownProtocol) return { ...member, url: null, streams: [] };
-  if ((url !== null && typeof url !== 'string') || !Array.isArray(streams) || !streams.every(isAnnouncement))
+  const { id, name, url, protocol, hasLeft, number, streams } = value as Partial<Record<keyof Beat, unknown>>;
+  if (typeof id !== 'string' || typeof name !== 'string' || name.length > MAX_TEXT || typeof protocol !== 'number')
     return null;
+  const member = { id, name, protocol, hasLeft: hasLeft === true, number: typeof number === 'number' ? number : 0 };
+  if (protocol !== ownProtocol) return { ...member, url: null, streams: [] };
+  if ((url !== null && !isAddress(url)) || !Array.isArray(streams) || !streams.every(isAnnouncement)) return null;
   return { ...member, url, streams };
+}
+
+/** Whether pages may link to it: not to `javascript:` and others. */
+function isAddress(url: unknown): url is string {
+  return typeof url === 'string' && url.length <= MAX_TEXT && /^https?:\/\//i.test(url) && URL.canParse(url);
 }
 
 function versionError({ name, protocol }: Member, own: number): GearwayError {

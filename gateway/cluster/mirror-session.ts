@@ -10,7 +10,13 @@ import type { ClusterControl } from './cluster-control.ts';
 import type { ControlItem } from './control-wire.ts';
 import { itemsNow, ReturnQueue, type Waiting } from './return-queue.ts';
 import { encodeBatch } from './return-wire.ts';
-import { encodePart, MAX_PART_HEAD_BYTES, SESSION_TIMEOUT_MS, type SessionAnswer } from './session-wire.ts';
+import {
+  decodeSessionAnswer,
+  encodePart,
+  MAX_PART_HEAD_BYTES,
+  SESSION_TIMEOUT_MS,
+  type SessionAnswer,
+} from './session-wire.ts';
 
 /** Interval of batches without changes, which keep the session alive. */
 export const KEEP_ALIVE_MS = 400;
@@ -60,7 +66,10 @@ export class MirrorSession {
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
   #id = '';
+  #epoch = 0;
   #batch = 0;
+  /** The last batch of the session that was answered. */
+  #answeredBatch = 0;
   #wake: () => void = () => undefined;
 
   constructor(options: MirrorSessionOptions) {
@@ -87,7 +96,8 @@ export class MirrorSession {
     const { control } = this.#options;
     while (!signal.aborted) {
       await this.#send({ control: control?.take() ?? [], waiting: this.#queue.take() });
-      if (!this.#queue.isEmpty || control?.isPending === true || signal.aborted) continue;
+      // A new session begins immediately: the owner sends no frames without one.
+      if (this.#answeredBatch === 0 || !this.#queue.isEmpty || control?.isPending === true || signal.aborted) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, control === null ? KEEP_ALIVE_MS : CONTROL_KEEP_ALIVE_MS);
         this.#wake = () => {
@@ -128,6 +138,7 @@ export class MirrorSession {
       }
       if (signal.aborted) return;
       if (answer.ok) {
+        this.#answeredBatch = this.#batch;
         for (const reason of answer.refused)
           log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);
         onAnswer(answer);
@@ -152,7 +163,9 @@ export class MirrorSession {
   #restart(unsent: readonly Waiting[] = []): void {
     const { returns } = this.#options;
     this.#id = randomBytes(9).toString('base64url');
+    this.#epoch = nextEpoch(this.#epoch);
     this.#batch = 0;
+    this.#answeredBatch = 0;
     returns.unfollow(this.#queue);
     this.#queue.restart(unsent);
     returns.follow(this.#queue);
@@ -173,11 +186,16 @@ export class MirrorSession {
     const parts = Math.ceil(bytes.byteLength / partBytes);
     const encode = (part: number): Uint8Array =>
       encodePart(
-        { stream, session: this.#id, from, batch: this.#batch, part, parts },
+        { stream, session: this.#id, epoch: this.#epoch, from, batch: this.#batch, part, parts },
         bytes.subarray(part * partBytes, (part + 1) * partBytes),
       );
     for (let part = 0; part < parts - 1; part += 1) connection.publish(subject, encode(part));
     const answer = await connection.request(subject, encode(parts - 1), { timeout: ANSWER_TIMEOUT_MS });
-    return answer.json<SessionAnswer>();
+    return decodeSessionAnswer(answer.json());
   }
+}
+
+/** In microseconds of a clock that is never set back, because each session of a stream has an object of its own. */
+function nextEpoch(previous: number): number {
+  return Math.max(previous + 1, Math.round(performance.now() * 1000));
 }

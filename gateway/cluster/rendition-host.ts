@@ -10,12 +10,16 @@ import {
   type RenditionExporterOptions,
   VideoExporter,
 } from './rendition-exporters.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { decodeRenditionRequest, type RenditionAnswer, type RenditionRequest } from './rendition-wire.ts';
 
 /** A gateway that has not repeated its request for this long does not want the rendition any more. */
 const INTEREST_TIMEOUT_MS = 1500;
 
 const CHECK_INTERVAL_MS = 250;
+
+/** Maximum number of gateways that want a rendition. */
+const MAX_WANTED = 1024;
 
 /** Maximum number of renditions of all streams that are made for other gateways. */
 const MAX_EXPORTS = 64;
@@ -55,11 +59,13 @@ interface Export {
 export class RenditionHost {
   readonly #options: RenditionHostOptions;
   readonly #exports = new Map<string, Export>();
+  readonly #warnings: RareWarnings;
   readonly #subscription: Subscription;
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: RenditionHostOptions) {
     this.#options = options;
+    this.#warnings = new RareWarnings(options.log);
     this.#subscription = options.control.subscribe(options.subject, {
       callback: (error, message) => {
         // The gateway lacks the right to subscribe. There is no message in this case.
@@ -106,14 +112,13 @@ export class RenditionHost {
   }
 
   #received(message: Msg): void {
-    let answer: RenditionAnswer;
+    // An error must not reach the NATS library, which would stop to read the connection.
     try {
-      answer = this.#accept(decodeRenditionRequest(message.data));
+      const answer = this.#accept(decodeRenditionRequest(message.data));
+      if (message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));
     } catch (error) {
-      this.#options.log.warn({}, errorText(error));
-      return;
+      this.#warnings.warn(errorText(error));
     }
-    if (message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));
   }
 
   #accept({ stream, step, from, keys, isLast }: RenditionRequest): RenditionAnswer {
@@ -138,6 +143,7 @@ export class RenditionHost {
     } else if (keys > (known.wanted.get(from)?.keys ?? 0)) {
       known.exporter.requestKey();
     }
+    if (!known.wanted.has(from) && known.wanted.size >= MAX_WANTED) return { ok: false, reason: 'unavailable' };
     known.wanted.set(from, { keys, heardAtMs: performance.now() });
     return { ok: true };
   }

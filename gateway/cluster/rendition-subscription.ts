@@ -4,7 +4,8 @@ import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { FrameImporter } from './frame-importer.ts';
 import { renditionFrames, type RemoteRendition } from './frame-wire.ts';
-import type { RenditionAnswer, RenditionRequest } from './rendition-wire.ts';
+import { RareWarnings } from './rare-warnings.ts';
+import { decodeRenditionAnswer, type RenditionRequest } from './rendition-wire.ts';
 
 /** Interval of requests without changes, which keep the rendition alive. */
 const KEEP_ALIVE_MS = 400;
@@ -41,6 +42,7 @@ interface RenditionSubscriptionOptions {
 /** Receives a rendition from the owner of its stream, whichever gateway that is, and requests it until closed. */
 export class RenditionSubscription {
   readonly #options: RenditionSubscriptionOptions;
+  readonly #warnings: RareWarnings;
   #owner: string | null = null;
   #importer: FrameImporter<RemoteRendition> | null = null;
   #keys = 0;
@@ -52,6 +54,7 @@ export class RenditionSubscription {
 
   constructor(options: RenditionSubscriptionOptions) {
     this.#options = options;
+    this.#warnings = new RareWarnings(options.link.log);
     this.ownerChanged();
   }
 
@@ -77,7 +80,7 @@ export class RenditionSubscription {
             connection: link.frames,
             subject: link.frameSubject(owner, step),
             onFrame,
-            onError: (error) => link.log.warn({ stream: link.stream }, errorText(error)),
+            onError: (error) => this.#warnings.warn(errorText(error), { stream: link.stream }),
           });
     this.#request();
   }
@@ -115,10 +118,9 @@ export class RenditionSubscription {
     this.#sentKeys = this.#keys;
     const answered = link.control
       .request(link.requestSubject(owner), this.#encode(false), { timeout: ANSWER_TIMEOUT_MS })
-      .then(
-        (message) => message.json<RenditionAnswer>(),
-        () => null,
-      );
+      .then((message) => decodeRenditionAnswer(message.json()))
+      // No answer, or none that is JSON.
+      .catch(() => null);
     const handled = answered.then((answer) => {
       this.#isRequesting = false;
       if (this.#isClosed) return;

@@ -2,13 +2,15 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { formatLabel } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { ByteBudget } from '../hub/byte-budget.ts';
 import { type ControlNotice, type ControlParty, endControlledData } from '../hub/control.ts';
 import type { ReturnData } from '../hub/returns/return-data.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { ControlAnswer, ControlItem, ControlRequest } from './control-wire.ts';
 import type { FrameExporter } from './frame-exporter.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { decodeBatch, type ReturnItem } from './return-wire.ts';
-import { decodePart, type PartHead, SESSION_TIMEOUT_MS, type SessionAnswer } from './session-wire.ts';
+import { decodePart, MAX_REFUSED, type PartHead, SESSION_TIMEOUT_MS, type SessionAnswer } from './session-wire.ts';
 
 const CHECK_INTERVAL_MS = 100;
 
@@ -21,8 +23,17 @@ const REPEAT_AFTER_MS = 300;
 /** Maximum size of a batch. */
 const MAX_BATCH_BYTES = 64 << 20;
 
+/** Maximum size of the incomplete batches of all sessions. */
+const MAX_INCOMPLETE_BYTES = 256 << 20;
+
 /** Maximum number of sessions: one per stream and gateway that shows it. */
 const MAX_SESSIONS = 4096;
+
+/** Maximum number of viewers of a session of a stream with exclusive control: each has a port. */
+const MAX_PARTIES = 65_535;
+
+/** How long the epoch of an ended session is remembered, longer than any message may be in transit. */
+const EPOCH_CHECKS = 120_000 / CHECK_INTERVAL_MS;
 
 /** A stream whose source this gateway may own. */
 export interface HostedStream {
@@ -47,11 +58,16 @@ interface SessionHostOptions {
 export class SessionHost {
   readonly #options: SessionHostOptions;
   readonly #sessions = new Map<string, Session>();
+  /** The latest epoch per gateway and stream. */
+  readonly #epochs = new Map<string, { epoch: number; checksLeft: number }>();
+  readonly #incomplete = new ByteBudget(MAX_INCOMPLETE_BYTES);
+  readonly #warnings: RareWarnings;
   readonly #subscription: Subscription;
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: SessionHostOptions) {
     this.#options = options;
+    this.#warnings = new RareWarnings(options.log);
     this.#subscription = options.connection.subscribe(options.subject, {
       callback: (error, message) => {
         // The gateway lacks the right to subscribe. There is no message in this case.
@@ -82,6 +98,10 @@ export class SessionHost {
       session.silentChecks += 1;
       if (session.silentChecks > MAX_SILENT_CHECKS || !session.hosted.isOwner()) this.#end(id);
     }
+    for (const [key, known] of this.#epochs) {
+      known.checksLeft -= 1;
+      if (known.checksLeft <= 0) this.#epochs.delete(key);
+    }
   }
 
   #end(id: string): void {
@@ -90,16 +110,30 @@ export class SessionHost {
   }
 
   #received(message: Msg): void {
-    let part: ReturnType<typeof decodePart>;
-    let answer: SessionAnswer | null;
+    // An error must not reach the NATS library, which would stop to read the connection.
     try {
-      part = decodePart(message.data);
-      answer = this.#accept(part.head, part.bytes);
+      const { head, bytes } = decodePart(message.data);
+      const answer = this.#accept(head, bytes);
+      if (answer !== null) respond(message, answer);
     } catch (error) {
-      this.#options.log.warn({}, errorText(error));
-      answer = { ok: false, code: 'restart' };
+      this.#warnings.warn(errorText(error));
+      respond(message, { ok: false, code: 'restart' });
     }
-    if (answer !== null && message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));
+  }
+
+  /**
+   * Whether a new session is the latest one of its gateway and stream, so not one that has ended, of which a message
+   * arrives late or again. It replaces the earlier ones.
+   */
+  #isLatest({ from, stream, epoch }: PartHead): boolean {
+    const key = `${from} ${stream}`;
+    const known = this.#epochs.get(key);
+    if ((known === undefined && this.#epochs.size >= MAX_SESSIONS) || epoch <= (known?.epoch ?? -Infinity))
+      return false;
+    this.#epochs.set(key, { epoch, checksLeft: EPOCH_CHECKS });
+    for (const [id, session] of this.#sessions)
+      if (session.from === from && session.hosted.stream.name === stream) this.#end(id);
+    return true;
   }
 
   /** @returns null if more parts of the batch follow. */
@@ -108,19 +142,29 @@ export class SessionHost {
     if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
     let session = this.#sessions.get(head.session);
     if (session === undefined) {
-      if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS) return { ok: false, code: 'restart' };
-      session = new Session(hosted, `gateway ${this.#options.gatewayName(head.from)}`);
+      if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS || !this.#isLatest(head))
+        return { ok: false, code: 'restart' };
+      session = new Session(hosted, head, `gateway ${this.#options.gatewayName(head.from)}`, this.#incomplete);
       this.#sessions.set(head.session, session);
     }
+    // The id of another gateway's session.
+    if (session.from !== head.from || session.hosted !== hosted) return { ok: false, code: 'restart' };
     const answer = session.part(head, bytes);
     if (session.isLast || (answer !== null && !answer.ok)) this.#end(head.session);
     return answer;
   }
 }
 
+/** @throws if the answer is too large for the NATS server. */
+function respond(message: Msg, answer: SessionAnswer): void {
+  if (message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));
+}
+
 /** Session of one stream at one other gateway. */
 class Session {
   readonly hosted: HostedStream;
+  /** Id of that gateway. */
+  readonly from: string;
   /** Number of checks since the last message. */
   silentChecks = 0;
   isLast = false;
@@ -131,15 +175,21 @@ class Session {
   readonly #partiesByPort = new Map<number, RemoteParty>();
   /** Since the last answer. */
   #events: ControlAnswer['events'][number][] = [];
+  readonly #incomplete: ByteBudget;
   #parts: Uint8Array[] = [];
   #partBytes = 0;
   #answered = 0;
   #answer: SessionAnswer | null = null;
 
-  /** @param address of its clients, for events. */
-  constructor(hosted: HostedStream, address: string) {
+  /**
+   * @param address of its clients, for events.
+   * @param incomplete budget for batches of several parts.
+   */
+  constructor(hosted: HostedStream, { from }: PartHead, address: string, incomplete: ByteBudget) {
     this.hosted = hosted;
+    this.from = from;
     this.#address = address;
+    this.#incomplete = incomplete;
   }
 
   part({ batch, part, parts }: PartHead, bytes: Uint8Array): SessionAnswer | null {
@@ -147,12 +197,15 @@ class Session {
     const isComplete = part === parts - 1;
     // Repeated, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
+    // It has arrived late or again. Its answer is not awaited any more.
+    if (batch < this.#answered) return null;
     if (batch !== this.#answered + 1) return { ok: false, code: 'restart' };
     if (part === 0) this.#forgetParts();
     if (parts > 1 && part !== this.#parts.length) return isComplete ? { ok: false, code: 'restart' } : null;
     if (parts > 1) {
+      if (this.#partBytes + bytes.byteLength > MAX_BATCH_BYTES || !this.#incomplete.reserve(bytes.byteLength))
+        return { ok: false, code: 'restart' };
       this.#partBytes += bytes.byteLength;
-      if (this.#partBytes > MAX_BATCH_BYTES) return { ok: false, code: 'restart' };
       this.#parts.push(Uint8Array.from(bytes));
     }
     if (!isComplete) return null;
@@ -164,6 +217,7 @@ class Session {
   }
 
   #forgetParts(): void {
+    this.#incomplete.release(this.#partBytes);
     this.#parts = [];
     this.#partBytes = 0;
   }
@@ -171,6 +225,7 @@ class Session {
   /** Ends the return data and the control of its clients, and its interest in frames. */
   end(): void {
     const { stream, exporter } = this.hosted;
+    this.#forgetParts();
     exporter.unwant(this);
     for (const port of this.#ports) stream.returns.leave(port, this);
     this.#ports.clear();
@@ -188,7 +243,7 @@ class Session {
         this.#apply(item);
       } catch (error) {
         stream.returns.countRejected();
-        refused.push(`port ${item.port}: ${errorText(error)}`);
+        if (refused.length < MAX_REFUSED) refused.push(`port ${item.port}: ${errorText(error)}`);
       }
     }
     if (wantsFrames) exporter.want(this);
@@ -212,7 +267,7 @@ class Session {
   #applyControl(item: ControlItem): ControlAnswer['results'][number] | null {
     switch (item.kind) {
       case 'enter': {
-        if (this.#parties.has(item.client)) return null;
+        if (this.#parties.has(item.client) || this.#parties.size >= MAX_PARTIES) return null;
         const { returns, control } = this.hosted.stream;
         const party = new RemoteParty(item, this.#address, {
           notify: (notice) => this.#events.push({ client: item.client, notice }),

@@ -1,6 +1,7 @@
+import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import type { StreamState } from '../../shared/status.ts';
-import type { ControlAnswer } from './control-wire.ts';
+import { STREAM_STATES, type StreamState } from '../../shared/status.ts';
+import { type ControlAnswer, isControlAnswer } from './control-wire.ts';
 
 /** A session without a batch for this long has ended, and with it the return data and the control of its clients. */
 export const SESSION_TIMEOUT_MS = 1500;
@@ -10,6 +11,8 @@ export interface PartHead {
   readonly stream: string;
   /** Random id of the session. */
   readonly session: string;
+  /** Greater than those of all earlier sessions of this gateway: messages of an ended one can arrive late. */
+  readonly epoch: number;
   /** Id of the gateway that sends it. */
   readonly from: string;
   /** Number of the batch in its session, from 1. */
@@ -49,15 +52,23 @@ export const MAX_PART_HEAD_BYTES = 512;
 /** Maximum number of parts of a batch. */
 const MAX_PARTS = 4096;
 
+/** Maximum length of an id. */
+const MAX_ID = 64;
+
+/** Maximum number of reasons in an answer; further ones are left out. */
+export const MAX_REFUSED = 16;
+
 /** @throws {GearwayError} `batch-invalid`. The bytes are a view. */
 export function decodePart(message: Uint8Array): { readonly head: PartHead; readonly bytes: Uint8Array } {
   const buffer = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
   try {
     const end = LENGTH_BYTES + buffer.readUInt16BE();
     const head = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as PartHead;
-    const { stream, session, batch, part, parts } = head;
-    if (typeof stream !== 'string' || typeof session !== 'string' || ![batch, part, parts].every(Number.isSafeInteger))
+    const { stream, session, epoch, from, batch, part, parts } = head;
+    if (typeof stream !== 'string' || ![epoch, batch, part, parts].every(Number.isSafeInteger))
       throw new TypeError('the head of a part is incomplete');
+    if (![session, from].every((id) => typeof id === 'string' && id.length <= MAX_ID))
+      throw new TypeError(`an id is missing, or longer than ${MAX_ID} characters`);
     if (batch < 1 || part < 0 || part >= parts || parts > MAX_PARTS)
       throw new RangeError(`part ${part} of ${parts} in batch ${batch}`);
     return { head, bytes: buffer.subarray(end) };
@@ -66,4 +77,32 @@ export function decodePart(message: Uint8Array): { readonly head: PartHead; read
       cause: error,
     });
   }
+}
+
+/** @throws {GearwayError} `answer-invalid`. Texts are cleaned. */
+export function decodeSessionAnswer(answer: unknown): SessionAnswer {
+  const { ok, code, state, reason, newestFrame, refused, control } = (
+    typeof answer === 'object' && answer !== null ? answer : {}
+  ) as Partial<Record<string, unknown>>;
+  if (ok === false && (code === 'restart' || code === 'not-owner')) return { ok, code };
+  const known = STREAM_STATES.find((each) => each === state);
+  if (
+    ok !== true ||
+    known === undefined ||
+    typeof reason !== 'string' ||
+    !Number.isSafeInteger(newestFrame) ||
+    !Array.isArray(refused) ||
+    refused.length > MAX_REFUSED ||
+    !refused.every((each) => typeof each === 'string') ||
+    !(control === null || isControlAnswer(control))
+  )
+    throw new GearwayError('answer-invalid', 'the answer of the gateway of the source is malformed');
+  return {
+    ok,
+    state: known,
+    reason: cleanText(reason),
+    newestFrame: Number(newestFrame),
+    refused: refused.map((each) => cleanText(each)),
+    control,
+  };
 }

@@ -35,14 +35,24 @@ export interface ReplicaEntry {
   readonly atMs: number;
 }
 
+/** Maximum size of all values of a {@link Replica}, in UTF-16 code units. Further keys are ignored. */
+const MAX_REPLICA_LENGTH = 256 << 20;
+
+/** Counted for each key, in addition to its value. */
+const KEY_LENGTH = 256;
+
+/** Keys of gateways. Other programs may keep other ones in the same bucket. */
+const KEY = /^(?:member|owner|port)\.[\w.-]{1,200}$/;
+
 type Listener = (key: string, entry: ReplicaEntry) => void;
 
 /** This gateway's copy of the {@link Store}, which a watch keeps up to date. Reads it without waiting. */
 export class Replica {
   readonly #store: Store;
   readonly #nowMs: () => number;
-  readonly #entries = new Map<string, ReplicaEntry>();
+  readonly #entries = new Map<string, ReplicaEntry & { readonly length: number }>();
   readonly #listeners = new Set<Listener>();
+  #length = 0;
 
   constructor(store: Store, nowMs: () => number = () => performance.now()) {
     this.#store = store;
@@ -67,23 +77,28 @@ export class Replica {
 
   /** Called by the watch, possibly several times per revision. */
   apply({ key, text, revision }: StoredEntry): void {
-    if (revision <= (this.#entries.get(key)?.revision ?? 0)) return;
+    const known = this.#entries.get(key);
+    if (revision <= (known?.revision ?? 0) || !KEY.test(key)) return;
+    // A gateway that does not know a key cannot write it over.
+    if (known === undefined && this.#length + text.length > MAX_REPLICA_LENGTH) return;
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       // Not written by a gateway. Its revision is kept, so that the key can be overwritten.
     }
-    this.#change(key, { value, revision, atMs: this.#nowMs() });
+    this.#change(key, { value, revision, atMs: this.#nowMs() }, text.length);
   }
 
   /** Forgets all keys: the store was created again. */
   clear(): void {
     this.#entries.clear();
+    this.#length = 0;
   }
 
   /** Removes a key from this copy only, because it has expired in the store. */
   forget(key: string): void {
+    this.#length -= this.#entries.get(key)?.length ?? 0;
     this.#entries.delete(key);
   }
 
@@ -111,12 +126,15 @@ export class Replica {
     if (current !== null) {
       if (reads) this.apply(current);
     } else if ((this.#entries.get(key)?.revision ?? 0) === expected)
-      this.#change(key, { value: undefined, revision: 0, atMs: this.#nowMs() });
+      this.#change(key, { value: undefined, revision: 0, atMs: this.#nowMs() }, 0);
     return null;
   }
 
-  #change(key: string, entry: ReplicaEntry): void {
-    this.#entries.set(key, entry);
+  #change(key: string, entry: ReplicaEntry, textLength: number): void {
+    const length = textLength + KEY_LENGTH;
+    this.forget(key);
+    this.#length += length;
+    this.#entries.set(key, { ...entry, length });
     for (const listener of this.#listeners) listener(key, entry);
   }
 }

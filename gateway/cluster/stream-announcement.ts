@@ -28,7 +28,7 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
   return (
     typeof name === 'string' &&
     NAME.test(name) &&
-    [kind, address, reason].every((text) => typeof text === 'string') &&
+    [kind, address, reason].every((text) => typeof text === 'string' && text.length <= MAX_TEXT) &&
     [takesReturns, verifiesJpegs].every((flag) => typeof flag === 'boolean') &&
     STREAM_STATES.some((known) => known === state) &&
     Number.isInteger(clients) &&
@@ -42,6 +42,9 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
 
 /** The name in the configuration, and for a source that feeds several streams a part of up to 64 characters more. */
 const NAME = /^[A-Za-z0-9_-]{1,129}$/;
+
+/** Maximum length of a text for people: gateways cut theirs after 1000 code points. */
+const MAX_TEXT = 4096;
 
 /** Maximum number of ranges: one per port, as in the options of a gateway. */
 const MAX_RANGES = 4096;

@@ -21,9 +21,18 @@ export interface ControlParty {
   controlLost(): void;
 }
 
+/** Codes of a {@link ControlNotice}. */
+export const CONTROL_NOTICES = [
+  'request-refused',
+  'request-unanswered',
+  'request-ended',
+  'control-revoked',
+  'control-lost',
+] as const;
+
 /** Why a party did not get control, or has lost it. */
 export interface ControlNotice {
-  readonly code: 'request-refused' | 'request-unanswered' | 'request-ended' | 'control-revoked' | 'control-lost';
+  readonly code: (typeof CONTROL_NOTICES)[number];
   /** A sentence. */
   readonly reason: string;
 }

@@ -122,7 +122,7 @@ class Gateway {
         maxPayload: () => 1 << 20,
         subject: owner.#subject,
         stream: 'main',
-        from: 'id',
+        from: this.#subject,
         returns: this.stream.returns,
         control: this.control,
         newestFrame: () => 0,

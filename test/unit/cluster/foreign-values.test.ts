@@ -29,7 +29,7 @@ function member(id: string, changes: object = {}): object {
     url: null,
     protocol: CLUSTER_PROTOCOL,
     hasLeft: false,
-    isRegular: true,
+    number: 1,
     streams: [YARD],
     ...changes,
   };
@@ -71,6 +71,10 @@ describe('values in the store that were not written by a gateway', () => {
     {},
     member('b', { name: 5 }),
     member('b', { url: {} }),
+    ...['javascript:alert(1)', 'data:text/html,x', 'http:', 'ftp://a/', `http://a/${'x'.repeat(2048)}`].map((url) =>
+      member('b', { url }),
+    ),
+    member('b', { name: 'x'.repeat(2049) }),
     member('b', { streams: undefined }),
     member('b', { streams: [null] }),
     ...(
@@ -99,6 +103,46 @@ describe('values in the store that were not written by a gateway', () => {
     expect(membership.others()).toMatchObject([{ name: 'B', streams: [YARD] }]);
   });
 
+  it('in the key of another member are not members, whatever they claim to be', async () => {
+    const { put, membership } = await setUp();
+    put(memberKey('b'), member('b'));
+    put(memberKey('c'), member('b', { name: 'thief', hasLeft: true }));
+    put(memberKey('c'), member(membership.id, { name: 'thief', hasLeft: true }));
+    expect(membership.others()).toMatchObject([{ id: 'b', name: 'B' }]);
+    expect(membership.isAlive(membership.id)).toBe(true);
+    // The name is for people only.
+    put(memberKey('c'), member('c'));
+    expect(membership.others().map(({ id, name }) => [id, name])).toEqual([
+      ['b', 'B'],
+      ['c', 'B'],
+    ]);
+  });
+
+  it('in the key of this gateway do not count as its beats, so no other one is declared dead', async () => {
+    const { put, membership } = await setUp();
+    put(memberKey('b'), member('b'));
+    for (let number = 0; number < 50; number += 1) {
+      put(memberKey(membership.id), member(membership.id, { number, isRegular: true }));
+      put(memberKey(membership.id), member(membership.id, { number: 2, hasLeft: true }));
+    }
+    expect(membership.isAlive('b')).toBe(true);
+    expect(membership.isAlive(membership.id)).toBe(true);
+    // Its own beats still do.
+    for (let count = 0; count < 6; count += 1) await beat();
+    expect(membership.isAlive('b')).toBe(false);
+
+    async function beat(): Promise<void> {
+      await membership.beat();
+      put('else', null);
+    }
+  });
+
+  it('of more members than a cluster has are ignored', async () => {
+    const { put, membership } = await setUp();
+    for (let count = 0; count < 1100; count += 1) put(memberKey(`m${count}`), member(`m${count}`));
+    expect(membership.others()).toHaveLength(1024);
+  });
+
   it('do not hold ports, and are overwritten', async () => {
     const { put, ports } = await setUp();
     for (const value of [
@@ -119,7 +163,15 @@ describe('values in the store that were not written by a gateway', () => {
     const { put, membership, ownership, ports } = await setUp();
     fc.assert(
       fc.property(
-        fc.constantFrom('member.b', 'owner.main', 'port.main.6000', 'port.main.x', 'else'),
+        fc.constantFrom(
+          'member.b',
+          'owner.main',
+          'port.main.6000',
+          'port.main.x',
+          'port.main.0',
+          'port.main.1e9',
+          'else',
+        ),
         fc.jsonValue(),
         (key, value) => {
           put(key, value);
@@ -136,5 +188,29 @@ describe('values in the store that were not written by a gateway', () => {
     put(memberKey('b'), { id: 'b', name: 'B', protocol: CLUSTER_PROTOCOL + 1, streams: 'elsewhere' });
     expect(membership.others()).toEqual([]);
     expect(membership.member('b')).toMatchObject({ name: 'B', streams: [] });
+  });
+});
+
+describe('Replica', () => {
+  it('ignores keys that are not of gateways, and values beyond 256 Mi characters', () => {
+    const replica = new Replica(new ModelStore(new ModelServers()));
+    const text = JSON.stringify('x'.repeat(1 << 20));
+    let revision = 0;
+    const apply = (key: string): void => replica.apply({ key, text, revision: (revision += 1) });
+    for (const key of ['else', 'member.', 'member.a b', `port.${'x'.repeat(201)}`, 'x.member.a']) apply(key);
+    expect([...replica.entries()]).toEqual([]);
+    for (let count = 0; count < 300; count += 1) apply(`member.m${count}`);
+    const known = [...replica.entries()].length;
+    expect(known).toBeGreaterThan(200);
+    expect(known).toBeLessThan(257);
+    // Known keys are still updated, and forgotten ones make room.
+    apply('member.m0');
+    expect(replica.get('member.m0')?.revision).toBe(revision);
+    replica.forget('member.m0');
+    apply('member.new');
+    expect(replica.get('member.new')?.revision).toBe(revision);
+    replica.clear();
+    for (let count = 0; count < 300; count += 1) apply(`member.m${count}`);
+    expect([...replica.entries()]).toHaveLength(known);
   });
 });

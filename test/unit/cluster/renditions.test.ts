@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MirroredRenditions } from '../../../gateway/cluster/mirrored-renditions.ts';
 import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
+import { RenditionSubscription } from '../../../gateway/cluster/rendition-subscription.ts';
 import { RenditionHost } from '../../../gateway/cluster/rendition-host.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
@@ -342,7 +343,54 @@ describe('scaled JPEGs of another gateway', () => {
   });
 });
 
+describe('RenditionSubscription', () => {
+  it.each(['not JSON', 'null', '5', '{}', '{"ok":false}', '{"ok":false,"reason":5}', '{"ok":"yes"}'])(
+    'requests again after the malformed answer %s',
+    async (text) => {
+      const answers = [text];
+      const real = bus.connect();
+      const control = {
+        ...real,
+        request: (...args: Parameters<typeof real.request>) => {
+          const answer = answers.shift();
+          return answer === undefined
+            ? real.request(...args)
+            : Promise.resolve({ json: () => JSON.parse(answer) as unknown });
+        },
+      };
+      const subscription = new RenditionSubscription({
+        link: {
+          control: control as unknown as typeof real,
+          frames: bus.connect(),
+          stream: 'door',
+          self: 'z',
+          owner: () => 'a',
+          requestSubject: (of) => `requests.${of}`,
+          frameSubject: (of, step) => `renditions.${of}.door.${step}`,
+          log: SILENT_LOGGER,
+        },
+        step: 'h264-2-500',
+        onFrame: () => undefined,
+        onInterrupted: () => undefined,
+        onUnavailable: () => expect.fail('it is available'),
+      });
+      onTestFinished(() => subscription.close());
+      await settle();
+      expect(owner.subscribers.size).toBe(0);
+      await vi.advanceTimersByTimeAsync(200);
+      expect(owner.subscribers.size).toBe(1);
+    },
+  );
+});
+
 describe('RenditionHost', () => {
+  it('remembers at most 1024 gateways that want a rendition', async () => {
+    const wants = (from: string): Promise<unknown> => ask({ ...request, from });
+    for (let count = 0; count < 1024; count += 1) expect(await wants(`g${count}`)).toEqual({ ok: true });
+    expect(await wants('another')).toEqual({ ok: false, reason: 'unavailable' });
+    expect(await wants('g0')).toEqual({ ok: true });
+  });
+
   const ask = async (request: unknown): Promise<unknown> => {
     const answer = bus.connect().request('requests.a', JSON.stringify(request), { timeout: 100 });
     return Promise.race([answer.then((message) => message.json()), settle().then(() => 'none')]);
@@ -356,12 +404,17 @@ describe('RenditionHost', () => {
     },
   );
 
-  it.each([null, 5, {}, { ...request, keys: 'x' }, { ...request, from: undefined }, { ...request, isLast: 1 }])(
-    'does not answer %j',
-    async (malformed) => {
-      expect(await ask(malformed)).toBe('none');
-    },
-  );
+  it.each([
+    null,
+    5,
+    {},
+    { ...request, keys: 'x' },
+    { ...request, from: 'x'.repeat(161) },
+    { ...request, from: undefined },
+    { ...request, isLast: 1 },
+  ])('does not answer %j', async (malformed) => {
+    expect(await ask(malformed)).toBe('none');
+  });
 
   it('refuses streams that are not here', async () => {
     expect(await ask({ ...request, stream: 'yard' })).toEqual({ ok: false, reason: 'not-owner' });

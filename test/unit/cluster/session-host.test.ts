@@ -1,4 +1,5 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FrameExporter } from '../../../gateway/cluster/frame-exporter.ts';
 import { encodeBatch, type ReturnItem } from '../../../gateway/cluster/return-wire.ts';
@@ -60,10 +61,15 @@ class Fixture {
   }
 
   /** @returns null if there is no answer. */
-  send(session: string, batch: number, items: readonly ReturnItem[] = []): SessionAnswer | null {
+  send(
+    session: string,
+    batch: number,
+    items: readonly ReturnItem[] = [],
+    { from = 'other', epoch = 1 }: Partial<PartHead> = {},
+  ): SessionAnswer | null {
     return this.sendBytes(
       encodePart(
-        { stream: 'main', session, from: 'other', batch, part: 0, parts: 1 },
+        { stream: 'main', session, epoch, from, batch, part: 0, parts: 1 },
         encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, control: [], items }),
       ),
     );
@@ -90,7 +96,7 @@ describe('SessionHost', () => {
     const next = fixture.create();
     expect([old.isWatched(), old.returns.isEmpty]).toEqual([false, true]);
     expect(fixture.send('a', 2)).toEqual({ ok: false, code: 'restart' });
-    expect(fixture.send('b', 1, [{ kind: 'join', port: 6000 }])).toMatchObject({ ok: true });
+    expect(fixture.send('b', 1, [{ kind: 'join', port: 6000 }], { epoch: 2 })).toMatchObject({ ok: true });
     expect([next.isWatched(), next.returns.isEmpty]).toEqual([true, false]);
   });
 
@@ -104,7 +110,7 @@ describe('SessionHost', () => {
       control: [],
       items: [{ kind: 'join', port: 6000 }],
     });
-    const head = { stream: 'main', session: 'a', from: 'other', batch: 1 };
+    const head = { stream: 'main', session: 'a', epoch: 1, from: 'other', batch: 1 };
     expect(fixture.sendBytes(encodePart({ ...head, part: 0, parts: 2 }, batch.subarray(0, 10)))).toBeNull();
     expect(fixture.sendBytes(encodePart({ ...head, part: 1, parts: 2 }, batch.subarray(10)))).toMatchObject({
       ok: true,
@@ -125,6 +131,12 @@ describe('SessionHost', () => {
     null,
     {},
     { session: 5 },
+    { session: 'x'.repeat(65) },
+    { from: undefined },
+    { from: 'x'.repeat(65) },
+    { epoch: undefined },
+    { epoch: 1.5 },
+    { stream: 5 },
     { batch: 0 },
     { batch: '1' },
     { part: -1 },
@@ -138,7 +150,7 @@ describe('SessionHost', () => {
     const head =
       changes === null || Object.keys(changes).length === 0
         ? changes
-        : { stream: 'main', session: 'a', from: 'other', batch: 1, part: 0, parts: 1, ...changes };
+        : { stream: 'main', session: 'a', epoch: 1, from: 'other', batch: 1, part: 0, parts: 1, ...changes };
     const answer = fixture.sendBytes(
       encodePart(
         head as PartHead,
@@ -159,8 +171,100 @@ describe('SessionHost', () => {
   it('accepts at most 4096 sessions', () => {
     const fixture = new Fixture();
     fixture.create();
-    for (let count = 0; count < 4096; count += 1) expect(fixture.send(`s${count}`, 1)).toMatchObject({ ok: true });
+    for (let count = 0; count < 4096; count += 1)
+      expect(fixture.send(`s${count}`, 1, [], { from: `g${count}` })).toMatchObject({ ok: true });
     expect(fixture.send('another', 1)).toEqual({ ok: false, code: 'restart' });
-    expect(fixture.send('s0', 2)).toMatchObject({ ok: true });
+    expect(fixture.send('s0', 2, [], { from: 'g0' })).toMatchObject({ ok: true });
+  });
+
+  it('accepts no message of an ended session that arrives late or again, nor of one that was replaced', () => {
+    const fixture = new Fixture();
+    const { returns } = fixture.create();
+    const value = (text: string): ReturnItem => ({
+      kind: 'set',
+      port: 6000,
+      data: { kind: 'value', value: text, json: JSON.stringify(text) },
+    });
+    const join: ReturnItem = { kind: 'join', port: 6000 };
+    expect(fixture.send('a', 1, [join, value('forward')], { epoch: 5 })).toMatchObject({ ok: true });
+    // The gateway begins again, because the answer did not reach it.
+    expect(fixture.send('b', 1, [join, value('stop')], { epoch: 6 })).toMatchObject({ ok: true });
+    expect(fixture.send('b', 2, [value('halt')], { epoch: 6 })).toMatchObject({ ok: true });
+    for (const [session, batch, epoch] of [
+      ['a', 1, 5],
+      ['a', 2, 5],
+      ['a', 1, 6],
+      ['late', 1, 4],
+      ['b', 1, 6],
+    ] as const) {
+      fixture.send(session, batch, [join, value('forward')], { epoch });
+      expect(returns.get(6000), `${session} ${batch}`).toMatchObject({ value: 'halt' });
+    }
+    // The session goes on, and the others have not left its port.
+    expect(fixture.send('b', 3, [value('slow')], { epoch: 6 })).toMatchObject({ ok: true });
+    expect(returns.get(6000)).toMatchObject({ value: 'slow' });
+  });
+
+  it('ignores messages with the id of another gateway’s session', () => {
+    const fixture = new Fixture();
+    const { returns } = fixture.create();
+    expect(fixture.send('a', 1, [{ kind: 'join', port: 6000 }])).toMatchObject({ ok: true });
+    for (const batch of [1, 2, 9])
+      expect(fixture.send('a', batch, [{ kind: 'leave', port: 6000 }], { from: 'thief' })).toEqual({
+        ok: false,
+        code: 'restart',
+      });
+    expect(returns.isEmpty).toBe(false);
+    expect(fixture.send('a', 2)).toMatchObject({ ok: true });
+  });
+
+  it('keeps at most 256 MiB of incomplete batches of all sessions, and frees them', () => {
+    const fixture = new Fixture();
+    fixture.create();
+    const part = new Uint8Array(60 << 20);
+    const begin = (from: string, epoch: number): SessionAnswer | null =>
+      fixture.sendBytes(
+        encodePart({ stream: 'main', session: `${from}${epoch}`, epoch, from, batch: 1, part: 0, parts: 2 }, part),
+      );
+    const end = (from: string, epoch: number): SessionAnswer | null =>
+      fixture.sendBytes(
+        encodePart(
+          { stream: 'main', session: `${from}${epoch}`, epoch, from, batch: 1, part: 1, parts: 2 },
+          new Uint8Array(8),
+        ),
+      );
+    for (let round = 1; round <= 3; round += 1) {
+      for (const from of ['a', 'b', 'c', 'd']) expect(begin(from, round)).toBeNull();
+      expect(begin('e', round)).toEqual({ ok: false, code: 'restart' });
+      // They are malformed, so their sessions end.
+      for (const from of ['a', 'b', 'c', 'd']) expect(end(from, round)).toEqual({ ok: false, code: 'restart' });
+    }
+  });
+
+  it('answers every message, never throws, and logs little, whatever arrives', () => {
+    const fixture = new Fixture();
+    fixture.create();
+    const json = fc.oneof(fc.jsonValue(), fc.record({ stream: fc.constant('main'), session: fc.jsonValue() }));
+    fc.assert(
+      fc.property(json, fc.uint8Array(), fc.uint8Array(), (head, body, any) => {
+        fixture.sendBytes(any);
+        fixture.sendBytes(encodePart(head as unknown as PartHead, body));
+        const valid = { stream: 'main', session: 's', epoch: 1, from: 'g', batch: 1, part: 0, parts: 1 };
+        expect(fixture.sendBytes(encodePart(valid, body))).not.toBeNull();
+      }),
+    );
+    expect(fixture.log.length).toBeLessThan(3);
+  });
+
+  it('leaves out reasons for which there is no room in an answer', () => {
+    const fixture = new Fixture();
+    const { returns } = fixture.create();
+    const items = Array.from({ length: 5000 }, (): ReturnItem[] => [
+      { kind: 'once', port: 6000, data: { kind: 'value', value: 1, json: '1' } },
+    ]).flat();
+    const answer = fixture.send('a', 1, [{ kind: 'join', port: 6000 }, ...items]);
+    expect(answer).toMatchObject({ ok: true });
+    expect(JSON.stringify(answer).length).toBeLessThan(10_000);
+    expect(returns.isEmpty).toBe(false);
   });
 });
