@@ -45,25 +45,26 @@ export function formatPattern(pattern: AsyncPattern): string {
   return String(ASYNC_PATTERNS.indexOf(pattern));
 }
 
-const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = {
-  PAIR: 'pair',
-  REP: 'request-reply',
-  ROUTER: 'request-reply',
-  SUB: 'publish-subscribe',
-  XSUB: 'publish-subscribe',
-};
-const SENDER_SOCKETS: Readonly<Record<string, Pattern>> = {
-  PAIR: 'pair',
-  REQ: 'request-reply',
-  DEALER: 'request-reply',
-  PUB: 'publish-subscribe',
-  XPUB: 'publish-subscribe',
-};
+// Maps, because the peer chooses the type: as a property, `constructor` would exist.
+const RECEIVER_SOCKETS: ReadonlyMap<string, Pattern> = new Map([
+  ['PAIR', 'pair'],
+  ['REP', 'request-reply'],
+  ['ROUTER', 'request-reply'],
+  ['SUB', 'publish-subscribe'],
+  ['XSUB', 'publish-subscribe'],
+]);
+const SENDER_SOCKETS: ReadonlyMap<string, Pattern> = new Map([
+  ['PAIR', 'pair'],
+  ['REQ', 'request-reply'],
+  ['DEALER', 'request-reply'],
+  ['PUB', 'publish-subscribe'],
+  ['XPUB', 'publish-subscribe'],
+]);
 
 /**
  * The pattern of a peer's ZeroMQ socket type; null if that side has no such socket. NetGear's `client` binds, its
  * `server` connects.
  */
 export function patternOfSocket(type: string, side: 'client' | 'server' = 'client'): Pattern | null {
-  return (side === 'client' ? RECEIVER_SOCKETS : SENDER_SOCKETS)[type] ?? null;
+  return (side === 'client' ? RECEIVER_SOCKETS : SENDER_SOCKETS).get(type) ?? null;
 }

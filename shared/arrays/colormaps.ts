@@ -34,7 +34,7 @@ export function swapRedAndBlue(color: PackedColor): PackedColor {
 export function colormapOf(text: string): Uint32Array {
   const name = text.trim().toLowerCase();
   if (name === 'gray') return Uint32Array.from({ length: COLORS }, (_, level) => packColor(level, level, level));
-  const table = TABLES[name];
+  const table = Object.hasOwn(TABLES, name) ? TABLES[name] : undefined;
   if (table !== undefined) return readTable(table);
   const colors = text.split(',').map((color) => color.trim());
   if (colors.length < 2 || colors.length > MAX_CUSTOM_COLORS) {

@@ -29,6 +29,15 @@ describe('colormapOf', () => {
     for (const name of COLORMAP_NAMES) expect(colormapOf(name.toUpperCase())).toEqual(colormapOf(name));
   });
 
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    'refuses %s, a property of every object, like any other unknown name',
+    (name) => {
+      expect(() => colormapOf(name)).toThrow(
+        expect.objectContaining({ name: 'GearwayError', code: 'style-invalid' }) as Error,
+      );
+    },
+  );
+
   it('interpolates a custom table', () => {
     const colors = colormapOf('#000, ff0000 ,#fff');
     expect([0, 51, 127, 128, 255].map((index) => rgb(colors[index]))).toEqual([
