@@ -1,6 +1,7 @@
 """The options that Server and Client give to NetGear, whose modes they set themselves. The project's tests run both against a real gateway."""
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gearway.netgear
@@ -57,3 +58,23 @@ def test_refuses_the_modes(given: list[dict[str, Any]], kind: Any, option: str) 
 def test_refuses_no_port() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Server([])
+
+
+def test_survives_messages_that_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    frame = np.zeros((2, 2), np.uint8)
+    malformed: list[Any] = [{"$ndarray": {"x": 1}}, {"$ndarray": {"jpeg": "AAAA"}}, {"$ndarray": {"dtype": "uint8", "shape": [9], "data": ""}}]
+    messages = iter([*malformed, {"$ndarray": {"dtype": "uint8", "shape": [1], "data": "BQ=="}}])
+
+    class NetGear:
+        def __init__(self, **_options: Any) -> None:
+            pass
+
+        def recv(self, return_data: Any) -> Any:
+            message = next(messages, None)
+            return None if message is None else (message, frame)
+
+    monkeypatch.setattr(gearway.netgear, "_netgear", lambda: NetGear)
+    received = [message for message, _ in Client()]
+    assert received[:3] == malformed
+    assert received[3].tolist() == [5]
+    assert len(caplog.records) == 1

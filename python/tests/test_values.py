@@ -1,5 +1,6 @@
 """Literal JSON as the gateway writes it, and everything that a client could put in its place."""
 import base64
+import time
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,47 @@ def test_refuses_every_truncated_jpeg() -> None:
     for length in range(len(jpeg) - 2):
         with pytest.raises(ValueError):
             decode(tagged(jpeg=base64.b64encode(jpeg[:length]).decode()))
+
+
+@pytest.mark.parametrize("name", [",".join(["u1"] * 1_000_000), "(" + "2," * 100_000 + ")u1", "i" * 1_000_000, "u1,u1", "3u1", "a5", "S4", "float128,", "\u0663i4"])
+def test_refuses_types_that_are_not_one_number_at_once(name: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="dtype") as refused:
+        decode(tagged(dtype=name, shape=[1], data="AA=="))
+    assert time.process_time() - began < 1  # NumPy takes 8 s for the first one.
+    assert len(str(refused.value)) < 500
+
+
+def test_shortens_what_it_quotes() -> None:
+    with pytest.raises(ValueError, match="fields") as refused:
+        decode(tagged(**{"x" * 1_000_000: 1}))
+    assert len(str(refused.value)) < 500
+
+
+def progressive(size: int, scans: int) -> str:
+    """A gray JPEG in which each scan has one bit per block."""
+
+    def segment(marker: int, *values: int) -> bytes:
+        return bytes([0xFF, marker, *(len(values) + 2).to_bytes(2, "big"), *values])
+
+    def table(number: int) -> bytes:
+        """A single code, 0, which stands for no difference and for the end of the block."""
+        return segment(0xC4, number, 1, *[0] * 15, 0)
+
+    data = bytes((size // 8) ** 2 // 8)
+    sides = [*size.to_bytes(2, "big")] * 2
+    head = b"\xff\xd8" + segment(0xDB, 0, *[1] * 64) + segment(0xC2, 8, *sides, 1, 1, 0x11, 0) + table(0x00) + table(0x10)
+    first = segment(0xDA, 1, 1, 0, 0, 0, 0) + data
+    others = segment(0xDA, 1, 1, 0, 1, 63, 0) + data
+    return base64.b64encode(head + first + others * (scans - 1) + b"\xff\xd9").decode()
+
+
+def test_refuses_a_jpeg_with_too_many_scans() -> None:
+    assert decode(tagged(jpeg=progressive(4096, 16))).shape == (4096, 4096)
+    assert decode(tagged(jpeg=progressive(64, 1000))).shape == (64, 64)
+    for size, scans in [(4096, 17), (1024, 257)]:
+        with pytest.raises(ValueError, match="scans"):
+            decode(tagged(jpeg=progressive(size, scans)))
 
 
 @pytest.mark.parametrize("levels", [64, 65, 5000])

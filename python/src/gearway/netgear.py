@@ -1,6 +1,7 @@
 """VidGear's NetGear with the options that a gateway expects."""
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from .returns import Returns
 from .values import decode, encode
+
+_logger = logging.getLogger("gearway")
 
 _UNLIMITED: Final = 2**31 - 1
 """`max_retries`: a server counts its time-outs over its whole life, and ends with the third one by default."""
@@ -117,15 +120,29 @@ class Client:
         """The data that this client returns until it is replaced: any JSON value, or an array. It takes effect with the next frame; `None` keeps the
         previous value."""
         self._has_messages = pattern < 2
+        self._has_reported = False
         self._netgear = _netgear()(address=address, port=str(port), protocol=protocol, pattern=pattern, receive_mode=True, **(modes | options))
 
     def recv(self) -> Received | None:
-        """Waits for the next frame. Returns `None` when the stream has ended."""
+        """Waits for the next frame. Returns `None` when the stream has ended.
+
+        A message that cannot be decoded, such as one with an array of the wrong size, is left unchanged, and the first one is logged.
+        """
         data = self.return_data
         received = self._netgear.recv(return_data=data if isinstance(data, np.ndarray) else encode(data))
         if received is None:
             return None
-        return Received(decode(received[0]), received[1]) if self._has_messages else Received(None, received)
+        return Received(self._decode(received[0]), received[1]) if self._has_messages else Received(None, received)
+
+    def _decode(self, message: Any) -> Any:
+        try:
+            return decode(message)
+        # Also without simplejpeg: whoever publishes the stream must not end its clients.
+        except (ValueError, ImportError) as error:
+            if not self._has_reported:
+                self._has_reported = True
+                _logger.warning("a message cannot be decoded, and is left unchanged: %s", error)
+            return message
 
     def close(self) -> None:
         """Closes the client's socket."""

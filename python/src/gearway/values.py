@@ -4,6 +4,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,17 @@ TAG: Final = "$ndarray"
 MAX_JPEG_PIXELS: Final = 16_777_216
 """The gateway's own limit of returned JPEGs. A viewer could send a larger one in a plain value, to exhaust the memory of the server."""
 
+MAX_SCANNED_PIXELS: Final = 2**28
+"""Pixels of a JPEG, counted once per scan, where it has several: a decoder visits the whole picture for each scan, and one of a few bytes is enough.
+16 scans fit at the maximum size, and a progressive JPEG usually has ten. Decoding takes less than a second."""
+
 MAX_NESTING: Final = 64
 """The gateway's own limit of values."""
+
+_DTYPE: Final = re.compile(r"bool|u?int\d{1,2}|float\d{1,3}|[<>=|]?[biuf]\d{1,2}")
+"""NumPy also parses lists of types, for many seconds if they are long."""
+
+_START_OF_SCAN: Final = b"\xff\xda"
 
 _KINDS: Final = "biuf"
 
@@ -48,7 +58,7 @@ def decode(value: Any) -> Any:
 
     A JPEG becomes the array that NetGear makes of it: BGR, or without a channel axis if it is gray. This requires `simplejpeg`, which NetGear requires too.
 
-    Raises `ValueError` for a malformed array or JPEG, a JPEG with more than 16,777,216 pixels, and more than 64 levels of nesting.
+    Raises `ValueError` for a malformed array or JPEG, a JPEG with more than 16,777,216 pixels or too many scans, and more than 64 levels of nesting.
     """
     return _decode(value, MAX_NESTING)
 
@@ -72,7 +82,7 @@ def _decode(value: Any, levels: int) -> Any:
         return _decode_jpeg(_decode_base64(fields["jpeg"]))
     if fields.keys() == {"dtype", "shape", "data"}:
         return _decode_array(fields["dtype"], fields["shape"], _decode_base64(fields["data"]))
-    raise ValueError(f"{TAG} has the fields {sorted(map(str, fields))}, expected dtype, shape and data, or jpeg")
+    raise ValueError(f"{TAG} has the fields {_short(sorted(map(str, fields)))}, expected dtype, shape and data, or jpeg")
 
 
 def _decode_base64(text: Any) -> bytes:
@@ -86,11 +96,11 @@ def _decode_base64(text: Any) -> bytes:
 
 def _decode_array(name: Any, shape: Any, data: bytes) -> NDArray[Any]:
     try:
-        dtype = np.dtype(name) if isinstance(name, str) else None
-    except (TypeError, ValueError, SyntaxError):
+        dtype = np.dtype(name) if isinstance(name, str) and _DTYPE.fullmatch(name) else None
+    except TypeError:
         dtype = None
-    if dtype is None or dtype.kind not in _KINDS or dtype.fields is not None:
-        raise ValueError(f"dtype is {name!r}, expected bool, an integer type or a float type such as 'uint8' or '>f4'")
+    if dtype is None or dtype.kind not in _KINDS:
+        raise ValueError(f"dtype is {_short(name)}, expected bool, an integer type or a float type such as 'uint8' or '>f4'")
     if not isinstance(shape, list) or len(shape) > _MAX_AXES or not all(type(size) is int and 0 <= size < 2**63 for size in shape):
         raise ValueError(f"shape is not a list of at most {_MAX_AXES} sizes")
     announced = math.prod(shape) * dtype.itemsize
@@ -108,7 +118,17 @@ def _decode_jpeg(data: bytes) -> NDArray[Any]:
     height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     if height * width > MAX_JPEG_PIXELS:
         raise ValueError(f"JPEG has {width} x {height} pixels, expected at most {MAX_JPEG_PIXELS}")
+    # In the data of a scan, a zero follows each 0xff. A thumbnail before it may count, too.
+    scans = data.count(_START_OF_SCAN)
+    if scans > 1 and scans * height * width > MAX_SCANNED_PIXELS:
+        raise ValueError(f"JPEG has {width} x {height} pixels in {scans} scans, which would take too long to decode")
     is_gray = colorspace == "Gray"
     picture: NDArray[Any] = simplejpeg.decode_jpeg(data, colorspace="GRAY" if is_gray else "BGR", fastdct=True)
     picture.setflags(write=False)
     return picture[:, :, 0] if is_gray else picture
+
+
+def _short(value: Any) -> str:
+    """For messages: a client may send megabytes."""
+    text = ascii(value if not isinstance(value, str) else value[:100])
+    return text if len(text) <= 100 else f"{text[:100]}…"
