@@ -41,7 +41,7 @@ export class AppendedFile {
     this.#waiting.push(line);
     this.#waitingLength += line.length;
     if (this.#writing !== null) return;
-    const writing = this.#flush().finally(() => (this.#writing = null));
+    const writing = this.#flush();
     this.#writing = writing;
     runInBackground(writing, (error) => this.#report(systemErrorText(error)));
   }
@@ -52,22 +52,29 @@ export class AppendedFile {
   }
 
   async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const lines = this.#waiting;
-      this.#waiting = [];
-      this.#waitingLength = 0;
-      // The last attempt may have written a part of a line.
-      const text = `${this.#hasFailed ? '\n' : ''}${lines.join('\n')}\n`;
-      try {
-        await this.#append(this.#path, text, { mode: 0o600 });
-        if (this.#hasFailed) this.#report(`${this.#path} can be written again; ${this.#lost} lines were lost`);
-        this.#hasFailed = false;
-        this.#lost = 0;
-      } catch (error) {
-        this.#lost += lines.length;
-        if (!this.#hasFailed) this.#report(`${this.#path} cannot be written: ${systemErrorText(error)}`);
-        this.#hasFailed = true;
-      }
+    try {
+      while (this.#waiting.length > 0) await this.#appendWaiting();
+    } finally {
+      // Not later: a line written in between would stay.
+      this.#writing = null;
+    }
+  }
+
+  async #appendWaiting(): Promise<void> {
+    const lines = this.#waiting;
+    this.#waiting = [];
+    this.#waitingLength = 0;
+    // The last attempt may have written a part of a line.
+    const text = `${this.#hasFailed ? '\n' : ''}${lines.join('\n')}\n`;
+    try {
+      await this.#append(this.#path, text, { mode: 0o600 });
+      if (this.#hasFailed) this.#report(`${this.#path} can be written again; ${this.#lost} lines were lost`);
+      this.#hasFailed = false;
+      this.#lost = 0;
+    } catch (error) {
+      this.#lost += lines.length;
+      if (!this.#hasFailed) this.#report(`${this.#path} cannot be written: ${systemErrorText(error)}`);
+      this.#hasFailed = true;
     }
   }
 }

@@ -32,6 +32,25 @@ describe('AppendedFile', () => {
     expect(read()).toBe('1\n2\n3\n4\n');
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 6])('keeps no line back that is written %i turns after the last one', async (turns) => {
+    let afterAppend = Promise.resolve();
+    const texts: string[] = [];
+    const lines = create((_path, text) => {
+      texts.push(String(text));
+      const appended = Promise.resolve();
+      if (texts.length === 1) {
+        afterAppend = appended;
+        for (let turn = 0; turn < turns; turn += 1) afterAppend = afterAppend.then(() => undefined);
+        afterAppend = afterAppend.then(() => lines.write('2'));
+      }
+      return appended;
+    });
+    lines.write('1');
+    await afterAppend;
+    await lines.close();
+    expect(texts.join('')).toBe('1\n2\n');
+  });
+
   it('continues in a new file when the old one was renamed, as logrotate does', async () => {
     const lines = create();
     lines.write('1');
