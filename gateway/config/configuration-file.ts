@@ -2,6 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { ConfigurationStatus } from '../../shared/status.ts';
 import type { GatewayOptions, StreamSettings } from './gateway-options.ts';
 import { type LoadedOptions, type LoadOptions, loadOptions } from './load-config.ts';
+import { ConfigError } from './problem.ts';
 import { readVersion, replaceFile } from '../process/replace-file.ts';
 import { isSameStream, type NamedStreams, streamOf } from './stream-settings.ts';
 
@@ -28,15 +29,24 @@ export class ConfigurationFile implements ConfigurationStore {
   readonly #options: ConfigurationFileOptions;
   #loadedAt: string | null = null;
   #problem: string | null = null;
+  /** Whether the file had options when it was last read. */
+  #hadOptions = false;
 
   constructor(path: string, options: ConfigurationFileOptions) {
     this.path = path;
     this.#options = options;
   }
 
-  /** Reads the file. @throws {GearwayError} as {@link loadOptions}. */
+  /**
+   * Reads the file.
+   *
+   * @throws {GearwayError} as {@link loadOptions}, and `config-invalid` for a file that has lost all its options: full
+   * disks and interrupted copies leave empty files, which would remove all streams and tokens.
+   */
   async load(): Promise<LoadedOptions> {
-    return loadOptions(this.path, this.#options);
+    const loaded = await loadOptions(this.path, this.#options);
+    this.#checkOptions(loaded);
+    return loaded;
   }
 
   /** Notes the result of reading and applying the file. @param problem null if it was applied. */
@@ -57,15 +67,26 @@ export class ConfigurationFile implements ConfigurationStore {
       import('./config-file.ts'),
     ]);
     const version = await readVersion(this.path, MAX_CONFIG_BYTES);
-    const { options } = await loadOptions(this.path, { ...load, content: version.bytes });
+    const before = await loadOptions(this.path, { ...load, content: version.bytes });
+    this.#checkOptions(before);
+    const { options } = before;
     const text = editStream(version.bytes.toString(), name, streamOf(streamsOf(options), name), settings);
-    const after = (await loadOptions(this.path, { ...load, content: Buffer.from(text) })).options;
+    const { options: after, isEmpty } = await loadOptions(this.path, { ...load, content: Buffer.from(text) });
     if (!isSameStream(streamOf(streamsOf(after), name), settings))
       throw new GearwayError(
         'config-overridden',
         `the stream ${name} cannot be written to ${this.path}, because flags, environment variables, or lists of the file outside of streams set its options; change them there`,
       );
     await replaceFile(this.path, text, version);
+    this.#hadOptions = !isEmpty;
     return after;
+  }
+  #checkOptions({ isEmpty }: LoadedOptions): void {
+    if (isEmpty && this.#hadOptions) {
+      const message =
+        'the file has lost all its options, and may be incomplete; restart the gateway to run without them';
+      throw new ConfigError(this.path, [{ line: null, column: null, message }]);
+    }
+    this.#hadOptions = !isEmpty;
   }
 }

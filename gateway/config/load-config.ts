@@ -34,6 +34,8 @@ export interface LoadedOptions {
   /** Further files that were read: certificate and key of TLS. */
   readonly files: readonly string[];
   readonly warnings: readonly string[];
+  /** Whether the file sets no option; false without a file. */
+  readonly isEmpty: boolean;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function loadOptions(
         parsed?.hasSecrets === true && parsed.isPublic
           ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`]
           : [],
+      isEmpty: parsed !== null && Object.keys(config).length === 0,
     };
   } catch (error) {
     const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
@@ -96,7 +99,11 @@ async function readConfigFile(
   return { ...parsed, isPublic: read.isPublic };
 }
 
-function merge(config: Config, folder: string, given: readonly GivenOptions[]): Omit<LoadedOptions, 'warnings'> {
+function merge(
+  config: Config,
+  folder: string,
+  given: readonly GivenOptions[],
+): Pick<LoadedOptions, 'options' | 'files'> {
   const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, stateDir, ...rest } = config;
   let paths: { cert?: string; key?: string } | undefined =
     tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };

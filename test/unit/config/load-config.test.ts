@@ -29,7 +29,7 @@ const STREAMS = 'streams:\n  door: {source: "push:", virtualPorts: 7000}\n  yard
 
 describe('loadOptions', () => {
   it('shows the test pattern without any stream', async () => {
-    expect(await load(null)).toEqual({ options: { source: 'test-pattern:' }, files: [], warnings: [] });
+    expect(await load(null)).toEqual({ options: { source: 'test-pattern:' }, files: [], isEmpty: false, warnings: [] });
     expect(await options('port: 1\n')).toEqual({ source: 'test-pattern:', port: 1 });
   });
 
