@@ -33,6 +33,12 @@ const KEY_INTERVAL_MS = 500;
 const MIN_RESTART_MS = 250;
 const MAX_FAILURES = 5;
 
+/**
+ * Minimum interval between two starts because of another size: a publisher may change the size with every frame, and
+ * each start is a process.
+ */
+const MIN_RESIZE_MS = 500;
+
 /** An encoder that has worked for this long has not failed to start. */
 const STARTED_MS = 5000;
 
@@ -129,11 +135,12 @@ export class VideoEncoding implements SharedEncoding {
 
   #encode(frame: Frame, jpeg: Uint8Array): void {
     if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
-    if (frame.width !== this.#width || frame.height !== this.#height) {
-      this.#encoder?.close();
+    const now = performance.now();
+    if (this.#encoder !== null && (frame.width !== this.#width || frame.height !== this.#height)) {
+      if (now - this.#startedAtMs < MIN_RESIZE_MS) return;
+      this.#encoder.close();
       this.#encoder = null;
     }
-    const now = performance.now();
     if (this.#encoder === null) {
       this.#encoder = this.#start(frame);
       // It begins with a key frame.

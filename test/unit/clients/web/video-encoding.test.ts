@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
@@ -52,5 +52,31 @@ describe('VideoEncoding', () => {
     for (let sequence = 6; sequence <= 9; sequence += 1) stream.offer(frame(sequence));
     expect(conversions.map(({ sequence }) => sequence)).toEqual([1, 2, 6]);
     encoding.close();
+  });
+
+  it('starts few encoders for a publisher that changes the size with every frame', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const stream = new FakeStream();
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: () => new Uint8Array(8),
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    const encoders = new Set<number | undefined>();
+    try {
+      for (let sequence = 1; sequence <= 60; sequence += 1) {
+        stream.offer({ ...frame(sequence), width: sequence % 2 === 0 ? 640 : 642 });
+        encoders.add(encoding.pid);
+        vi.advanceTimersByTime(33);
+      }
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
+    expect(encoders.size).toBeGreaterThan(1);
+    expect(encoders.size).toBeLessThanOrEqual(5);
   });
 });
