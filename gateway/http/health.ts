@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { StreamStatus, WebhookStatus } from '../../shared/status.ts';
-import { sourceDown } from '../hub/readiness.ts';
+import { sourceDown, type SourceDown } from '../hub/readiness.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
 import type { Right } from '../rights/principal.ts';
@@ -16,6 +16,12 @@ interface HealthOptions {
 }
 
 /**
+ * How long `/readyz` without the right to view is answered as before: its cost grows with the number of clients, and
+ * anyone may request it.
+ */
+const KNOWN_MS = 250;
+
+/**
  * Adds the routes for monitoring: `/healthz` (the process serves requests), `/readyz` (all sources deliver),
  * `/metrics`.
  */
@@ -27,12 +33,18 @@ export function serveHealth(
 
   // Public, because health checks of containers and load balancers send no token; without the right to view, it reports
   // only how many sources are down.
+  const findDown = (): readonly SourceDown[] =>
+    [...streams.values()].flatMap((served) => sourceDown(served.status()) ?? []);
+  let known: { readonly atMs: number; readonly down: readonly SourceDown[] } = { atMs: -Infinity, down: [] };
   app.get('/readyz', { config: { right: 'public' } }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    const down = [...streams.values()].flatMap((served) => sourceDown(served.status()) ?? []);
+    const maySeeReasons = await mayView(request, guard);
+    const nowMs = performance.now();
+    if (maySeeReasons || nowMs - known.atMs >= KNOWN_MS) known = { atMs: nowMs, down: findDown() };
+    const { down } = known;
     if (down.length === 0) return { status: 'ready', streams: streams.size };
     const count = `${down.length} of ${streams.size} ${streams.size === 1 ? 'source' : 'sources'} ${down.length === 1 ? 'is' : 'are'} down`;
-    if (!(await mayView(request, guard))) return reply.code(503).send({ code: 'not-ready', message: count });
+    if (!maySeeReasons) return reply.code(503).send({ code: 'not-ready', message: count });
     const reasons = down.map(({ stream, kind, reason }) => `${stream} (${kind}): ${reason}`);
     return reply.code(503).send({ code: 'not-ready', message: `${count}: ${reasons.join('; ')}`, down });
   });

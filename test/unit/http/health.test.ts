@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createGateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { createHttpApp, type HttpApp } from '../../helpers/http-app.ts';
 import { JPEG } from '../../helpers/viewer.ts';
@@ -39,6 +39,21 @@ describe('GET /readyz', () => {
     expect(await down(http)).toEqual({ status: 503, body: { code: 'not-ready', message: '1 of 1 source is down' } });
     const answer = await http.app.inject({ url: '/readyz', headers: { authorization: 'Bearer secret' } });
     expect(answer.json()).toMatchObject({ code: 'not-ready', down: [{ stream: 'main' }] });
+  });
+
+  it('reads the state at most every quarter of a second for anyone, because it costs more with each client', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      await using http = await createHttpApp({ sourceKind: 'ffmpeg', access: { token: 'secret' } });
+      const status = vi.spyOn(http.stream, 'status');
+      for (let count = 0; count < 50; count += 1) expect((await down(http)).status).toBe(503);
+      expect(status).toHaveBeenCalledTimes(1);
+      vi.advanceTimersByTime(250);
+      await down(http);
+      expect(status).toHaveBeenCalledTimes(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('does not wait for publishers', async () => {
