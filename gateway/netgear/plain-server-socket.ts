@@ -250,15 +250,21 @@ export class PlainServerSocket implements ServerSocket {
       socket.destroy();
       return;
     }
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     if (this.#connections.size - this.#peers >= this.#limits.handshakes) {
-      socket.destroy();
-      this.#events.refused(`a connection was refused: ${this.#limits.handshakes} other handshakes are in progress`);
-      return;
+      const reason = `${this.#limits.handshakes} other handshakes are in progress`;
+      const [crowding] = this.#connectionsOfCrowd(address, ({ handshake }) => handshake !== null);
+      if (crowding === undefined) {
+        socket.destroy();
+        this.#events.refused(`a connection was refused: ${reason}`);
+        return;
+      }
+      this.#refuse(crowding, `${describe(crowding)} was disconnected: ${reason}, most of them from this address`);
     }
     const connection: Connection = {
       id: String((this.#count += 1)),
       socket,
-      address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      address,
       decoder: new ZmtpDecoder(LIMITS),
       budget: new TokenBucket(this.#limits.messagesPerSecond, this.#limits.burstMessages),
       handshake: setTimeout(
@@ -340,7 +346,7 @@ export class PlainServerSocket implements ServerSocket {
       return;
     }
     const { peers: maxPeers } = this.#limits;
-    if (this.#peers >= maxPeers && !this.#makeRoom()) {
+    if (this.#peers >= maxPeers && !this.#makeRoom(connection.address)) {
       const reason = `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are already connected`;
       this.#refuse(connection, this.#pattern === 'pair' ? PAIR_IS_TAKEN : reason);
       return;
@@ -352,16 +358,41 @@ export class PlainServerSocket implements ServerSocket {
     this.#countPeers(1);
   }
 
-  /** Disconnects an idle peer. @returns whether there was one. */
-  #makeRoom(): boolean {
+  /**
+   * The connections of the address that has the most, oldest first: one address must not keep others out.
+   *
+   * @param address of the connection that needs room. None if it would then have the most itself.
+   */
+  #connectionsOfCrowd(address: string, counts: (connection: Connection) => boolean): readonly Connection[] {
+    const byAddress = new Map<string, Connection[]>();
+    for (const connection of this.#connections.values()) {
+      if (!counts(connection)) continue;
+      const list = byAddress.get(connection.address);
+      if (list === undefined) byAddress.set(connection.address, [connection]);
+      else list.push(connection);
+    }
+    const own = byAddress.get(address)?.length ?? 0;
+    const [most = []] = [...byAddress.values()].sort((a, b) => b.length - a.length);
+    return most.length > own + 1 ? most : [];
+  }
+
+  /** Disconnects an idle peer, or one of an address with many. @returns whether there was one. */
+  #makeRoom(address: string): boolean {
     const nowMs = performance.now();
     const isIdle = ({ handshake, goodAtMs, connectedAtMs }: Connection): boolean =>
       handshake === null &&
       nowMs - connectedAtMs > this.#limits.idleMs &&
       (this.#pattern === 'pair' ? goodAtMs === -Infinity : nowMs - goodAtMs > this.#limits.idleMs);
     const [idle] = [...this.#connections.values()].filter(isIdle).sort((a, b) => a.goodAtMs - b.goodAtMs);
-    if (idle === undefined) return false;
-    this.#refuse(idle, `${describe(idle)} was disconnected: it was idle, and a new peer needed its slot`);
+    if (idle !== undefined) {
+      this.#refuse(idle, `${describe(idle)} was disconnected: it was idle, and a new peer needed its slot`);
+      return true;
+    }
+    const crowd = this.#connectionsOfCrowd(address, ({ handshake }) => handshake === null);
+    const [crowding] = crowd.toSorted((a, b) => a.goodAtMs - b.goodAtMs);
+    if (crowding === undefined) return false;
+    const reason = `${crowd.length} peers have its address, and a new peer of another one needed a slot`;
+    this.#refuse(crowding, `${describe(crowding)} was disconnected: ${reason}`);
     return true;
   }
 

@@ -66,16 +66,17 @@ export class RawPeer implements Disposable {
     });
   }
 
-  static async connect(port: number): Promise<RawPeer> {
-    const socket = connect(port, '127.0.0.1');
+  /** @param from address of this machine from which it connects. */
+  static async connect(port: number, from = '127.0.0.1'): Promise<RawPeer> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from });
     const peer = new RawPeer(socket);
     await once(socket, 'connect');
     return peer;
   }
 
   /** Connects, and completes the handshake of a ZMTP socket. @returns null if it is refused. */
-  static async shake(port: number, socketType: string, minor: 0 | 1 = 1): Promise<RawPeer | null> {
-    const peer = await RawPeer.connect(port);
+  static async shake(port: number, socketType: string, minor: 0 | 1 = 1, from = '127.0.0.1'): Promise<RawPeer | null> {
+    const peer = await RawPeer.connect(port, from);
     peer.write(greeting(minor));
     if (!(await peer.receives(64))) return null;
     peer.write(ready(socketType));

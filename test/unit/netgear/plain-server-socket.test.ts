@@ -1,3 +1,4 @@
+import { platform } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -285,6 +286,49 @@ describe('a peer', () => {
     await delay(150);
     expect(await RawPeer.shake(port, 'PAIR')).toBeNull();
     expect(refused.at(-1)).toBe('another server is waiting for the first one to disconnect');
+  });
+
+  // Linux has all addresses of 127.0.0.0/8.
+  it.runIf(platform() === 'linux')('of another address gets in although one address has all handshakes', async () => {
+    const { port, refused } = await bind('request-reply', { handshakes: 3 });
+    const silent: RawPeer[] = [];
+    for (let count = 0; count < 3; count += 1) silent.push(await RawPeer.connect(port, '127.0.0.2'));
+    cleanups.push(() => silent.forEach((peer) => peer[Symbol.dispose]()));
+    await shake(port);
+    await silent[0]?.closed;
+    expect(refused).toEqual([
+      'the ZeroMQ peer 127.0.0.2 was disconnected: 3 other handshakes are in progress, most of them from this address',
+    ]);
+    // The address itself gets no more of them.
+    await RawPeer.connect(port, '127.0.0.2');
+    await (
+      await RawPeer.connect(port, '127.0.0.2')
+    ).closed;
+    expect(refused.at(-1)).toBe('a connection was refused: 3 other handshakes are in progress');
+  });
+
+  it.runIf(platform() === 'linux')('of another address gets in although one address has all peers', async () => {
+    const { port, refused, peers, received } = await bind('request-reply', { peers: 3 });
+    const busy: RawPeer[] = [];
+    for (let count = 0; count < 3; count += 1) busy.push((await RawPeer.shake(port, 'DEALER', 1, '127.0.0.2'))!);
+    cleanups.push(() => busy.forEach((peer) => peer[Symbol.dispose]()));
+    for (const peer of busy.toReversed()) {
+      peer.write(message('', 'frame'));
+      await expect.poll(() => received.length).toBe(busy.length - busy.indexOf(peer));
+    }
+    expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.2')).toBeNull();
+    const other = await shake(port);
+    // The one that has sent nothing for the longest time.
+    await busy[2]?.closed;
+    other.write(message('', 'other'));
+    await expect.poll(() => received.at(-1)).toBe('other');
+    expect(peers()).toBe(3);
+    expect(refused.at(-1)).toBe(
+      'the ZeroMQ peer 127.0.0.2 was disconnected: 3 peers have its address, and a new peer of another one needed a slot',
+    );
+    // Until each address has one.
+    expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.3')).not.toBeNull();
+    expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.4')).toBeNull();
   });
 
   it('that is silent during its handshake is disconnected, like one connection too many', async () => {
