@@ -113,7 +113,10 @@ function statusOf({ id, createdBy, createdAtMs, expiresAtMs }: ShareLink, outlas
 
 /** @throws {GearwayError} `share-invalid`. */
 function readHours(body: unknown): number {
-  const { hours = DEFAULT_HOURS } = (body ?? {}) as { readonly hours?: unknown };
+  if (body === undefined) return DEFAULT_HOURS;
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new GearwayError('share-invalid', 'the body is not an object, expected JSON such as {"hours": 24}, or none');
+  const { hours = DEFAULT_HOURS } = body as { readonly hours?: unknown };
   if (typeof hours === 'number' && hours > 0 && hours <= MAX_HOURS) return hours;
   throw new GearwayError(
     'share-invalid',

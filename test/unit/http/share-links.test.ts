@@ -99,6 +99,15 @@ describe('a share link', () => {
       const { status, body } = await create(gateway.url, { hours: wrong });
       expect([status, body], String(wrong)).toEqual([400, expect.stringContaining('share-invalid') as string]);
     }
+    for (const wrong of [[], [1], 'x', 0, true]) {
+      const { status, body } = await create(gateway.url, wrong);
+      expect([status, body], JSON.stringify(wrong)).toEqual([400, expect.stringContaining('share-invalid') as string]);
+    }
+    const none = await fetch(`${gateway.url}/api/streams/main/shares`, {
+      method: 'POST',
+      headers: ADMINISTRATOR,
+    });
+    expect(none.status).toBe(201);
   });
 
   it('closes its viewers within a second when it expires or is revoked, and reports why it is not valid', async () => {
