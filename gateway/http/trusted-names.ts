@@ -169,7 +169,8 @@ export function originOf(url: string | undefined): string | null {
   return protocol === 'http:' || protocol === 'https:' ? origin : null;
 }
 
-/** Removes the trailing dot of a host: `localhost.:8080` becomes `localhost:8080`. */
+/** Removes the trailing dot of a host name, also in an origin: `localhost.:8080` becomes `localhost:8080`. */
 function withoutDot(host: string): string {
-  return host.replace(/\.(?=:\d+$|$)/, '');
+  // Not one after the port, which no browser sends.
+  return host.replace(/^((?:https?:\/\/)?[^:/]+)\.(?=:\d+$|$)/, '$1');
 }

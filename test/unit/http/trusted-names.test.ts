@@ -160,6 +160,12 @@ describe('TrustedNames.isAllowedOrigin', () => {
     ['a default port that one of them writes', names, 'https://box.local', ['box.local:443'], true],
     ['a name in another case', names, 'http://box.local:8080', ['BOX.local.:8080'], true],
     ['a name with a trailing dot', names, 'http://localhost.:8080', ['localhost.:8080'], true],
+    // The address of the page is read from it: it must be a URL.
+    ['a dot after the port', names, 'http://127.0.0.1:8080.', ['127.0.0.1:8080'], false],
+    ['a dot after the port, twice', names, 'http://127.0.0.1:8080.', ['127.0.0.1:8080.'], false],
+    ['a dot after the port of a name', names, 'http://localhost:8080.', ['localhost:8080'], false],
+    ['two dots', names, 'http://localhost..:8080', ['localhost:8080'], false],
+    ['a dot after an IPv6 address', names, 'http://[::1].:8080', ['[::1]:8080'], false],
     ['IPv6', names, 'http://[::1]:8080', ['[::1]:8080'], true],
     ['a listed one', names, 'https://good.example', ['127.0.0.1:8080'], true],
     ['another port', names, 'http://127.0.0.1:8081', ['127.0.0.1:8080'], false],
