@@ -2,8 +2,9 @@ import { ArrayRenderer } from '../../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
 import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
 import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
-import { errorText } from '../../../shared/errors.ts';
-import { parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
+import { errorText, GearwayError } from '../../../shared/errors.ts';
+import { FRAME_LIMITS } from '../../../shared/frame.ts';
+import { arrayBytes, parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
 import type { FrameMessage, PackedArrayHeader } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
 import { measureDistance } from './distance.ts';
@@ -40,7 +41,7 @@ export class ArrayDecoder {
 
   /**
    * @param isNext whether the frame is a new one of the stream, which the automatic range follows.
-   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`; an error of the browser if a
+   * @throws {GearwayError} `dtype-unsupported`, `dtype-unknown`, `shape-invalid`, `channels-unsupported`, `array-misfit`; an error of the browser if a
    * packed array is damaged.
    */
   async decode(frame: FrameMessage, isNext = true): Promise<DecodedPicture> {
@@ -118,8 +119,32 @@ export class ArrayDecoder {
 }
 
 async function unpack(frame: FrameMessage, { dtype, shape }: PackedArrayHeader): Promise<FrameMessage> {
-  const packed = new Blob([frame.payload as Uint8Array<ArrayBuffer>]).stream();
-  const inflated = packed.pipeThrough(new DecompressionStream('deflate'));
-  const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
+  const planes = await inflate(frame.payload as Uint8Array<ArrayBuffer>, arrayBytes(dtype, shape));
   return { ...frame, encoding: { kind: 'raw', dtype, shape }, payload: unpackSamples(dtype, shape, planes) };
+}
+
+/**
+ * Inflates to exactly this number of bytes.
+ *
+ * @throws {GearwayError} `array-misfit` for another number: a few bytes can inflate to gigabytes.
+ */
+async function inflate(packed: Uint8Array<ArrayBuffer>, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const misfit = (): GearwayError =>
+    new GearwayError('array-misfit', `a packed array does not have the ${bytes} bytes that its header announces`);
+  if (bytes > FRAME_LIMITS.payloadBytes) throw misfit();
+  const planes = new Uint8Array(bytes);
+  let filled = 0;
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate')).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (filled + value.byteLength > bytes) {
+      await reader.cancel();
+      throw misfit();
+    }
+    planes.set(value, filled);
+    filled += value.byteLength;
+  }
+  if (filled < bytes) throw misfit();
+  return planes;
 }

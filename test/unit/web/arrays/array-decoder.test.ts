@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { grayOf, renderPixels } from '../../../../gateway/codecs/array-pixels.ts';
 import { packArray } from '../../../../gateway/codecs/pack-array.ts';
@@ -139,6 +140,24 @@ describe('ArrayDecoder with packed arrays', () => {
     expect([...(unpacked?.payload ?? [])]).toEqual([...frame.payload]);
     expect(await pixels(decoder, packed)).toEqual(await pixels(decoder, frame));
     await expect(decoder.decode({ ...packed, payload: packed.payload.subarray(0, 9) })).rejects.toThrow();
+  });
+
+  it.each([
+    ['one byte more', [4, 4], 65],
+    ['one byte less', [4, 4], 63],
+    ['gigabytes in place of 64 bytes', [4, 4], 1 << 30],
+    ['64 bytes in place of more than any frame', [1 << 14, 1 << 13], 64],
+  ])('refuses %s, without unpacking it', async (_, shape, bytes) => {
+    const frame = frameOf('float32', shape, new Uint8Array(0));
+    // The reader stops after the first pieces of the gigabytes.
+    const payload = deflateSync(Buffer.alloc(Math.min(bytes, 16 << 20)));
+    const decoder = new ArrayDecoder(() => undefined);
+    const inflated = vi.spyOn(Uint8Array.prototype, 'set');
+    await expect(
+      decoder.decode({ ...frame, encoding: { kind: 'packed', dtype: 'float32', shape }, payload }),
+    ).rejects.toMatchObject({ code: 'array-misfit' });
+    expect(inflated.mock.calls.length).toBeLessThan(3);
+    inflated.mockRestore();
   });
 });
 
