@@ -387,9 +387,8 @@ interface Dialect {
 function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: ElementBudget): RawMessage | undefined {
   if (bytes.byteLength < PRELUDE_BYTES)
     throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
-  const at = (index: number): number => bytes[index] ?? 0;
-  const type = at(0);
-  const headerBytes = at(4) * 2 ** 24 + ((at(5) << 16) | (at(6) << 8) | at(7));
+  const type = bytes[0] ?? 0;
+  const headerBytes = readUint32(bytes, 4);
   const payloadStart = PRELUDE_BYTES + Math.ceil(headerBytes / 8) * 8;
   const maxBytes = maxHeaderBytes(type);
   if (headerBytes > maxBytes)
@@ -406,6 +405,11 @@ function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: Eleme
       : decodeWithin(budget, bytes, headerBytes, limits);
   if (!isMap(fields)) throw bad('header is not a MessagePack map');
   return { type, fields, payload: bytes.subarray(payloadStart) };
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  const low = ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+  return (bytes[at] ?? 0) * 2 ** 24 + low;
 }
 
 /** Decodes no more than the budget allows, so that a peer without any left costs nothing. */
@@ -694,16 +698,19 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
     case messageType.hello:
       return decodeHello(fields);
     case messageType.ack: {
-      const sequence = integer(fields, 'sequence');
-      const painted = integer(fields, 'painted');
-      const skipped = integer(fields, 'skipped');
-      const failed = integer(fields, 'failed');
-      const decodeMs = number(fields, 'decodeMs', 0, 60_000);
-      const ack: Ack = { type: 'ack', sequence, painted, skipped, failed, decodeMs };
-      // The one message that comes with every frame and viewer: without the spread of the others.
-      const timed = isAbsent(fields['delayMs']) ? ack : { ...ack, delayMs: number(fields, 'delayMs', 0, 86_400_000) };
-      const waited = isAbsent(fields['waitMs']) ? timed : { ...timed, waitMs: number(fields, 'waitMs', 0, 86_400_000) };
-      return isAbsent(fields['failing']) ? waited : { ...waited, failing: boolean(fields, 'failing') };
+      // The one message that comes with every frame and viewer: without the spreads of the others.
+      const ack: { -readonly [K in keyof Ack]: Ack[K] } = {
+        type: 'ack',
+        sequence: integer(fields, 'sequence'),
+        painted: integer(fields, 'painted'),
+        skipped: integer(fields, 'skipped'),
+        failed: integer(fields, 'failed'),
+        decodeMs: number(fields, 'decodeMs', 0, 60_000),
+      };
+      if (!isAbsent(fields['delayMs'])) ack.delayMs = number(fields, 'delayMs', 0, 86_400_000);
+      if (!isAbsent(fields['waitMs'])) ack.waitMs = number(fields, 'waitMs', 0, 86_400_000);
+      if (!isAbsent(fields['failing'])) ack.failing = boolean(fields, 'failing');
+      return ack;
     }
     case messageType.want:
       return { type: 'want', ...decodeWantFields(fields) };

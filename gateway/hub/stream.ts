@@ -272,8 +272,20 @@ export class Stream {
       isTrusted = false,
       onVerified,
     } = input;
-    const header = { sequence, receivedAtUs, capturedAtUs, width, height, encoding };
-    const frame: Frame = { ...header, payload, message, wireHeader, isTrusted, onVerified };
+    // Field by field: an object spread into a literal costs more than all the rest, with each frame.
+    const frame: Frame = {
+      sequence,
+      receivedAtUs,
+      capturedAtUs,
+      width,
+      height,
+      encoding,
+      payload,
+      message,
+      wireHeader,
+      isTrusted,
+      onVerified,
+    };
     this.#receivedBytes += payload.byteLength;
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);

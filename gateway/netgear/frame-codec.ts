@@ -89,7 +89,7 @@ export function decodeFrame(
     fields['compression'] === false
       ? readRaw(fields, headerText.slice(shape?.start, shape?.end), payload)
       : readCompressed(fields['compression'], payload);
-  const { width, height } = picture;
+  const { width, height, encoding, colorspace, orientation } = picture;
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
     throw new GearwayError(
       'too-large',
@@ -98,9 +98,14 @@ export function decodeFrame(
   }
   return {
     kind: 'frame',
-    ...picture,
+    width,
+    height,
+    encoding,
     message: fields['message'] ?? null,
+    colorspace,
+    orientation,
     serverPort: readServerPort(fields),
+    payload: picture.payload,
     headerText,
   };
 }

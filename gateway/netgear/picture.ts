@@ -78,8 +78,8 @@ export function describeJpeg(jpeg: Uint8Array, colorspace?: string): DescribedJp
 }
 
 function jpegPicture(payload: Uint8Array, colorspace: string | undefined): SentPicture {
-  const { jpeg, colorspace: decoded, ...size } = describeJpeg(payload, colorspace);
-  return { encoding: { kind: 'jpeg' }, ...size, payload: jpeg, colorspace: decoded };
+  const { jpeg, colorspace: decoded, width, height, orientation } = describeJpeg(payload, colorspace);
+  return { encoding: { kind: 'jpeg' }, width, height, payload: jpeg, colorspace: decoded, orientation };
 }
 
 function rawPicture(array: NDArray): SentPicture {
