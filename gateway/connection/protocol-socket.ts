@@ -179,7 +179,13 @@ export class ProtocolSocket<M extends Message> {
   /** Counts received bytes, including those of incomplete messages. */
   receivedBytes(bytes: number): void {
     if (this.#phase === 'closed') this.#budget.noteBytes(bytes, performance.now());
-    else if (this.#countsBytes) this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
+    else if (this.#countsBytes) {
+      try {
+        this.#budget.spendBytes(bytes, performance.now());
+      } catch (error) {
+        this.#closeFor(error);
+      }
+    }
   }
 
   /**
@@ -195,30 +201,31 @@ export class ProtocolSocket<M extends Message> {
   }
 
   #countMessage(): void {
-    if (this.#phase === 'closed') this.#budget.noteMessage(this.#heardAtMs);
-    else this.#guard(() => this.#budget.spendMessage(this.#heardAtMs));
+    if (this.#phase === 'closed') {
+      this.#budget.noteMessage(this.#heardAtMs);
+      return;
+    }
+    try {
+      this.#budget.spendMessage(this.#heardAtMs);
+    } catch (error) {
+      this.#closeFor(error);
+    }
   }
 
   #received(data: Buffer, isBinary: boolean): void {
     this.#heardAtMs = performance.now();
     this.#countMessage();
-    if (this.#phase !== 'deciding') {
-      this.#process(data, isBinary);
-      return;
+    if (this.#phase !== 'deciding') this.#process(data, isBinary);
+    else if (isBinary && this.#postponed.length < MAX_POSTPONED) this.#postponed.push(data);
+    else {
+      const text = `received more than ${MAX_POSTPONED} messages, or a text message, before the welcome`;
+      this.#closeFor(new GearwayError('message-invalid', text));
     }
-    this.#guard(() => {
-      if (!isBinary || this.#postponed.length >= MAX_POSTPONED)
-        throw new GearwayError(
-          'message-invalid',
-          `received more than ${MAX_POSTPONED} messages, or a text message, before the welcome`,
-        );
-      this.#postponed.push(data);
-    });
   }
 
   #process(data: Buffer, isBinary: boolean): void {
     if (this.#phase === 'closed' || this.#phase === 'refused') return;
-    this.#guard(() => {
+    try {
       if (!isBinary) throw new GearwayError('message-invalid', 'received a text message, expected binary messages');
       const message = this.#peer.decode(data, this.#elements);
       if (message === undefined) return;
@@ -231,18 +238,16 @@ export class ProtocolSocket<M extends Message> {
       }
       if (isHello(message)) throw new GearwayError('message-invalid', 'received a second hello');
       this.#peer.received(message);
-    });
+    } catch (error) {
+      this.#closeFor(error);
+    }
   }
 
-  /** Closes the connection if the peer's input is malformed or exceeds a limit. */
-  #guard(receive: () => void): void {
-    try {
-      receive();
-    } catch (error) {
-      const isTooMuch = error instanceof GearwayError && error.code === 'too-much';
-      if (!isTooMuch) this.#peer.malformed?.();
-      this.close(isTooMuch ? closeCode.tooMuch : closeCode.badMessage, errorText(error));
-    }
+  /** Closes the connection because the peer's input is malformed or exceeds a limit. */
+  #closeFor(error: unknown): void {
+    const isTooMuch = error instanceof GearwayError && error.code === 'too-much';
+    if (!isTooMuch) this.#peer.malformed?.();
+    this.close(isTooMuch ? closeCode.tooMuch : closeCode.badMessage, errorText(error));
   }
 
   #tick(): void {

@@ -363,7 +363,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#protocol.refundMessage();
       this.#options.binding.acknowledged(this.#pacer.latestRoundTripMs, delayMs);
     }
-    this.#pump();
+    this.#pump(now);
   }
 
   #wanted(want: WantFields): void {
@@ -508,10 +508,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   /** Sends the pending frame if the window allows. */
-  #pump(): void {
+  #pump(nowMs?: number): void {
     if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend())
       return;
-    const now = performance.now();
+    const now = nowMs ?? performance.now();
     // Tried again with the next frame or acknowledgement, and every second.
     if (this.#admission?.budget.maySend(now) === false) return;
     // The first frame alone measures the link: a second one would only queue on a slow link.
@@ -527,7 +527,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (frame === undefined) return;
     const rendition = this.#rendition(frame);
     if (!(rendition instanceof Promise)) {
-      this.#sendFrame(rendition);
+      this.#sendFrame(rendition, now);
       return;
     }
     this.#encoding = true;
@@ -549,23 +549,21 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   #rendition(frame: Frame): Rendition | Promise<Rendition | null> {
     const { binding } = this.#options;
-    const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
     const step = this.#step(frame);
     if (step.kind === 'packed') return binding.packed(frame);
     const jpegStep =
       step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
+    const isBaseline = this.#wantsBaseline && frame.encoding.kind === 'jpeg';
+    if (jpegStep === null && !isBaseline) return binding.rendition(frame, this.#wantsRaw);
+    const encoded = jpegStep === null ? binding.baseline(frame) : binding.scaled(frame, jpegStep);
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
-    if (jpegStep !== null) return binding.scaled(frame, jpegStep).catch(unchanged);
-    return this.#wantsBaseline && frame.encoding.kind === 'jpeg'
-      ? binding.baseline(frame).catch(unchanged)
-      : unchanged();
+    return encoded.catch(() => binding.rendition(frame, this.#wantsRaw));
   }
 
   /** Bypasses ws to save two writes per frame. Safe, because both sides write whole WebSocket frames synchronously. */
-  #sendFrame({ sequence, begin, payload }: Rendition): void {
+  #sendFrame({ sequence, begin, payload }: Rendition, now = performance.now()): void {
     // The viewer may have paused while the frame was being encoded.
     if (this.#admission === null || this.#paused || this.#socket.readyState !== OPEN) return;
-    const now = performance.now();
     this.#admission.budget.sent(payload.byteLength, now);
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivery?.sent(sequence, begin.byteLength + payload.byteLength);
