@@ -45,6 +45,9 @@ const MAX_PROBE_RATIO = 2.5;
 /** How long a measured throughput rules out larger steps that it does not carry. */
 const CEILING_MS = 30_000;
 
+/** A capacity of this multiple of the measured throughput shows that the link has become faster. */
+const FASTER_RATIO = 2;
+
 /** How long a viewer counts as limited after a late frame. */
 const LIMITED_MS = 2000;
 
@@ -145,7 +148,10 @@ export class Adaptation {
       this.#settling = null;
       this.#settledAtMs = nowMs;
     }
-    if (this.#settling !== null || sentAtMs < this.#settledAtMs) return;
+    if (this.#settling !== null || sentAtMs < this.#settledAtMs) {
+      this.#drained(delayMs, bitsPerSecond, nowMs);
+      return;
+    }
     const budgetMs = budgetOf(this.#step);
     if (delayMs <= budgetMs) {
       this.#good(nowMs);
@@ -167,11 +173,25 @@ export class Adaptation {
    * Call regularly while an acknowledgement is pending.
    *
    * @param sinceMs since when, counted from the latest acknowledgement.
+   * @param bytes of the oldest frame in flight: the link has not even carried this one since.
    */
-  waiting(sinceMs: number, inFlightBytes: number, nowMs: number): void {
+  waiting(sinceMs: number, bytes: number, nowMs: number): void {
     const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
     if (silentMs < SILENT_MS || this.#settling !== null) return;
-    this.#lower((inFlightBytes * 8000) / silentMs, nowMs);
+    this.#lower((bytes * 8000) / silentMs, nowMs);
+  }
+
+  /**
+   * Frames of the former step, and those that were queued behind them, drain at the throughput of the link. If it
+   * turns out to be lower than estimated, a smaller step is chosen before they have all arrived.
+   */
+  #drained(delayMs: number, bitsPerSecond: number, nowMs: number): void {
+    if (this.#ceiling === null || delayMs <= 3 * budgetOf(this.#step) || bitsPerSecond >= this.#ceiling.bitsPerSecond)
+      return;
+    this.#ceiling = { bitsPerSecond, atMs: nowMs };
+    if (this.#fits(this.#step, bitsPerSecond * SHARE_DOWN)) return;
+    this.#lateAtMs = nowMs;
+    this.#change(this.#below(bitsPerSecond), nowMs);
   }
 
   #good(nowMs: number): void {
@@ -185,6 +205,8 @@ export class Adaptation {
       this.#raisedAtMs = -Infinity;
     }
     if (this.#step.kind === 'source') return;
+    const capacity = this.#link.capacity(nowMs) ?? 0;
+    if (this.#ceiling !== null && capacity > FASTER_RATIO * this.#ceiling.bitsPerSecond) this.#ceiling = null;
     const goodMs = nowMs - this.#goodSinceMs;
     if (goodMs >= this.#holdMs) this.#raise(goodMs, nowMs);
   }
@@ -212,16 +234,22 @@ export class Adaptation {
   }
 
   #lower(bitsPerSecond: number, nowMs: number): void {
-    const { steps } = this.#context;
     if (this.#fits(this.#step, (this.#link.capacity(nowMs, PROOF_MS) ?? 0) * SHARE_DOWN)) return;
-    const index = this.#index(steps);
     this.#lateAtMs = nowMs;
     this.#ceiling = { bitsPerSecond, atMs: nowMs };
     this.#link.slowed();
     if (nowMs - this.#raisedAtMs < PROBATION_MS) this.#holdMs = Math.min(MAX_HOLD_MS, this.#holdMs * 2);
     this.#raisedAtMs = -Infinity;
-    const target = steps.findIndex((step, at) => at > index && this.#fits(step, bitsPerSecond * SHARE_DOWN));
-    this.#change(steps[target < 0 ? steps.length - 1 : target] ?? SOURCE, nowMs);
+    this.#change(this.#below(bitsPerSecond), nowMs);
+  }
+
+  /** The best step below the current one that a throughput carries; otherwise the smallest. */
+  #below(bitsPerSecond: number): Step {
+    const { steps } = this.#context;
+    const index = this.#index(steps);
+    return (
+      steps.find((step, at) => at > index && this.#fits(step, bitsPerSecond * SHARE_DOWN)) ?? steps.at(-1) ?? SOURCE
+    );
   }
 
   #change(step: Step, nowMs: number): void {

@@ -58,6 +58,11 @@ export class Pacer {
     return this.#inFlight[0]?.sentAtMs ?? null;
   }
 
+  /** Size of that frame in bytes; 0 if there is none. */
+  get oldestBytes(): number {
+    return this.#inFlight[0]?.bytes ?? 0;
+  }
+
   get bytesInFlight(): number {
     return this.#bytes;
   }
@@ -111,10 +116,12 @@ export class Pacer {
     let newest: InFlight | undefined;
     let count = 0;
     let bytes = 0;
-    while (this.#inFlight[0] !== undefined && this.#inFlight[0].sequence <= sequence) {
-      newest = this.#inFlight.shift();
-      if (newest === undefined) break;
-      bytes += newest.bytes;
+    for (let [next] = this.#inFlight; next !== undefined && next.sequence <= sequence; [next] = this.#inFlight) {
+      this.#inFlight.shift();
+      // The first key frame of another encoding can be of the same frame or an earlier one: it was sent later, and is
+      // not what the viewer acknowledges.
+      if (newest === undefined || next.sequence > newest.sequence) newest = next;
+      bytes += next.bytes;
       count += 1;
     }
     if (oldest === undefined || newest === undefined) return null;

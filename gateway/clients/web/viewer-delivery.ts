@@ -175,8 +175,8 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   /** See {@link Adaptation.waiting}. */
-  waiting(sinceMs: number, inFlightBytes: number, nowMs: number): void {
-    this.#adaptation.waiting(sinceMs, inFlightBytes, nowMs);
+  waiting(sinceMs: number, bytes: number, nowMs: number): void {
+    this.#adaptation.waiting(sinceMs, bytes, nowMs);
   }
 
   isLimited(nowMs: number): boolean {

@@ -202,9 +202,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   /** A missing acknowledgement is the first sign that the link has become slower. */
   #noteWaiting(): void {
-    const { waitingSinceMs, bytesInFlight } = this.#pacer;
+    const { waitingSinceMs, oldestBytes } = this.#pacer;
     if (this.#delivery !== null && waitingSinceMs !== null)
-      this.#delivery.waiting(waitingSinceMs, bytesInFlight, performance.now());
+      this.#delivery.waiting(waitingSinceMs, oldestBytes, performance.now());
   }
 
   streamChanged(state: StreamState, reason: string): void {

@@ -13,7 +13,12 @@ const SOURCE_BYTES = 100_000;
 interface Link {
   readonly bitsPerSecond: number;
   readonly roundTripMs: number;
+  /** Maximum random delay of an acknowledgement, in addition. */
+  readonly jitterMs?: number;
 }
+
+/** Size of a key frame in relation to the mean frame. */
+const KEY_FRAME_RATIO = 4;
 
 interface Shown {
   readonly atMs: number;
@@ -42,6 +47,9 @@ class Simulation {
   #freeAtMs = 0;
   #pending: Frame | null = null;
   #offeredAtMs = 0;
+  #lastStep = '';
+  #lastAckAtMs = 0;
+  #random = 1;
   readonly #sourceBytes: number;
   readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
 
@@ -51,26 +59,28 @@ class Simulation {
     sourceBytes = SOURCE_BYTES,
     renditions = 'pictures',
     greetingMs = 0,
+    hasVideo = false,
   }: {
     want?: WantFields;
     maxBitsPerSecond?: number;
     sourceBytes?: number;
     renditions?: RenditionKind;
     greetingMs?: number;
+    hasVideo?: boolean;
   } = {}) {
     this.#sourceBytes = sourceBytes;
     if (greetingMs > 0) this.pacer.link.roundTrip(greetingMs, 0);
     const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
     this.delivery = new ViewerDelivery(
-      { frameTimeMs: () => 1000 / FPS, renditionsOf: () => renditions, bytesOf, hasVideo: false },
+      { frameTimeMs: () => 1000 / FPS, renditionsOf: () => renditions, bytesOf, hasVideo },
       this.pacer.link,
       { maxBitsPerSecond, unpacks: true },
       0,
     );
-    this.delivery.wanted(want);
+    this.delivery.wanted({ ...want, video: hasVideo });
   }
 
-  run(forMs: number, { bitsPerSecond, roundTripMs }: Link): readonly Shown[] {
+  run(forMs: number, { bitsPerSecond, roundTripMs, jitterMs = 0 }: Link): readonly Shown[] {
     const from = this.shown.length;
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
       this.#acknowledge();
@@ -78,14 +88,14 @@ class Simulation {
         this.#sequence += 1;
         this.#pending = frameOf(this.#sequence, this.#sourceBytes);
         this.#offeredAtMs = this.nowMs;
-        const { waitingSinceMs, bytesInFlight } = this.pacer;
-        if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
+        const { waitingSinceMs, oldestBytes } = this.pacer;
+        if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, oldestBytes, this.nowMs);
       }
       // A ping waits behind the frames in transit, like all other data.
       if (this.nowMs % 1000 === 0)
         this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
       if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);
-      this.#send(bitsPerSecond, roundTripMs);
+      this.#send(bitsPerSecond, roundTripMs, jitterMs);
     }
     return this.shown.slice(from);
   }
@@ -99,7 +109,7 @@ class Simulation {
     }
   }
 
-  #send(bitsPerSecond: number, roundTripMs: number): void {
+  #send(bitsPerSecond: number, roundTripMs: number, jitterMs: number): void {
     if (
       this.#pending === null ||
       !this.pacer.canSend() ||
@@ -107,13 +117,19 @@ class Simulation {
     )
       return;
     const step = this.delivery.choose(this.#pending);
-    const bytes = Math.round(this.delivery.bytes(step));
+    const isKey = step.kind === 'h264' && stepName(step) !== this.#lastStep;
+    this.#lastStep = stepName(step);
+    const bytes = Math.round(this.delivery.bytes(step) * (isKey ? KEY_FRAME_RATIO : 1));
     this.pacer.sent(this.#pending.sequence, bytes, this.nowMs);
     this.delivery.sent(this.#pending.sequence, bytes);
     this.#freeAtMs = Math.max(this.nowMs, this.#freeAtMs) + (bytes * 8000) / bitsPerSecond;
     const arrivesAtMs = this.#freeAtMs + roundTripMs / 2;
     const shown = { atMs: arrivesAtMs, latencyMs: arrivesAtMs - this.#offeredAtMs, step: stepName(step) };
-    this.#underWay.push({ sequence: this.#pending.sequence, ackAtMs: arrivesAtMs + roundTripMs / 2, shown });
+    // A linear congruential generator: the same delays in each run.
+    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
+    const ackAtMs = arrivesAtMs + roundTripMs / 2 + (jitterMs * this.#random) / 2 ** 32;
+    this.#lastAckAtMs = Math.max(this.#lastAckAtMs, ackAtMs);
+    this.#underWay.push({ sequence: this.#pending.sequence, ackAtMs: this.#lastAckAtMs, shown });
     this.#pending = null;
   }
 }
@@ -197,6 +213,26 @@ describe('ViewerDelivery', () => {
     expect(steps(simulation.run(10_000, fast))).toEqual(['source']);
     expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
   });
+
+  it.each([2, 8, 20])(
+    'does so with H.264 and a jitter of %i ms, as soon as the frames in flight have drained',
+    (jitterMs) => {
+      const sourceBytes = 129_000;
+      const simulation = new Simulation({ hasVideo: true, sourceBytes });
+      const fast = { bitsPerSecond: 50e6, roundTripMs: 40, jitterMs };
+      const slow = { ...fast, bitsPerSecond: 1e6 };
+      expect(steps(simulation.run(5000, fast))).toEqual(['source']);
+      const drainMs = (simulation.pacer.window * sourceBytes * 8000) / slow.bitsPerSecond;
+      const drained = simulation.run(drainMs + 500, slow);
+      expect(drained.at(-1)?.latencyMs).toBeLessThan(500);
+      const settled = simulation.run(10_000, slow);
+      expect(Math.max(...settled.map(({ latencyMs }) => latencyMs))).toBeLessThan(500);
+      expect(steps(settled).every((step) => step.startsWith('h264-'))).toBe(true);
+      const widenedAtMs = simulation.nowMs;
+      const restored = simulation.run(10_000, fast).find(({ step }) => step === 'source');
+      expect((restored?.atMs ?? Infinity) - widenedAtMs).toBeLessThan(5000);
+    },
+  );
 
   it('probes at growing intervals while probes fail', () => {
     const simulation = new Simulation();

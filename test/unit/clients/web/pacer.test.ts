@@ -77,6 +77,18 @@ describe('Pacer', () => {
     expect(pacer.waitingSinceMs).toBeNull();
   });
 
+  it.each([
+    ['the same frame', 2],
+    ['an earlier frame', 1],
+  ])('measures the acknowledged frame, not a key frame of %s that was sent after it', (_name, sequence) => {
+    const pacer = new Pacer();
+    pacer.sent(2, 1000, 0);
+    pacer.sent(sequence, 4000, 99);
+    expect(pacer.acknowledged(2, undefined, 100)).toMatchObject({ sequence: 2, sentAtMs: 0 });
+    expect(pacer.latestRoundTripMs).toBe(100);
+    expect(pacer.bytesInFlight).toBe(0);
+  });
+
   it('ignores an acknowledgement that covers nothing new', () => {
     const pacer = new Pacer();
     pacer.acknowledged(5, 10, 0);
