@@ -45,6 +45,12 @@ const handlers = {
     films.set(name, jpegs);
     return jpegs.reduce((sum, { byteLength }) => sum + byteLength, 0) / jpegs.length;
   },
+  /** @returns a JPEG of it, base64. */
+  picture(name: FilmName, number: number): string {
+    const jpeg = films.get(name)?.[number];
+    if (jpeg === undefined) throw new Error(`the film ${name} has no picture ${number}`);
+    return jpeg.toString('base64');
+  },
   /** Sends it to a NetGear client on this port, in a loop. */
   async film(name: FilmName, port: number): Promise<void> {
     const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });

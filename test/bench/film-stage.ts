@@ -60,6 +60,11 @@ export class FilmStage implements AsyncDisposable {
     return this.#source.ask('make', film);
   }
 
+  /** @returns a JPEG of a film. */
+  async picture(film: FilmName, number: number): Promise<Buffer> {
+    return Buffer.from(await this.#source.ask('picture', film, number), 'base64');
+  }
+
   /** @returns the port of the near end of a link to the gateway. */
   link(link: Link): Promise<number> {
     return this.relay.ask('open', this.#gatewayPort, link);

@@ -17,9 +17,19 @@ export interface FilmPage extends AsyncDisposable {
   readonly shown: readonly Shown[];
   /** Settles with the first picture that has a number. */
   first(): Promise<Shown>;
+  /** The picture that the viewer shows now, as PNG in the size that was sent to it. */
+  snapshot(): Promise<Buffer>;
 }
 
 const FIRST_TIMEOUT_MS = 30_000;
+
+/** An expression for the page: a snapshot, base64. */
+const SNAPSHOT = `document.querySelector('gearway-viewer').snapshot().then(({ blob }) => new Promise((resolve, reject) => {
+  const reader = new FileReader();
+  reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
+  reader.onerror = () => reject(reader.error);
+  reader.readAsDataURL(blob);
+}))`;
 
 /** Opens a page in a fresh profile, so that nothing is cached, in a window of the film's size. */
 export async function openFilmPage(browser: Browser, url: string): Promise<FilmPage> {
@@ -41,6 +51,9 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
         if (performance.now() > deadline)
           throw new Error(`${url} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
       }
+    },
+    async snapshot() {
+      return Buffer.from((await page.evaluate(SNAPSHOT)) as string, 'base64');
     },
     async [Symbol.asyncDispose]() {
       await client.detach();
@@ -66,18 +79,21 @@ export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, t
   return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
 }
 
+/** Number of decimals of each unit. */
+const DIGITS = { fps: 1, ms: 0, SSIM: 3 } as const;
+
 /** A report line for one figure, from the measurements of all rounds. */
 export function filmLine<Figure extends string>(
   rounds: readonly Readonly<Record<Figure, number>>[],
   figure: Figure,
   what: string,
-  unit: 'fps' | 'ms',
+  unit: keyof typeof DIGITS,
   targets: readonly Target[] = [],
 ): Line {
   return {
     what,
     unit,
-    digits: unit === 'fps' ? 1 : 0,
+    digits: DIGITS[unit],
     series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }],
     targets,
   };

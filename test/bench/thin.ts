@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import sharp from 'sharp';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
 import { alternate, type Bench } from './bench.ts';
-import type { FilmName } from './film.ts';
+import { FILM, type FilmName } from './film.ts';
 import { FilmStage } from './film-stage.ts';
+import { readNumber } from './picture-number.ts';
 import type { Line } from './report.ts';
 import { agesOf, filmLine, longestFreezeMs } from './shown-film.ts';
+import { type Gray, ssim } from './ssim.ts';
 import { median, percentile } from './statistics.ts';
 
 interface ThinLink {
@@ -15,6 +18,7 @@ interface ThinLink {
   readonly mostMedianMs: number;
   readonly mostLateMs: number | null;
   readonly mostFirstMs: number;
+  readonly leastSsim?: number;
 }
 
 const LINKS: readonly ThinLink[] = [
@@ -26,6 +30,7 @@ const LINKS: readonly ThinLink[] = [
     mostMedianMs: 250,
     mostLateMs: 400,
     mostFirstMs: 1500,
+    leastSsim: 0.9,
   },
   {
     bitsPerSecond: 2e6,
@@ -62,6 +67,7 @@ interface Measurement {
   readonly lateMs: number;
   readonly firstMs: number;
   readonly freezeMs: number;
+  readonly ssim: number;
 }
 
 /** Time after the first picture in which the gateway learns the link's rate. */
@@ -73,13 +79,17 @@ const LEAST_SECONDS = 2;
 /** Time after the measurement in which frames in transit are shown. */
 const LATEST_MS = 1500;
 
+/** Number of shown pictures that are compared with the source's, and the time between them, after the measurement. */
+const COMPARED = 4;
+const COMPARED_EVERY_MS = 400;
+
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string =>
   `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
 
 /** A viewer behind a link that does not carry the source's frames as they are. */
 export const thin: Bench = {
   name: 'thin',
-  summary: 'fps, latency and first picture of 720p at 30 fps in Chromium behind 2, 8 and 0.5 Mbit/s',
+  summary: 'fps, latency, first picture and quality of 720p at 30 fps in Chromium behind 2, 8 and 0.5 Mbit/s',
   effort: { rounds: 3, seconds: 10 },
   async run({ rounds, seconds: wantedSeconds }) {
     const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
@@ -92,7 +102,7 @@ export const thin: Bench = {
     );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
-      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address.`,
+      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address. Picture quality: luma of the viewer's snapshots, scaled to 1280x720, compared with the source's JPEGs of the same numbers by SSIM (Wang et al. 2004, Gaussian window of 11x11); noise that the encoder leaves out counts as a difference.`,
       lines: LINKS.flatMap((link) => linesOf(link, measured[nameOf(link)] ?? [])),
       notes: ["The relay carries TCP's payload: its handshakes, slow start and losses are not in these figures."],
     };
@@ -107,7 +117,10 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
     await delay(seconds * 1000);
     const toMs = Date.now();
     await delay(LATEST_MS);
-    return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown: [...page.shown] };
+    const shown = [...page.shown];
+    const pngs: Buffer[] = [];
+    for (; pngs.length < COMPARED; await delay(COMPARED_EVERY_MS)) pngs.push(await page.snapshot());
+    return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown, pngs };
   });
   const { fromMs, toMs } = result;
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
@@ -119,7 +132,30 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
     lateMs: percentile(latencies, 0.95),
     firstMs: result.firstMs,
     freezeMs: longestFreezeMs(frames, fromMs, toMs),
+    ssim: median(await Promise.all(result.pngs.map((png) => compare(stage, film, png)))),
   };
+}
+
+/** SSIM of a shown picture and the source's, at the source's size. */
+async function compare(stage: FilmStage, film: FilmName, png: Buffer): Promise<number> {
+  const { data, info } = await sharp(png).greyscale().raw().toBuffer({ resolveWithObject: true });
+  const number = readNumber(data, info.width, info.height);
+  if (number === null) throw new Error(`a shown picture of ${info.width}x${info.height} has no number`);
+  return ssim(await luma(await stage.picture(film, number)), await luma(png));
+}
+
+/** Luma, at the size of the film. */
+async function luma(picture: Buffer): Promise<Gray> {
+  const { width, height } = FILM;
+  const rgb = await sharp(picture)
+    .removeAlpha()
+    .resize(width, height, { fit: 'fill', kernel: 'cubic' })
+    .raw()
+    .toBuffer();
+  const data = new Uint8Array(width * height);
+  for (let at = 0; at < data.length; at += 1)
+    data[at] = Math.round(0.299 * (rgb[at * 3] ?? 0) + 0.587 * (rgb[at * 3 + 1] ?? 0) + 0.114 * (rgb[at * 3 + 2] ?? 0));
+  return { data, width, height };
 }
 
 function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
@@ -136,5 +172,12 @@ function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
     ),
     filmLine(rounds, 'firstMs', `${name}: first picture`, 'ms', [{ is: 'value', atMost: link.mostFirstMs }]),
     filmLine(rounds, 'freezeMs', `${name}: longest freeze`, 'ms'),
+    filmLine(
+      rounds,
+      'ssim',
+      `${name}: picture quality`,
+      'SSIM',
+      link.leastSsim === undefined ? [] : [{ is: 'value', atLeast: link.leastSsim }],
+    ),
   ];
 }
