@@ -13,7 +13,26 @@ const FRAMES = 300;
 
 const films = new Map<FilmName, Buffer[]>();
 
+/** A value that a viewer has returned to identify it, when the server got it. */
+export interface Arrival {
+  readonly probe: number;
+  /** By the machine's clock. */
+  readonly atMs: number;
+}
+
+let arrivals: Arrival[] = [];
+
 let stop: (() => Promise<HandedOver[]>) | null = null;
+
+/** Return data by port, in which a probe is `{ probe: 7 }`. */
+function noteReturned(byPort: unknown): void {
+  if (typeof byPort !== 'object' || byPort === null) return;
+  const atMs = performance.timeOrigin + performance.now();
+  for (const value of Object.values(byPort) as unknown[]) {
+    if (typeof value === 'object' && value !== null && 'probe' in value && typeof value.probe === 'number')
+      arrivals.push({ probe: value.probe, atMs });
+  }
+}
 
 function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<HandedOver[]> {
   const handedOver: HandedOver[] = [];
@@ -27,7 +46,7 @@ function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<Ha
       const jpeg = jpegs[number];
       if (jpeg === undefined) throw new Error('the film is not made yet');
       handedOver.push({ number, atMs: performance.timeOrigin + performance.now() });
-      await sender.send(jpeg, { message: { number } });
+      noteReturned(await sender.send(jpeg, { message: { number } }));
     }
     await sender.close({ terminate: false });
     return handedOver;
@@ -53,10 +72,19 @@ const handlers = {
   },
   /** Sends it to a NetGear client on this port, in a loop. */
   async film(name: FilmName, port: number): Promise<void> {
-    const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });
+    const sender = new NetGearSender({
+      address: '127.0.0.1',
+      port,
+      pattern: 1,
+      bidirectional_mode: true,
+      check: false,
+    });
     await sender.ready();
+    arrivals = [];
     stop = film(sender, films.get(name) ?? []);
   },
+  /** @returns the probes that viewers have returned since the film began. */
+  arrivals: (): Arrival[] => arrivals,
   /** @returns the frames handed over, in order. */
   async stop(): Promise<HandedOver[]> {
     return (await stop?.()) ?? [];

@@ -5,7 +5,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import type { Link } from '../helpers/shaped-relay.ts';
 import type { FilmName } from './film.ts';
-import type { FilmSource } from './film-source.ts';
+import type { Arrival, FilmSource } from './film-source.ts';
 import type { LinkRelay } from './link-relay.ts';
 import { BenchProcess, endWithBench } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
@@ -63,6 +63,11 @@ export class FilmStage implements AsyncDisposable {
   /** @returns a JPEG of a film. */
   async picture(film: FilmName, number: number): Promise<Buffer> {
     return Buffer.from(await this.#source.ask('picture', film, number), 'base64');
+  }
+
+  /** @returns the probes that the source's server got since the film began. */
+  arrivals(): Promise<Arrival[]> {
+    return this.#source.ask('arrivals');
   }
 
   /** @returns the port of the near end of a link to the gateway. */

@@ -19,6 +19,17 @@ export interface FilmPage extends AsyncDisposable {
   first(): Promise<Shown>;
   /** The picture that the viewer shows now, as PNG in the size that was sent to it. */
   snapshot(): Promise<Buffer>;
+  /** Returns values, one every `everyMs`, and waits until all are acknowledged. */
+  probe(count: number, everyMs: number): Promise<Probe[]>;
+}
+
+/** A value `{ probe }` that the viewer has returned. */
+export interface Probe {
+  readonly probe: number;
+  /** By the machine's clock. */
+  readonly atMs: number;
+  /** Time until the gateway's answer. */
+  readonly roundTripMs: number;
 }
 
 const FIRST_TIMEOUT_MS = 30_000;
@@ -30,6 +41,16 @@ const SNAPSHOT = `document.querySelector('gearway-viewer').snapshot().then(({ bl
   reader.onerror = () => reject(reader.error);
   reader.readAsDataURL(blob);
 }))`;
+
+const PROBE = `(count, everyMs) => {
+  const viewer = document.querySelector('gearway-viewer');
+  return Promise.all(Array.from({ length: count }, async (_, probe) => {
+    await new Promise((resolve) => setTimeout(resolve, probe * everyMs));
+    const fromMs = performance.now();
+    await viewer.send({ probe });
+    return { probe, atMs: performance.timeOrigin + fromMs, roundTripMs: performance.now() - fromMs };
+  }));
+}`;
 
 /** Opens a page in a fresh profile, so that nothing is cached, in a window of the film's size. */
 export async function openFilmPage(browser: Browser, url: string): Promise<FilmPage> {
@@ -54,6 +75,9 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
     },
     async snapshot() {
       return Buffer.from((await page.evaluate(SNAPSHOT)) as string, 'base64');
+    },
+    async probe(count, everyMs) {
+      return (await page.evaluate(`(${PROBE})(${count}, ${everyMs})`)) as Probe[];
     },
     async [Symbol.asyncDispose]() {
       await client.detach();

@@ -68,6 +68,10 @@ interface Measurement {
   readonly firstMs: number;
   readonly freezeMs: number;
   readonly ssim: number;
+  /** Of return data, 95 % until the server has it; median and 95 % until the gateway's acknowledgement is back. */
+  readonly returnMs: number;
+  readonly answeredMs: number;
+  readonly answeredLateMs: number;
 }
 
 /** Time after the first picture in which the gateway learns the link's rate. */
@@ -82,6 +86,10 @@ const LATEST_MS = 1500;
 /** Number of shown pictures that are compared with the source's, and the time between them, after the measurement. */
 const COMPARED = 4;
 const COMPARED_EVERY_MS = 400;
+
+/** Number of returned values, and the time between them, while the film goes on. Not a multiple of a frame's time. */
+const PROBES = 30;
+const PROBE_EVERY_MS = 107;
 
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string =>
   `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
@@ -102,7 +110,7 @@ export const thin: Bench = {
     );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
-      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address. Picture quality: luma of the viewer's snapshots, scaled to 1280x720, compared with the source's JPEGs of the same numbers by SSIM (Wang et al. 2004, Gaussian window of 11x11); noise that the encoder leaves out counts as a difference.`,
+      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address. Return data: ${PROBES} values, one every ${PROBE_EVERY_MS} ms, while the film goes on, until the NetGear server has the value with the reply to its next frame, and until the viewer has the gateway's acknowledgement, which shares the connection with the video; the targets are twice the link's round trip. Picture quality: luma of the viewer's snapshots, scaled to 1280x720, compared with the source's JPEGs of the same numbers by SSIM (Wang et al. 2004, Gaussian window of 11x11); noise that the encoder leaves out counts as a difference.`,
       lines: LINKS.flatMap((link) => linesOf(link, measured[nameOf(link)] ?? [])),
       notes: ["The relay carries TCP's payload: its handshakes, slow start and losses are not in these figures."],
     };
@@ -118,9 +126,12 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
     const toMs = Date.now();
     await delay(LATEST_MS);
     const shown = [...page.shown];
+    const probes = await page.probe(PROBES, PROBE_EVERY_MS);
+    await delay(LATEST_MS);
+    const arrivals = await stage.arrivals();
     const pngs: Buffer[] = [];
     for (; pngs.length < COMPARED; await delay(COMPARED_EVERY_MS)) pngs.push(await page.snapshot());
-    return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown, pngs };
+    return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown, pngs, probes, arrivals };
   });
   const { fromMs, toMs } = result;
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
@@ -132,6 +143,17 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
     lateMs: percentile(latencies, 0.95),
     firstMs: result.firstMs,
     freezeMs: longestFreezeMs(frames, fromMs, toMs),
+    returnMs: percentile(
+      result.probes.map(
+        ({ probe, atMs }) => (result.arrivals.find((arrival) => arrival.probe === probe)?.atMs ?? Infinity) - atMs,
+      ),
+      0.95,
+    ),
+    answeredMs: median(result.probes.map(({ roundTripMs }) => roundTripMs)),
+    answeredLateMs: percentile(
+      result.probes.map(({ roundTripMs }) => roundTripMs),
+      0.95,
+    ),
     ssim: median(await Promise.all(result.pngs.map((png) => compare(stage, film, png)))),
   };
 }
@@ -172,6 +194,13 @@ function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
     ),
     filmLine(rounds, 'firstMs', `${name}: first picture`, 'ms', [{ is: 'value', atMost: link.mostFirstMs }]),
     filmLine(rounds, 'freezeMs', `${name}: longest freeze`, 'ms'),
+    filmLine(rounds, 'returnMs', `${name}: return data, 95 % at the server within`, 'ms', [
+      { is: 'value', atMost: 4 * link.delayMs },
+    ]),
+    filmLine(rounds, 'answeredMs', `${name}: return data, acknowledged after`, 'ms', [
+      { is: 'value', atMost: 4 * link.delayMs },
+    ]),
+    filmLine(rounds, 'answeredLateMs', `${name}: return data, 95 % acknowledged within`, 'ms'),
     filmLine(
       rounds,
       'ssim',
