@@ -1,4 +1,5 @@
 import { adaptive } from './adaptive.ts';
+import { audience } from './audience.ts';
 import type { Bench } from './bench.ts';
 import { cluster } from './cluster.ts';
 import { distance } from './distance.ts';
@@ -25,6 +26,7 @@ export const BENCHES: readonly Bench[] = [
   distance,
   thin,
   adaptive,
+  audience,
   element,
   encode,
   mjpeg,
