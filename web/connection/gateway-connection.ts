@@ -131,7 +131,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   }
 
   /** Sends one message. Does nothing before the welcome. */
-  send(message: Uint8Array<ArrayBuffer> | Blob): void {
+  send(message: Uint8Array<ArrayBuffer>): void {
     if (this.#isOpen) this.#socket?.send(message);
   }
 

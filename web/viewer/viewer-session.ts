@@ -368,7 +368,10 @@ class ViewerSession {
       return;
     }
     this.#takeId(elementId);
-    const message = payload.byteLength === 0 ? head : new Blob([head, payload as Uint8Array<ArrayBuffer>]);
+    // Sending a Blob of both would copy them, too, and read it back from another process, while later values wait.
+    const message = new Uint8Array(bytes);
+    message.set(head);
+    message.set(payload, head.byteLength);
     this.#connection.send(message);
   }
 
