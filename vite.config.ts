@@ -27,6 +27,16 @@ const withoutNote: Plugin = {
   },
 };
 
+// The console contains the devices, in a file of the folder assets. Their worker is beside the built elements.
+const workerOfDevices: Plugin = {
+  name: 'worker-of-devices',
+  apply: 'build',
+  transform: (code, id) =>
+    id.endsWith('/devices/camera-sender.ts')
+      ? { code: code.replace('./gearway-camera-worker.js', '../gearway-camera-worker.js'), map: null }
+      : null,
+};
+
 /** @param common name of the file that the entry shares with its rarely used parts; null for a single file. */
 const library = (entry: string, name: string, common: string | null): UserConfig => ({
   root,
@@ -56,6 +66,7 @@ const library = (entry: string, name: string, common: string | null): UserConfig
 // publishers.
 export default defineConfig(({ mode }) => {
   if (mode === 'devices') return library('devices/index.ts', 'gearway-devices', null);
+  if (mode === 'camera-worker') return library('devices/camera-worker.ts', 'gearway-camera-worker', null);
   if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);
   if (mode === 'arrays') return library('viewer/arrays/array-decoder.ts', 'gearway-arrays', null);
   if (mode === 'worker') return library('viewer/viewer-worker.ts', 'gearway-worker', null);
@@ -66,7 +77,7 @@ export default defineConfig(({ mode }) => {
     root,
     base: './',
     resolve: { alias },
-    plugins: [withoutEval],
+    plugins: [withoutEval, workerOfDevices],
     build: {
       outDir,
       emptyOutDir: false,

@@ -5,7 +5,17 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
 /** The builds of vite.config.ts, by mode; each adds to the folder that the first one has emptied. */
-const MODES = ['viewer', 'worker', 'overlays', 'arrays', 'devices', 'publisher', 'publisher-worker', 'pages'];
+const MODES = [
+  'viewer',
+  'worker',
+  'overlays',
+  'arrays',
+  'devices',
+  'camera-worker',
+  'publisher',
+  'publisher-worker',
+  'pages',
+];
 
 const STEPS = [
   ...MODES.map((mode) => ['vite', 'build', '--mode', mode]),

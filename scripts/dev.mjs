@@ -17,6 +17,7 @@ const ADDRESSES = new Map([
   ['/gearway-publisher.js', '/publisher/gearway-publisher.ts'],
   ['/viewer/gearway-worker.js', '/viewer/viewer-worker.ts'],
   ['/gearway-devices.js', '/devices/index.ts'],
+  ['/devices/gearway-camera-worker.js', '/devices/camera-worker.ts'],
   ['/viewer/gearway-overlays.js', '/viewer/overlays/index.ts'],
   ['/viewer/gearway-arrays.js', '/viewer/arrays/array-decoder.ts'],
   ['/publisher/gearway-publisher-worker.js', '/publisher/publisher-worker.ts'],

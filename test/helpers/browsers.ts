@@ -85,7 +85,8 @@ function launch(
 function cameraFlags(camera: string): readonly string[] {
   return [
     '--use-fake-ui-for-media-stream',
-    '--use-fake-device-for-media-stream',
+    // Chromium's fake camera has 20 fps by default.
+    '--use-fake-device-for-media-stream=fps=30',
     ...(camera === 'fake' ? [] : [`--use-file-for-fake-video-capture=${camera}`]),
   ];
 }

@@ -96,7 +96,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['web/element/', ['shared/']],
   ['web/capture/', ['shared/', 'web/background.ts']],
   ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/']],
-  ['web/devices/', ['shared/', 'web/background.ts', 'web/capture/', 'web/viewer/gearway-viewer.ts']],
+  ['web/devices/', ['shared/', 'web/background.ts', 'web/capture/', 'web/connection/', 'web/viewer/gearway-viewer.ts']],
   [
     'web/publisher/',
     [

@@ -43,4 +43,8 @@ describe('the built gearway-devices.js', () => {
     for (const name of [...loadedWith('gearway-viewer.js'), 'gearway-worker.js'])
       expect(readFileSync(join(BUILT, name), 'utf8')).not.toContain('gearway-devices');
   });
+
+  it('has the worker of its camera in one file', () => {
+    expect([...loadedWith('gearway-camera-worker.js')]).toEqual(['gearway-camera-worker.js']);
+  });
 });

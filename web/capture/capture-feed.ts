@@ -1,7 +1,9 @@
 import { runInBackground } from '../background.ts';
 import type { CapturedPicture } from './capture-types.ts';
+import type { FeedEvent, FeedSource } from './feed-messages.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { framesOf } from './track-frames.ts';
 
 /** Source of a session's pictures. */
 export interface CaptureFeed {
@@ -22,6 +24,30 @@ export interface FeedSink {
   offer(picture: CapturedPicture): void;
   /** A picture was due, and is not captured because the sink is not ready. */
   skip(): void;
+}
+
+/**
+ * Opens the feed of a session.
+ *
+ * @param emit sends an event to the page.
+ * @returns null if the session cannot read frames from a track here, which the page is told.
+ */
+export function openFeed(source: FeedSource, sink: FeedSink, emit: (event: FeedEvent) => void): CaptureFeed | null {
+  switch (source.kind) {
+    case 'frames':
+      return new FrameFeed(source.readable, sink);
+    case 'track': {
+      const readable = framesOf(source.track);
+      if (readable !== null) return new FrameFeed(readable, sink, () => source.track.stop());
+      source.track.stop();
+      emit({ kind: 'track-unsupported' });
+      return null;
+    }
+    case 'pulled':
+      return new PullFeed(() => emit({ kind: 'pull' }), sink);
+    default:
+      return source satisfies never;
+  }
 }
 
 /** Reads the frames of a camera as they arrive. */

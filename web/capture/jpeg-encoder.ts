@@ -1,7 +1,8 @@
 import type { CapturedPicture, EncodingSettings } from './capture-types.ts';
 
-export interface EncodedPicture {
-  readonly jpeg: Uint8Array<ArrayBuffer>;
+/** A JPEG as bytes, or as the browser's encoder returns it. */
+export interface EncodedPicture<Jpeg = Uint8Array<ArrayBuffer>> {
+  readonly jpeg: Jpeg;
   readonly width: number;
   readonly height: number;
   readonly capturedAtMs: number | null;
@@ -19,13 +20,25 @@ export function fitShortSide(
   return { width: even(width), height: even(height) };
 }
 
-/** Encodes pictures as JPEG, one at a time. */
+/**
+ * Encodes pictures as JPEG, one at a time. For workers: on the main thread, Chromium encodes only while the page is
+ * idle.
+ */
 export class JpegEncoder {
   readonly #canvas = new OffscreenCanvas(16, 16);
   readonly #context = this.#canvas.getContext('2d', { alpha: false });
 
   /** Does not close the picture. Rejects when the browser cannot encode it. */
-  async encode(picture: CapturedPicture, { quality, shortSide }: EncodingSettings): Promise<EncodedPicture> {
+  async encode(picture: CapturedPicture, settings: EncodingSettings): Promise<EncodedPicture> {
+    const encoded = await this.encodeBlob(picture, settings);
+    return { ...encoded, jpeg: new Uint8Array(await encoded.jpeg.arrayBuffer()) };
+  }
+
+  /** As {@link encode}, without reading the result. */
+  async encodeBlob(
+    picture: CapturedPicture,
+    { quality, shortSide }: Pick<EncodingSettings, 'quality' | 'shortSide'>,
+  ): Promise<EncodedPicture<Blob>> {
     const { width, height } = fitShortSide(picture.width, picture.height, shortSide);
     // The size changes from one frame to the next when a phone is turned.
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
@@ -37,6 +50,6 @@ export class JpegEncoder {
     const blob = await this.#canvas.convertToBlob({ type: 'image/jpeg', quality: quality / 100 });
     // Browsers without a JPEG encoder silently return a PNG.
     if (blob.type !== 'image/jpeg') throw new Error(`the browser returned ${blob.type}, expected image/jpeg`);
-    return { jpeg: new Uint8Array(await blob.arrayBuffer()), width, height, capturedAtMs: picture.capturedAtMs };
+    return { jpeg: blob, width, height, capturedAtMs: picture.capturedAtMs };
   }
 }

@@ -1,13 +1,10 @@
 import { runInBackground } from '../background.ts';
 import { CameraError, type CaptureSettings, explain, openStream } from '../capture/camera.ts';
-import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from '../capture/capture-feed.ts';
-import type { CapturedPicture } from '../capture/capture-types.ts';
-import { type EncodedPicture, JpegEncoder } from '../capture/jpeg-encoder.ts';
+import { InputFeeder } from '../capture/input-feeder.ts';
 import { OpenInput } from '../capture/open-input.ts';
-import { PictureFlow } from '../capture/picture-flow.ts';
-import { PictureGrabber } from '../capture/picture-grabber.ts';
-import { RateLimit } from '../capture/rate-limit.ts';
-import { framesOf } from '../capture/track-frames.ts';
+import { type SessionHandle, SessionHost } from '../connection/session-host.ts';
+import type { CameraCommand, CameraEvent, CameraOptions } from './camera-messages.ts';
+import { openCameraSession } from './camera-session.ts';
 
 /** Which camera to open, and how its pictures are encoded. */
 export interface SenderSettings extends CaptureSettings {
@@ -19,7 +16,7 @@ export interface SenderSettings extends CaptureSettings {
 
 /** Callbacks of the sender. */
 export interface SenderActions {
-  /** Whether there is a connection that takes pictures. */
+  /** Whether there is a connection that takes pictures. When there is one again, call {@link CameraSender.connected}. */
   isConnected(): boolean;
   /** Resolves when the gateway has received or refused the picture. Must not reject. */
   send(jpeg: Blob): Promise<void>;
@@ -29,16 +26,27 @@ export interface SenderActions {
   failed(error: CameraError): void;
 }
 
-/** A camera whose pictures are sent one after another, newest first, as fast as they are received. */
+const host = new SessionHost<CameraOptions, CameraCommand, CameraEvent>({
+  workerScript: new URL(/* @vite-ignore */ './gearway-camera-worker.js', import.meta.url),
+  workerName: 'gearway-camera',
+  canUseWorker: () => true,
+  toWorker: (opening) => ({ opening, transfer: [] }),
+  loadSession: () => Promise.resolve(openCameraSession),
+});
+
+/**
+ * A camera whose pictures are sent one after another, newest first, as fast as they are received. They are encoded in a
+ * worker.
+ */
 export class CameraSender {
   readonly #video: HTMLVideoElement;
   readonly #settings: SenderSettings;
   readonly #actions: SenderActions;
-  readonly #encoder = new JpegEncoder();
-  readonly #flow: PictureFlow<CapturedPicture, EncodedPicture>;
+  readonly #feeder: InputFeeder;
   #input: OpenInput | null = null;
-  #feed: CaptureFeed | null = null;
-  #grabber: PictureGrabber | null = null;
+  #session: SessionHandle<CameraCommand> | null = null;
+  /** The latest picture without a connection. Until it is confirmed, the session encodes no further ones. */
+  #unsent: number | null = null;
   #closed = false;
 
   /** @param video shows the camera. */
@@ -46,11 +54,7 @@ export class CameraSender {
     this.#video = video;
     this.#settings = settings;
     this.#actions = actions;
-    this.#flow = new PictureFlow({
-      encode: (picture) => this.#encoder.encode(picture, settings),
-      send: (sequence, { jpeg }) => this.#send(sequence, new Blob([jpeg], { type: 'image/jpeg' })),
-      failed: (error) => this.#fail(explain(error, 'camera')),
-    });
+    this.#feeder = new InputFeeder(video, (command, transfer) => this.#session?.command(command, transfer));
   }
 
   /** Opens the camera. Resolves also when that has failed. */
@@ -65,7 +69,7 @@ export class CameraSender {
       this.#fail(error instanceof CameraError ? error : explain(error, 'camera'));
       return;
     }
-    if (this.#closed) {
+    if (this.#isClosed()) {
       input.close();
       return;
     }
@@ -73,38 +77,68 @@ export class CameraSender {
     this.#video.srcObject = input.stream;
     // Rejects if the camera is closed before it plays.
     this.#video.play().catch(() => undefined);
-    this.#flow.connected();
-    this.#feed = this.#openFeed(input);
+    const session = await host.open({ encoding: this.#settings }, 'worker', (event) => this.#onEvent(event));
+    // Closed while the worker was starting.
+    if (this.#isClosed()) {
+      session.command({ kind: 'close' });
+      return;
+    }
+    this.#session = session;
+    this.#feeder.feed(input, session.thread === 'worker');
     this.#actions.opened();
+  }
+
+  /** There is a connection again: sending continues with the newest picture. */
+  connected(): void {
+    if (this.#unsent === null) return;
+    this.#taken(this.#unsent);
+    this.#unsent = null;
   }
 
   /** Switches the camera off. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#feed?.close();
-    this.#grabber?.close();
-    this.#flow.disconnected();
+    this.#feeder.close();
+    this.#session?.command({ kind: 'close' });
+    this.#session = null;
     this.#input?.close();
     this.#video.srcObject = null;
   }
 
-  #openFeed({ track }: OpenInput): CaptureFeed {
-    const sink: FeedSink = {
-      limit: new RateLimit(this.#settings.fps),
-      isReady: () => this.#actions.isConnected() && this.#flow.isReady,
-      offer: (picture) => (this.#actions.isConnected() ? this.#flow.offer(picture) : picture.close()),
-      skip: () => undefined,
-    };
-    const frames = framesOf(track);
-    if (frames !== null) return new FrameFeed(frames, sink);
-    const feed = new PullFeed(() => this.#grabber?.grabNext(), sink);
-    this.#grabber = new PictureGrabber(this.#video, (bitmap, capturedAtMs) => feed.picture(bitmap, capturedAtMs));
-    return feed;
+  /** A method, because TypeScript does not expect the field to change during `await`. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
+  #onEvent(event: CameraEvent): void {
+    if (this.#closed) return;
+    switch (event.kind) {
+      case 'pull':
+      case 'track-unsupported':
+        this.#feeder.event(event);
+        return;
+      case 'jpeg':
+        this.#send(event.sequence, event.jpeg);
+        return;
+      case 'failed':
+        this.#fail(explain(new Error(event.reason), 'camera'));
+        return;
+      default:
+        event satisfies never;
+    }
   }
 
   #send(sequence: number, jpeg: Blob): void {
+    if (!this.#actions.isConnected()) {
+      this.#unsent = sequence;
+      return;
+    }
     // After a refusal the next picture is sent: the gateway refuses pictures that arrive too fast.
-    runInBackground(this.#actions.send(jpeg).then(() => this.#flow.taken(sequence)));
+    runInBackground(this.#actions.send(jpeg).then(() => this.#taken(sequence)));
+  }
+
+  #taken(sequence: number): void {
+    this.#session?.command({ kind: 'taken', sequence });
   }
 
   #fail(error: CameraError): void {

@@ -90,7 +90,10 @@ export class GearwayCamera extends LitElement {
     new ChannelController(this, (_channel, viewer) => {
       this.#target = viewer;
       this.requestUpdate();
+      const onOpen = (): void => this.#sender?.connected();
+      viewer.addEventListener('gearway-open', onOpen);
       return () => {
+        viewer.removeEventListener('gearway-open', onOpen);
         this.#close();
         this.#target = null;
       };

@@ -1,4 +1,5 @@
 import type { EncodingSettings } from '../capture/capture-types.ts';
+import type { FeedCommand, FeedEvent } from '../capture/feed-messages.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
@@ -29,22 +30,10 @@ export interface PublisherOptions {
   readonly message: Value;
 }
 
-/**
- * How a session obtains pictures. `frames` and `track` are transferred to it; with `pulled` it requests each picture by
- * the event `pull`.
- */
-export type FeedSource =
-  | { readonly kind: 'frames'; readonly readable: ReadableStream<VideoFrame> }
-  | { readonly kind: 'track'; readonly track: MediaStreamTrack }
-  | { readonly kind: 'pulled' };
-
 /** Commands from the element to its session, sent by `postMessage` when the session runs in the worker. */
 export type PublisherCommand =
   | CommonCommand
-  /** Changes the source; null for none. A screen without changes delivers no frames, and is still live. */
-  | { readonly kind: 'feed'; readonly source: FeedSource | null; readonly isScreen: boolean }
-  /** Answer to `pull`. */
-  | { readonly kind: 'picture'; readonly bitmap: ImageBitmap; readonly capturedAtMs: number | null }
+  | FeedCommand
   | { readonly kind: 'encoding'; readonly encoding: EncodingLimits }
   | { readonly kind: 'message'; readonly message: Value };
 
@@ -85,10 +74,7 @@ export type PublisherEvent =
   | { readonly kind: 'frame-refused'; readonly code: string; readonly reason: string }
   /** `isSilent`: the camera has delivered no frames for a while. */
   | { readonly kind: 'stats'; readonly stats: PublisherStats; readonly isSilent: boolean }
-  /** Requests the next picture. */
-  | { readonly kind: 'pull' }
-  /** The session cannot read frames from a track here. */
-  | { readonly kind: 'track-unsupported' };
+  | FeedEvent;
 
 export const NO_PUBLISHER_STATS: PublisherStats = {
   sent: 0,

@@ -14,20 +14,14 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
-import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from '../capture/capture-feed.ts';
+import { type CaptureFeed, type FeedSink, openFeed, PullFeed } from '../capture/capture-feed.ts';
+import type { FeedSource } from '../capture/feed-messages.ts';
 import { type EncodedPicture, JpegEncoder } from '../capture/jpeg-encoder.ts';
 import { PictureFlow } from '../capture/picture-flow.ts';
 import { RateLimit } from '../capture/rate-limit.ts';
 import { Uplink } from './capture/uplink.ts';
-import { framesOf } from '../capture/track-frames.ts';
 import type { CapturedPicture } from '../capture/capture-types.ts';
-import type {
-  FeedSource,
-  PublisherCommand,
-  PublisherEvent,
-  PublisherOptions,
-  ReturnedValue,
-} from './publisher-messages.ts';
+import type { PublisherCommand, PublisherEvent, PublisherOptions, ReturnedValue } from './publisher-messages.ts';
 import { PublisherStatsMeter } from './publisher-stats.ts';
 
 /** A screen without changes delivers no frames. Interval at which its last picture is repeated to keep it live. */
@@ -136,21 +130,7 @@ class PublisherSession {
       offer: (picture) => this.#flow.offer(picture),
       skip: () => this.#flow.skip(),
     };
-    switch (source.kind) {
-      case 'frames':
-        return new FrameFeed(source.readable, sink);
-      case 'track': {
-        const readable = framesOf(source.track);
-        if (readable !== null) return new FrameFeed(readable, sink, () => source.track.stop());
-        source.track.stop();
-        this.#emit({ kind: 'track-unsupported' });
-        return null;
-      }
-      case 'pulled':
-        return new PullFeed(() => this.#emit({ kind: 'pull' }), sink);
-      default:
-        return source satisfies never;
-    }
+    return openFeed(source, sink, this.#emit);
   }
 
   #setRate(fps: number): void {
