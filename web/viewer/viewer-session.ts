@@ -498,10 +498,16 @@ class ViewerSession {
   }
 
   async #inspect(id: number, query: InspectionQuery): Promise<void> {
-    const frame = this.#drawn;
     const decoder = await this.#arrays.decoder();
-    const inspection = frame && (await decoder.inspect(frame, query, decodeJpeg));
+    const frame = this.#drawn;
+    const inspection = frame && (await decoder.inspect(frame, query, (shown) => this.#pictureOf(shown)));
     this.#emit({ kind: 'inspection', id, inspection });
+  }
+
+  /** In all its pixels. Of H.264, whose chunks cannot be decoded again, it is what is shown. */
+  #pictureOf(frame: FrameMessage): Promise<DecodedPicture> | { source: CanvasImageSource | ImageData; close(): void } {
+    if (frame.encoding.kind !== 'h264') return decodeJpeg(frame);
+    return { source: this.#overlays?.source ?? this.#canvas, close: () => undefined };
   }
 
   #decodeWhole(frame: FrameMessage): Promise<DecodedPicture> {

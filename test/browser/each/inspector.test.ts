@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
@@ -5,6 +7,8 @@ import type { Value } from '../../../shared/protocol.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { ViewerPage } from '../viewer-page.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const [WIDTH, HEIGHT] = [97, 61];
 
@@ -163,7 +167,7 @@ describe('inspector', () => {
     await mouse.down();
     await mouse.move(to.x, to.y, { steps: 3 });
     await mouse.up();
-    await reads('10×10, mm');
+    await reads('10×10: mean ');
     const area = await page.page.evaluate(() =>
       document.querySelector<GearwayViewer>('gearway-viewer')!.inspectArea({ x: 60, y: 5, width: 10, height: 10 }),
     );
@@ -282,6 +286,65 @@ describe('inspector', () => {
         ),
       ),
     ).toEqual(['Area', 'Range']);
+  });
+
+  it('is small on a phone, keeps away from the finger, and passes axe with each tool', async () => {
+    await using opened = await open({ intrinsics: CAMERA });
+    const { page } = opened;
+    const { touchscreen, keyboard } = page.page;
+    await page.page.setViewport({ width: 390, height: 293 });
+    const shadow = "document.querySelector('gearway-viewer').shadowRoot";
+    const box = (): Promise<{ top: number; bottom: number; height: number }> =>
+      page.page.evaluate(() => {
+        const { top, bottom, height } = document
+          .querySelector('gearway-viewer')!
+          .shadowRoot!.querySelector('.inspector')!
+          .getBoundingClientRect();
+        return { top, bottom, height };
+      });
+    const violations = async (): Promise<unknown> => {
+      await page.page.evaluate(AXE);
+      return page.page.evaluate(
+        "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))",
+      );
+    };
+    const tap = async (y: number): Promise<void> => {
+      const before = await page.page.evaluate(`${shadow}.querySelector('.inspector .value').textContent`);
+      await touchscreen.tap(120, y);
+      await page.page.waitForFunction(
+        `${shadow}.querySelector('.inspector .value').textContent !== ${JSON.stringify(before)}`,
+      );
+    };
+    for (const y of [170, 130, 160, 115]) {
+      await tap(y);
+      const { top, bottom, height } = await box();
+      expect({ isAbove: bottom < 293 / 2, isBelow: top > 293 / 2 }).toEqual({
+        isAbove: y > 293 / 2,
+        isBelow: y < 293 / 2,
+      });
+      expect(height).toBeLessThan(75);
+    }
+    expect(await violations()).toEqual([]);
+    for (const key of ['a', 'd', 'w'] as const) {
+      await page.page.evaluate(`${shadow}.querySelector('.stage').focus()`);
+      await keyboard.press(key);
+      await keyboard.press('ArrowRight');
+      await page.page.waitForFunction(`${shadow}.querySelector('.inspector [aria-pressed=true]') !== null`);
+      expect(await violations(), key).toEqual([]);
+      await keyboard.press('Escape');
+    }
+    // Each tool is reached by Tab, and Escape ends it from there.
+    await page.page.evaluate(`${shadow}.querySelector('.stage').focus()`);
+    for (const label of ['Area', 'Distance', 'Range']) {
+      await keyboard.press('Tab');
+      expect(await page.page.evaluate(`${shadow}.activeElement.textContent`)).toBe(label);
+      await keyboard.press('Enter');
+      await page.page.waitForFunction(
+        `${shadow}.querySelector('.inspector [aria-pressed=true]')?.textContent === ${JSON.stringify(label)}`,
+      );
+      await keyboard.press('Escape');
+      await page.page.waitForFunction(`${shadow}.querySelector('.inspector [aria-pressed=true]') === null`);
+    }
   });
 
   it('is complete by keyboard, and announces what keys have changed', async () => {

@@ -113,6 +113,71 @@ describe('gearway-viewer with small pictures', () => {
     expect(picture).toBe(message);
   });
 
+  it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and says so', async () => {
+    await using camera = await Camera.start();
+    const { url } = await camera.gateway.listen();
+    await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
+    await page.page.evaluate(() =>
+      Object.assign(document.querySelector<GearwayViewer>('gearway-viewer')!, { quality: 'half', inspector: true }),
+    );
+    await page.where("element.stats.encoding === 'h264'");
+    /** Values of 40 points of the paused picture, and its own pixels there. */
+    const inspected = (): Promise<
+      readonly { x: number; y: number; dtype: string; rendition: unknown; values: readonly number[]; seen: number[] }[]
+    > =>
+      page.page.evaluate(async () => {
+        const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+        viewer.pause();
+        // The last frames that are on their way.
+        let [sequence, isSame] = [0, false];
+        while (!isSame) {
+          const pixel = (await viewer.inspectPixel(0, 0))!;
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          isSame = pixel.sequence === sequence;
+          ({ sequence } = pixel);
+        }
+        const bitmap = await createImageBitmap((await viewer.snapshot('png'))!.blob);
+        const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
+        context.drawImage(bitmap, 0, 0);
+        const found = [];
+        for (let at = 0; at < 40; at += 1) {
+          const [x, y] = [(at * 331) % 1280, (at * 97) % 720];
+          const { dtype, rendition, values } = (await viewer.inspectPixel(x, y))!;
+          const [own, down] = [
+            Math.floor(((x + 0.5) * bitmap.width) / 1280),
+            Math.floor(((y + 0.5) * bitmap.height) / 720),
+          ];
+          found.push({
+            x,
+            y,
+            dtype,
+            rendition,
+            values,
+            seen: [...context.getImageData(own, down, 1, 1).data.subarray(0, 3)],
+          });
+        }
+        return found;
+      });
+    const points = await inspected();
+    for (const { dtype, rendition, values, seen } of points) {
+      expect(dtype).toBe('h264');
+      expect(rendition).toEqual({ width: WIDTH / 2, height: HEIGHT / 2 });
+      expect(values).toEqual(seen);
+    }
+    expect(new Set(points.map(({ values }) => values.join())).size).toBeGreaterThan(10);
+    expect(
+      await page.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.inspectPixel(1280, 0)),
+    ).toBeNull();
+    const area = await page.page.evaluate(() =>
+      document.querySelector<GearwayViewer>('gearway-viewer')!.inspectArea({ x: 100, y: 50, width: 20, height: 10 }),
+    );
+    expect(area).toMatchObject({ area: { x: 100, y: 50, width: 20, height: 10 }, channels: [{ count: 50 }, {}, {}] });
+    await page.page.mouse.move(100, 200);
+    await page.where(
+      "/: R \\d+ G \\d+ B \\d+ in H\\.264 of 640×360$/.test(element.shadowRoot.querySelector('.inspector .value').textContent)",
+    );
+  });
+
   it('shows smaller JPEGs without a worker', async () => {
     await using camera = await Camera.start();
     const { url } = await camera.gateway.listen();

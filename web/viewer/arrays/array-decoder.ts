@@ -7,10 +7,17 @@ import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { arrayBytes, parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
 import type { FrameMessage, PackedArrayHeader } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
+import { pictureSize } from '../picture-size.ts';
 import { measureDistance } from './distance.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import { readIntrinsics } from './intrinsics.ts';
 import type { ShownArray } from './shown-array.ts';
+
+/** A decoded picture, whose pixels are read. Its receiver closes it. */
+interface InspectedPicture {
+  readonly source: CanvasImageSource | ImageData;
+  close(): void;
+}
 
 /** Decodes raw frames of one stream, in the file that is loaded when the first one arrives. */
 export class ArrayDecoder {
@@ -19,7 +26,7 @@ export class ArrayDecoder {
   #problem: string | null = null;
   #shownKey = '';
   #styleNumber = 0;
-  /** The JPEG inspected last: a pointer that moves inspects the same one many times. */
+  /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
   /** @param onShown called when an array is decoded with another range, type or style than the one before. */
@@ -63,43 +70,60 @@ export class ArrayDecoder {
   }
 
   /**
-   * Exact values of a frame, from its data.
+   * Inspects a frame. Coordinates are those of the source's frame; of a rendition, the values are those of the pixel of
+   * the smaller picture that covers them.
    *
-   * @param decodeJpeg decodes a JPEG at its full size.
+   * @param decodePicture gives the picture of a JPEG or of H.264 in all its pixels. Called in the same task.
    */
   async inspect(
     frame: FrameMessage,
     query: InspectionQuery,
-    decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>,
+    decodePicture: (frame: FrameMessage) => InspectedPicture | Promise<InspectedPicture>,
   ): Promise<Inspection> {
-    const samples = await this.#samplesOf(frame, decodeJpeg);
-    const { sequence } = frame;
-    const dtype = frame.encoding.kind === 'jpeg' ? 'jpeg' : samples.dtype;
-    const type = frame.encoding.kind === 'jpeg' ? undefined : parseDtype(samples.dtype);
+    const samples = await this.#samplesOf(frame, decodePicture);
+    const { sequence, encoding } = frame;
+    const isPicture = encoding.kind === 'jpeg' || encoding.kind === 'h264';
+    const dtype = isPicture ? encoding.kind : samples.dtype;
+    const rendition = frame.rendition === undefined ? null : { width: samples.width, height: samples.height };
+    const common = { sequence, dtype, rendition };
+    const type = isPicture ? undefined : parseDtype(samples.dtype);
     const noData = type === undefined ? null : noDataOf(this.#renderer.style, type, samples.channels);
-    // The fourth channel of a decoded JPEG is the canvas's alpha.
-    const shown = <T>(channels: readonly T[]): readonly T[] => (dtype === 'jpeg' ? channels.slice(0, 3) : channels);
+    // The fourth channel of a decoded picture is the canvas's alpha.
+    const shown = <T>(channels: readonly T[]): readonly T[] => (isPicture ? channels.slice(0, 3) : channels);
+    const [across, down] = [samples.width / frame.width, samples.height / frame.height];
     if (query.kind === 'pixel') {
       const { x, y } = query;
-      const values = pixelValues(samples, x, y);
+      const values = pixelValues(samples, Math.floor((x + 0.5) * across), Math.floor((y + 0.5) * down));
       const isNoData = noData !== null && values?.[0] === noData;
       const hasIntrinsics = samples.channels === 1 && readIntrinsics(frame.message, samples) !== null;
-      return values && { sequence, x, y, dtype, values: shown(values), isNoData, hasIntrinsics };
+      return values && { ...common, x, y, values: shown(values), isNoData, hasIntrinsics };
     }
     if (query.kind === 'distance') return { sequence, ...measureDistance(samples, noData, frame.message, query) };
-    const area = clipArea(samples, query.area);
-    return area && { sequence, area, dtype, channels: shown(areaStatistics(samples, area, noData)) };
+    const area = clipArea(frame, query.area);
+    const covered =
+      area &&
+      clipArea(samples, {
+        x: area.x * across,
+        y: area.y * down,
+        width: area.width * across,
+        height: area.height * down,
+      });
+    return covered && area && { ...common, area, channels: shown(areaStatistics(samples, covered, noData)) };
   }
 
   async #samplesOf(
     frame: FrameMessage,
-    decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>,
+    decodePicture: (frame: FrameMessage) => InspectedPicture | Promise<InspectedPicture>,
   ): Promise<InspectedSamples> {
-    const { encoding, width, height, payload } = frame;
-    if (encoding.kind === 'raw')
+    const { encoding, payload } = frame;
+    if (encoding.kind === 'raw') {
+      const { width, height } = frame;
       return { dtype: encoding.dtype, width, height, channels: pictureChannels(encoding.shape) ?? 1, bytes: payload };
+    }
+    const { width, height } = pictureSize(frame);
     if (this.#decoded?.frame !== frame) {
-      const picture = await decodeJpeg(frame);
+      const decoding = decodePicture(frame);
+      const picture = decoding instanceof Promise ? await decoding : decoding;
       const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
       if (context !== null && !(picture.source instanceof ImageData))
         context.drawImage(picture.source, 0, 0, width, height);

@@ -16,15 +16,27 @@ export interface DistanceQuery {
   readonly unit: string;
 }
 
-/** The exact values of one pixel. */
-export interface PixelInspection {
+/** Where values come from. */
+interface InspectedFrame {
   /** Number of the frame that has them. */
   readonly sequence: number;
+  /** dtype of the array, or `jpeg` or `h264`. */
+  readonly dtype: string;
+  /**
+   * Size of the picture that arrived in place of the source's frame: the values are those of its pixels. null for the
+   * source's own frame. Coordinates are always those of the source's frame.
+   */
+  readonly rendition: { readonly width: number; readonly height: number } | null;
+}
+
+/** The exact values of one pixel. */
+export interface PixelInspection extends InspectedFrame {
   readonly x: number;
   readonly y: number;
-  /** dtype of the array, or `jpeg`. */
-  readonly dtype: string;
-  /** One value per channel, in the order of the array; of a JPEG, red, green and blue as the browser decodes them. */
+  /**
+   * One value per channel, in the order of the array; of JPEG and H.264, red, green and blue as the browser decodes
+   * them.
+   */
   readonly values: readonly number[];
   /** Whether the value means that nothing was measured. */
   readonly isNoData: boolean;
@@ -33,13 +45,9 @@ export interface PixelInspection {
 }
 
 /** Statistics of the values in a rectangle. */
-export interface AreaInspection {
-  /** Number of the frame that has them. */
-  readonly sequence: number;
+export interface AreaInspection extends InspectedFrame {
   /** The part of the rectangle that lies in the picture. */
   readonly area: PixelArea;
-  /** dtype of the array, or `jpeg`. */
-  readonly dtype: string;
   /** One per channel, as the values of a pixel. Missing values, NaN and infinities do not count. */
   readonly channels: readonly ChannelStatistics[];
 }

@@ -118,41 +118,47 @@ export const arrayPanelStyles = css`
     position: absolute;
     bottom: 52px;
     left: 12px;
-    width: fit-content;
-    max-width: calc(100% - 96px);
-    padding: 8px;
+    display: flex;
+    align-items: center;
+    gap: 8px;
+    max-width: calc(100% - 24px);
+    box-sizing: border-box;
+    padding: 6px 8px;
     border-radius: 12px;
     background: #05070ad9;
     font-size: 0.75rem;
     font-variant-numeric: tabular-nums;
+    line-height: 1.3;
   }
-  .inspector .reading {
-    display: flex;
-    align-items: center;
-    gap: 8px;
+  .inspector.above {
+    top: 44px;
+    bottom: auto;
+  }
+  .color-bar ~ .inspector {
+    max-width: calc(100% - 96px);
   }
   .inspector .magnifier {
     flex: none;
     position: static;
-    width: 54px;
-    height: 54px;
+    width: 45px;
+    height: 45px;
     border: 1px solid #ffffff40;
     border-radius: 3px;
     transform: none;
     image-rendering: pixelated;
   }
-  .inspector .distance {
+  .inspector .reading {
+    flex: 1;
+    min-width: 0;
     max-width: 44ch;
-    margin-top: 4px;
   }
   .inspector .tools {
+    flex: none;
     display: flex;
-    flex-wrap: wrap;
     gap: 4px;
-    margin-top: 6px;
   }
   .inspector button {
-    min-height: 28px;
+    min-height: 32px;
     padding: 2px 12px;
     border: 1px solid #ffffff40;
     border-radius: 6px;
@@ -164,6 +170,19 @@ export const arrayPanelStyles = css`
   .inspector button[aria-pressed='true'] {
     background: var(--gearway-accent, #4db8ff);
     color: var(--gearway-on-accent, #04121d);
+  }
+  .inspector button svg {
+    display: none;
+    width: 18px;
+    height: 18px;
+    fill: none;
+    stroke: currentColor;
+    stroke-width: 2;
+    stroke-linejoin: round;
+  }
+  .inspector summary {
+    padding: 4px 0;
+    cursor: pointer;
   }
   .inspector table {
     border-spacing: 12px 0;
@@ -205,19 +224,38 @@ export const arrayPanelStyles = css`
       min-height: 40px;
     }
   }
-  @container (max-height: 320px) {
+  @container (max-width: 520px) {
     .inspector {
-      padding: 6px;
+      right: 12px;
+    }
+    .color-bar ~ .inspector {
+      right: 84px;
     }
     .inspector .magnifier {
       width: 36px;
       height: 36px;
     }
+    .inspector:has(.area, .distance) .value {
+      display: none;
+    }
     .inspector .tools {
-      margin-top: 4px;
+      gap: 2px;
     }
     .inspector button {
-      padding: 2px 10px;
+      display: grid;
+      place-items: center;
+      width: 36px;
+      padding: 0;
+    }
+    .inspector button svg {
+      display: block;
+    }
+    .inspector button span {
+      position: absolute;
+      width: 1px;
+      height: 1px;
+      overflow: hidden;
+      clip-path: inset(50%);
     }
   }
   @container (max-height: 160px) {

@@ -4,7 +4,6 @@ import { runInBackground } from '../../background.ts';
 import type { AreaInspection, DistanceInspection, PixelInspection } from '../arrays/inspection-query.ts';
 import type { ShownArray } from '../arrays/shown-array.ts';
 import type { Point } from '../picture-geometry.ts';
-import type { ViewerStats } from '../viewer-messages.ts';
 import { formatValue } from './format-value.ts';
 import { drawMagnifier } from './magnifier.ts';
 
@@ -15,7 +14,7 @@ export interface InspectedViewer extends HTMLElement {
   readonly rotate: number;
   readonly mirror: boolean;
   readonly shownArray: ShownArray | null;
-  readonly stats: ViewerStats;
+  readonly pictureRect: DOMRect | null;
   toPicture(clientX: number, clientY: number): Point | null;
   toClient(x: number, y: number): Point | null;
   inspectPixel(x: number, y: number): Promise<PixelInspection | null>;
@@ -26,7 +25,15 @@ export interface InspectedViewer extends HTMLElement {
 /** What a drag and the arrow keys do: move the point, select an area, measure a distance, or change the range. */
 type Tool = 'point' | keyof typeof TOOLS;
 
-const TOOLS = { area: ['Area', 'A'], distance: ['Distance', 'D'], range: ['Range', 'W'] } as const;
+/** Label, key, and icon in a box of 24×24. */
+const TOOLS = {
+  area: ['Area', 'A', svg`<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4" />`],
+  distance: ['Distance', 'D', svg`<path d="M3 17 17 3l4 4L7 21zM8 12l2 2M12 8l2 2" />`],
+  range: ['Range', 'W', svg`<circle cx="12" cy="12" r="8" /><path d="M12 4a8 8 0 0 1 0 16z" fill="currentColor" />`],
+} as const;
+
+/** Width of the viewer, in CSS px, from which the histogram of an area is open at first. */
+const WIDE_PX = 520;
 
 const ARROWS: Readonly<Record<string, Point>> = {
   ArrowLeft: { x: -1, y: 0 },
@@ -65,8 +72,9 @@ export class Inspector {
   #pixel: PixelInspection | null = null;
   #area: AreaInspection | null = null;
   #distance: DistanceInspection | null = null;
-  /** Of the last frame. */
-  #size: Point | null = null;
+  #isHistogramOpen = false;
+  /** Whether it is in the upper half of the viewer, away from the point. */
+  #isAbove = false;
   #isBusy = false;
   #isStale = false;
   /** For screen readers: only what keys have changed. */
@@ -83,14 +91,7 @@ export class Inspector {
     stage.addEventListener('pointermove', (event) => this.#onMove(event), { signal, capture: true });
     for (const type of ['pointerup', 'pointercancel'] as const)
       stage.addEventListener(type, (event) => this.#onUp(event), { signal, capture: true });
-    viewer.addEventListener(
-      'gearway-frame',
-      ({ detail: { width, height } }) => {
-        this.#size = { x: width, y: height };
-        this.#refresh();
-      },
-      { signal },
-    );
+    viewer.addEventListener('gearway-frame', () => this.#refresh(), { signal });
     viewer.addEventListener('gearway-view', () => onChange(), { signal });
   }
 
@@ -123,20 +124,20 @@ export class Inspector {
   }
 
   render(): TemplateResult {
-    const text =
-      this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, this.#viewer.unit);
+    const { unit } = this.#viewer;
+    const text = this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, unit);
     const button = (tool: keyof typeof TOOLS): TemplateResult => {
-      const [label, key] = TOOLS[tool];
-      return html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}>${label}</button>`;
+      const [label, key, icon] = TOOLS[tool];
+      return html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}><svg viewBox="0 0 24 24" aria-hidden="true">${icon}</svg><span>${label}</span></button>`;
     };
     return html`${this.#marker()}
-      <div part="inspector" class="inspector" role="group" aria-label="Inspector">
+      <div part="inspector" class=${this.#isAbove ? 'inspector above' : 'inspector'} role="group" aria-label="Inspector">
+        ${this.#pixel === null ? nothing : html`<canvas class="magnifier" width="9" height="9" aria-hidden="true"></canvas>`}
         <div class="reading">
-          ${this.#pixel === null ? nothing : html`<canvas class="magnifier" width="9" height="9" aria-hidden="true"></canvas>`}
-          <span class="value">${text}</span>
+          <div class="value">${text}</div>
+          ${this.#area === null ? nothing : areaPanel(this.#area, unit, this.#isHistogramOpen)}
+          ${this.#tool === 'distance' ? html`<div class="distance">${distanceText(this.#distance)}</div>` : nothing}
         </div>
-        ${this.#area === null ? nothing : areaPanel(this.#area, this.#viewer.unit)}
-        ${this.#tool === 'distance' ? html`<div class="distance">${distanceText(this.#distance)}</div>` : nothing}
         <div class="tools">${this.#tools().map(button)}</div>
         <span class="announcement" role="status">${this.#announcement}</span>
       </div>`;
@@ -151,12 +152,13 @@ export class Inspector {
     drawMagnifier(target, source, { at: this.#pixel, size, rotate: this.#viewer.rotate, mirror: this.#viewer.mirror });
   }
 
-  /** In its own pixels; null before the first frame. */
+  /** Size of the source's frame, in its pixels; null before the first frame. */
   #pictureSize(): Point | null {
-    if (this.#size !== null) return this.#size;
-    // While paused, no frame arrives.
-    const { width, height } = this.#viewer.stats;
-    return width === 0 ? null : { x: width, y: height };
+    const rect = this.#viewer.pictureRect;
+    // Opposite corners stay opposite, however the picture is turned.
+    const from = rect && this.#viewer.toPicture(rect.left, rect.top);
+    const to = rect && this.#viewer.toPicture(rect.right, rect.bottom);
+    return from && to && { x: Math.round(Math.abs(to.x - from.x)), y: Math.round(Math.abs(to.y - from.y)) };
   }
 
   #tools(): (keyof typeof TOOLS)[] {
@@ -174,6 +176,7 @@ export class Inspector {
     this.#anchor = this.#tool === 'area' || this.#tool === 'distance' ? this.#point : null;
     this.#awaitsEnd = false;
     if (this.#tool !== 'area') this.#area = null;
+    this.#isHistogramOpen = this.#stage.clientWidth >= WIDE_PX;
     this.#distance = null;
     this.#stage.classList.toggle('inspecting', this.#tool !== 'point');
     this.#refresh();
@@ -217,14 +220,15 @@ export class Inspector {
   }
 
   /** @returns whether the position is in the picture. */
-  #moveTo({ clientX, clientY }: PointerEvent): boolean {
+  #moveTo({ clientX, clientY, pointerType }: PointerEvent): boolean {
     const position = this.#viewer.toPicture(clientX, clientY);
     const size = this.#pictureSize();
     if (position === null || size === null) return false;
     const [x, y] = [Math.floor(position.x), Math.floor(position.y)];
     const isInside = x >= 0 && y >= 0 && x < size.x && y < size.y;
     if (!isInside && this.#drag === null) return false;
-    this.#set({ x: clamp(x, size.x), y: clamp(y, size.y) });
+    // Not for a mouse that is only moved: it may be on its way to a button.
+    this.#set({ x: clamp(x, size.x), y: clamp(y, size.y) }, pointerType !== 'mouse' || this.#drag !== null);
     return isInside;
   }
 
@@ -232,11 +236,15 @@ export class Inspector {
     const size = this.#pictureSize();
     if (size === null) return;
     const from = this.#point ?? { x: Math.floor(size.x / 2), y: Math.floor(size.y / 2) };
-    this.#set(this.#point === null ? from : { x: clamp(from.x + x, size.x), y: clamp(from.y + y, size.y) });
+    this.#set(this.#point === null ? from : { x: clamp(from.x + x, size.x), y: clamp(from.y + y, size.y) }, true);
   }
 
-  #set(point: Point): void {
+  /** @param avoids whether the inspector moves to the other half of the viewer. */
+  #set(point: Point, avoids: boolean): void {
     this.#point = point;
+    const client = this.#viewer.toClient(point.x + 0.5, point.y + 0.5);
+    const { top, height } = this.#stage.getBoundingClientRect();
+    if (avoids && client !== null) this.#isAbove = client.y > top + height / 2;
     this.#refresh();
   }
 
@@ -341,11 +349,17 @@ function clamp(value: number, size: number): number {
   return Math.min(size - 1, Math.max(0, value));
 }
 
-/** `x 12, y 7: 1234 mm`. */
-export function pixelText({ x, y, dtype, values, isNoData }: PixelInspection, unit: string): string {
-  const names = dtype === 'jpeg' ? ['R', 'G', 'B'] : values.length > 1 ? ['B', 'G', 'R', 'A'] : [''];
+/** Names of encodings whose values are red, green and blue as the browser decodes them. */
+const PICTURES: Readonly<Record<string, string>> = { jpeg: 'JPEG', h264: 'H.264' };
+
+/** `x 12, y 7: 1234 mm`, or `x 12, y 7: R 1 G 2 B 3 in H.264 of 640×360`. */
+export function pixelText({ x, y, dtype, values, isNoData, rendition }: PixelInspection, unit: string): string {
+  const picture = PICTURES[dtype];
+  const names = picture !== undefined ? ['R', 'G', 'B'] : values.length > 1 ? ['B', 'G', 'R', 'A'] : [''];
   const text = values.map((value, channel) => `${names[channel] ?? ''} ${formatExact(value)}`.trim()).join(' ');
-  return `x ${x}, y ${y}: ${isNoData ? `no data (${text})` : text}${unit === '' || dtype === 'jpeg' ? '' : ` ${unit}`}`;
+  const origin = rendition === null ? '' : ` in ${picture} of ${rendition.width}×${rendition.height}`;
+  const withUnit = unit === '' || picture !== undefined ? '' : ` ${unit}`;
+  return `x ${x}, y ${y}: ${isNoData ? `no data (${text})` : text}${withUnit}${origin}`;
 }
 
 /** `1.234 m`, or why there is none. */
@@ -372,12 +386,14 @@ function formatExact(value: number): string {
   return Number.isInteger(value) || !Number.isFinite(value) ? String(value) : String(Number(value.toPrecision(9)));
 }
 
-function areaPanel({ area, channels }: AreaInspection, unit: string): TemplateResult {
+/** What {@link areaText} leaves out is behind it. */
+function areaPanel(inspection: AreaInspection, unit: string, isOpen: boolean): TemplateResult {
+  const { channels } = inspection;
   const cell = (value: number | null): string => (value === null ? '–' : formatValue(value));
   const [first] = channels;
   const most = Math.max(1, ...(first?.histogram ?? []));
-  return html`<div class="area">
-    <span>${area.width}×${area.height}${unit === '' ? '' : `, ${unit}`}</span>
+  return html`<details class="area" ?open=${isOpen}>
+    <summary>${areaText(inspection, unit)}</summary>
     <table>
       <thead><tr><th scope="col">Mean</th><th scope="col">Min</th><th scope="col">Max</th></tr></thead>
       <tbody>${channels.map(({ mean, min, max }) => html`<tr><td>${cell(mean)}</td><td>${cell(min)}</td><td>${cell(max)}</td></tr>`)}</tbody>
@@ -385,5 +401,5 @@ function areaPanel({ area, channels }: AreaInspection, unit: string): TemplateRe
     <svg class="histogram" viewBox=${`0 0 ${first?.histogram.length ?? 1} 1`} preserveAspectRatio="none" role="img" aria-label="Histogram of the area">
       ${first?.histogram.map((count, step) => svg`<rect x=${step} y=${1 - count / most} width="0.9" height=${count / most} />`)}
     </svg>
-  </div>`;
+  </details>`;
 }

@@ -25,7 +25,7 @@ export const viewerStyles = css`
     inset: 0;
   }
   .stage {
-    container-type: inline-size;
+    container-type: size;
   }
   .stage:focus-visible {
     outline: 2px solid var(--gearway-accent, #4db8ff);
