@@ -37,6 +37,7 @@ describe('<gearway-camera>', () => {
     );
     const state = (): Promise<string> => view.page.evaluate(() => document.querySelector('gearway-camera')!.state);
     expect(await state()).toBe('on');
+    expect(view.page.workers().map((worker) => new URL(worker.url()).pathname)).toContain('/gearway-camera-worker.js');
     await view.page.click('gearway-camera >>> button');
     await expect.poll(state, SOON).toBe('off');
     await expect.poll(() => server.events<Report>('returned').at(-1)!.data, SOON).toBeNull();
