@@ -1,8 +1,11 @@
 import { html, type TemplateResult } from 'lit';
 import type { Value } from '../../../shared/protocol.ts';
 
+/** Maximum number of items of one list or map, and of lines in total. */
 const MAX_ITEMS = 50;
+const MAX_LINES = 500;
 const MAX_DEPTH = 8;
+/** Maximum number of characters of a text, number or key. */
 const MAX_TEXT = 200;
 
 /** Maximum length of a list that is shown on one line. */
@@ -10,36 +13,42 @@ const MAX_INLINE = 8;
 
 /** A value as a tree, with one line per property. @param empty text shown for no value. */
 export function messageTree(value: Value, empty: string): TemplateResult {
-  const content = value === null ? html`<span class="dim">${empty}</span>` : node(value, 0);
+  const content = value === null ? html`<span class="dim">${empty}</span>` : node(value, 0, { lines: MAX_LINES });
   return html`<div class="tree" tabindex="0" role="region" aria-label="Message as a tree">${content}</div>`;
 }
 
-function node(value: Value, depth: number): TemplateResult {
+/** @param left number of lines that may still be shown: lists of lists of lists are many lines. */
+function node(value: Value, depth: number, left: { lines: number }): TemplateResult {
   if (typeof value !== 'object' || value === null) return scalar(value);
+  const fields = value as { readonly [key: string]: Value };
   const isList = Array.isArray(value);
-  const entries = Object.entries(value as { [key: string]: Value });
-  const size = html`<span class="dim">${isList ? `[${entries.length}]` : `{${entries.length}}`}</span>`;
-  if (entries.length === 0 || depth >= MAX_DEPTH) return size;
-  const hasOnlyScalars = entries.every(([, item]) => typeof item !== 'object' || item === null);
-  if (isList && entries.length <= MAX_INLINE && hasOnlyScalars) {
-    const items = entries.map(([, item], index) => html`${index > 0 ? ', ' : ''}${scalar(item)}`);
+  const keys = isList ? null : Object.keys(fields);
+  const count = keys?.length ?? (value as readonly Value[]).length;
+  const size = html`<span class="dim">${isList ? `[${count}]` : `{${count}}`}</span>`;
+  if (count === 0 || depth >= MAX_DEPTH || left.lines === 0) return size;
+  if (isList && count <= MAX_INLINE && value.every((item) => typeof item !== 'object' || item === null)) {
+    const items = value.map((item: Value, index) => html`${index > 0 ? ', ' : ''}${scalar(item)}`);
     return html`<span class="dim">[</span>${items}<span class="dim">]</span>`;
   }
+  const shown = Math.min(count, MAX_ITEMS, left.lines);
+  left.lines -= shown;
   const keyClass = isList ? 'dim' : 'key';
-  const line = ([key, item]: [string, Value]): TemplateResult =>
-    html`<li><span class=${keyClass}>${key}</span> ${node(item, depth + 1)}</li>`;
-  const hidden = entries.length - MAX_ITEMS;
+  const line = (_: unknown, index: number): TemplateResult => {
+    const key = keys?.[index] ?? String(index);
+    return html`<li><span class=${keyClass}>${shortened(key)}</span> ${node(fields[key] ?? null, depth + 1, left)}</li>`;
+  };
   return html`${depth > 0 ? size : ''}
     <ul>
-      ${entries.slice(0, MAX_ITEMS).map(line)}
-      ${hidden > 0 ? html`<li class="dim">… ${hidden} more</li>` : ''}
+      ${Array.from({ length: shown }, line)}
+      ${count > shown ? html`<li class="dim">… ${count - shown} more</li>` : ''}
     </ul>`;
 }
 
 function scalar(value: Value): TemplateResult {
-  if (typeof value === 'string') {
-    const text = value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-    return html`<span class="text">"${text}"</span>`;
-  }
-  return html`<span>${value === null ? 'None' : `${value as number | boolean | bigint}`}</span>`;
+  if (typeof value === 'string') return html`<span class="text">"${shortened(value)}"</span>`;
+  return html`<span>${value === null ? 'None' : shortened(`${value as number | boolean | bigint}`)}</span>`;
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
