@@ -94,6 +94,23 @@ describe('the devices of the console', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   });
 
+  it('suggest the names of the forms that the server has sent', async () => {
+    await page.evaluate(() => {
+      const message = { forms: { settings: { type: 'object' }, command: { type: 'object' } } };
+      for (const next of [message, null])
+        document
+          .querySelector('gearway-viewer')!
+          .dispatchEvent(new CustomEvent('gearway-frame', { detail: { sequence: 1, message: next } }));
+    });
+    await page.select('.add-device select', 'form');
+    await press('Add');
+    const suggested = await page.$eval('dialog[open] div', (box) =>
+      [...box.shadowRoot!.querySelectorAll('datalist option')].map((option) => (option as HTMLOptionElement).value),
+    );
+    expect(suggested).toEqual(['settings', 'command']);
+    await press('Cancel');
+  });
+
   it('can be moved, removed, imported, and copied as HTML that works as a page', async () => {
     await using folder = await Folder.create();
     const load = async (devices: readonly object[]): Promise<void> => {
@@ -126,6 +143,7 @@ describe('the devices of the console', () => {
     await expect
       .poll(returned, { timeout: 20_000 })
       .toContainEqual(expect.objectContaining({ jpeg: true, width: 640, height: 480 }));
+    expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toContain('/gearway-camera-worker.js');
     // A stop is not replaced by what the form returns.
     await page.evaluate(() => document.querySelector('gearway-stop')!.stop());
     await returns({ horn: false, stop: true });

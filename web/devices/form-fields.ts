@@ -190,7 +190,8 @@ function inputTemplate(field: FormField, { id, path, about, isInvalid }: Bound):
   const described = about || nothing;
   switch (field.kind) {
     case 'text':
-      return html`<input id=${id} data-path=${path} aria-describedby=${described} aria-invalid=${invalid} autocomplete="off" .defaultValue=${field.initial} />`;
+      return html`<input id=${id} data-path=${path} aria-describedby=${described} aria-invalid=${invalid} autocomplete="off" list=${field.suggestions.length === 0 ? nothing : `${id}-list`} .defaultValue=${field.initial} />
+        ${field.suggestions.length === 0 ? nothing : html`<datalist id=${`${id}-list`}>${field.suggestions.map((text) => html`<option value=${text}></option>`)}</datalist>`}`;
     case 'number':
       return html`<input
         id=${id}

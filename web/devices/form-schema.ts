@@ -6,20 +6,38 @@ export const MAX_FIELDS = 100;
 export const MAX_DEPTH = 4;
 /** Maximum number of values of an `enum`. */
 export const MAX_CHOICES = 200;
+/** Maximum number of values of all of them. */
+export const MAX_ALL_CHOICES = 2000;
 /** Maximum length of titles and descriptions; the rest is cut off. */
 const MAX_LABEL = 500;
+/** Maximum number of `examples`; further ones are ignored. */
+const MAX_SUGGESTIONS = 50;
 /** Maximum length of a default text; a longer one is ignored. */
 const MAX_TEXT = 10_000;
 /** Maximum number of references that lead to one schema. */
 const MAX_REFERENCES = 8;
-/** Maximum number of names in `required`, and of schemas in `anyOf`, that are read. */
+/** Maximum number of names in `required`, of schemas in `anyOf`, and of types in `type`, that are read. */
 const MAX_LIST = 1000;
+
+/** Keywords that are read; all others are ignored. */
+const KEYWORDS = [
+  'type',
+  'enum',
+  'properties',
+  'required',
+  'title',
+  'description',
+  'default',
+  'examples',
+  'minimum',
+  'maximum',
+] as const;
 
 type Choice = string | number | boolean | null;
 
 /** What the user can enter in a field, and its value at first. */
 export type FieldKind =
-  | { readonly kind: 'text'; readonly initial: string }
+  | { readonly kind: 'text'; readonly initial: string; readonly suggestions: readonly string[] }
   | {
       readonly kind: 'number';
       readonly isInteger: boolean;
@@ -81,6 +99,7 @@ export function parseForm(value: unknown): Form {
 class SchemaReader {
   readonly #root: Schema;
   #count = 0;
+  #choices = 0;
 
   constructor(root: Schema) {
     this.#root = root;
@@ -121,9 +140,13 @@ class SchemaReader {
     const type = typeOf(schema);
     switch (type) {
       case 'enum':
-        return choiceKind(own(schema, 'enum') as readonly unknown[], initial);
+        return this.#choice(own(schema, 'enum') as readonly unknown[], initial);
       case 'string':
-        return { kind: 'text', initial: typeof initial === 'string' && initial.length <= MAX_TEXT ? initial : '' };
+        return {
+          kind: 'text',
+          initial: typeof initial === 'string' && initial.length <= MAX_TEXT ? initial : '',
+          suggestions: suggestionsOf(own(schema, 'examples')),
+        };
       case 'number':
       case 'integer':
         return {
@@ -144,16 +167,24 @@ class SchemaReader {
         };
     }
   }
-}
 
-function choiceKind(values: readonly unknown[], initial: unknown): FieldKind {
-  if (values.length > MAX_CHOICES)
-    throw new FormSchemaError(`an enum has ${values.length} values, expected at most ${MAX_CHOICES}`);
-  const choices = [...new Set(values)].filter(
-    (value): value is Choice =>
-      value === null || typeof value === 'boolean' || finite(value) !== null || typeof value === 'string',
-  );
-  return { kind: 'choice', choices, initial: (choices as readonly unknown[]).indexOf(initial) };
+  #choice(values: readonly unknown[], initial: unknown): FieldKind {
+    if (values.length > MAX_CHOICES)
+      throw new FormSchemaError(`an enum has ${values.length} values, expected at most ${MAX_CHOICES}`);
+    this.#choices += values.length;
+    if (this.#choices > MAX_ALL_CHOICES)
+      throw new FormSchemaError(
+        `the enums have more than ${MAX_ALL_CHOICES} values, expected at most ${MAX_ALL_CHOICES}`,
+      );
+    const choices = [...new Set(values)].filter(
+      (value): value is Choice =>
+        value === null ||
+        typeof value === 'boolean' ||
+        finite(value) !== null ||
+        (typeof value === 'string' && value.length <= MAX_LABEL),
+    );
+    return { kind: 'choice', choices, initial: (choices as readonly unknown[]).indexOf(initial) };
+  }
 }
 
 /** All fields, those of groups included. */
@@ -228,18 +259,21 @@ function rangeText(minimum: number | null, maximum: number | null): string {
   return maximum === null ? '' : ` of at most ${maximum}`;
 }
 
-/** Follows references within the schema, and the only type of `anyOf` beside `null`. */
+/**
+ * Follows references within the schema, and the only type of `anyOf` beside `null`.
+ *
+ * @returns the keywords that are read. Title, description and default beside a reference are those of the field.
+ */
 function resolve(schema: Schema, root: Schema): Schema {
-  let current = schema;
-  for (let hops = 0; hops < MAX_REFERENCES; hops += 1) {
-    const target = targetOf(current, root);
-    if (target === null) return current;
-    // Title, description and default beside a reference are those of the field.
-    const { $ref: _reference, anyOf: _alternatives, ...rest } = current;
-    if (Object.keys(rest).length === 0) current = target;
-    else current = { ...target, ...rest };
+  const found: Record<string, unknown> = {};
+  let current: Schema | null = schema;
+  for (let hops = 0; current !== null && hops <= MAX_REFERENCES; hops += 1) {
+    // Not all properties: each of a hundred fields may refer to a map of a hundred thousand.
+    for (const keyword of KEYWORDS)
+      if (!Object.hasOwn(found, keyword) && Object.hasOwn(current, keyword)) found[keyword] = current[keyword];
+    current = targetOf(current, root);
   }
-  return current;
+  return found;
 }
 
 function targetOf(schema: Schema, root: Schema): Schema | null {
@@ -258,7 +292,7 @@ function typeOf(schema: Schema): unknown {
   if (Array.isArray(own(schema, 'enum'))) return 'enum';
   const type = own(schema, 'type');
   if (type === undefined) return asSchema(own(schema, 'properties')) === null ? undefined : 'object';
-  if (!Array.isArray(type)) return type;
+  if (!Array.isArray(type) || type.length > MAX_LIST) return type;
   const types: readonly unknown[] = type.filter((name) => name !== 'null');
   return types.length === 1 ? types[0] : type;
 }
@@ -276,6 +310,18 @@ function finite(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
+function suggestionsOf(examples: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(examples) ? examples.slice(0, MAX_SUGGESTIONS) : [];
+  return list.filter((text): text is string => typeof text === 'string' && text !== '' && text.length <= MAX_LABEL);
+}
+
 function label(value: unknown): string {
   return typeof value === 'string' ? value.slice(0, MAX_LABEL) : '';
+}
+
+/** A property that is an object itself; null if there is none. */
+export function ownObject(value: unknown, key: string): { readonly [key: string]: unknown } | null {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return null;
+  const found: unknown = (value as { readonly [key: string]: unknown })[key];
+  return typeof found === 'object' && found !== null ? (found as { readonly [key: string]: unknown }) : null;
 }

@@ -7,7 +7,10 @@ import type { DeviceValue } from './control-value.ts';
 import { DeviceElement, GearwayInputEvent } from './device-element.ts';
 import { deviceStyles } from './device-styles.ts';
 import { FormFields, formFieldStyles } from './form-fields.ts';
-import { parseForm } from './form-schema.ts';
+import { ownObject, parseForm } from './form-schema.ts';
+
+/** Minimum interval between forms of the server: a message may have another one with each frame. */
+const FORM_INTERVAL_MS = 500;
 
 /** Value of a form: its fields by name. */
 export type FormValue = { readonly [key: string]: DeviceValue };
@@ -65,6 +68,9 @@ export class GearwayForm extends DeviceElement {
   /** What is wrong with the schema; empty for a valid one. */
   #fault = '';
   #status = '';
+  /** Runs for a while after a form of the server was read; the newest one that arrives meanwhile waits for its end. */
+  #interval: ReturnType<typeof setTimeout> | null = null;
+  #waiting: { readonly schema: unknown } | null = null;
 
   constructor() {
     super();
@@ -92,7 +98,12 @@ export class GearwayForm extends DeviceElement {
     const abort = new AbortController();
     viewer.addEventListener('gearway-frame', ({ detail }) => this.#receive(detail.message), abort);
     viewer.addEventListener('gearway-return-refused', ({ detail }) => this.#onRefused(detail.reason), abort);
-    return () => abort.abort();
+    return () => {
+      abort.abort();
+      if (this.#interval !== null) clearTimeout(this.#interval);
+      this.#interval = null;
+      this.#waiting = null;
+    };
   }
 
   protected override willUpdate(changed: PropertyValues<GearwayForm>): void {
@@ -119,10 +130,19 @@ export class GearwayForm extends DeviceElement {
   #receive(message: Value): void {
     if (this.schema !== null) return;
     const schema = formIn(message, this.name);
-    if (schema !== undefined) this.#show(schema);
+    if (schema === undefined) return;
+    this.#waiting = { schema };
+    if (this.#interval === null) this.#readWaiting();
   }
 
-  /** Also called with each frame: does nothing for the form that is shown. */
+  #readWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    this.#interval = waiting && setTimeout(() => this.#readWaiting(), FORM_INTERVAL_MS);
+    if (waiting !== null && this.schema === null) this.#show(waiting.schema);
+  }
+
+  /** Also called for the form that is shown, and then does nothing. */
   #show(schema: unknown): void {
     const { form, fault } = formOf(schema);
     const text = JSON.stringify([form, fault]);
@@ -171,12 +191,6 @@ export class GearwayForm extends DeviceElement {
 function formIn(message: Value, name: string): unknown {
   const forms = ownObject(message, 'forms');
   return forms === null || !Object.hasOwn(forms, name) ? undefined : forms[name];
-}
-
-function ownObject(value: unknown, key: string): { readonly [key: string]: unknown } | null {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return null;
-  const found: unknown = (value as { readonly [key: string]: unknown })[key];
-  return typeof found === 'object' && found !== null ? (found as { readonly [key: string]: unknown }) : null;
 }
 
 function formOf(schema: unknown): { readonly form: ReturnType<typeof parseForm> | null; readonly fault: string } {

@@ -42,11 +42,13 @@ export class DeviceDialog {
    *
    * @param before its settings until now.
    * @param others the other devices of the layout.
+   * @param names suggested for its name.
    */
   async open(
     kind: DeviceKind,
     before: LayoutDevice['settings'],
     others: readonly LayoutDevice[],
+    names: readonly string[],
   ): Promise<LayoutDevice | null> {
     if (this.#dialog.open) return null;
     let device: LayoutDevice | null = null;
@@ -64,7 +66,7 @@ export class DeviceDialog {
     };
     this.#problem = null;
     this.#fields.form = null;
-    this.#fields.form = parseForm(settingsSchema(kind, before));
+    this.#fields.form = parseForm(settingsSchema(kind, before, names));
     this.#render(kind);
     document.body.append(this.#dialog);
     this.#dialog.showModal();

@@ -121,11 +121,24 @@ export function titleOf(kind: DeviceKind): string {
   return TYPES[kind].title;
 }
 
-/** JSON Schema of the settings of a device. @param settings the values that are entered at first. */
-export function settingsSchema(kind: DeviceKind, settings: LayoutDevice['settings']): object {
+/**
+ * JSON Schema of the settings of a device.
+ *
+ * @param settings the values that are entered at first.
+ * @param names suggested for its name.
+ */
+export function settingsSchema(
+  kind: DeviceKind,
+  settings: LayoutDevice['settings'],
+  names: readonly string[] = [],
+): object {
   const properties = Object.entries<Property>(TYPES[kind].properties).map(([key, property]) => [
     key,
-    Object.hasOwn(settings, key) ? { ...property, default: settings[key] } : property,
+    {
+      ...property,
+      ...(Object.hasOwn(settings, key) ? { default: settings[key] } : {}),
+      ...(key === 'name' && names.length > 0 ? { examples: names } : {}),
+    },
   ]);
   return { type: 'object', required: ['name'], properties: Object.fromEntries(properties) as object };
 }

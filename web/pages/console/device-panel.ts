@@ -31,6 +31,8 @@ export interface DevicePage {
   base(): string;
   /** Access token of the page's viewer; null for none. */
   token(): string | null;
+  /** Names of the forms that the server has sent. */
+  forms(): readonly string[];
   onChange(): void;
 }
 
@@ -165,16 +167,24 @@ export class DevicePanel {
     this.#set(devices);
   }
 
+  #open(
+    kind: DeviceKind,
+    before: LayoutDevice['settings'],
+    others: readonly LayoutDevice[],
+  ): Promise<LayoutDevice | null> {
+    return this.#dialog.open(kind, before, others, kind === 'form' ? this.#page.forms() : []);
+  }
+
   async #add(): Promise<void> {
     const { devices } = this.#layout;
-    const device = await this.#dialog.open(this.#added, {}, devices);
+    const device = await this.#open(this.#added, {}, devices);
     if (device !== null) this.#set([...devices, device]);
   }
 
   async #change(before: LayoutDevice): Promise<void> {
     const { devices } = this.#layout;
     const others = devices.filter((other) => other !== before);
-    const device = await this.#dialog.open(before.kind, before.settings, others);
+    const device = await this.#open(before.kind, before.settings, others);
     if (device !== null) this.#set(devices.map((other) => (other === before ? device : other)));
   }
 

@@ -3,6 +3,7 @@ import { runInBackground } from '../../background.ts';
 import { errorText } from '../../../shared/errors.ts';
 import type { Value } from '../../../shared/protocol.ts';
 import { ControlChannel } from '../../devices/control-channel.ts';
+import { ownObject } from '../../devices/form-schema.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { capitalize, sentence } from '../shared/text.ts';
 import type { DevicePanel } from './device-panel.ts';
@@ -39,6 +40,8 @@ export class ReturnPanel {
   /** Devices return data as soon as they are in the page, so the user has to ask for them each time. */
   #returner: Returner = { kind: 'form' };
   #notice = '';
+  /** Forms in the last message that contained any. */
+  #forms: object = {};
 
   /** @param base gives the address of the gateway, without the slash at its end. */
   constructor(viewer: GearwayViewer, stream: string, base: () => string, onChange: () => void) {
@@ -47,6 +50,9 @@ export class ReturnPanel {
     this.#base = base;
     this.#saved = new SavedCommands(stream);
     this.#onChange = onChange;
+    viewer.addEventListener('gearway-frame', ({ detail }) => {
+      this.#forms = ownObject(detail.message, 'forms') ?? this.#forms;
+    });
   }
 
   /**
@@ -121,6 +127,7 @@ export class ReturnPanel {
         stream: this.#stream,
         base: this.#base,
         token: () => this.#viewer.token,
+        forms: () => Object.keys(this.#forms).filter((form) => form !== ''),
         onChange: this.#onChange,
       });
       if (this.#returner.kind === 'loading') this.#returner = { kind: 'devices', panel };

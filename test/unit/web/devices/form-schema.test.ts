@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   allFields,
   FormSchemaError,
+  MAX_ALL_CHOICES,
   MAX_CHOICES,
   MAX_DEPTH,
   MAX_FIELDS,
@@ -91,6 +92,17 @@ describe('parseForm', () => {
     ]);
   });
 
+  it('suggests the texts among the examples, at most fifty', () => {
+    const examples = ['home', '', 7, null, 'x'.repeat(501), ...Array.from({ length: 100 }, (_, n) => `p${n}`)];
+    const { fields } = parseForm({
+      type: 'object',
+      properties: { a: { type: 'string', examples }, b: { type: 'string', examples: 'home' }, c: { type: 'string' } },
+    });
+    const [a, ...others] = fields.map((field) => (field.kind === 'text' ? field.suggestions : null));
+    expect(a).toEqual(['home', ...Array.from({ length: 45 }, (_, n) => `p${n}`)]);
+    expect(others).toEqual([[], []]);
+  });
+
   it('does not show fields of other types, and says why', () => {
     const properties = {
       a: { type: 'array' },
@@ -137,6 +149,36 @@ describe('parseForm', () => {
     expect(() => parseForm(schema)).toThrow(FormSchemaError);
   });
 
+  it('reads only the keywords it knows of a schema to which many fields refer', () => {
+    let [reads, lists] = [0, 0];
+    const large = new Proxy<Record<string, unknown>>(
+      {
+        type: 'string',
+        title: 'Large',
+        pattern: '(a+)+$',
+        ...Object.fromEntries(Array.from({ length: 9999 }, (_, n) => [`x${n}`, n])),
+      },
+      {
+        get: (target, key) => ((reads += 1), Reflect.get(target, key)),
+        ownKeys: (target) => ((lists += 1), Reflect.ownKeys(target)),
+      },
+    );
+    const names = Array.from({ length: MAX_FIELDS }, (_, index) => `f${index}`);
+    const properties = Object.fromEntries(names.map((name) => [name, { $ref: '#/$defs/large', description: name }]));
+    const { fields } = parseForm({ type: 'object', properties, $defs: { large } });
+    expect(fields.map(({ title, kind, description }) => `${title} ${kind} ${description}`)).toEqual(
+      names.map((name) => `Large text ${name}`),
+    );
+    expect(lists).toBe(0);
+    expect(reads).toBeLessThan(10 * MAX_FIELDS);
+  });
+
+  it('does not read a list of types without end', () => {
+    const type = Array.from({ length: 100_000 }, (_, index) => `t${index}`);
+    const { fields } = parseForm({ type: 'object', properties: { a: { type } } });
+    expect(fields).toMatchObject([{ kind: 'unsupported', reason: 'it has not one type' }]);
+  });
+
   it('refuses more fields, levels and choices than it allows, also in a schema that contains itself', () => {
     expect(allFields(parseForm(many(MAX_FIELDS)).fields)).toHaveLength(MAX_FIELDS);
     expect(() => parseForm(many(MAX_FIELDS + 1))).toThrow(/more than 100 fields/);
@@ -148,6 +190,17 @@ describe('parseForm', () => {
     });
     expect(parseForm(choices(MAX_CHOICES)).fields).toHaveLength(1);
     expect(() => parseForm(choices(MAX_CHOICES + 1))).toThrow(/201 values/);
+    const several = (count: number): object => ({
+      type: 'object',
+      properties: Object.fromEntries(
+        Array.from({ length: count }, (_, field) => [
+          `f${field}`,
+          { enum: Array.from({ length: MAX_CHOICES }, (_, n) => n) },
+        ]),
+      ),
+    });
+    expect(parseForm(several(MAX_ALL_CHOICES / MAX_CHOICES)).fields).toHaveLength(10);
+    expect(() => parseForm(several(MAX_ALL_CHOICES / MAX_CHOICES + 1))).toThrow(/more than 2000 values/);
     const tree = {
       $ref: '#/$defs/Node',
       $defs: { Node: { type: 'object', properties: {} as Record<string, object> } },
