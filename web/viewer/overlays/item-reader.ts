@@ -264,8 +264,10 @@ export class ItemReader {
   /** Points as pairs or as one list. */
   #pairs(value: Value | undefined, name: string): number[] {
     if (!isList(value)) throw new InvalidItemError(`${name} is not a list of points`);
-    this.#count(value.length);
-    const flat = isList(value[0]) ? value.flatMap((point) => (isList(point) ? [point[0], point[1]] : [null])) : value;
+    const isPairs = isList(value[0]);
+    // Counted with their coordinates, if they are valid. Too many are not looked at.
+    this.#checkCount(isPairs ? value.length : value.length / 2);
+    const flat = isPairs ? value.flatMap((point) => (isList(point) ? [point[0], point[1]] : [null])) : value;
     const numbers = flat.map(numberOf);
     if (numbers.length < 2 || numbers.length % 2 !== 0 || !areNumbers(numbers))
       throw new InvalidItemError(`${name} is not a list of points [x, y]`);
@@ -283,8 +285,12 @@ export class ItemReader {
   }
 
   #count(points: number): void {
+    this.#checkCount(points);
     this.#points += points;
-    if (this.#points > OVERLAY_LIMITS.points)
+  }
+
+  #checkCount(points: number): void {
+    if (this.#points + points > OVERLAY_LIMITS.points)
       throw new InvalidItemError(`objects have more than ${OVERLAY_LIMITS.points} points`);
   }
 }

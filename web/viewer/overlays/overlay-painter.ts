@@ -1,7 +1,8 @@
 import { errorText } from '../../../shared/errors.ts';
-import { mapPoint, type Matrix } from '../picture-geometry.ts';
+import { mapPoint, type Matrix, type Point } from '../picture-geometry.ts';
 import { fillRuns } from './masks.ts';
 import {
+  type Coordinates,
   isWanted,
   type Mask,
   maskMatrix,
@@ -14,6 +15,18 @@ export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext
 
 /** Maximum time to draw one overlay. Remaining objects are not drawn, but reported. */
 const TIME_LIMIT_MS = 30;
+
+/**
+ * Maximum length of all oblique lines of one overlay, in CSS px, with the same consequence: browsers draw them after
+ * the time has been measured. In Chromium without a GPU, this length takes about 0.1 s.
+ */
+const LENGTH_LIMIT = 2_000_000;
+
+/** Length that takes as long as a dot. */
+const DOT_LENGTH = 100;
+
+/** Longer lines are drawn in pieces of so many points: the time for one piece is that of its length squared. */
+const PIECE_POINTS = 256;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
 const COLORS = [
@@ -83,9 +96,11 @@ export class OverlayPainter {
     context.lineCap = 'round';
     context.textBaseline = 'middle';
     let drawn = 0;
+    let length = 0;
     const failures: unknown[] = [];
     for (const item of wanted) {
-      if (performance.now() - startMs > TIME_LIMIT_MS) break;
+      length += lengthOf(item, drawing);
+      if (length > LENGTH_LIMIT || performance.now() - startMs > TIME_LIMIT_MS) break;
       try {
         this.#drawItem(item, pngMasks, drawing);
       } catch (error) {
@@ -103,9 +118,10 @@ export class OverlayPainter {
       labelled += 1;
     }
     context.restore();
+    const limit = length > LENGTH_LIMIT ? `with lines of ${LENGTH_LIMIT} px` : `in ${TIME_LIMIT_MS} ms`;
     const cut =
       labelled < wanted.length
-        ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn in ${TIME_LIMIT_MS} ms`
+        ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn ${limit}`
         : null;
     const failed =
       failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
@@ -131,30 +147,36 @@ export class OverlayPainter {
           break;
         }
         case 'lines': {
-          context.beginPath();
-          for (let at = 0; at < mark.points.length; at += 2) {
-            const { x, y } = mapPoint(matrix, { x: mark.points[at] ?? 0, y: mark.points[at + 1] ?? 0 });
-            if (at === 0) context.moveTo(x, y);
-            else context.lineTo(x, y);
-          }
-          if (mark.isClosed) context.closePath();
-          context.globalAlpha = item.fill;
-          if (mark.isClosed && item.fill > 0) context.fill();
-          context.globalAlpha = 1;
+          const points = mapped(mark.points, matrix);
           context.lineWidth = item.lineWidth * pixelRatio;
-          context.stroke();
+          if (mark.isClosed && item.fill > 0) {
+            addPath(context, points, 0, points.length);
+            context.globalAlpha = item.fill;
+            context.fill();
+            context.globalAlpha = 1;
+          }
+          if (points.length <= PIECE_POINTS) {
+            addPath(context, points, 0, points.length);
+            if (mark.isClosed) context.closePath();
+            context.stroke();
+            break;
+          }
+          if (mark.isClosed) points.push(points[0] ?? { x: 0, y: 0 });
+          for (let from = 0; from < points.length - 1; from += PIECE_POINTS - 1) {
+            addPath(context, points, from, from + PIECE_POINTS);
+            context.stroke();
+          }
           break;
         }
-        case 'dots':
-          context.beginPath();
-          for (let at = 0; at < mark.points.length; at += 2) {
-            const { x, y } = mapPoint(matrix, { x: mark.points[at] ?? 0, y: mark.points[at + 1] ?? 0 });
-            const radius = Math.max(DOT_RADIUS, item.lineWidth) * pixelRatio;
-            context.moveTo(x + radius, y);
+        case 'dots': {
+          const radius = Math.max(DOT_RADIUS, item.lineWidth) * pixelRatio;
+          for (const { x, y } of mapped(mark.points, matrix)) {
+            context.beginPath();
             context.arc(x, y, radius, 0, 2 * Math.PI);
+            context.fill();
           }
-          context.fill();
           break;
+        }
         case 'text': {
           const { x, y } = mapPoint(matrix, mark);
           const isInSight = x >= 0 && y >= 0 && x <= context.canvas.width && y <= context.canvas.height;
@@ -195,6 +217,41 @@ export class OverlayPainter {
     this.#masks.set(mask, canvas);
     return canvas;
   }
+}
+
+/** Points in pixels of the canvas. */
+function mapped(points: Coordinates, matrix: Matrix): Point[] {
+  return Array.from({ length: points.length / 2 }, (_, index) =>
+    mapPoint(matrix, { x: points[2 * index] ?? 0, y: points[2 * index + 1] ?? 0 }),
+  );
+}
+
+/** Begins a path with the points from an index to before another one. */
+function addPath(context: Context, points: readonly Point[], from: number, to: number): void {
+  context.beginPath();
+  for (const { x, y } of points.slice(from, to)) context.lineTo(x, y);
+}
+
+/** What an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines are drawn much faster. */
+function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }: Drawing): number {
+  const { width, height } = context.canvas;
+  let length = 0;
+  for (const mark of marks) {
+    if (mark.kind === 'dots') length += (mark.points.length / 2) * DOT_LENGTH * pixelRatio;
+    if (mark.kind !== 'lines') continue;
+    const isFilled = mark.isClosed && fill > 0;
+    let before: Point | null = null;
+    for (const { x, y } of mapped(mark.points, matrix)) {
+      // About the part in sight.
+      const point: Point = { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
+      if (before !== null) {
+        const [across, down] = [Math.abs(point.x - before.x), Math.abs(point.y - before.y)];
+        if (across > 0.5 && down > 0.5) length += Math.hypot(across, down) + (isFilled ? 2 * down : 0);
+      }
+      before = point;
+    }
+  }
+  return length / pixelRatio;
 }
 
 /** The object's own colour, or that of its class if it has none, or one that the browser does not know. */

@@ -213,6 +213,13 @@ describe('hostile overlays', () => {
     expect(read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => null)).problem).toMatch(
       /^2000 objects are invalid.*; 5 objects are beyond the limits/,
     );
+    for (const shape of ['points', 'line', 'polygon']) {
+      const pairs = Array.from({ length: OVERLAY_LIMITS.points }, () => [1, 2]);
+      expect(read([{ [shape]: pairs }, { box: [1, 2, 3, 4] }]).items).toHaveLength(1);
+      expect(read([{ [shape]: pairs.flat() }]).items).toHaveLength(1);
+      // An object with too many points does not hide the others.
+      expect(read([{ [shape]: [...pairs, [1, 2]] }, { box: [1, 2, 3, 4] }]).items).toHaveLength(1);
+    }
     expect(read([{ points: Array.from({ length: OVERLAY_LIMITS.points + 1 }, () => [0, 0]) }]).items).toEqual([]);
     expect(read([{ box: [0, 0, 1, 1], label: 'x'.repeat(1000) }]).items[0]!.label).toHaveLength(OVERLAY_LIMITS.text);
   });

@@ -156,3 +156,65 @@ describe('labels', () => {
     expect(draw([{ box: [-200, -100, 900, 600], class: 'all around' }])).toHaveLength(1);
   });
 });
+
+describe('an overlay that would take seconds', () => {
+  /** Number of strokes and fills, and the problem. */
+  const drawn = (overlay: Value): { strokes: number; fills: number; problem: string | null } => {
+    let [strokes, fills] = [0, 0];
+    const { context } = TextRecorder.context();
+    const counted = new Proxy(context, {
+      get: (target, name) => {
+        if (name === 'stroke') return () => (strokes += 1);
+        if (name === 'fill') return () => (fills += 1);
+        return Reflect.get(target, name) as unknown;
+      },
+    });
+    const problem = new OverlayPainter().draw(readOverlay(overlay, { width: WIDTH, height: HEIGHT }), new Map(), {
+      context: counted,
+      matrix: [1, 0, 0, 1, 0, 0],
+      pixelRatio: 1,
+      filter: { classes: null, minScore: 0 },
+    });
+    return { strokes, fills, problem };
+  };
+  /** A line from corner to corner and back. */
+  const zigzag = (points: number): Value =>
+    Array.from({ length: points }, (_, index) => (index % 2 === 0 ? [0, 0] : [WIDTH, HEIGHT]));
+  const circle = Array.from({ length: 45_000 }, (_, index) => {
+    const angle = (index / 45_000) * 2 * Math.PI;
+    return [320 + 200 * Math.cos(angle), 240 + 200 * Math.sin(angle)];
+  });
+
+  it('is drawn up to a length of lines, and reported', () => {
+    const box = { box: [1, 2, 3, 4] };
+    expect(drawn([box, { line: zigzag(2400) }, box])).toMatchObject({ problem: null });
+    expect(drawn([box, { line: zigzag(2600) }, box])).toEqual({
+      strokes: 1,
+      fills: 0,
+      problem: 'only 1 of 3 objects, and the labels of 1, were drawn with lines of 2000000 px',
+    });
+    expect(drawn([{ polygon: zigzag(1500), fill: 0.5 }]).problem).not.toBeNull();
+    expect(drawn([{ points: circle }])).toMatchObject({ fills: 0 });
+    expect(drawn([{ points: circle.slice(0, 20_000) }])).toEqual({ strokes: 0, fills: 20_000, problem: null });
+  });
+
+  it('may have many points in a small outline, and many boxes', () => {
+    expect(drawn([{ polygon: circle, fill: 0.5 }])).toMatchObject({ fills: 1, problem: null });
+    expect(drawn(Array.from({ length: 2000 }, () => [0, 0, WIDTH, HEIGHT]))).toEqual({
+      strokes: 2000,
+      fills: 0,
+      problem: null,
+    });
+    // Also where it lies far out of sight.
+    const far = zigzag(9000) as [number, number][];
+    expect(drawn([{ line: far.map(([x, y]) => [x + 9000, y + 9000]) }]).problem).toBeNull();
+  });
+
+  it('has long lines in pieces, all of them', () => {
+    expect(drawn([{ line: circle.slice(0, 256) }]).strokes).toBe(1);
+    expect(drawn([{ line: circle.slice(0, 257) }]).strokes).toBe(2);
+    expect(drawn([{ line: circle.slice(0, 511) }]).strokes).toBe(2);
+    // The last side of a polygon is one more.
+    expect(drawn([{ polygon: circle.slice(0, 511) }]).strokes).toBe(3);
+  });
+});
