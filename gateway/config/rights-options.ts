@@ -91,11 +91,14 @@ export function checkJwtSecret(secret: string): void {
   if (secret.length < 32) throw invalid(`the secret has ${secret.length} characters, expected at least 32`);
 }
 
-/** @throws {GearwayError} `option-invalid`. */
+/** @throws {GearwayError} `option-invalid`; the message does not contain the URL. */
 export function checkJwks(keys: string): void {
   if (isUrl(keys)) {
     if (!URL.canParse(keys)) throw invalid('the URL of the keys is malformed');
-    const { protocol, hostname } = new URL(keys);
+    const { protocol, hostname, username, password } = new URL(keys);
+    // fetch() would refuse it, with an error that contains the password.
+    if (username !== '' || password !== '')
+      throw invalid('the URL of the keys contains a user name or password, which are not sent; serve the keys without');
     if (protocol !== 'https:' && !isThisMachine(hostname.replaceAll(/[[\]]/g, '')))
       throw invalid('the URL of the keys is not HTTPS, so anyone on the path could replace the keys');
     return;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TokenSettings } from '../../../gateway/config/gateway-options.ts';
-import { checkStreamName, parseExpiry, resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
+import { checkJwks, checkStreamName, parseExpiry, resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
 
 const HASH = '$scrypt$ln=14,r=8,p=1$HBiiyo3XAv+N$y+6r61C4dKf+18hs0H/Vjx4+rnoKM/xFlzVQJb/VH00';
 const RANGES = [{ from: 6000, to: 6003 }];
@@ -26,6 +26,27 @@ describe('parseExpiry', () => {
     '31.1.2027',
     '2027',
   ])('refuses %j', (text) => expect(() => parseExpiry(text)).toThrow(invalid));
+});
+
+describe('checkJwks', () => {
+  it.each(['https://login.example.org/jwks.json', 'http://127.0.0.1:9000/jwks.json', '{"keys": [{"kty": "RSA"}]}'])(
+    'accepts %s',
+    (keys) => {
+      expect(() => checkJwks(keys)).not.toThrow();
+    },
+  );
+
+  it.each([
+    'https://me:Hunter2@login.example.org/jwks.json',
+    'https://me:Hun%23ter2@login.example.org/jwks.json',
+    'https://Hunter2@login.example.org/jwks.json',
+    'https://:Hunter2@login.example.org/jwks.json',
+    'http://me:Hunter2@login.example.org/jwks.json',
+    'https://me:Hunter2@/',
+  ])('refuses %s without its password', (keys) => {
+    expect(() => checkJwks(keys)).toThrow(invalid);
+    expect(() => checkJwks(keys)).not.toThrow(/Hunter2|Hun%23ter2/);
+  });
 });
 
 describe('checkStreamName', () => {
