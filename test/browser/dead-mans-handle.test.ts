@@ -77,6 +77,13 @@ describe('W is held, and then', () => {
     ['the network is cut', (_, proxy) => proxy.cut()],
     ['the window loses the focus', (page) => page.evaluate(() => void window.dispatchEvent(new Event('blur')))],
     [
+      'another tab is opened over it',
+      async (page) => {
+        await (await page.browserContext().newPage()).bringToFront();
+        await page.waitForFunction(() => document.hidden, { polling: 20 });
+      },
+    ],
+    [
       'the page is frozen',
       async (page) => (await page.createCDPSession()).send('Page.setWebLifecycleState', { state: 'frozen' }),
     ],
