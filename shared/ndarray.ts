@@ -100,7 +100,7 @@ export function arrayBytes(dtype: string, shape: readonly unknown[]): number {
   if (shape.length > MAX_DIMENSIONS || !Number.isSafeInteger(product)) {
     throw new GearwayError(
       'shape-invalid',
-      `shape has ${shape.length} dimensions and ${product} bytes, expected at most ${MAX_DIMENSIONS} dimensions`,
+      `shape has ${shape.length} dimensions and ${product} bytes, expected at most ${MAX_DIMENSIONS} dimensions and ${Number.MAX_SAFE_INTEGER} bytes`,
     );
   }
   return product;

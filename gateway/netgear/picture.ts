@@ -89,7 +89,7 @@ function rawPicture(array: NDArray): SentPicture {
   if (shape.length < 2 || shape.length > 3 || shape.includes(0)) {
     throw new GearwayError(
       'shape-invalid',
-      `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`,
+      `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels] without a 0`,
     );
   }
   return {

@@ -38,9 +38,10 @@ export function colormapOf(text: string): Uint32Array {
   if (table !== undefined) return readTable(table);
   const colors = text.split(',').map((color) => color.trim());
   if (colors.length < 2 || colors.length > MAX_CUSTOM_COLORS) {
+    const found = colors.length < 2 ? JSON.stringify(text.slice(0, 40)) : `a table of ${colors.length} colours`;
     throw new GearwayError(
       'style-invalid',
-      `colormap is ${JSON.stringify(text)}, expected ${COLORMAP_NAMES.join(', ')}, or 2 to ${MAX_CUSTOM_COLORS} colours such as "#000,#ff0000,#fff"`,
+      `colormap is ${found}, expected ${COLORMAP_NAMES.join(', ')}, or 2 to ${MAX_CUSTOM_COLORS} colours such as "#000,#ff0000,#fff"`,
     );
   }
   return interpolate(colors.map((color) => parseColor(color, 'colormap')));

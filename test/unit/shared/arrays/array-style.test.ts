@@ -88,4 +88,11 @@ describe('usesAutoRange', () => {
   ] as const)('%s of %s with %i channels: %s', (range, dtype, channels, expected) => {
     expect(usesAutoRange({ range }, type(dtype), channels)).toBe(expected);
   });
+
+  it('gives the number of colours of a table that is too long, not the table', () => {
+    expect(() => parseArrayStyle({ colormap: Array.from({ length: 257 }, () => '#000').join() })).toThrow(
+      /^colormap is a table of 257 colours, expected gray, .* or 2 to 256 colours/,
+    );
+    expect(() => parseArrayStyle({ colormap: 'x'.repeat(1_000_000) })).toThrow(/^colormap is "x{40}", expected/);
+  });
 });
