@@ -22,6 +22,14 @@ const MAX_WAITING_IN_ALL = 256;
 /** Maximum number of remembered addresses. Beyond it, the one with the oldest last failure is forgotten. */
 const MAX_ADDRESSES = 1024;
 
+/**
+ * Maximum number of addresses that are named per minute, each with at most two lines and events. Further ones are
+ * reported together, so that an attacker with many addresses cannot flood the log.
+ */
+const MAX_NAMED = 16;
+
+const WHAT = 'invalid token or password';
+
 /** How long a client should wait after a 429. */
 export const RETRY_AFTER_S = MAX_DELAY_MS / 1000;
 
@@ -31,7 +39,6 @@ interface Entry {
   waiting: number;
   /** Failures since the last report. */
   unreported: number;
-  readonly timer: NodeJS.Timeout;
 }
 
 interface FailedLoginsOptions {
@@ -40,28 +47,38 @@ interface FailedLoginsOptions {
 }
 
 /**
- * Counts invalid tokens per address, delays refusals after ten within a minute, and reports them with one log line and
- * one event per address and minute. Valid tokens are not delayed, because several users may share an address, unless
- * the address {@link FailedLogins.isBlocked}.
+ * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: an
+ * address immediately, and every minute with its number of failures. Valid tokens are not delayed, because several
+ * users may share an address, unless the address {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
   /** By {@link addressKey}, in the order of the last failure. */
   readonly #entries = new Map<string, Entry>();
   #waiting = 0;
+  /** Number of addresses that were named immediately since the last summary. */
+  #named = 0;
+  /** Failures since the last summary of addresses that were forgotten. One that is forgotten again counts again. */
+  #forgotten = { addresses: 0, failures: 0 };
+  /** Runs while there are entries. */
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(options: FailedLoginsOptions) {
     this.#options = options;
   }
 
   /**
-   * Whether a token from this address must be refused without being checked, because the maximum number of delayed
-   * refusals is pending. Otherwise a client could try tokens in parallel and see the result from the kind of refusal.
-   * Tokens from loopback addresses are always checked, because all clients of a proxy on this machine have that
-   * address.
+   * Whether a token from this address must be refused without being checked, because its refusal would be delayed and
+   * the maximum number of delayed refusals, of the address or in total, is pending. Otherwise a client could try tokens
+   * in parallel and see the result from the kind of refusal. Tokens from loopback addresses are always checked, because
+   * all clients of a proxy on this machine have that address.
    */
   isBlocked(address: string): boolean {
-    return !isThisMachine(address) && (this.#entries.get(addressKey(address))?.waiting ?? 0) >= MAX_WAITING;
+    if (isThisMachine(address)) return false;
+    const entry = this.#entries.get(addressKey(address));
+    if (entry === undefined) return false;
+    if (entry.waiting >= MAX_WAITING) return true;
+    return this.#waiting >= MAX_WAITING_IN_ALL && countRecent(entry) >= FREE_FAILURES;
   }
 
   /**
@@ -75,40 +92,54 @@ export class FailedLogins {
     | { readonly kind: 'at-once' }
     | { readonly kind: 'delayed'; readonly until: Promise<void> }
     | { readonly kind: 'too-many' } {
-    const block = addressKey(address);
-    const entry = this.#entry(block);
-    const nowMs = performance.now();
-    while (entry.failuresMs[0] !== undefined && entry.failuresMs[0] <= nowMs - WINDOW_MS) entry.failuresMs.shift();
-    const excess = entry.failuresMs.length - FREE_FAILURES;
-    entry.failuresMs.push(nowMs);
+    const entry = this.#entry(addressKey(address));
+    const excess = countRecent(entry) - FREE_FAILURES;
+    entry.failuresMs.push(performance.now());
     if (entry.failuresMs.length > MAX_REMEMBERED) entry.failuresMs.shift();
     if (excess < 0) return { kind: 'at-once' };
     if (entry.waiting >= MAX_WAITING || this.#waiting >= MAX_WAITING_IN_ALL) return { kind: 'too-many' };
     return { kind: 'delayed', until: this.#delay(entry, Math.min(FIRST_DELAY_MS * 2 ** excess, MAX_DELAY_MS)) };
   }
 
-  /** Stops all reports. Delayed refusals are still sent. */
-  close(): void {
-    for (const { timer } of this.#entries.values()) clearInterval(timer);
-    this.#entries.clear();
+  /** Includes a token that was refused without being checked in the report of its address, if others were wrong. */
+  noteUnchecked(address: string): void {
+    const entry = this.#entries.get(addressKey(address));
+    if (entry !== undefined) entry.unreported += 1;
   }
 
-  /** Returns the entry of an address and makes it the latest one. Reports a new entry immediately. */
+  /** Reports what has not been reported, and forgets all failures. Delayed refusals are still sent. */
+  close(): void {
+    this.#summarize();
+    this.#entries.clear();
+    this.#stopTimer();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Returns the entry of an address and makes it the latest one. Reports a new entry immediately, within the limit. */
   #entry(block: string): Entry {
     let entry = this.#entries.get(block);
     if (entry !== undefined) {
       entry.unreported += 1;
       this.#entries.delete(block);
     } else {
-      const timer = setInterval(() => this.#summarize(block), WINDOW_MS);
-      timer.unref();
-      entry = { failuresMs: [], waiting: 0, unreported: 0, timer };
-      this.#report(block, 'failed log-in: invalid token');
+      entry = { failuresMs: [], waiting: 0, unreported: this.#nameNew(block) ? 0 : 1 };
+      this.#timer ??= setInterval(() => this.#summarize(), WINDOW_MS).unref();
     }
     this.#entries.set(block, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > MAX_ADDRESSES && oldest !== undefined) this.#forget(oldest);
+    const [oldest] = this.#entries;
+    if (this.#entries.size > MAX_ADDRESSES && oldest !== undefined) this.#forget(...oldest);
     return entry;
+  }
+
+  #nameNew(block: string): boolean {
+    if (this.#named >= MAX_NAMED) return false;
+    this.#named += 1;
+    this.#report(block, `failed log-in: ${WHAT}`);
+    return true;
   }
 
   #delay(entry: Entry, delayMs: number): Promise<void> {
@@ -124,25 +155,49 @@ export class FailedLogins {
     });
   }
 
-  /** Called once per minute and address: reports new failures, or forgets the address if there were none. */
-  #summarize(block: string): void {
-    const entry = this.#entries.get(block);
-    if (entry === undefined) return;
-    if (entry.unreported === 0) {
-      this.#forget(block);
-      return;
+  /** Reports the failures since the last report: the addresses with the most of them by name. Called once per minute. */
+  #summarize(): void {
+    const failed = [...this.#entries]
+      .filter(([, { unreported }]) => unreported > 0)
+      .sort(([, a], [, b]) => b.unreported - a.unreported);
+    for (const [block, { unreported }] of failed.slice(0, MAX_NAMED))
+      this.#report(block, `${unreported} more failed log-ins within a minute: ${WHAT}`);
+    const others = this.#forgotten;
+    for (const [, { unreported }] of failed.slice(MAX_NAMED)) {
+      others.addresses += 1;
+      others.failures += unreported;
     }
-    this.#report(block, `${entry.unreported} more failed log-ins within a minute: invalid token`);
-    entry.unreported = 0;
+    if (others.failures > 0)
+      this.#report(
+        null,
+        `${others.failures} more failed log-ins within a minute from ${others.addresses} other addresses: ${WHAT}`,
+      );
+    this.#forgotten = { addresses: 0, failures: 0 };
+    this.#named = 0;
+    for (const [block, entry] of this.#entries) {
+      entry.unreported = 0;
+      if (countRecent(entry) === 0) this.#entries.delete(block);
+    }
+    if (this.#entries.size === 0) this.#stopTimer();
   }
 
-  #forget(block: string): void {
-    clearInterval(this.#entries.get(block)?.timer);
+  #forget(block: string, { unreported }: Entry): void {
     this.#entries.delete(block);
+    if (unreported === 0) return;
+    this.#forgotten.addresses += 1;
+    this.#forgotten.failures += unreported;
   }
 
-  #report(block: string, what: string): void {
-    this.#options.log.warn({ peer: block, event: 'refuse' }, `${block}: ${what}`);
+  #report(block: string | null, what: string): void {
+    const peer = block === null ? {} : { peer: block };
+    this.#options.log.warn({ ...peer, event: 'refuse' }, block === null ? what : `${block}: ${what}`);
     this.#options.events.add({ kind: 'refuse', stream: null, client: null, port: null, address: block, reason: what });
   }
+}
+
+/** Number of failures within the window, at most {@link MAX_REMEMBERED}. */
+function countRecent({ failuresMs }: Entry): number {
+  const fromMs = performance.now() - WINDOW_MS;
+  while (failuresMs[0] !== undefined && failuresMs[0] <= fromMs) failuresMs.shift();
+  return failuresMs.length;
 }

@@ -93,6 +93,7 @@ export class Guard {
       this.#failedLogins.count(address);
       return TOO_MANY;
     }
+    const refuseBusy = (error: unknown): Denial => this.#refuseBusy(address, error);
     try {
       const authorization = authorize();
       if (!(authorization instanceof Promise)) return this.#decide(address, authorization);
@@ -100,6 +101,13 @@ export class Guard {
     } catch (error) {
       return refuseBusy(error);
     }
+  }
+
+  /** @throws any error but `busy` unchanged. */
+  #refuseBusy(address: string, error: unknown): Denial {
+    if (!(error instanceof GearwayError) || error.code !== 'busy') throw error;
+    this.#failedLogins.noteUnchecked(address);
+    return { ...TOO_MANY, message: error.message };
   }
 
   #decide(address: string, authorization: Authorization): Decision {
@@ -123,10 +131,4 @@ export class Guard {
 
 function senderOf(request: FastifyRequest): Sender {
   return { peer: peerAddress(request), address: addressKey(clientAddress(request)), headers: request.headers };
-}
-
-/** @throws any error but `busy` unchanged. */
-function refuseBusy(error: unknown): Denial {
-  if (!(error instanceof GearwayError) || error.code !== 'busy') throw error;
-  return { ...TOO_MANY, message: error.message, isReported: false };
 }

@@ -7,13 +7,13 @@ interface Waiting {
 
 /**
  * Runs expensive checks one at a time, in turn for each address, so that no address has to wait for more than one check
- * of each other one. If too many wait, those of the address with the most of them are refused, the newest first.
+ * of each other one. Addresses under suspicion wait for all others. If too many checks wait, the newest one of the
+ * address with the most of them is refused, of those under suspicion first.
  */
 export class FairQueue {
   readonly #maxWaiting: number;
-  /** By address, in the order of their turns. No list is empty. */
-  readonly #waiting = new Map<string, Waiting[]>();
-  #waitingInAll = 0;
+  readonly #ordinary = new Turns();
+  readonly #suspects = new Turns();
   #isRunning = false;
 
   constructor(maxWaiting: number) {
@@ -24,10 +24,11 @@ export class FairQueue {
    * Runs work when it is its turn.
    *
    * @param address whose turn it uses, as returned by `addressKey`.
+   * @param isSuspect whether the address is under suspicion.
    * @throws {GearwayError} `busy`, as a rejection, if too many checks are waiting, now or later.
    */
-  async run<T>(address: string, work: () => Promise<T>): Promise<T> {
-    if (this.#isRunning) await this.#turn(address);
+  async run<T>(address: string, isSuspect: boolean, work: () => Promise<T>): Promise<T> {
+    if (this.#isRunning) await this.#turn(address, isSuspect);
     else this.#isRunning = true;
     try {
       return await work();
@@ -36,37 +37,71 @@ export class FairQueue {
     }
   }
 
-  async #turn(address: string): Promise<void> {
-    if (this.#waitingInAll >= this.#maxWaiting) this.#makeRoom(address);
-    const own = this.#waiting.get(address) ?? [];
-    this.#waiting.set(address, own);
-    this.#waitingInAll += 1;
-    return new Promise((start, reject) => own.push({ start, reject }));
+  async #turn(address: string, isSuspect: boolean): Promise<void> {
+    const turns = isSuspect ? this.#suspects : this.#ordinary;
+    if (this.#ordinary.size + this.#suspects.size >= this.#maxWaiting) this.#makeRoom(address, turns);
+    return new Promise((start, reject) => turns.add(address, { start, reject }));
   }
 
   /** Refuses the newest check of the address that has the most, if it has more than this one would have. */
-  #makeRoom(address: string): void {
+  #makeRoom(address: string, turns: Turns): void {
     const busy = new GearwayError('busy', `${this.#maxWaiting} log-ins are already being checked; retry later`);
-    const own = this.#waiting.get(address)?.length ?? 0;
-    const [most] = [...this.#waiting].sort(([, a], [, b]) => b.length - a.length);
-    if (most === undefined || most[1].length <= own + 1) throw busy;
-    const displaced = most[1].pop();
-    this.#waitingInAll -= 1;
-    displaced?.reject(busy);
+    const displaced =
+      turns === this.#ordinary && this.#suspects.size > 0
+        ? this.#suspects.takeNewestOfMost(0)
+        : turns.takeNewestOfMost(turns.count(address) + 1);
+    if (displaced === null) throw busy;
+    displaced.reject(busy);
   }
 
   #next(): void {
+    const next = this.#ordinary.takeNext() ?? this.#suspects.takeNext();
+    if (next === null) this.#isRunning = false;
+    else next.start();
+  }
+}
+
+/** Waiting checks, of which each address has one in turn. */
+class Turns {
+  /** By address, in the order of their turns. No list is empty. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  count(address: string): number {
+    return this.#waiting.get(address)?.length ?? 0;
+  }
+
+  add(address: string, check: Waiting): void {
+    const own = this.#waiting.get(address) ?? [];
+    own.push(check);
+    this.#waiting.set(address, own);
+    this.#size += 1;
+  }
+
+  takeNext(): Waiting | null {
     const [first] = this.#waiting;
-    if (first === undefined) {
-      this.#isRunning = false;
-      return;
-    }
+    if (first === undefined) return null;
     const [address, own] = first;
     const next = own.shift();
-    this.#waitingInAll -= 1;
+    this.#size -= 1;
     // Its next turn comes after those of all others.
     this.#waiting.delete(address);
     if (own.length > 0) this.#waiting.set(address, own);
-    next?.start();
+    return next ?? null;
+  }
+
+  /** Takes the newest check of the address that has the most. @returns null if no address has more than `count`. */
+  takeNewestOfMost(count: number): Waiting | null {
+    const [most] = [...this.#waiting].sort(([, a], [, b]) => b.length - a.length);
+    if (most === undefined || most[1].length <= count) return null;
+    const [address, own] = most;
+    const newest = own.pop();
+    this.#size -= 1;
+    if (own.length === 0) this.#waiting.delete(address);
+    return newest ?? null;
   }
 }

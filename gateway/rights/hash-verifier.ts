@@ -8,15 +8,21 @@ const MAX_WAITING = 32;
 /** Maximum number of remembered results, of each kind. */
 const MAX_RESULTS = 1024;
 
+/** Maximum number of addresses whose latest check failed that are remembered. */
+const MAX_SUSPECTS = 4096;
+
 /**
- * Checks secrets against hashes, once for each secret. Results are remembered under a key of this process, so that
- * neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace right ones.
+ * Checks secrets against hashes, once for each secret. Addresses whose latest check failed wait for all others, so that
+ * an attacker with many addresses cannot keep users from logging in. Results are remembered under a key of this
+ * process, so that neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace right ones.
  */
 export class HashVerifier {
   readonly #key = randomBytes(32);
   readonly #queue = new FairQueue(MAX_WAITING);
   readonly #right = new Set<string>();
   readonly #wrong = new Set<string>();
+  /** Addresses whose latest check failed. */
+  readonly #suspects = new Set<string>();
   readonly #pending = new Map<string, Promise<boolean>>();
 
   /**
@@ -31,9 +37,11 @@ export class HashVerifier {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
     const checking = this.#queue
-      .run(address, () => matchesHash(secret, hash))
+      .run(address, this.#suspects.has(address), () => matchesHash(secret, hash))
       .then((isRight) => {
-        remember(isRight ? this.#right : this.#wrong, key);
+        remember(isRight ? this.#right : this.#wrong, key, MAX_RESULTS);
+        if (isRight) this.#suspects.delete(address);
+        else remember(this.#suspects, address, MAX_SUSPECTS);
         return isRight;
       })
       .finally(() => this.#pending.delete(key));
@@ -42,8 +50,10 @@ export class HashVerifier {
   }
 }
 
-function remember(results: Set<string>, key: string): void {
-  results.add(key);
-  const [oldest] = results;
-  if (results.size > MAX_RESULTS && oldest !== undefined) results.delete(oldest);
+/** Adds an item as the newest one. Beyond the maximum, the oldest is forgotten. */
+function remember(items: Set<string>, item: string, max: number): void {
+  items.delete(item);
+  items.add(item);
+  const [oldest] = items;
+  if (items.size > max && oldest !== undefined) items.delete(oldest);
 }

@@ -5,6 +5,11 @@ import { logTo } from '../../helpers/log.ts';
 
 const ADDRESS = '203.0.113.7';
 
+/** Number of failures that are left after those in the lines. */
+function unreported(lines: readonly string[], inAll: number): number {
+  return lines.reduce((left, line) => left - Number(/(\d+) more/.exec(line)?.[1] ?? 1), inAll);
+}
+
 describe('FailedLogins', () => {
   let lines: string[];
   let failedLogins: FailedLogins;
@@ -82,9 +87,13 @@ describe('FailedLogins', () => {
     },
   );
 
-  it('delays 256 refusals in total', () => {
+  it('delays 256 refusals in total, and then checks no more tokens from any address with too many failures', () => {
     const waiting = Array.from({ length: 100 }, (_, index) => kinds(20, `10.0.0.${index}`)).flat();
     expect(waiting.filter((kind) => kind === 'delayed')).toHaveLength(256);
+    kinds(9, '203.0.113.8');
+    expect(['10.0.0.0', '10.0.0.99', '203.0.113.8', '203.0.113.9'].map((each) => failedLogins.isBlocked(each))).toEqual(
+      [true, true, false, false],
+    );
   });
 
   it('reports once per address and minute, with the count', async () => {
@@ -95,14 +104,49 @@ describe('FailedLogins', () => {
       for await (const { kind, address, reason } of events.events()) reported.push(`${kind} ${address}: ${reason}`);
     })();
     for (let i = 0; i < 4000; i += 1) failedLogins.count(ADDRESS);
-    expect(lines).toEqual([`warning: ${ADDRESS}: failed log-in: invalid token`]);
+    expect(lines).toEqual([`warning: ${ADDRESS}: failed log-in: invalid token or password`]);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(lines.slice(1)).toEqual([`warning: ${ADDRESS}: 3999 more failed log-ins within a minute: invalid token`]);
+    expect(lines.slice(1)).toEqual([
+      `warning: ${ADDRESS}: 3999 more failed log-ins within a minute: invalid token or password`,
+    ]);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(lines).toHaveLength(2);
     expect(reported).toEqual(lines.map((line) => line.replace('warning:', 'refuse')));
     failedLogins.count(ADDRESS);
     expect(lines).toHaveLength(3);
+  });
+
+  it('reports 16 addresses with the most failures, and all others in one line', async () => {
+    for (let round = 0; round < 20; round += 1) for (let i = round; i < 100; i += 1) failedLogins.count(`10.0.0.${i}`);
+    expect(lines).toHaveLength(16);
+    expect(lines[15]).toBe('warning: 10.0.0.15: failed log-in: invalid token or password');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines).toHaveLength(33);
+    expect(lines[16]).toBe('warning: 10.0.0.19: 20 more failed log-ins within a minute: invalid token or password');
+    expect(lines[32]).toBe(
+      `warning: ${unreported(lines.slice(0, 32), 100 * 20 - 190)} more failed log-ins within a minute from 83 other addresses: invalid token or password`,
+    );
+  });
+
+  it('counts the failures of addresses that it has forgotten', async () => {
+    for (let i = 0; i < 5000; i += 1) failedLogins.count(`10.3.${i >> 8}.${i & 255}`);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines).toHaveLength(33);
+    expect(lines.at(-1)).toBe(
+      'warning: 4968 more failed log-ins within a minute from 4968 other addresses: invalid token or password',
+    );
+  });
+
+  it('reports the rest when it is closed', () => {
+    kinds(3);
+    failedLogins.noteUnchecked(ADDRESS);
+    failedLogins.noteUnchecked('203.0.113.8');
+    failedLogins.close();
+    expect(lines).toEqual([
+      `warning: ${ADDRESS}: failed log-in: invalid token or password`,
+      `warning: ${ADDRESS}: 3 more failed log-ins within a minute: invalid token or password`,
+    ]);
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(8);
   });
 
   it('remembers 1024 addresses', () => {

@@ -14,11 +14,12 @@ class Checks {
     this.#queue = new FairQueue(maxWaiting);
   }
 
+  /** @param address in capitals: under suspicion. */
   add(address: string): void {
     this.#count += 1;
     const name = `${address}${this.#count}`;
     void this.#queue
-      .run(address, async () => {
+      .run(address, address !== address.toLowerCase(), async () => {
         expect(this.#end).toBeNull();
         this.started.push(name);
         await new Promise<void>((resolve) => {
@@ -61,15 +62,30 @@ describe('FairQueue', () => {
     expect(checks.started).toEqual(['a1', 'a2', 'b7', 'a3', 'b8']);
   });
 
+  it('runs the work of addresses under suspicion after all other, each in turn', async () => {
+    const checks = new Checks(10);
+    for (const address of 'AABBab') checks.add(address);
+    await checks.drain();
+    expect(checks.started).toEqual(['A1', 'a5', 'b6', 'A2', 'B3', 'B4']);
+  });
+
+  it('refuses the work of addresses under suspicion in favour of any other, and never the reverse', async () => {
+    const checks = new Checks(4);
+    for (const address of 'ABCDEFaaaaaaGG') checks.add(address);
+    await checks.drain();
+    expect(checks.started).toEqual(['A1', 'a7', 'a8', 'a9', 'a10']);
+    expect(checks.refused).toHaveLength(9);
+  });
+
   it('continues after failed work', async () => {
     const queue = new FairQueue(1);
     const [first, second] = [
-      queue.run('a', () => Promise.reject(new Error('failed'))),
-      queue.run('a', () => Promise.resolve(2)),
+      queue.run('a', false, () => Promise.reject(new Error('failed'))),
+      queue.run('a', false, () => Promise.resolve(2)),
     ];
     await expect(first).rejects.toThrow('failed');
     expect(await second).toBe(2);
-    expect(await queue.run('a', () => Promise.resolve(3))).toBe(3);
+    expect(await queue.run('a', false, () => Promise.resolve(3))).toBe(3);
   });
 
   it('settles each piece once, and starts the only one of an address after at most one of each other address', async () => {
