@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Child } from '../helpers/child.ts';
@@ -7,6 +8,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Folder } from '../helpers/media.ts';
 import { peers } from '../helpers/peers.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
 
 const run = promisify(execFile);
 
@@ -20,6 +22,24 @@ async function runLine(line: string, gateway: GatewayProcess): Promise<string> {
     env: { ...process.env, key: await gateway.key },
   });
   return stdout;
+}
+
+/** Names of the keys of JSON lines, and the kinds of their values. */
+function shape(lines: string): unknown {
+  const kinds = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(kinds)
+      : value !== null && typeof value === 'object'
+        ? Object.fromEntries(
+            Object.entries(value)
+              .toSorted(([a], [b]) => a.localeCompare(b))
+              .map(([key, each]) => [key, kinds(each)]),
+          )
+        : typeof value;
+  return lines
+    .trim()
+    .split('\n')
+    .map((line) => kinds(JSON.parse(line)));
 }
 
 /** Output of the example commands in docs/operations.md, in order, except the one that starts a gateway. */
@@ -56,6 +76,45 @@ describe('docs/operations.md', () => {
       }
       expect(await runLine(line, gateway), line).toMatch(PRINTED[index]!);
     }
+  });
+
+  it('shows what /readyz, the log and the audit log contain', async () => {
+    const [ready = '', entry = '', audit = ''] = blocks('operations.md', 'json');
+    const [text = ''] = blocks('operations.md', '');
+    await using folder = await Folder.create();
+    const [free] = await freePorts(1);
+    const config = await folder.write(
+      'gateway.yaml',
+      `streams:\n  door: {source: "mjpeg:http://127.0.0.1:${free}/"}\n  yard: {source: "test-pattern:?size=320x180&fps=15"}\n`,
+    );
+    const file = folder.file('audit.jsonl');
+    await using gateway = await GatewayProcess.start('--config', config, '--log-format', 'json', '--audit-log', file);
+    const url = await gateway.url;
+    await expect
+      .poll(async () => shape(await (await fetch(`${url}/readyz`)).text()), { timeout: 20_000 })
+      .toEqual(shape(ready));
+    await using viewer = await WebViewer.open(`${url}/streams/yard`, { name: 'Console' });
+    await viewer.return({ kind: 'value', value: 1 });
+    await gateway.stderr.waitFor('the entry', (line) =>
+      line.includes('"event":"connect"') && JSON.stringify(shape(line)) === JSON.stringify(shape(entry))
+        ? line
+        : undefined,
+    );
+    const changed = await fetch(`${url}/api/streams/gate?persist=true`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${await gateway.key}`, 'content-type': 'application/json' },
+      body: '{"source": "push:"}',
+    });
+    expect(changed.status).toBe(201);
+    const wanted = shape(audit) as unknown[];
+    await expect
+      .poll(async () => shape(await readFile(file, 'utf8')), { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(wanted));
+    await using second = await GatewayProcess.start('--source', 'door=test-pattern:?size=320x180&fps=15');
+    await using _viewer = await WebViewer.open(`${await second.url}/streams/door`, { name: 'Console' });
+    const [connect = ''] = text.split('\n');
+    const general = (line: string): string => line.replace(/^\S+/, 'TIME').replace(/\d+\.\d+\.\d+\.\d+/, 'ADDRESS');
+    await second.stderr.waitFor('its line', (line) => (general(line) === general(connect) ? line : undefined));
   });
 
   it('has a webhook and a receiver that accepts only messages with the right signature', async () => {

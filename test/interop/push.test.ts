@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NDArray } from '../../gateway/netgear/index.ts';
 import { Child } from '../helpers/child.ts';
+import { blocks } from '../helpers/example-lines.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
@@ -302,6 +304,26 @@ describe('docs: push', () => {
     await using child = new Child(peers().python, [join(folder, 'push.py')], QUIET);
     expect(await child.exited).toBe(0);
     expect(child.stdout.all.at(-1)).toBe("200 {'sequence': 90}");
+  });
+
+  it('has a long request in the documented form', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    const [text = ''] = blocks('publishing.md', '');
+    const [head = '', body = ''] = text.split('\n\n--frame\n');
+    const [partHead = ''] = body.split('\n\n');
+    const lines = (each: string): string => each.trim().replaceAll('\n', '\r\n');
+    const socket = connect(Number(new URL(await gateway.url).port), '127.0.0.1');
+    socket.write(`${lines(head)}\r\nHost: 127.0.0.1\r\n\r\n`);
+    for (let n = 0; n < 2; n += 1) {
+      const part = Buffer.concat([
+        Buffer.from(`--frame\r\n${lines(partHead).replace(/Length: \d+/, `Length: ${JPEG.length}`)}\r\n\r\n`),
+        JPEG,
+        Buffer.from('\r\n'),
+      ]);
+      socket.write(Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')]));
+    }
+    await gateway.statusWhere('two frames', ({ counters }) => counters.received === 2 && counters.rejected === 0);
+    socket.destroy();
   });
 
   it('has a working FFmpeg command', async () => {

@@ -41,7 +41,10 @@ describe('examples', () => {
     await client.stdout.waitFor('a frame with its message', (line) =>
       /^frame \(480, 640, 3\) message \{'number': \d+\}$/.test(line) ? line : undefined,
     );
-    await server.stdout.waitFor('return data', (line) => (line.includes(`'${native}': {'seen': `) ? line : undefined));
+    // As docs/getting-started.md shows it.
+    await server.stdout.waitFor('return data', (line) =>
+      line.startsWith(`returned: {'${native}': {'seen': `) ? line : undefined,
+    );
   });
 
   it('push.mjs serves a picture and prints what viewers return', async () => {

@@ -3,11 +3,12 @@ import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { build, createServer } from 'vite';
+import vue from '@vitejs/plugin-vue';
+import { build, createServer, type PluginOption } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { Child } from '../../helpers/child.ts';
-import { ROOT } from '../../helpers/example-lines.ts';
+import { blocks, ROOT } from '../../helpers/example-lines.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { Site } from '../../helpers/site.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
@@ -40,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** An empty project with `gearway-viewer` installed from its archive. */
+/** An empty project, as in docs/install.md, with `gearway-viewer` installed from its archive. */
 async function project(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   const root = join(folder, name);
   await mkdir(root);
@@ -112,27 +113,105 @@ describe('the package gearway-viewer', () => {
   it('has types for React with all properties and events of the elements', async () => {
     const root = await project('react', {
       'main.tsx': REACT,
-      'tsconfig.json': JSON.stringify({
-        compilerOptions: {
-          target: 'ES2022',
-          lib: ['ES2023', 'DOM', 'DOM.Iterable'],
-          module: 'ESNext',
-          moduleResolution: 'bundler',
-          jsx: 'react-jsx',
-          strict: true,
-          noEmit: true,
-          types: [],
-          paths: {
-            react: [join(ROOT, 'node_modules/@types/react')],
-            'react/*': [join(ROOT, 'node_modules/@types/react/*')],
-          },
-        },
-      }),
+      'tsconfig.json': TSCONFIG,
     });
-    const { stdout } = await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', root]).catch(
-      (error: Error & { stdout: string }) => error,
-    );
-    expect(stdout).toBe('');
+    expect(await typeErrors(root)).toBe('');
+  });
+});
+
+/** Where `react` is, because the projects do not install it. */
+const TSCONFIG = JSON.stringify({
+  compilerOptions: {
+    target: 'ES2022',
+    lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+    module: 'ESNext',
+    moduleResolution: 'bundler',
+    jsx: 'react-jsx',
+    strict: true,
+    noEmit: true,
+    types: [],
+    paths: {
+      react: [join(ROOT, 'node_modules/@types/react')],
+      'react/*': [join(ROOT, 'node_modules/@types/react/*')],
+    },
+  },
+});
+
+/** What the TypeScript compiler prints about a project. */
+async function typeErrors(root: string): Promise<string> {
+  const { stdout } = await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', root]).catch(
+    (error: Error & { stdout: string }) => error,
+  );
+  return stdout;
+}
+
+describe('docs/embedding.md', () => {
+  const snippet = (language: string, word: string): string =>
+    blocks('embedding.md', language).find((text) => text.includes(word))!;
+
+  it('has a module in TypeScript and a configuration of Vite that work', async () => {
+    const module = snippet('ts', 'createElement');
+    const root = await project('documented', {
+      'index.html': '<!doctype html><title>Documented</title><body><script type="module" src="/main.ts"></script>',
+      'main.ts': module,
+      'vite.config.js': snippet('js', 'optimizeDeps'),
+      'tsconfig.json': TSCONFIG,
+    });
+    expect(await typeErrors(root)).toBe('');
+    const server = await createServer({ root, logLevel: 'error', server: { host: '127.0.0.1', port: 0, hmr: false } });
+    try {
+      await server.listen();
+      const origin = server.resolvedUrls!.local[0]!.replace(/\/$/, '');
+      await using gateway = await GatewayProcess.start('--allow-origin', origin);
+      await writeFile(join(root, 'main.ts'), module.replace('http://127.0.0.1:8080', await gateway.url));
+      await using browser = await launchBrowser('chromium');
+      await using shown = await ViewerPage.open(browser, origin);
+      await shown.becomes('live');
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('has an element for React with its types', async () => {
+    const root = await project('documented-react', {
+      'main.tsx': `${snippet('ts', 'react')}
+declare const [src, speed]: [string, number];
+declare function setFrame(frame: { readonly sequence: number }): void;
+export const page = (
+${snippet('tsx', 'gearway-viewer')});
+`,
+      'tsconfig.json': TSCONFIG,
+    });
+    expect(await typeErrors(root)).toBe('');
+  });
+
+  it('has an element for Vue, and the option of its compiler', async () => {
+    const root = await project('documented-vue', {
+      'index.html':
+        '<!doctype html><title>Vue</title><body><div id="app"></div><script type="module" src="/main.js"></script>',
+      'main.js':
+        "import 'gearway-viewer';\nimport { createApp } from 'vue';\nimport App from './App.vue';\ncreateApp(App).mount('#app');\n",
+      'App.vue': `<script setup>
+import { ref } from 'vue';
+const src = new URLSearchParams(location.search).get('gateway') + '/streams/main';
+const speed = 1;
+const frame = ref(null);
+</script>
+<template>
+${snippet('vue', 'gearway-viewer')}<p>{{ frame?.sequence }}</p>
+</template>
+`,
+    });
+    // oxlint-disable-next-line no-implied-eval -- a snippet of the documentation
+    const plugin = new Function('vue', `return ${snippet('js', 'isCustomElement')}`)(vue) as PluginOption;
+    await build({
+      root,
+      logLevel: 'error',
+      plugins: [plugin],
+      resolve: { alias: { vue: join(ROOT, 'node_modules/vue/dist/vue.runtime.esm-bundler.js') } },
+    });
+    await using site = await Site.folder(join(root, 'dist'));
+    await showsLive(site.origin);
   });
 });
 

@@ -5,6 +5,7 @@ import { ViewerDelivery } from '../../../../gateway/clients/web/viewer-delivery.
 import type { Frame } from '../../../../gateway/hub/frame.ts';
 import { expectedBytes, type Step, stepName } from '../../../../gateway/renditions/ladder.ts';
 import type { WantFields } from '../../../../shared/protocol.ts';
+import { blocks } from '../../../helpers/example-lines.ts';
 
 const FPS = 30;
 const SOURCE_BYTES = 100_000;
@@ -289,6 +290,20 @@ describe('ViewerDelivery', () => {
     expect(new Simulation({ renditions: 'packed', greetingMs: 200 }).run(1000, link)[0]?.step).toBe('packed');
     const source = { renditions: 'packed', want: { quality: 'source' } } as const;
     expect(steps(new Simulation(source).run(5000, link))).toEqual(['source']);
+  });
+
+  it('describes itself as docs/thin-links.md shows', () => {
+    const [text = ''] = blocks('thin-links.md', 'text');
+    const simulation = new Simulation();
+    simulation.run(5000, { bitsPerSecond: 2e6, roundTripMs: 120 });
+    // The simulation has JPEGs only.
+    const shape = (each: string): string =>
+      each
+        .trim()
+        .replace('H.264', 'JPEG')
+        .replace(/ q\d+/, '')
+        .replaceAll(/[\d.]+/g, '#');
+    expect(shape(simulation.delivery.describe(simulation.nowMs))).toBe(shape(text));
   });
 
   it('leaves arrays that cannot be packed as they are, and reports the link', () => {
