@@ -336,6 +336,8 @@ class Decoder {
 
   async close(): Promise<void> {
     this.#child.kill('SIGKILL');
+    // Otherwise a process that waits for nothing else would end here, with the status 0 and without its error.
+    this.#keepAlive(true);
     await this.#ended;
   }
 

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage } from '../../shared/protocol.ts';
+import type { StreamStatus } from '../../shared/status.ts';
 import { readCertificate } from '../helpers/certificate.ts';
 import { Child } from '../helpers/child.ts';
 import { Viewer } from '../helpers/viewer.ts';
@@ -39,6 +40,34 @@ async function serve(...args: string[]): Promise<{ gateway: Child; url: string }
   return { gateway, url };
 }
 
+/** Invalid configuration files, with the position of their fault and its description. */
+const BROKEN: readonly (readonly [text: string, fault: string])[] = [
+  ['streams:\n  main:\n    sorce: "push:"\n', ':3:5: streams.main has the unknown key "sorce"; did you mean source?'],
+  ['streams: {main: {source: "push:"}}\nprot: 80\n', ':2:1: the file has the unknown key "prot"; did you mean port?'],
+  ['idle: crad\n', ':1:7: idle is "crad", expected card or silence; did you mean card?'],
+  ['port: "80"\n', ':1:7: port is "80", expected a whole number from 0 to 65535'],
+  ['streams:\n  main:\n    start: any\n', ':2:3: streams.main has no source, which is required'],
+  ['streams:\n\tmain:\n', ':2:1: there is a tab in the indentation, expected spaces'],
+  ['streams: {main: {source: "test-p', ':1:33: a quote, bracket or colon is missing'],
+  [
+    'host: ${NOTHING}\n',
+    ':1:7: host: the environment variable NOTHING is not set; set it, or write ${NOTHING:-DEFAULT}',
+  ],
+  ['token: file:nothing\n', ':1:8: token: nothing cannot be read: there is no such file or folder'],
+  ['port: 1\nhost: a\nport: 2\n', ':3:1: the key "port" occurs twice in the file, first in line 1'],
+  [
+    'streams:\n  main:\n    source: push:\n',
+    ':3:13: there are two values in one line; write text that ends with ":" or contains ": " in quotes, such as "push:"',
+  ],
+  ['port: 1\n---\nport: 2\n', ':2:1: there is a second document (---), expected one'],
+  ['- port: 80\n', ':1:1: the file is a list, expected a map of keys, indented below it'],
+  ['port: 1\n\0', ':2:1: there is a NUL character, expected text'],
+  [
+    'host: 0.0.0.0\n',
+    ':1:1: host 0.0.0.0 can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data',
+  ],
+];
+
 describe('gearway', () => {
   it.each([
     ['an unknown flag', ['--bogus']],
@@ -55,6 +84,10 @@ describe('gearway', () => {
     ['an unknown source', ['--source', 'ftp://camera']],
     ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
+    [
+      'two clients of one port, while no source runs',
+      ['--source', 'push:', '--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567'],
+    ],
     ['an unknown word', ['--on-close', 'maybe']],
     ['a host beyond this machine without a token', ['--host', '0.0.0.0']],
   ])('exits with 2 and one sentence for %s', async (_name, args) => {
@@ -212,6 +245,47 @@ describe('gearway', () => {
         })
         .toBe(2);
       expect(await (await fetch(`${url}healthz`)).json()).toEqual({ status: 'ok' });
+    });
+
+    it('names the fault of every kind of invalid file, and changes nothing: a viewer loses no frame', async () => {
+      const good = 'streams:\n  main:\n    source: "test-pattern:?size=160x120&fps=20"\n';
+      const file = write('broken.yaml', good);
+      const { gateway, url } = await serve('--config', file);
+      await using _ = gateway;
+      await using viewer = await Viewer.connect(url);
+      await viewer.hello();
+      const sequences: number[] = [];
+      const watching = (async () => {
+        for (;;) {
+          const { sequence } = await viewer.until('frame');
+          viewer.ack(sequence);
+          sequences.push(sequence);
+        }
+      })().catch(() => undefined);
+      const status = async (): Promise<StreamStatus> =>
+        (await (await fetch(`${url}api/streams/main`)).json()) as StreamStatus;
+      const before = (await status()).source;
+      for (const [text, fault] of BROKEN) {
+        write('broken.yaml', text);
+        const line = `configuration: ${file}${fault}; nothing was changed`;
+        await gateway.stderr.waitFor(line, (each) => (each.endsWith(` warning: ${line}`) ? line : undefined));
+        expect(await status()).toMatchObject({ name: 'main', source: before });
+      }
+      // A file that disappears, as while an editor replaces it.
+      rmSync(file);
+      await gateway.stderr.waitFor('the missing file', (each) =>
+        /configuration: .*broken\.yaml.*no such file.*; nothing was changed$/.test(each) ? each : undefined,
+      );
+      write('broken.yaml', good);
+      await gateway.stderr.waitFor('the old file', (each) =>
+        each.endsWith(`${file}: nothing has changed`) ? each : undefined,
+      );
+      const count = sequences.length;
+      await expect.poll(() => sequences.length).toBeGreaterThan(count);
+      await viewer[Symbol.asyncDispose]();
+      await watching;
+      expect(sequences).toEqual(sequences.map((_sequence, index) => sequences[0]! + index));
+      expect(await status()).toMatchObject({ source: { restarts: 0 } });
     });
 
     it('checks a file', async () => {
