@@ -1,14 +1,19 @@
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { connect as tlsConnect } from 'node:tls';
+import { promisify } from 'node:util';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { encodeMessage, PROTOCOL } from '../../../shared/protocol.ts';
 import type { StreamStatus } from '../../../shared/status.ts';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { Disposables } from '../../helpers/disposables.ts';
 import { freePorts } from '../../helpers/free-port.ts';
@@ -122,12 +127,37 @@ class SetUp extends Disposables {
     return response;
   }
 
+  /** Fingerprint of the certificate that a new connection gets. */
+  async fingerprint(): Promise<string> {
+    const socket = tlsConnect({
+      port: Number(new URL(this.url).port),
+      host: '127.0.0.1',
+      servername: NAME,
+      rejectUnauthorized: false,
+    });
+    try {
+      await once(socket, 'secureConnect');
+      return socket.getPeerCertificate().fingerprint256;
+    } finally {
+      socket.destroy();
+    }
+  }
+
   /** Log lines that begin with this text after the time and the level. */
   logged(start: string): readonly string[] {
     return this.gateway.stderr.all
       .map((line) => line.replace(/^\S+ (?:warning: |error: )?/, ''))
       .filter((line) => line.startsWith(start));
   }
+}
+
+/** A new certificate that it signs itself. */
+async function makeCertificate(name: string): Promise<{ cert: string; key: string; fingerprint: string }> {
+  const options = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -keyout - -out -'.split(' ');
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
+  const { stdout } = await promisify(execFile)('openssl', [...options, ...subject]);
+  const [key = '', cert = ''] = stdout.match(/-----BEGIN [\s\S]*?-----END .*-----\n/g) ?? [];
+  return { cert, key, fingerprint: new X509Certificate(cert).fingerprint256 };
 }
 
 /** A client of the proxy with another address than the proxy. */
@@ -259,6 +289,31 @@ describe.each<[string, ProxyName, string, string]>([
       expect([301, 302]).toContain(answer.statusCode);
       expect(new URL(answer.headers.location!, setUp.url).pathname).toBe(path);
     });
+
+  it('continues after the proxy has reloaded a renewed certificate', async () => {
+    await using watched = await open(`${setUp.url}viewer?stream=main`);
+    await giveToken(watched.page);
+    await becomes(watched.page, 'gearway-viewer', 'live');
+    await using published = await open(`${setUp.url}publish?stream=cam&start`);
+    await giveToken(published.page);
+    await becomes(published.page, 'gearway-publisher', 'live');
+    const { cert, key, fingerprint } = await makeCertificate(NAME);
+    expect(await setUp.fingerprint()).not.toBe(fingerprint);
+    await setUp.proxy.renew(cert, key);
+    await expect.poll(() => setUp.fingerprint(), { timeout: 20_000 }).toBe(fingerprint);
+    // Without a reload of the pages, whether their sockets continued or connected again.
+    const counts = async (): Promise<number[]> => [
+      await watched.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.stats?.painted ?? 0),
+      (await setUp.status('cam')).counters.received,
+    ];
+    const before = await counts();
+    await expect
+      .poll(async () => (await counts()).map((count, index) => count > before[index]! + 10), { timeout: 30_000 })
+      .toEqual([true, true]);
+    await becomes(watched.page, 'gearway-viewer', 'live');
+    await becomes(published.page, 'gearway-publisher', 'live');
+    expect([...watched.problems, ...published.problems]).toEqual([]);
+  });
 
   it('survives a restart of the gateway, which the page reports meanwhile', async () => {
     await using opened = await open(`${setUp.url}?stream=main`);
