@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { launchBrowser, sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { ViewerPage } from './viewer-page.ts';
 
@@ -15,14 +15,14 @@ const SOON = { timeout: 20_000 };
 describe('<gearway-camera>', () => {
   it('sends its pictures to a NetGear server, which gets arrays, until it is switched off', async () => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${port}?pattern=1&returns=newest`,
     );
     await using server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });
-    await using browser = await launchBrowser('chromium', { camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using view = await ViewerPage.ofGateway(browser, gateway);
-    await view.page.addScriptTag({ url: `${await gateway.url}/gearway-devices.js`, type: 'module' });
+    await view.page.addScriptTag({ url: `${gateway.url}/gearway-devices.js`, type: 'module' });
     await view.becomes('live');
     await view.page.evaluate(() => {
       const camera = Object.assign(document.createElement('gearway-camera'), { active: true });
@@ -45,10 +45,10 @@ describe('<gearway-camera>', () => {
   });
 
   it('gives the reason why there is no camera', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using browser = await launchBrowser('chromium', { flags: ['--use-fake-ui-for-media-stream'] });
     await using view = await ViewerPage.ofGateway(browser, gateway);
-    await view.page.addScriptTag({ url: `${await gateway.url}/gearway-devices.js`, type: 'module' });
+    await view.page.addScriptTag({ url: `${gateway.url}/gearway-devices.js`, type: 'module' });
     await view.becomes('live');
     await view.page.evaluate(() => {
       document.body.append(Object.assign(document.createElement('gearway-camera'), { active: true }));

@@ -1,28 +1,25 @@
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder } from '../helpers/media.ts';
 import { Site } from '../helpers/site.ts';
-import { openWindow } from './element-page.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { violations } from './accessibility.ts';
 
 describe('the devices of the console', () => {
   let browser: Browser;
-  let gateway: GatewayProcess;
+  let gateway: LocalGateway;
   let page: Page;
   /** A page of the user's own, with the HTML that was copied. */
   let site: Site;
   let copied = '';
   beforeAll(async () => {
-    browser = await launchBrowser('chromium', { camera: 'fake' });
+    browser = await sharedBrowser('chromium', { camera: 'fake' });
     site = await Site.serve(() => copied);
-    gateway = await GatewayProcess.start('--allow-origin', site.origin);
+    gateway = await LocalGateway.start('--allow-origin', site.origin);
   });
   afterAll(async () => {
     await browser.close();
@@ -30,9 +27,9 @@ describe('the devices of the console', () => {
     await site[Symbol.asyncDispose]();
   });
   beforeEach(async () => {
-    await page?.browserContext().close();
+    if (page !== undefined) await closeWindow(page);
     await expect.poll(returned).toEqual([]);
-    page = await openWindow(browser, await gateway.url);
+    page = await openWindow(browser, gateway.url);
     await page.setViewport({ width: 390, height: 800 });
     await press('Devices');
     await page.waitForSelector('.devices .add-device');
@@ -59,13 +56,6 @@ describe('the devices of the console', () => {
     await press('OK');
   }
 
-  async function violations(): Promise<readonly string[]> {
-    await page.evaluate(AXE);
-    return (await page.evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))",
-    )) as string[];
-  }
-
   it('are put together without code, return data while they are shown, and are saved', async () => {
     await add('slider', 'speed', 'Speed', '0', '1');
     await page.waitForSelector('dialog[open]', { hidden: true });
@@ -77,11 +67,11 @@ describe('the devices of the console', () => {
     });
     await press('OK');
     await page.waitForSelector('dialog[open]', { hidden: true });
-    expect(await violations()).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     expect(await returned()).toEqual([null]);
     await press('Use');
     await returns({ speed: 0, horn: false });
-    expect(await violations()).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     await page.evaluate(() => document.querySelector('gearway-slider')!.shadowRoot!.querySelector('input')!.focus());
     await page.keyboard.press('End');
     await returns({ speed: 1, horn: false });
@@ -149,7 +139,7 @@ describe('the devices of the console', () => {
     await returns({ horn: false, stop: true });
     await press('JSON');
     await page.waitForFunction(() => document.body.innerText.includes('Reset the emergency stop first'));
-    await page.browserContext().close();
+    await closeWindow(page);
     await expect.poll(returned).toEqual([]);
     page = await openWindow(browser, site.origin);
     await returns({ horn: false });

@@ -1,19 +1,19 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { violations } from './accessibility.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true } as const;
 const LONG_NAME = 'A name that is as long as names may be, sixty-four characters 01';
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchBrowser('chromium');
+  browser = await sharedBrowser('chromium');
 });
 afterAll(async () => {
   await browser.close();
@@ -23,11 +23,10 @@ async function open(
   url: string,
   viewport: Parameters<Page['setViewport']>[0] = { width: 1440, height: 900 },
 ): Promise<Page & AsyncDisposable> {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage({ type: 'window' });
+  const page = await openWindow(browser, 'about:blank');
   await page.setViewport(viewport);
   await page.goto(url);
-  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+  return Object.assign(page, { [Symbol.asyncDispose]: () => closeWindow(page) });
 }
 
 const says = (page: Page, words: string): Promise<unknown> =>
@@ -35,21 +34,14 @@ const says = (page: Page, words: string): Promise<unknown> =>
 const isLive = (page: Page): Promise<unknown> =>
   page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
 
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(
-    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`))',
-  ) as Promise<string[]>;
-}
-
 /** Difference between the widths of page and window, in pixels. */
 const overflow = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
 describe('the console on a phone', () => {
   it('shows return data directly below the picture, which stays visible and live while data is returned', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.administratorUrl(), PHONE);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl, PHONE);
     await isLive(page);
     await says(page, 'Console (127.0.0.1)');
     const gap = await page.evaluate(
@@ -78,15 +70,25 @@ describe('the console on a phone', () => {
 });
 
 describe('the clients of the console', () => {
-  it.each([390, 768, 899, 900, 1280, 1440])(
-    'show return data and actions in full at %i px, whatever the length of their names',
-    async (width) => {
-      await using gateway = await GatewayProcess.start();
-      await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: LONG_NAME });
+  describe('with long names', () => {
+    let gateway: LocalGateway;
+    let page: Page & AsyncDisposable;
+    beforeAll(async () => {
+      gateway = await LocalGateway.start();
+      const viewer = await WebViewer.open(`${gateway.url}/streams/main`, { name: LONG_NAME });
       await viewer.return({ kind: 'value', value: { speed: 1 } });
-      await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
+      page = await open(gateway.administratorUrl);
       await says(page, '{"speed":1}');
       await page.waitForSelector('[aria-label="Disconnect port 6000"]');
+    });
+    afterAll(async () => {
+      await page[Symbol.asyncDispose]();
+      await gateway[Symbol.asyncDispose]();
+    });
+
+    it.each([390, 768, 899, 900, 1280, 1440])('show return data and actions in full at %i px', async (width) => {
+      await page.setViewport({ width, height: 900 });
+      await page.waitForFunction((wanted) => innerWidth === wanted, {}, width);
       // In one step, between two changes of the list.
       const hidden = await page.evaluate(() =>
         [...document.querySelectorAll('[data-client] :is(.data .text, .action button, .state)')]
@@ -107,13 +109,13 @@ describe('the clients of the console', () => {
         await page.$$eval('[role=columnheader]', (headings) => headings.map(({ textContent }) => textContent?.trim())),
       ).toContain('Return data');
       expect(await violations(page)).toEqual([]);
-    },
-  );
+    });
+  });
 
   it('are not green while their stream waits', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
-    await using _viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: 'watcher' });
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', 'push:');
+    await using _viewer = await WebViewer.open(`${gateway.url}/streams/main`, { name: 'watcher' });
+    await using page = await open(gateway.url);
     await page.waitForFunction(() => document.querySelectorAll('[data-client]').length === 2);
     expect(
       await page.$$eval('[data-client] .state', (states) =>
@@ -126,20 +128,20 @@ describe('the clients of the console', () => {
 
 describe('a waiting stream', () => {
   it('of a publisher offers to publish from this browser, over the picture', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', 'push:');
+    await using page = await open(gateway.url);
     const link = await page.waitForSelector('gearway-viewer a[href="publish?stream=main"]', { visible: true });
     expect(await link?.isIntersectingViewport()).toBe(true);
     expect(await violations(page)).toEqual([]);
   });
 
   it('shows how to connect, and collapses this section once the stream is live', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', 'push:');
+    await using page = await open(gateway.url);
     await page.waitForSelector('section[aria-label="Connect"] details[open]');
     await says(page, 'Push an image from a shell');
     const { JPEG } = await import('../helpers/viewer.ts');
-    await fetch(`${await gateway.url}/streams/main/frames`, {
+    await fetch(`${gateway.url}/streams/main/frames`, {
       method: 'POST',
       headers: { 'content-type': 'image/jpeg' },
       body: Uint8Array.from(JPEG),
@@ -152,8 +154,8 @@ describe('a waiting stream', () => {
 
 describe('the return data of the console', () => {
   it('is sent once or held, is saved in the browser, and may contain typographic quotes', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.url);
     await says(page, 'Console (127.0.0.1)');
     const write = async (text: string): Promise<void> => {
       await page.click('textarea', { count: 3 });
@@ -183,12 +185,12 @@ describe('the return data of the console', () => {
 
 describe('copying', () => {
   it('works where the page may not use the clipboard, as over plain HTTP', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     await using page = await open('about:blank');
     await page.evaluateOnNewDocument(() =>
       Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined }),
     );
-    await page.goto(await gateway.url);
+    await page.goto(gateway.url);
     await page.locator('[aria-label="Copy: Push an image from a shell"]').click();
     await says(page, 'Copied');
     await page.focus('textarea');
@@ -197,7 +199,7 @@ describe('copying', () => {
     await page.keyboard.press('v');
     await page.keyboard.up('Control');
     expect(await page.$eval('textarea', ({ value }) => value)).toBe(
-      `curl -F frame=@picture.jpg ${await gateway.url}/streams/main/frames`,
+      `curl -F frame=@picture.jpg ${gateway.url}/streams/main/frames`,
     );
   });
 });
@@ -221,8 +223,8 @@ describe('the addresses for other devices', () => {
   });
 
   it('do not exist for a gateway on the loopback interface, and the page explains how to get one', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.url);
     await isLive(page);
     await page.locator('section[aria-label="Connect"] summary').click();
     await says(page, '--host 0.0.0.0 --token SECRET');
@@ -245,14 +247,15 @@ describe('the wall', () => {
   ];
 
   it('shows all streams with their pictures and problems; one click opens a stream', async () => {
-    await using gateway = await GatewayProcess.start(...SOURCES);
+    await using gateway = await LocalGateway.start(...SOURCES);
+    await using page = await open(gateway.url, { width: 390, height: 1600 });
+    await page.waitForFunction(
+      () =>
+        [...document.querySelectorAll<HTMLImageElement>('.tile img')].filter(({ naturalWidth }) => naturalWidth > 0)
+          .length === 3,
+    );
     for (const width of [390, 1440]) {
-      await using page = await open(await gateway.url, { width, height: 1600 });
-      await page.waitForFunction(
-        () =>
-          [...document.querySelectorAll<HTMLImageElement>('.tile img')].filter(({ naturalWidth }) => naturalWidth > 0)
-            .length === 3,
-      );
+      await page.setViewport({ width, height: 1600 });
       expect(
         await page.$$eval('.tile', (tiles) =>
           tiles
@@ -263,8 +266,6 @@ describe('the wall', () => {
       expect(await overflow(page)).toBe(0);
       expect(await violations(page)).toEqual([]);
     }
-    await using page = await open(await gateway.url);
-    await page.waitForSelector('.tile img');
     const first = await page.$eval('[data-stream=yard] img', ({ src }) => src);
     await page.waitForFunction(
       (src) => document.querySelector<HTMLImageElement>('[data-stream=yard] img')!.src !== src,
@@ -272,7 +273,7 @@ describe('the wall', () => {
       first,
     );
     // A wall is not a client, and takes no port.
-    const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { clients: unknown[] }[];
+    const streams = (await (await fetch(`${gateway.url}/api/streams`)).json()) as { clients: unknown[] }[];
     expect(streams.flatMap(({ clients }) => clients)).toEqual([]);
     await page.type('[type=search]', 'waiting');
     await page.waitForFunction(() => document.querySelectorAll('.tile').length === 2);
@@ -288,14 +289,17 @@ describe('the wall', () => {
 
   it('has tiles of one size, and pages that fit, whatever the names of the streams', async () => {
     const name = 'n'.repeat(64);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       'a=test-pattern:?size=320x180&fps=2',
       '--source',
       `${name}=test-pattern:?size=320x180&fps=2`,
     );
+    await using page = await open(gateway.administratorUrl);
     for (const width of [390, 768, 1440]) {
-      await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
+      await page.setViewport({ width, height: 900 });
+      // The session remains.
+      await page.goto(gateway.url);
       await page.waitForSelector(`[data-stream=${name}] img`);
       const [first, second] = await page.$$eval('.tile', (tiles) =>
         tiles.map((tile) => ({
@@ -324,8 +328,8 @@ describe('the wall', () => {
       '--source',
       `cam-${index + 1}=test-pattern:?size=320x180&fps=2`,
     ]).flat();
-    await using gateway = await GatewayProcess.start(...many);
-    await using page = await open(await gateway.url, { width: 390, height: 500 });
+    await using gateway = await LocalGateway.start(...many);
+    await using page = await open(gateway.url, { width: 390, height: 500 });
     await page.waitForSelector('[data-stream=cam-1] img');
     const fetched = (): Promise<string[]> =>
       page.evaluate(() =>
@@ -343,15 +347,15 @@ describe('the wall', () => {
   });
 
   it('replaces the page of the only stream and its dialogs, or is replaced by it, when the gateway restarts with other streams', async () => {
-    const start = (port: string, ...names: string[]): Promise<GatewayProcess> =>
-      GatewayProcess.start(
+    const start = (port: string, ...names: string[]): Promise<LocalGateway> =>
+      LocalGateway.start(
         '--port',
         port,
         ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=320x180&fps=5`]),
       );
     const first = await start('0', 'yard');
-    const { port } = new URL(await first.url);
-    await using page = await open(await first.url);
+    const { port } = new URL(first.url);
+    await using page = await open(first.url);
     await isLive(page);
     const dialogs = (): Promise<string[]> =>
       page.$$eval('dialog', (elements) => elements.map(({ className }) => className).sort());
@@ -371,7 +375,7 @@ describe('the wall', () => {
 
 describe('the grid of the viewer page', () => {
   it('shows the named streams as spectators, after asking for the token once', async () => {
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--token',
       's3cret',
       '--source',
@@ -381,7 +385,7 @@ describe('the grid of the viewer page', () => {
       '--source',
       'c=push:',
     );
-    await using page = await open(`${await gateway.url}/viewer?stream=a,b,c`, { width: 1280, height: 720 });
+    await using page = await open(`${gateway.url}/viewer?stream=a,b,c`, { width: 1280, height: 720 });
     await page.waitForSelector('input[name=token]');
     await page.type('input[name=token]', 'wrong');
     await page.keyboard.press('Enter');
@@ -391,7 +395,7 @@ describe('the grid of the viewer page', () => {
     await page.waitForFunction(
       () => [...document.querySelectorAll('gearway-viewer')].map(({ state }) => state).join() === 'live,live,waiting',
     );
-    expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
+    expect(gateway.log.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
     expect(await page.$$eval('gearway-viewer', (viewers) => viewers.map(({ port }) => port))).toEqual([
       null,
       null,
@@ -410,8 +414,8 @@ describe('a server of another pattern', () => {
   it('is named in the notice over the picture', async () => {
     const { PythonPeer } = await import('../helpers/peers.ts');
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using page = await open(gateway.url);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'waiting');
     await using _server = new PythonPeer('server.py', { port: source, pattern: 0, frames: 600 });
     await page.waitForFunction(() => /; .*pattern/.test(document.querySelector('gearway-viewer')!.reason));

@@ -1,13 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { violations } from './accessibility.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const FILE = `# The house.
 streams:
   door:
@@ -20,7 +20,7 @@ let browser: Browser;
 let folder: string;
 let file: string;
 beforeAll(async () => {
-  browser = await launchBrowser('chromium');
+  browser = await sharedBrowser('chromium');
 });
 afterAll(async () => {
   await browser.close();
@@ -33,16 +33,15 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** The console of an administrator, of a gateway with a configuration file. */
-async function open(gateway: GatewayProcess, query = ''): Promise<Page & AsyncDisposable> {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage();
+async function open(gateway: LocalGateway, query = ''): Promise<Page & AsyncDisposable> {
+  const page = await openWindow(browser, 'about:blank');
   await page.setViewport({ width: 1280, height: 900 });
-  await page.goto((await gateway.administratorUrl()).replace('/#', `/${query}#`));
-  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+  await page.goto(gateway.administratorUrl.replace('/#', `/${query}#`));
+  return Object.assign(page, { [Symbol.asyncDispose]: () => closeWindow(page) });
 }
 
 /** The gateway reads its streams from the file only. */
-const startGateway = (): Promise<GatewayProcess> => GatewayProcess.start('--config', file);
+const startGateway = (): Promise<LocalGateway> => LocalGateway.start('--config', file);
 
 async function press(page: Page, label: string): Promise<void> {
   await page.locator(`::-p-xpath(//button[normalize-space()=${JSON.stringify(label)}])`).click();
@@ -72,8 +71,7 @@ describe('the console of an administrator', () => {
     await fill(page, 'virtualPorts', '7-6');
     await page.keyboard.press('Enter');
     await says(page, 'virtual-ports is "7-6"');
-    await page.evaluate(AXE);
-    expect(await page.evaluate('axe.run("dialog").then(({ violations }) => violations)')).toEqual([]);
+    expect(await violations(page, 'dialog')).toEqual([]);
     await fill(page, 'virtualPorts', '7000-7003');
     await page.keyboard.press('Enter');
     await dialogClosed(page);
@@ -128,13 +126,13 @@ describe('the console of an administrator', () => {
     // The only stream that is left.
     await says(page, 'Edit stream');
     expect(readFileSync(file, 'utf8')).toBe(FILE);
-    expect((await fetch(`${await gateway.url}/api/streams/camera`)).status).toBe(404);
+    expect((await fetch(`${gateway.url}/api/streams/camera`)).status).toBe(404);
   });
 
   it('does not offer these actions to other users', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway);
-    await page.goto(`${await gateway.url}/?stream=door`);
+    await page.goto(`${gateway.url}/?stream=door`);
     await page.evaluate(async () => void (await fetch('api/session', { method: 'DELETE' })));
     await page.reload();
     await says(page, 'Source');

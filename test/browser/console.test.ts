@@ -1,24 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { hashPassword } from '../../gateway/rights/scrypt-hash.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface Violation {
-  id: string;
-  nodes: { html: string; failureSummary: string }[];
-}
+import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { violations } from './accessibility.ts';
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchBrowser('chromium');
+  browser = await sharedBrowser('chromium');
 });
 afterAll(async () => {
   await browser.close();
@@ -28,24 +22,15 @@ async function open(
   url: string,
   { width = 1440, dark = true }: { width?: number; dark?: boolean } = {},
 ): Promise<Page & AsyncDisposable> {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage({ type: 'window' });
+  const page = await openWindow(browser, 'about:blank');
   await page.setViewport({ width, height: 1000 });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }]);
   await page.goto(url);
-  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+  return Object.assign(page, { [Symbol.asyncDispose]: () => closeWindow(page) });
 }
 
 const says = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as Violation[];
-  return found.map(
-    ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`,
-  );
-}
 
 /** Waits until a form shows a refusal, and expects an empty field with the focus. */
 async function refused(page: Page, place: string, words: string): Promise<void> {
@@ -76,8 +61,8 @@ const isDisabled = (page: Page): Promise<boolean> =>
 
 describe('the console', () => {
   it('shows the clients, and returns what is typed: held until it is stopped, or once', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.url);
     const errors: unknown[] = [];
     page.on('pageerror', (error) => errors.push(error));
     await says(page, 'Console (127.0.0.1)');
@@ -98,10 +83,10 @@ describe('the console', () => {
   });
 
   it('disconnects a client, which shows the reason and does not reconnect', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.administratorUrl());
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl);
     await says(page, 'Console (127.0.0.1)');
-    await using other = await open(`${await gateway.url}/viewer?stream=main`);
+    await using other = await open(`${gateway.url}/viewer?stream=main`);
     await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await confirm(page);
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'refused');
@@ -131,22 +116,22 @@ describe('the console', () => {
   });
 
   it('reports that it may only watch, and lists the existing streams if the requested one is unknown', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
+    await using page = await open(gateway.url);
     await says(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
     await says(page, 'your token allows watching only');
     expect(await page.$('textarea')).toBeNull();
     expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
-    await page.goto(`${await gateway.url}/?stream=nope`);
+    await page.goto(`${gateway.url}/?stream=nope`);
     await says(page, 'There is no stream called nope');
     await says(page, 'Watch main');
   });
 
   it('adds and removes a native client, and reports why one cannot be added', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.administratorUrl());
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl);
     const [port] = (await freePorts(1)) as [number];
     await page.waitForSelector('#client-address:enabled');
     await page.type('#client-address', '127.0.0.1:5567');
@@ -187,8 +172,8 @@ describe('the console', () => {
   });
 
   it('offers no changes without the right to administer, explains how to get it, and accepts the token', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
+    await using page = await open(gateway.url);
     await says(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
@@ -212,8 +197,8 @@ describe('the console', () => {
       'gateway.yaml',
       `streams: { main: { source: "test-pattern:?size=320x180&fps=15" } }\ntokens: { ann: { hash: "${await hashPassword('correct horse')}", rights: [view, return] } }\n`,
     );
-    await using gateway = await GatewayProcess.start('--config', config);
-    await using page = await open(await gateway.url);
+    await using gateway = await LocalGateway.start('--config', config);
+    await using page = await open(gateway.url);
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name');
     expect(await violations(page)).toEqual([]);
     await page.keyboard.type('ann');
@@ -242,7 +227,7 @@ describe('the console', () => {
     // Scripts have neither the password nor the cookie.
     expect(await page.evaluate(() => [document.cookie, sessionStorage.getItem('gearway-token')])).toEqual(['', null]);
     const other = await page.browserContext().newPage();
-    await other.goto(`${await gateway.url}/viewer?stream=main`);
+    await other.goto(`${gateway.url}/viewer?stream=main`);
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     await page.bringToFront();
     await page.locator('.account button').click();
@@ -252,8 +237,8 @@ describe('the console', () => {
   });
 
   it('shares a stream by a link, whose viewer ends when it is revoked', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret');
-    await using page = await open(`${await gateway.url}/`);
+    await using gateway = await LocalGateway.start('--token', 's3cret');
+    await using page = await open(`${gateway.url}/`);
     await page.waitForSelector('#token');
     await page.type('#token', 's3cret');
     await page.keyboard.press('Enter');
@@ -265,13 +250,13 @@ describe('the console', () => {
     expect(await violations(page)).toEqual([]);
     const link = new URL(await page.$eval('.share-dialog .snip code', (code) => code.textContent));
     expect(link.search).toBe('?stream=main');
-    await using guest = await open(`${await gateway.url}/viewer${link.search}${link.hash}`);
+    await using guest = await open(`${gateway.url}/viewer${link.search}${link.hash}`);
     await guest.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     expect(await guest.evaluate(() => document.querySelector('gearway-viewer')?.port)).toBeNull();
     await guest.reload();
     await guest.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     // The console is not for the guest.
-    await using console = await open(`${await gateway.url}/${link.hash}`);
+    await using console = await open(`${gateway.url}/${link.hash}`);
     await console.waitForSelector('#token');
     await page.locator('.share-dialog [aria-label^=Revoke]').click();
     await guest.waitForFunction(
@@ -281,30 +266,30 @@ describe('the console', () => {
   });
 
   it('takes the administrator key from its address, keeps it for all tabs, and removes it from the address', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(`${await gateway.administratorUrl()}`);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(`${gateway.administratorUrl}`);
     await page.waitForSelector('#client-address:enabled');
     expect(await page.evaluate(() => [location.hash, history.length])).toEqual(['', 2]);
     await page.reload();
     await page.waitForSelector('#client-address:enabled');
     // Another browser does not have it.
-    await using other = await open(await gateway.url);
+    await using other = await open(gateway.url);
     await other.waitForSelector('.key input[name=token]');
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     // Entering the address in the open page does not reload it.
-    await other.evaluate((hash) => void (location.hash = hash), `key=${await gateway.key}`);
+    await other.evaluate((hash) => void (location.hash = hash), `key=${gateway.key}`);
     await other.waitForSelector('#client-address:enabled');
     expect(await other.evaluate(() => location.hash)).toBe('');
   });
 
   it('reports that a key is outdated, and still shows the picture', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(`${await gateway.url}/#key=of-yesterday`);
+    await using gateway = await LocalGateway.start();
+    await using page = await open(`${gateway.url}/#key=of-yesterday`);
     await page.waitForFunction(() =>
       document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'),
     );
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    await page.type('.key input[name=token]', await gateway.key);
+    await page.type('.key input[name=token]', gateway.key);
     await page.keyboard.press('Enter');
     await page.waitForSelector('#client-address:enabled');
     // The viewer connects again with the rights of the key.
@@ -316,8 +301,8 @@ describe('the console', () => {
     ['/viewer', 'main'],
     ['/viewer?stream=main', 'gearway-viewer'],
   ])('reports a wrong token on %s, in a field that is ready for another one', async (path, place) => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret');
-    await using page = await open(`${await gateway.url}${path}`, { dark: false });
+    await using gateway = await LocalGateway.start('--token', 's3cret');
+    await using page = await open(`${gateway.url}${path}`, { dark: false });
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'token');
     expect(await page.$eval('[role=alert]', (alert) => alert.textContent)).toBe('');
     for (const wrong of ['wrong', 'wrong']) {
@@ -332,14 +317,14 @@ describe('the console', () => {
     expect(await page.$('[role=alert]:not(:empty)')).toBeNull();
     await page.reload();
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
+    expect(gateway.log.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
   });
 
   it('reports which clients do not match, and which are missing', async () => {
     const [wrong, missing] = (await freePorts(2)) as [number, number];
     await using peer = new PythonPeer('client.py', { port: wrong, pattern: 0 });
     await peer.waitFor('ready');
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--start',
       'all',
       '--client',
@@ -347,7 +332,7 @@ describe('the console', () => {
       '--client',
       `tcp://127.0.0.1:${missing}`,
     );
-    await using page = await open(await gateway.administratorUrl());
+    await using page = await open(gateway.administratorUrl);
     await says(page, `Waiting for ${wrong}, ${missing} to connect`);
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address specifies pattern 1`);
     await says(page, 'Refused');
@@ -373,7 +358,7 @@ describe('the console', () => {
     ['a JPEG', false],
   ])('shows return data as a picture, enlarged on a click: %s', async (_what, raw) => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--token', 's3cret', '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await LocalGateway.start('--token', 's3cret', '--client', `tcp://127.0.0.1:${port}`);
     await using peer = new PythonPeer('client.py', {
       port,
       bidirectional: true,
@@ -381,7 +366,7 @@ describe('the console', () => {
       raw_returns: raw,
     });
     await peer.waitFor('progress');
-    await using page = await open(await gateway.url);
+    await using page = await open(gateway.url);
     await page.waitForSelector('#token');
     await page.type('#token', 's3cret');
     await page.keyboard.press('Enter');
@@ -430,11 +415,11 @@ describe('the console', () => {
 
   it('shows the stream in the address, whatever its name, and lists the ports of its server', async () => {
     const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${first},${second}?multiserver=true`,
     );
-    await using page = await open(`${await gateway.url}/?stream=${first}`);
+    await using page = await open(`${gateway.url}/?stream=${first}`);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'waiting');
     expect(await page.$eval('gearway-viewer', ({ reason }) => reason)).toBe(
       `waiting for a NetGear server to connect to tcp://127.0.0.1:${first} with pattern 1`,
@@ -444,23 +429,23 @@ describe('the console', () => {
         links.map((link) => `${link.textContent} ${link.getAttribute('aria-current')}`),
       ),
     ).toEqual(['All streams null', `${first} page`, `${second} null`]);
-    await page.goto(`${await gateway.url}/?stream=${second}`);
+    await page.goto(`${gateway.url}/?stream=${second}`);
     await page.waitForFunction(
       (name) => document.querySelector('gearway-viewer')!.src.endsWith(`/${name}`),
       {},
       String(second),
     );
-    await page.goto(`${await gateway.url}/viewer`);
+    await page.goto(`${gateway.url}/viewer`);
     await page.waitForFunction(
       (name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')?.state === 'waiting',
       {},
       String(first),
     );
-    await using seats = await GatewayProcess.start(
+    await using seats = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`,
     );
-    await page.goto(await seats.url);
+    await page.goto(seats.url);
     await page.locator('section[aria-label="Web ports"] summary').click();
     await page.waitForSelector('.port-list');
     expect(
@@ -473,8 +458,8 @@ describe('the console', () => {
   });
 
   it('asks for the token on the viewer page before it knows a stream', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret');
-    await using page = await open(`${await gateway.url}/viewer`);
+    await using gateway = await LocalGateway.start('--token', 's3cret');
+    await using page = await open(`${gateway.url}/viewer`);
     await page.waitForSelector('input[name=token]');
     await page.type('input[name=token]', 'wrong');
     await page.keyboard.press('Enter');
@@ -488,8 +473,8 @@ describe('the console', () => {
   });
 
   it('is usable by keyboard alone', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.administratorUrl());
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     await page.waitForSelector('button[aria-label="Disconnect port 6000"]');
     const focused = (): Promise<string> =>
@@ -547,25 +532,24 @@ describe('the console', () => {
   });
 
   it.each([
-    ['the console, dark', '', true],
-    ['the console, light', '', false],
-    ['the console of an administrator', '#key=', true],
-    ['the console of an administrator, light', '#key=', false],
-    ['the viewer page', 'viewer', true],
-  ])('passes axe-core: %s', async (_name, path, dark) => {
-    await using gateway = await GatewayProcess.start('--client', 'tcp://127.0.0.1:65530');
+    ['the console', ''],
+    ['the console of an administrator', '#key='],
+    ['the viewer page', 'viewer'],
+  ])('passes axe-core on a phone and a desktop, in both themes: %s', async (_name, path) => {
+    await using gateway = await LocalGateway.start('--client', 'tcp://127.0.0.1:65530');
+    await using page = await open(path === '#key=' ? gateway.administratorUrl : `${gateway.url}/${path}`);
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    if (path !== 'viewer') await says(page, 'Console');
+    await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));
+    await page.waitForFunction(
+      () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null,
+    );
     for (const width of [390, 1440]) {
-      await using page = await open(
-        path === '#key=' ? await gateway.administratorUrl() : `${await gateway.url}/${path}`,
-        { dark, width },
-      );
-      await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-      if (path !== 'viewer') await says(page, 'Console');
-      await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));
-      await page.waitForFunction(
-        () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null,
-      );
-      expect(await violations(page)).toEqual([]);
+      await page.setViewport({ width, height: 1000 });
+      for (const theme of ['dark', 'light']) {
+        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+        expect(await violations(page), `${theme}, ${width} px`).toEqual([]);
+      }
     }
   });
 });

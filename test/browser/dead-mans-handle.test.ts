@@ -1,8 +1,8 @@
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepeating } from './driven-server.ts';
-import { openWindow } from './element-page.ts';
 
 /** How long W is held, in frames of 33 ms: longer than its time to live. */
 const HELD_FRAMES = 36;
@@ -54,10 +54,7 @@ describe('W is held, and then', () => {
       (report) => report.t >= atSeconds && forward(report) === 0,
     );
     proxy.mend();
-    await page
-      .browserContext()
-      .close()
-      .catch(() => undefined);
+    await closeWindow(page);
     return t - atSeconds;
   };
 

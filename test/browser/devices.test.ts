@@ -1,10 +1,10 @@
-import axe from 'axe-core';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { openWindow } from './element-page.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { violations } from './accessibility.ts';
 
 describe('devices', () => {
   let browser: Browser;
@@ -15,7 +15,7 @@ describe('devices', () => {
   let isSilent = false;
   let page: Page;
   beforeAll(async () => {
-    browser = await launchBrowser('chromium');
+    browser = await sharedBrowser('chromium');
     gateway = await createGateway({ port: 0, source: 'push:' });
     ({ url } = await gateway.listen());
     const picture = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3), width: 64, height: 48, channels: 3 });
@@ -31,7 +31,7 @@ describe('devices', () => {
   beforeEach(async () => {
     stop = null;
     isSilent = false;
-    await page?.browserContext().close();
+    if (page !== undefined) await closeWindow(page);
     page = await openWindow(browser, `${url}viewer?stream=main&bare`);
     await page.evaluate(() => {
       const box = document.createElement('section');
@@ -249,12 +249,6 @@ describe('devices', () => {
   });
 
   it('have no accessibility violations found by axe', async () => {
-    await page.evaluate(axe.source);
-    const violations = await page.evaluate(() =>
-      (window as unknown as { axe: typeof axe }).axe
-        .run('section')
-        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)),
-    );
-    expect(violations).toEqual([]);
+    expect(await violations(page, 'section')).toEqual([]);
   });
 });

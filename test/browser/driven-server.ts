@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'puppeteer-core';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
@@ -21,7 +21,7 @@ export interface DrivenServer extends AsyncDisposable {
 /** @param options further flags of the gateway. */
 export async function startDrivenServer(...options: readonly string[]): Promise<DrivenServer> {
   const [port] = (await freePorts(1)) as [number];
-  const browser = await launchBrowser('chromium');
+  const browser = await sharedBrowser('chromium');
   const source = `netgear:tcp://127.0.0.1:${port}?pattern=1`;
   const gateway = await GatewayProcess.start('--source', source, '--insecure', ...options);
   const server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });

@@ -1,4 +1,5 @@
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
+import { closeWindow } from '../helpers/windows.ts';
 
 /** A page with one of our elements, in a separate window and profile; closed with its profile. */
 export abstract class ElementPage<
@@ -51,19 +52,10 @@ export abstract class ElementPage<
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.page.browserContext().close();
+    await closeWindow(this.page);
   }
 
   read<Name extends keyof Element & string>(name: Name): Promise<Element[Name]> {
     return this.page.evaluate(`document.querySelector('${this.#tag}').${name}`) as Promise<Element[Name]>;
   }
-}
-
-/** @param prepare runs in the page before any of its scripts. */
-export async function openWindow(browser: Browser, url: string, prepare?: () => void): Promise<Page> {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage({ type: 'window' });
-  if (prepare !== undefined) await page.evaluateOnNewDocument(prepare);
-  await page.goto(url);
-  return page;
 }

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Site } from '../helpers/site.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
+import { openWindow } from '../helpers/windows.ts';
 import { PublisherPage } from './publisher-page.ts';
 
 const docs = (name: string): Promise<string> => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
@@ -18,10 +19,10 @@ describe('docs/embedding.md', () => {
   it('begins with a page that works as pasted', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => pasted('embedding.md', gatewayUrl));
-    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
-    await using browser = await launchBrowser('chromium');
-    const page = await browser.newPage();
+    await using gateway = await LocalGateway.start('--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
+    await using browser = await sharedBrowser('chromium');
+    const page = await openWindow(browser, 'about:blank');
     const errors: unknown[] = [];
     page.on('pageerror', (error) => errors.push(error));
     const logged = new Promise<string>((resolve) => page.on('console', (message) => resolve(message.text())));
@@ -39,9 +40,9 @@ describe('docs/phone-as-a-camera.md', () => {
   it('begins with a page that works as pasted', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => pasted('phone-as-a-camera.md', gatewayUrl));
-    await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
-    await using browser = await launchBrowser('chromium', { camera: 'fake' });
+    await using gateway = await LocalGateway.start('--source', 'push:', '--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, site.origin);
     const logged: string[] = [];
     publisher.page.on('console', (message) => logged.push(message.text()));

@@ -1,8 +1,8 @@
-import axe from 'axe-core';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { violations } from './accessibility.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer } from './driven-server.ts';
-import { openWindow } from './element-page.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
 
 /** Not per animation frame, because covered windows may have none. */
 const POLLING = { polling: 100 };
@@ -121,14 +121,7 @@ describe('exclusive control', () => {
       .map(({ data }) => Object.entries(data ?? {}).filter(([, value]) => value !== null && value.stop !== true));
     expect(used.every((entries) => entries.length <= 1)).toBe(true);
     expect(used.flat().every(([, value]) => value?.drive?.y !== -1)).toBe(true);
-    await Promise.all(
-      [desk, lab, yard].map((page) =>
-        page
-          .browserContext()
-          .close()
-          .catch(() => undefined),
-      ),
-    );
+    await Promise.all([desk, lab, yard].map((page) => closeWindow(page)));
   });
 
   it('tells a viewer that its request was refused, withdraws one, and has no accessibility violations', async () => {
@@ -146,8 +139,7 @@ describe('exclusive control', () => {
       return refuse.getBoundingClientRect().right - section.getBoundingClientRect().right;
     });
     expect(overflow).toBeLessThanOrEqual(0);
-    const found = await desk.evaluate(`${axe.source}; axe.run('section').then(({ violations }) => violations)`);
-    expect(found).toEqual([]);
+    expect(await violations(desk, 'section')).toEqual([]);
     await press(desk, 'refuse');
     await shows(lab, 'refused to hand over control');
     await press(lab, 'action');
@@ -156,6 +148,6 @@ describe('exclusive control', () => {
     await shows(lab, 'Request control');
     await press(desk, 'action');
     await shows(lab, 'Nobody has control');
-    await Promise.all([desk, lab].map((page) => page.browserContext().close()));
+    await Promise.all([desk, lab].map((page) => closeWindow(page)));
   });
 });

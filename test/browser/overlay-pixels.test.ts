@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [160, 120];
@@ -69,7 +69,7 @@ describe('pixels of overlays', () => {
   let source: NodeJS.Timeout;
   let message: Value = null;
   beforeAll(async () => {
-    browser = await launchBrowser('chromium');
+    browser = await sharedBrowser('chromium');
     gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     view = await ViewerPage.open(browser, `${url}viewer?stream=main`);

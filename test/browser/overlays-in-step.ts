@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { burnNumber, NUMBERS, readNumber } from '../bench/picture-number.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [640, 360];
@@ -143,7 +143,7 @@ export function describeOverlaysInStep(frames: number): void {
     let url: string;
     let source: NodeJS.Timeout;
     beforeAll(async () => {
-      browser = await launchBrowser('chromium');
+      browser = await sharedBrowser('chromium');
       gateway = await createGateway({ port: 0, source: 'push:' });
       ({ url } = await gateway.listen());
       let number = 0;

@@ -1,23 +1,23 @@
 import type { Browser, CDPSession, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../helpers/browsers.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { openWindow } from './element-page.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
+import { openWindow } from '../helpers/windows.ts';
 
 type Finger = readonly [x: number, y: number];
 
 describe('pointer tools on a phone', () => {
   let browser: Browser;
-  let gateway: GatewayProcess;
+  let gateway: LocalGateway;
   let page: Page;
   let session: CDPSession;
   beforeAll(async () => {
-    browser = await launchBrowser('chromium');
-    gateway = await GatewayProcess.start();
-    page = await openWindow(browser, `${await gateway.url}/viewer?stream=main&bare`);
+    browser = await sharedBrowser('chromium');
+    gateway = await LocalGateway.start();
+    page = await openWindow(browser, `${gateway.url}/viewer?stream=main&bare`);
     await page.setViewport({ width: 390, height: 800, isMobile: true, hasTouch: true });
     session = await page.createCDPSession();
-    await page.addScriptTag({ url: `${await gateway.url}/gearway-devices.js`, type: 'module' });
+    await page.addScriptTag({ url: `${gateway.url}/gearway-devices.js`, type: 'module' });
     await page.evaluate(() => {
       // A page that scrolls, with the picture in it.
       document.documentElement.style.cssText = 'height: auto; overflow: auto';

@@ -1,12 +1,12 @@
-import axe from 'axe-core';
 import type { Browser } from 'puppeteer-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PointerValue } from '../../web/devices/gearway-pointer.ts';
-import { launchBrowser } from '../helpers/browsers.ts';
+import { sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
+import { violations } from './accessibility.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const SIZE = { width: 640, height: 480 };
@@ -40,7 +40,7 @@ describe('pointer tools', () => {
   let openedAtSeconds = 0;
   beforeAll(async () => {
     const [port] = (await freePorts(1)) as [number];
-    browser = await launchBrowser('chromium');
+    browser = await sharedBrowser('chromium');
     gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1&capturedAt=t`);
     const markers = Object.values(MARKERS).map(({ x, y, bgr }) => [x, y, bgr]);
     server = new PythonPeer('marker_server.py', { port, ...SIZE, markers });
@@ -323,12 +323,6 @@ describe('pointer tools', () => {
 
   it('have no accessibility violations found by axe', async () => {
     await use('box');
-    await view.page.evaluate(axe.source);
-    const violations = await view.page.evaluate(() =>
-      (window as unknown as { axe: typeof axe }).axe
-        .run('section, gearway-viewer')
-        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)),
-    );
-    expect(violations).toEqual([]);
+    expect(await violations(view.page, 'section, gearway-viewer')).toEqual([]);
   });
 });

@@ -1,7 +1,8 @@
 import type { Browser } from 'puppeteer-core';
 import type { Value } from '../../shared/protocol.ts';
 import type { GearwayPublisher } from '../../web/publisher/gearway-publisher.ts';
-import { ElementPage, openWindow } from './element-page.ts';
+import { ElementPage } from './element-page.ts';
+import { openWindow } from '../helpers/windows.ts';
 
 /** A page with one publisher. */
 export class PublisherPage extends ElementPage<GearwayPublisher> {

@@ -1,23 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeCode } from '../../shared/close-code.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import type { GearwayPublisher } from '../../web/publisher/gearway-publisher.ts';
-import { type BrowserOptions, launchBrowser, TESTED_BROWSER } from '../helpers/browsers.ts';
+import { launchBrowser, sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder, writeNumberedCamera } from '../helpers/media.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { violations } from './accessibility.ts';
 import { PublisherPage } from './publisher-page.ts';
 import { ViewerPage } from './viewer-page.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** A gateway that waits for publishers. */
-const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
+const start = (...args: string[]): Promise<LocalGateway> => LocalGateway.start('--source', 'push:', ...args);
 
 /** The bundled page, which starts automatically. */
 async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
@@ -67,14 +64,14 @@ describe('a camera whose pictures are numbered', () => {
       returns: { gripper: 'open' },
       height: 480,
     });
-    await using viewerBrowser = await launchBrowser('chromium');
+    await using viewerBrowser = await sharedBrowser('chromium');
     await using one = await ViewerPage.ofGateway(viewerBrowser, gateway);
     await using another = await ViewerPage.ofGateway(viewerBrowser, gateway);
     await Promise.all([one, another].map((viewer) => viewer.becomes('waiting')));
     expect(await one.reason).toBe('waiting for a publisher');
     let before: ClientReport;
     {
-      await using publisher = await publish(browser, await gateway.url, '&name=phone&fps=30');
+      await using publisher = await publish(browser, gateway.url, '&name=phone&fps=30');
       await publisher.becomes('live');
       expect(await publisher.place).toBe('worker');
       await gateway.statusWhere(
@@ -107,7 +104,7 @@ describe('a camera whose pictures are numbered', () => {
     expect(reason).toBe('phone (127.0.0.1) has left; waiting for a publisher');
     await Promise.all([one, another].map((viewer) => viewer.becomes('stale')));
     expect(await one.reason).toBe(reason);
-    await using again = await publish(browser, await gateway.url, '&name=phone');
+    await using again = await publish(browser, gateway.url, '&name=phone');
     await again.becomes('live');
     await Promise.all([one, another].map((viewer) => viewer.becomes('live')));
     await Promise.all([seesNew(one, 3), seesNew(another, 3)]);
@@ -119,7 +116,7 @@ describe('a camera whose pictures are numbered', () => {
 
   it('reduces its pictures to the requested rate', async () => {
     await using gateway = await start();
-    await using publisher = await publish(browser, await gateway.url, '&fps=30');
+    await using publisher = await publish(browser, gateway.url, '&fps=30');
     await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeGreaterThan(8);
     await publisher.set('fps', 5);
     await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeLessThan(6);
@@ -134,12 +131,10 @@ describe('a camera whose pictures are numbered', () => {
 });
 
 describe('a page that publishes', () => {
-  const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
-
   it('shares a screen, and repeats the last picture while nothing changes', async () => {
     await using gateway = await start();
-    await using browser = await using({ camera: 'fake' });
-    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish`);
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish`);
     await publisher.press('Share screen');
     await publisher.becomes('live');
     expect(await publisher.tracks()).toEqual(['live']);
@@ -151,11 +146,11 @@ describe('a page that publishes', () => {
   });
 
   it('accepts several changes at the same time, and while a camera is being opened', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'a=push:', '--source', 'b=push:');
-    const url = await gateway.url;
+    await using gateway = await LocalGateway.start('--source', 'a=push:', '--source', 'b=push:');
+    const url = gateway.url;
     const publishing = async (stream: string): Promise<string> =>
       ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
-    await using browser = await using({ camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${url}/publish?stream=a&name=phone`);
     const act = (work: (element: GearwayPublisher) => void): Promise<void> =>
       publisher.page.$eval('gearway-publisher', work);
@@ -189,8 +184,8 @@ describe('a page that publishes', () => {
 
   it('reports a camera that was not allowed, or does not exist', async () => {
     await using gateway = await start();
-    await using browser = await using({});
-    await using publisher = await publish(browser, await gateway.url);
+    await using browser = await sharedBrowser('chromium');
+    await using publisher = await publish(browser, gateway.url);
     await publisher.becomes('failed');
     expect(['denied', 'no-camera']).toContain(await publisher.code);
     expect(await publisher.notice()).toMatch(/ Try again$/);
@@ -199,9 +194,9 @@ describe('a page that publishes', () => {
 
   it('reports when the camera is unplugged, and is live again automatically when it is back', async () => {
     await using gateway = await start();
-    await using browser = await using({ camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     // A track that ends without `stop()`, as when a camera is unplugged.
-    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?stream=main&start`, () => {
+    await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?stream=main&start`, () => {
       const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
       const { MediaStreamTrackGenerator } = globalThis as unknown as {
         MediaStreamTrackGenerator: new (options: { kind: 'video' }) => MediaStreamTrack & { writable: WritableStream };
@@ -229,9 +224,9 @@ describe('a page that publishes', () => {
 
   it('explains how to get a secure page if it is not one', async () => {
     await using gateway = await start();
-    await using browser = await using({ camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     // This machine, under a name that browsers do not consider local.
-    const url = (await gateway.url).replace('127.0.0.1', '0.0.0.0');
+    const url = gateway.url.replace('127.0.0.1', '0.0.0.0');
     await using publisher = await PublisherPage.open(browser, `${url}/publish`);
     await publisher.becomes('failed');
     expect(await publisher.code).toBe('insecure');
@@ -241,8 +236,8 @@ describe('a page that publishes', () => {
 
   it('asks for a token, reports a wrong one, and keeps the right one', async () => {
     await using gateway = await start('--token', 'administer-this', '--publish-token', 'publish-that');
-    await using browser = await using({ camera: 'fake' });
-    await using publisher = await publish(browser, await gateway.url);
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
+    await using publisher = await publish(browser, gateway.url);
     await publisher.becomes('refused');
     const enter = async (token: string): Promise<void> => {
       await publisher.page.waitForFunction(() => document.activeElement?.id === 'token');
@@ -268,9 +263,9 @@ describe('a page that publishes', () => {
   });
 
   it('reports a stream that accepts no publishers', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using browser = await using({ camera: 'fake' });
-    await using publisher = await publish(browser, await gateway.url);
+    await using gateway = await LocalGateway.start();
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
+    await using publisher = await publish(browser, gateway.url);
     await publisher.becomes('refused');
     expect(await publisher.code).toBe(closeCode.notForPublishers);
     expect(await publisher.notice()).toMatch(/^Publishing not supported/);
@@ -278,27 +273,18 @@ describe('a page that publishes', () => {
 
   it('has no accessibility violations, in the dark and the light theme', async () => {
     await using gateway = await start();
-    await using browser = await using({ camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     for (const width of [1280, 390]) {
-      await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish`);
+      await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish`);
       await publisher.page.setViewport({ width, height: 900 });
       for (const value of ['dark', 'light']) {
         await publisher.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
-        expect(await violations(publisher)).toEqual([]);
+        expect(await violations(publisher.page)).toEqual([]);
       }
       await publisher.press('Start camera');
       await publisher.becomes('live');
-      expect(await violations(publisher)).toEqual([]);
+      expect(await violations(publisher.page)).toEqual([]);
       expect(await publisher.page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
     }
   });
-
-  async function violations({ page }: PublisherPage): Promise<string[]> {
-    await page.evaluate(AXE);
-    const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as {
-      id: string;
-      nodes: { html: string }[];
-    }[];
-    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`);
-  }
 });

@@ -1,7 +1,7 @@
 import type { Browser } from 'puppeteer-core';
 import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
-import type { GatewayProcess } from '../helpers/gateway-process.ts';
-import { ElementPage, openWindow } from './element-page.ts';
+import { ElementPage } from './element-page.ts';
+import { openWindow } from '../helpers/windows.ts';
 
 /** A page with one viewer. */
 export class ViewerPage extends ElementPage<GearwayViewer> {
@@ -16,7 +16,7 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
   /** The bare viewer page of a gateway. */
   static async ofGateway(
     browser: Browser,
-    gateway: GatewayProcess,
+    gateway: { readonly url: string | Promise<string> },
     query = '?stream=main',
     prepare?: () => void,
   ): Promise<ViewerPage> {

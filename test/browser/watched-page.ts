@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'puppeteer-core';
-import { openWindow } from './element-page.ts';
+import { closeWindow, openWindow } from '../helpers/windows.ts';
 
 export interface WatchedPage extends AsyncDisposable {
   readonly page: Page;
@@ -26,6 +26,6 @@ export async function openWatched(browser: Browser, url: string): Promise<Watche
   return {
     page,
     problems: async () => [...errors, ...((await page.evaluate('globalThis.violations ?? []')) as string[])],
-    [Symbol.asyncDispose]: () => page.browserContext().close(),
+    [Symbol.asyncDispose]: () => closeWindow(page),
   };
 }

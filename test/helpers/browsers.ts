@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import puppeteer, { type Browser } from 'puppeteer-core';
 import { peers } from './peers.ts';
+import { closeWindows } from './windows.ts';
 
 type BrowserName = 'chromium' | 'firefox';
 
@@ -46,6 +47,29 @@ export async function launchBrowser(
 ): Promise<Browser & AsyncDisposable> {
   const browser = await launch(name, options);
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+const sharedBrowsers = new Map<string, Promise<Browser & AsyncDisposable>>();
+
+/**
+ * The browser of this worker, which its files use one after another, because launching one takes most of a second of
+ * processor time. Closing it closes its windows; it ends with the worker.
+ *
+ * @param camera as {@link BrowserOptions.camera}; each kind is a separate browser.
+ */
+export async function sharedBrowser(
+  name: BrowserName,
+  { camera }: { readonly camera?: 'fake' } = {},
+): Promise<Browser & AsyncDisposable> {
+  const kind = `${name} ${camera}`;
+  const running = await sharedBrowsers.get(kind);
+  if (running?.connected === true) return running;
+  const launched = launch(name, camera === undefined ? {} : { camera }).then((browser) => {
+    const close = (): Promise<void> => closeWindows(browser);
+    return Object.assign(browser, { close, [Symbol.asyncDispose]: close });
+  });
+  sharedBrowsers.set(kind, launched);
+  return launched;
 }
 
 function launch(

@@ -9,19 +9,38 @@ const KEY_FOLDER = join(tmpdir(), 'gearway-tests');
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Source of a gateway for which a test names none: a small test pattern, which needs little processor time. */
+export const SMALL_PATTERN = 'test-pattern:?size=320x180&fps=15';
+
+/** The first matching status of a gateway's stream, requested ten times per second. */
+export async function waitForStatus(
+  gateway: { status(): Promise<StreamStatus> },
+  what: string,
+  fits: (status: StreamStatus) => boolean,
+  timeoutMs = 20_000,
+): Promise<StreamStatus> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const status = await gateway.status();
+    if (fits(status)) return status;
+    if (performance.now() > deadline)
+      throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 /** A gateway as its users start it, on any free port. */
 export class GatewayProcess extends Child {
   readonly #url: Promise<string>;
   readonly #key: Promise<string>;
 
   /**
-   * @param args of the command. Without `--source` and `--config`, the source is a small test pattern, which needs little
-   * processor time.
+   * @param args of the command. Without `--source` and `--config`, the source is {@link SMALL_PATTERN}.
    */
   constructor(...args: string[]) {
     const source = args.some((arg) => arg.startsWith('--source') || arg === '--config')
       ? []
-      : ['--source', 'test-pattern:?size=320x180&fps=15'];
+      : ['--source', SMALL_PATTERN];
     super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...source, ...args], {
       cwd: ROOT,
       env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER },
@@ -80,15 +99,8 @@ export class GatewayProcess extends Child {
     return (await response.json()) as StreamStatus;
   }
 
-  /** The first matching status, requested ten times per second. */
-  async statusWhere(what: string, fits: (status: StreamStatus) => boolean, timeoutMs = 20_000): Promise<StreamStatus> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const status = await this.status();
-      if (fits(status)) return status;
-      if (performance.now() > deadline)
-        throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+  /** As {@link waitForStatus}. */
+  statusWhere(what: string, fits: (status: StreamStatus) => boolean, timeoutMs?: number): Promise<StreamStatus> {
+    return waitForStatus(this, what, fits, timeoutMs);
   }
 }

@@ -3,7 +3,7 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { UNUSUAL_JPEGS, UNUSUAL_SIZE } from '../../helpers/unusual-jpegs.ts';
 import { decoded, difference, JPEG_MEAN, mjpegPicture, viewerPixels } from '../picture-checks.ts';
 import { ViewerPage } from '../viewer-page.ts';
@@ -11,7 +11,7 @@ import { ViewerPage } from '../viewer-page.ts';
 describe('arrays', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();
@@ -92,7 +92,7 @@ describe('arrays', () => {
 describe('JPEGs that this browser may lack', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

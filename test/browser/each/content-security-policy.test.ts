@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { Site } from '../../helpers/site.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
@@ -13,7 +13,7 @@ const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 describe('a page with a policy', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();
@@ -29,8 +29,8 @@ describe('a page with a policy', () => {
       `<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy" content="${policy(gatewayUrl)}">` +
       `<title>policy</title><script type="module" src="${script(gatewayUrl)}"></script><gearway-viewer src="${gatewayUrl}/streams/main" controls></gearway-viewer>`;
     await using site = await Site.serve((path) => (path === '/index.html' ? page() : readFile(BUILT + path)));
-    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
+    await using gateway = await LocalGateway.start('--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
     await using viewer = await ViewerPage.open(browser, site.origin);
     await viewer.becomes('live');
     await viewer.where("element.shadowRoot.querySelector('[part=controls]') !== null");

@@ -1,11 +1,11 @@
-import axe from 'axe-core';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { Value } from '../../../shared/protocol.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
-import { openWindow } from '../element-page.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { closeWindow, openWindow } from '../../helpers/windows.ts';
+import { violations } from '../accessibility.ts';
 
 const SCHEMA = {
   title: 'Run settings',
@@ -30,7 +30,7 @@ describe('devices', () => {
   let message: Value;
   let page: Page;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
     gateway = await createGateway({ port: 0, source: 'push:' });
     ({ url } = await gateway.listen());
     const picture = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3), width: 64, height: 48, channels: 3 });
@@ -46,7 +46,7 @@ describe('devices', () => {
   });
 
   const open = async (devices: string): Promise<void> => {
-    await page?.browserContext().close();
+    if (page !== undefined) await closeWindow(page);
     page = await openWindow(browser, `${url}viewer?stream=main&bare`);
     await page.evaluate((html) => {
       const box = document.createElement('section');
@@ -131,13 +131,7 @@ describe('devices', () => {
     expect(text).toEqual({ text: expect.stringContaining('Enter a text'), focused: 'field-0' });
     expect(text.text).toContain('Run settings Apply to the next run Name Of the run');
     expect(text.text).toContain('Path cannot be shown: its type is array');
-    await page.evaluate(axe.source);
-    const violations = await page.evaluate(() =>
-      (window as unknown as { axe: typeof axe }).axe
-        .run('section')
-        .then((result) => result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)),
-    );
-    expect(violations).toEqual([]);
+    expect(await violations(page, 'section')).toEqual([]);
     await page.keyboard.type('first');
     await page.keyboard.press('Tab');
     await page.keyboard.type('0.25');

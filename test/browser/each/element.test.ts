@@ -6,7 +6,7 @@ import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { CORNERS, ORIENTATIONS, oriented, storedPicture, withSegments } from '../../helpers/jpeg-variants.ts';
 import { segment } from '../../helpers/jpeg-builder.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { Site } from '../../helpers/site.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
@@ -27,7 +27,7 @@ const jpeg = (width = 64, height = 48): Promise<Uint8Array> =>
 describe('the element', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

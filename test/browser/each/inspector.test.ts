@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import type { Value } from '../../../shared/protocol.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -47,7 +47,7 @@ function distanceOf([x1, y1]: readonly [number, number], [x2, y2]: readonly [num
 describe('inspector', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

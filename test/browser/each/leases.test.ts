@@ -2,21 +2,21 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 describe('ports of viewers', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();
   });
 
   it('gives two tabs two ports, which they keep over a reload', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using one = await ViewerPage.ofGateway(browser, gateway);
     await one.becomes('live');
     await using two = await ViewerPage.ofGateway(browser, gateway);
@@ -30,7 +30,7 @@ describe('ports of viewers', () => {
   });
 
   it('gives two viewers of one page a port each, which they keep over a reload', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using page = await ViewerPage.ofGateway(browser, gateway);
     await page.becomes('live');
     const addSecond = (): Promise<number | null> =>
@@ -50,7 +50,7 @@ describe('ports of viewers', () => {
   });
 
   it('lets a duplicate tab take over once: the first one reports it and does not reconnect until requested', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using first = await ViewerPage.ofGateway(browser, gateway);
     await first.becomes('live');
     await first.returnData('first');
@@ -65,7 +65,7 @@ describe('ports of viewers', () => {
     );
     await elapse(3000);
     expect(await first.state).toBe('refused');
-    const response = await fetch(`${await gateway.url}/api/events`);
+    const response = await fetch(`${gateway.url}/api/events`);
     const reader = response.body!.getReader();
     let events = '';
     // Past events arrive immediately; the last one is the connection of the second tab.
@@ -83,31 +83,30 @@ describe('ports of viewers', () => {
   });
 
   it('gives viewers their ports again after a restart of the gateway, if they are free', async () => {
-    const first = await GatewayProcess.start();
-    const { port: http } = new URL(await first.url);
+    const first = await LocalGateway.start();
+    const { port: http } = new URL(first.url);
     await using one = await ViewerPage.ofGateway(browser, first);
     await one.becomes('live');
     await using two = await ViewerPage.ofGateway(browser, first);
     await two.becomes('live');
-    first.signal('SIGTERM');
-    await first.exited;
+    await first[Symbol.asyncDispose]();
     await Promise.all([one.becomes('connecting'), two.becomes('connecting')]);
     {
-      await using second = await GatewayProcess.start('--port', http);
+      await using second = await LocalGateway.start('--port', http);
       await Promise.all([one.becomes('live'), two.becomes('live')]);
       expect([await one.port, await two.port]).toEqual([6000, 6001]);
       expect((await second.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
     }
     await Promise.all([one.becomes('connecting'), two.becomes('connecting')]);
     // Neither of their ports exists now.
-    await using third = await GatewayProcess.start('--port', http, '--virtual-ports', '7000-7001');
+    await using third = await LocalGateway.start('--port', http, '--virtual-ports', '7000-7001');
     await Promise.all([one.becomes('live'), two.becomes('live')]);
     expect(new Set([await one.port, await two.port])).toEqual(new Set([7000, 7001]));
     expect((await third.status()).ports).toMatchObject({ taken: 2 });
   });
 
   it('makes the viewer beyond the last free port a spectator, and notifies it', async () => {
-    await using gateway = await GatewayProcess.start('--virtual-ports', '6000-6000');
+    await using gateway = await LocalGateway.start('--virtual-ports', '6000-6000');
     await using seated = await ViewerPage.ofGateway(browser, gateway);
     await seated.becomes('live');
     await using late = await ViewerPage.ofGateway(browser, gateway);
@@ -142,7 +141,7 @@ describe('ports of viewers', () => {
   });
 
   it('keeps a reserved port for the owner of its token, and reports this to others', async () => {
-    await using gateway = await GatewayProcess.start('--reserve', '6007=arm');
+    await using gateway = await LocalGateway.start('--reserve', '6007=arm');
     await using thief = await ViewerPage.ofGateway(browser, gateway, '?stream=main&port=6007');
     await thief.becomes('refused');
     expect(await thief.reason).toMatch(/6007 is reserved/);

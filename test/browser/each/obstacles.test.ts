@@ -10,7 +10,7 @@ import { createGateway } from '../../../gateway/create-gateway.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
 import { Site } from '../../helpers/site.ts';
-import { openWindow } from '../element-page.ts';
+import { closeWindow, openWindow } from '../../helpers/windows.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
@@ -79,7 +79,7 @@ describe('a page that may not use the gateway', () => {
     await expect
       .poll(() => Promise.all(page.frames().map((frame) => reasonIn(frame).catch(() => ''))), { timeout: 20_000 })
       .toContain(NO_ORIGIN);
-    await page.browserContext().close();
+    await closeWindow(page);
   });
 
   it('opened as a file reports that it has no origin', async () => {
@@ -90,7 +90,7 @@ describe('a page that may not use the gateway', () => {
       await writeFile(join(folder, 'page.html'), embedding(url));
       const page = await openWindow(browser, `file://${folder}/page.html`);
       await expect.poll(() => reasonIn(page.mainFrame()), { timeout: 20_000 }).toBe(NO_ORIGIN);
-      await page.browserContext().close();
+      await closeWindow(page);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -111,6 +111,6 @@ describe('a page that may not use the gateway', () => {
     await expect
       .poll(async () => (await texts()).join(' '), { timeout: 20_000 })
       .toMatch(/no origin|without an origin/);
-    await page.browserContext().close();
+    await closeWindow(page);
   });
 });

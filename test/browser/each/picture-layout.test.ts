@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { Fit } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [320, 240];
@@ -41,7 +41,7 @@ describe('the place of the picture', () => {
   let view: ViewerPage;
   let source: NodeJS.Timeout;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
     gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     view = await ViewerPage.open(browser, `${url}viewer?stream=main`);

@@ -3,20 +3,20 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
 import { closeCode } from '../../../shared/close-code.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { CuttableProxy } from '../../helpers/cuttable-proxy.ts';
 import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { Site } from '../../helpers/site.ts';
 import { PublisherPage } from '../publisher-page.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 /** A gateway that waits for publishers. */
-const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
+const start = (...args: string[]): Promise<LocalGateway> => LocalGateway.start('--source', 'push:', ...args);
 
 /** The stream's newest picture. */
-async function snapshot(gateway: GatewayProcess): Promise<Buffer> {
-  const response = await fetch(`${await gateway.url}/streams/main/snapshot.jpg`);
+async function snapshot(gateway: LocalGateway): Promise<Buffer> {
+  const response = await fetch(`${gateway.url}/streams/main/snapshot.jpg`);
   return Buffer.from(await response.arrayBuffer());
 }
 
@@ -29,7 +29,7 @@ function coarseness(jpeg: Buffer): number {
 describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (place) => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER, { camera: 'fake' });
+    browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
   });
   afterAll(async () => {
     await browser.close();
@@ -46,7 +46,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
   it('sends with the requested settings, changes them immediately, and switches the camera off', async () => {
     await using gateway = await start();
     // Otherwise it sends less while the machine is busy.
-    await using publisher = await open(await gateway.url, '', true);
+    await using publisher = await open(gateway.url, '', true);
     await publisher.becomes('live');
     expect(await publisher.place).toBe(place);
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
@@ -90,9 +90,9 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
 
   it('is refused while another publisher is active, takes over on request, and does not take over repeatedly', async () => {
     await using gateway = await start();
-    await using first = await open(await gateway.url, '&name=first');
+    await using first = await open(gateway.url, '&name=first');
     await first.becomes('live');
-    await using second = await open(await gateway.url, '&name=second');
+    await using second = await open(gateway.url, '&name=second');
     await second.becomes('refused');
     expect(await second.notice()).toBe(
       'Another publisher is active The stream already has a publisher: first (127.0.0.1) Take over Stop',
@@ -128,7 +128,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
 
   it('waits for its own old connection to be released after its network was cut', async () => {
     await using gateway = await start();
-    await using proxy = await CuttableProxy.start(await gateway.url);
+    await using proxy = await CuttableProxy.start(gateway.url);
     await using publisher = await open(proxy.url);
     await publisher.becomes('live');
     proxy.cut();
@@ -146,7 +146,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
         `<!doctype html><meta charset="utf-8"><title>other</title><script type="module" src="${gatewayUrl}/gearway-publisher.js"></script><gearway-publisher src="${gatewayUrl}/streams/main" ${place === 'main' ? 'no-worker' : ''}></gearway-publisher>`,
     );
     await using gateway = await start('--allow-origin', page.origin);
-    gatewayUrl = await gateway.url;
+    gatewayUrl = gateway.url;
     await using publisher = await PublisherPage.open(browser, page.origin);
     await publisher.page.waitForFunction(() => customElements.get('gearway-publisher') !== undefined);
     await publisher.page.evaluate(() => document.querySelector('gearway-publisher')!.start());

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { openWatched } from '../watched-page.ts';
 
 const becomes = (page: Page, tag: string, state: string): Promise<unknown> =>
@@ -9,10 +9,10 @@ const becomes = (page: Page, tag: string, state: string): Promise<unknown> =>
 
 describe('the policy of our pages', () => {
   let browser: Browser;
-  let gateway: GatewayProcess;
+  let gateway: LocalGateway;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER, { camera: 'fake' });
-    gateway = await GatewayProcess.start('--source', 'main=test-pattern:?size=320x240', '--source', 'cam=push:');
+    browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
+    gateway = await LocalGateway.start('--source', 'main=test-pattern:?size=320x240', '--source', 'cam=push:');
   });
   afterAll(async () => {
     await browser.close();
@@ -20,7 +20,7 @@ describe('the policy of our pages', () => {
   });
 
   it('allows everything that the console does: returned pictures, copying, the theme', async () => {
-    await using opened = await openWatched(browser, `${await gateway.url}/?stream=main`);
+    await using opened = await openWatched(browser, `${gateway.url}/?stream=main`);
     const { page } = opened;
     await becomes(page, 'gearway-viewer', 'live');
     expect(await page.$eval('gearway-viewer', (element) => (element as unknown as { place: string }).place)).toBe(
@@ -47,7 +47,7 @@ describe('the policy of our pages', () => {
 
   it('allows everything that the viewer does: figures, snapshot, zoom, rotation, the main thread', async () => {
     for (const query of ['?stream=main&rotate=90&mirror&fit=cover', '?stream=main&bare']) {
-      await using opened = await openWatched(browser, `${await gateway.url}/viewer${query}`);
+      await using opened = await openWatched(browser, `${gateway.url}/viewer${query}`);
       const { page } = opened;
       await becomes(page, 'gearway-viewer', 'live');
       await page.waitForFunction(() => document.querySelector('gearway-viewer')!.stats.painted > 0);
@@ -72,17 +72,17 @@ describe('the policy of our pages', () => {
   });
 
   it('allows everything that the publisher does', async () => {
-    await using opened = await openWatched(browser, `${await gateway.url}/publish?stream=cam&start`);
+    await using opened = await openWatched(browser, `${gateway.url}/publish?stream=cam&start`);
     await becomes(opened.page, 'gearway-publisher', 'live');
     expect(await opened.problems()).toEqual([]);
   });
 
   it('allows pictures that are opened directly, and in our pages', async () => {
     for (const path of ['streams/main/snapshot.jpg', 'streams/main/snapshot.png']) {
-      await using opened = await openWatched(browser, `${await gateway.url}/${path}`);
+      await using opened = await openWatched(browser, `${gateway.url}/${path}`);
       expect(await opened.page.$eval('img', ({ naturalWidth }) => naturalWidth)).toBe(320);
     }
-    await using opened = await openWatched(browser, `${await gateway.url}/viewer?stream=main`);
+    await using opened = await openWatched(browser, `${gateway.url}/viewer?stream=main`);
     await opened.page.evaluate(async () => {
       const picture = document.body.appendChild(new Image());
       picture.src = 'streams/main/mjpeg';
@@ -93,7 +93,7 @@ describe('the policy of our pages', () => {
   });
 
   it('allows no inline script, foreign script or connection', async () => {
-    await using opened = await openWatched(browser, `${await gateway.url}/viewer?stream=main&bare`);
+    await using opened = await openWatched(browser, `${gateway.url}/viewer?stream=main&bare`);
     const outcome = await opened.page.evaluate(async () => {
       const reported: string[] = [];
       document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) =>
@@ -114,7 +114,7 @@ describe('the policy of our pages', () => {
   });
 
   it('shows a refusal in its own style', async () => {
-    await using opened = await openWatched(browser, `${await gateway.url}/nothing`);
+    await using opened = await openWatched(browser, `${gateway.url}/nothing`);
     expect(await opened.page.title()).toBe('Page not found · Gearway');
     expect(await opened.page.$eval('main', (element) => getComputedStyle(element).display)).toBe('grid');
     expect(await opened.problems()).toEqual([]);

@@ -4,7 +4,7 @@ import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts'
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { burnNumber, readNumber } from '../../bench/picture-number.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [1280, 720];
@@ -82,7 +82,7 @@ async function numbers(
 describe('gearway-viewer with small pictures', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

@@ -2,9 +2,10 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { PythonPeer } from '../../helpers/peers.ts';
 import { ViewerPage } from '../viewer-page.ts';
 
@@ -17,17 +18,17 @@ interface Returned {
 describe('gearway-viewer', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();
   });
-  const open = (gateway: GatewayProcess, query?: string): Promise<ViewerPage> =>
+  const open = (gateway: GatewayProcess | LocalGateway, query?: string): Promise<ViewerPage> =>
     ViewerPage.ofGateway(browser, gateway, query);
 
   it("shows a real server's frames in three windows, each with its message, and returns their data", async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using one = await open(gateway);
     await using two = await open(gateway);
     await using three = await open(gateway, '?stream=main&port=6042');
@@ -54,7 +55,7 @@ describe('gearway-viewer', () => {
 
   it('loses its return data when its tab is killed', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     const page = await open(gateway);
     await page.returnData('drive');
@@ -76,7 +77,7 @@ describe('gearway-viewer', () => {
 
   it('gets its port back after a reload, and sends once-only values', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     await using page = await open(gateway);
     await page.becomes('live');
@@ -128,7 +129,7 @@ describe('gearway-viewer', () => {
   });
 
   it('reports why it is refused, and watches once it has the token', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret');
+    await using gateway = await LocalGateway.start('--token', 's3cret');
     await using page = await open(gateway);
     await page.becomes('refused');
     expect(await page.reason).toMatch(/token/);
@@ -140,7 +141,7 @@ describe('gearway-viewer', () => {
   });
 
   it('survives removal, moving and another address', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using page = await open(gateway);
     await page.becomes('live');
     await page.page.evaluate(() => {
@@ -172,7 +173,7 @@ describe('gearway-viewer', () => {
   });
 
   it('requests nothing while it is out of sight, and resumes', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using page = await open(gateway);
     await page.becomes('live');
     await page.page.evaluate(() => {

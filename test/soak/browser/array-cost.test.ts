@@ -3,7 +3,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { inASpell } from '../../helpers/in-a-spell.ts';
 import { SOAK_SECONDS } from '../../helpers/soak.ts';
 
@@ -71,7 +71,7 @@ const CASES = [
 it.each(CASES)(
   'arrays of $dtype and $size at 30 fps, drawn in the $place, take at most $main of the main thread and $worker of the worker',
   async ({ dtype, size: [width, height], place, ...limits }) => {
-    await using browser = await launchBrowser('chromium');
+    await using browser = await sharedBrowser('chromium');
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using view = await ViewerPage.open(browser, `${url}viewer?stream=main&bare`);

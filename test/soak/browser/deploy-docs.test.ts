@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { blocks } from '../../helpers/example-lines.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { Site } from '../../helpers/site.ts';
+import { openWindow } from '../../helpers/windows.ts';
 
 const SOURCE = ['--source', 'door=test-pattern:?size=320x180&fps=15'];
 
@@ -30,8 +31,8 @@ describe('docs/deploy.md', () => {
         site.origin,
       );
       url = await gateway.url;
-      await using browser = await launchBrowser('chromium');
-      const page = await browser.newPage();
+      await using browser = await sharedBrowser('chromium');
+      const page = await openWindow(browser, 'about:blank');
       await page.goto(site.origin);
       const content = await (await page.waitForSelector('iframe'))!.contentFrame();
       await (await content.waitForSelector('input[name="token"]', { visible: true }))!.type('look\n');

@@ -9,10 +9,11 @@ import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { Child } from '../../helpers/child.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { peers } from '../../helpers/peers.ts';
 import { Site } from '../../helpers/site.ts';
 import { WebViewer } from '../../helpers/web-viewer.ts';
+import { openWindow } from '../../helpers/windows.ts';
 import { PublisherPage } from '../../browser/publisher-page.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
 
@@ -57,7 +58,7 @@ describe('examples', () => {
       '--virtual-ports',
       `${source}-${source}`,
     );
-    await using browser = await launchBrowser('chromium');
+    await using browser = await sharedBrowser('chromium');
     const { page } = await ViewerPage.ofGateway(browser, gateway);
     const jpeg = await page.evaluate(async () => {
       const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
@@ -86,8 +87,8 @@ describe('examples', () => {
     await using site = await Site.serve(() => exampleFor('embed.html', gatewayUrl));
     await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
-    await using browser = await launchBrowser('chromium');
-    const page = await browser.newPage();
+    await using browser = await sharedBrowser('chromium');
+    const page = await openWindow(browser, 'about:blank');
     const logged = new Promise((resolve) => page.on('console', (message) => resolve(message.text())));
     await page.goto(site.origin);
     expect(await logged).toMatch(/^\d+ /);
@@ -102,8 +103,8 @@ describe('examples', () => {
     await using site = await Site.serve(() => exampleFor('iframe.html', gatewayUrl));
     await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
-    await using browser = await launchBrowser('chromium');
-    const page = await browser.newPage();
+    await using browser = await sharedBrowser('chromium');
+    const page = await openWindow(browser, 'about:blank');
     await page.goto(site.origin);
     const frame = await (await page.waitForSelector('iframe'))!.contentFrame();
     await frame.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')?.state === 'live');
@@ -123,7 +124,7 @@ describe('examples', () => {
     await using site = await Site.serve(() => exampleFor('publish.html', gatewayUrl));
     await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
-    await using browser = await launchBrowser('chromium', { camera: 'fake' });
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, site.origin);
     await publisher.page.click('#camera');
     await publisher.becomes('live');
@@ -142,7 +143,7 @@ describe('examples', () => {
       await build({ root: join(EXAMPLES, name), build: { outDir: folder, emptyOutDir: true }, logLevel: 'error' });
       await using site = await Site.folder(folder);
       await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
-      await using browser = await launchBrowser('chromium');
+      await using browser = await sharedBrowser('chromium');
       await using viewer = await ViewerPage.open(browser, `${site.origin}/?gateway=${await gateway.url}`);
       await viewer.becomes('live');
       expect(await viewer.place).toBe('worker');

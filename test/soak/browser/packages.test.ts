@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import vue from '@vitejs/plugin-vue';
 import { build, createServer, type PluginOption } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { Child } from '../../helpers/child.ts';
 import { blocks, ROOT } from '../../helpers/example-lines.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
@@ -54,7 +54,7 @@ async function project(name: string, files: Readonly<Record<string, string>>): P
 /** Opens the page of a site, and checks that it shows live video, decoded in the worker. */
 async function showsLive(origin: string): Promise<void> {
   await using gateway = await GatewayProcess.start('--allow-origin', origin);
-  await using browser = await launchBrowser('chromium');
+  await using browser = await sharedBrowser('chromium');
   await using shown = await ViewerPage.open(browser, `${origin}/?gateway=${await gateway.url}`);
   await shown.becomes('live');
   expect(await shown.place).toBe('worker');
@@ -265,7 +265,7 @@ describe('the package gearway', () => {
         'the address',
         (line) => /^Gearway is serving on (\S+)\/$/.exec(line)?.[1],
       );
-      await using browser = await launchBrowser('chromium');
+      await using browser = await sharedBrowser('chromium');
       await using shown = await ViewerPage.open(browser, `${url}/viewer`);
       await shown.becomes('live');
     } finally {

@@ -19,7 +19,7 @@ import { Disposables } from '../../helpers/disposables.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { type ProxyName, ReverseProxy } from '../../helpers/reverse-proxy.ts';
-import { openWindow } from '../../browser/element-page.ts';
+import { closeWindow, openWindow } from '../../helpers/windows.ts';
 
 // The recipes of docs/behind-a-proxy.md in front of a gateway, and the messages for wrong set-ups.
 
@@ -194,7 +194,7 @@ async function open(url: string): Promise<WatchedPage> {
     if (/violat|Permissions-Policy|Cross-Origin-Opener/i.test(message.text())) problems.push(message.text());
   });
   await page.goto(url);
-  return { page, problems, [Symbol.asyncDispose]: () => page.browserContext().close() };
+  return { page, problems, [Symbol.asyncDispose]: () => closeWindow(page) };
 }
 
 const says = (page: Page, words: string): Promise<unknown> =>

@@ -6,7 +6,7 @@ import type { Browser } from 'puppeteer-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { Child, stopProgram } from '../../helpers/child.ts';
 import { ROOT } from '../../helpers/example-lines.ts';
 import { freePorts } from '../../helpers/free-port.ts';
@@ -93,7 +93,7 @@ class PythonExample implements AsyncDisposable {
 describe('examples/python', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser('chromium');
+    browser = await sharedBrowser('chromium');
   });
   afterAll(() => browser.close());
 

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArrayStyleTexts } from '../../../../shared/arrays/array-style.ts';
 import type { GearwayViewer } from '../../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { freePorts } from '../../../helpers/free-port.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
 import { PythonPeer } from '../../../helpers/peers.ts';
@@ -158,7 +158,7 @@ async function gatewayPixels(url: string, style: ArrayStyleTexts): Promise<Buffe
 describe('arrays of a real NetGear server', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../../../gateway/create-gateway.ts';
 import { decoded, difference, JPEG_MEAN, mjpegPicture, viewerPixels } from '../../../browser/picture-checks.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
-import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { peers } from '../../../helpers/peers.ts';
 
 interface LinearArray {
@@ -46,7 +46,7 @@ async function linearArrays(): Promise<LinearArray[]> {
 describe('arrays', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

@@ -1,7 +1,7 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { CuttableProxy } from '../../../helpers/cuttable-proxy.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
@@ -9,7 +9,7 @@ import { ViewerPage } from '../../../browser/viewer-page.ts';
 describe('ports of viewers', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launchBrowser(TESTED_BROWSER);
+    browser = await sharedBrowser(TESTED_BROWSER);
   });
   afterAll(async () => {
     await browser.close();

@@ -2,7 +2,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { describe, expect, it } from 'vitest';
 import type { GearwayPublisher } from '../../../../web/publisher/gearway-publisher.ts';
-import { type BrowserOptions, launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
 import { PublisherPage } from '../../../browser/publisher-page.ts';
 
@@ -15,11 +15,9 @@ async function publish(browser: Browser, url: string, query = ''): Promise<Publi
 }
 
 describe('a page that publishes', () => {
-  const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
-
   it('is live at one picture every five seconds, and reports states in order', async () => {
     await using gateway = await start();
-    await using browser = await using({ camera: 'fake' });
+    await using browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);
     await publisher.page.$eval('gearway-publisher', (element) => {
       const told: string[] = [];
