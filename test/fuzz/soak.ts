@@ -12,7 +12,7 @@ import { describeMachine } from '../bench/machine.ts';
 import { percentile } from '../bench/statistics.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { type ProcessFigures, readFigures } from './process-figures.ts';
 import { Prober } from './prober.ts';
 import { formatSlope, isFlat, regress } from './regression.ts';
@@ -65,9 +65,16 @@ class Peers implements AsyncDisposable {
     const endless = 1_000_000_000;
     this.#starts = {
       server: () =>
-        new PythonPeer('server.py', { port: server, bidirectional: true, frames: endless, fps: 30, quiet: true }),
+        new PythonPeer('server.py', {
+          port: server,
+          bidirectional: true,
+          frames: endless,
+          fps: 30,
+          quiet: true,
+          ...VGA,
+        }),
       'client of the server': () =>
-        new PythonPeer('client.py', { port: clients[0], bidirectional: true, returns: { n: 1.5 } }),
+        new PythonPeer('client.py', { port: clients[0], bidirectional: true, returns: { n: 1.5 }, ...VGA }),
       'client of main': () =>
         new PythonPeer('client.py', {
           port: clients[1],

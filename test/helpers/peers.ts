@@ -49,6 +49,12 @@ export interface ClientReport {
   readonly stale: readonly number[];
 }
 
+/**
+ * Size of pictures that are as large as usual, with odd numbers of rows and columns. The peers' own are smaller, because
+ * a picture of this size takes each of them some milliseconds.
+ */
+export const VGA = { height: 479, width: 641 } as const;
+
 /** A Python peer, a script of test/peers/ that prints one JSON object per line. */
 export class PythonPeer implements Program, AsyncDisposable {
   readonly #program: Program;

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { GatewayProcess } from './gateway-process.ts';
 import { Viewer } from './viewer.ts';
 
 /** Line of test/peers/image_writer.py. */
@@ -19,7 +18,7 @@ export interface SeenFile {
 }
 
 /** A viewer that requests unmodified arrays. */
-export async function watchFiles(gateway: GatewayProcess): Promise<Viewer> {
+export async function watchFiles(gateway: { readonly url: string | Promise<string> }): Promise<Viewer> {
   const viewer = await Viewer.connect(await gateway.url);
   await viewer.hello();
   viewer.want({ raw: true });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
+import { PythonPeer, VGA } from '../helpers/peers.ts';
 import { jpegOf } from '../helpers/pictures.ts';
 import { nextFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 
@@ -25,13 +26,13 @@ describe('a folder of images', () => {
     await writer.waitFor('done');
     const written = writer.events<Written>('wrote');
     const [port] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `directory:${folder}?fps=4&loop=true`,
       '--client',
       `tcp://127.0.0.1:${port}`,
     );
-    await using client = new PythonPeer('client.py', { port, hash: true });
+    await using client = new PythonPeer('client.py', { port, hash: true, ...VGA });
     await using viewer = await watchFiles(gateway);
     const seen = new Map<string, string>();
     // The first round began before there was a viewer.
@@ -76,7 +77,7 @@ describe('a folder that is watched', () => {
     await writeFile(join(folder, 'half.jpg'), whole.subarray(0, 12_000));
     await writeFile(join(folder, 'pre-allocated.jpg'), '');
     await truncate(join(folder, 'pre-allocated.jpg'), 20_000);
-    await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
+    await using gateway = await LocalGateway.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     const { counters } = await gateway.statusWhere('two rejections', ({ counters: { rejected } }) => rejected === 2);
     expect(counters.lastRejections).toEqual(
@@ -96,7 +97,7 @@ describe('a folder that is watched', () => {
 
   it('is live again after the folder was missing; viewers stay connected and get the reason', async () => {
     await writeFile(join(folder, 'a.jpg'), jpegOf(2000));
-    await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
+    await using gateway = await LocalGateway.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     expect((await nextFile(viewer)).file).toBe('a.jpg');
     await rm(folder, { recursive: true });

@@ -4,14 +4,16 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { Child } from '../helpers/child.ts';
 import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import {
   ffmpeg,
   Folder,
@@ -55,8 +57,8 @@ describe('a file', () => {
     await folder.write('a.mjpeg', Buffer.concat(jpegs));
     if (kind !== 'mjpeg')
       await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     const frames = await viewer.take(120);
     const places = placesIn(jpegs, frames);
     expect(places).not.toContain(-1);
@@ -90,35 +92,48 @@ describe('a file', () => {
     expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
   });
 
-  it.each([
-    'a b.mjpeg',
-    '-i',
-    '-f lavfi -i testsrc2',
-    `it's "quoted"; touch pwned & $(touch pwned) \`touch pwned\` |.mjpeg`,
-    'ünïcödé ☃ 視頻.mjpeg',
-    'concat:a.mjpeg|b',
-    'http:x.mjpeg',
-    '100%d*[a].mjpeg',
-    'percent%20+plus.mjpeg',
-    'what?.mjpeg?',
-  ])('named %s is shown', async (name) => {
-    await using folder = await Folder.create();
-    const jpegs = await numberedJpegs(10);
-    await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
-    // A relative path, so that the name comes first.
-    await using gateway = new Child(
-      process.execPath,
-      [fileURLToPath(new URL('dist/gateway/main.js', `file://${ROOT}`)), '--port', '0', '--source', `ffmpeg:${name}`],
-      { cwd: folder.path },
-    );
-    const url = await gateway.stdout.waitFor(
-      'the ready line',
-      (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1],
-    );
-    await using viewer = await FrameRecorder.open(url);
-    await viewer.take(1);
-    expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
-    expect(existsSync(folder.file('pwned'))).toBe(false);
+  describe('with an unusual name', () => {
+    const NAMES = [
+      'a b.mjpeg',
+      '-i',
+      '-f lavfi -i testsrc2',
+      `it's "quoted"; touch pwned & $(touch pwned) \`touch pwned\` |.mjpeg`,
+      'ünïcödé ☃ 視頻.mjpeg',
+      'concat:a.mjpeg|b',
+      'http:x.mjpeg',
+      '100%d*[a].mjpeg',
+      'percent%20+plus.mjpeg',
+      'what?.mjpeg?',
+    ];
+    let folder: Folder;
+    let gateway: Child;
+    let url: string;
+    let jpegs: readonly Buffer[];
+    beforeAll(async () => {
+      folder = await Folder.create();
+      jpegs = await numberedJpegs(10);
+      for (const name of NAMES) await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
+      // Relative paths, so that the name comes first.
+      const sources = NAMES.flatMap((name, index) => ['--source', `file-${index}=ffmpeg:${name}`]);
+      gateway = new Child(process.execPath, [join(ROOT, 'dist/gateway/main.js'), '--port', '0', ...sources], {
+        cwd: folder.path,
+      });
+      url = await gateway.stdout.waitFor(
+        'the ready line',
+        (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1],
+      );
+    });
+    afterAll(async () => {
+      await gateway[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    });
+
+    it.each(NAMES)('%s is shown', async (name) => {
+      await using viewer = await FrameRecorder.open(url, `file-${NAMES.indexOf(name)}`);
+      await viewer.take(1);
+      expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
+      expect(existsSync(folder.file('pwned'))).toBe(false);
+    });
   });
 
   it.each([
@@ -135,7 +150,7 @@ describe('a file', () => {
   it('that is not a video is reported as such', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('a.mp4', 'nothing of the kind '.repeat(100));
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${path}`);
     const { reason } = await gateway.statusWhere('a failure', ({ source }) => source.lastError !== null);
     expect(reason).toMatch(/damaged, or in a format that FFmpeg cannot read/);
   });
@@ -149,8 +164,8 @@ describe('a playlist', () => {
     for (const [index, name] of names.entries())
       await folder.write(name, Buffer.concat(jpegs.slice(index * 10, index * 10 + 10)));
     const path = await folder.write('list.m3u', `#EXTM3U\n${names.join('\n')}\n`);
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${path}`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     await gateway.statusWhere('the end', ({ state }) => state === 'ended');
     const places = placesIn(jpegs, viewer.frames);
     expect(places).not.toContain(-1);
@@ -166,7 +181,7 @@ describe('a playlist', () => {
     await folder.write('1.mjpeg', Buffer.concat(jpegs.slice(0, 10)));
     await folder.write('2.mjpeg', Buffer.concat(jpegs.slice(10)));
     const path = await folder.write('list.m3u', '1.mjpeg\n2.mjpeg\n');
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true`);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${path}?loop=true`);
     await gateway.statusWhere('a third round', ({ counters }) => counters.received > 50);
     expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0 } });
   });
@@ -174,7 +189,7 @@ describe('a playlist', () => {
   it('that contains an address is refused', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('list.m3u', 'http://127.0.0.1:1/a.mp4\n');
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${path}`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/expected only paths/);
   });
@@ -207,7 +222,7 @@ describe('raw frames', () => {
       const [port] = (await freePorts(1)) as [number];
       await using client = new PythonPeer('client.py', { port, height: 121, hash: true });
       await client.waitFor('ready');
-      await using gateway = await GatewayProcess.start(
+      await using gateway = await LocalGateway.start(
         '--source',
         `ffmpeg:${folder.file('a.mkv')}?pixels=${pixels}&loop=true`,
         '--client',
@@ -230,7 +245,7 @@ describe('lavfi', () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using first = new PythonPeer('client.py', { port: a });
     await using second = new PythonPeer('client.py', { port: b, pattern: 2 });
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       'ffmpeg:lavfi:testsrc2=size=642x480:rate=30',
       '--client',
@@ -238,8 +253,8 @@ describe('lavfi', () => {
       '--client',
       `tcp://127.0.0.1:${b}?pattern=2`,
     );
-    await using one = await FrameRecorder.open(await gateway.url);
-    await using two = await FrameRecorder.open(await gateway.url);
+    await using one = await FrameRecorder.open(gateway.url);
+    await using two = await FrameRecorder.open(gateway.url);
     for (const client of [first, second]) await client.waitFor<ClientReport>('progress', ({ count }) => count > 60);
     for (const viewer of [one, two]) expect((await viewer.take(60)).at(-1)).toMatchObject({ width: 642, height: 480 });
   });
@@ -249,8 +264,8 @@ describe('MJPEG over HTTP', () => {
   it('is forwarded unmodified, as a camera sends it', async () => {
     const jpegs = await numberedJpegs(40);
     await using camera = await MjpegCamera.endless(jpegs, 20);
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/video?channel=1`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${camera.url}/video?channel=1`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     const frames = await viewer.take(150);
     expect(placesIn(jpegs, frames)).not.toContain(-1);
     expect(camera.requests[0]!.url).toBe('/video?channel=1');
@@ -282,19 +297,19 @@ describe('MJPEG over HTTP', () => {
         `http://127.0.0.1:${port}/`,
       ]);
     await using _server = new Respawning(serve);
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     expect(placesIn(jpegs, await viewer.take(60))).not.toContain(-1);
   });
 
   it('of another gateway is forwarded in the same way', async () => {
-    await using first = await GatewayProcess.start('--source', 'test-pattern:');
-    await using second = await GatewayProcess.start('--source', `ffmpeg:${await first.url}/streams/main/mjpeg`);
-    await using viewer = await FrameRecorder.open(await second.url);
+    await using first = await LocalGateway.start('--source', 'test-pattern:?size=640x360&fps=15');
+    await using second = await LocalGateway.start('--source', `ffmpeg:${first.url}/streams/main/mjpeg`);
+    await using viewer = await FrameRecorder.open(second.url);
     await viewer.take(60);
     expect(await second.status()).toMatchObject({
       state: 'live',
-      frame: { width: 1280, height: 720, encoding: 'jpeg' },
+      frame: { width: 640, height: 360, encoding: 'jpeg' },
       counters: { rejected: 0 },
       source: { lastError: null },
     });
@@ -320,8 +335,8 @@ describe('MJPEG over HTTP', () => {
           response.write(part(jpeg));
         };
       });
-      await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/${options}`);
-      await using viewer = await FrameRecorder.open(await gateway.url);
+      await using gateway = await LocalGateway.start('--source', `ffmpeg:${camera.url}/${options}`);
+      await using viewer = await FrameRecorder.open(gateway.url);
       await viewer.take(10);
       const darkest = viewer.frames.at(-1)!.sha1;
       give(bright);
@@ -337,18 +352,18 @@ describe('MJPEG over HTTP', () => {
     ['is broken', 503, /the server refuses/],
   ])('from one that %s is reported without the password', async (_, code, sentence) => {
     await using camera = await MjpegCamera.serve((response) => void response.writeHead(code).end());
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `ffmpeg:${camera.url.replace('127', 'admin:hunter22@127')}/?token=abcdefgh`,
     );
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using viewer = await FrameRecorder.open(gateway.url);
     const status = await gateway.statusWhere(
       'a failure',
       ({ source }) => source.lastError !== null && source.restarts > 0,
     );
     expect(status.source.lastError).toMatch(sentence);
     expect(status.source.address).toContain('admin:…@');
-    for (const text of [JSON.stringify(status), gateway.stderr.all.join('\n'), viewer.states.join('\n')]) {
+    for (const text of [JSON.stringify(status), gateway.log.join('\n'), viewer.states.join('\n')]) {
       expect(text).not.toContain('hunter22');
       expect(text).not.toContain('abcdefgh');
     }
@@ -356,7 +371,7 @@ describe('MJPEG over HTTP', () => {
 
   it('that is not served is reported, and is live once it is served', async () => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/nothing is listening at this address/);
   });
@@ -369,7 +384,7 @@ describe('MJPEG over HTTP', () => {
     await using camera = await MjpegCamera.endless(damaged, 40);
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port, height: 120, numbers: true });
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `ffmpeg:${camera.url}/`,
       '--client',
@@ -391,7 +406,7 @@ describe('MJPEG over HTTP', () => {
     await using camera = await MjpegCamera.endless(jpegs, 40);
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port, height: 120 });
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `ffmpeg:${camera.url}/`,
       '--client',
@@ -410,8 +425,8 @@ describe('MJPEG over HTTP', () => {
       response.write(last.subarray(0, last.byteLength / 2));
       setTimeout(() => response.destroy(), 300);
     });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${camera.url}/`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     await gateway.statusWhere('three openings', ({ source }) => source.restarts >= 2);
     expect(placesIn(jpegs.slice(0, 29), viewer.frames)).not.toContain(-1);
     expect(viewer.frames.length).toBeGreaterThan(0);
@@ -437,8 +452,8 @@ describe('a recording over HTTP', () => {
       folder.file('a.mp4'),
     );
     await using site = await Site.folder(folder.path);
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${site.origin}/a.mp4`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${site.origin}/a.mp4`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     const status = await gateway.statusWhere('the end', ({ state }) => state === 'ended');
     expect(status).toMatchObject({
       reason: 'the recording has ended',
@@ -467,8 +482,8 @@ describe('a named pipe', () => {
         'mjpeg',
         folder.file('p'),
       );
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('p')}?format=mjpeg`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `ffmpeg:${folder.file('p')}?format=mjpeg`);
+    await using viewer = await FrameRecorder.open(gateway.url);
     await write();
     const { source } = await gateway.statusWhere('the end of the first writer', (status) => status.source.restarts > 0);
     expect(source.lastError).toBe('the stream has ended; it may start again');
@@ -482,7 +497,7 @@ describe('RTSP', () => {
   it('with a password works, and never shows the password', async () => {
     await using camera = new RtspCamera({ user: 'admin', password: 'hunter@22' });
     const address = await camera.address();
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `a=ffmpeg:rtsp://admin:hunter%4022@${address}/h264`,
       '--source',
@@ -490,10 +505,10 @@ describe('RTSP', () => {
       '--source',
       `c=ffmpeg:rtsp://admin:hunter%4022@${address}/nothing`,
     );
-    await using viewer = await FrameRecorder.open(await gateway.url, 'a');
+    await using viewer = await FrameRecorder.open(gateway.url, 'a');
     await viewer.take(10);
     const errors = async (): Promise<(string | null)[]> => {
-      const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as {
+      const streams = (await (await fetch(`${gateway.url}/api/streams`)).json()) as {
         source: { lastError: string | null };
       }[];
       return streams.map(({ source }) => source.lastError);
@@ -505,11 +520,9 @@ describe('RTSP', () => {
       expect.stringContaining('wrong or missing user name and password') as string,
       expect.stringContaining('the server has no stream at this path') as string,
     ]);
-    const shown = [
-      await (await fetch(`${await gateway.url}/api/streams`)).text(),
-      ...gateway.stderr.all,
-      ...viewer.states,
-    ].join('\n');
+    const shown = [await (await fetch(`${gateway.url}/api/streams`)).text(), ...gateway.log, ...viewer.states].join(
+      '\n',
+    );
     for (const secret of ['hunter', 'wrong22']) expect(shown).not.toContain(secret);
     expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
   });
@@ -537,7 +550,7 @@ describe('RTSP', () => {
       '127.0.0.1',
     );
     await once(server, 'listening');
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `ffmpeg:rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/x`,
     );
@@ -642,7 +655,7 @@ describe('gearway devices', () => {
   });
 
   it('shows no camera that does not exist', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:/dev/video99');
+    await using gateway = await LocalGateway.start('--source', 'ffmpeg:/dev/video99');
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/no such camera/);
   });

@@ -5,6 +5,7 @@ import type { FrameMessage } from '../../shared/protocol.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
@@ -26,8 +27,8 @@ async function middle({ encoding, payload }: FrameMessage): Promise<number> {
   return gray[at] ?? -1;
 }
 
-const stream = async (gateway: GatewayProcess, name: string): Promise<StreamStatus> =>
-  (await fetch(`${await gateway.url}/api/streams/${name}`)).json() as Promise<StreamStatus>;
+const stream = async (gateway: LocalGateway, name: string): Promise<StreamStatus> =>
+  (await fetch(`${gateway.url}/api/streams/${name}`)).json() as Promise<StreamStatus>;
 
 describe('imagezmq', () => {
   it.each([
@@ -37,7 +38,7 @@ describe('imagezmq', () => {
     ['PUB, raw', true, true],
   ])('sends its pictures to viewers and native clients: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
       '--client',
@@ -49,7 +50,7 @@ describe('imagezmq', () => {
       mark: 100,
       size: [HEIGHT, WIDTH],
     });
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
     await using sender = new PythonPeer('imagezmq_sender.py', {
@@ -90,14 +91,14 @@ describe('imagezmq', () => {
   ])('forwards its pictures unmodified: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
     const frames = 60;
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
       '--client',
       `tcp://127.0.0.1:${native}`,
     );
     await using client = new PythonPeer('client.py', { port: native, hash: true });
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
     await gateway.statusWhere('a connected client', ({ clients }) =>
@@ -126,11 +127,11 @@ describe('imagezmq', () => {
 
   it('creates a stream for each listed sender, and reports another one', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `imagezmq:tcp://127.0.0.1:${port}?senders=kitchen,porch`,
     );
-    const url = await gateway.url;
+    const url = gateway.url;
     await using kitchen = await Viewer.connect(url, 'kitchen');
     await using porch = await Viewer.connect(url, 'porch');
     await Promise.all([kitchen.hello(), porch.hello()]);
@@ -152,13 +153,13 @@ describe('imagezmq', () => {
     await Promise.all(senders.map((sender) => sender.waitFor('done')));
     expect((await stream(gateway, 'kitchen')).counters).toMatchObject({ received: 60, rejected: 0 });
     expect((await stream(gateway, 'porch')).counters).toMatchObject({ received: 60, rejected: 0 });
-    expect(gateway.stderr.all.filter((line) => line.includes('attic'))).toHaveLength(1);
+    expect(gateway.log.filter((line) => line.includes('attic'))).toHaveLength(1);
     await Promise.all(senders.map((sender) => sender[Symbol.asyncDispose]()));
   });
 
   it('reports that two senders are in one stream', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+    await using gateway = await LocalGateway.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
     await using first = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', mark: 60, frames: 300 });
     await using second = new PythonPeer('imagezmq_sender.py', { port, name: 'porch', mark: 180, frames: 300 });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
@@ -168,7 +169,7 @@ describe('imagezmq', () => {
     expect(source.state).toBe(
       '2 senders connected; pictures of kitchen and porch alternate in this stream; use senders=kitchen,porch for one stream each',
     );
-    expect(gateway.stderr.all.filter((line) => line.includes('alternate in this stream'))).toHaveLength(1);
+    expect(gateway.log.filter((line) => line.includes('alternate in this stream'))).toHaveLength(1);
   });
 
   it.each([
@@ -181,8 +182,8 @@ describe('imagezmq', () => {
     ['one with numbers', [2.0, 3]],
   ])('reports no mixture for a single sender: %s', async (_name, messages) => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     await using sender = new PythonPeer('imagezmq_sender.py', { port, messages, frames: 101, fps: 200, pause_at: 100 });
     expect((await viewer.until('frame')).message).toBe(messages[0]);
@@ -190,7 +191,7 @@ describe('imagezmq', () => {
     const { source, counters } = await gateway.status();
     expect(counters).toMatchObject({ received: 100, rejected: 0 });
     expect(source.state).toBe('1 sender connected');
-    expect(gateway.stderr.all.join('\n')).not.toContain('take turns');
+    expect(gateway.log.join('\n')).not.toContain('take turns');
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
@@ -213,11 +214,11 @@ describe('imagezmq', () => {
 
   it.each([false, true])('continues with a sender that was killed and restarted, publishing: %s', async (publish) => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
     );
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     await using killed = new PythonPeer('imagezmq_sender.py', {
       port,

@@ -28,8 +28,8 @@ const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).dig
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const FRAMES = 40;
-const HEIGHT = 479;
-const WIDTH = 641;
+const HEIGHT = 121;
+const WIDTH = 401;
 
 /** A raw picture with its number as picture_number.py reads it: 24 blocks of 16 × 16 pixels. */
 function numbered(number: number): NDArray {

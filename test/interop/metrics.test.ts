@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder } from '../helpers/media.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { Prometheus, promtool } from '../helpers/prometheus.ts';
@@ -13,7 +13,7 @@ import { WebhookReceiver } from '../helpers/webhook-receiver.ts';
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 const PICTURE = { height: 120, width: 400 };
 
-const scrape = async (gateway: GatewayProcess): Promise<string> => (await fetch(`${await gateway.url}/metrics`)).text();
+const scrape = async (gateway: LocalGateway): Promise<string> => (await fetch(`${gateway.url}/metrics`)).text();
 
 /** The queries of the Grafana dashboard, for all streams and gateways. */
 function dashboardQueries(): { readonly title: string; readonly expression: string }[] {
@@ -31,14 +31,14 @@ function dashboardQueries(): { readonly title: string; readonly expression: stri
 describe('GET /metrics with real peers', () => {
   it('matches the frames that a real server sent and its clients counted', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
       `tcp://127.0.0.1:${native}?pattern=1&pace=off`,
     );
     await using client = new PythonPeer('client.py', { port: native, bidirectional: true, numbers: true, ...PICTURE });
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     await gateway.statusWhere('a live native client', ({ clients }) => clients.every(({ state }) => state === 'live'));
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 120, ...PICTURE });
     const { sent } = await server.waitFor<{ sent: number }>('done');
@@ -74,8 +74,8 @@ describe('GET /metrics with real peers', () => {
   });
 
   it('passes `promtool check metrics`', async () => {
-    await using gateway = await GatewayProcess.start('--client', 'tcp://127.0.0.1:1');
-    await using _viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using gateway = await LocalGateway.start('--client', 'tcp://127.0.0.1:1');
+    await using _viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     const text = await scrape(gateway);
     expect(text).toContain('gearway_stream_frames_received_total');
     expect(promtool(['check', 'metrics'], { input: text })).toEqual({ code: 0, output: '' });
@@ -89,7 +89,7 @@ describe('GET /metrics with real peers', () => {
       'gateway.yaml',
       `streams: { main: { source: 'test-pattern:?size=320x180&fps=15' } }\nwebhooks: { ops: { url: '${receiver.url}' } }\n`,
     );
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--config',
       config,
       '--token',
@@ -99,7 +99,7 @@ describe('GET /metrics with real peers', () => {
       '--client',
       `tcp://127.0.0.1:${client}?pattern=1`,
     );
-    const url = await gateway.url;
+    const url = gateway.url;
     await using _viewer = await WebViewer.open(`${url}/streams/main`, { token: 'secret' });
     await using _spectator = await WebViewer.open(`${url}/streams/main`, { token: 'watch', spectate: true });
     await using prometheus = await Prometheus.start(new URL(url).host, 'watch');

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { ReverseProxy } from '../helpers/reverse-proxy.ts';
 
@@ -14,15 +14,15 @@ const EXPECTED = (FPS * SECONDS) / 2;
 
 // Further programs, which are not installed for the tests, were run by hand: docs/http-api.md.
 describe('programs that read MJPEG', () => {
-  let gateway: GatewayProcess;
+  let gateway: LocalGateway;
   let proxy: ReverseProxy;
   let proxied: string;
   beforeAll(async () => {
     // Without --insecure, requests through a proxy need a token.
-    gateway = await GatewayProcess.start('--source', `test-pattern:?size=320x240&fps=${FPS}`, '--insecure');
+    gateway = await LocalGateway.start('--source', `test-pattern:?size=320x240&fps=${FPS}`, '--insecure');
     const [port] = (await freePorts(1)) as [number];
     const config = `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:8080; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; } }`;
-    proxy = await ReverseProxy.start('nginx', config, port, Number(new URL(await gateway.url).port));
+    proxy = await ReverseProxy.start('nginx', config, port, Number(new URL(gateway.url).port));
     proxied = `http://127.0.0.1:${port}`;
   });
   afterAll(async () => {
@@ -41,7 +41,7 @@ describe('programs that read MJPEG', () => {
     ['boundary', null, '?length=false'],
     ['opencv', null, '?length=false'],
   ])('get every picture completely: %s through %s', async (how, through, query = '') => {
-    const origin = through === null ? await gateway.url : proxied;
+    const origin = through === null ? gateway.url : proxied;
     await using reader = new PythonPeer('mjpeg_reader.py', {
       url: `${origin}/streams/main/mjpeg${query}`,
       how,
@@ -55,7 +55,7 @@ describe('programs that read MJPEG', () => {
 
   it('that require a length report its absence if it was not requested', async () => {
     await using reader = new PythonPeer('mjpeg_reader.py', {
-      url: `${await gateway.url}/streams/main/mjpeg?length=false`,
+      url: `${gateway.url}/streams/main/mjpeg?length=false`,
       how: 'lengths',
       seconds: SECONDS,
       shape: [240, 320, 3],
@@ -85,7 +85,7 @@ describe('programs that read MJPEG', () => {
       ],
     ],
   ])('are FFmpeg with %j', async (args) => {
-    const url = `${await gateway.url}/streams/main/mjpeg`;
+    const url = `${gateway.url}/streams/main/mjpeg`;
     const { stdout } = await promisify(execFile)(
       'ffmpeg',
       ['-v', 'error', ...args, '-i', url, '-frames:v', '20', '-f', 'rawvideo', '-pix_fmt', 'gray', 'pipe:1'],

@@ -3,6 +3,7 @@ import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../shared/status.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder, numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
@@ -45,12 +46,12 @@ afterAll(async () => {
 
 /** Waits until a stream has the expected status. */
 async function streamWhere(
-  gateway: GatewayProcess,
+  gateway: LocalGateway,
   name: string,
   fits: (status: StreamStatus) => boolean,
 ): Promise<StreamStatus> {
   const read = async (): Promise<StreamStatus> =>
-    (await (await fetch(`${await gateway.url}/api/streams/${name}`)).json()) as StreamStatus;
+    (await (await fetch(`${gateway.url}/api/streams/${name}`)).json()) as StreamStatus;
   let status = await read();
   for (
     const deadline = performance.now() + 30_000;
@@ -69,7 +70,7 @@ describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
       (path, index) =>
         `${path}=${kind}:http://admin:${index % 2 === 0 ? 'Hunt3r%232%2Fcam' : 'Hunt3r#2/cam'}@${address}/${path}`,
     );
-    await using gateway = await GatewayProcess.start(...sources.flatMap((source) => ['--source', source]));
+    await using gateway = await LocalGateway.start(...sources.flatMap((source) => ['--source', source]));
     for (const path of PATHS) {
       const status = await streamWhere(gateway, path, ({ frame }) => (frame?.sequence ?? 0) >= 2);
       expect(status, path).toMatchObject({
@@ -77,19 +78,17 @@ describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
         counters: { rejected: 0 },
         source: { kind, lastError: null, restarts: 0, state: 'running' },
       });
-      const snapshot = Buffer.from(
-        await (await fetch(`${await gateway.url}/streams/${path}/snapshot.jpg`)).arrayBuffer(),
-      );
+      const snapshot = Buffer.from(await (await fetch(`${gateway.url}/streams/${path}/snapshot.jpg`)).arrayBuffer());
       expect(snapshot.equals(picture), path).toBe(true);
       expect(JSON.stringify(status)).not.toContain('Hunt3r');
     }
-    expect(gateway.stderr.all.join('\n')).not.toContain('Hunt3r');
+    expect(gateway.log.join('\n')).not.toContain('Hunt3r');
   });
 });
 
 describe('ffmpeg: with options for FFmpeg', () => {
   it("reports FFmpeg's error for a faulty camera, and how to show it", async () => {
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `ffmpeg:http://${address}/jpg?size=160x120`,
       '--source',

@@ -3,17 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { Request } from 'zeromq';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
 
 describe('a NetGear_Async server', () => {
   it.each([0, 1, 2, 3])('sends its frames to viewers, in pattern %i, and ends', async (pattern) => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear-async:tcp://127.0.0.1:${port}?pattern=${pattern}`,
     );
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
     await using server = new PythonPeer('async_server.py', { port, pattern, frames: 90 });
@@ -36,11 +37,11 @@ describe('a NetGear_Async server', () => {
 
   it.each([0, 1])('gets return data of viewers, and sends them its data, in pattern %i', async (pattern) => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear-async:tcp://127.0.0.1:${port}?pattern=${pattern}`,
     );
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello({ port: 6001 });
     expect(await viewer.return({ kind: 'value', value: { gripper: 'close', n: 3, x: 1.5 } })).toMatchObject({
       accepted: true,
@@ -56,14 +57,14 @@ describe('a NetGear_Async server', () => {
 
   it.each([0, 1, 2, 3])('has its frames forwarded unmodified, in pattern %i', async (pattern) => {
     const [port = 0, native = 0] = await freePorts(2);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear-async:tcp://127.0.0.1:${port}?pattern=${pattern}`,
       '--client',
       `tcp://127.0.0.1:${native}`,
     );
     await using client = new PythonPeer('client.py', { port: native, hash: true });
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
     await gateway.statusWhere('a connected client', ({ clients }) =>
@@ -120,11 +121,11 @@ describe('a NetGear_Async server', () => {
 
   it('gets only the newest value with returns=newest, an array as an array', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear-async:tcp://127.0.0.1:${port}?pattern=0&returns=newest`,
     );
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     const data = new Uint8Array(Float32Array.of(0.5, 1.5, 2.5, 3.5, 4.5, 5.5).buffer);
     await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } });
@@ -150,7 +151,7 @@ describe('a NetGear_Async server', () => {
 
   it('gets an answer to any message, and the expected pattern is reported', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `netgear-async:tcp://127.0.0.1:${port}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear-async:tcp://127.0.0.1:${port}?pattern=1`);
     const request = new Request({ linger: 0, receiveTimeout: 5000 });
     request.connect(`tcp://127.0.0.1:${port}`);
     for (const parts of [['no MessagePack'], [Buffer.from('80', 'hex'), 'x'], ['a', 'b', 'c']]) {
@@ -172,8 +173,8 @@ describe('a NetGear_Async server', () => {
 
   it('may send 16 bits, and may restart', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `netgear-async:tcp://127.0.0.1:${port}`);
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using gateway = await LocalGateway.start('--source', `netgear-async:tcp://127.0.0.1:${port}`);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     await using killed = new PythonPeer('async_server.py', { port, pattern: 0, frames: 900 });
     await viewer.until('frame');

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>
+const sleeps = (gateway: LocalGateway, timeoutMs?: number): Promise<unknown> =>
   gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
 
 describe('a source on demand', () => {
-  let gateway: GatewayProcess;
+  let gateway: LocalGateway;
   let port: number;
 
   beforeAll(async () => {
     [port = 0] = await freePorts(1);
-    gateway = await GatewayProcess.start(
+    gateway = await LocalGateway.start(
       '--source',
       'test-pattern:?onDemand=true',
       '--client',
@@ -25,7 +25,7 @@ describe('a source on demand', () => {
   });
 
   it('sleeps while its viewers are out of sight, and wakes when one is visible', async () => {
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     await viewer.until('frame');
     viewer.want({ paused: true });
@@ -36,7 +36,7 @@ describe('a source on demand', () => {
 
   it('wakes for a snapshot, which waits for a frame', async () => {
     await sleeps(gateway);
-    const response = await fetch(`${await gateway.url}/streams/main/snapshot.jpg`);
+    const response = await fetch(`${gateway.url}/streams/main/snapshot.jpg`);
     expect(response.status).toBe(200);
     expect([...new Uint8Array(await response.arrayBuffer()).subarray(0, 2)]).toEqual([0xff, 0xd8]);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
@@ -63,7 +64,7 @@ describe('--start all', () => {
 describe('--distribution round-robin', () => {
   it('sends each frame to one native client in turn, skipping missing ones; viewers get all', async () => {
     const [source, a, b, missing] = (await freePorts(4)) as [number, number, number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       ...[a, missing, b].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
@@ -72,7 +73,7 @@ describe('--distribution round-robin', () => {
     );
     await using one = new PythonPeer('client.py', { port: a, bidirectional: true, numbers: true, ...PICTURE });
     await using two = new PythonPeer('client.py', { port: b, bidirectional: true, numbers: true, ...PICTURE });
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     await gateway.statusWhere(
       'two live clients',
       ({ clients }) => clients.filter(({ kind, state }) => kind === 'native' && state === 'live').length === 2,
@@ -93,7 +94,7 @@ describe('--on-source-end terminate', () => {
   it('terminates native clients with the source, in every pattern; clients that return are served', async () => {
     const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
     const patterns = [0, 1, 2];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       ...patterns.flatMap((pattern) => ['--client', `tcp://127.0.0.1:${ports[pattern]}?pattern=${pattern}`]),
@@ -125,11 +126,11 @@ describe('--on-source-end terminate', () => {
 describe('native clients through the API', () => {
   it('are added while running, and end when they are removed', async () => {
     const [source, a] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 1200, ...PICTURE });
     await using client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'here', ...PICTURE });
-    const clients = `${await gateway.url}/api/streams/main/clients`;
-    const administer = { authorization: `Bearer ${await gateway.key}` };
+    const clients = `${gateway.url}/api/streams/main/clients`;
+    const administer = { authorization: `Bearer ${gateway.key}` };
     const post = (address: string): Promise<Response> =>
       fetch(clients, {
         method: 'POST',

@@ -97,8 +97,8 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
     for (const { dtype, shape, bytes, sha1, message } of frames) {
       expect({ dtype, shape, bytes, sha1 }).toEqual({
         dtype: 'uint8',
-        shape: [479, 641, 3],
-        bytes: 479 * 641 * 3,
+        shape: [121, 401, 3],
+        bytes: 121 * 401 * 3,
         sha1: sent.get(message.n),
       });
     }

@@ -10,7 +10,8 @@ import { Child } from '../helpers/child.ts';
 import { blocks } from '../helpers/example-lines.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
+import { type ClientReport, peers, PythonPeer, VGA } from '../helpers/peers.ts';
 import { JPEG } from '../helpers/viewer.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
@@ -36,7 +37,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** The numbers in the messages, in order of arrival. */
 const numbersOf = (viewer: WebViewer): unknown[] => viewer.messages.map((message) => (message as { n: number }).n);
 
-const stream = async (gateway: GatewayProcess): Promise<string> => `${await gateway.url}/streams/main`;
+const stream = async (gateway: GatewayProcess | LocalGateway): Promise<string> => `${await gateway.url}/streams/main`;
 
 /** Runs a shell command in the folder with picture.jpg and depth.npy. @returns its output. */
 function shell(line: string): Promise<string> {
@@ -50,8 +51,8 @@ function shell(line: string): Promise<string> {
 describe('one picture per request, or several in a running request', () => {
   it('is live again when a publisher that was killed within a picture is restarted', async () => {
     const [a] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
-    await using client = new PythonPeer('client.py', { port: a, bidirectional: true, awaited: 1059 });
+    await using gateway = await LocalGateway.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
+    await using client = new PythonPeer('client.py', { port: a, bidirectional: true, awaited: 1059, ...VGA });
     await using viewer = await WebViewer.open(await stream(gateway));
     {
       await using publisher = new PythonPeer('push_requests.py', {
@@ -87,7 +88,7 @@ describe('one picture per request, or several in a running request', () => {
   });
 
   it('is one publisher at a time: the second is refused, or takes over', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     const url = await stream(gateway);
     await using first = new PythonPeer('push_requests.py', { url, frames: 10_000, query: { publisher: 'first' } });
     await gateway.statusWhere('frames', ({ counters }) => counters.received > 3);
@@ -121,12 +122,12 @@ describe('one picture per request, or several in a running request', () => {
 });
 
 describe('protocol_publisher.py, written from docs/protocol.md alone', () => {
-  const address = async (gateway: GatewayProcess): Promise<string> =>
+  const address = async (gateway: GatewayProcess | LocalGateway): Promise<string> =>
     `${(await stream(gateway)).replace('http', 'ws')}/publish`;
 
   it('publishes to a real client and a viewer, and gets what they return', async () => {
     const [a] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
+    await using gateway = await LocalGateway.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
     await using client = new PythonPeer('client.py', {
       port: a,
       bidirectional: true,
@@ -220,7 +221,7 @@ describe('protocol_publisher.py, written from docs/protocol.md alone', () => {
 
 describe('examples', () => {
   it('push-curl.sh sends a picture twice', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     await using viewer = await WebViewer.open(await stream(gateway));
     const printed = await shell(`sh ${EXAMPLES}push-curl.sh picture.jpg ${await stream(gateway)}`);
     expect(printed).toBe('{"sequence":1}\n{"sequence":2}\n');
@@ -229,7 +230,7 @@ describe('examples', () => {
   });
 
   it('push-opencv.py sends 30 pictures per second, with a token', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:', '--publish-token', 'camera');
+    await using gateway = await LocalGateway.start('--source', 'push:', '--publish-token', 'camera');
     await using viewer = await WebViewer.open(await stream(gateway));
     await using unknown = new Child(peers().python, ['push-opencv.py', await stream(gateway), '', '60'], {
       cwd: EXAMPLES,
@@ -247,7 +248,7 @@ describe('examples', () => {
   });
 
   it('push-multipart.py sends a running request, and prints the result', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     await using program = new Child(peers().python, ['push-multipart.py', await stream(gateway), '', '60'], {
       cwd: EXAMPLES,
       ...QUIET,
@@ -257,7 +258,7 @@ describe('examples', () => {
   });
 
   it('push-node.mjs sends one picture per request', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     await using program = new Child(process.execPath, ['push-node.mjs', picture, await stream(gateway), '5'], {
       cwd: EXAMPLES,
     });
@@ -285,22 +286,20 @@ describe('docs: push', () => {
       'import numpy as np\nnp.save("depth.npy", np.arange(480 * 640, dtype=np.uint16).reshape(480, 640))\n',
     );
     await shell(`${peers().python} save.py`);
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     const lines = BLOCKS.filter(({ language, text }) => language === 'sh' && text.startsWith('curl')).flatMap(
       ({ text }) => text.trim().split('\n'),
     );
     expect(lines).toHaveLength(4);
     for (const [index, line] of lines.entries())
-      expect(await shell(line.replace('http://127.0.0.1:8080', await gateway.url)), line).toBe(
-        `{"sequence":${index + 1}}`,
-      );
+      expect(await shell(line.replace('http://127.0.0.1:8080', gateway.url)), line).toBe(`{"sequence":${index + 1}}`);
     expect((await gateway.status()).frame).toMatchObject({ width: 640, height: 480, encoding: 'uint16' });
   });
 
   it('has a working program with OpenCV', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     const program = BLOCKS.find(({ language, text }) => language === 'python' && text.startsWith('# push.py\n'))!;
-    writeFileSync(join(folder, 'push.py'), program.text.replace('http://127.0.0.1:8080', await gateway.url));
+    writeFileSync(join(folder, 'push.py'), program.text.replace('http://127.0.0.1:8080', gateway.url));
     await using child = new Child(peers().python, [join(folder, 'push.py')], QUIET);
     expect(await child.exited).toBe(0);
     expect(child.stdout.all.at(-1)).toBe("200 {'sequence': 90}");
@@ -327,10 +326,10 @@ describe('docs: push', () => {
   });
 
   it('has a working FFmpeg command', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using gateway = await LocalGateway.start('--source', 'push:');
     const line = BLOCKS.find(({ text }) => text.startsWith('ffmpeg '))!
       .text.trim()
-      .replace('http://127.0.0.1:8080', await gateway.url);
+      .replace('http://127.0.0.1:8080', gateway.url);
     {
       await using _ = new Child('sh', ['-c', `exec ${line}`]);
       const { frame, counters } = await gateway.statusWhere('frames', ({ counters: { received } }) => received > 15);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 interface Received {
@@ -102,7 +103,7 @@ describe('a real client in secure mode', () => {
       name: `${each.name}, pattern ${each.pattern}`,
       port: ports[index]!,
     }));
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       SOURCE,
       ...clients.flatMap(({ port, pattern, address: [secure, keys] }) => [
@@ -148,7 +149,7 @@ describe('a real client in secure mode', () => {
 
   it('that restarts without encryption, as after 12 s of silence, gets no frames until it is secure again', async () => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       SOURCE,
       '--client',
@@ -176,7 +177,7 @@ describe('a real client in secure mode', () => {
     { name: 'that binds to another address than we come from', protocol: 'tcp', at: () => '127.0.0.2' },
   ])('refuses us $name, and the reason is reported', async ({ protocol, at }) => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       SOURCE,
       '--client',
@@ -239,19 +240,20 @@ describe('a real server in secure mode', () => {
     'is refused with the wrong keys, which the API explains; none of its frames is accepted, but those of the right server are, pattern %s',
     async (pattern) => {
       const ports = await freePorts(REFUSED.length);
-      const cases = REFUSED.map((each, index) => ({
-        ...each,
-        port: ports[index]!,
-        gateway: new GatewayProcess(
-          '--source',
-          `netgear:tcp://127.0.0.1:${ports[index]}?pattern=${pattern}${secureOptions(each.source[0], each.source[1])}${'allow' in each ? each.allow : ''}`,
-        ),
-      }));
+      const cases = await Promise.all(
+        REFUSED.map(async (each, index) => ({
+          ...each,
+          port: ports[index]!,
+          gateway: await LocalGateway.start(
+            '--source',
+            `netgear:tcp://127.0.0.1:${ports[index]}?pattern=${pattern}${secureOptions(each.source[0], each.source[1])}${'allow' in each ? each.allow : ''}`,
+          ),
+        })),
+      );
       await using _ = {
         [Symbol.asyncDispose]: () =>
           Promise.all(cases.map(({ gateway }) => gateway[Symbol.asyncDispose]())).then(() => undefined),
       };
-      await Promise.all(cases.map(({ gateway }) => gateway.url));
       const servers = (of: readonly (typeof cases)[number][], right: boolean): PythonPeer =>
         new PythonPeer('many_servers.py', {
           frames: right ? FRAMES : 1000,

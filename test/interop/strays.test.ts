@@ -45,7 +45,7 @@ describe('a real server and a real client, while strays connect to the port of t
       '--client',
       `tcp://127.0.0.1:${native}?pattern=1`,
     );
-    await using client = new PythonPeer('client.py', { port: native, height: 479 });
+    await using client = new PythonPeer('client.py', { port: native });
     await client.waitFor('ready');
     await using server = new PythonPeer('server.py', { port: source, pattern: 1, frames: FRAMES, quiet: true });
     await server.waitFor('progress');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClientStatus } from '../../shared/status.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 /** A picture created by Python; `colorspace` is null for a raw one. */
@@ -84,7 +84,7 @@ describe('frames of every type', () => {
     ['as JPEG', JPEG],
   ] as const)('reach a real client as a real server sends them, %s', async (_, cases) => {
     const [source, port] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
@@ -189,7 +189,7 @@ describe('return data of every type', () => {
     'reaches a real server as a real client returns it, $kind, returns=$mode',
     async ({ colorspace, values, mode }) => {
       const [source, port] = (await freePorts(2)) as [number, number];
-      await using gateway = await GatewayProcess.start(
+      await using gateway = await LocalGateway.start(
         '--source',
         `netgear:tcp://127.0.0.1:${source}?pattern=1&returns=${mode}`,
         '--client',

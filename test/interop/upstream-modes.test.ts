@@ -4,6 +4,7 @@ import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
@@ -16,11 +17,11 @@ interface Done {
 describe('a server in multi-clients mode', () => {
   it('sends the JPEG of a port to the server as a picture', async () => {
     const seats = await freePorts(2);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
     );
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { port: seats[1]! });
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`, { port: seats[1]! });
     await viewer.return({
       kind: 'jpeg',
       data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }),
@@ -48,11 +49,11 @@ describe('a server in multi-clients mode', () => {
 
   it('with pattern 2 is received once, at its first port, and has no ports for clients', async () => {
     const seats = await freePorts(2);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true&pattern=2`,
     );
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     expect((await viewer.welcome).port).toBe(6000);
     await using server = new PythonPeer('server.py', {
       ports: seats,
@@ -72,16 +73,16 @@ describe('a server in multi-clients mode', () => {
 describe('servers in multi-servers mode', () => {
   it.each([1, 2])('are one stream each, and one that ends does not affect the others, pattern %i', async (pattern) => {
     const ports = await freePorts(3);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${ports.join(',')}?multiserver=true&pattern=${pattern}`,
     );
     const streams = async (): Promise<StreamStatus[]> =>
-      (await (await fetch(`${await gateway.url}/api/streams`)).json()) as StreamStatus[];
+      (await (await fetch(`${gateway.url}/api/streams`)).json()) as StreamStatus[];
     expect((await streams()).map(({ name, state }) => ({ name, state }))).toEqual(
       ports.map((port) => ({ name: String(port), state: 'waiting' })),
     );
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/${ports[2]}`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/${ports[2]}`);
     const options = { multiserver: true, pattern, bidirectional: pattern === 1, height: 120, width: 400 };
     await using first = new PythonPeer('server.py', { ...options, port: ports[0], frames: 60 });
     await using second = new PythonPeer('server.py', { ...options, port: ports[1], frames: 600 });
@@ -114,7 +115,7 @@ describe('a native client in multi-servers mode', () => {
     const [a] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(
       '--source',
-      'test-pattern:?size=640x480&fps=30',
+      'test-pattern:?size=320x180&fps=10',
       '--client',
       `tcp://127.0.0.1:${a}?pattern=${pattern}&serverPort=5566`,
       '--on-close',
@@ -136,12 +137,12 @@ describe('a native client in multi-servers mode', () => {
 describe('returns=', () => {
   it('newest is only the newest value of any client, including arrays', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=0&returns=newest`,
     );
-    await using one = await WebViewer.open(`${await gateway.url}/streams/main`);
-    await using two = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using one = await WebViewer.open(`${gateway.url}/streams/main`);
+    await using two = await WebViewer.open(`${gateway.url}/streams/main`);
     await using server = new PythonPeer('server.py', {
       port: source,
       pattern: 0,
@@ -167,11 +168,11 @@ describe('returns=', () => {
 describe('capturedAt=', () => {
   it('transfers the time of capture from the message to the viewer', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1&capturedAt=t`,
     );
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     await using _server = new PythonPeer('server.py', {
       port: source,
       bidirectional: true,
@@ -189,7 +190,7 @@ describe('capturedAt=', () => {
 describe('a second PAIR server', () => {
   it('is shown as waiting, and served when the first one is killed', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=0`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=0`);
     const options = { port: source, pattern: 0, bidirectional: true, frames: 3000, height: 120, width: 400 };
     await using first = new PythonPeer('server.py', options);
     await gateway.statusWhere('frames', ({ state }) => state === 'live');

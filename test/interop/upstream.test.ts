@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 
 interface Returned {
@@ -9,7 +10,7 @@ interface Returned {
   data: Record<string, unknown> | null;
 }
 
-async function live(gateway: GatewayProcess, ...ports: number[]): Promise<void> {
+async function live(gateway: GatewayProcess | LocalGateway, ...ports: number[]): Promise<void> {
   await gateway.statusWhere(`clients ${ports.join()} live`, ({ clients }) =>
     ports.every((port) => clients.some((client) => client.port === port && client.state === 'live')),
   );
@@ -44,7 +45,7 @@ describe('a real NetGear server as the source', () => {
 
   it('returns arrays, raw and as JPEG, inside the object', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
@@ -78,7 +79,7 @@ describe('a real NetGear server as the source', () => {
 
   it('is served again after it was killed, and no longer gets data of a client that left', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',

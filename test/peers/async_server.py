@@ -1,6 +1,6 @@
 """A real NetGear_Async server. Prints what was returned in bidirectional mode as JSON lines, and when it is done.
 
-Options (JSON, first argument): port, pattern, bidirectional, frames, dtype; numbered (frames of 479 x 641 pixels with their number burned in; each
+Options (JSON, first argument): port, pattern, bidirectional, frames, dtype; numbered (frames of 121 x 401 pixels with their number burned in; each
 is printed with its SHA-1), data (JSON as text, which it sends with each frame instead of its number). What was returned is printed with its `repr`, an array
 as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
@@ -16,7 +16,7 @@ from vidgear.gears.asyncio import NetGear_Async
 options = json.loads(sys.argv[1])
 bidirectional = options.get("bidirectional", False)
 dtype = options.get("dtype", "uint8")
-background = np.random.default_rng(7).integers(0, 256, (479, 641, 3), dtype=np.uint8).astype(dtype)
+background = np.random.default_rng(7).integers(0, 256, (121, 401, 3), dtype=np.uint8).astype(dtype)
 server = NetGear_Async(
     address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=options["pattern"], timeout=30,
     **({"bidirectional_mode": True} if bidirectional else {}),

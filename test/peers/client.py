@@ -1,7 +1,7 @@
 """A real NetGear client. Prints one JSON line per second and one at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
-awaited (a frame number that is reported as soon as it arrives), slow (seconds of processing per frame), numbers (prints the number of each frame on
+height (of the frames that are counted), awaited (a frame number that is reported as soon as it arrives), slow (seconds of processing per frame), numbers (prints the number of each frame on
 arrival), messages (prints the `repr` of each), corners (prints the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
@@ -75,7 +75,7 @@ while True:
     if options.get("corners"):
         emit(event="corners", shape=list(frame.shape), corners=[frame[y, x].tolist() for y in (4, -5) for x in (4, -5)])
         continue
-    if frame.shape[0] == options.get("height", 479):
+    if frame.shape[0] == options.get("height", 121):
         number = picture_number.read(frame)
         if bidirectional and message is None:
             repeats += 1

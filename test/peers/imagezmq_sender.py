@@ -1,7 +1,7 @@
 """A real imagezmq sender. Prints when it is ready and, when it is done, how many pictures it has sent.
 
 Options (JSON, first argument): port, publish (PUB that binds; else REQ that connects), name (its msg), raw, mark (gray of all pixels),
-frames, fps; numbered (a picture of 479 x 641 pixels with its number burned in; each is printed with its SHA-1, and that of what NetGear decodes
+frames, fps; numbered (a picture of 121 x 401 pixels with its number burned in; each is printed with its SHA-1, and that of what NetGear decodes
 it to), messages (instead of name, in turn), pause_at (a number, at which it waits for a line on stdin).
 """
 import hashlib
@@ -26,7 +26,7 @@ def sha1(data):
 options = json.loads(sys.argv[1])
 publish, raw, numbered = (options.get(key, False) for key in ("publish", "raw", "numbered"))
 sender = imagezmq.ImageSender(connect_to=f"tcp://{'*' if publish else '127.0.0.1'}:{options['port']}", REQ_REP=not publish)
-background = np.random.default_rng(7).integers(0, 256, (479, 641, 3), dtype=np.uint8)
+background = np.random.default_rng(7).integers(0, 256, (121, 401, 3), dtype=np.uint8)
 plain = np.full((48, 64, 3), options.get("mark", 0), dtype=np.uint8)
 plain[0, 0] = (1, 2, 3)
 emit(event="ready")

@@ -9,7 +9,7 @@ import picture_number
 import simplejpeg
 
 for number in range(int(sys.argv[1])):
-    frame = np.full((479, 641, 3), number % 200, np.uint8)
+    frame = np.full((121, 401, 3), number % 200, np.uint8)
     picture_number.burn(frame, number)
     jpeg = simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True)
     decoded = simplejpeg.decode_jpeg(jpeg, colorspace="BGR", fastdct=True, fastupsample=False)

@@ -48,7 +48,7 @@ emit(event="ready")
 
 by_port = {}
 dealt = []
-height, width = options.get("height", 479), options.get("width", 641)
+height, width = options.get("height", 121), options.get("width", 401)
 fps = options.get("fps", 30)
 background = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
 last = None

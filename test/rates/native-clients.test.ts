@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
-import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { QUIET_SECONDS } from '../helpers/soak.ts';
 
 /** For conditions without an event. */
@@ -24,7 +24,7 @@ describe('native clients', () => {
           `netgear:tcp://127.0.0.1:${source}?pattern=1`,
           ...[missing, stopped, killed, healthy].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
         );
-        const options = { bidirectional: true, returns: 1, warm_up: 30 };
+        const options = { bidirectional: true, returns: 1, warm_up: 30, ...VGA };
         await using stoppedClient = new PythonPeer('client.py', { port: stopped, ...options });
         await using killedClient = new PythonPeer('client.py', { port: killed, ...options });
         await using healthyClient = new PythonPeer('client.py', { port: healthy, ...options });
@@ -32,7 +32,12 @@ describe('native clients', () => {
           'three live clients',
           ({ clients }) => clients.filter(({ state }) => state === 'live').length === 3,
         );
-        await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 20 });
+        await using server = new PythonPeer('server.py', {
+          port: source,
+          bidirectional: true,
+          frames: 30 * 20,
+          ...VGA,
+        });
         await healthyClient.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
 
         stoppedClient.signal('SIGSTOP');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
-import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { JPEG } from '../helpers/viewer.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
@@ -56,6 +56,7 @@ describe('one picture per request, or several in a running request', () => {
           bidirectional: true,
           returns: 'a',
           awaited: FRAMES - 1,
+          ...VGA,
         });
         await using second = new PythonPeer('client.py', {
           port: b,
@@ -63,6 +64,7 @@ describe('one picture per request, or several in a running request', () => {
           bidirectional: true,
           returns: 'b',
           awaited: FRAMES - 1,
+          ...VGA,
         });
         await using one = await WebViewer.open(await stream(gateway));
         await using another = await WebViewer.open(await stream(gateway));

@@ -5,7 +5,7 @@ import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { freePorts } from '../../../helpers/free-port.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
 import { inASpell } from '../../../helpers/in-a-spell.ts';
-import { type ClientReport, PythonPeer } from '../../../helpers/peers.ts';
+import { type ClientReport, PythonPeer, VGA } from '../../../helpers/peers.ts';
 import { SOAK_SECONDS } from '../../../helpers/soak.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
 
@@ -36,8 +36,8 @@ describe('gearway-viewer', () => {
       '--client',
       `tcp://127.0.0.1:${b}`,
     );
-    await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a' });
-    await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b' });
+    await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a', ...VGA });
+    await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', ...VGA });
     await using one = await open(gateway);
     await using two = await open(gateway);
     await using three = await open(gateway, '?stream=main&port=6042');
@@ -53,6 +53,7 @@ describe('gearway-viewer', () => {
       port: source,
       bidirectional: true,
       frames: 30 * (5.5 * SOAK_SECONDS + 10),
+      ...VGA,
     });
     await Promise.all(pages.map((page) => page.becomes('live')));
     const ports = await Promise.all(pages.map((page) => page.port));
