@@ -85,15 +85,15 @@ export interface Gateway {
     readonly port: number;
   }>;
   /**
-   * Closes sources, then native clients, then viewers, then HTTP. Idempotent. Takes at most about a second, whatever
-   * peers do.
+   * Closes sources, then native clients, then viewers, then HTTP. Idempotent. Takes at most about a second, regardless
+   * of peers.
    */
   close(options?: { onClose?: 'keep' | 'terminate' }): Promise<void>;
   /**
    * Applies other options while the gateway runs. Streams whose options are equal are not touched. A stream that was
    * changed through the HTTP API keeps this change unless its own options differ from those given before.
    *
-   * @param options or a function that reads them when changes that are running have ended.
+   * @param options the options, or a function that reads them when running changes have ended.
    * @returns what has changed.
    * @throws {GearwayError} for invalid options, in which case nothing has changed.
    */
@@ -110,7 +110,9 @@ const KEY_BYTES = 24;
 /** Name of the file in the folder `stateDir`. */
 const STATE_FILE = 'log-ins.json';
 
-/** How long closing HTTP and delivering the last events to webhooks may take together, and the latter at least. */
+/**
+ * Maximum time for closing HTTP and delivering the last events to webhooks together, and minimum time for the latter.
+ */
 const MAX_CLOSE_MS = 500;
 const MIN_WEBHOOK_CLOSE_MS = 100;
 
@@ -118,7 +120,7 @@ const MIN_WEBHOOK_CLOSE_MS = 100;
  * Creates a gateway. When this resolves, its sources are open and its native clients are connecting. Call `listen()` to
  * serve web viewers.
  *
- * @param store where changes of streams through the HTTP API are kept on request. Default: nowhere.
+ * @param store storage for changes of streams through the HTTP API, if requested. Default: none.
  * @throws {GearwayError} for invalid options, and `source-unavailable` if a source cannot be opened.
  */
 export async function createGateway(
@@ -192,7 +194,7 @@ async function buildGateway(
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('at least one source is required');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
-  /** Whether the stream is configured here, and not only at another gateway of the cluster. */
+  /** Whether the stream is configured at this gateway, and not only at another one of the cluster. */
   const isListed = ({ name }: { readonly name: string }): boolean =>
     configuration.sources.some((source) => source.name === name);
   const webClients = new Set<ViewerSocket>();
@@ -257,7 +259,7 @@ async function buildGateway(
     events.close();
     const fromMs = performance.now();
     await app.close();
-    // After the last clients have been disconnected.
+    // Closed after the last clients have been disconnected.
     await webhooks.close(Math.max(MIN_WEBHOOK_CLOSE_MS, MAX_CLOSE_MS - (performance.now() - fromMs)));
     audit.close();
     await auditFile?.close();
@@ -331,7 +333,7 @@ async function buildGateway(
     throw error;
   }
 
-  /** Called by the editor, one at a time. */
+  /** Called by the stream editor, one change at a time. */
   const applyOptions = async (changed: GatewayOptions): Promise<Reconfiguration> => {
     if (closing !== null) throw new GearwayError('closed', 'the gateway is closed');
     const nextSources = createSources(listSources(changed), log);
@@ -344,7 +346,8 @@ async function buildGateway(
     applyLogOptions(logSettings, after.resolved);
     withoutRenditions.clear();
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
-    // Before streams are created again, so that no client connects to them with rights that have ended.
+    // Rights are changed before streams are created again, so that no client connects to them with rights that have
+    // ended.
     const rights = access.update(rightsOf(after.resolved));
     if (useCertificate(app.server, before.resolved.tls, after.resolved.tls)) {
       names.useCertificate(after.resolved.tls?.cert ?? null);
@@ -398,9 +401,9 @@ async function buildGateway(
 }
 
 /**
- * Uses another certificate for connections from now on. Those that are open keep theirs.
+ * Uses another certificate for new connections. Open connections keep theirs.
  *
- * @returns whether it differs.
+ * @returns whether the certificate differs from the previous one.
  */
 function useCertificate(
   server: Server,
@@ -447,7 +450,7 @@ async function joinCluster(
   });
 }
 
-/** The logger of some options, which cleans what it logs. */
+/** Creates the logger for the given options, which cleans all texts that it logs. */
 function createLogger({ log }: GatewayOptions, settings: LineLoggerSettings): Logger {
   if (log === undefined) return SILENT_LOGGER;
   return new CleanLogger(typeof log === 'function' ? new LineLogger(log, settings) : log);

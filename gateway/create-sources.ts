@@ -22,9 +22,11 @@ import { parseTestPattern, TestPatternSource } from './sources/test-pattern/test
 /** A source, and the name of its stream. */
 export interface NamedSource {
   readonly name: string;
-  /** Name given to its URL, another than the stream's if the URL feeds several streams; null if it has none. */
+  /**
+   * Name in front of the URL, which differs from that of the stream if the URL feeds several; null if there is none.
+   */
   readonly entry: string | null;
-  /** The URL that feeds it, without the name. */
+  /** The source URL, without the name. */
   readonly url: string;
   readonly source: Source;
   /** Whether it is suspended while there are no viewers. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { checkDescriptors } from './process/descriptors.ts';
 
-// Modules are loaded several at a time: with too few descriptors that fails, with a stack trace of Node's loader. So
-// this file loads only the check, and everything else after it.
+// Node loads several modules at a time. With too few descriptors, this fails with a stack trace of its loader. So
+// this file imports only the check, and loads everything else after it.
 try {
   checkDescriptors();
   await import('./config/command-line.ts');

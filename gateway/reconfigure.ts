@@ -30,8 +30,8 @@ const FIXED = [
 
 /**
  * Applies a new configuration to running streams. Streams whose options are equal are not touched. If only the source
- * of a stream has changed, it is replaced and all clients stay; if only native clients have changed, the others stay;
- * if other options have changed, the stream is created again, and its viewers reconnect.
+ * of a stream has changed, it is replaced and all clients stay; if only some native clients have changed, the others
+ * stay; if other options have changed, the stream is created again, and its viewers reconnect.
  *
  * @param streams contains the running streams, and is modified.
  * @param create creates a stream of the new configuration.
@@ -62,7 +62,7 @@ export async function reconfigure(
     (name) => !recreated.includes(name) && textOf(oldClients.get(name)) !== textOf(newClients.get(name)),
   );
 
-  // Old sources end before new ones begin, because they may use the same address or camera.
+  // Old sources are closed before new ones open, because they may use the same address or camera.
   const running = (name: string): RunningStream[] => [streams.get(name) ?? []].flat();
   await Promise.all(
     [...removed, ...recreated, ...adopted]
@@ -77,7 +77,7 @@ export async function reconfigure(
 
   for (const name of switched) for (const stream of running(name)) startSource(stream, newSources.get(name));
   for (const name of removed) streams.delete(name);
-  // In the order of the configuration, which is that of lists and of the first stream.
+  // Streams are kept in the order of the configuration, which determines the order of lists and the first stream.
   const order = after.sources.map(
     (source) =>
       [

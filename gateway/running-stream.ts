@@ -79,7 +79,7 @@ export interface GatewayStream {
 
 const THIS_PROGRAM: SinglePublisher = { label: 'this program', identity: 'this program' };
 
-/** Interval at which a client whose port is taken is tried again. */
+/** Interval between attempts to add a client whose port is taken. */
 const RETRY_MS = 500;
 
 const SENT_AWAY = 'disconnected by the program that runs this gateway';
@@ -97,7 +97,7 @@ export class RunningStream implements GatewayStream {
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
   readonly #nativeClients = new Set<NativeClient>();
-  /** Null if native clients get nothing while there are no frames. */
+  /** Placeholder frames; null if native clients get nothing while there are no frames. */
   readonly #placeholders: PlaceholderFrames | null;
   readonly #inCluster: ClusterStream | null;
   /** Configured clients whose ports are not free yet. */
@@ -151,7 +151,7 @@ export class RunningStream implements GatewayStream {
     return this.stream.name;
   }
 
-  /** null if the source does not accept publishers. */
+  /** Null if the source does not accept publishers. */
   get publishing(): Publishing | null {
     if (this.#inCluster?.isHere() === false) return null;
     return this.#source instanceof PushSource ? this.#source.publishing : null;
@@ -232,7 +232,7 @@ export class RunningStream implements GatewayStream {
         `the stream's source is ${this.#source.kind}:, expected push: to publish frames`,
       );
     this.#checkOpen();
-    formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
+    formatPythonJson(message); // A message that has no Python JSON is rejected here, not when it is sent to a client.
     const info = { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) };
     return publishing.publish(THIS_PROGRAM, frame, info, { takeOver }).sequence;
   }
@@ -253,7 +253,7 @@ export class RunningStream implements GatewayStream {
     return this.#add(address).status();
   }
 
-  /** Removes a native client that was just added, as if it had not been: without a termination. */
+  /** Undoes the addition of a native client: removes it without a termination. */
   async withdrawClient(id: string): Promise<void> {
     const client = [...this.#nativeClients].find((each) => each.id === id);
     if (client === undefined) return;
@@ -272,7 +272,7 @@ export class RunningStream implements GatewayStream {
     const gateway = this.#inCluster.home();
     const announced = source.state === 'asleep' ? this.#inCluster.announcement() : null;
     if (announced === null) return { ...status, gateway };
-    // Nobody watches it here: its state is that at its owner.
+    // No client of this gateway needs frames, so the state is that reported by the owner.
     const { kind, address, state, reason, frame } = announced;
     return {
       ...status,
@@ -326,7 +326,7 @@ export class RunningStream implements GatewayStream {
 
   /** Adds a configured client. If a client of another gateway of the cluster has its port, waits until it is free. */
   #addListed(address: NativeClientAddress): void {
-    // Added through the API before it was configured.
+    // The client was added through the API before it was configured.
     if ([...this.#nativeClients].some((client) => isSameAddress(client.address, address))) return;
     try {
       this.#add(address);

@@ -17,13 +17,13 @@ import { resolveClient, splitName } from './config/client-address.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
 interface StreamEditorOptions {
-  /** With which the gateway was started. */
+  /** Options with which the gateway was started. */
   readonly options: GatewayOptions;
   /** Checks options. @throws {GearwayError}. */
   readonly check: (options: GatewayOptions) => void;
   /** Applies options. @throws {GearwayError} for invalid ones, in which case nothing has changed. */
   readonly apply: (options: GatewayOptions) => Promise<Reconfiguration>;
-  /** null if changes cannot be kept. */
+  /** Storage for changes; null if there is none. */
   readonly store: ConfigurationStore | null;
 }
 
@@ -31,7 +31,7 @@ interface StreamEditorOptions {
 const FFMPEG_ARGUMENTS = ['inputArgs', 'outputArgs', 'filter'] as const;
 
 /**
- * The options of a running gateway: those that it was given, and changes of single streams on top of them. A change
+ * The options of a running gateway: the given options, and changes of single streams that override them. A change
  * ends when the given options of its stream change. One operation at a time.
  */
 export class StreamEditor {
@@ -94,7 +94,7 @@ export class StreamEditor {
   }
 
   /**
-   * Writes a native client, which the stream has already, to the configuration file.
+   * Writes a native client that the stream already has to the configuration file.
    *
    * @throws {GearwayError} in which case nothing has changed.
    */
@@ -136,7 +136,7 @@ export class StreamEditor {
 
   async #change(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange> {
     const before = streamOf(this.#current(), name);
-    // Before the addresses are parsed, which creates the folders of keys.
+    // Checked before the addresses are parsed, because parsing creates the folders of keys.
     checkRisks(body, before);
     const settings = restoreSecrets(await readStreamSettings(name, body, this.#formats), before);
     return this.#set(name, settings, { isNew: before === null, isPersisted });
@@ -237,7 +237,7 @@ function withoutSecrets(settings: StreamSettings): StreamSettings {
   };
 }
 
-/** Replaces the addresses that are as {@link withoutSecrets} shows them by those that the stream has. */
+/** Replaces addresses that equal the output of {@link withoutSecrets} by those of the stream. */
 function restoreSecrets(settings: StreamSettings, before: StreamSettings | null): StreamSettings {
   const { hide } = redactorOfUrls(before === null ? [] : addressesOf(before));
   const restore = (address: string, known: readonly string[]): string => {
@@ -256,7 +256,7 @@ function restoreSecrets(settings: StreamSettings, before: StreamSettings | null)
 
 /**
  * Administrators of the gateway need not have access to its file system, so the API accepts no addresses that write to
- * it. Those that the stream already has may stay.
+ * it. Addresses that the stream already has may stay.
  *
  * @param body options that have not been checked.
  */
@@ -276,10 +276,10 @@ function checkRisks(body: unknown, before: StreamSettings | null): void {
 /** The part of an address that could write files; null if there is none. */
 function riskyPart(address: string): string | null {
   const kind = address.slice(0, Math.max(0, address.indexOf(':'))).toLowerCase();
-  if (kind === 'mjpeg') return null; // The camera's own parameters.
+  if (kind === 'mjpeg') return null; // These are the camera's own parameters.
   const after = (at: number): URLSearchParams => new URLSearchParams(at < 0 ? '' : address.slice(at + 1));
   if (kind !== 'ffmpeg') return after(address.indexOf('?')).has('keys') ? 'keys=' : null;
-  // A single source writes nothing; filters after it can (metadata=mode=print:file=…).
+  // A single source writes no files, but filters after it can (metadata=mode=print:file=…).
   if (/^ffmpeg:lavfi:.*[,;[\]]/is.test(address)) return 'a graph of several filters';
   const parameters = after(address.lastIndexOf('?'));
   if (parameters.getAll('format').some((format) => /^lavfi$/i.test(format))) return 'format=lavfi';

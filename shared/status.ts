@@ -285,7 +285,7 @@ export interface StreamHome {
   readonly name: string;
   /** Where its pages are, if it knows. */
   readonly url: string | null;
-  /** Whether it is the gateway that answers. */
+  /** Whether this gateway sent the response. */
   readonly isHere: boolean;
 }
 
@@ -295,7 +295,7 @@ export interface ClusterMember {
   readonly id: string;
   readonly name: string;
   readonly url: string | null;
-  /** Whether it is the gateway that answers. */
+  /** Whether this gateway sent the response. */
   readonly isSelf: boolean;
   /** The streams whose sources it lists. */
   readonly streams: readonly {

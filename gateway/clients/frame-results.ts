@@ -5,12 +5,12 @@ export class FrameResults<T> {
   readonly #results = new WeakMap<Frame, Map<string, Promise<T>>>();
   readonly #maxPerFrame: number;
 
-  /** @param maxPerFrame number of results of a frame, beyond which the oldest one is discarded. */
+  /** @param maxPerFrame maximum number of results per frame; beyond it the oldest one is discarded. */
   constructor(maxPerFrame = Infinity) {
     this.#maxPerFrame = maxPerFrame;
   }
 
-  /** @param make may throw; nothing is kept then. */
+  /** @param make may throw; then no result is cached. */
   get(frame: Frame, key: string, make: () => Promise<T>): Promise<T> {
     const results = this.#results.get(frame) ?? new Map<string, Promise<T>>();
     const known = results.get(key);

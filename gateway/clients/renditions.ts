@@ -32,7 +32,7 @@ export interface Rendition {
 /** Which renditions a frame has: JPEG and H.264, or arrays packed without loss. */
 export type RenditionKind = 'pictures' | 'packed' | 'none';
 
-/** Shared by the whole gateway, because the pool has other work as well. */
+/** Shared by the whole gateway, because other work uses the thread pool, too. */
 const packings = new ConcurrencyLimit(2);
 
 /** Maximum size of a packed array in relation to the array: above it, unpacking costs more than it saves. */
@@ -79,7 +79,7 @@ export class Renditions {
       if (rendition === undefined) {
         rendition = createRendition(frame, frame.payload);
         this.#asIs.set(frame, rendition);
-        // Not of an 8-bit picture, which others get as a JPEG.
+        // 8-bit pictures are not packed, because other viewers get them as JPEGs.
         if (jpegChannels(frame) === null) this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
       }
       return rendition;
@@ -95,7 +95,7 @@ export class Renditions {
     return encoding;
   }
 
-  /** Which renditions may be made of this frame: no JPEGs of samples that JPEG cannot represent. */
+  /** Which renditions may be made of this frame. Samples that JPEG cannot represent are not converted to JPEG. */
   kindOf(frame: Frame): RenditionKind {
     if (frame.encoding.kind === 'jpeg' || jpegChannels(frame) !== null) return 'pictures';
     return canPack(frame.encoding.dtype) ? 'packed' : 'none';
@@ -107,7 +107,7 @@ export class Renditions {
   }
 
   /**
-   * The frame as a JPEG of reduced size and quality, made here or by another gateway.
+   * The frame as a JPEG of reduced size and quality, made by this gateway or another one.
    *
    * @returns null if the other gateway has skipped the frame: a newer one follows.
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
@@ -130,7 +130,7 @@ export class Renditions {
     return this.#scaled.get(frame, stepName(step), () => this.#scale(frame, step));
   }
 
-  /** A frame of a rendition for web clients, encoded once for all of them. */
+  /** A frame of a rendition as a WebSocket message, encoded once for all web clients. */
   encoded(frame: RenditionFrame): Rendition {
     let rendition = this.#encoded.get(frame);
     if (rendition === undefined) {
@@ -140,7 +140,10 @@ export class Renditions {
     return rendition;
   }
 
-  /** An array, packed without loss; itself if that would hardly make it smaller, or if it is not an array. */
+  /**
+   * An array, packed without loss; the unmodified frame if packing would hardly make it smaller, or if it is not an
+   * array.
+   */
   packed(frame: Frame): Promise<Rendition> {
     return this.#packed.get(frame, stepName(PACKED), () => this.#pack(frame));
   }
@@ -183,7 +186,7 @@ export class Renditions {
   }
 
   /**
-   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: decoded and encoded again, unless it is
+   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: re-encoded, unless it already is
    * one.
    *
    * @throws {GearwayError} `jpeg-unsupported` if the gateway cannot decode it either.
@@ -200,7 +203,7 @@ export class Renditions {
 
   /**
    * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG, unless its kind is one that many
-   * decoders lack, which is encoded again as baseline; 8-bit samples encoded; other samples as the viewer shows them.
+   * decoders lack, which is re-encoded as baseline; 8-bit samples encoded; other samples as the viewer shows them.
    *
    * @param style valid; it does not apply to frames that are JPEGs.
    * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`,

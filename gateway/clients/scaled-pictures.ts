@@ -6,7 +6,7 @@ import { FrameResults } from './frame-results.ts';
 import { scaleJpeg } from './scale-jpeg.ts';
 import { StyledArrays, styleKey } from './styled-arrays.ts';
 
-/** How a stream's pictures are scaled, compressed, and, if they are arrays, shown; at least one of them is set. */
+/** How a stream's pictures are scaled and compressed, and, if they are arrays, styled; at least one property is set. */
 export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
   /** Valid. Absent: the default. */
   readonly style?: ArrayStyleTexts;
@@ -37,7 +37,7 @@ export class ScaledPictures {
    *
    * @param stream name of the stream.
    * @param arrays of the stream; those of its other pictures, so that all are shown with the same range.
-   * @throws {GearwayError} `too-many` if it would be one more than the limits allow.
+   * @throws {GearwayError} `too-many` if a limit on the number of scalings is reached.
    */
   acquire(stream: string, scaling: Scaling, arrays = new StyledArrays()): ScaledStream {
     const uses = this.#uses.get(stream) ?? new Map<string, number>();
@@ -88,7 +88,7 @@ class ScaledStream {
     return (await this.#encode(frame)).data;
   }
 
-  /** Idempotent. Encodings that run are finished. */
+  /** Idempotent. Running encodings are finished. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;

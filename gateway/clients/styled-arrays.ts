@@ -12,7 +12,7 @@ const MAX_STYLES = 8;
 /** A style with its automatic range, which follows the frames of one stream. */
 class StyledRenderer {
   readonly #renderer: ArrayRenderer;
-  /** One array at a time. */
+  /** Renders one array at a time. */
   readonly #turns = new ConcurrencyLimit(1);
   #lastSequence = 0;
 
@@ -48,7 +48,7 @@ export class StyledArrays {
   }
 
   /**
-   * A frame for encoders of JPEGs and of 8-bit samples: itself if it is one, otherwise its pixels.
+   * A frame for encoders of JPEGs and of 8-bit samples: the frame itself if it is suitable, otherwise its pixels.
    *
    * @param isGrayAllowed see {@link pixels}.
    */
@@ -77,7 +77,7 @@ export class StyledArrays {
   }
 }
 
-/** Text that equal styles have in common. */
+/** Key of a style: equal styles have the same key. */
 export function styleKey(style: ArrayStyleTexts): string {
   return JSON.stringify(Object.entries(style).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

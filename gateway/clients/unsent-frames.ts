@@ -38,7 +38,7 @@ export class UnsentFrames {
     return this.#bytes;
   }
 
-  /** Records that the connection of `holder` has not accepted `payload` yet. A client holds one frame at a time. */
+  /** Records that the connection of `holder` has not accepted `payload` yet. A client has at most one unsent frame. */
   hold(holder: FrameHolder, payload: Uint8Array): void {
     this.release(holder);
     this.#held.set(holder, payload);
@@ -59,7 +59,7 @@ export class UnsentFrames {
     }
   }
 
-  /** Records that the connection has accepted its frame, or has closed. Idempotent. */
+  /** Records that the client's connection has accepted the frame, or has closed. Idempotent. */
   release(holder: FrameHolder): void {
     const payload = this.#held.get(holder);
     if (payload === undefined) return;
@@ -79,7 +79,7 @@ export class UnsentFrames {
     if (address.holders.size === 0) this.#addresses.delete(holder.addressKey);
   }
 
-  /** The clients that hold the oldest frame of the address with the most bytes. */
+  /** The clients with the oldest unsent frame of the address with the most bytes. */
   #slowest(): readonly FrameHolder[] {
     let largest: AddressFrames | null = null;
     for (const address of this.#addresses.values())

@@ -8,7 +8,7 @@ export interface ClusterAddress {
   /** From the URL, decoded; null if there is none. A user without a password is a token. */
   readonly user: string | null;
   readonly password: string | null;
-  /** Files, as given; null for none. */
+  /** Paths of the files, as given; null for none. */
   readonly credentials: string | null;
   readonly ca: string | null;
   readonly cert: string | null;

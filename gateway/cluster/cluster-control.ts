@@ -10,7 +10,7 @@ import {
 } from '../hub/control.ts';
 import type { ControlAnswer, ControlItem, ControlPresence, ControlRequest } from './control-wire.ts';
 
-/** A request to the owner that waits to be sent, or for its result. */
+/** A request to the owner that is waiting to be sent, or for its result. */
 interface Pending {
   readonly item: ControlRequest;
   readonly timer: NodeJS.Timeout;
@@ -36,8 +36,8 @@ interface ClusterControlOptions extends ControlOptions {
 
 /**
  * Who has control of a stream in a cluster. The owner of the stream decides, as a gateway without a cluster does, also
- * about the viewers at other gateways. Another gateway forwards what its viewers want, and shows them what the owner has
- * answered; its session with the owner carries both. When the owner changes, nobody has control.
+ * about the viewers at other gateways. Another gateway forwards the requests of its viewers, and shows them what the
+ * owner has answered; its session with the owner carries both. When the owner changes, nobody has control.
  */
 export class ClusterControl extends Control {
   readonly #options: ClusterControlOptions;
@@ -49,10 +49,10 @@ export class ClusterControl extends Control {
   #wake: (() => void) | null = null;
   /** The owner's latest answer in this session; null before the first one, and after the session was lost. */
   #seen: { readonly answer: ControlAnswer; readonly atMs: number } | null = null;
-  /** Viewers that have come or gone since the last batch. */
+  /** Viewers that have joined or left since the last batch. */
   #changes: ControlPresence[] = [];
   readonly #waiting = new Set<Pending>();
-  /** In the batch that has not been answered yet. */
+  /** Requests in the batch that has not been answered yet. */
   #sent: readonly Pending[] = [];
 
   constructor(options: ClusterControlOptions) {
@@ -126,19 +126,21 @@ export class ClusterControl extends Control {
     this.#decides();
   }
 
-  /** Whether there is something for the owner, which requires a session. */
+  /** Whether there is something to send to the owner, which requires a session. */
   get isPending(): boolean {
     return this.#changes.length > 0 || this.#waiting.size > 0;
   }
 
-  /** A new session with the owner begins, possibly in place of another one. @param wake requests a batch. */
+  /**
+   * Called when a new session with the owner begins, possibly in place of another one. @param wake requests a batch.
+   */
   begin(wake: () => void): void {
     this.lost('the connection to the gateway of the source was interrupted');
     this.#wake = wake;
     this.#changes = [...this.#local].flatMap(([id, party]) => enterItems(id, party));
   }
 
-  /** There is no session any more. */
+  /** Called when there is no session any more. */
   end(): void {
     this.#wake = null;
     this.#changes = [];
@@ -154,7 +156,7 @@ export class ClusterControl extends Control {
     return items;
   }
 
-  /** The owner has answered the batch. */
+  /** Called when the owner has answered the batch. */
   answered(answer: ControlAnswer): void {
     const [sent, before] = [this.#sent, this.#seen];
     this.#sent = [];
@@ -182,7 +184,10 @@ export class ClusterControl extends Control {
     }
   }
 
-  /** The owner has ended the session, or will: nobody here has control. The results of sent requests are unknown. */
+  /**
+   * Called when the owner has ended the session, or will: no viewer of this gateway has control. The results of sent
+   * requests are unknown.
+   */
   lost(reason: string): void {
     const [sent, seen] = [this.#sent, this.#seen];
     this.#sent = [];
@@ -248,7 +253,7 @@ function enterItems(client: string, { port, name }: ControlParty): readonly Cont
   return port === null ? [] : [{ kind: 'enter', client, port, name }];
 }
 
-/** What viewers see of an answer. */
+/** The part of an answer that viewers see. */
 function summary({ holder, state: { port, name, since, requests } }: ControlAnswer): string {
   return JSON.stringify([holder, port, name, since, requests.map((request) => request.port)]);
 }

@@ -22,7 +22,7 @@ import type { Replica, ReplicaEntry } from './store.ts';
 
 /** A port in the store. Each write has a new `nonce`. */
 type PortRecord =
-  /** `member` is null after the viewer has left, while the port is held. `hash` is that of the lease key. */
+  /** `member` is null after the viewer has left, while the port is reserved. `hash` is that of the lease key. */
   | {
       readonly kind: 'lease';
       readonly nonce: string;
@@ -44,8 +44,8 @@ interface Holder {
 }
 
 /**
- * Time without an acknowledged beat after which a gateway disconnects its viewers with ports, because another gateway
- * may assign these ports soon: it declares this one dead after at least 3 beats, and then holds the ports.
+ * Time without an acknowledged heartbeat after which a gateway disconnects its viewers with ports, because another
+ * gateway may assign these ports soon: it declares this one dead after at least 3 beats, and then reserves the ports.
  */
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
@@ -55,7 +55,7 @@ const LEASES_FOR_MS = LEASE_HOLD_MS;
  */
 const NATIVE_FOR_MS = 5000;
 
-/** Number of attempts to lease a port while other gateways take the same ones. */
+/** Maximum number of attempts to lease a port while other gateways take the same ones. */
 const MAX_ATTEMPTS = 16;
 
 const MAX_PORT = 65_535;
@@ -78,8 +78,8 @@ interface ClusterPortsOptions {
 
 /**
  * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if no other
- * gateway has written it since. So a port has one holder in the whole cluster, and its key has one valid value,
- * whichever gateway a viewer connects to.
+ * gateway has written it in the meantime. So a port has one holder in the whole cluster, and its key has one valid
+ * value, whichever gateway a viewer connects to.
  */
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;
@@ -92,7 +92,10 @@ export class ClusterPorts implements Ports {
   readonly #natives = new Map<number, { readonly nonce: string; readonly onLost: (reason: string) => void }>();
   /** Nonces of pending writes. */
   readonly #pending = new Set<string>();
-  /** Ports that viewers of this gateway are being given: taken for others, and part of the share of their address. */
+  /**
+   * Ports that are being assigned to viewers of this gateway: unavailable to others, and counted in the share of their
+   * address.
+   */
   readonly #claims = new Map<number, LeaseState>();
   readonly #stopListening: () => void;
   #tidiedAtMs: number;
@@ -162,7 +165,7 @@ export class ClusterPorts implements Ports {
         isReleased: false,
       };
       this.#pending.add(record.nonce);
-      // A viewer that continues its own lease may be in competition with its own tabs only.
+      // A viewer that renews its own lease can compete only with its own tabs.
       if (!goesOn) this.#claims.set(port, claim);
       try {
         const revision = await replica.update(this.#key(port), record);
@@ -224,7 +227,7 @@ export class ClusterPorts implements Ports {
     }
   }
 
-  /** Holds the ports of the viewers that are still connected, and frees those of native clients. */
+  /** Reserves the ports of the viewers that are still connected, and frees those of native clients. */
   close(): void {
     for (const port of this.#natives.keys()) this.free(port);
     for (const [port, { owner }] of this.#holders) this.leave(port, owner);
@@ -244,7 +247,7 @@ export class ClusterPorts implements Ports {
       else if (!isMine && value.kind === 'native') this.#write(port, { kind: 'free', nonce: createNonce() });
       else if (!isMine) this.#write(port, { ...value, nonce: createNonce(), member: null } as PortRecord);
     }
-    // The store has lost them.
+    // The store has lost these records.
     for (const [port, { record }] of this.#holders) if (!this.#isStored(port)) this.#write(port, record);
     for (const [port, { nonce }] of this.#natives)
       if (!this.#isStored(port)) this.#write(port, { kind: 'native', nonce, member: membership.id });
@@ -338,7 +341,10 @@ export class ClusterPorts implements Ports {
   }
 }
 
-/** Whether a value from the store is a port. Otherwise the port is free, and can be written over. */
+/**
+ * Whether a value from the store is a valid record of a port. Otherwise the port is free, and the record can be
+ * overwritten.
+ */
 function isPortRecord(value: unknown): value is PortRecord {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, nonce, member, hash, address, hasLasted } = value as Partial<Record<keyof LeaseRecord, unknown>>;

@@ -70,7 +70,7 @@ export interface ClusterStream {
   replaceLocal(source: Source, isOnDemand: boolean): void;
   /** Must be called once, with the stream that uses these parts. */
   attach(stream: Stream): void;
-  /** Ends everything of the stream in the cluster. */
+  /** Ends the stream's work in the cluster. */
   close(): void;
 }
 
@@ -99,13 +99,13 @@ export class Cluster {
   readonly #ownership: Ownership;
   readonly #host: SessionHost;
   readonly #renditionHost: RenditionHost;
-  /** The streams of this gateway at present. */
+  /** The present streams of this gateway. */
   readonly #streams: Map<string, { readonly hasFailover: boolean }>;
   readonly #hosted = new Map<string, HostedStream & { readonly origin: string }>();
   /** Receivers of frames and renditions. */
   readonly #receivers = new Set<{ reconnected(): void }>();
   readonly #ports = new Set<ClusterPorts>();
-  /** The sources and renditions that follow the owners. */
+  /** Sources and renditions that must be notified when owners change. */
   readonly #followers = new Set<{ ownerChanged(): void }>();
   readonly #closing: AbortController;
   readonly #timer: NodeJS.Timeout;
@@ -175,7 +175,7 @@ export class Cluster {
       keepBeating(membership, closing.signal, (error) =>
         log.warn({}, `the directory cannot be written: ${errorText(error)}`),
       );
-      // Its own beat comes after all keys that existed before.
+      // The watch delivers this gateway's own beat after all keys that existed before.
       await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
       await membership.checkVersions();
       cluster = new Cluster(options, { nats, replica, membership, closing, description });
@@ -190,7 +190,8 @@ export class Cluster {
   }
 
   /**
-   * @param onRemote called for each stream of another gateway that this one does not have yet, again until it has.
+   * @param onRemote called for each stream of another gateway that this one does not have yet, and repeated until it
+   * has it.
    * @param renditionsOf the renditions of a stream that this gateway can make for others; null if it makes none.
    */
   start(
@@ -204,7 +205,7 @@ export class Cluster {
     this.#check();
   }
 
-  /** The parts of a stream whose source this gateway lists. */
+  /** Creates the parts of a stream whose source this gateway lists. */
   local(
     name: string,
     options: {
@@ -255,7 +256,7 @@ export class Cluster {
     };
   }
 
-  /** The parts of a stream that only other gateways list. */
+  /** Creates the parts of a stream that only other gateways list. */
   remote(
     name: string,
     options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },
@@ -267,7 +268,7 @@ export class Cluster {
     };
   }
 
-  /** For `GET /api/cluster`. */
+  /** Status for `GET /api/cluster`. */
   status(): ClusterStatus {
     return { isConnected: this.#membership.silenceMs < UNREACHABLE_AFTER_MS, members: this.#members() };
   }
@@ -295,7 +296,8 @@ export class Cluster {
   }
 
   /**
-   * Leaves the cluster: the streams of this gateway go to others, and the ports of its viewers are held. Idempotent.
+   * Leaves the cluster: other gateways take over the streams of this one, and the ports of its viewers stay reserved.
+   * Idempotent.
    */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
@@ -477,7 +479,7 @@ export class Cluster {
 /** Time without an acknowledged beat after which the cluster counts as unreachable. */
 const UNREACHABLE_AFTER_MS = 3000;
 
-/** @returns whether the condition became true in time. */
+/** Waits for a condition. @returns whether it became true in time. */
 function waitFor(membership: Membership, isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (result: boolean): void => {

@@ -2,12 +2,12 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { CONTROL_ACTIONS, type ControlAction } from '../../shared/protocol.ts';
 import { CONTROL_NOTICES, type ControlNotice, type ControlState } from '../hub/control.ts';
 
-/** A viewer with a port has come or gone. `client` is its id in its gateway. */
+/** A viewer with a port has joined or left. `client` is its id in its gateway. */
 export type ControlPresence =
   | { readonly kind: 'enter'; readonly client: string; readonly port: number; readonly name: string }
   | { readonly kind: 'exit'; readonly client: string };
 
-/** What a viewer, or an administrator (`revoke`), wants the owner to do. */
+/** Request of a viewer, or of an administrator (`revoke`), to the owner. */
 export type ControlRequest =
   | { readonly kind: 'change'; readonly client: string; readonly action: ControlAction; readonly port: number }
   | { readonly kind: 'revoke' };
@@ -20,12 +20,17 @@ export interface ControlAnswer {
   readonly state: ControlState;
   /** The viewer of this session that has control; null if none of them has. */
   readonly holder: string | null;
-  /** Of each {@link ControlRequest} of the batch, in order. `port`: of the former holder, after a revocation. */
+  /**
+   * Results of the {@link ControlRequest}s of the batch, in order. `port`: that of the former holder, after a
+   * revocation.
+   */
   readonly results: readonly (
     | { readonly ok: true; readonly port: number | null }
     | { readonly ok: false; readonly code: string; readonly reason: string }
   )[];
-  /** What happened to viewers of this session since the last answer, in order. `notice`: null after it lost control. */
+  /**
+   * Changes for viewers of this session since the last answer, in order. `notice`: null after the viewer lost control.
+   */
   readonly events: readonly { readonly client: string; readonly notice: ControlNotice | null }[];
 }
 
@@ -37,7 +42,7 @@ const MAX_CLIENT = 64;
 /** Maximum length of a viewer's name, as in the protocol. */
 const MAX_NAME = 64;
 
-/** @throws {TypeError} with what is wrong. Absent items are none. */
+/** @throws {TypeError} with the reason. Absent items mean an empty list. */
 export function checkControlItems(items: unknown): readonly ControlItem[] {
   if (items === undefined) return [];
   if (!Array.isArray(items) || items.length > MAX_ITEMS)
@@ -60,7 +65,7 @@ function checkItem(item: unknown): ControlItem {
   throw new TypeError(`an item of the control has the unknown kind ${String(kind)}, or is incomplete`);
 }
 
-/** Whether a value from the store is the state of a control. */
+/** Whether a value from the store is a valid state of control. */
 export function isControlState(value: unknown): value is ControlState {
   if (typeof value !== 'object' || value === null) return false;
   const { port, name, since, requests } = value as Partial<Record<keyof ControlState, unknown>>;

@@ -58,7 +58,7 @@ export class FrameExporter implements Follower {
     if (latest !== null && this.#mailbox.isEmpty && this.isActive) this.offer(latest);
   }
 
-  /** Time since a frame was published. */
+  /** Time since the last frame was published. */
   get silenceMs(): number {
     return performance.now() - this.#publishedAtMs;
   }
@@ -69,7 +69,7 @@ export class FrameExporter implements Follower {
   }
 
   streamChanged(): void {
-    // The state is in the answers to the sessions, and in the directory.
+    // Not needed: other gateways learn the state from the answers to their sessions, and from the directory.
   }
 
   reconnected(): void {

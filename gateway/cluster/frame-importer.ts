@@ -32,7 +32,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
   readonly #assembler: FrameAssembler<T>;
   #subscription: Subscription | null = null;
   #received = 0;
-  /** The server is known to send up to this number of messages. */
+  /** Number of messages that the server has confirmed to send. */
   #limit = 0;
   #isExtending = false;
   #origin = '';
@@ -60,7 +60,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     const { connection, subject } = this.#options;
     const subscription = connection.subscribe(`${subject}.*`, {
       callback: (error, message) => {
-        // The gateway lacks the right to subscribe. There is no message in this case.
+        // The NATS user of this gateway lacks the right to subscribe. There is no message in this case.
         if (error !== null) this.#options.onError(error);
         if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;
@@ -85,20 +85,20 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     this.#isExtending = true;
     const next = this.#received + window;
     subscription.unsubscribe(next);
-    // The server handles both in order. If the old limit was reached before the answer, the subscription may have
-    // ended.
+    // The server handles the request and the UNSUB in order. If the old limit was reached before the answer, the
+    // subscription may have ended.
     const extended = (): void => {
       if (this.#subscription !== subscription) return;
       this.#isExtending = false;
       if (this.#received >= this.#limit) this.subscribe();
       else this.#limit = next;
     };
-    // Fails when the connection is lost: the caller subscribes again when it is back.
+    // Fails when the connection is lost: the caller subscribes again after the reconnection.
     runInBackground(this.#options.connection.flush().then(extended), () => undefined);
   }
 
   #frame(frame: T): void {
-    // Repeated for another gateway.
+    // The frame was repeated for another gateway.
     if (frame.origin === this.#origin && frame.sequence <= this.#lastSequence) return;
     this.#origin = frame.origin;
     this.#lastSequence = frame.sequence;

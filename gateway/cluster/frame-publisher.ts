@@ -6,7 +6,7 @@ interface FramePublisherOptions {
   readonly connection: NatsConnection;
   /** Subject without its last token. */
   readonly subject: string;
-  /** Called when a frame has reached the NATS server, or the connection is back. */
+  /** Called when a frame has reached the NATS server, or the connection is restored. */
   readonly onFree: () => void;
 }
 
@@ -40,7 +40,7 @@ export class FramePublisher {
       this.#inFlight -= 1;
       onFree();
     };
-    // Fails when the connection is lost; `reconnected` is called when it is back.
+    // Fails when the connection is lost; `reconnected` is called when it is restored.
     runInBackground(connection.flush().then(landed), () => undefined);
   }
 

@@ -11,7 +11,7 @@ import type { RenditionFrame } from '../renditions/rendition.ts';
 interface Numbered {
   /** Random name of the owner's stream, different each time that it is created. */
   readonly origin: string;
-  /** Of its owner's stream; increases. */
+  /** Sequence of the frame in its owner's stream; increases. */
   readonly sequence: number;
   /** Time from its arrival at the owner until it was sent, in microseconds. */
   readonly ageUs: number;
@@ -227,7 +227,7 @@ const EMPTY = new Uint8Array(0);
 
 /** Frames, or renditions of them. */
 export interface FrameKind<T> {
-  /** Whether the head describes a picture. Its owner has checked this, but other programs can publish too. */
+  /** Whether the head describes a picture. The stream's owner has checked it, but other programs can publish, too. */
   isValid(head: CommonHead): boolean;
   /** @param head valid. */
   create(head: CommonHead, payload: Uint8Array): T;

@@ -10,15 +10,15 @@ import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.t
 /** Version of the protocol between gateways. Gateways of different versions do not form a cluster. */
 export const CLUSTER_PROTOCOL = 1;
 
-/** Interval between two beats: from the acknowledgement of one to the next. */
+/** Interval between two heartbeats ("beats"): from the acknowledgement of one to the next. */
 export const BEAT_MS = 500;
 
 /** A member is declared dead when this many own beats have been stored since its latest: at least 3 intervals. */
 export const BEATS_OF_THE_DEAD = 4;
 
 /**
- * How long a gateway keeps its streams after its last acknowledged beat was sent. Less than 3 intervals: it gives them
- * up before another gateway can declare it dead.
+ * How long a gateway keeps its streams after its last acknowledged beat was sent. Less than 3 intervals, so that it
+ * gives them up before another gateway can declare it dead.
  */
 export const OWNS_FOR_MS = 1400;
 
@@ -26,7 +26,7 @@ export const OWNS_FOR_MS = 1400;
 export interface Member {
   /** Random, different at each start. */
   readonly id: string;
-  /** For display. */
+  /** Name for display. */
   readonly name: string;
   /** Address of its pages; null before it listens. */
   readonly url: string | null;
@@ -51,7 +51,7 @@ const MAX_TEXT = 2048;
 
 interface Known {
   member: Member;
-  /** Number of own regular beats that were stored before its latest. */
+  /** Number of this gateway's regular beats that were stored before the member's latest. */
   beatsBefore: number;
   /** When it was declared dead, or has left; null while it is alive. */
   diedAtMs: number | null;
@@ -70,8 +70,8 @@ interface MembershipOptions {
 
 /**
  * Tracks which gateways are alive. Each writes a beat to the store every {@link BEAT_MS}, and declares another one dead
- * after {@link BEATS_OF_THE_DEAD} of its own beats without one from the other. So no clocks are compared, and a gateway
- * that is suspended, or cut off from the store, declares no other gateway dead.
+ * after {@link BEATS_OF_THE_DEAD} of its own beats without a beat from the other. So no clocks are compared, and a
+ * gateway that is suspended, or cut off from the store, declares no other gateway dead.
  */
 export class Membership {
   readonly id = randomBytes(6).toString('hex');
@@ -141,7 +141,7 @@ export class Membership {
   /**
    * Calls the listener when a lapse ends, with the time for which the others may have received no beat.
    *
-   * @returns a function that ends it.
+   * @returns a function that removes the listener.
    */
   onLapse(listener: (lapseMs: number) => void): () => void {
     this.#lapseListeners.add(listener);
@@ -172,7 +172,9 @@ export class Membership {
     return this.#known.get(id)?.member ?? null;
   }
 
-  /** Calls the listener after each own beat and each change of a member. @returns a function that ends it. */
+  /**
+   * Calls the listener after each own beat and each change of a member. @returns a function that removes the listener.
+   */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -259,7 +261,7 @@ export class Membership {
   }
 }
 
-/** How long a dead member is remembered: longer than any hold of its ports. */
+/** How long a dead member is remembered: longer than any reservation of its ports. */
 const FORGET_AFTER_MS = 300_000;
 
 export function memberKey(id: string): string {
@@ -267,7 +269,7 @@ export function memberKey(id: string): string {
 }
 
 /**
- * @returns null if the value is not a beat. Of a member of another version, only the name and the version are known.
+ * @returns null if the value is not a beat. For a member of another version, only the name and the version are known.
  */
 function readBeat(value: unknown, ownProtocol: number): Beat | null {
   if (typeof value !== 'object' || value === null) return null;

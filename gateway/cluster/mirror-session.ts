@@ -55,10 +55,10 @@ interface Content {
 const NO_CONTENT: Content = { control: [], waiting: [] };
 
 /**
- * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients, and what
- * they want of its control: in batches, one at a time, each of which is repeated until it is answered. If the owner no longer knows the session, a
- * new one begins with all clients and their sticky values. A once-only value arrives once, or is
- * lost with the session.
+ * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients and
+ * their control requests: in batches, one at a time, each of which is repeated until it is answered. If the owner no
+ * longer knows the session, a new one begins with all clients and their sticky values. A once-only value arrives once,
+ * or is lost with the session.
  */
 export class MirrorSession {
   readonly #options: MirrorSessionOptions;
@@ -110,13 +110,13 @@ export class MirrorSession {
     this.#end();
   }
 
-  /** Not awaited: the owner ends a silent session anyway. */
+  /** Not awaited: the owner ends a session without batches anyway. */
   #end(): void {
     this.#batch += 1;
     runInBackground(this.#request(NO_CONTENT, true), () => undefined);
   }
 
-  /** Sends a batch until it is answered, or the session has begun again. */
+  /** Sends a batch until it is answered, or the session has been restarted. */
   async #send(content: Content): Promise<void> {
     const { onAnswer, onFailure, control, log, stream } = this.#options;
     const { signal } = this.#closing;
@@ -142,7 +142,7 @@ export class MirrorSession {
         for (const reason of answer.refused)
           log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);
         onAnswer(answer);
-        // Nobody here has control any more, and the owner may still think so.
+        // No viewer of this gateway has control any more, but the owner may still believe that one has.
         if (isLost) {
           this.#end();
           this.#restart();
@@ -150,7 +150,7 @@ export class MirrorSession {
         return;
       }
       if (answer.code === 'not-owner') onFailure('the gateway no longer runs the source');
-      // Whether an earlier attempt has arrived is unknown, and no once-only value may arrive twice.
+      // It is unknown whether an earlier attempt has arrived, and a once-only value must not arrive twice.
       const lost = attempt === 1 ? 0 : content.waiting.filter(({ item }) => item.kind === 'once').length;
       if (lost > 0)
         log.warn({ stream }, `${lost} once-only values were lost with the connection to the gateway of the source`);

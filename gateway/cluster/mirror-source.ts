@@ -8,7 +8,7 @@ import { type RemoteFrame, SOURCE_FRAMES } from './frame-wire.ts';
 import { MirrorSession } from './mirror-session.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 
-/** The owner of a stream, as a mirror needs it. */
+/** The owner of a stream, as seen by a mirror. */
 export interface MirrorOwner {
   readonly id: string;
   /** For display. */
@@ -151,7 +151,7 @@ export class MirrorSource implements Source {
     if (this.#open !== null && this.#open.owner !== (this.#options.owner()?.id ?? null)) this.#open.sink.reopen();
   }
 
-  /** The connection for frames was lost and restored. */
+  /** Called when the connection for frames was lost and restored. */
   reconnected(): void {
     if (this.#open !== null && this.#open.owner !== null) this.#open.importer.subscribe();
   }

@@ -15,7 +15,7 @@ interface MirroredJpegsOptions {
   readonly step: string;
   readonly numbers: RemoteNumbers;
   readonly onUnavailable: () => void;
-  /** Called when none was requested for a while. */
+  /** Called when no JPEG was requested for a while. */
   readonly onUnused: () => void;
 }
 
@@ -28,7 +28,7 @@ interface Waiting {
 export class MirroredJpegs {
   readonly #options: MirroredJpegsOptions;
   readonly #subscription: RenditionSubscription;
-  /** By the number of the frame. */
+  /** Waiting requests, by the number of the frame. */
   readonly #waiting = new Map<number, Waiting>();
   readonly #timer: NodeJS.Timeout;
   #latest: RenditionFrame | null = null;
@@ -56,7 +56,7 @@ export class MirroredJpegs {
   /**
    * The JPEG of the frame with this number.
    *
-   * @returns null while none arrive.
+   * @returns null while no JPEGs arrive.
    */
   get(sequence: number): Promise<RenditionFrame | 'skipped' | 'missing'> | null {
     this.#requestedAtMs = performance.now();

@@ -6,13 +6,13 @@ import { MirroredVideo } from './mirrored-video.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 import type { RenditionLink } from './rendition-subscription.ts';
 
-/** How long a step is made here after the owner could not make it. */
+/** How long this gateway makes a step after the owner could not make it. */
 const UNAVAILABLE_MS = 60_000;
 
-/** Frames of a viewer that needs a step for a shorter time, such as until its H.264 begins, are scaled here. */
+/** If a viewer needs a step for a shorter time, such as until its H.264 begins, this gateway scales its frames. */
 const SUSTAINED_MS = 400;
 
-/** A step that was not requested for this long begins again. */
+/** A step that was not requested for this long starts over. */
 const PAUSE_MS = 1000;
 
 interface MirroredRenditionsOptions {
@@ -87,13 +87,13 @@ export class MirroredRenditions implements RemoteRenditions {
     for (const jpegs of this.#jpegs.values()) jpegs.ownerChanged();
   }
 
-  /** The connection for frames was lost and restored. */
+  /** Called when the connection for frames was lost and restored. */
   reconnected(): void {
     for (const video of this.#videos.values()) video.reconnected();
     for (const jpegs of this.#jpegs.values()) jpegs.reconnected();
   }
 
-  /** Ends all that are received at present. */
+  /** Ends all renditions that are being received. */
   close(): void {
     for (const name of [...this.#videos.keys(), ...this.#jpegs.keys()]) this.#close(name);
   }

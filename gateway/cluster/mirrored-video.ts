@@ -3,7 +3,7 @@ import type { RemoteRendition } from './frame-wire.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 import { type RenditionLink, RenditionSubscription } from './rendition-subscription.ts';
 
-/** How long an encoding is received without viewers: one that returns, or switches back, gets it sooner. */
+/** How long an encoding is received without viewers: a viewer that returns, or switches back, gets H.264 sooner. */
 const UNUSED_MS = 3000;
 
 interface MirroredVideoOptions {

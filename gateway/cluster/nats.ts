@@ -12,9 +12,9 @@ import type { Replica, Store, StoredEntry } from './store.ts';
 
 /** The connections of a gateway to the NATS servers. The creator closes them. */
 export interface NatsConnections extends AsyncDisposable {
-  /** For all messages except frames, so that they never wait behind frames. */
+  /** Connection for all messages except frames, so that they never wait behind frames. */
   readonly control: NatsConnection;
-  /** For frames. */
+  /** Connection for frames. */
   readonly frames: NatsConnection;
   /** Maximum number of bytes of a message. */
   readonly maxPayload: number;
@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT_MS = 20_000;
 /** Time after which a write counts as failed. */
 const WRITE_TIMEOUT_MS = 1000;
 
-/** Expiry of a key that is not written again: longer than any hold of a port. */
+/** Expiry of a key that is not written again: longer than any reservation of a port. */
 const KEY_TTL_MS = 3_600_000;
 
 /** Minimum version of the NATS server: KV with expiry, and reads from the leader. */
@@ -111,7 +111,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
   return connections;
 }
 
-/** Whether retrying is useless: the server responds, and one of both rejects the other. */
+/** Whether retrying is useless: the server responds, but one side rejects the other. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -124,7 +124,7 @@ function isRefusal(error: unknown): boolean {
 /** @param mayNeedCertificate whether TLS is used without a certificate of this gateway. */
 function explain(error: unknown, mayNeedCertificate: boolean): string {
   const code = systemCode(error);
-  // An alert of the server. OpenSSL's text names its source files, and nothing that would help.
+  // A TLS alert of the server. OpenSSL's text names its source files, but not the cause.
   if (code.startsWith('ERR_SSL_') && isCertificateError(code))
     return `the server rejects this gateway's certificate, or requires one: ?cert=FILE&key=FILE (${code})`;
   if (isCertificateError(code)) return `${errorText(error)}; name the file of its authority: ?ca=FILE`;
@@ -274,7 +274,7 @@ class Connections implements NatsConnections {
   }
 }
 
-/** If an own write has not arrived through the watch for this long, the watch is broken. */
+/** If a write of this gateway has not arrived through the watch after this time, the watch is broken. */
 const WATCH_TIMEOUT_MS = 1000;
 
 /** The {@link Store} in a KV bucket of JetStream. */
@@ -285,7 +285,7 @@ export class NatsStore implements Store {
   #kv: KV;
   #replica: Replica | null = null;
   #stopWatch: (() => void) | null = null;
-  /** The oldest own write that has not arrived through the watch. */
+  /** The oldest write of this gateway that has not arrived through the watch. */
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
   /** Each lets a pending write fail. */

@@ -2,8 +2,8 @@ import type { Source, SourceSink } from '../sources/source.ts';
 import type { MirrorSource } from './mirror-source.ts';
 
 /**
- * A source that this gateway lists: it runs while this gateway owns the stream; otherwise the stream mirrors the
- * owner's.
+ * A source that this gateway lists. It runs while this gateway owns the stream; otherwise the stream mirrors that of
+ * the owner.
  */
 export class OwnedSource implements Source {
   readonly serverPorts: readonly number[] | null;
@@ -62,7 +62,7 @@ export class OwnedSource implements Source {
     await Promise.all([this.#local.close(), this.#mirror.close()]);
   }
 
-  /** Sets another local source. The present one must be closed. */
+  /** Replaces the local source. The previous one must be closed. */
   replaceLocal(local: Source): void {
     this.#local = local;
   }

@@ -5,7 +5,7 @@ import type { Membership } from './membership.ts';
 import type { Replica } from './store.ts';
 
 interface OwnerRecord {
-  /** The owner's id; null after it has left. */
+  /** Id of the owner; null after it has left. */
   readonly member: string | null;
 }
 
@@ -26,7 +26,7 @@ interface OwnershipOptions {
 export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #claiming = new Set<string>();
-  /** The latest own claims that were stored. */
+  /** This gateway's latest claims that were stored. */
   readonly #confirmed = new Map<
     string,
     { readonly revision: number; readonly lapses: number; readonly atMs: number }
@@ -48,7 +48,7 @@ export class Ownership {
   isOwner(stream: string): boolean {
     const { membership } = this.#options;
     if (this.#isClosed || this.#recorded(stream) !== membership.id) return false;
-    // Without failover, no other gateway takes the stream over.
+    // Without failover, no other gateway takes over the stream.
     if (this.#options.streams.get(stream)?.hasFailover === false) return true;
     return membership.isCertain && this.#isConfirmed(stream);
   }
@@ -84,7 +84,7 @@ export class Ownership {
     return (this.#options.replica.get(ownerKey(stream))?.value as OwnerRecord | undefined)?.member ?? null;
   }
 
-  /** Whether this gateway has written the key in its present value, and has been certain ever since. */
+  /** Whether this gateway wrote the key's present value, and has been certain ever since. */
   #isConfirmed(stream: string): boolean {
     const confirmed = this.#confirmed.get(stream);
     return (

@@ -34,7 +34,7 @@ export class RemoteNumbers {
   }
 
   /**
-   * Number and time of a frame. The time is that of its arrival at its owner, except the time on the network between
+   * Number and time of a frame. The time is that of its arrival at its owner, without the time on the network between
    * both, because the clocks of two machines are not compared.
    *
    * @returns null if the frame is older than those of a previous owner.

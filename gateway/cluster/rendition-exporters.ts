@@ -78,7 +78,7 @@ export class JpegExporter implements RenditionExporter, Follower {
   }
 
   streamChanged(): void {
-    // The state is in the answers to the sessions, and in the directory.
+    // Not needed: other gateways learn the state from the answers to their sessions, and from the directory.
   }
 
   reconnected(): void {
@@ -139,7 +139,7 @@ export class VideoExporter implements RenditionExporter, VideoSubscriber, Follow
     this.#step = step;
     this.#encoding = encoding;
     this.#publisher = new FramePublisher({ ...options, onFree: () => this.#freed() });
-    // Only to keep the source running: the encoding gets the frames itself.
+    // Attached only to keep the source running: the encoding gets the frames itself.
     options.stream.follow(this);
     encoding.subscribe(this);
   }
@@ -183,7 +183,7 @@ export class VideoExporter implements RenditionExporter, VideoSubscriber, Follow
   }
 
   streamChanged(): void {
-    // The state is in the answers to the sessions, and in the directory.
+    // Not needed: other gateways learn the state from the answers to their sessions, and from the directory.
   }
 
   reconnected(): void {

@@ -13,7 +13,7 @@ import {
 import { RareWarnings } from './rare-warnings.ts';
 import { decodeRenditionRequest, type RenditionAnswer, type RenditionRequest } from './rendition-wire.ts';
 
-/** A gateway that has not repeated its request for this long does not want the rendition any more. */
+/** A gateway that has not repeated its request for this long no longer needs the rendition. */
 const INTEREST_TIMEOUT_MS = 1500;
 
 const CHECK_INTERVAL_MS = 250;
@@ -32,9 +32,9 @@ interface ExportedStream {
 }
 
 interface RenditionHostOptions {
-  /** For requests. */
+  /** Connection for requests. */
   readonly control: NatsConnection;
-  /** For frames. */
+  /** Connection for frames. */
   readonly frames: NatsConnection;
   readonly maxPayload: () => number;
   readonly subject: string;
@@ -48,13 +48,13 @@ interface RenditionHostOptions {
 interface Export {
   readonly exporter: RenditionExporter;
   readonly isOwner: () => boolean;
-  /** By the ids of the gateways that want it. */
+  /** Requests, by the ids of the gateways that need the rendition. */
   readonly wanted: Map<string, { keys: number; heardAtMs: number }>;
 }
 
 /**
  * Makes the renditions that other gateways request, each once for all of them and for the viewers of this gateway, while
- * at least one wants it.
+ * at least one needs it.
  */
 export class RenditionHost {
   readonly #options: RenditionHostOptions;
@@ -68,7 +68,7 @@ export class RenditionHost {
     this.#warnings = new RareWarnings(options.log);
     this.#subscription = options.control.subscribe(options.subject, {
       callback: (error, message) => {
-        // The gateway lacks the right to subscribe. There is no message in this case.
+        // The NATS user of this gateway lacks the right to subscribe. There is no message in this case.
         if (error === null) this.#received(message);
         else options.log.error({}, `this gateway cannot make renditions for the others: ${errorText(error)}`);
       },
@@ -86,7 +86,7 @@ export class RenditionHost {
     for (const [key, { exporter }] of this.#exports) if (exporter.stream === stream) this.#end(key);
   }
 
-  /** The connection for frames was lost and restored. */
+  /** Called when the connection for frames was lost and restored. */
   reconnected(): void {
     for (const { exporter } of this.#exports.values()) exporter.reconnected();
   }

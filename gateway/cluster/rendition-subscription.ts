@@ -33,9 +33,9 @@ interface RenditionSubscriptionOptions {
   /** Name of the step. */
   readonly step: string;
   readonly onFrame: (frame: RemoteRendition) => void;
-  /** Frames may be missing, or come from another owner from now on. */
+  /** Called when frames may be missing, or come from another owner from now on. */
   readonly onInterrupted: () => void;
-  /** The owner cannot make the rendition. */
+  /** Called when the owner cannot make the rendition. */
   readonly onUnavailable: () => void;
 }
 
@@ -85,7 +85,7 @@ export class RenditionSubscription {
     this.#request();
   }
 
-  /** The connection for frames was lost and restored. */
+  /** Called when the connection for frames was lost and restored. */
   reconnected(): void {
     this.#importer?.subscribe();
   }

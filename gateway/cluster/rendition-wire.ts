@@ -1,19 +1,21 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 
-/** Request of a gateway to the owner of a stream: it wants the frames of a rendition. Repeated to keep it alive. */
+/**
+ * Request of a gateway to the owner of a stream for the frames of a rendition. Repeated to keep the rendition alive.
+ */
 export interface RenditionRequest {
   readonly stream: string;
   /** Name of the step. */
   readonly step: string;
-  /** Id of the gateway that wants it. */
+  /** Id of the requesting gateway. */
   readonly from: string;
-  /** Number of key frames that it has requested so far. */
+  /** Number of key frames that the gateway has requested so far. */
   readonly keys: number;
-  /** Whether it does not want them any more. */
+  /** Whether the gateway no longer needs the frames. */
   readonly isLast: boolean;
 }
 
-/** `unavailable`: the owner cannot make the rendition; `not-owner`: the stream is not here. */
+/** `unavailable`: the owner cannot make the rendition; `not-owner`: the answering gateway does not own the stream. */
 export type RenditionAnswer =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: 'unavailable' | 'not-owner' };

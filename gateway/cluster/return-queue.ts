@@ -20,7 +20,7 @@ export class ReturnQueue implements ReturnFollower {
   readonly #onChange: () => void;
   readonly #nowMs: () => number;
   #waiting: Waiting[] = [];
-  /** Once-only values that follow the replayed joins. */
+  /** Once-only values to be sent after the replayed joins. */
   #kept: Waiting[] = [];
 
   constructor(onChange: () => void, nowMs: () => number = () => performance.now()) {

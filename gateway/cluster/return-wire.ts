@@ -12,9 +12,9 @@ export type ReturnItem =
 
 /** Message of a gateway to the owner of a stream; in order and acknowledged. */
 export interface Batch {
-  /** Whether it wants frames. */
+  /** Whether the gateway needs frames. */
   readonly wantsFrames: boolean;
-  /** Sequence of the newest frame that it has, of this owner. */
+  /** Sequence of the newest frame that the gateway has received from this owner. */
   readonly newestFrame: number;
   /** Whether the session ends. */
   readonly isLast: boolean;

@@ -14,7 +14,10 @@ import { decodePart, MAX_REFUSED, type PartHead, SESSION_TIMEOUT_MS, type Sessio
 
 const CHECK_INTERVAL_MS = 100;
 
-/** Checks are counted, not time: while this gateway itself is suspended or overloaded, it receives no batches. */
+/**
+ * Checks are counted instead of time, because this gateway receives no batches while it is suspended or overloaded
+ * itself.
+ */
 const MAX_SILENT_CHECKS = SESSION_TIMEOUT_MS / CHECK_INTERVAL_MS;
 
 /** If no frame was published for this long, and a gateway has missed the last one, it is published again. */
@@ -52,8 +55,8 @@ interface SessionHostOptions {
 }
 
 /**
- * Receives the sessions of the other gateways: their interest in frames, the return data of their clients, and who of
- * them wants control.
+ * Receives the sessions of the other gateways: their interest in frames, the return data of their clients, and which of
+ * them want control.
  */
 export class SessionHost {
   readonly #options: SessionHostOptions;
@@ -70,7 +73,7 @@ export class SessionHost {
     this.#warnings = new RareWarnings(options.log);
     this.#subscription = options.connection.subscribe(options.subject, {
       callback: (error, message) => {
-        // The gateway lacks the right to subscribe. There is no message in this case.
+        // The NATS user of this gateway lacks the right to subscribe. There is no message in this case.
         if (error === null) this.#received(message);
         else options.log.error({}, `this gateway cannot serve its streams to the others: ${errorText(error)}`);
       },
@@ -170,7 +173,7 @@ class Session {
   isLast = false;
   readonly #address: string;
   readonly #ports = new Set<number>();
-  /** Its viewers of a stream with exclusive control, by their ids. */
+  /** Viewers of the other gateway, if control of the stream is exclusive, by their ids. */
   readonly #parties = new Map<string, RemoteParty>();
   readonly #partiesByPort = new Map<number, RemoteParty>();
   /** Since the last answer. */
@@ -263,7 +266,7 @@ class Session {
     return { state: control.state(), holder: holder?.client ?? null, results, events };
   }
 
-  /** @returns the result of a request; null for viewers that come and go. */
+  /** @returns the result of a request; null for viewers that join or leave. */
   #applyControl(item: ControlItem): ControlAnswer['results'][number] | null {
     switch (item.kind) {
       case 'enter': {
@@ -314,7 +317,7 @@ class Session {
     this.hosted.stream.control?.leave(party);
   }
 
-  /** What of the data counts. @throws {GearwayError} `no-control`. */
+  /** The part of the data that is accepted. @throws {GearwayError} `no-control`. */
   #admit(port: number, data: ReturnData, mode: 'sticky' | 'once'): ReturnData {
     const { control } = this.hosted.stream;
     return control === null ? data : control.admit(this.#partiesByPort.get(port) ?? null, data, mode);
@@ -338,7 +341,7 @@ class Session {
       case 'set':
       case 'extend':
       case 'once': {
-        // The port was taken over by a client of another gateway; ours will be notified.
+        // The port was taken over by a client of another gateway; the client of this session will be notified.
         if (!returns.hasJoined(port, this)) return;
         if (item.kind === 'once') {
           returns.push(port, this.#admit(port, item.data, 'once'), item.ttlMs);
@@ -355,7 +358,7 @@ class Session {
   }
 }
 
-/** What a viewer at another gateway needs of its session. */
+/** The session of a viewer at another gateway, as the viewer uses it. */
 interface PartySession {
   /** @param notice null after it has lost control. */
   readonly notify: (notice: ControlNotice | null) => void;
@@ -380,7 +383,7 @@ class RemoteParty implements ControlParty {
     this.#session = session;
   }
 
-  /** What it sees is in each answer. */
+  /** The viewer's state is part of each answer. */
   controlChanged(notice: ControlNotice | null): void {
     if (notice !== null) this.#session.notify(notice);
   }

@@ -3,7 +3,7 @@ import { errorText, GearwayError } from '../../shared/errors.ts';
 import { STREAM_STATES, type StreamState } from '../../shared/status.ts';
 import { type ControlAnswer, isControlAnswer } from './control-wire.ts';
 
-/** A session without a batch for this long has ended, and with it the return data and the control of its clients. */
+/** A session ends after this time without a batch, and with it the return data and the control of its clients. */
 export const SESSION_TIMEOUT_MS = 1500;
 
 /** Precedes each part of a batch. */
@@ -34,7 +34,10 @@ export type SessionAnswer =
       /** null if all viewers may return data. */
       readonly control: ControlAnswer | null;
     }
-  /** `restart`: the session is unknown, or a batch was missed; `not-owner`: the stream is not here. */
+  /**
+   * `restart`: the session is unknown, or a batch was missed; `not-owner`: the answering gateway does not own the
+   * stream.
+   */
   | { readonly ok: false; readonly code: 'restart' | 'not-owner' };
 
 const LENGTH_BYTES = 2;

@@ -67,7 +67,10 @@ export class Replica {
     return this.#entries.entries();
   }
 
-  /** Calls the listener for each new revision of a key, in the order of the store. @returns a function that ends it. */
+  /**
+   * Calls the listener for each new revision of a key, in the order of the store. @returns a function that removes the
+   * listener.
+   */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -75,7 +78,7 @@ export class Replica {
     };
   }
 
-  /** Called by the watch, possibly several times per revision. */
+  /** Records a value. Called by the watch, possibly several times per revision. */
   apply({ key, text, revision }: StoredEntry): void {
     const known = this.#entries.get(key);
     if (revision <= (known?.revision ?? 0) || !KEY.test(key)) return;
@@ -105,8 +108,8 @@ export class Replica {
   /**
    * Writes a key if it has not been written since the revision in this copy.
    *
-   * @param options `reads`: whether to read the other value immediately after a conflict. Otherwise it arrives with the
-   * watch, after all earlier writes. Default true.
+   * @param options `reads`: whether to read the conflicting value immediately after a conflict. Otherwise it arrives
+   * with the watch, after all earlier writes. Default true.
    * @returns the new revision; null after a conflict.
    * @throws if the store cannot be reached in time; the value may have been written.
    */

@@ -2,16 +2,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ArrayRenderer, RenderedArray } from '../../shared/arrays/array-renderer.ts';
 import type { Pixels } from './jpeg.ts';
 
-/** Pixels that are rendered in one turn of the event loop: about half a millisecond. */
+/** Number of pixels rendered per iteration of the event loop: about half a millisecond. */
 const PIXELS_PER_TURN = 1 << 16;
 
 /**
  * An array as BGRA pixels, as the viewer shows it. Rendering yields to the event loop, so that it does not delay other
- * frames: the renderer must not be used meanwhile.
+ * frames: the renderer must not be used in the meantime.
  *
  * @param renderer with the order `bgra`.
  * @param isNext see {@link ArrayRenderer.prepare}.
- * @throws {GearwayError} what {@link ArrayRenderer.prepare} throws.
+ * @throws {GearwayError} as {@link ArrayRenderer.prepare}.
  */
 export async function renderPixels(renderer: ArrayRenderer, array: RenderedArray, isNext: boolean): Promise<Pixels> {
   const { width, height } = array;

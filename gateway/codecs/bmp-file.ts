@@ -13,13 +13,13 @@ const BITFIELDS = 3;
 /** Red, green and blue of a pixel whose bytes are blue, green, red and something else. */
 const BGRX_MASKS = [0x00ff0000, 0x0000ff00, 0x000000ff];
 
-/** Whether bytes begin as a BMP file. */
+/** Whether bytes begin like a BMP file. */
 export function isBmp(bytes: Uint8Array): boolean {
   return bytes[0] === 0x42 && bytes[1] === 0x4d;
 }
 
 /**
- * Reads a BMP as OpenCV, Windows and industrial cameras write it: not compressed, with 8 bits (gray, or colours from a
+ * Reads a BMP as OpenCV, Windows and industrial cameras write it: uncompressed, with 8 bits (gray, or colours from a
  * palette), 24 or 32 bits per pixel.
  *
  * @returns gray or BGR.

@@ -5,14 +5,14 @@ import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import { checkShowable } from '../../shared/eight-bit.ts';
 import { type NDArray, parseDtype, pictureChannels } from '../../shared/ndarray.ts';
 
-/** A JPEG, or samples with their type and shape: of 8 bits, or unsigned ones of 16 bits for a PNG. */
+/** A JPEG, or samples with their type and shape: 8 bits, or for a PNG also unsigned 16 bits. */
 export type EncodablePicture = Pick<FrameHeader, 'encoding' | 'width' | 'height'> & { readonly payload: Uint8Array };
 
 export interface PictureFormat {
   readonly format: 'jpg' | 'png';
-  /** Pixels; pictures are never enlarged. null: the picture's own width. The height follows. */
+  /** Width in pixels; pictures are never enlarged. null: the picture's own width. The height keeps the aspect ratio. */
   readonly width: number | null;
-  /** Of a JPEG, 1 to 100; null for 90. */
+  /** Quality of a JPEG, 1 to 100; null for 90. */
   readonly quality: number | null;
 }
 
@@ -44,7 +44,7 @@ sharp.cache(false);
 sharp.concurrency(1);
 
 /**
- * Scales and encodes a picture on the thread pool. The only place where pictures are scaled, for snapshots, MJPEG and
+ * Scales and encodes a picture on the thread pool. All pictures are scaled here, for snapshots, MJPEG and
  * viewers. A JPEG is decoded at ½, ¼ or ⅛ of its size where that is still large enough (libjpeg-turbo's scaled
  * decoding). 1280×720 takes 16 to 18 ms of CPU to 640 pixels, 9 ms to 320. Callers limit how many run at the same time.
  *
@@ -59,7 +59,7 @@ export async function encodePicture(
   if (width !== null) image = image.resize({ width, withoutEnlargement: true, kernel: 'cubic' });
   try {
     image.timeout({ seconds: MAX_SECONDS });
-    // JPEG has no alpha channel; that of OpenCV's pictures is opaque.
+    // JPEG has no alpha channel, and the alpha channel of OpenCV's pictures is opaque.
     const encoder =
       format === 'jpg'
         ? image.removeAlpha().jpeg({ quality: quality ?? JPEG_QUALITY })
@@ -80,7 +80,7 @@ function decodeError({ encoding, payload }: EncodablePicture, cause: unknown): G
   return new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause });
 }
 
-/** zlib level: higher ones take much longer for camera pictures, and hardly reduce the size. */
+/** zlib level: higher levels take much longer for camera pictures, and hardly reduce the size. */
 const PNG_COMPRESSION = 3;
 
 /** Timeout of an encoding. The largest possible frame takes two or three seconds on a desktop machine. */
@@ -103,7 +103,7 @@ function open({ encoding, payload, width, height }: EncodablePicture): Sharp {
 }
 
 /**
- * The samples of a JPEG on the thread pool: `[height, width]`, or BGR `[height, width, 3]`, as OpenCV decodes it.
+ * Decodes a JPEG on the thread pool to samples: `[height, width]`, or BGR `[height, width, 3]`, as OpenCV does.
  *
  * @throws {GearwayError} `jpeg-unsupported`, `picture-invalid`.
  */
@@ -130,7 +130,7 @@ function openSixteenBit({ encoding, payload, width, height }: EncodablePicture):
   for (let at = 0; at < values.length; at += 1) values[at] = view.getUint16(2 * at, !type.isBigEndian);
   const image = { ...LIMITS, raw: { width, height, channels } };
   if (channels === 1) return sharp(values, image).toColourspace('grey16');
-  // BGR to RGB by hand, because sharp's `recomb` has only 8 bits.
+  // BGR is converted to RGB here, because sharp's `recomb` supports only 8 bits.
   for (let at = 0; at < values.length; at += channels) {
     const blue = values[at] ?? 0;
     values[at] = values[at + 2] ?? 0;

@@ -1,10 +1,10 @@
 /**
- * How a stored picture has to be turned to be upright (EXIF 2.3, tag 0x0112): 1 not at all; 2 to 4 mirrored or upside
- * down; 5 to 8 with width and height exchanged.
+ * How a stored picture must be transformed to be upright (EXIF 2.3, tag 0x0112): 1 not at all; 2 to 4 mirrored or
+ * upside down; 5 to 8 with width and height exchanged.
  */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
-/** Whether width and height are exchanged when the picture is turned. */
+/** Whether width and height are exchanged when the picture is made upright. */
 export function exchangesSides(orientation: Orientation): boolean {
   return orientation >= 5;
 }
@@ -19,8 +19,8 @@ const SHORT = 3;
 const ENTRY_BYTES = 12;
 
 /**
- * Reads the orientation from the contents of a JPEG's APP1 segment. Like browsers, it looks only at the first
- * directory, and only for a single 16-bit number: thumbnails have their own orientation.
+ * Reads the orientation from the contents of a JPEG's APP1 segment. Like browsers, it reads only the first
+ * directory, and accepts only a single 16-bit number, because thumbnails have their own orientation.
  *
  * @returns null if the segment is not EXIF, is malformed, or has no valid orientation.
  */
@@ -49,7 +49,7 @@ export function readExifOrientation(segment: Uint8Array): Orientation | null {
   return null;
 }
 
-/** 0 beyond the end, where no directory entry is read. */
+/** Returns 0 beyond the end; no directory entry is read there. */
 function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0;
 }

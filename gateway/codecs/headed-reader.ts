@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 
-/** Contents of a picture's header. */
+/** Parsed header of a picture. */
 export interface Head {
   /** Size of the header. */
   readonly bytes: number;

@@ -1,10 +1,11 @@
 // @ts-check
 /**
  * Process of JpegVerifier: decodes the JPEGs that it reads and reports whether the decoder accepted each of them. A process, because it can be
- * killed at any time: the library ends a whole process when a worker thread is terminated while it decodes. JavaScript, because Node.js 20 does not run
- * TypeScript when the gateway is run from its sources.
+ * killed at any time: the library aborts the whole process when a worker thread is terminated while it decodes.
+ * JavaScript, because Node.js 20 does not run TypeScript when the gateway is run from its sources.
  *
- * Input: for each JPEG its length and its number of pixels (4 bytes each, big-endian), then its bytes. Output: a byte for each, 1 for good, 0 for bad.
+ * Input: for each JPEG its length and its number of pixels (4 bytes each, big-endian), then its bytes. Output: one byte
+ * per JPEG, 1 for valid, 0 for invalid.
  */
 import jpegTurbo from '@julusian/jpeg-turbo';
 
@@ -24,8 +25,8 @@ function takeOutput(bytes) {
 }
 
 /**
- * libjpeg's warnings are errors here, as they are in simplejpeg, which every NetGear peer decodes with. Decoding to gray reads all components'
- * data and saves the conversion of colours.
+ * libjpeg's warnings are treated as errors, as in simplejpeg, with which every NetGear peer decodes. Decoding to gray
+ * reads all components' data and saves the conversion of colours.
  *
  * @param {Buffer} jpeg
  * @param {number} pixels
@@ -40,7 +41,7 @@ function decodes(jpeg, pixels) {
 }
 
 const head = Buffer.alloc(HEAD_BYTES);
-/** @type {Buffer} what is being read: a head, or a JPEG */
+/** @type {Buffer} the buffer that is being filled: a head, or a JPEG */
 let target = head;
 let filled = 0;
 
@@ -60,7 +61,8 @@ process.stdin.on('data', (/** @type {Buffer} */ chunk) => {
   }
 });
 
-// Ctrl-C and service managers signal all processes of the gateway, which may still need this one. It ends with the gateway's end of the pipe.
+// Ctrl-C and service managers signal all processes of the gateway, which may still need this one. It exits when the
+// gateway closes its end of the pipe.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 process.stdin.on('end', () => process.exit(0));
 process.stdin.on('error', () => process.exit(0));

@@ -3,11 +3,11 @@ import { isStartOfFrame, JPEG_MARKER, JpegSegments } from './jpeg-segments.ts';
 /** Result of a search for the end of a JPEG. Offsets are relative to its first byte. */
 type JpegEnd =
   | { readonly kind: 'complete'; readonly end: number }
-  /** Its end has not arrived. */
+  /** The end of the JPEG has not arrived. */
   | { readonly kind: 'pending' }
-  /** It is truncated: another JPEG begins inside it. */
+  /** The JPEG is truncated: another one begins inside it. */
   | { readonly kind: 'torn'; readonly next: number }
-  /** Its header is damaged, or it is not a JPEG. Another one may begin at `next` or later. */
+  /** The header is damaged, or the data is not a JPEG. Another JPEG may begin at `next` or later. */
   | { readonly kind: 'invalid'; readonly next: number };
 
 /** SOI, and the first byte of the next marker. */
@@ -25,16 +25,16 @@ const PENDING: JpegEnd = { kind: 'pending' };
 const APP2 = 0xe2;
 const COMMENT = 0xfe;
 
-/** First bytes of the APP2 segment of a JPEG that is followed by others that belong to it (CIPA DC-007). */
+/** First bytes of the APP2 segment of a JPEG that further JPEGs of the same picture follow (CIPA DC-007). */
 const MULTI_PICTURE = Buffer.from('MPF\0');
 
 /**
- * Finds the end of one JPEG whose bytes are still arriving. Unlike {@link JpegSegments}, it recognizes a truncated
+ * Finds the end of a JPEG whose bytes are still arriving. Unlike {@link JpegSegments}, it recognizes a truncated
  * picture that another one follows, and damaged data does not make it skip an end. Thumbnails are skipped with their
  * segments.
  */
 export class JpegEndFinder {
-  /** Whether other JPEGs that belong to this one follow it. */
+  /** Whether further JPEGs that belong to this one follow. */
   isMultiPicture = false;
   readonly #segments = new JpegSegments();
   /** Where the entropy-coded data must be searched next; 0 within the header. */
@@ -84,13 +84,13 @@ export class JpegEndFinder {
     }
   }
 
-  /** In the only scan, nothing but the end is a marker, which native searches find fastest. */
+  /** In a single scan, the only marker is that of the end, which a native search finds fastest. */
   #readLastScan(jpeg: Buffer): JpegEnd {
     const end = jpeg.indexOf(END, this.#dataAt);
     const next = jpeg.subarray(0, end < 0 ? jpeg.byteLength : end).indexOf(JPEG_BEGIN, this.#dataAt);
     if (next >= 0) return { kind: 'torn', next };
     if (end >= 0) return { kind: 'complete', end: end + END.byteLength };
-    // The last bytes may be the beginning of either.
+    // The last bytes may be the beginning of an end marker or of another JPEG.
     this.#dataAt = Math.max(this.#dataAt, jpeg.byteLength - JPEG_BEGIN.byteLength + 1);
     return PENDING;
   }
@@ -127,11 +127,11 @@ function isBetweenScans(marker: number): boolean {
 }
 
 /**
- * Where a segment between scans ends. In damaged data, any bytes can look like a segment; skipping those could skip
- * the end of the JPEG. Therefore a scan must have the length of its components, and another marker must follow all
+ * Finds the end of a segment between scans. In damaged data, any bytes can look like a segment; skipping those could
+ * skip the end of the JPEG. Therefore a scan must have the length of its components, and another marker must follow all
  * others.
  *
- * @returns null while that is not known; 0 if it is not a segment.
+ * @returns null while the end is unknown; 0 if the bytes are not a segment.
  */
 function segmentEnd(jpeg: Buffer, at: number): number | null {
   if (at + 5 > jpeg.byteLength) return null;

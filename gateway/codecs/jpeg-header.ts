@@ -25,11 +25,11 @@ export interface JpegHeader {
 export interface MissingTables {
   /** Offset of the scan, in front of which they belong. */
   readonly at: number;
-  /** Those that are defined, as {@link tableBit}. */
+  /** Bits of the tables that are defined, see {@link tableBit}. */
   readonly defined: number;
 }
 
-/** Bit of a Huffman table that has a standard form: DC 0 and 1, AC 0 and 1. 0 for others. */
+/** Bit of a Huffman table that has a standard definition: DC 0 and 1, AC 0 and 1. 0 for other tables. */
 export function tableBit(id: number): number {
   return (id & 0xee) === 0 ? 1 << (((id >> 3) & 2) | (id & 1)) : 0;
 }
@@ -44,27 +44,27 @@ const EOI = Buffer.of(0xff, JPEG_MARKER.EOI);
  */
 export const MAX_BLOCK_VISITS = 1 << 22;
 
-/** Maximum number of blocks of a JPEG with several scans: its decoder holds all of them in memory, 128 bytes each. */
+/** Maximum number of blocks of a JPEG with several scans: its decoder keeps all of them in memory, 128 bytes each. */
 export const MAX_BUFFERED_BLOCKS = 1 << 20;
 
 /** Maximum number of segments that are read; cameras and programs write fewer than a thousand. */
 const MAX_SEGMENTS = 1 << 16;
 
-/** Larger pictures are refused because of their size, whatever the source. */
+/** Larger pictures are rejected because of their size, whatever the source. */
 const MAX_PIXELS = 1 << 26;
 
 interface Component {
   readonly id: number;
-  /** Blocks of the whole image, padded to whole MCUs. */
+  /** Number of blocks of the whole image, padded to whole MCUs. */
   readonly blocks: number;
 }
 
 /**
  * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is
  * decoded. Where the picture has several scans, the markers after the first one are read too: a JPEG of a few KB can
- * hold thousands of scans, each of which costs a decoder a pass over the whole picture.
+ * contain thousands of scans, each of which costs a decoder a pass over the whole picture.
  *
- * @param colorspace to which a NetGear peer decodes it: CMYK if and only if there are 4 components.
+ * @param colorspace to which a NetGear peer decodes the JPEG: CMYK if and only if there are 4 components.
  * @throws {GearwayError} `jpeg-invalid`; `jpeg-too-complex` when decoding would take too long or too much memory.
  */
 export function readJpegHeader(jpeg: Uint8Array, colorspace?: string): JpegHeader {
@@ -172,7 +172,7 @@ function usedTables(jpeg: Uint8Array, start: number, end: number): number {
  */
 function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader): number {
   const { marker, width, height, components: count } = frame;
-  // A sequential JPEG with all components in its first scan has no other: decoders refuse a second one.
+  // A sequential JPEG with all components in its first scan has no other scan: decoders reject a second one.
   const isSequential = marker !== 0xc2 && marker !== 0xc6 && marker !== 0xca && marker !== 0xce;
   if ((isSequential && byte(jpeg, segments.start + 4) === count) || width * height > MAX_PIXELS)
     return findEnd(jpeg, segments);
@@ -198,8 +198,8 @@ function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader)
 
 /**
  * Finds the end of a JPEG with one scan. In entropy-coded data, 0xff is followed by 0 or a restart marker, so the first
- * EOI is the end of the picture, and the search is native: 30 GB per second. Only if something follows that EOI, the
- * markers in between are read, in case it is part of a segment.
+ * EOI is the end of the picture, and a native search finds it: 30 GB per second. Only if something follows that EOI,
+ * the markers in between are read, in case it is part of a segment.
  *
  * @param segments at the scan.
  */
@@ -217,7 +217,7 @@ function findEnd(jpeg: Uint8Array, segments: JpegSegments): number {
  * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show the
  * intact part of it.
  *
- * @param start where the last segment ends that could be read.
+ * @param start end of the last segment that could be read.
  */
 function findLastEnd(jpeg: Uint8Array, start: number): number {
   const at = toBuffer(jpeg).lastIndexOf(EOI);
@@ -248,7 +248,7 @@ function readComponents(
   return factors.map(({ id, horizontal, vertical }) => ({ id, blocks: columns * horizontal * rows * vertical }));
 }
 
-/** Blocks of the components of the scan that `segments` is at. */
+/** Number of blocks of the components of the scan at which `segments` is. */
 function scannedBlocks(jpeg: Uint8Array, { start, end }: JpegSegments, components: readonly Component[]): number {
   const count = byte(jpeg, start + 4);
   let blocks = 0;

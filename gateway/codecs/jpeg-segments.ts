@@ -16,11 +16,11 @@ const MAX_FREE_ESCAPES = 1 << 16;
 const MIN_BYTES_PER_ESCAPE = 64;
 
 /**
- * Walks over the markers of one JPEG: of a whole one, or of one whose bytes are still arriving. Segments are skipped by
- * their length, so a thumbnail inside one is not entered. Entropy-coded data, restart markers and fill bytes are
- * stepped over.
+ * Iterates over the markers of a JPEG, which may be whole or still arriving. Segments are skipped by
+ * their length, so the markers of a thumbnail inside a segment are not visited. Entropy-coded data, restart markers and
+ * fill bytes are stepped over.
  *
- * Bytes between segments are an error before the first scan. After it they are skipped, as decoders do.
+ * Bytes between segments are an error before the first scan. After it they are skipped, as by decoders.
  */
 export class JpegSegments {
   /** The current marker. */
@@ -61,8 +61,8 @@ export class JpegSegments {
   }
 
   /**
-   * @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the
-   * length.
+   * @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; that of a last 0xff; or
+   * the length.
    */
   #skipData(bytes: Uint8Array, from: number): number {
     for (let at = from; at < bytes.byteLength;) {
@@ -77,7 +77,7 @@ export class JpegSegments {
     return bytes.byteLength;
   }
 
-  /** Skips fill bytes: those of 0xff that another follows. */
+  /** Skips fill bytes: each 0xff that is followed by another one. */
   #skipFill(bytes: Uint8Array, from: number): number {
     let at = from;
     for (; bytes[at] === 0xff && bytes[at + 1] === 0xff; at += 1) this.#countEscape(at);
@@ -99,7 +99,7 @@ function hasNoLength(marker: number): boolean {
   return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd9);
 }
 
-/** @returns marker and segment, in bytes; Infinity when the length itself has not arrived. */
+/** @returns the size of marker and segment in bytes; Infinity if the length itself has not arrived. */
 function segmentLength(bytes: Uint8Array, at: number): number {
   const high = bytes[at + 2];
   const low = bytes[at + 3];

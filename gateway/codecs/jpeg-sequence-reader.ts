@@ -56,7 +56,7 @@ export class JpegSequenceReader {
   }
 
   /**
-   * @returns where the JPEG ends; null while its end has not arrived. Bytes that were searched are not searched again.
+   * @returns the end of the JPEG; null while it has not arrived. Bytes that were searched are not searched again.
    */
   #findEnd(): number | null {
     const bytes = this.#bytes.subarray(0, this.#filled);

@@ -13,32 +13,38 @@ type JpegLane = 'frames' | 'returns';
 
 interface VerifyOptions {
   readonly lane: JpegLane;
-  /** Identifies the requester: a stream, or a viewer. The keys of a lane take turns, however much each requests. */
+  /**
+   * Identifies the requester: a stream, or a viewer. The keys of a lane take turns, regardless of how much each
+   * requests.
+   */
   readonly key: unknown;
-  /** Colour space to which the NetGear peer decodes it; not checked if absent. */
+  /** Colour space to which the NetGear peer decodes the JPEG; not checked if absent. */
   readonly colorspace?: string;
 }
 
 /** A requested verification. */
 export interface JpegVerification {
-  /** Resolves with null when it was cancelled, or the verifier closed, before there was a result. Never rejects. */
+  /** Resolves with null if it was cancelled, or the verifier was closed, before there was a result. Never rejects. */
   readonly verdict: Promise<JpegVerdict | null>;
-  /** Whether a decoder works on it, or has. */
+  /** Whether a decoder is verifying the JPEG, or has done so. */
   readonly isStarted: boolean;
-  /** Drops it unless a decoder works on it already. */
+  /** Cancels the verification, unless it has already started. */
   cancel(): void;
 }
 
 interface JpegVerifierOptions {
   /** Maximum number of concurrent decodes; default 2. */
   readonly maxDecoders?: number;
-  /** Pixels of a JPEG, by lane; default 2^26 for frames, the limit of streams, and 2^24 for return data. */
+  /**
+   * Maximum number of pixels of a JPEG, by lane; default 2^26 for frames, the limit of streams, and 2^24 for return
+   * data.
+   */
   readonly maxPixels?: Readonly<Record<JpegLane, number>>;
 }
 
 /**
- * Waiting verifications of the lane `returns`, of one key and in total. Frames are bounded by the streams, which have one
- * waiting each.
+ * Maximum number of waiting verifications of the lane `returns`, per key and in total. Those of frames are bounded,
+ * because each stream has one waiting.
  */
 const MAX_WAITING_PER_KEY = 16;
 const MAX_WAITING_RETURNS = 256;
@@ -78,7 +84,7 @@ export class JpegVerifier implements AsyncDisposable {
    * not change before there is a verdict.
    *
    * Verdicts carry `jpeg-invalid`, `jpeg-too-complex`, `jpeg-unverifiable` (CMYK), `too-large` (pixels), `too-many`
-   * (return data that waits), or `decoder-failed`.
+   * (waiting return data), or `decoder-failed`.
    */
   verify(jpeg: Uint8Array, { lane, key, colorspace }: VerifyOptions): JpegVerification {
     if (this.#closing !== null) return decided(null);
@@ -106,7 +112,7 @@ export class JpegVerifier implements AsyncDisposable {
     }
   }
 
-  /** Starts a decoder's process, which takes as long as several frames, unless there is one. */
+  /** Starts a decoder's process, unless there is one. The start takes several frame intervals. */
   prepare(): void {
     if (this.#decoders.length === 0 && this.#closing === null) this.#addDecoder();
   }
@@ -153,7 +159,7 @@ export class JpegVerifier implements AsyncDisposable {
     return job;
   }
 
-  /** @returns undefined when another one may be started; null when all are busy. */
+  /** @returns undefined if another decoder may be started; null if all are busy. */
   #freeDecoder(): Decoder | undefined | null {
     const free = this.#decoders.find(({ isBusy }) => !isBusy);
     return free ?? (this.#decoders.length < this.#maxDecoders ? undefined : null);
@@ -168,7 +174,7 @@ export class JpegVerifier implements AsyncDisposable {
     return decoder;
   }
 
-  /** @param free undefined to start a new one. */
+  /** @param free an idle decoder; undefined to start a new one. */
   async #run(job: Job, free: Decoder | undefined): Promise<void> {
     const isReturn = job.picture.lane === 'returns';
     if (isReturn) this.#returnsRunning += 1;
@@ -260,7 +266,7 @@ class FairQueue<T> {
     if (next === undefined) return undefined;
     const [key, items] = next;
     const item = items.shift();
-    // To the end of the turn
+    // The key moves to the end of the queue.
     this.#items.delete(key);
     if (items.length > 0) this.#items.set(key, items);
     this.#size -= 1;
@@ -292,7 +298,7 @@ class Decoder {
   /** @param onEnded called when the process has ended for any reason, or could not start. */
   constructor(onEnded: () => void) {
     this.#child = fork(PROGRAM, [], { execArgv: [], stdio: ['pipe', 'pipe', 'ignore', 'ipc'] });
-    // Pipes alone: they are read to their end, and cost less than the channel's messages.
+    // Pipes instead of an IPC channel: they are read to their end, and cost less than messages.
     if (this.#child.connected) this.#child.disconnect();
     const fail = (error: Error): void => {
       onEnded();

@@ -5,7 +5,7 @@ export interface Pixels {
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
-  /** Gray, BGR or BGRA. */
+  /** 1 for gray, 3 for BGR, 4 for BGRA. */
   readonly channels: 1 | 3 | 4;
 }
 
@@ -36,7 +36,7 @@ export async function encodeJpeg(pixels: Pixels, quality = 90): Promise<Buffer> 
   }
 }
 
-/** Output buffers for encodings under way, kept because making one costs more than filling it. */
+/** Pool of output buffers, because allocating one costs more than filling it. */
 const scratches: Buffer[] = [];
 const MAX_SCRATCHES = 4;
 

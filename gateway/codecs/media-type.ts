@@ -13,7 +13,7 @@ export function mediaType(contentType: string | undefined): string | undefined {
  * The boundary of a multipart Content-Type. Tolerates spaces around `=`, a missing semicolon, quotes that are not
  * closed, and characters that need quotes and have none.
  *
- * @returns null if there is none, or one of invalid length.
+ * @returns null if there is no boundary, or its length is invalid.
  */
 export function readBoundary(contentType = ''): string | null {
   const [, quoted, plain = ''] = /[;,\s]boundary\s*=\s*(?:"([^"]*)"|"?([^;"]*))/i.exec(contentType) ?? [];

@@ -31,7 +31,7 @@ export class BytesMap {
   }
 }
 
-/** Number of elements for which a list, a map or a key counts. */
+/** Number of elements as which a list, a map or a key counts. */
 const COSTLY_ELEMENTS = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

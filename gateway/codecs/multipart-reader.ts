@@ -4,7 +4,7 @@ import { JPEG_BEGIN, JpegEndFinder } from './jpeg-end.ts';
 
 /** One part of a multipart body. */
 export interface Part {
-  /** By their names in lower case. */
+  /** Headers, by their names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   /** Not shared with the reader: the receiver owns its memory. */
   readonly body: Buffer;
@@ -33,24 +33,25 @@ const MAX_GAP_BYTES = 1 << 20;
 /** Size of the buffer for headers. */
 const TEXT_BYTES = 4 << 10;
 
-/** Minimum allocation for a body that does not fit there. */
+/** Minimum allocation for a body that does not fit into this buffer. */
 const MIN_BODY_BYTES = 64 << 10;
 
 /** Allocation for an announced length that earlier parts do not confirm: the announcement may be wrong. */
 const MAX_TRUSTED_BYTES = 1 << 20;
 
-/** Maximum number of blank bytes between headers and body. */
+/** Maximum number of white-space bytes between headers and body. */
 const MAX_BLANK_BYTES = 1 << 10;
 
 /**
- * Maximum size of what separates two parts: a boundary with its dashes and what follows it, or the name of a header.
+ * Maximum size of the data that separates two parts: a boundary with its dashes and the bytes after it, or the name of
+ * a header.
  */
 const MAX_SEPARATOR_BYTES = 128;
 
 /** Minimum size of a boundary that compressed data do not contain by chance, together with the byte after it. */
 const MIN_UNMISTAKABLE_BYTES = 5;
 
-/** Fraction of its memory that a body must fill to be handed over without a copy. */
+/** Fraction of its memory that a body must fill to be delivered without a copy. */
 const MIN_FILL = 3 / 4;
 
 const NPY_BEGIN = Buffer.from('\x93NUMPY', 'latin1');
@@ -60,7 +61,7 @@ type State =
   | { readonly kind: 'gap'; searchedTo: number }
   /** After a boundary. The blank line after the headers is searched from the line at `lineAt`. */
   | { readonly kind: 'headers'; lineAt: number; searchedTo: number }
-  /** After the headers: the first bytes that are not blank decide between JPEG and others. */
+  /** After the headers: the first bytes that are not white space decide whether the part is a JPEG. */
   | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string>; blankTo: number }
   | {
       readonly kind: 'jpeg';
@@ -103,7 +104,7 @@ export class MultipartReader {
   /** The first header before the last JPEG, if there are no boundaries. */
   #firstHeader: Buffer | null = null;
   #state: State = { kind: 'gap', searchedTo: 0 };
-  /** Reused for headers and small bodies; larger bodies get separate memory. */
+  /** Buffer that is reused for headers and small bodies; larger bodies get separate memory. */
   #text: Buffer = Buffer.allocUnsafeSlow(TEXT_BYTES);
   /** The window: bytes from `#start` to `#filled` have arrived and belong to no earlier part. */
   #bytes: Buffer = this.#text;
@@ -120,7 +121,7 @@ export class MultipartReader {
 
   constructor(options: MultipartOptions) {
     this.#options = options;
-    // Some cameras announce the dashes as a part of the boundary, and others write more dashes than announced.
+    // Some cameras announce the dashes as a part of the boundary, and others send more dashes than announced.
     const name = options.boundary?.replace(/^-+(?=[^-])/, '') ?? '';
     this.#boundary = name === '' ? null : Buffer.from(`--${name}`, 'latin1');
   }
@@ -247,7 +248,7 @@ export class MultipartReader {
 
   #readBodyBegin(window: Buffer, state: Extract<State, { kind: 'body' }>): boolean {
     const { headers } = state;
-    // Some cameras write more than one empty line.
+    // Some cameras send more than one empty line.
     while (state.blankTo < MAX_BLANK_BYTES && isBlank(window[state.blankTo])) state.blankTo += 1;
     const at = state.blankTo;
     const begins = (pattern: Buffer): boolean | 'pending' => {
@@ -269,7 +270,7 @@ export class MultipartReader {
     this.#state = { kind: 'jpeg', headers, finder: new JpegEndFinder(), isOpened, searchedTo: 0 };
   }
 
-  /** @param textTo null if it is certainly not a text. */
+  /** @param textTo end of the text; null if the bytes are certainly not text. */
   #beginOther(headers: ReadonlyMap<string, string>, textTo: number | null, length: number | null): void {
     if (length !== null) this.#checkSize(length);
     this.#state = { kind: 'other', headers, length, isText: textTo !== null, textTo: textTo ?? 0, searchedTo: 0 };
@@ -325,7 +326,7 @@ export class MultipartReader {
       while (state.textTo < limit && state.textTo < MAX_HEADER_BYTES && isText(window[state.textTo])) state.textTo += 1;
       const rest = window.subarray(state.textTo, state.textTo + JPEG_BEGIN.byteLength);
       if (state.textTo > 0 && rest.equals(JPEG_BEGIN)) {
-        // An empty line stands between its headers.
+        // There is an empty line between the headers of the part.
         const more = parseHeaderLines(window.toString('latin1', 0, state.textTo));
         this.#skip(state.textTo);
         this.#beginJpeg(new Map([...headers, ...more]), true);
@@ -446,7 +447,7 @@ export class MultipartReader {
     this.#gapBytes = this.#state.kind === 'gap' ? this.#gapBytes + bytes : 0;
   }
 
-  /** The window is full: moves it to the beginning of its memory, or to a larger one. */
+  /** Called when the window is full: moves it to the beginning of its memory, or to a larger one. */
   #makeRoom(): void {
     const bytes = this.#filled - this.#start;
     if (this.isInsidePart) {
@@ -502,7 +503,7 @@ function findHeadersEnd(
   state: { lineAt: number; searchedTo: number },
   to: number,
 ): { readonly start: number; readonly end: number } | null {
-  // With the byte before, which may have been the first half of CR LF.
+  // The search includes the byte before, which may have been the first half of CR LF.
   const arrived = window.subarray(Math.max(0, state.searchedTo - 1), to);
   state.searchedTo = to;
   if (!LINE_ENDS.some((lineEnd) => arrived.includes(lineEnd))) return null;
@@ -523,13 +524,13 @@ function isText(byte: number | undefined): boolean {
   return byte !== undefined && ((byte >= 0x20 && byte < 0x7f) || isBlank(byte));
 }
 
-/** @returns null if it is missing or wrong. */
+/** @returns null if the length is missing or invalid. */
 function readLength(headers: ReadonlyMap<string, string>): number | null {
   const text = headers.get('content-length');
   return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
 }
 
-/** The end of a body in front of a boundary: without the line end, and without dashes that were not announced. */
+/** The end of a body before a boundary: without the line end, and without dashes that were not announced. */
 function endOfBody(window: Buffer, boundary: number): number {
   let end = boundary;
   while (end > boundary - MAX_SEPARATOR_BYTES && window[end - 1] === DASH) end -= 1;
@@ -539,7 +540,7 @@ function endOfBody(window: Buffer, boundary: number): number {
   return end === 0 ? 0 : boundary;
 }
 
-/** Where the text that ends at `end` begins. */
+/** The beginning of the text that ends at `end`. */
 function beginOfText(window: Buffer, end: number): number {
   let begin = end;
   while (begin > end - MAX_HEADER_BYTES && isText(window[begin - 1])) begin -= 1;

@@ -15,14 +15,14 @@ export const MAX_NPY_HEAD_BYTES = MAGIC.byteLength + 6 + MAX_HEADER_BYTES;
  */
 const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\s,]*)\))\s*/y;
 
-/** Whether bytes are an array as `numpy.save` writes it. */
+/** Whether bytes begin like an array from `numpy.save`. */
 export function isNpy(bytes: Uint8Array): boolean {
   return bytes.byteLength >= MAGIC.byteLength && MAGIC.equals(bytes.subarray(0, MAGIC.byteLength));
 }
 
 /**
- * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). The samples are a view; the caller has
- * to check that their number matches dtype and shape.
+ * Reads an array in the format of `numpy.save` (NumPy's NEP 1, versions 1.0 to 3.0). The samples are a view; the caller
+ * has to check that their number matches dtype and shape.
  *
  * @throws {GearwayError} `npy-invalid`.
  */
@@ -97,7 +97,7 @@ const CODES = { bool: 'b', uint: 'u', int: 'i', float: 'f' } as const;
 const ALIGNMENT = 64;
 
 /**
- * An array as `numpy.save` writes it, version 1.0. The samples are copied.
+ * Encodes an array in the format of `numpy.save`, version 1.0. The samples are copied.
  *
  * @throws {GearwayError} `dtype-unknown`.
  */

@@ -5,7 +5,7 @@ import { SamplePacker } from '../../shared/arrays/packed-samples.ts';
 
 const compress = promisify<Uint8Array, { strategy: number }, Buffer>(deflate);
 
-/** Words that are filtered in one turn of the event loop: about half a millisecond. */
+/** Number of words filtered per iteration of the event loop: about half a millisecond. */
 const WORDS_PER_TURN = 1 << 16;
 
 /**

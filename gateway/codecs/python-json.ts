@@ -7,7 +7,7 @@ export const MAX_DEPTH = 64;
 /** Maximum digits of an integer; Python's `int()` raises an error for more (sys.int_info.default_max_str_digits). */
 const MAX_DIGITS = 4300;
 
-/** Number of elements for which a list, a dict or a key counts. */
+/** Number of elements as which a list, a dict or a key counts. */
 const COSTLY_ELEMENTS = 4;
 
 const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
@@ -87,7 +87,7 @@ const SPACE = /[ \t\n\r]*/y;
 
 class Parser {
   readonly #text: string;
-  /** Converts a float: to itself, or to a {@link PythonFloat}. */
+  /** Converts a float: returns it unchanged, or as a {@link PythonFloat}. */
   readonly #float: (number: number) => unknown;
   readonly #maxElements: number;
   #elements = 0;

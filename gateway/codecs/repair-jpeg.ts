@@ -1,7 +1,7 @@
 import { type JpegHeader, type MissingTables, readJpegHeader, tableBit } from './jpeg-header.ts';
 import { JPEG_MARKER } from './jpeg-segments.ts';
 
-/** A JPEG that decoders of all clients accept, as far as that can be decided without decoding it. */
+/** A JPEG that the decoders of all clients accept, as far as can be determined without decoding it. */
 interface RepairedJpeg {
   /** The same object as before if there was nothing to repair. */
   readonly jpeg: Uint8Array;
@@ -10,9 +10,9 @@ interface RepairedJpeg {
 }
 
 /**
- * Repairs a JPEG, in the same way for every source: bytes after EOI, which cameras, drivers and phones append, are cut
- * off without a copy; Huffman tables that it relies on without defining them, as from webcams and AVI files, are added.
- * All other bytes stay as they are. Repairs that require decoding are made by {@link turnUpright}.
+ * Repairs a JPEG, in the same way for every source. Bytes after EOI, which cameras, drivers and phones append, are cut
+ * off without a copy; Huffman tables that the JPEG uses without defining them, as from webcams and AVI files, are
+ * added. All other bytes stay as they are. Repairs that require decoding are made by {@link turnUpright}.
  *
  * @param colorspace as in {@link readJpegHeader}.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`.

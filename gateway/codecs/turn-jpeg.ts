@@ -5,7 +5,7 @@ import { FRAME_LIMITS } from '../../shared/frame.ts';
 import type { Orientation } from './exif-orientation.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 
-/** Turns a stored picture upright. sharp mirrors before it rotates. */
+/** Operations that make a stored picture upright. sharp mirrors before it rotates. */
 const TURNS: Readonly<Record<Orientation, (image: Sharp) => Sharp>> = {
   1: (image) => image,
   2: (image) => image.flop(),
@@ -23,13 +23,15 @@ const QUALITY = 95;
 /** Timeout of a picture. 12 megapixels take 0.3 s on a desktop machine. */
 const MAX_SECONDS = 15;
 
-/** Maximum number in this process: half of the thread pool, which also encodes and reads files. */
+/**
+ * Maximum number of concurrent rotations in this process: half of the thread pool, which also encodes and reads files.
+ */
 const turning = new ConcurrencyLimit(2);
 
 /**
- * Turns a JPEG according to its EXIF orientation, on the thread pool. It is decoded and encoded again, because no
- * library here turns JPEGs without loss. The result has no EXIF data, but the colour profile. Damaged parts are kept as
- * decoders show them.
+ * Rotates a JPEG according to its EXIF orientation, on the thread pool. It is decoded and encoded again, because no
+ * available library rotates JPEGs without loss. The result has the colour profile, but no EXIF data. Damaged parts stay
+ * as decoders show them.
  *
  * @param jpeg must not change until the promise settles.
  * @throws {GearwayError} `jpeg-invalid`.
@@ -42,7 +44,7 @@ export async function turnUpright(jpeg: Uint8Array): Promise<Uint8Array> {
       const { default: sharp } = await import('sharp');
       sharp.cache(false);
       sharp.concurrency(1);
-      // Ignores the colour profile, which would change the samples, and keeps it with them.
+      // Does not apply the colour profile, which would change the samples, but keeps it in the result.
       const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'none', ignoreIcc: true })
         .timeout({ seconds: MAX_SECONDS })
         .keepIccProfile();

@@ -1,6 +1,6 @@
 import { invalid } from './problem.ts';
 
-/** Lowest maximum bit rate with which a picture can be shown. */
+/** Minimum value of a bit-rate limit: with less, no picture can be shown. */
 export const MIN_BITRATE = 10_000;
 
 /**

@@ -6,7 +6,7 @@ import { invalid, oneOf } from './problem.ts';
 
 /** A parsed native client. */
 export interface ListedAddress {
-  /** Name of its stream; null for the first. */
+  /** Name of the client's stream; null for the first one. */
   readonly stream: string | null;
   readonly address: NativeClientAddress;
 }

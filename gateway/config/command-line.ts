@@ -42,7 +42,7 @@ const SHUTDOWN_LIMIT_MS = 1800;
  */
 const SAME_SIGNAL_MS = 300;
 
-/** Until the options are known, as by default. */
+/** Default logger, until the options are known. */
 const logSettings: LineLoggerSettings = {
   hasTime: true,
   hasPriority: isJournal(process.stderr.fd, process.env['JOURNAL_STREAM']),
@@ -53,7 +53,7 @@ const writer = new LineWriter(process.stderr, {
 const log = new CleanLogger(new LineLogger((line) => writer.write(line), logSettings));
 survive(process.stdout);
 
-/** The parsed command line. */
+/** A parsed command line. */
 interface CommandLine {
   readonly help: boolean;
   readonly version: boolean;
@@ -68,7 +68,7 @@ interface CommandLine {
 function parseCommandLine(args: string[], variables: Readonly<Record<string, string | undefined>>): CommandLine {
   const { values } = parseArgs({ args, allowPositionals: false, options: parseArgsOptions() });
   const [help, version] = [values['help'] === true, values['version'] === true];
-  // No files are read.
+  // This mode reads no files.
   if (help || version) return { help, version, file: null, given: [], warnings: [] };
   const fromVariables = readVariables(variables);
   const tokens = readTokens(values, variables);
@@ -105,7 +105,7 @@ function packageVersion(): string {
       };
       if (name === 'gearway') return version;
     } catch {
-      // Two levels up from source, three from the build.
+      // The root is two levels up in the source tree, three in the build.
     }
   }
   return 'unknown';
@@ -238,7 +238,7 @@ async function main(): Promise<void> {
 
 /**
  * Calls `stop` for each termination signal, and ends the process immediately on the second one. Must be called first:
- * process 1 of a container ignores these signals unless it has handlers.
+ * process 1 of a container ignores signals without handlers.
  */
 function onStopSignal(signals: readonly NodeJS.Signals[], stop: (signal: NodeJS.Signals) => void): void {
   let firstAtMs: number | null = null;

@@ -38,7 +38,7 @@ export type Formats = Readonly<Record<string, (text: string) => void>>;
 /** A configuration file that was read. `config` is complete only if there are no problems. */
 export interface ParsedConfig {
   readonly config: Config;
-  /** In the order of the file. */
+  /** Problems in the order of the file. */
   readonly problems: readonly Problem[];
   /** Whether a secret is written in the file itself. */
   readonly hasSecrets: boolean;
@@ -97,10 +97,10 @@ function decode(bytes: Uint8Array): { readonly text: string } | { readonly probl
   }
 }
 
-/** Tokens of the lexer that stand for no text: the beginning of a document, of an error, and of a scalar. */
+/** Tokens of the lexer without text: the beginning of a document, of an error, and of a scalar. */
 const MARKS: ReadonlySet<string> = new Set(['\u0002', '\u0018', '\u001f']);
 
-/** Reason why parsing would take too much time or memory; null if it would not. */
+/** Reason why parsing would take too much time or memory; null if there is none. */
 function findExcess(text: string): Problem | null {
   let [tokens, offset, depth, indicators] = [0, 0, 0, 0];
   let previous = '';
@@ -189,7 +189,7 @@ class Checker {
 
   check(): unknown {
     const { contents } = this.#document;
-    // An empty file, or one with comments only.
+    // The file is empty, or contains only comments.
     if (contents === null || (isScalar(contents) && contents.value === null)) return {};
     try {
       return this.#visit(contents, CONFIG_SCHEMA, []) ?? {};
@@ -205,7 +205,7 @@ class Checker {
     return undefined;
   }
 
-  /** @returns the value; undefined if it was reported. */
+  /** @returns the value; undefined if a problem was reported. */
   #visit(node: Node, schema: SchemaNode, path: readonly string[]): unknown {
     const offset = node.range?.[0] ?? 0;
     const name = path.length === 0 ? 'the file' : path.join('.');
@@ -224,7 +224,7 @@ class Checker {
   }
 
   #visitMap(node: YAMLMap, schema: SchemaNode, path: readonly string[]): Record<string, unknown> {
-    // Without a prototype, because a key may be called __proto__.
+    // The object has no prototype, because a key may be `__proto__`.
     const result = Object.create(null) as Record<string, unknown>;
     const seen = new Map<string, number>();
     for (const { key, value } of node.items) {
@@ -249,7 +249,7 @@ class Checker {
       if (read !== undefined) result[name] = read;
     }
     const missing = (schema.required ?? []).find((key) => !seen.has(key));
-    // A misspelled key was reported already.
+    // A misspelled key has already been reported.
     const isMisspelled = [...seen.keys()].some((key) => suggest(key, [missing ?? '']) !== null);
     if (missing !== undefined && !isMisspelled)
       this.#report(offsetOf(this.#document, path), `${placeOf(path)} has no ${missing}, which is required`);
@@ -262,7 +262,7 @@ class Checker {
     return result;
   }
 
-  /** @returns null if the key is not allowed, which was reported. */
+  /** @returns null if the key is not allowed and was reported. */
   #childSchema(
     name: string,
     { properties = {}, additionalProperties, propertyNames }: SchemaNode,
@@ -290,7 +290,7 @@ class Checker {
     return null;
   }
 
-  /** Where a key belongs that is known elsewhere. */
+  /** The correct position of a key that is known in another part of the file. */
   #elsewhere(name: string): string | null {
     const { streams } = CONFIG_SCHEMA.properties;
     if (Object.hasOwn(streams.additionalProperties.properties, name))

@@ -11,7 +11,7 @@ export interface ConfigurationStore {
   /**
    * Writes the options of a stream; null removes it.
    *
-   * @returns all options, as they are after a restart.
+   * @returns all options, as they will be after a restart.
    * @throws {GearwayError} if they cannot be written, in which case nothing was.
    */
   save(name: string, settings: StreamSettings | null): Promise<GatewayOptions>;
@@ -49,7 +49,7 @@ export class ConfigurationFile implements ConfigurationStore {
     return loaded;
   }
 
-  /** Notes the result of reading and applying the file. @param problem null if it was applied. */
+  /** Records the result of reading and applying the file. @param problem null if it was applied. */
   note(problem: string | null): void {
     if (problem === null) this.#loadedAt = new Date().toISOString();
     this.#problem = problem;
@@ -61,7 +61,7 @@ export class ConfigurationFile implements ConfigurationStore {
 
   async save(name: string, settings: StreamSettings | null): Promise<GatewayOptions> {
     const { streamsOf, ...load } = this.#options;
-    // These parse YAML, and are loaded with the first change.
+    // These modules parse YAML, and are loaded with the first change.
     const [{ editStream }, { MAX_CONFIG_BYTES }] = await Promise.all([
       import('./edit-file.ts'),
       import('./config-file.ts'),

@@ -3,8 +3,8 @@ import type { StreamSettings } from './gateway-options.ts';
 import { escapeReferences } from './stream-settings.ts';
 
 /**
- * Changes one stream in the text of a valid configuration file. Comments, the other options, and the way in which they
- * are written stay: of the stream, only the options that differ are written, so that references such as
+ * Changes one stream in the text of a valid configuration file. Comments, other options, and their formatting
+ * are preserved. Of the stream, only the options that differ are written, so that references such as
  * `${DOOR_PASSWORD}` in the others are kept.
  *
  * @param before the options of the stream that the file has, after its references were replaced; null if it has none.
@@ -33,7 +33,7 @@ export function editStream(
       if (wanted === undefined) stream.delete(key);
       else if (typeof wanted === 'string') stream.set(key, escapeReferences(wanted));
       else if (isSeq(node) && Array.isArray(old) && old.length === node.items.length)
-        // Entries that stay in a list keep their comments and references.
+        // Entries that remain in a list keep their comments and references.
         node.items = wanted.map((item) =>
           old.includes(item) ? node.items[old.indexOf(item)] : document.createNode(escapeReferences(item)),
         );
@@ -50,7 +50,7 @@ export function editStream(
     );
     if (isMap(streams)) streams.set(name, created);
     else if (document.contents === null || isScalar(document.contents)) {
-      // A file with comments only. They belong to the document, and stay before its content.
+      // The file contains only comments. They belong to the document, and remain before its content.
       document.contents = document.createNode({ streams: { [name]: created } }) as never;
     } else document.set('streams', document.createNode({ [name]: created }));
   }
@@ -58,12 +58,12 @@ export function editStream(
   return text.includes('\r\n') ? edited.replaceAll(/\r?\n/g, '\r\n') : edited;
 }
 
-/** A key whose value follows in the next lines, with the comments between. */
+/** A key whose value follows on later lines, and the comments between them. */
 const KEY = '(?![ #-]).*:[ \\t]*(?:#.*)?\\r?\\n(?:[ \\t]*(?:#.*)?\\r?\\n)*';
 const INDENTED_MAP = new RegExp(`^${KEY}( {1,8})(?![ #-])`, 'm');
 const LIST_BELOW_KEY = new RegExp(`^( *)${KEY}\\1- `, 'm');
 
-/** How a file is indented and spaced. Only the number of spaces before a comment is not kept. */
+/** Indentation and spacing of a file. Only the number of spaces before a comment is not preserved. */
 function layoutOf(text: string): { indent: number; indentSeq: boolean; flowCollectionPadding: boolean } {
   return {
     indent: INDENTED_MAP.exec(text)?.[1]?.length ?? 2,

@@ -9,13 +9,13 @@ export interface References {
   readonly folder: string;
 }
 
-/** For messages that quote a reference. */
+/** Used in messages that quote a reference. */
 const DOLLAR = '$';
 
-/** A text after its references were replaced. */
+/** A text whose references have been replaced. */
 interface Expanded {
   readonly text: string;
-  /** Whether it contains text from elsewhere, which may be secret and must not be quoted. */
+  /** Whether the text contains a replaced reference, which may be secret and must not be quoted. */
   readonly isReferring: boolean;
 }
 

@@ -5,7 +5,7 @@ import { suggest } from './suggest.ts';
 
 /** An option of the schema that has a flag. */
 export interface DeclaredOption {
-  /** Place in a configuration file; `*` for the name of a stream. */
+  /** Path in a configuration file; `*` for the name of a stream. */
   readonly path: readonly string[];
   readonly schema: SchemaNode;
   readonly flag: Flag;
@@ -34,7 +34,7 @@ export const DECLARED_OPTIONS: readonly DeclaredOption[] = collect(CONFIG_SCHEMA
 export const CONFIG_VARIABLE = `${PREFIX}CONFIG`;
 
 /**
- * Options for `parseArgs`: each flag, `--NAME-file` for each secret, and those that are not in the configuration file.
+ * Options for `parseArgs`: each flag, `--NAME-file` for each secret, and the options that only the command line has.
  */
 export function parseArgsOptions(): ParseArgsOptions {
   const entries = DECLARED_OPTIONS.flatMap(
@@ -126,7 +126,7 @@ function collect(schema: SchemaNode, path: readonly string[]): readonly Declared
   const values =
     typeof schema.additionalProperties === 'object' ? collect(schema.additionalProperties, [...path, '*']) : [];
   const all = [...own, ...children, ...values];
-  // Options of streams that also have a common value: the flag sets the common one.
+  // If an option of streams also has a value for all streams, the flag sets that value.
   return path.length > 0
     ? all
     : all.filter(({ flag }, index) => all.findLastIndex((other) => other.flag.name === flag.name) === index);
@@ -148,7 +148,7 @@ function readValue(name: string, text: string, schema: SchemaNode): string | num
   return text;
 }
 
-/** Sets an option at its place. Those of streams become lists at the top level. */
+/** Sets an option at its path. Options of streams become lists at the top level. */
 function put(given: GivenOptions, { path: [first = '', ...rest] }: DeclaredOption, value: unknown): void {
   const target = given as Record<string, unknown>;
   const last = rest.at(-1);

@@ -5,7 +5,7 @@ import type { WebhookEvent } from '../webhooks/webhook-settings.ts';
 
 /** Treatment of clients by one stream. */
 export interface NativePolicy extends StreamPolicy {
-  /** Whether they get a placeholder frame and repeats while there are no frames, or nothing. */
+  /** Whether the clients get a placeholder frame and repeats while there are no frames, or nothing. */
   readonly idle: 'card' | 'silence';
 }
 
@@ -27,7 +27,7 @@ export interface TokenSettings {
   readonly rights: readonly Right[];
   /** Names of the streams to which the rights apply. Default all. */
   readonly streams?: readonly string[];
-  /** Virtual port that is kept for this token, and the only one that it may have. Default any. */
+  /** Virtual port that is reserved for this token, and the only one that it may use. Default any. */
   readonly port?: number;
   /** RFC 3339, or a date for the end of that day in UTC. Default never. */
   readonly expires?: string;
@@ -46,9 +46,9 @@ export interface JwtOptions {
   readonly secret?: string;
   /** Public keys of RS256 and ES256: a JWK set as JSON, or its URL. */
   readonly keys?: string;
-  /** Required `iss`. Default any. */
+  /** Required `iss` claim. Default any. */
   readonly issuer?: string;
-  /** Required `aud`. Default any. */
+  /** Required `aud` claim. Default any. */
   readonly audience?: string;
 }
 
@@ -76,7 +76,7 @@ export type LimitSettings = Readonly<
 
 /**
  * Options of `createGateway()`; every field has a default. The names and meanings are those of `CONFIG_SCHEMA`, with
- * files and references already read, and with `source` as the short form of `streams`.
+ * files already read and references replaced, and with `source` as the short form of `streams`.
  */
 export interface GatewayOptions extends Partial<StreamPolicy> {
   /** Address on which to listen. Default `127.0.0.1`; other than loopback requires a `token` or `insecure`. */
@@ -85,8 +85,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly port?: number;
   /**
    * Source URL: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
-   * `stream.push()` and other publishers; docs/source-urls.md lists all. Several, as `NAME=URL`, create a stream each.
-   * Default `push:`.
+   * `stream.push()` and other publishers; docs/source-urls.md lists all. A list of `NAME=URL` creates one stream per
+   * entry. Default `push:`.
    */
   readonly source?: string | readonly string[];
   /** Streams by name, instead of or in addition to `source`. Default none. */

@@ -24,7 +24,7 @@ export interface LoadOptions {
   readonly given: readonly GivenOptions[];
   /** Checks the options as a whole. @throws {OptionError}. */
   readonly check: (options: GatewayOptions) => void;
-  /** Content that takes the place of the file's; read from the file if absent. */
+  /** Content to use instead of that of the file. If absent, the file is read. */
   readonly content?: Buffer;
 }
 
@@ -65,7 +65,7 @@ export async function loadOptions(
     };
   } catch (error) {
     const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
-    // The file is not to blame for options that are not in it.
+    // Problems of options that are not in the file are not attributed to it.
     if (parsed === null || file === null || !Object.hasOwn(config, path[0] ?? '')) throw error;
     throw new ConfigError(file, [
       {

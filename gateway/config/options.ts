@@ -30,7 +30,7 @@ export interface ResolvedGatewayOptions {
   readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   /** By stream name. */
   readonly policies: ReadonlyMap<string, NativePolicy>;
-  /** Of streams that are not configured here, but at other gateways of the cluster. */
+  /** For streams that are configured only at other gateways of the cluster. */
   readonly defaultPolicy: NativePolicy;
   readonly limits: SharedLimits;
   /** Names of the streams with `renditions: off`. */
@@ -47,7 +47,7 @@ export interface ResolvedGatewayOptions {
   readonly jwt: JwtSettings | null;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
-  /** Its path ends with a slash. */
+  /** Public URL; its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
   readonly logLevel: LogLevel;
@@ -72,7 +72,9 @@ const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
 /** Properties of a stream on which options depend. */
 interface StreamPorts {
   readonly name: string;
-  /** Name of the source, which is another than the stream's if the source feeds several; null if it has none. */
+  /**
+   * Name of the source, which differs from that of the stream if the source feeds several streams; null if it has none.
+   */
   readonly entry?: string | null;
   /**
    * The ports by which the source's server identifies clients, which become the virtual ports; null if there are none.
@@ -163,7 +165,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
 }
 
 /**
- * Checks that an origin may be allowed.
+ * Checks that an origin is one that may be allowed.
  *
  * @throws {GearwayError} `option-invalid`.
  */
@@ -181,7 +183,7 @@ export function checkOrigin(origin: string): void {
   }
 }
 
-/** Source URLs of both forms, `NAME=URL` for those of `streams`. Default `push:`. */
+/** Source URLs of both options; those of `streams` as `NAME=URL`. Default `push:`. */
 export function listSources({ source, streams = {} }: GatewayOptions): readonly string[] {
   const named = Object.entries(streams).map(([name, settings]) => `${name}=${settings.source}`);
   const listed =
@@ -189,7 +191,7 @@ export function listSources({ source, streams = {} }: GatewayOptions): readonly 
   return [...listed, ...named];
 }
 
-/** The values of an option in both forms, with `NAME=` before those of `streams`. */
+/** The values of an option from both options; those of `streams` with `NAME=` before them. */
 function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
   const { [key]: common = [], streams = {} } = options;
   const named = Object.entries(streams).flatMap(([name, { [key]: own }]) =>
@@ -198,7 +200,7 @@ function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'rendition
   return [...(typeof common === 'string' ? [common] : common), ...named];
 }
 
-/** Native clients of both forms, with `NAME=` before those of `streams`. */
+/** Native clients of both options; those of `streams` with `NAME=` before them. */
 function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
   return [
     ...clients,
@@ -414,7 +416,7 @@ function resolvePolicy(common: Partial<NativePolicy>, own: Partial<NativePolicy>
   };
 }
 
-/** The given fields of a policy. */
+/** The fields of a policy that are set. */
 function pickPolicy({ distribution, start, onSourceEnd, idle, control }: Partial<NativePolicy>): Partial<NativePolicy> {
   return {
     ...(distribution === undefined ? {} : { distribution }),

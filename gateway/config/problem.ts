@@ -3,14 +3,14 @@ import { GearwayError } from '../../shared/errors.ts';
 
 /** One fault of a configuration file. */
 export interface Problem {
-  /** From 1. null if the fault has no position, such as a file that cannot be read. */
+  /** Counted from 1. null if the fault has no position, such as a file that cannot be read. */
   readonly line: number | null;
   readonly column: number | null;
   /** A sentence without secrets. */
   readonly message: string;
 }
 
-/** An invalid option, with its place in the configuration: `['streams', 'door', 'source']`. */
+/** An invalid option, with its path in the configuration: `['streams', 'door', 'source']`. */
 export class OptionError extends GearwayError {
   readonly path: readonly string[];
 
@@ -37,7 +37,7 @@ export function formatProblem(file: string, { line, column, message }: Problem):
   return cleanText(line === null ? `${file}: ${message}` : `${file}:${line}:${column ?? 1}: ${message}`);
 }
 
-/** @param path place of the option in a configuration file. */
+/** @param path path of the option in a configuration file. */
 export function invalid(message: string, ...path: string[]): OptionError {
   return new OptionError(path, message);
 }

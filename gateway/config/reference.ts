@@ -67,7 +67,7 @@ function row(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`).replaceAll(/\bdocs\/([\w-]+\.md)(#[\w-]+)?/g, '[$1]($1$2)')).join(' | ')} |`;
 }
 
-/** Keywords of the schema that are ours, not those of JSON Schema. `format` has names that editors do not know. */
+/** Keywords of the schema that JSON Schema does not have. The values of `format` are unknown to editors. */
 const OWN_KEYWORDS: ReadonlySet<string> = new Set(['flag', 'secret', 'format']);
 
 /** The schema as a JSON Schema for editors. Numbers, words and booleans may also be references (`${NAME}`). */

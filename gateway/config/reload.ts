@@ -39,7 +39,7 @@ export class Reload {
     await this.#watch(this.#options.files ?? []);
   }
 
-  /** Reads and applies the file now, after a reload that is running. */
+  /** Reads and applies the file immediately, or after the present reload if one is running. */
   now(): void {
     this.#running = this.#running
       .then(async () => this.#apply())
@@ -54,7 +54,7 @@ export class Reload {
     for (const watch of this.#watches.values()) watch.close();
   }
 
-  /** Watches the configuration file and these. */
+  /** Watches the configuration file and the given files. */
   async #watch(others: readonly string[]): Promise<void> {
     const { file } = this.#options;
     const files = new Set([...(file === null ? [] : [file]), ...others]);

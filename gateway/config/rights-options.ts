@@ -107,7 +107,7 @@ export function checkJwks(keys: string): void {
     const set = JSON.parse(keys) as { readonly keys?: unknown } | null;
     if (Array.isArray(set?.keys) && set.keys.length > 0) return;
   } catch {
-    // Reported below.
+    // The malformed text is reported below.
   }
   throw invalid('the keys are neither a URL nor a JWK set, {"keys": [{"kty": …}]}');
 }
@@ -142,7 +142,7 @@ export function checkStreamName(text: string): void {
     throw invalid(`the stream is ${JSON.stringify(text)}, expected a name of 1 to 64 letters, digits, - and _`);
 }
 
-/** Parses a value of a program, whose place is in its error. */
+/** Parses a value; the path of the option is added to its error. */
 function parseAt<T>(path: readonly string[], parse: () => T): T {
   try {
     return parse();

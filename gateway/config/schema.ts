@@ -6,14 +6,14 @@ import { WEBHOOK_EVENTS } from '../webhooks/webhook-settings.ts';
 
 /**
  * How an option of the schema is written on the command line; the environment variable is `GEARWAY_` and its name in
- * capitals.
+ * upper case.
  */
 export interface Flag {
   /** Without `--`. */
   readonly name: string;
   /** Placeholder of its value in `--help`; absent for a flag without a value. */
   readonly value?: string;
-  /** Whether it may be given several times, with `NAME=` before its value for one stream if `perStream` is set. */
+  /** Whether the flag may be repeated, and with `perStream`, whether a value may begin with `NAME=` for one stream. */
   readonly multiple?: boolean;
   readonly perStream?: boolean;
   /** Short form of the description for `--help`. */
@@ -579,7 +579,7 @@ export const CONFIG_SCHEMA = {
 /** Content of a configuration file. */
 export type Config = XStatic<typeof CONFIG_SCHEMA>;
 
-/** A node of {@link CONFIG_SCHEMA}, as the programs that interpret it see it. */
+/** A node of {@link CONFIG_SCHEMA}, as its interpreters see it. */
 export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly enum?: readonly string[];

@@ -7,7 +7,7 @@ const MAX_FILE_BYTES = 64 << 10;
 
 /** Content of a file with secrets. */
 interface SecretFile {
-  /** Without a single line break at its end. */
+  /** Content, without a single line break at its end. */
   readonly text: string;
   /** Whether every user of the machine can read the file. */
   readonly isPublic: boolean;
@@ -37,7 +37,7 @@ export function readBeginning(path: string, maxBytes: number): { readonly bytes:
     for (let count = -1; count !== 0 && length < maxBytes; length += count)
       count = readSync(descriptor, bytes, length, maxBytes - length, null);
     const stat = fstatSync(descriptor);
-    // Windows has no such file mode.
+    // Windows has no file modes.
     return {
       bytes: bytes.subarray(0, length),
       isPublic: platform() !== 'win32' && stat.isFile() && (stat.mode & 0o004) !== 0,

@@ -10,7 +10,7 @@ export type NamedStreams = Readonly<Record<string, StreamSettings>>;
 /** A stream that a source URL feeds. */
 interface FedStream {
   readonly name: string;
-  /** Name given to the source URL; null if it has none. */
+  /** Name in front of the source URL; null if there is none. */
   readonly entry: string | null;
   readonly url: string;
 }
@@ -19,8 +19,8 @@ interface FedStream {
 const MAX_PROBLEMS = 5;
 
 /**
- * Checks the options of a stream from the HTTP API as those in a configuration file, with the same messages. References
- * such as `${NAME}` are not replaced, because they could read files.
+ * Checks the options of a stream from the HTTP API like those in a configuration file, with the same messages.
+ * References such as `${NAME}` are not replaced, because they could read files.
  *
  * @param name name of the stream, which is checked too.
  * @throws {GearwayError} `config-invalid`.
@@ -44,12 +44,12 @@ export async function readStreamSettings(name: string, value: unknown, formats: 
   return settings;
 }
 
-/** Writes a text so that `${` in it is not a reference. */
+/** Escapes `${` in a text, so that it is not a reference. */
 export function escapeReferences(text: string): string {
   return text.replaceAll('${', () => '$${');
 }
 
-/** Ports may be written as a number. */
+/** Converts the ports to text, because the API also accepts a number. */
 export function textPorts(streams: NonNullable<Config['streams']>): NamedStreams {
   return Object.fromEntries(
     Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [
@@ -71,7 +71,7 @@ function findStructure(value: unknown): string | null {
   return members.some(isNested) ? `the body has nested lists or objects, ${expected}` : null;
 }
 
-/** A stream by its name, which may be that of a property of every object. */
+/** Finds a stream by name, which may equal that of a property of every object. */
 export function streamOf(streams: NamedStreams, name: string): StreamSettings | null {
   return (Object.hasOwn(streams, name) ? streams[name] : undefined) ?? null;
 }
@@ -89,8 +89,8 @@ function canonical(settings: StreamSettings | null): string {
 
 /**
  * The same options with all streams in `streams`: sources, native clients, ports and renditions that are listed
- * elsewhere with the name of a stream become its own options, and native clients without a name those of the first
- * stream. Source URLs without a name that feed several streams stay as they are.
+ * elsewhere with the name of a stream become options of that stream, and native clients without a name become options
+ * of the first stream. Source URLs without a name that feed several streams stay as they are.
  *
  * @param sources the streams of all sources of `options`, in their order.
  */
@@ -102,7 +102,7 @@ export function nameStreams(options: GatewayOptions, sources: readonly FedStream
     const { stream, rest } = splitName(text);
     const fed = sources.filter(({ entry, url }) => entry === null && url === text);
     const name = stream ?? (fed.length === 1 ? fed[0]?.name : undefined);
-    // Without a name, a list of one sender or port names its stream, which a name would change.
+    // A list of one sender or port without a name defines the name of its stream, which a given name would change.
     if (name === undefined || (stream === null && name !== 'main')) unnamed.push(text);
     else streams.set(name, { source: rest });
   }

@@ -5,7 +5,7 @@
  */
 export function suggest(text: string, names: readonly string[]): string | null {
   const wanted = normalize(text);
-  // A name that is much too long would take quadratic time.
+  // Long names are skipped, because the comparison takes quadratic time.
   if (wanted.length > MAX_LENGTH) return null;
   let best: string | null = null;
   let bestDistance = Infinity;
@@ -24,7 +24,7 @@ function normalize(text: string): string {
   return text.toLowerCase().replaceAll(/[-_\s]/g, '');
 }
 
-/** Number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that change one text into the other. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

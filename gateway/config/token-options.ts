@@ -3,7 +3,7 @@ import { DECLARED_OPTIONS } from './flags.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { readSecretFile } from './secret-file.ts';
 
-/** Parsed arguments: of each secret the flag and the flag with its file. */
+/** Parsed arguments: for each secret its flag, and the flag with its file. */
 export type TokenFlags = Readonly<Record<string, unknown>>;
 
 /** Secrets from all sources, and warnings for the log. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runInBackground } from '../../shared/background.ts';
 
 /**
- * Interval at which the file is examined. Notifications of the system miss changes behind symbolic links and on network
+ * Polling interval. File-change notifications of the operating system miss changes behind symbolic links and on network
  * file systems.
  */
 const INTERVAL_MS = 200;
@@ -51,13 +51,13 @@ export class FileWatch {
   }
 }
 
-/** A text that differs for each version of a file; null if there is none. */
+/** A text that differs between versions of a file; null if there is no file. */
 async function identify(path: string): Promise<string | null> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
   } catch {
-    // Between two renames, or removed: the running configuration stays.
+    // The file is missing, for example between two renames: the running configuration stays.
     return null;
   }
 }

@@ -20,7 +20,7 @@ const BURST_SECONDS = 2;
 
 /**
  * Limits the input of one connection, so that it cannot block the event loop for others: messages, bytes, and decoding
- * work. Everything it spends also counts towards the budget of its address.
+ * work. Its input also counts towards the budget of its address.
  */
 export class InputBudget {
   readonly #limits: InputLimits;

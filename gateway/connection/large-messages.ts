@@ -5,7 +5,7 @@ const LARGE_BYTES = 256 << 10;
 const MAX_BYTES = 48 << 20;
 const MAX_BYTES_PER_ADDRESS = 24 << 20;
 
-/** Time for which a large message may be read while others wait. */
+/** Maximum time for which a large message may be read while others wait. */
 const TIMEOUT_MS = 10_000;
 
 const TICK_MS = 1000;
@@ -24,7 +24,7 @@ interface MessageSender {
 
 /** An incomplete large message. */
 interface LargeMessage {
-  /** When it became large, or was last allowed to continue. */
+  /** When the message became large, or was last allowed to continue. */
   startedAtMs: number;
   bytes: number;
   isWaiting: boolean;
@@ -32,11 +32,11 @@ interface LargeMessage {
 
 /**
  * Limits the memory of incomplete WebSocket messages: each one is collected until it is complete. When the large ones
- * have reached the limit, connections are not read until others have completed theirs. The oldest message is never
- * stopped, so that there is progress.
+ * have reached the limit, reading from further connections is paused until others have completed their messages. The
+ * oldest message is never paused, so that there is progress.
  */
 export class LargeMessages {
-  /** In the order in which they became large. */
+  /** Large messages, in the order in which they exceeded the size. */
   readonly #messages = new Map<MessageSender, LargeMessage>();
   #bytes = 0;
   readonly #addressBytes = new Map<string, number>();
@@ -89,7 +89,7 @@ export class LargeMessages {
     if (message === undefined) return;
     this.#messages.delete(sender);
     this.#count(sender, -message.bytes);
-    // In a later turn of the event loop, so that a series of large messages does not block it.
+    // Resumes in a later iteration of the event loop, so that a series of large messages does not block it.
     setImmediate(() => this.#resume());
   }
 

@@ -18,18 +18,18 @@ export interface ProtocolSocketLimits extends Omit<InputLimits, 'bytesPerSecond'
 export type SocketEnd =
   /** Closed by the peer or the network. */
   | { readonly kind: 'left' }
-  /** The peer answered no ping for this long. */
+  /** The peer has not answered pings for this long. */
   | { readonly kind: 'silent'; readonly timeoutMs: number }
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string };
 
-/** A message that is not a hello. */
+/** A message other than a hello. */
 interface Message {
   readonly type: string;
 }
 
 /** The owner of a {@link ProtocolSocket}. */
 export interface ProtocolPeer<M extends Message> {
-  /** Used in close reasons. */
+  /** Name of the peer in close reasons. */
   readonly role: 'viewer' | 'publisher';
   /** @throws {GearwayError} `message-invalid`, `too-much`. */
   decode(data: Uint8Array, elements: ElementBudget): Hello | M | undefined;
@@ -133,14 +133,14 @@ export class ProtocolSocket<M extends Message> {
   /**
    * Accepts the peer after its hello: its other messages are received from now on.
    *
-   * @param bytesPerSecond its byte rate; null for no limit, if back-pressure of the socket limits it.
+   * @param bytesPerSecond maximum byte rate of the peer; null for no limit, if back-pressure of the socket limits it.
    */
   admit(bytesPerSecond: number | null): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'admitted';
     if (this.#postponed.length > 0) {
       const postponed = this.#postponed.splice(0);
-      // After the welcome, which the caller sends next.
+      // The messages must follow the welcome, which the caller sends next.
       queueMicrotask(() => postponed.forEach((data) => this.#process(data, true)));
     }
     if (bytesPerSecond === null) this.#countsBytes = false;
@@ -189,7 +189,7 @@ export class ProtocolSocket<M extends Message> {
   }
 
   /**
-   * Must be called at intervals while the connection is not read: the peer's pongs are unread, but it is not silent.
+   * Must be called at intervals while reading is paused: the peer's pongs are unread, but it is not silent.
    */
   inputPaused(): void {
     this.#heardAtMs = performance.now();
@@ -270,8 +270,8 @@ export class ProtocolSocket<M extends Message> {
   }
 
   /**
-   * Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, it is
-   * that of an empty path.
+   * Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, the
+   * result is that of an empty path.
    */
   ping(): void {
     this.#pingedAtMs ??= performance.now();

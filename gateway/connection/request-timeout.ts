@@ -6,7 +6,7 @@ const exempt = new WeakSet<Duplex>();
 /**
  * Exempts the current request of a connection from the server's request timeout, for a body of unlimited duration.
  *
- * @returns ends the exemption.
+ * @returns a function that ends the exemption.
  */
 export function exemptFromTimeout(socket: Duplex): () => void {
   exempt.add(socket);

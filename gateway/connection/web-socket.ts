@@ -62,7 +62,7 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void,
   let bytesAfterClose = 0;
   const pass = (piece: Buffer): boolean => {
     if (socket.readyState !== socket.OPEN) bytesAfterClose += piece.byteLength;
-    // Returning false pauses the connection. It stays paused until it is closed, because no 'drain' follows.
+    // Returning false pauses the connection. It stays paused until it is closed, because no 'drain' event follows.
     if (bytesAfterClose > MAX_BYTES_AFTER_CLOSE) return false;
     received(piece.byteLength);
     return write(piece);

@@ -33,11 +33,11 @@ export function drawBackdrop(raster: Raster): void {
     fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
 }
 
-/** Measures of the placeholder's parts, from top to bottom, relative to the title's height unless noted. */
+/** Dimensions of the placeholder's parts, from top to bottom, relative to the title's height unless noted. */
 const LAYOUT = {
-  /** Relative to the picture's width. */
+  /** Width of the title, relative to the picture's width. */
   textWidth: 0.84,
-  /** Relative to the picture's height. */
+  /** Height of the title, relative to the picture's height. */
   titleHeight: 0.06,
   heightLimit: 0.9,
   ring: 3,
@@ -53,7 +53,7 @@ const MIN_TITLE_PX = 8;
 
 /**
  * Draws a placeholder: a ring, a title in one line and a sentence that wraps. Both texts shrink to fit while they stay
- * readable; what still does not fit is clipped. The supported characters are those of {@link StrokeFont}.
+ * readable; the rest is clipped. The supported characters are those of {@link StrokeFont}.
  *
  * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; the caller owns them.
  */

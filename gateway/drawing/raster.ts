@@ -12,7 +12,7 @@ export interface Mask {
   readonly alpha: Uint8Array;
 }
 
-/** Whole pixels. What lies outside a raster is not drawn. */
+/** A rectangle in whole pixels. Parts outside the raster are not drawn. */
 export interface Rect {
   readonly x: number;
   readonly y: number;
@@ -37,7 +37,7 @@ export function createRaster(width: number, height: number): Raster {
   return { width, height, data: new Uint8Array(width * height * 3) };
 }
 
-/** An ink of full strength, or of the opacity named. */
+/** An ink with full or the given opacity. */
 export function ink(colour: number, opacity = 1): Ink {
   return { colour, opacity };
 }
@@ -61,11 +61,13 @@ export function fillRect(raster: Raster, rect: Rect, { colour, opacity }: Ink): 
   }
 }
 
-/** Fills the whole raster from its top left corner to its bottom right one. The stops go up from 0 to 1. */
+/**
+ * Fills the raster with a gradient from its top left corner to its bottom right corner. The stops ascend from 0 to 1.
+ */
 export function fillDiagonalGradient(raster: Raster, stops: readonly GradientStop[]): void {
   const { width, height, data } = raster;
   const lengthSquared = width * width + height * height;
-  const steps = 4096; // a colour table, because mixing per pixel is slow: fine enough for 8 bits
+  const steps = 4096; // a colour table, because mixing per pixel is slow; its resolution suffices for 8 bits
   const table = Uint32Array.from({ length: steps + 1 }, (_, step) => colourAt(stops, step / steps));
   let at = 0;
   for (let y = 0; y < height; y += 1) {
@@ -118,7 +120,8 @@ export function strokeLine(
 
 /**
  * Draws an arc with round ends, clockwise from the top. `turn` 0.25 ends at three o'clock; 1 or more is a whole ring, 0
- * or less is nothing. The centre and the radius (of the stroke's middle) are in pixels, with pixel centres at halves.
+ * or less draws nothing. The centre and the radius (of the stroke's centre line) are in pixels, with pixel centres at
+ * halves.
  */
 export function strokeArc(
   raster: Raster,
@@ -138,7 +141,7 @@ export function strokeArc(
     const dy = y + 0.5 - arc.y;
     for (let x = Math.max(0, left); x < Math.min(raster.width, right); x += 1) {
       const dx = x + 0.5 - arc.x;
-      const isBehindStart = dx >= 0; // half-planes in place of angles: no arc tangent per pixel
+      const isBehindStart = dx >= 0; // half-planes instead of angles avoid an arc tangent per pixel
       const isBeforeEnd = dx * endY - dy * endX >= 0;
       const isWithin = isWhole || (isLong ? isBehindStart || isBeforeEnd : isBehindStart && isBeforeEnd);
       const distance = isWithin
@@ -155,7 +158,7 @@ export function strokeArc(
     const innerHalf = Math.sqrt(Math.max(0, inner * inner - dy * dy));
     const left = Math.floor(arc.x - outerHalf);
     const right = Math.ceil(arc.x + outerHalf);
-    // The hole is skipped; a row where it is too narrow to skip is one run, so that no pixel is blended twice.
+    // The hole is skipped. In rows where it is too narrow, the row is one run, so that no pixel is blended twice.
     const holeLeft = Math.ceil(arc.x - innerHalf);
     const holeRight = Math.floor(arc.x + innerHalf);
     if (holeRight > holeLeft) {
@@ -177,7 +180,7 @@ export function distanceToLine(px: number, py: number, x1: number, y1: number, x
   return length(px - x1 - clamped * dx, py - y1 - clamped * dy);
 }
 
-/** How much of a pixel (0 to 255) a stroke covers whose middle is `distance` from the pixel's centre. */
+/** Coverage of a pixel (0 to 255) by a stroke whose centre line is `distance` from the pixel's centre. */
 export function coverage(distance: number, strokePx: number, opacity = 1): number {
   const share = strokePx / 2 - distance + 0.5;
   return share <= 0 ? 0 : share >= 1 ? Math.round(opacity * 255) : Math.round(share * opacity * 255);
@@ -188,7 +191,7 @@ function length(x: number, y: number): number {
   return Math.sqrt(x * x + y * y);
 }
 
-/** Rounds to nearest, in whole numbers: `alpha * 257` is the share in 65536ths. */
+/** Mixes with rounding, in integer arithmetic: `alpha * 257` is the opacity in 65536ths. */
 function blendPixel(data: Uint8Array, at: number, colour: number, alpha: number): void {
   if (alpha === 255) {
     data[at] = colour;

@@ -1,13 +1,13 @@
 import { blendMask, coverage, distanceToLine, type Ink, type Mask, type Raster } from './raster.ts';
 
 /**
- * The glyphs, as the middle of a stroke, after the lettering of DIN 1451. Capitals and digits go from y 0 to y 20 (the
- * baseline), lower case begins at y 6, descenders end near y 26. x begins anywhere: a glyph is centred in its cell by
- * `width`.
+ * The glyphs, as the centre lines of strokes, after the lettering of DIN 1451. Capitals and digits extend from y 0 to y
+ * 20 (the baseline), lower case begins at y 6, descenders end near y 26. x begins anywhere: a glyph is centred in its
+ * cell by `width`.
  *
  * `M x y` moves, `L x y` draws a line, `A cx cy rx ry from to` draws an arc from one angle to another in degrees (0 is
- * right, 90 is down; falling angles go counter-clockwise), joined to what came before it, and `Z` closes. A line of no
- * length is a dot.
+ * right, 90 is down; decreasing angles run counter-clockwise), joined to the preceding point, and `Z` closes the path.
+ * A line of no length is a dot.
  */
 const GLYPHS: Readonly<Record<string, { readonly width: number; readonly path: string }>> = {
   '0': { width: 11, path: 'A 5.5 5.5 5.5 5.5 180 360 A 5.5 14.5 5.5 5.5 0 180 Z' },
@@ -92,24 +92,24 @@ const GLYPHS: Readonly<Record<string, { readonly width: number; readonly path: s
   '!': { width: 0, path: 'M 0 0 L 0 13.6 M 0 19.7 L 0 19.7' },
 };
 
-/** For a character that the font does not have: an empty box, as elsewhere. */
+/** Glyph for characters that the font does not have: an empty box. */
 const MISSING = { width: 10, path: 'M 0 0 L 10 0 L 10 20 L 0 20 Z' };
 
-/** From one cell to the next, as a share of the height of the capitals. */
+/** Distance from one cell to the next, as a fraction of the height of the capitals. */
 const ADVANCE = 0.72;
 const CAPITAL_UNITS = 20;
 
-/** Below this, more steps per arc would not change a pixel. */
+/** Tolerance in pixels, below which more steps per arc would not change the result. */
 const FLATNESS_PX = 0.03;
 
 /**
  * Draws one character of a monospaced stroke font (capitals, lower case, digits, `: . , - + = × / ( ) ' _ ? !` and
  * space; a box for any other) as an anti-aliased mask: a stroke with round ends, by each pixel's distance to its
- * middle.
+ * centre line.
  *
  * `heightPx` (whole) is the height of capitals and digits with their stroke, `strokePx` the stroke's thickness. The
- * mask is one cell: {@link advancePx} wide, and `heightPx` high, or higher below the baseline if the character goes
- * there.
+ * mask is one cell: {@link advancePx} wide, and `heightPx` high, or higher if the character extends below the
+ * baseline.
  */
 export function renderGlyph(char: string, heightPx: number, strokePx: number): Mask {
   const glyph = GLYPHS[char] ?? MISSING;
@@ -132,7 +132,7 @@ export function renderGlyph(char: string, heightPx: number, strokePx: number): M
     for (let y = Math.max(0, Math.floor(Math.min(y1, y2) - reach)); y <= lastY; y += 1) {
       for (let x = Math.max(0, Math.floor(Math.min(x1, x2) - reach)); x <= lastX; x += 1) {
         const at = y * width + x;
-        // The nearest line alone counts: adding coverages up would leave beads where lines meet.
+        // Only the nearest line counts: adding up coverages would leave dots where lines meet.
         const covered = coverage(distanceToLine(x + 0.5, y + 0.5, x1, y1, x2, y2), strokePx);
         if (covered > (alpha[at] ?? 0)) alpha[at] = covered;
       }
@@ -146,7 +146,7 @@ export function advancePx(heightPx: number): number {
   return Math.round(heightPx * ADVANCE);
 }
 
-/** The stroke font at one size and thickness. Each character is rendered when it is first needed. */
+/** The stroke font in one size and thickness. Each character is rendered when it is first needed. */
 export class StrokeFont {
   readonly heightPx: number;
   readonly strokePx: number;
@@ -170,7 +170,7 @@ export class StrokeFont {
     return glyph;
   }
 
-  /** The width of a line of text, cells and all. */
+  /** The width of a line of text, in whole cells. */
   measure(text: string): number {
     return Array.from(text).length * this.advancePx;
   }
@@ -187,7 +187,7 @@ export class StrokeFont {
 
 type Line = readonly [x1: number, y1: number, x2: number, y2: number];
 
-/** Turns a path into straight lines, in glyph units. `scale` (pixels per unit) determines the resolution of arcs. */
+/** Converts a path to straight lines, in glyph units. `scale` (pixels per unit) determines the resolution of arcs. */
 function flatten(path: string, scale: number): Line[] {
   const lines: Line[] = [];
   const tokens = path.split(' ');

@@ -9,7 +9,7 @@ import { parseSavedRights, type SavedRights, saveRights } from '../rights/saved-
 import { Sessions } from '../rights/sessions.ts';
 import { parseHost } from './trusted-names.ts';
 
-/** Origin of a request, apart from its credential. */
+/** Properties of a request's sender, apart from its credential. */
 export interface Sender {
   /** Address of the TCP peer, which may be a proxy. undefined if the connection has closed. */
   readonly peer: string | undefined;
@@ -32,9 +32,12 @@ export type Authorization =
 
 /** Where sessions and share links are kept, so that they outlast the process. */
 export interface RightsStore {
-  /** Writes the rights soon, as they are then. Must not throw. */
+  /** Schedules writing of the rights, in their state at that time. Must not throw. */
   save(rights: () => SavedRights): void;
-  /** Resolves when everything is written. @returns why it is not, as a sentence; null if it is. */
+  /**
+   * Resolves when everything is written. @returns a sentence that explains why it could not be written; null on
+   * success.
+   */
   flush(): Promise<string | null>;
 }
 
@@ -55,9 +58,9 @@ export class Access {
   }
 
   /**
-   * Keeps sessions and share links from now on.
+   * Persists sessions and share links from now on.
    *
-   * @param saved what was kept by the last process; null for nothing.
+   * @param saved data of the previous process; null for none.
    * @throws {GearwayError} `state-invalid`; the rights are then kept without those of the last process.
    */
   keep(store: RightsStore, saved: unknown): void {
@@ -68,21 +71,21 @@ export class Access {
     this.shareLinks.restore(shareLinks);
   }
 
-  /** Whether sessions and share links outlast the process. */
+  /** Whether sessions and share links are persisted. */
   get isKept(): boolean {
     return this.#store !== null;
   }
 
   /**
-   * Resolves when changes of sessions and share links are kept.
+   * Resolves when changes of sessions and share links are persisted.
    *
-   * @returns why they are not, as a sentence; null if they are, or nothing is kept.
+   * @returns a sentence that explains why they could not be; null on success, or if nothing is persisted.
    */
   async flush(): Promise<string | null> {
     return (await this.#store?.flush()) ?? null;
   }
 
-  /** Ends share links in this process, and stops timers. */
+  /** Ends the share links of this process, and stops timers. */
   close(): void {
     this.sessions.close();
     this.shareLinks.close();
@@ -200,7 +203,7 @@ function subjectOf({ name }: Principal): string {
   return /token$|key$|^share link /.test(name) ? `the ${name}` : `the token ${name}`;
 }
 
-/** Only if the right is limited to other streams. */
+/** Text about the scope; empty unless the right is limited to other streams. */
 function scopeText({ rights }: Principal, right: Right, scope: Scope): string {
   if (!rights.includes(right) || scope === 'any') return '';
   return scope === 'all' ? ' in all streams' : ' in this stream';
@@ -236,7 +239,7 @@ export function bearerToken(header: string | undefined): string | undefined {
 
 /**
  * The user name and password of an `Authorization: Basic …` header (RFC 7617). The password may also be a token, for
- * clients that can send nothing else; the user name is ignored then.
+ * clients that support no other authentication; then the user name is ignored.
  */
 export function basicCredential(header: string | undefined): Credential | undefined {
   const encoded = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '')?.[1];

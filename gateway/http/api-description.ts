@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 /**
  * Adds `/api/openapi.json` and the page `/api/`, which describe the API. They are generated on request, because most
- * gateways are never asked for them; they contain nothing of this gateway.
+ * gateways never serve them. They contain no data of this gateway.
  */
 export function serveApiDescription(app: FastifyInstance): void {
   app.get('/api/openapi.json', { config: { right: 'public', crossOrigin: true } }, async (_request, reply) => {

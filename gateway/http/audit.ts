@@ -5,7 +5,7 @@ import { requester } from './requester.ts';
 
 /**
  * Records each request that uses the right to administer and changes something, also if it was refused, and serves the
- * latest entries. Routes need not do anything for it. Requests without the right are not recorded: they are failed
+ * latest entries. Routes need no code for it. Requests without the right are not recorded: they are failed
  * log-ins, which have limits of their own.
  */
 export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
@@ -32,7 +32,7 @@ export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
   );
 }
 
-/** Maximum lengths of texts from outside, in an entry. */
+/** Maximum lengths of untrusted texts in an entry. */
 const MAX_QUERY = 200;
 const MAX_NAME = 100;
 

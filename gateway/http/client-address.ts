@@ -4,10 +4,10 @@ import type { FastifyRequest } from 'fastify';
 /**
  * The client's address: the peer's, or with `--trust-proxy` the one reported by the proxies in `X-Forwarded-For`.
  * Always an IP address, never IPv4-mapped. If a proxy reports anything else (a host name, `unknown`, any text), the
- * address of that proxy.
+ * address of that proxy is used.
  */
 export function clientAddress(request: FastifyRequest): string {
-  // From the outermost trusted address towards the peer.
+  // Trusted addresses, from the outermost one towards the peer.
   for (const text of request.ips?.toReversed() ?? []) {
     const address = parseAddress(text);
     if (address !== null) return address;

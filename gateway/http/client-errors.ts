@@ -73,7 +73,8 @@ export function refuseRequest(
 
 /** Answers on a connection that Node's HTTP server has released (an upgrade or CONNECT), and closes it. */
 export function refuseConnection(socket: Duplex, refusal: RawRefusal): void {
-  // Read until the peer closes: data that arrives after close() would cause a TCP reset, which can overtake the answer.
+  // Input is read until the peer closes: data that arrives after close() would cause a TCP reset, which can overtake
+  // the answer.
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
   socket.once('end', () => socket.destroy());

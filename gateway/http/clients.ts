@@ -27,20 +27,20 @@ import { unknownStream } from './unknown-stream.ts';
 /** A stream as the HTTP API uses it. */
 export interface ServedStream {
   readonly stream: Stream;
-  /** null if the source does not accept publishers. */
+  /** Null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
   /** Renditions by another gateway of a cluster. Default: none. */
   readonly remoteRenditions?: RemoteRenditions | null;
   status(): StreamStatus;
   addClient(address: string): ClientStatus;
-  /** Removes a native client that was added, as if it had not been: without a termination. */
+  /** Undoes the addition of a native client: removes it without a termination. */
   withdrawClient(id: string): Promise<void>;
 }
 
 interface ClientsOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
   readonly editor: StreamEditing;
-  /** By the stream's name. */
+  /** Streams by name. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
   /** Shared by all requests for a single picture. */
@@ -89,7 +89,7 @@ export function serveClients(
     stream.report({ kind, client: id, port, address, reason, by });
   };
 
-  /** Whether a change is to be kept in the file. That is not for administrators of one stream only. */
+  /** Whether a change is to be written to the file, which administrators of single streams may not do. */
   const isKept = (request: FastifyRequest<{ Querystring: Query }>): boolean => {
     if (!isPersisted(request.query)) return false;
     if (mayAdminister(request)) return true;
@@ -236,7 +236,7 @@ class ReturnedPictures {
   }
 
   /**
-   * A JPEG unmodified or scaled down; an array as PNG.
+   * The picture: a JPEG unmodified or scaled down; an array as PNG.
    *
    * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
    */
@@ -252,7 +252,7 @@ class ReturnedPictures {
     if (frame === undefined) {
       frame = data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step);
       frames.set(step, frame);
-      // Few sizes are requested repeatedly; a script that tries many must not fill the memory.
+      // Usually few sizes are requested; a script that tries many must not fill the memory.
       const [oldest] = frames.keys();
       if (frames.size > MAX_SIZES && oldest !== undefined) frames.delete(oldest);
     }

@@ -2,7 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { systemErrorCode, systemErrorText } from '../../shared/system-errors.ts';
 import type { Refusal } from './refusal-page.ts';
 
-/** Status by error code. Any other error with a code of ours is about the content of the request: 400. */
+/** Status by error code. Any other `GearwayError` is about the content of the request: 400. */
 const STATUSES: ReadonlyMap<string, number> = new Map([
   ['busy', 503],
   ['closed', 503],
@@ -24,7 +24,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['dtype-unsupported', 501],
   ['channels-unsupported', 501],
   ['jpeg-unsupported', 501],
-  // A damaged picture of the source or of a client: the next one may be good.
+  // A damaged picture of the source or of a client: the next one may be valid.
   ['picture-invalid', 503],
 ]);
 
@@ -45,7 +45,7 @@ const BY_ADDRESS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The refusal for an error that a route has thrown, so that a user's mistake is never answered with 500. Only refused
+ * The refusal for an error that a route has thrown, so that a user's mistake never results in a 500. Only refused
  * shares, and publishing, whose clients must distinguish more, have statuses of their own.
  *
  * @returns null for a fault of the gateway.

@@ -74,7 +74,7 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse, princi
   const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
   const forget = principal?.whenEnded(() => {
     events.detach();
-    // It may be waiting for a peer that does not read.
+    // The generator may be waiting for a peer that does not read.
     if (raw.writableNeedDrain) raw.destroy();
   });
   try {

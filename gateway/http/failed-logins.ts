@@ -15,7 +15,7 @@ const MAX_DELAY_MS = 5000;
 /** Number of failures per address that are remembered; enough to reach the maximum delay. */
 const MAX_REMEMBERED = 16;
 
-/** Maximum number of delayed refusals per address, and in total: each holds a connection. */
+/** Maximum number of delayed refusals per address, and in total: each keeps a connection open. */
 const MAX_WAITING = 8;
 const MAX_WAITING_IN_ALL = 256;
 
@@ -84,7 +84,7 @@ export class FailedLogins {
   /**
    * Counts an invalid token.
    *
-   * @returns how to refuse it: immediately, after the promise has resolved, or as one of too many.
+   * @returns how to refuse the token: immediately, after the promise has resolved, or as one of too many.
    */
   count(
     address: string,

@@ -12,7 +12,7 @@ import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
 export interface Denial extends NotAllowed {
   readonly status: 401 | 403 | 429;
   readonly code: 'token-required' | 'not-allowed' | 'too-many';
-  /** Seconds; null if retrying does not help. */
+  /** Value of Retry-After in seconds; null if retrying does not help. */
   readonly retryAfterS: number | null;
 }
 

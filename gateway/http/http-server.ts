@@ -59,7 +59,7 @@ interface HttpServerOptions {
   readonly onUpgrade: UpgradeListener;
   /** Trusted proxies have no limit per address: their clients are limited individually. */
   readonly isTrustedProxy: IsTrustedProxy;
-  /** Default: as the descriptor limit allows, and a quarter of that per address. */
+  /** Default: as many as the descriptor limit allows, and a quarter of that per address. */
   readonly connections?: ShareLimits;
 }
 
@@ -92,7 +92,7 @@ export function createHttpServer(
       : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs });
   server.timeout = limits.stallTimeoutMs;
   const shares = new Shares('connections', connections);
-  // Also emitted for the additional addresses of `listenOnAllOfLocalhost`.
+  // The event is also emitted for the additional addresses of `listenOnAllOfLocalhost`.
   server.on('connection', (socket: Socket) => limitConnection(socket, shares, isTrustedProxy));
   server.on('timeout', (socket) => {
     // A connection with a pending response and nothing to send is waiting for the gateway, not for the peer.
@@ -215,8 +215,8 @@ class OpenResponses {
 }
 
 /**
- * Takes a connection that Node's HTTP parser has released. If a response is still pending on it, no answer is possible,
- * and Node no longer notifies that response when the connection drains, so the connection is closed.
+ * Takes over a connection that Node's HTTP parser has released. If a response is still pending on it, no answer is
+ * possible, and Node no longer notifies that response when the connection drains, so the connection is closed.
  *
  * @returns whether the connection can be used.
  */
@@ -234,7 +234,7 @@ function limitConnection(socket: Socket, shares: Shares, isTrustedProxy: IsTrust
     const share = shares.acquire(isTrustedProxy(address) ? null : addressKey(address));
     socket.once('close', () => share.release());
   } catch {
-    socket.destroy(); // no HTTP response: it would cost as much as serving the request
+    socket.destroy(); // No HTTP response is sent: it would cost as much as serving the request.
   }
 }
 
@@ -250,6 +250,6 @@ function descriptorLimit(): number {
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
     return limit === undefined ? Infinity : Number(limit);
   } catch {
-    return Infinity; // not Linux
+    return Infinity; // Only Linux has this file.
   }
 }

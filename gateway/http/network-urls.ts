@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os';
 
-/** Maximum number of addresses. Machines with containers have one network per bridge. */
+/** Maximum number of addresses, because machines with containers have one network per bridge. */
 const MAX_URLS = 4;
 
 /** Names of interfaces whose networks are inside this machine: bridges of Docker, libvirt and LXC. */
@@ -38,7 +38,7 @@ export function networkUrls(
     );
 }
 
-/** Link-local addresses need a zone, which URLs in browsers cannot have, or lead nowhere. */
+/** Link-local addresses are unusable: they need a zone, which browsers do not support in URLs. */
 function isLinkLocal(address: string): boolean {
   return address.startsWith('169.254.') || /^fe[89ab]/i.test(address);
 }

@@ -30,7 +30,7 @@ interface PicturesOptions {
   readonly unsent: UnsentFrames;
 }
 
-/** Maximum number of cached placeholder frames. A few suffice, because there are few reasons for having no frame. */
+/** Maximum number of cached placeholder frames. A few suffice, because there are few reasons for a missing frame. */
 const MAX_PLACEHOLDERS = 8;
 
 /** How long a snapshot waits for the first frame of a suspended source. */
@@ -104,7 +104,7 @@ export function servePictures(
   ): JpegFeed => {
     const { width, quality, style } = scaling;
     if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
-    // Also for a style alone: the limits are for both.
+    // A style alone is also counted: the limits cover both.
     const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
     return {
@@ -169,7 +169,7 @@ export function servePictures(
       return reply;
     },
   });
-  // Before the server waits for its connections: MJPEG responses would never end.
+  // Must happen before the server waits for its connections, because MJPEG responses would never end.
   app.addHook('preClose', async () => {
     for (const client of mjpegClients) client.close();
   });

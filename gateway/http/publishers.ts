@@ -41,7 +41,7 @@ interface PublishersOptions extends SocketShares {
 interface PublishedStream {
   readonly stream: Stream;
   status(): StreamStatus;
-  /** null if the source does not accept publishers. */
+  /** Null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
 }
 
@@ -89,7 +89,7 @@ const NOT_COUNTED: ReadonlySet<string> = new Set([
   'length-required',
 ]);
 
-/** Why a stream accepts no publishers. */
+/** The reason why a stream accepts no publishers. */
 function otherSource(served: PublishedStream, name: string): string {
   const { gateway } = served.status();
   if (gateway === undefined || gateway?.isHere === true)
@@ -229,7 +229,7 @@ function serveWebPublishers(
       );
     },
   );
-  // Before the server waits for its connections. Active publishers have already been ended by their source.
+  // Must happen before the server waits for its connections. The source has already ended active publishers.
   app.addHook('preClose', async () => {
     for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway is stopping');
   });

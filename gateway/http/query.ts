@@ -3,21 +3,21 @@ import { errorText, GearwayError } from '../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import type { Scaling } from '../clients/scaled-pictures.ts';
 
-/** JSON Schema of a number in a query: checks it here, and describes it in the API's description. */
+/** JSON Schema of a number in a query, which is used for checking it and in the API description. */
 interface NumberSchema {
   readonly type: 'integer' | 'number';
   readonly minimum: number;
   readonly maximum: number;
 }
 
-/** Numbers that are accepted in a query, besides the limits of their schema. */
+/** Syntax of the numbers that are accepted in a query, in addition to the limits of their schema. */
 const NUMBER_PATTERNS = { integer: /^\d{1,5}$/, number: /^\d{1,3}(?:\.\d{1,3})?$/ };
 
 /** Schemas of the numbers in queries, by parameter. */
 export const QUERY_NUMBERS = {
-  /** In pixels. */
+  /** Width in pixels. */
   width: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side },
-  /** Of a JPEG. */
+  /** Quality of a JPEG. */
   quality: { type: 'integer', minimum: 1, maximum: 100 },
   /** Maximum rate of MJPEG, in frames per second. */
   fps: { type: 'number', minimum: 0.1, maximum: 120 },

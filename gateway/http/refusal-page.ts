@@ -40,7 +40,10 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['not-allowed', 'Not allowed'],
 ]);
 
-/** Policy of a page that loads nothing: only its own style sheet. Any site may frame it, because it has no controls. */
+/**
+ * Content security policy of a page that has only its own style sheet. Any site may frame it, because it has no
+ * controls.
+ */
 export function pagePolicy(style: string): string {
   return `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 }

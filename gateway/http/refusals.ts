@@ -33,7 +33,7 @@ export class RefusalLog {
       this.#logged = 0;
     }
     this.#logged += 1;
-    // Not remembered, so that it is logged when it occurs again later.
+    // The cause is not remembered, so that it is logged when it occurs again later.
     if (this.#logged > MAX_LOGGED_PER_MINUTE) return;
     this.#causes.add(cause);
     const [oldest] = this.#causes;

@@ -4,7 +4,7 @@ import { clientAddress } from './client-address.ts';
 
 /**
  * Identity of a request's sender, for the log and audit events: the name of its token or user, and its address. The
- * only place that names a sender.
+ * only function that names a sender.
  */
 export function requester(request: FastifyRequest): EventActor {
   return { principal: request.principal?.name ?? 'unknown', address: clientAddress(request) };

@@ -11,7 +11,7 @@ import { sendRefusal } from './refusals.ts';
 export type RouteRight = Right | 'public' | 'hello';
 
 /**
- * Where a route needs its right: in the stream that its URL names, in all streams, or in any of them. `any` is for
+ * Scope of a route's right: the stream that its URL names, all streams, or any of them. `any` is for
  * routes whose handlers leave out the streams that `request.principal` may not view.
  */
 type RouteScope = 'stream' | 'all' | 'any';
@@ -21,7 +21,7 @@ export interface RouteRights {
   readonly method: string;
   readonly url: string;
   readonly right: RouteRight;
-  /** Where the right is needed: in the stream of the URL, in all streams, or in any. */
+  /** Scope of the right: the stream of the URL, all streams, or any stream. */
   readonly scope: RouteScope;
   /** Whether the token may also be a password. */
   readonly basic: boolean;
@@ -56,7 +56,7 @@ declare module 'fastify' {
  * registering routes.
  *
  * Refusals: 401 `token-required`, 403 `not-allowed`, 429 `too-many`. They precede the handler, so they do not reveal
- * what exists.
+ * which resources exist.
  *
  * @throws {TypeError} when a route is registered that declares no right, or `crossOrigin` without being public.
  */
@@ -104,7 +104,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     const asksForPassword = basic && request.headers['x-requested-with'] === undefined;
     return sendDenial(request, reply, decision, asksForPassword ? 'Basic realm="Gearway"' : 'Bearer');
   });
-  // A body may arrive long after its head.
+  // The body may arrive long after the head of the request.
   app.addHook('preHandler', async (request, reply) => {
     const end = request.principal?.ended ?? null;
     return end === null
@@ -132,7 +132,7 @@ function defaultScope(url: string): RouteScope {
   return STREAM_URL.test(url) ? 'stream' : 'all';
 }
 
-/** Where a request needs the right of its route. */
+/** The scope in which a request needs the right of its route. */
 function scopeOf({ routeOptions, params }: FastifyRequest): Scope {
   const scope = routeOptions.config.scope ?? defaultScope(routeOptions.url ?? '');
   if (scope !== 'stream') return scope;

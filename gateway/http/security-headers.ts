@@ -6,8 +6,8 @@ import { parseHost, type TrustedNames } from './trusted-names.ts';
 const HSTS_SECONDS = 15_552_000;
 
 /**
- * Enables what our pages need, such as camera, screen and wake lock for publishing, and disables other powerful
- * features.
+ * Enables the features that our pages need, such as camera, screen and wake lock for publishing, and disables other
+ * powerful features.
  */
 const PERMISSIONS = [
   ...[
@@ -72,8 +72,8 @@ export class SecurityHeaders {
     const isHere = name === 'localhost' || name === '::1' || name.startsWith('127.');
     // On other pages browsers ignore it and log a warning.
     if (this.#isTls || this.#isPublicTls || isHere) reply.header('cross-origin-opener-policy', 'same-origin');
-    // Not for localhost, which other services of this machine share, nor for IP addresses, for which browsers ignore
-    // it.
+    // Not sent for localhost, which other services of this machine share, nor for IP addresses, for which browsers
+    // ignore it.
     if (this.#isTls && name !== '' && !isHere && isIP(name) === 0)
       reply.header('strict-transport-security', `max-age=${HSTS_SECONDS}`);
   }

@@ -64,7 +64,7 @@ export interface ServerOptions {
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** Of all streams; the server closes them. */
+  /** Renditions of all streams; the server closes them. */
   readonly renditions: StreamRenditions;
   /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
@@ -156,7 +156,7 @@ export async function createServer({
     return503OnClosing: false,
     trustProxy: trustProxies.length === 0 ? false : [...trustProxies],
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
-    // For URLs that cannot be decoded: they match no route and run no hooks.
+    // Handles URLs that cannot be decoded, which match no route and run no hooks.
     frameworkErrors: (error, request, reply) => {
       headers.set(request, reply as FastifyReply);
       boundUnreadBody(request.raw);
@@ -197,7 +197,7 @@ export async function createServer({
     done();
   });
   app.addHook('onResponse', async (request, { statusCode: status, elapsedTime }) => {
-    // Not its URL, whose query may contain a token.
+    // The URL is not logged, because its query may contain a token.
     const { url: route = 'an unknown route' } = request.routeOptions;
     const milliseconds = Math.round(elapsedTime);
     const peer = clientAddress(request);

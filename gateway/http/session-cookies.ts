@@ -11,13 +11,13 @@ const NAME = /^(?:__Host-|__Secure-)?gearway-session(?:-\d{1,5})?$/;
 /** A session's id: 256 bits in base64url. */
 const ID = /^[\w-]{43}$/;
 
-/** Maximum number of cookies that are tried: other gateways of this host have theirs. */
+/** Maximum number of cookies that are checked: other gateways on this host have their own. */
 const MAX_COOKIES = 16;
 
 /**
  * The cookies of sessions. Scripts cannot read them (`HttpOnly`), and browsers send them with requests of pages of the
- * same site only (`SameSite=Strict`). As other ports and subdomains belong to the same site, they count only for
- * requests of the gateway's own pages.
+ * same site only (`SameSite=Strict`). Because other ports and subdomains belong to the same site, cookies count only
+ * for requests of the gateway's own pages.
  */
 export class SessionCookies {
   readonly #names: TrustedNames;

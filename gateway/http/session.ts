@@ -78,7 +78,7 @@ export function serveSession(app: FastifyInstance, { access, guard, cookies, log
     reply.header('cache-control', 'no-store');
     if (!cookies.isOwnPage(request)) return refuseForeign(request, reply);
     endSessions(request, 'you have logged out', false);
-    // A failure is logged by the store, and the browser forgets the session in any case.
+    // The store logs failures, and the browser deletes the cookie in any case.
     await access.flush();
     cookies.clear(request, reply);
     return statusOf(null);

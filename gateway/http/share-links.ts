@@ -37,7 +37,7 @@ export function serveShareLinks(
   const config = { right: 'administer' } as const;
   const links = access.shareLinks;
 
-  /** Whether the links are kept, after waiting for the last change. The store logs why not. */
+  /** Whether the links are persisted, after waiting for the last change. The store logs failures. */
   const outlastsRestart = async (): Promise<boolean> => access.isKept && (await access.flush()) === null;
 
   /** Address of the gateway for others, with a trailing slash. */
@@ -68,7 +68,7 @@ export function serveShareLinks(
     return reply.code(201).send({ ...status, url } satisfies CreatedShareLink);
   });
 
-  // Also for a stream that was removed: it may be created again.
+  // Links of a removed stream can be revoked, too, because it may be created again.
   app.get<LinksRoute>('/api/streams/:name/shares', { config }, async (request) => {
     const isKept = await outlastsRestart();
     return links.list(request.params.name).map((link) => statusOf(link, isKept));

@@ -13,9 +13,9 @@ import type { Frame } from '../hub/frame.ts';
 export interface SnapshotOptions {
   /** `npy`: the samples as they are, or those of the decoded JPEG. */
   readonly format: PictureFormat['format'] | 'npy';
-  /** Pixels; pictures are never enlarged. null: the frame's own width. */
+  /** Width in pixels; pictures are never enlarged. null: the frame's own width. */
   readonly width: number | null;
-  /** Absent or null: the frame's own JPEG, or 90 where it is encoded. */
+  /** Quality of a JPEG. Absent or null: the frame's own JPEG, or 90 if it must be encoded. */
   readonly quality?: number | null;
   /** How arrays are shown; valid. Absent: the default. */
   readonly style?: ArrayStyleTexts;
@@ -90,7 +90,7 @@ async function encode(
   return (await encodePicture(picture, { format, width, quality })).data;
 }
 
-/** Whether a PNG can have the samples exactly. */
+/** Whether a PNG can represent the samples exactly. */
 function isSixteenBit({ encoding }: Frame): boolean {
   const type = encoding.kind === 'jpeg' ? undefined : parseDtype(encoding.dtype);
   return type?.kind === 'uint' && type.bytes === 2;

@@ -11,7 +11,7 @@ interface StreamRenditionsOptions {
     string,
     { readonly stream: Stream; readonly remoteRenditions?: RemoteRenditions | null }
   >;
-  /** Names of the streams of which no renditions are made. May change for streams that are added later. */
+  /** Names of the streams without renditions. May change for streams that are added later. */
   readonly withoutRenditions: ReadonlySet<string>;
   readonly log: Logger;
 }

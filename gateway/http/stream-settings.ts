@@ -19,7 +19,7 @@ export interface StreamEditing {
   /**
    * Removes the native client of a port from the file and the stream.
    *
-   * @returns null if the options of the stream do not list it; nothing has changed then.
+   * @returns null if the options of the stream do not list it, and nothing was changed.
    */
   removeClient(name: string, port: number): Promise<StreamChange | null>;
 }
@@ -30,7 +30,7 @@ interface StreamSettingsOptions {
   readonly log: Logger;
 }
 
-/** Maximum size of a body: 256 native clients with long addresses fit. */
+/** Maximum size of a body, enough for 256 native clients with long addresses. */
 const MAX_SETTINGS_BYTES = 64 << 10;
 
 interface SettingsRoute {
@@ -53,7 +53,8 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
     log.info({ stream: name, event: 'configure', principal: by.principal }, reason);
     events.add({ kind: 'configure', stream: name, client: null, port: null, address: null, reason, by });
   };
-  // Not for administrators of one stream only, because a source reaches everything that the gateway's user does.
+  // Not allowed for administrators of single streams, because a source can reach everything that the gateway's user
+  // can.
   const config = { right: 'administer', scope: 'all' } as const;
   const bodyLimit = MAX_SETTINGS_BYTES;
 
@@ -81,7 +82,7 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
   });
 }
 
-/** Whether a change is to be kept. @throws {GearwayError} `query-invalid`. */
+/** Whether a change is to be written to the file. @throws {GearwayError} `query-invalid`. */
 export function isPersisted(query: Query): boolean {
   return readQueryFlag(query, 'persist') ?? false;
 }

@@ -47,8 +47,8 @@ function namesOfMachine(name: string): readonly string[] {
  * The accepted host names of the gateway, and the origins whose pages may use it.
  *
  * By default only names that an attacker cannot own are accepted. DNS rebinding points the attacker's name at our
- * address, and the browser then sends that name as Host. It cannot be made to send an IP address, `localhost`, or this
- * machine's name.
+ * address, and the browser then sends that name as Host. The browser cannot be made to send an IP address, `localhost`,
+ * or this machine's name.
  */
 export class TrustedNames {
   readonly #names: ReadonlySet<string>;
@@ -68,7 +68,7 @@ export class TrustedNames {
     this.useCertificate(tls?.cert ?? null);
   }
 
-  /** Accepts the names in a certificate, and no longer those in the one before. @param cert in PEM; null for none. */
+  /** Accepts the names in a certificate instead of those in the previous one. @param cert in PEM; null for none. */
   useCertificate(cert: string | null): void {
     this.#certificate = cert === null ? null : new X509Certificate(cert);
   }
@@ -153,7 +153,7 @@ export class TrustedNames {
 
   #isOriginOf(origin: string, host: string): boolean {
     const bare = withoutDot(host);
-    // Only the public address with its own scheme is ours: http://example.org may come from a man in the middle.
+    // The public address counts only with its own scheme: http://example.org may come from a man in the middle.
     if (this.#publicUrl !== null && originOf(`${this.#publicUrl.protocol}//${bare}`) === this.#publicUrl.origin)
       return false;
     return ['http:', 'https:'].some((scheme) => originOf(`${scheme}//${bare}`) === withoutDot(origin));

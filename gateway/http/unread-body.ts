@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 const LINGER_MS = 1000;
 
 /**
- * Number of chunks that are discarded whatever their size, and minimum average size of further ones: each chunk costs a
- * call.
+ * Number of chunks that are discarded regardless of their size, and minimum average size of further ones: each chunk
+ * costs a call.
  */
 const FREE_CHUNKS = 256;
 const MIN_CHUNK_BYTES = 1024;
@@ -34,7 +34,7 @@ export function boundUnreadBody(request: IncomingMessage): void {
     chunks += 1;
     bytes += chunk.byteLength;
     if (chunks <= FREE_CHUNKS + bytes / MIN_CHUNK_BYTES) return;
-    request.pause(); // otherwise buffered data would still be emitted
+    request.pause(); // Otherwise buffered data would still be emitted.
     request.destroy();
   });
 }

@@ -69,9 +69,9 @@ export class Upgrades {
     });
     const { websocketServer } = app;
     websocketServer.on('connection', (_webSocket, request) => this.#settle(request, request.socket));
-    // Handshakes that pass our checks, but not those of ws.
+    // Handles handshakes that pass our checks, but not those of ws.
     websocketServer.on('wsClientError', (error, socket) => refuseConnection(socket, invalid(error.message)));
-    // Before the server waits for its connections.
+    // Must happen before the server waits for its connections.
     app.addHook('preClose', async () => {
       for (const socket of this.#pending) socket.destroy();
     });

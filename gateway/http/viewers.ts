@@ -16,9 +16,9 @@ import { unknownStream } from './unknown-stream.ts';
 
 interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  /** By stream name. */
+  /** Values by stream name. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
-  /** By stream name. */
+  /** Values by stream name. */
   readonly videos: Pick<ReadonlyMap<string, VideoEncodings>, 'get'>;
   readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */

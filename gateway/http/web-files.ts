@@ -59,7 +59,7 @@ class WebFile {
     return reply.header('content-encoding', 'gzip').send(await this.#gzipped);
   }
 
-  /** Synchronous, because it happens once per file and takes a fraction of a millisecond. */
+  /** Reads synchronously, because reading happens once per file and takes a fraction of a millisecond. */
   #read(): Buffer {
     const content = readFileSync(this.#path);
     this.#tag = createHash('sha256').update(content).digest('base64url').slice(0, 22);
@@ -107,7 +107,7 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
 /** Built files by URL path, such as `/gearway-viewer.js`. Empty without a build. */
 function findWebFiles(): ReadonlyMap<string, WebFile> {
   const here = fileURLToPath(new URL('.', import.meta.url));
-  // Next to the compiled gateway, or in dist/ if the gateway runs from source.
+  // The files are next to the compiled gateway, or in dist/ if the gateway runs from source.
   for (const folder of [join(here, '../../web'), join(here, '../../dist/web')]) {
     const names = listFiles(folder);
     if (!names.includes('gearway-viewer.js')) continue;
@@ -126,6 +126,6 @@ function listFiles(folder: string): readonly string[] {
   try {
     return readdirSync(folder, { recursive: true, encoding: 'utf8' });
   } catch {
-    return []; // not built
+    return []; // The pages have not been built.
   }
 }

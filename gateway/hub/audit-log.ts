@@ -20,7 +20,7 @@ interface Identity {
   readonly address: string | null;
 }
 
-/** Values of one client that are not in an entry yet. */
+/** Number of one client's values that are not in an entry yet. */
 interface Unreported extends Identity {
   count: number;
   readonly timer: NodeJS.Timeout;
@@ -78,7 +78,7 @@ class ReturnRecorder implements ReturnFollower {
   readonly #timers: Set<NodeJS.Timeout>;
   readonly #add: (entry: AuditEntry) => void;
   readonly #unreported = new Map<number, Unreported>();
-  /** Of the present clients that have returned something, by port. */
+  /** Counters of the present clients that have returned something, by port. */
   readonly #identities = new Map<number, Identity>();
 
   constructor(stream: AuditedStream, timers: Set<NodeJS.Timeout>, add: (entry: AuditEntry) => void) {
@@ -88,7 +88,7 @@ class ReturnRecorder implements ReturnFollower {
   }
 
   join(): void {
-    // It has returned nothing yet.
+    // The client has returned nothing yet.
   }
 
   set(port: number): void {
@@ -104,10 +104,10 @@ class ReturnRecorder implements ReturnFollower {
   }
 
   discardOnce(): void {
-    // The values were counted when they came.
+    // The values were counted when they arrived.
   }
 
-  /** The next client on this port has entries of its own. */
+  /** Called when a client leaves: the next client on this port gets its own entries. */
   end(port: number): void {
     this.#identities.delete(port);
     const unreported = this.#unreported.get(port);

@@ -1,7 +1,7 @@
 import type { Logger } from '../../shared/logger.ts';
 import type { EventKind, GatewayEvent } from '../../shared/status.ts';
 
-/** Other events are logged where they occur. */
+/** Kinds of events that are logged here; others are logged where they occur. */
 const LOGGED: ReadonlySet<EventKind> = new Set<EventKind>(['connect', 'disconnect', 'take-over', 'control']);
 
 /** Maximum number of entries per interval. Clients that reconnect rapidly must not flood the log. */

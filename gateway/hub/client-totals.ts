@@ -40,7 +40,7 @@ export class ClientTotals {
     addTo(this.#left, this.#keyOf(status), status);
   }
 
-  /** The counters of those that have left together with these present clients. */
+  /** The counters of clients that have left, together with those of the given present clients. */
   including(present: Iterable<ClientStatus>): readonly PortCounters[] {
     const statuses = [...present];
     const keys = statuses.map((status) => this.#keyOf(status));

@@ -11,13 +11,16 @@ export interface ControlParty {
   readonly id: string | null;
   /** null for a spectator, which sees who has control and cannot get it. */
   readonly port: number | null;
-  /** Name that it chose itself, cleaned; may be empty. */
+  /** Name that the viewer chose, cleaned; may be empty. */
   readonly name: string;
-  /** For events. */
+  /** Address of the client, for events. */
   readonly address: string;
-  /** Called when what {@link Control.view} returns has changed, or with a notice for this party. Must not throw. */
+  /** Called when the result of {@link Control.view} has changed, or with a notice for this party. Must not throw. */
   controlChanged(notice: ControlNotice | null): void;
-  /** Called when it has lost control and stays connected, before another party gets it: its return data must end. */
+  /**
+   * Called when the party has lost control and stays connected, before another party gets control: its return data must
+   * end.
+   */
   controlLost(): void;
 }
 
@@ -61,7 +64,7 @@ export interface ControlState {
   readonly name: string;
   /** ISO 8601. */
   readonly since: string | null;
-  /** In the order of their arrival. */
+  /** Pending requests, in the order of their arrival. */
   readonly requests: readonly ControlRequest[];
 }
 
@@ -86,14 +89,17 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 /** Maximum number of pending requests of a stream. */
 export const MAX_REQUESTS = 16;
 
-/** Attempts to get or to hand over control, of one party and of all parties of a stream, because all viewers are notified of each. */
+/**
+ * Maximum rates of attempts to get or hand over control, per party and per stream, because all viewers are notified of
+ * each attempt.
+ */
 const PARTY_RATE = { perSecond: 2, burst: 10 };
 const STREAM_RATE = { perSecond: 10, burst: 30 };
 
-/** The only data of a party without control that reaches the server. */
+/** The only return data of a party without control that reaches the server. */
 const STOP: ReturnData = { kind: 'value', value: { stop: true }, json: '{"stop": true}' };
 
-/** An emergency stop in return data, and nothing else of it; null if there is none. */
+/** The emergency stop in return data, without the rest; null if there is none. */
 export function stopIn(data: ReturnData): ReturnData | null {
   if (data.kind !== 'value') return null;
   const { value } = data;
@@ -116,15 +122,15 @@ export function endControlledData(returns: Returns, port: number, by: object): v
 }
 
 /**
- * Who has control of a stream with `control: exclusive`: at most one of its viewers, whose return data alone counts.
- * Control is lost with the connection, and never returns automatically.
+ * Decides who has control of a stream with `control: exclusive`: at most one of its viewers, and only its return data
+ * is accepted. Control is lost with the connection, and never returns automatically.
  */
 export class Control {
   readonly #stream: string;
   readonly #report: (party: ControlParty, reason: string) => void;
   readonly #nowMs: () => number;
   readonly #parties = new Map<ControlParty, TokenBucket>();
-  /** In the order of their arrival. */
+  /** Pending requests, in the order of their arrival. */
   readonly #requests = new Map<ControlParty, PendingRequest>();
   readonly #budget = new TokenBucket(STREAM_RATE.perSecond, STREAM_RATE.burst);
   #holder: { readonly party: ControlParty; readonly since: string } | null = null;
@@ -136,12 +142,12 @@ export class Control {
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  /** A viewer has connected. */
+  /** Called when a viewer has connected. */
   join(party: ControlParty): void {
     this.#parties.set(party, new TokenBucket(PARTY_RATE.perSecond, PARTY_RATE.burst));
   }
 
-  /** The viewer has disconnected: it loses control. Its return data must have ended. Idempotent. */
+  /** Called when the viewer has disconnected: it loses control. Its return data must have ended. Idempotent. */
   leave(party: ControlParty): void {
     if (!this.#parties.delete(party)) return;
     if (this.#holder?.party === party) {
@@ -188,8 +194,8 @@ export class Control {
   }
 
   /**
-   * Selects the part of a party's return data that counts: everything from the holder; from others only an emergency
-   * stop, and null, which ends it. Counts refused data.
+   * Selects the part of a party's return data that is accepted: everything from the holder; from others only an
+   * emergency stop, and null, which ends the stop. Counts refused data.
    *
    * @param party null for a client that cannot have control.
    * @throws {GearwayError} `no-control`.
@@ -249,7 +255,8 @@ export class Control {
   }
 
   /**
-   * Requests control of the holder, which has {@link REQUEST_TIMEOUT_MS} to answer; takes it immediately if it is free.
+   * Requests control from the holder, which has {@link REQUEST_TIMEOUT_MS} to answer; takes control immediately if it
+   * is free.
    *
    * @throws {GearwayError} `no-port`, `too-many`.
    */
@@ -278,7 +285,7 @@ export class Control {
   }
 
   /**
-   * Gives up control, which goes to the oldest request; or withdraws the party's own request. Does nothing if it has
+   * Releases control, which goes to the oldest request; or withdraws the party's own request. Does nothing if it has
    * neither.
    */
   #release(party: ControlParty): void {
@@ -293,7 +300,7 @@ export class Control {
   }
 
   /**
-   * The holder gives control to the viewer with this port, which need not have requested it.
+   * Hands control over from the holder to the viewer with this port, which need not have requested it.
    *
    * @throws {GearwayError} `no-control`, `client-unknown`, `too-many`.
    */
@@ -308,7 +315,10 @@ export class Control {
     this.#change(next);
   }
 
-  /** The holder refuses a request. Does nothing if it has ended. @throws {GearwayError} `no-control`. */
+  /**
+   * Refuses a request on behalf of the holder. Does nothing if the request has ended. @throws {GearwayError}
+   * `no-control`.
+   */
   #refuse(party: ControlParty, port: number): void {
     if (!this.isHolder(party)) throw this.#notInControl();
     const refused = this.#partyAt(port);
@@ -317,7 +327,7 @@ export class Control {
   }
 
   /**
-   * An administrator takes control back, so that there is no holder.
+   * Takes control back on behalf of an administrator, so that there is no holder.
    *
    * @returns the former holder; null if there was none. A promise if another gateway decides, which may be rejected with
    * `cluster-unreachable`.
@@ -329,12 +339,12 @@ export class Control {
     return former;
   }
 
-  /** Nobody has control any more, because this gateway does not decide about it any more. */
+  /** Removes the holder, because this gateway no longer decides who has control. */
   protected reset(notice: ControlNotice): void {
     if (this.#holder !== null || this.#requests.size > 0) this.#change(null, notice);
   }
 
-  /** Ends all requests. The viewers must have left, or be about to. */
+  /** Ends all requests. The viewers must have left, or be about to leave. */
   close(): void {
     for (const party of this.#requests.keys()) this.#endRequest(party);
   }
@@ -362,7 +372,7 @@ export class Control {
     const former = this.#holder?.party ?? null;
     const waiting = [...this.#requests.keys()].filter((party) => party !== next);
     for (const party of this.#requests.keys()) this.#endRequest(party);
-    // No data of the former holder counts from here on, and none of the next one yet.
+    // From here on, no data of the former holder is accepted, and none of the next one yet.
     this.#holder = null;
     if (former !== null && this.#parties.has(former)) former.controlLost();
     this.#holder = next === null ? null : { party: next, since: new Date().toISOString() };

@@ -45,14 +45,14 @@ export class EventLog {
   }
 
   /**
-   * The kept events after the one with this id, oldest first, then each as it happens. An id higher than any of ours is
-   * from before a restart of the gateway: all kept events are returned. A slow reader misses the oldest.
+   * The stored events after the one with this id, oldest first, then each as it happens. An id higher than all in this
+   * log is from before a restart of the gateway: all stored events are returned. A slow reader misses the oldest.
    */
   events(afterId = 0): BoundedReader<GatewayEvent> {
     const reader = new BoundedReader<GatewayEvent>(
       () => undefined,
       () => this.#readers.delete(reader),
-      // All kept events, plus as many that happen while those are being read.
+      // Enough for all stored events, and as many that happen while these are being read.
       { maxItems: 2 * (MAX_KEPT + MAX_KEPT_REFUSALS) },
     );
     const from = afterId > this.#lastId ? 0 : afterId;
@@ -63,7 +63,7 @@ export class EventLog {
     return reader;
   }
 
-  /** Ends all readers. Later readers get the kept events and then end. */
+  /** Ends all readers. Later readers get the stored events and then end. */
   close(): void {
     this.#closed = true;
     for (const reader of this.#readers) reader.detach();

@@ -19,8 +19,8 @@ export interface Arrival {
 export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;
   /**
-   * How a JPEG has to be turned to be upright, according to its EXIF data. Sources publish such frames, streams only
-   * have upright ones. Default 1, upright.
+   * EXIF orientation of a JPEG, by which it must be rotated to be upright. Sources may publish such frames; streams
+   * only have upright ones. Default 1, upright.
    */
   readonly orientation?: Orientation;
   /** Data that the server sent with the frame; null if there is none. */
@@ -35,7 +35,7 @@ export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'enco
    * false.
    */
   readonly isTrusted?: boolean;
-  /** Of a frame that another gateway has numbered. Default: the next number, and now. */
+  /** Number and time of a frame that another gateway has numbered. Default: the next number, and the present time. */
   readonly arrival?: Arrival;
   /** Called at most once, with the result of that decoding; not called if no NetGear client needed the frame. */
   readonly onVerified?: ((isGood: boolean) => void) | undefined;

@@ -1,4 +1,4 @@
-/** Holds one pending frame, which a newer one replaces. The only queue of frames in the gateway. */
+/** Stores one pending frame, which a newer one replaces. The only queue of frames in the gateway. */
 export class Mailbox<T> {
   #waiting: T | undefined;
   #dropped = 0;

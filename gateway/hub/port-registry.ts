@@ -20,24 +20,26 @@ export function isInRanges(port: number, ranges: readonly PortRange[]): boolean 
  */
 export interface LeaseHolder {
   revoke(): void;
-  /** The port may be assigned to another viewer, because the cluster cannot be reached. Also called at most once. */
+  /**
+   * Called when the port may be assigned to another viewer, because the cluster cannot be reached; at most once, too.
+   */
   lose(reason: string): void;
 }
 
 /** A lease, as {@link choosePort} sees it. */
 export interface LeaseState {
-  /** Its key, or the hash of it; a request's key is compared with it. */
+  /** The lease's key, or the hash of it; the key of a request is compared with it. */
   readonly key: string;
   readonly isOwned: boolean;
-  /** If it is not owned: the time until which the port is held for the owner of the key. */
+  /** If the lease is not in use: the time until which the port is reserved for the owner of the key. */
   readonly heldUntilMs: number;
-  /** The address whose quota it counts towards; null for none. */
+  /** The address whose quota the lease counts towards; null for none. */
   readonly address: string | null;
-  /** Whether it lasted long enough to stay held when no other port is free. */
+  /** Whether the lease lasted long enough for its port to stay reserved when no other port is free. */
   readonly hasLasted: boolean;
   /**
-   * Whether its holder is known to have left. Otherwise it may still be using the port until the hold ends. Default
-   * true.
+   * Whether its holder is known to have left. Otherwise it may still be using the port until the reservation ends.
+   * Default true.
    */
   readonly isReleased?: boolean;
 }
@@ -72,16 +74,18 @@ export interface LeaseRequest {
   readonly address?: string | undefined;
 }
 
-/** How long a port is held for the owner of its key after the socket has closed. */
+/** How long a port stays reserved for the owner of its key after the socket has closed. */
 export const LEASE_HOLD_MS = 30_000;
 
 /**
- * A port whose lease was shorter is held too, but goes to a new viewer if no other port is free. Otherwise reconnecting
- * in a loop could hold all ports.
+ * A port whose lease was shorter stays reserved, too, but goes to a new viewer if no other port is free. Otherwise,
+ * reconnecting in a loop could reserve all ports.
  */
 export const LASTING_LEASE_MS = 5000;
 
-/** Minimum quota of ports per address, held ports included; the quota is half of the virtual ports if that is more. */
+/**
+ * Minimum quota of ports per address, including reserved ones; the quota is half of the virtual ports if that is more.
+ */
 const MIN_PORTS_PER_ADDRESS = 8;
 
 const KEY_BYTES = 16;
@@ -113,9 +117,12 @@ export interface Ports {
    * @throws {GearwayError} the errors of {@link choosePort}.
    */
   lease(owner: LeaseHolder, request?: LeaseRequest): GrantedLease | Promise<GrantedLease>;
-  /** The viewer's socket has closed: holds the port for a while. Does nothing if the lease has another owner by now. */
+  /**
+   * Called when the viewer's socket has closed: reserves the port for a while. Does nothing if the lease has another
+   * owner by now.
+   */
   leave(port: number, owner: LeaseHolder): void;
-  /** The viewer was disconnected by the administrator: frees its port immediately and invalidates the key. */
+  /** Called when the administrator has disconnected the viewer: frees its port immediately and invalidates the key. */
   revoke(port: number, owner: LeaseHolder): void;
 }
 
@@ -238,7 +245,7 @@ export function choosePort(
       if (isReservation) return owned;
       throw new GearwayError('port-reserved', `port ${owned} is reserved for another token`);
     }
-    // The port may be in the ranges of another stream.
+    // The port may be a virtual port of another stream.
     if (!isInRanges(owned, table.ranges)) {
       throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
     }
@@ -260,7 +267,7 @@ export function choosePort(
     return wanted;
   }
   if (hasItsShare(table, address, nowMs)) {
-    // It may reuse a port held for its own earlier viewers: that takes nothing from other addresses.
+    // The address may reuse a port reserved for its own earlier viewers: that takes nothing from other addresses.
     const own = oldestHeld(table, nowMs, (lease) => lease.address === address);
     if (own === null) throw shareTaken(table);
     return own;
@@ -310,7 +317,7 @@ function shareTaken(table: PortTable): GearwayError {
   return new GearwayError('address-limit', `${text}; close a viewer, or configure more ports`);
 }
 
-/** The unreserved held port whose hold expires first, of a viewer that has left. */
+/** The port without a token whose reservation for a viewer that has left expires first. */
 function oldestHeld(table: PortTable, nowMs: number, matches: (lease: LeaseState) => boolean): number | null {
   let oldest: { readonly port: number; readonly heldUntilMs: number } | null = null;
   for (const [port, lease] of table.leases) {

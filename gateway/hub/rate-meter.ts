@@ -19,7 +19,7 @@ export class RateMeter {
     let events = 0;
     for (let i = 1; i <= kept; i += 1) {
       const time = this.#times[(this.#count - i) % SLOTS] ?? 0;
-      // Two, however old: a still picture may arrive every few seconds.
+      // The latest two events always count: a still picture may arrive every few seconds.
       if (nowMs - time > WINDOW_MS && events >= 2) break;
       newest = Math.max(newest, time);
       oldest = time;
@@ -33,7 +33,7 @@ export class RateMeter {
     return silentMs > 3 * meanMs ? ((events - 1) * 1000) / (nowMs - oldest) : 1000 / Math.max(meanMs, 0.001);
   }
 
-  /** Mean interval of the last nine events, however old; undefined before the second event. */
+  /** Mean interval of the last nine events, regardless of their age; undefined before the second event. */
   recentIntervalMs(): number | undefined {
     const intervals = Math.min(this.#count - 1, 8);
     if (intervals < 1) return undefined;

@@ -5,7 +5,7 @@ export interface SourceDown {
   readonly stream: string;
   /** The source's kind. */
   readonly kind: string;
-  /** Why, as a sentence. */
+  /** Reason, as a sentence. */
   readonly reason: string;
 }
 

@@ -6,7 +6,10 @@ export interface ShareLimits {
   readonly inAll: number;
   /** Per address, as defined by {@link addressKey}. */
   readonly perAddress: number;
-  /** Additional uses for administrators, from any address, so that other clients cannot lock them out. Default 0. */
+  /**
+   * Number of additional uses for administrators, from any address, so that other clients cannot lock them out. Default
+   * 0.
+   */
   readonly forAdministrators?: number;
 }
 
@@ -74,12 +77,12 @@ export class Shares {
   }
 
   /**
-   * Takes a share, which the caller must release on every path.
+   * Acquires a share, which the caller must release on every path.
    *
    * @param address as returned by {@link addressKey}; null counts for no address.
    * @param isAdministrator allows the additional shares for administrators, and lifts the limit per address if there
    * are any.
-   * @throws {GearwayError} `too-many` when none are left, `address-limit` when this address has reached its quota.
+   * @throws {GearwayError} `too-many` if no shares are left, `address-limit` if this address has reached its quota.
    */
   acquire(address: string | null, isAdministrator = false): Share {
     const { inAll, perAddress, forAdministrators = 0 } = this.#limits;

@@ -23,7 +23,7 @@ import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
 
 /** Observer of a stream that is not counted as a client. Callbacks must not block or throw. */
 export interface Follower {
-  /** Whether it wants frames, which keeps an on-demand source running. Default false. */
+  /** Whether the follower needs frames, which keeps an on-demand source running. Default false. */
   readonly isActive?: boolean;
   /** Called for each frame. The frame is shared; a newer one should replace one that is still pending. */
   offer(frame: Frame): void;
@@ -35,12 +35,12 @@ export interface Follower {
 export interface Client extends Follower {
   /** Unique in the gateway. */
   readonly id: string;
-  /** Whether it is connected and currently wants frames. */
+  /** Whether the client is connected and currently needs frames. */
   readonly isActive: boolean;
   status(): ClientStatus;
   /** Disconnects this client permanently; `reason` is reported to it if the transport supports that. */
   sendAway(reason: string): void;
-  /** Disconnects this client, which may connect again, if that differs from {@link Client.sendAway}. */
+  /** Disconnects this client, which may reconnect, if that differs from {@link Client.sendAway}. */
   disconnect?(reason: string): void;
 }
 
@@ -66,7 +66,7 @@ type Distribution = 'broadcast' | 'round-robin';
 /** How a stream treats its clients. */
 export interface StreamPolicy {
   readonly distribution: Distribution;
-  /** `all`: holds frames until each listed client has connected once. */
+  /** `all`: holds frames back until each listed client has connected once. */
   readonly start: 'any' | 'all';
   /** `terminate`: terminates the listed clients when the source ends. */
   readonly onSourceEnd: 'wait' | 'terminate';
@@ -159,7 +159,7 @@ export class Stream {
   readonly #totals = new ClientTotals();
   #state: StreamState = 'waiting';
   #reason: string;
-  /** The reason that the source or the stream itself gave; the shown one may be a rejection. */
+  /** The reason reported by the source or the stream itself; the displayed one may be a rejection. */
   #ownReason: string;
   #rejected = 0;
   #inputRejectedAtMs = -Infinity;
@@ -226,7 +226,7 @@ export class Stream {
     return this.#rate.recentIntervalMs();
   }
 
-  /** Whether a client or a follower wants frames, or a snapshot was requested recently. */
+  /** Whether a client or a follower needs frames, or a snapshot was requested recently. */
   isWatched(): boolean {
     if (performance.now() - this.#snapshotRequestedAtMs < SNAPSHOT_WAKE_MS) return true;
     for (const client of this.#clients) if (client.isActive) return true;
@@ -245,7 +245,7 @@ export class Stream {
   }
 
   /**
-   * Numbers and stamps a frame, which is published now or later.
+   * Assigns a number and a time stamp to a frame, which is published now or later.
    *
    * @param given its number and time, if another gateway has numbered it: larger than all before.
    */
@@ -258,7 +258,7 @@ export class Stream {
   /**
    * Sends a frame to all clients.
    *
-   * @param arrival of a frame that had to be processed first. No newer one may have been published.
+   * @param arrival number and time of a frame that had to be processed first. No newer one may have been published.
    */
   publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive(input.arrival)): Frame {
     const {
@@ -354,7 +354,7 @@ export class Stream {
     const now = performance.now();
     this.#inputRejectedAtMs = now;
     const hasPicture = this.#state === 'live' || this.#state === 'ended';
-    // The first of several reasons stays: a change for each frame would flood the log.
+    // The first of several reasons is kept: a change per frame would flood the log.
     if (!hasPicture && !this.#showsRejection && this.#hasStarted) this.#showRejection(this.#state);
   }
 
@@ -364,7 +364,7 @@ export class Stream {
     this.#set(state, `the frames that arrive are rejected: ${this.#lastRejections[0] ?? ''}`);
   }
 
-  /** Counts a frame that was not passed on, to any or to some clients. */
+  /** Counts a frame that was not forwarded to some or all clients. */
   reject(error: unknown): void {
     this.#rejected += 1;
     const code = error instanceof GearwayError ? error.code : 'unknown';
@@ -384,14 +384,14 @@ export class Stream {
   explain(problem: string | null): void {
     if (problem === this.#problem || this.#state === 'live' || this.#showsRejection || !this.#hasStarted) return;
     const now = performance.now();
-    // Strangers can cause different problems at any rate. Each change is an event.
+    // Limited, because unknown peers can cause problems at any rate, and each change is an event.
     if (problem !== null && now - this.#problemAtMs < PROBLEM_INTERVAL_MS) return;
     this.#problem = problem;
     this.#problemAtMs = now;
     this.#set(this.#state, problem === null ? this.#ownReason : `${this.#ownReason}; ${problem}`);
   }
 
-  /** The source has failed; clients keep the last frame until a new one arrives. */
+  /** Called when the source has failed; clients keep the last frame until a new one arrives. */
   interrupted(reason: string): void {
     this.#change(this.#latest === null ? 'waiting' : 'stale', reason);
   }
@@ -403,7 +403,7 @@ export class Stream {
     this.#change('waiting', reason);
   }
 
-  /** The source has ended; publishing another frame makes the stream live again. */
+  /** Called when the source has ended; publishing another frame makes the stream live again. */
   end(reason: string): void {
     this.#change('ended', reason);
     if (this.#policy.onSourceEnd === 'terminate') for (const client of this.#listed) client.notifyEndOfStream();
@@ -412,7 +412,7 @@ export class Stream {
   /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
-    // A viewer whose hello arrives after its stream was replaced.
+    // The hello of the viewer has arrived after its stream was replaced.
     if (this.#closedReason !== null) queueMicrotask(() => this.#disconnect(client));
   }
 
@@ -480,7 +480,7 @@ export class Stream {
     return statuses.sort((a, b) => (a.port ?? Infinity) - (b.port ?? Infinity));
   }
 
-  /** Counters of all clients: those that have left, and these present ones. */
+  /** Counters of all clients: those that have left, and the given present ones. */
   clientTotals(present: readonly ClientStatus[]): readonly PortCounters[] {
     return this.#totals.including(present);
   }
@@ -516,7 +516,7 @@ export class Stream {
   }
 
   /**
-   * Disconnects the remaining clients, which may connect again. Idempotent. The creator closes the source and the
+   * Disconnects the remaining clients, which may reconnect. Idempotent. The creator closes the source and the
    * native clients first.
    */
   close(reason = 'the gateway is stopping'): void {

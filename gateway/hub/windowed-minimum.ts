@@ -10,7 +10,7 @@ export class WindowedMinimum {
     this.#current = Math.min(this.#current, value);
   }
 
-  /** undefined if there was no value in that time. */
+  /** The minimum; undefined if there was no value in that time. */
   get(nowMs: number): number | undefined {
     this.#turn(nowMs);
     const minimum = Math.min(this.#current, this.#previous);

@@ -28,7 +28,7 @@ export function addGauge(registry: Registry, { name, help, labels }: Family, rea
   });
 }
 
-/** Adds a counter, whose values `read` takes from counters of the gateway at each scrape. */
+/** Adds a counter whose values `read` copies from counters of the gateway at each scrape. */
 export function addCounter(registry: Registry, { name, help, labels }: Family, read: (set: Set<number>) => void): void {
   const counter: Counter = new Counter({
     name,
@@ -42,15 +42,15 @@ export function addCounter(registry: Registry, { name, help, labels }: Family, r
   });
 }
 
-/** Adds a histogram in seconds, whose values `read` takes from histograms of the hub at each scrape. */
+/** Adds a histogram in seconds whose values `read` copies from histograms of the hub at each scrape. */
 export function addHistogram(registry: Registry, family: Family, read: (set: Set<LatencyHistogram>) => void): void {
   registry.registerMetric(new HubHistogram(family, read));
 }
 
-/** prom-client declares its types as numbers, and has texts. */
+/** prom-client declares its types as numbers, but uses strings. */
 const HISTOGRAM = 'histogram' as unknown as MetricType.Histogram;
 
-/** A histogram that is counted elsewhere: prom-client's own could only be filled observation by observation. */
+/** A histogram that is counted elsewhere: that of prom-client accepts only single observations. */
 class HubHistogram extends Histogram {
   readonly #read: (set: Set<LatencyHistogram>) => void;
   readonly #family: Family;
@@ -81,7 +81,7 @@ class HubHistogram extends Histogram {
     return { name, help, type: HISTOGRAM, values, aggregator: 'sum', collect: () => undefined };
   }
 
-  /** The values that the registry prints. */
+  /** The values that the registry exports. */
   getForPromString(): ReturnType<Histogram['get']> {
     return this.get();
   }

@@ -70,7 +70,7 @@ export class GatewayMetrics {
       const status = metered.status();
       return { stream: metered.stream, status, totals: metered.stream.clientTotals(status.clients) };
     });
-    // Collects from the readings before it returns its promise.
+    // The registry reads all values before it returns its promise.
     return `${await this.#registry.metrics()}\n${await processMetrics().metrics()}`;
   }
 
@@ -103,7 +103,7 @@ export class GatewayMetrics {
       ],
       [
         'gearway_source_restarts_total',
-        'Number of times the source was opened again after a failure.',
+        'Number of times the source was reopened after a failure.',
         ({ source: { restarts } }) => restarts,
       ],
     ];
@@ -238,7 +238,7 @@ export class GatewayMetrics {
     );
     addGauge(
       this.#registry,
-      { name: 'gearway_webhook_events_waiting', help: 'Events that wait for a webhook.', labels: ['webhook'] },
+      { name: 'gearway_webhook_events_waiting', help: 'Events that are waiting for a webhook.', labels: ['webhook'] },
       (set) => {
         for (const { name: webhook, waiting } of webhooks()) set({ webhook }, waiting);
       },

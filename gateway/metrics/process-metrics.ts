@@ -10,7 +10,7 @@ let registry: Registry | null = null;
 
 /**
  * CPU time, memory, garbage collection, descriptors and event loop of this process. One for all gateways of the
- * process, because its measurements run until the process ends; they begin with the first scrape.
+ * process, because the measurements begin with the first scrape and run until the process ends.
  */
 export function processMetrics(): Registry {
   if (registry !== null) return registry;

@@ -65,7 +65,10 @@ export function parseNetGearAddress(typed: string, known: readonly string[] = []
   return { ports, endpoints: ports.map((port) => `${base}:${port}`), pattern, security, options };
 }
 
-/** Writes a scheme in lower case: schemes have no case (RFC 3986, 3.1), but libzmq and FFmpeg know only lower case. */
+/**
+ * Converts a scheme to lower case: schemes are case-insensitive (RFC 3986, 3.1), but libzmq and FFmpeg accept only
+ * lower case.
+ */
 export function lowerCaseScheme(address: string): string {
   return address.replace(/^[a-z][a-z0-9+.-]*:\/\//i, (scheme) => scheme.toLowerCase());
 }

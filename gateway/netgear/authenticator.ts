@@ -20,7 +20,7 @@ export interface ConnectingPeer {
 /**
  * Decides whether to admit a peer. Must not throw.
  *
- * @returns `admitted`; `refused`, after which the peer's ZeroMQ may give up; `later`, after which it retries.
+ * @returns `admitted`; `refused`, after which the peer's libzmq may stop connecting; `later`, after which it retries.
  */
 type Judge = (peer: ConnectingPeer) => Verdict;
 
@@ -37,7 +37,7 @@ const STATUSES: Readonly<Record<Verdict, readonly [code: string, text: string]>>
 export interface Admission {
   /** The socket's `zapDomain`. */
   readonly domain: string;
-  /** Idempotent. Close the socket first. */
+  /** Ends the registration. Idempotent. Close the socket first. */
   close(): void;
 }
 

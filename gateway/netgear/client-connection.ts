@@ -24,9 +24,9 @@ export interface ClientConnectionOptions {
 
 /** Callbacks of a {@link ClientConnection}. None is called after `close()`. */
 interface ClientConnectionEvents {
-  /** The state or its reason has changed. */
+  /** Called when the state or its reason has changed. */
   changed(state: ConnectionState, reason: string): void;
-  /** The client has answered the oldest frame in flight. `parts` is borrowed memory. */
+  /** Called when the client has answered the oldest frame in flight. `parts` is borrowed memory. */
   replied(parts: Uint8Array[], roundTripMs: number): void;
   failed(error: unknown): void;
 }
@@ -57,8 +57,8 @@ const GONE_AFTER_MS = 1500;
 /**
  * The first message to a client of pattern 0 in secure mode: a black picture, small enough to arrive in one segment.
  * ZeroMQ signals such a client as readable on the first byte, because the peer's credential precedes the message. If
- * the message is not complete by then, the client's thread ends with `zmq.error.Again` and the client never answers
- * again. The first frame of a real server does that to it.
+ * the message is not complete at that time, the client's thread ends with `zmq.error.Again` and the client never
+ * answers again. The first frame of a real server has this effect.
  */
 const OPENER_SHAPE = [16, 16, 3] as const;
 const OPENER = {
@@ -96,7 +96,7 @@ export class ClientConnection {
   #reason: string;
   #handshakeFailure: HandshakeFailure | null = null;
   readonly #host: HostLookup;
-  /** Whether the program at the address was found not to speak ZeroMQ. It is probed before it is connected again. */
+  /** Whether the program at the address was found not to speak ZeroMQ. It is probed before the next connection. */
   #isForeign = false;
   readonly #closing = new AbortController();
 
@@ -192,7 +192,7 @@ export class ClientConnection {
     this.#retry = setTimeout(() => this.#openAgain(), afterMs);
   }
 
-  /** Reads the keys again: they may have been removed or replaced since. */
+  /** Reads the keys again, because they may have been removed or replaced in the meantime. */
   #openAgain(): void {
     this.#retry = null;
     if (this.#isForeign) {
@@ -337,17 +337,19 @@ export class ClientConnection {
       : `the client at ${endpoint} cannot be reached: ${this.#host.problem}`;
   }
 
-  /** The peer has not answered a frame in time: it is stuck, or libzmq mistakes it for an old ZeroMQ peer. */
+  /**
+   * Called when the peer has not answered a frame in time: it is stuck, or libzmq mistakes it for an old ZeroMQ peer.
+   */
   #unanswered(): void {
     this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
     this.#probeForeign(() => undefined);
   }
 
   /**
-   * Checks whether the program at the address speaks ZeroMQ. libzmq mistakes the answer of an HTTP server for that
+   * Checks whether the program at the address speaks ZeroMQ. libzmq mistakes the response of an HTTP server for that
    * of a peer before ZeroMQ 3, and would connect to it repeatedly.
    *
-   * @param onOther called if it is not found to be foreign.
+   * @param onOther called unless the program is found not to speak ZeroMQ.
    */
   #probeForeign(onOther: () => void): void {
     const probe = async (): Promise<void> => {

@@ -33,19 +33,19 @@ export type HandshakeFailure = 'mechanism' | 'refused' | 'closed';
 
 /** Callbacks of a {@link ClientSocket}. Called in order; none is called after `close()`. */
 interface ClientSocketEvents {
-  /** The connection was accepted. The kernel does that even for a stopped process. */
+  /** Called when the connection was accepted, which the kernel does even for a stopped process. */
   accepted(): void;
-  /** The ZMTP handshake is done, and in pattern 2 the client has subscribed: frames can be sent. */
+  /** Called when the ZMTP handshake is done, and in pattern 2 the client has subscribed: frames can be sent. */
   ready(): void;
-  /** The peer closed the connection before the handshake was complete. ZeroMQ may give up after this. */
+  /** Called when the peer closed the connection before the handshake was complete. ZeroMQ may then stop connecting. */
   handshakeFailed(failure: HandshakeFailure): void;
-  /** The connection was lost or could not be established. ZeroMQ reconnects automatically. */
+  /** Called when the connection was lost or could not be established. ZeroMQ reconnects automatically. */
   disconnected(): void;
-  /** The client's reply, in borrowed memory. */
+  /** Called with the client's reply, in borrowed memory. */
   reply(parts: Uint8Array[]): void;
-  /** A reply was malformed and has been discarded. */
+  /** Called when a reply was malformed and has been discarded. */
   failed(error: unknown): void;
-  /** The socket no longer works: close it and create another one. */
+  /** Called when the socket no longer works: close it and create another one. */
   broken(error: unknown): void;
 }
 
@@ -53,7 +53,7 @@ interface ClientSocketEvents {
  * The sending socket for one NetGear client. The client binds, so this side connects.
  *
  * Pattern 1 is a DEALER that emulates REQ by sending the empty delimiter itself, so that several frames can be in
- * flight and a late reply does no harm. Pattern 2 is an XPUB, which reports subscriptions, and refuses a frame instead
+ * flight and a late reply is harmless. Pattern 2 is an XPUB, which reports subscriptions, and refuses a frame instead
  * of dropping it silently. `immediate` prevents ZeroMQ from queueing frames while disconnected; the high-water mark
  * limits the frames in flight. After a timeout, close the socket and create another: a frame sent again on the same
  * socket arrives twice.

@@ -14,7 +14,7 @@ type SecureMode = 'stonehouse' | 'ironhouse';
 export interface Security {
   readonly mode: SecureMode;
   readonly folder: string;
-  /** IP addresses that are accepted where we bind; null for any. */
+  /** IP addresses that are accepted if the gateway binds; null for any. */
   readonly allowedAddresses: readonly string[] | null;
 }
 
@@ -108,7 +108,7 @@ export function isListedKey(folder: string, publicKey: string): boolean {
       try {
         return readPublicKey(join(publicFolder, name)) === publicKey;
       } catch {
-        return false; // not a certificate; the other keys stay valid
+        return false; // The file is not a certificate; the other keys stay valid.
       }
     });
 }

@@ -20,7 +20,7 @@ import { followEvents } from './socket-events.ts';
  */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
-/** Maximum duration of a handshake: a peer that stays silent holds a descriptor for this long. */
+/** Maximum duration of a handshake: a silent peer occupies a descriptor for this long. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
 
 /**
@@ -32,7 +32,7 @@ const MAX_PEERS = 128;
 
 /**
  * Maximum number of peers of a PAIR, which reads only one. libzmq accepts more, and stops the input of those that send
- * something: their connections then stay open after they have left. A refused peer retries until the first has left.
+ * data: their connections then stay open after they have left. A refused peer retries until the first one has left.
  */
 const MAX_PAIR_PEERS = 1;
 
@@ -111,7 +111,7 @@ export class CurveServerSocket implements ServerSocket {
   }
 
   async bind(endpoint: string): Promise<void> {
-    // Not always: with ipv6 set, the authenticator gets every IPv4 peer as `::ffff:…`.
+    // Only if needed: with ipv6 set, the authenticator gets every IPv4 peer as `::ffff:…`.
     this.#socket.ipv6 = endpoint.startsWith('tcp://[');
     await this.#socket.bind(endpoint);
   }
@@ -137,13 +137,13 @@ export class CurveServerSocket implements ServerSocket {
     }
   }
 
-  /** Answers the latest message, which is the peer's because messages are read one at a time. */
+  /** Answers the latest message. It comes from the present peer, because messages are read one at a time. */
   async reply(_peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
     if (this.#socket instanceof Router) await this.#socket.send([...this.#envelope, ...parts]);
     else if (this.#socket instanceof Pair) await this.#socket.send([...parts]);
   }
 
-  /** libzmq cannot disconnect a peer. */
+  /** Does nothing: libzmq cannot disconnect a peer. */
   malformed(): void {}
 
   /**

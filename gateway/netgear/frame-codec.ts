@@ -10,14 +10,14 @@ import { repairJpeg } from '../codecs/repair-jpeg.ts';
 /** A frame of a NetGear server. `payload` is borrowed from the socket, except for a JPEG that had to be repaired. */
 export interface NetGearFrame {
   readonly kind: 'frame';
-  /** Pixels of the payload, which is not turned. */
+  /** Size of the payload in pixels, before any rotation. */
   readonly width: number;
   readonly height: number;
   readonly encoding: Encoding;
   readonly message: Value;
   /** Channel order to which a NetGear receiver decodes the JPEG; null for a raw frame. */
   readonly colorspace: string | null;
-  /** How a JPEG has to be turned to be upright, according to its EXIF data. NetGear's receivers ignore it. */
+  /** EXIF orientation of a JPEG. NetGear's receivers ignore it. */
   readonly orientation: Orientation;
   /** The server's own port in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
@@ -26,7 +26,7 @@ export interface NetGearFrame {
   readonly headerText: string;
 }
 
-/** A server's notice that it terminates. */
+/** A server's notice that it is terminating. */
 export interface NetGearTermination {
   readonly kind: 'termination';
   /** The server's own port in multi-servers mode; otherwise null. */
@@ -192,7 +192,7 @@ export interface HeaderVariant {
   readonly pattern: Pattern;
   /** The sending server's port, for a receiver in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
-  /** For a repeated frame, whose message was already delivered and must not be acted on again. */
+  /** Set for a repeated frame, whose message was already delivered and must not be acted on again. */
   readonly dropMessage: boolean;
 }
 
@@ -235,13 +235,13 @@ export function rewriteFrameHeader(headerText: string, change: HeaderVariant): s
     edits.push(port === undefined ? { start: first, end: first, text: `"port": ${text}, ` } : { ...port, text });
   }
   let text = headerText;
-  // From the end, so that earlier offsets stay valid.
+  // Edits are applied from the end, so that earlier offsets stay valid.
   for (const edit of edits.sort((a, b) => b.start - a.start))
     text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   return text;
 }
 
-/** Encodes a server's notice that it terminates; with its port for a receiver in multi-servers mode. */
+/** Encodes a server's notice that it is terminating; with its port for a receiver in multi-servers mode. */
 export function encodeTermination(serverPort: string | null): string {
   return serverPort === null
     ? '{"terminate_flag": true}'
@@ -251,5 +251,5 @@ export function encodeTermination(serverPort: string | null): string {
 /** A receiver's reply to a termination. */
 export const TERMINATION_REPLY = "Termination signal successfully received at Client's end!";
 
-/** The same from a receiver in multi-servers mode. */
+/** The same reply from a receiver in multi-servers mode. */
 export const MULTISERVER_TERMINATION_REPLY = 'Termination signal successfully received at client!';

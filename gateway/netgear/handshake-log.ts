@@ -13,7 +13,7 @@ export class HandshakeLog {
   readonly #expected: string;
   readonly #events: Pick<ServerSocketEvents, 'peers' | 'refused'>;
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Number of connections, and of those whose handshake is not done. */
+  /** Number of connections, and number of those whose handshake is not done. */
   #connections = 0;
   #pending = 0;
   /** Addresses of admitted peers whose handshake is not done, oldest first. */
@@ -55,7 +55,7 @@ export class HandshakeLog {
         this.#count(0, -1);
         return;
       case 'handshake:error:auth':
-        this.#error = ''; // reported by the authenticator, with its reason
+        this.#error = ''; // The authenticator has reported it, with its reason.
         return;
       case 'handshake:error:protocol':
         this.#error = this.#protocolError('code' in event.error ? String(event.error.code) : 'unknown');
@@ -97,7 +97,7 @@ export class HandshakeLog {
     this.#timers.add(timer);
   }
 
-  /** The reason of a connection that libzmq closed without an error event. */
+  /** Reports the reason of a connection that libzmq closed without an error event. */
   #silentError(): string {
     const address = this.#admitted.shift();
     if (address !== undefined) {

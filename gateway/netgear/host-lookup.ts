@@ -15,7 +15,7 @@ let isBusy = false;
 
 /** Finds out whether the host of an endpoint exists: ZeroMQ does not report it. */
 export class HostLookup {
-  /** null for an IP address, or a path. */
+  /** Name to look up; null for an IP address or a path. */
   readonly #name: string | null;
   #lookedUpAtMs = -Infinity;
   #problem: string | null = null;
@@ -30,7 +30,7 @@ export class HostLookup {
     return this.#problem;
   }
 
-  /** Looks the name up again in the background, if the last time is long ago. */
+  /** Looks the name up again in the background, if the last look-up is too old. */
   refresh(nowMs: number): void {
     const name = this.#name;
     if (name === null || isBusy || nowMs - this.#lookedUpAtMs < INTERVAL_MS) return;

@@ -21,7 +21,7 @@ import { errorText, GearwayError } from '../../shared/errors.ts';
 /** Folders of certificates, and their file extensions. */
 const FOLDERS = { public_keys: '.key', private_keys: '.key_secret' } as const;
 
-/** Extension of a file that is being written. Another process removes abandoned ones after this time. */
+/** Extension of files that are being written, and time after which another process removes abandoned ones. */
 const UNFINISHED = '.tmp';
 const LEFT_OVER_MS = 60_000;
 
@@ -116,7 +116,8 @@ function write(path: string, text: string): WrittenFile {
 }
 
 /**
- * Publishes the files, unless another process has started to. Uses links, which unlike renames do not replace files.
+ * Publishes the files, unless another process has started to do so. Uses links, which unlike renames do not replace
+ * files.
  */
 function publishFirst(files: readonly WrittenFile[]): void {
   const published: string[] = [];
@@ -187,7 +188,7 @@ function ageMs(path: string): number {
   try {
     return Date.now() - statSync(path).mtimeMs;
   } catch {
-    return Infinity; // published or removed in the meantime
+    return Infinity; // The file was published or removed in the meantime.
   }
 }
 

@@ -51,9 +51,9 @@ export interface NetGearOptions {
 
 /** Validated {@link NetGearOptions} with defaults. */
 export interface ResolvedNetGearOptions {
-  /** As text; at least one. */
+  /** Ports as text; at least one. */
   readonly ports: readonly string[];
-  /** One per port. */
+  /** Endpoints, one per port. */
   readonly endpoints: readonly string[];
   readonly pattern: Pattern;
   readonly multiclient: boolean;

@@ -18,9 +18,9 @@ export interface Picture {
   readonly colorspace: string | null;
 }
 
-/** A picture to send. Its width and height are those before it is turned. */
+/** A picture to send. Its width and height are those before rotation. */
 export interface SentPicture extends Picture {
-  /** How a JPEG has to be turned, according to its EXIF data. */
+  /** EXIF orientation of a JPEG, by which it must be rotated. */
   readonly orientation: Orientation;
 }
 

@@ -24,7 +24,7 @@ import {
 } from './zmtp-codec.ts';
 import { socketAddress } from './zmtp-peer.ts';
 
-/** The ZeroMQ socket types of a pattern: ours, and those of its peers. */
+/** The ZeroMQ socket types of a pattern: that of this end, and those of its peers. */
 const SOCKET_TYPES: Readonly<Record<AsyncPattern, { readonly own: string; readonly peers: readonly string[] }>> = {
   pair: { own: 'PAIR', peers: ['PAIR'] },
   'request-reply': { own: 'REP', peers: ['REQ', 'DEALER', 'ROUTER'] },
@@ -57,10 +57,13 @@ export interface PeerLimits {
   readonly handshakeMs: number;
   /** Time without a valid message after which a peer may be replaced by a new one if the maximum is reached. */
   readonly idleMs: number;
-  /** Rate and burst of messages per peer. Peers that wait for replies, and cameras, stay far below. */
+  /** Maximum rate and burst of messages per peer, far above that of cameras and of peers that wait for replies. */
   readonly messagesPerSecond: number;
   readonly burstMessages: number;
-  /** Maximum size of the unfinished messages of all peers. Beyond it, the peer that holds the most is disconnected. */
+  /**
+   * Maximum total size of the unfinished messages of all peers. Beyond it, the peer with the largest one is
+   * disconnected.
+   */
   readonly heldBytes: number;
 }
 
@@ -77,14 +80,14 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
 /** Number of messages that a malformed one counts as. */
 const MALFORMED_COST = 50;
 
-/** Half-life of the load of a peer: peers whose messages take long yield to the others. */
+/** Half-life of the load of a peer. Peers with a lower load are served first. */
 const HALF_LIFE_MS = 1000;
 /**
- * Load assumed for a peer before its first message: higher than that of a peer whose messages are known to be quick.
+ * Load assumed for a peer before its first message: higher than that of peers whose messages are processed quickly.
  */
 const UNKNOWN_LOAD_MS = 20;
 
-/** Maximum time for which messages are delivered without a turn of the event loop. */
+/** Maximum time for which messages are delivered before the event loop continues. */
 const TURN_MS = 4;
 
 /** Number of unread bytes above which the connection of a peer with a pending message is paused. */
@@ -102,9 +105,9 @@ interface Connection {
   readonly budget: TokenBucket;
   /** Timeout of the handshake; null once it is done. */
   handshake: NodeJS.Timeout | null;
-  /** Whether it has a pending message: nothing more is read until that is taken. */
+  /** Whether the connection has a pending message; nothing more is read until it is taken. */
   hasMessage: boolean;
-  /** Whether it was disconnected by us. Messages of a peer that has left of its own accord are still read. */
+  /** Whether this socket disconnected the peer. Messages of a peer that has left on its own are still read. */
   isRefused: boolean;
   /** Time of its last valid message; -Infinity before the first one. */
   goodAtMs: number;
@@ -122,7 +125,7 @@ interface Connection {
  * A bound ZeroMQ socket without encryption, implemented here because with libzmq 4.3.5 any peer can abort the process
  * (by claiming the identifier that the next peer is about to get, or by filling a queue, sending a PING and resetting),
  * use up all memory with a message of many parts, and cannot be disconnected. Here a peer has at most one pending
- * message, its connection is not read meanwhile, and it is disconnected when it exceeds a limit.
+ * message, its connection is not read in the meantime, and it is disconnected when it exceeds a limit.
  */
 export class PlainServerSocket implements ServerSocket {
   readonly #pattern: AsyncPattern;
@@ -131,7 +134,7 @@ export class PlainServerSocket implements ServerSocket {
   readonly #events: ServerSocketEvents;
   readonly #servers = new Set<Server>();
   readonly #connections = new Map<string, Connection>();
-  /** At most one per connection, in order of arrival. */
+  /** Pending messages, at most one per connection, in order of arrival. */
   readonly #messages: (ServerMessage & { readonly connection: Connection })[] = [];
   #wake: () => void = () => undefined;
   #count = 0;

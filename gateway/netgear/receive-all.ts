@@ -1,10 +1,10 @@
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { GearwayError } from '../../shared/errors.ts';
 
-/** The part of a ZeroMQ socket that is read here. */
+/** The part of a ZeroMQ socket that is needed for reading. */
 export interface ReceivingSocket {
   readonly closed: boolean;
-  /** Whether its queue has a message. */
+  /** Whether the queue has a message. */
   readonly readable: boolean;
   receive(): Promise<Uint8Array[]>;
 }
@@ -20,14 +20,14 @@ export const UNBOUNDED_QUEUE = { receiveHighWaterMark: 0 } as const;
 /** Maximum time for which reading a queue may block the event loop. zeromq.js would read 512 messages in a row. */
 const TURN_MS = 4;
 
-/** Number of consecutive announcements without a message after which reading pauses, and the length of the pause. */
+/** Number of consecutive announcements without a message after which reading pauses, and the duration of the pause. */
 const MAX_EMPTY = 16;
 const EMPTY_PAUSE_MS = 5;
 
 /**
- * Limits on what is read without the queue being empty once. Peers that wait for replies, and cameras, stay orders of
- * magnitude below: the limits are exceeded only if messages arrive faster than they can be read, which would exhaust
- * memory.
+ * Limits on the messages that are read before the queue is empty once. Peers that wait for replies, and cameras, stay
+ * orders of magnitude below: the limits are exceeded only if messages arrive faster than they can be read, which would
+ * exhaust memory.
  */
 interface QueueLimits {
   readonly messages: number;
@@ -42,14 +42,14 @@ const DEFAULT_QUEUE_LIMITS: QueueLimits = { messages: 20_000, bytes: 128 << 20, 
 const MAX_MESSAGE_MS = 50;
 
 /**
- * Reads a socket until it is closed, whatever its peers send. All sockets are read through this function, because
- * libzmq can announce a message and then drop it as malformed; `receive()` of zeromq.js then rejects with EAGAIN, which
- * ends its own iterator.
+ * Reads a socket until it is closed, regardless of what its peers send. All sockets are read through this function,
+ * because libzmq can announce a message and then drop it as malformed; `receive()` of zeromq.js then rejects with
+ * EAGAIN, which ends its own iterator.
  *
  * @param limits null for a socket to which only this process sends.
  * @returns the parts of each message, in order of arrival. Returns when the socket is closed.
  * @throws {GearwayError} `flooded` when messages arrive faster than they can be read: close the socket, which frees its
- *   queue, and open it again after a pause. Also any failure of the socket itself, which a single message cannot cause.
+ *   queue, and reopen it after a pause. Also any failure of the socket itself, which a single message cannot cause.
  */
 export async function* receiveAll(
   socket: ReceivingSocket,

@@ -35,7 +35,7 @@ export interface Received {
    * The server's message; null for none. Unlike with NetGear, available in every mode, and also if it is `0` or `""`.
    */
   readonly message: Value;
-  /** The port on which it arrived, as given in the options: in multi-servers mode, the server's identity. */
+  /** The port on which the frame arrived, as given in the options: in multi-servers mode, the server's identity. */
   readonly port: string;
   /** Number of the frame, from 1. Dropped frames are counted too, so a gap shows the number of drops. */
   readonly sequence: number;
@@ -87,13 +87,13 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   readonly #verifier: JpegVerifier | null;
   /** Verified JPEGs. Callers must not write to their memory again. */
   readonly #verified = new WeakSet<Uint8Array>();
-  /** Pending frames by port, in the order in which the ports got one. */
+  /** Pending frames by port, in the order in which their ports received them. */
   readonly #waiting = new Map<string, Received>();
   readonly #readers: {
     readonly resolve: (received: Received | null) => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
-  /** The failure that closed it; null if it is open or was closed by `close()`. */
+  /** The failure that closed the receiver; null if it is open or was closed by `close()`. */
   #failure: GearwayError | null = null;
   /** Servers that have sent frames and have not terminated. */
   readonly #sending = new Set<string>();
@@ -129,7 +129,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
               this.#rejection = errorText(error);
             },
             ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
-            unanswered: () => {}, // the server has disconnected; nothing to do
+            unanswered: () => {}, // The server has disconnected; there is nothing to do.
             failed: (error) => this.#failed(error),
           },
         ),
@@ -193,7 +193,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
    * `close()`. Concurrent calls get one frame each, in order.
    *
    * Rejects like {@link open} and {@link setReturnData}, and with `source-unavailable` when a socket has failed: the
-   * receiver is then closed, create another one. Peers cannot cause that.
+   * receiver is then closed, and a new one must be created. Peers cannot cause this.
    */
   async recv({ return_data: data }: RecvOptions = {}): Promise<Received | null> {
     const placed = data === undefined ? undefined : this.#place(data);
@@ -295,7 +295,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   async #close(lingerMs: number): Promise<void> {
     for (const { resolve } of this.#readers.splice(0)) resolve(null);
     // A socket cannot be closed while it is being bound.
-    await this.#opening?.catch(() => {}); // reported to the caller of `open()`
+    await this.#opening?.catch(() => {}); // The failure is reported to the caller of `open()`.
     await Promise.all(this.#connections.map((connection) => connection.close(lingerMs)));
     await this.#verifier?.close();
     this.#resolveClosed();

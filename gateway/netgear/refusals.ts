@@ -4,7 +4,7 @@ const SHOWN_MS = 60_000;
 /** Minimum time between two log lines. */
 const LOG_INTERVAL_MS = 10_000;
 
-/** Connections and messages that were refused at one address, for its status and the log. */
+/** Refused connections and messages of one address, for its status and the log. */
 export class Refusals {
   readonly #log: (text: string) => void;
   #latest: { readonly reason: string; readonly atMs: number } | null = null;

@@ -6,15 +6,15 @@ import { decodeReply, type Reply } from './reply-codec.ts';
 
 /** Status of one client of a sender. */
 export interface SenderClientStatus {
-  /** As given in the options. */
+  /** Port, as given in the options. */
   readonly port: string;
   readonly endpoint: string;
   readonly state: ConnectionState;
-  /** Why it is in this state, a sentence without a full stop. */
+  /** Why the client is in this state, as a sentence without a full stop. */
   readonly reason: string;
-  /** Number of frames sent to it. */
+  /** Number of frames sent to the client. */
   readonly sent: number;
-  /** Number of frames dropped in pattern 2 because it was too slow. */
+  /** Number of frames dropped in pattern 2 because the client was too slow. */
   readonly dropped: number;
 }
 
@@ -66,7 +66,7 @@ export class SenderClient {
     return this.#connection.isReady;
   }
 
-  /** Whether it is connected and has no frame in flight. */
+  /** Whether the client is connected and has no frame in flight. */
   get isFree(): boolean {
     return this.isReady && this.#exchange === null;
   }
@@ -121,7 +121,7 @@ export class SenderClient {
     const { pattern } = this.#options;
     const deadline = performance.now() + TERMINATION_TIMEOUT_MS;
     while (!(await this.#connection.send(termination))) {
-      // A slow subscriber can accept it a little later.
+      // A slow subscriber may accept the termination a little later.
       if (pattern !== 'publish-subscribe' || performance.now() > deadline) return;
       await delay(10);
     }

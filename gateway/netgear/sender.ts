@@ -56,7 +56,7 @@ export interface FromClient {
 /** Result of NetGear's `send()` with and without `multiclient_mode`. */
 export type SendResult<M extends boolean> = M extends true ? FromClient | null : Returned;
 
-/** A `send()` that waits for a client. */
+/** A `send()` call that is waiting for a client. */
 interface Waiting {
   start(client: SenderClient): void;
   reject(error: unknown): void;
@@ -76,7 +76,7 @@ interface Expectation {
  * `clients` has the status of each. A real client must receive something at least every 12 s, or it binds again,
  * without encryption.
  *
- * @typeParam M whether it is in multi-clients mode, which changes the result of `send()`.
+ * @typeParam M whether multi-clients mode is set, which changes the result of `send()`.
  */
 export class NetGearSender<M extends boolean = false> implements AsyncDisposable {
   readonly #options: ResolvedNetGearOptions;
@@ -87,11 +87,11 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
   #closing: Promise<void> | null = null;
-  /** In call order. At most one pending `send()` per client. */
+  /** Waiting calls, in call order. At most one pending `send()` per client. */
   readonly #waiting: Waiting[] = [];
   readonly #expectations = new Set<Expectation>();
   #pending = 0;
-  /** Index of the client whose turn it is. */
+  /** Index of the next client in round-robin order. */
   #next = 0;
 
   /**
@@ -154,7 +154,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`,
    * `value-invalid`, `too-large`. A failed call does not affect later ones.
    *
-   * A JPEG with an EXIF orientation is turned before it is sent, because NetGear clients ignore the orientation.
+   * A JPEG with an EXIF orientation is rotated before it is sent, because NetGear clients ignore the orientation.
    */
   async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<M>> {
     if (this.#closing !== null) throw closedError();
@@ -207,7 +207,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
   }
 
   /**
-   * Turns or verifies a JPEG where that is needed.
+   * Rotates or verifies a JPEG if necessary.
    *
    * @param isTrusted whether a NetGear client can decode it.
    * @returns the payload to send.
@@ -246,7 +246,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
 
   #offer(header: string, payload: Uint8Array): Promise<FromClient> {
     return new Promise((resolve, reject) => {
-      // It may have been closed during the verification.
+      // The sender may have been closed during the verification.
       if (this.#closing !== null) {
         reject(closedError());
         return;

@@ -13,7 +13,7 @@ import { PAIR_IS_TAKEN, type ServerSocket } from './server-socket.ts';
 interface ServerConnectionOptions {
   /** `tcp://HOST:PORT` or `ipc://PATH:PORT` to bind. */
   readonly endpoint: string;
-  /** As given in the server's options; sent with replies. */
+  /** Port, as given in the server's options; sent with replies. */
   readonly port: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
@@ -30,19 +30,19 @@ interface ServerConnectionEvents {
    */
   received(frame: NetGearFrame): ReplyData;
   /**
-   * A frame was malformed, or {@link received} threw. It is answered without data, because a server waits for its
-   * reply.
+   * Called when a frame was malformed, or {@link received} threw. The frame is answered without data, because a server
+   * waits for its reply.
    */
   rejected(error: unknown): void;
   /**
-   * The server has terminated. It, or another one, may connect later.
+   * Called when the server has terminated. The same or another server may connect later.
    *
    * @param serverPort its own port in multi-servers mode; otherwise null.
    */
   ended(serverPort: string | null): void;
-  /** A reply could not be sent: the server disconnected after its frame. */
+  /** Called when a reply could not be sent, because the server disconnected after its frame. */
   unanswered(error: unknown): void;
-  /** The socket no longer works. Close the connection; it can be opened again. */
+  /** Called when the socket no longer works. Close the connection; it can be reopened. */
   failed(error: unknown): void;
 }
 
@@ -98,7 +98,7 @@ export class ServerConnection {
     return this.#peers;
   }
 
-  /** Whether a second server has tried to connect to a PAIR, which serves one, since it was opened. */
+  /** Whether a second server has tried to connect to a PAIR socket, which serves only one, since it was opened. */
   get hasWaitingServer(): boolean {
     return this.#hasWaitingServer;
   }
@@ -180,7 +180,7 @@ export class ServerConnection {
     await delay(FLOOD_PAUSE_MS, undefined, { signal }).catch(() => undefined);
     if (this.#socket !== socket) return;
     const next = await this.#listen();
-    // It may have been closed in the meantime.
+    // The connection may have been closed in the meantime.
     if (this.#socket === socket) this.#use(next);
     else await next.close();
   }
@@ -200,7 +200,7 @@ export class ServerConnection {
           reply = encodeReply(this.#options.port, this.#events.received(decoded));
         }
       } catch (error) {
-        // An empty reply: encoding the data that just failed would fail again.
+        // The reply is empty, because encoding the same data would fail again.
         socket.malformed(peer);
         this.#events.rejected(error);
         reply = encodeReply(this.#options.port, NOTHING_RETURNED);

@@ -1,6 +1,6 @@
 import type { AsyncPattern } from './pattern.ts';
 
-/** Why a second peer of a PAIR is refused: a sentence without a full stop. */
+/** Why a second peer of a PAIR is refused, as a sentence without a full stop. */
 export const PAIR_IS_TAKEN = 'another server is waiting for the first one to disconnect';
 
 export interface ServerSocketOptions {
@@ -11,11 +11,13 @@ export interface ServerSocketOptions {
 
 /** Callbacks of a {@link ServerSocket}. None is called after `close()`. */
 export interface ServerSocketEvents {
-  /** The number of servers that have completed the handshake has changed. They need not have sent a frame. */
+  /**
+   * Called when the number of servers that have completed the handshake has changed. They need not have sent a frame.
+   */
   peers(count: number): void;
-  /** A connection or a message was refused; `reason` is a sentence without a full stop. */
+  /** Called when a connection or a message was refused; `reason` is a sentence without a full stop. */
   refused(reason: string): void;
-  /** The socket no longer works: close it. */
+  /** Called when the socket no longer works; it must then be closed. */
   failed(error: unknown): void;
 }
 

@@ -3,8 +3,8 @@ import type { Event, Observer } from 'zeromq';
 import { runInBackground } from '../../shared/background.ts';
 
 /**
- * Number of events after which the event loop gets a turn. zeromq.js would deliver all events of a port scan in a row,
- * starving other work.
+ * Number of events after which the event loop continues. zeromq.js would deliver all events of a port scan in a row,
+ * blocking other work.
  */
 const EVENTS_PER_TURN = 32;
 

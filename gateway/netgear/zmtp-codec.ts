@@ -1,5 +1,5 @@
 /**
- * ZMTP 3.0 without encryption (ZeroMQ RFC 23): converts between bytes and messages. Holds at most one message, and
+ * ZMTP 3.0 without encryption (ZeroMQ RFC 23): converts between bytes and messages. Buffers at most one message, and
  * enforces the limits while a message is still being received.
  */
 
@@ -60,7 +60,7 @@ export class ZmtpDecoder {
     this.#limits = limits;
   }
 
-  /** Number of bytes held: parts of an unfinished message, and unread bytes. */
+  /** Number of buffered bytes: parts of an unfinished message, and unread bytes. */
   get heldBytes(): number {
     return this.#messageBytes + this.#available;
   }
@@ -103,7 +103,7 @@ export class ZmtpDecoder {
     }
   }
 
-  /** @returns whether it is complete. */
+  /** @returns whether the greeting is complete. */
   #readGreeting(): boolean {
     const bytes = this.#peek(GREETING_BYTES);
     if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f))
@@ -119,7 +119,7 @@ export class ZmtpDecoder {
     return true;
   }
 
-  /** @returns null if it is incomplete. */
+  /** @returns null if the frame is incomplete. */
   #readHead(): { flags: number; length: number } | null {
     const head = this.#peek(9);
     const [flags] = head;

@@ -15,7 +15,7 @@ export function rounded(value: number): string {
   return value >= 10 ? value.toFixed(0) : value.toFixed(1);
 }
 
-/** Truncates a value from a peer to fit on a line. */
+/** Truncates a value from a peer to the length of a line. */
 export function shown(json: string): string {
   return json.length > 80 ? `${json.slice(0, 80)}…` : json;
 }

@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises';
 import { runInBackground } from '../../shared/background.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
 
-/** Maximum number of characters that wait to be written; further lines are dropped. */
+/** Maximum number of pending characters; further lines are dropped. */
 const MAX_WAITING = 256 << 10;
 
 /**

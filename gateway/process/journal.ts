@@ -3,7 +3,7 @@ import { fstatSync } from 'node:fs';
 /**
  * Whether a stream of this process leads to systemd's journal, as systemd.exec(5) describes.
  *
- * @param descriptor of the stream.
+ * @param descriptor file descriptor of the stream.
  * @param variable value of `JOURNAL_STREAM`.
  */
 export function isJournal(descriptor: number, variable: string | undefined): boolean {
@@ -12,6 +12,6 @@ export function isJournal(descriptor: number, variable: string | undefined): boo
     const { dev, ino } = fstatSync(descriptor);
     return variable === `${dev}:${ino}`;
   } catch {
-    return false; // the stream is closed
+    return false; // The stream is closed.
   }
 }

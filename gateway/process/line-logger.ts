@@ -8,7 +8,7 @@ export interface LineLoggerSettings {
   format?: 'text' | 'json';
   /** Whether lines of text begin with the time. */
   readonly hasTime: boolean;
-  /** Whether lines begin with their priority, as systemd's journal reads it (sd-daemon(3)). Default false. */
+  /** Whether lines begin with their priority, in the format of systemd's journal (sd-daemon(3)). Default false. */
   readonly hasPriority?: boolean;
 }
 
@@ -18,7 +18,7 @@ const DEFAULT_FORMAT = 'text';
 /** Beginning of a line of text, by level. Most entries have the level `info`. */
 const WORDS: Readonly<Record<LogLevel, string>> = { error: 'error: ', warn: 'warning: ', info: '', debug: 'debug: ' };
 
-/** Changes the settings to those of some options, or their defaults. */
+/** Applies the settings of the given options, or their defaults. */
 export function applyLogOptions(
   settings: LineLoggerSettings,
   { logLevel, logFormat }: { readonly logLevel?: LogLevel; readonly logFormat?: 'text' | 'json' },

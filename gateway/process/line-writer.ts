@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-/** Maximum number of buffered bytes; a pipe itself holds 64 KiB more. */
+/** Maximum number of buffered bytes; a pipe itself buffers 64 KiB more. */
 const MAX_WAITING_BYTES = 256 << 10;
 
 interface LineWriterOptions {

@@ -72,7 +72,7 @@ function readProcess(pid: number, platform: NodeJS.Platform): ProcessInfo | null
       ) ?? [];
     return path === '' ? null : { parent: Number(parent), name: basename(path) };
   } catch {
-    return null; // it has just exited, or there is no ps (Windows)
+    return null; // The process has just exited, or there is no ps (Windows).
   }
 }
 

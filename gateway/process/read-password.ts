@@ -2,9 +2,9 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 
 /**
- * Reads one line from a terminal without showing it, or from a pipe.
+ * Reads one line from a terminal without echoing it, or from a pipe.
  *
- * @param output where the terminal shows the prompt.
+ * @param output stream for the prompt.
  */
 export async function readPassword(
   input: NodeJS.ReadableStream & { readonly isTTY?: boolean },

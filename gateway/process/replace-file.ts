@@ -4,13 +4,13 @@ import { basename, dirname, join } from 'node:path';
 import { GearwayError } from '../../shared/errors.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
 
-/** The calls of the system that replace a file; replaced by tests to let them fail. */
+/** The system calls that replace a file; tests substitute them to simulate failures. */
 export const SYSTEM_FILES = { open, realpath, rename, rm, stat };
 
 /** A file as it was read. */
 interface FileVersion {
   readonly bytes: Buffer;
-  /** Differs for each version of the file. */
+  /** Identifies this version of the file. */
   readonly identity: string;
 }
 
@@ -18,7 +18,7 @@ interface FileVersion {
  * Reads a whole file.
  *
  * @param maxBytes one byte more than allowed is read, so that the caller notices a larger file.
- * @throws {GearwayError} `config-not-written`, because the file cannot be changed.
+ * @throws {GearwayError} `config-not-written` if the file cannot be read, because it cannot be changed then.
  */
 export async function readVersion(path: string, maxBytes: number): Promise<FileVersion> {
   const handle = await open(path, 'r').catch((error: unknown) => {
@@ -39,12 +39,12 @@ export async function readVersion(path: string, maxBytes: number): Promise<FileV
 
 /**
  * Replaces a file atomically: writes a new file next to it, flushes it to the disk, and renames it. A reader sees the
- * old content or the new one, also after a power failure. The file keeps its mode, and its owner if this user may set
- * it; a symbolic link stays one.
+ * old content or the new one, also after a power failure. The file keeps its mode, and its owner if this process may
+ * set it; a symbolic link remains a link.
  *
  * @param version the version on which the new content is based.
- * @throws {GearwayError} `config-changed` if the file has changed since; `config-not-written` with the reason. The file
- *   is then unchanged.
+ * @throws {GearwayError} `config-changed` if the file has changed in the meantime; `config-not-written` with the
+ *   reason. The file is then unchanged.
  */
 export async function replaceFile(
   path: string,
@@ -56,12 +56,12 @@ export async function replaceFile(
   try {
     const target = await files.realpath(path);
     const old = await files.stat(target, { bigint: true });
-    // A hidden name, with which no program expects a configuration.
+    // The name is hidden, so that no program reads the file as a configuration.
     temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
     const handle = await files.open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(content);
-      await handle.chown(Number(old.uid), Number(old.gid)).catch(() => undefined); // Not allowed: it belongs to us.
+      await handle.chown(Number(old.uid), Number(old.gid)).catch(() => undefined); // Not permitted for this user.
       await handle.chmod(Number(old.mode & 0o7777n));
       await handle.sync();
     } finally {
@@ -73,7 +73,7 @@ export async function replaceFile(
     temporary = null;
     await syncFolder(dirname(target), files);
   } catch (error) {
-    if (temporary !== null) await files.rm(temporary, { force: true }).catch(() => undefined); // The first error counts.
+    if (temporary !== null) await files.rm(temporary, { force: true }).catch(() => undefined); // Only the first error is reported.
     if (error instanceof GearwayError) throw error;
     throw new GearwayError(
       'config-not-written',
@@ -96,7 +96,9 @@ export function identityOf({
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-/** Makes the renaming survive a power failure. Not every system can; the file itself is complete in any case. */
+/**
+ * Makes the renaming survive a power failure. Not every system supports this; the file itself is complete in any case.
+ */
 async function syncFolder(folder: string, files: typeof SYSTEM_FILES): Promise<void> {
   try {
     const handle = await files.open(folder, 'r');
@@ -106,11 +108,11 @@ async function syncFolder(folder: string, files: typeof SYSTEM_FILES): Promise<v
       await handle.close();
     }
   } catch {
-    // Windows, and some network file systems.
+    // Not supported on Windows and on some network file systems.
   }
 }
 
-/** Meaning of the system's errors here. */
+/** Explanations of system errors for a file that is to be replaced. */
 const REASONS: Readonly<Record<string, string>> = {
   EROFS:
     'the file system is read-only; mount it writable (in a systemd unit with ReadWritePaths=), or change the file itself',
@@ -123,7 +125,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'the file or its folder has disappeared',
 };
 
-/** Explains an error of the system: what it means for a file that is to be replaced, and what to do. */
+/** Explains a system error: its meaning for a file that is to be replaced, and the remedy. */
 export function explainSystemError(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return REASONS[code] ?? systemErrorText(error);

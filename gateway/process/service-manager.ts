@@ -23,7 +23,7 @@ export class ServiceManager {
   #watchdog: NodeJS.Timeout | null = null;
   #hasFailed = false;
 
-  /** @param path where programs are found. */
+  /** @param path search path for programs. */
   constructor(variables: ServiceVariables, path: string, log: Logger) {
     this.#variables = variables;
     this.#environment = { PATH: path, NOTIFY_SOCKET: variables['NOTIFY_SOCKET'] ?? '' };
@@ -34,7 +34,7 @@ export class ServiceManager {
    * Reports that the service is ready, and from then on, at half the watchdog interval, that its event loop is
    * running.
    *
-   * @param pid of this process.
+   * @param pid ID of this process.
    */
   ready(pid: number): void {
     this.#notify('--ready', `--pid=${pid}`);

@@ -15,15 +15,15 @@ const RETRY_MS = 30_000;
 interface StateFileOptions {
   /** Called with a sentence when the file cannot be used, and when it can be written again. */
   readonly report: (problem: string) => void;
-  /** Replaced by tests. */
+  /** System calls, which tests substitute. */
   readonly files?: typeof SYSTEM_FILES;
 }
 
 /**
- * A small JSON file with what outlasts the process. Each change replaces the file atomically. While it cannot be read
- * or written, the process continues without it, tries again, and reports that.
+ * A small JSON file with state that outlasts the process. Each change replaces the file atomically. While it cannot be
+ * read or written, the process continues without it, tries again, and reports that.
  *
- * A file belongs to one process. If another one has written it, nothing is written any more, so that neither undoes
+ * A file belongs to one process. If another process has written it, this one stops writing, so that neither undoes
  * the other's changes.
  */
 export class StateFile {
@@ -32,7 +32,7 @@ export class StateFile {
   readonly #files: typeof SYSTEM_FILES;
   /** Identity of the file as it was last read or written; null before. */
   #identity: string | null = null;
-  /** What is to be written; null if nothing has changed. */
+  /** Returns the state to be written; null if nothing has changed. */
   #next: (() => unknown) | null = null;
   #writing: Promise<void> | null = null;
   #retry: NodeJS.Timeout | undefined;
@@ -45,7 +45,7 @@ export class StateFile {
     this.#files = files;
   }
 
-  /** Why the file cannot be written, as a sentence; null if it could be when it was last tried. */
+  /** Why the file cannot be written, as a sentence; null if the last attempt succeeded. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -60,7 +60,7 @@ export class StateFile {
     }
     try {
       const { mode } = await stat(this.path);
-      // Anyone who can write it could add a share link.
+      // Anyone who can write to the file could add a share link.
       if (platform() !== 'win32' && (mode & 0o002) !== 0)
         throw new GearwayError('state-invalid', 'every user of this machine may change it; set its mode to 600');
       const { bytes, identity } = await readVersion(this.path, MAX_BYTES);
@@ -74,7 +74,7 @@ export class StateFile {
     }
   }
 
-  /** Writes soon. @param state returns what is to be written as JSON; called when the writing begins. */
+  /** Schedules a write. @param state returns the state to be written as JSON; called when the writing begins. */
   save(state: () => unknown): void {
     this.#next = state;
     if (this.#writing !== null || this.#isForeign) return;
@@ -89,7 +89,7 @@ export class StateFile {
     return this.#problem;
   }
 
-  /** Writes what has not been written. */
+  /** Writes pending changes. */
   async close(): Promise<void> {
     await this.flush();
     if (this.#next !== null && !this.#isForeign) await this.#writeAll();
@@ -115,7 +115,7 @@ export class StateFile {
       this.#fail(error);
       if (!this.#isForeign) this.#retryLater();
     } finally {
-      // Not later: a change in between would not be written.
+      // Cleared before writing: otherwise a change in the meantime would not be written.
       this.#writing = null;
     }
   }
@@ -128,7 +128,7 @@ export class StateFile {
   }
 
   async #write(text: string): Promise<void> {
-    // Someone may have removed the file.
+    // The file may have been removed.
     if (await this.#touch()) this.#identity = null;
     const identity = await this.#readIdentity();
     if (this.#identity !== null && this.#identity !== identity) {

@@ -22,12 +22,12 @@ const MAX_MESSAGE_BYTES = FRAME_LIMITS.headerBytes;
 /** Maximum size of a form: a picture, its message, and the multipart headers. */
 export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
 
-/** Maximum number of parts of a form: two are needed, and browsers add the other fields of a page's form. */
+/** Maximum number of parts of a form: two are needed, and browsers send the other fields of a page's form, too. */
 const MAX_FORM_PARTS = 64;
 
 const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
 
-/** Media types of JPEG: the registered one, and those that cameras and old programs use. */
+/** Media types of JPEG: the registered one, and those of cameras and old programs. */
 const JPEG_TYPES: ReadonlySet<string | undefined> = new Set([
   'image/jpeg',
   'image/jpg',

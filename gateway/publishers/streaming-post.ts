@@ -19,11 +19,11 @@ const KEEP_ALIVE_MS = 5000;
 
 interface StreamingPostOptions {
   readonly request: IncomingMessage;
-  /** As announced; null if it is not. */
+  /** Boundary as announced; null if it is not announced. */
   readonly boundary: string | null;
   readonly stream: Stream;
   readonly publishing: Publishing;
-  /** Whose right to publish must last. */
+  /** Identity of the publisher; the request ends with its rights. */
   readonly principal: Principal | null;
   readonly label: string;
   readonly takeOver: boolean;
@@ -125,7 +125,7 @@ class Parts {
     if (!this.#budget.take(performance.now()))
       throw new GearwayError('too-many', `more than ${MAX_PARTS_PER_SECOND} parts per second; send fewer`);
     try {
-      // Between two boundaries.
+      // The part lies between two boundaries.
       if (body.byteLength === 0 && !headers.has('content-type')) return;
       const picture = toSendable(mediaType(headers.get('content-type')), body);
       const info = readInfo(headers.get('gearway-message'), headers.get('gearway-captured-at'));
@@ -142,7 +142,7 @@ class Parts {
   }
 
   /**
-   * @param explain explains why there was no part.
+   * @param explain returns the reason why there was no part.
    * @throws {GearwayError} if no frame was published.
    */
   result(explain: () => string): StreamingResult {

@@ -59,7 +59,7 @@ interface WebPublisherOptions {
 /** Whether a publisher may publish. */
 type PublisherAuthorization = { readonly allowed: true; readonly principal: Principal } | NotAllowed;
 
-/** State of an admitted publisher. */
+/** An admitted publisher. */
 interface Admitted {
   readonly stream: Stream;
   readonly lease: PublisherLease;
@@ -72,7 +72,7 @@ interface Admitted {
 type Message = Exclude<PublisherMessage, Hello>;
 
 /**
- * A publisher's WebSocket (docs/protocol.md, "Publishing"). Holds the publisher lease from its hello until the socket
+ * A publisher's WebSocket (docs/protocol.md, "Publishing"). Owns the publisher lease from its hello until the socket
  * closes.
  */
 export class WebPublisher implements ProtocolPeer<Message> {
@@ -114,7 +114,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
     this.#protocol.receivedBytes(bytes);
   }
 
-  /** Must be called at intervals while the connection is not read. */
+  /** Must be called at intervals while reading from the connection is paused. */
   inputPaused(): void {
     this.#protocol.inputPaused();
   }
@@ -217,7 +217,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
     }
     this.#lastSequence = sequence;
     try {
-      formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
+      formatPythonJson(message); // A message that has no Python JSON is rejected here, not when it is sent to a client.
       lease.publish(
         encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload },
         { message, capturedAtUs: capturedAtUs ?? null },
@@ -237,8 +237,8 @@ export class WebPublisher implements ProtocolPeer<Message> {
   }
 
   /**
-   * Sends each change after the previous one has been passed to the kernel; changes that are waiting are conflated
-   * meanwhile.
+   * Sends each change after the previous one has been passed to the kernel; waiting changes are conflated in the
+   * meantime.
    */
   async #forward(changes: ReturnChanges): Promise<void> {
     for await (const { port, mode, data } of changes) {

@@ -2,9 +2,9 @@ import { GearwayError } from '../../shared/errors.ts';
 
 /** An access unit of H.264. */
 export interface AccessUnit {
-  /** Time stamp that the encoder got with the picture, in milliseconds. */
+  /** Time stamp that was passed to the encoder with the picture, in milliseconds. */
   readonly timeMs: number;
-  /** Whether decoding can begin with it. */
+  /** Whether decoding can begin with this access unit. */
   readonly isKey: boolean;
   /** NAL units, each with its length in four bytes before it (ISO 14496-15). */
   readonly data: Uint8Array;
@@ -16,17 +16,17 @@ interface FlvEvents {
   unit(unit: AccessUnit): void;
 }
 
-/** File header and the size of no previous tag. */
+/** Size of the file header and of the first "previous tag size", which is 0. */
 const HEADER_BYTES = 9 + 4;
 const TAG_HEADER_BYTES = 11;
-/** Size of a tag, after it. */
+/** Size of the "previous tag size" field after each tag. */
 const TRAILER_BYTES = 4;
 
-/** An access unit is never larger. */
+/** Maximum size of a tag, larger than any access unit. */
 const MAX_TAG_BYTES = 8 << 20;
 
 const VIDEO_TAG = 9;
-/** Frame type and codec, packet type, three bytes of composition time. */
+/** Size of the header of video data: frame type and codec, packet type, three bytes of composition time. */
 const VIDEO_HEADER_BYTES = 5;
 const KEY_FRAME = 1;
 const AVC = 7;
@@ -78,7 +78,7 @@ export class FlvReader {
   #video(body: Buffer, timeMs: number): void {
     const [first = 0, kind] = body;
     if ((first & 0x0f) !== AVC || body.byteLength < VIDEO_HEADER_BYTES) return;
-    // Memory of its own: the chunk has several tags, and clients keep what they send.
+    // Copied, because the chunk has several tags, and clients keep a reference to the data that they send.
     const data = Uint8Array.from(body.subarray(VIDEO_HEADER_BYTES));
     if (kind === SEQUENCE_HEADER) this.#events.configured(data);
     else if (kind === NALUS) this.#events.unit({ timeMs, isKey: first >> 4 === KEY_FRAME, data });

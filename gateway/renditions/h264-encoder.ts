@@ -26,24 +26,27 @@ export interface VideoConfig {
 interface EncoderEvents<T> {
   /** An encoded picture, in the order of the input. */
   encoded(item: T, unit: AccessUnit, config: VideoConfig): void;
-  /** The process has ended. `isMissing`: there is no such program. Called once, not after `close()`. */
+  /** Called once when the process has ended, but not after `close()`. `isMissing`: the program was not found. */
   ended(reason: string, isMissing: boolean): void;
 }
 
-/** Pictures inside the encoder: one that is encoded, and one that waits. Later ones are skipped before it. */
+/**
+ * Maximum number of pictures inside the encoder: one that is being encoded, and one that waits. Further ones are
+ * skipped.
+ */
 const MAX_INSIDE = 2;
 
-/** An encoder that produces nothing for this long hangs, or cannot decode the pictures. */
+/** An encoder without output for this long is hanging, or cannot decode the pictures. */
 const STALL_MS = 3000;
 
 const KEPT_ERROR_CHARACTERS = 400;
 
 /**
- * FFmpeg with libx264, as a process: JPEGs in, access units out. Both have time stamps, by which each unit is matched
- * with its picture, whatever the encoder drops or delays.
+ * Runs FFmpeg with libx264 as a process that converts JPEGs to access units. Both have time stamps, by which each unit
+ * is matched with its picture, even if the encoder drops or delays pictures.
  *
- * A key frame is requested by an odd time stamp, for which FFmpeg's option `force_key_frames` tests: its input has no
- * other way to request one.
+ * A key frame is requested by an odd time stamp, which FFmpeg's option `force_key_frames` detects, because its input
+ * has no other way to request one.
  *
  * @typeParam T identifies a picture.
  */
@@ -51,7 +54,7 @@ export class H264Encoder<T> {
   readonly size: VideoSize;
   readonly #events: EncoderEvents<T>;
   readonly #child: ChildProcess;
-  /** Pictures inside, by time stamp, oldest first. */
+  /** Pictures inside the encoder, by time stamp, oldest first. */
   readonly #inside = new Map<number, T>();
   readonly #startedAtMs = performance.now();
   #lastTimeMs = -2;
@@ -84,20 +87,20 @@ export class H264Encoder<T> {
     );
     this.#child.stdin?.on('error', () => undefined); // followed by 'close'
     this.#child.once('error', (error: NodeJS.ErrnoException) => this.#end(error.message, error.code === 'ENOENT'));
-    // Not 'exit', which may come before the last of its error output.
+    // 'exit' may be emitted before the end of the error output.
     this.#child.once('close', (code, signal) => this.#end(`FFmpeg ended with ${signal ?? `status ${code}`}`));
     this.#child.stdin?.write(matroskaHead(input));
   }
 
-  /** For tests. */
+  /** PID of the process, for tests. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
   /**
-   * Encodes a picture, unless too many are inside.
+   * Encodes a picture, unless too many are being encoded.
    *
-   * @param jpeg must no longer be changed.
+   * @param jpeg the caller must not change it any more.
    * @returns whether it was accepted.
    */
   encode(item: T, jpeg: Uint8Array, isKey: boolean): boolean {
@@ -128,7 +131,7 @@ export class H264Encoder<T> {
   #encoded(unit: AccessUnit): void {
     this.#lastOutputAtMs = performance.now();
     const item = this.#inside.get(unit.timeMs);
-    // The order is kept: pictures before this one were dropped.
+    // The encoder preserves the order, so the pictures before this one were dropped.
     for (const timeMs of this.#inside.keys()) if (timeMs <= unit.timeMs) this.#inside.delete(timeMs);
     if (item !== undefined && this.#config !== null && !this.#hasEnded) this.#events.encoded(item, unit, this.#config);
   }
@@ -165,8 +168,8 @@ function encoderArguments(
     '-hide_banner',
     '-loglevel',
     'error',
-    // Input: nothing is analysed, and one thread, because each further one delays pictures. Not `-fflags nobuffer`,
-    // which discards the first picture.
+    // Input: no analysis, and one thread, because each further one delays pictures. `-fflags nobuffer` is not used,
+    // because it discards the first picture.
     '-probesize',
     '32',
     '-analyzeduration',
@@ -187,7 +190,7 @@ function encoderArguments(
     `scale=${size.width}:${size.height}:flags=fast_bilinear`,
     '-pix_fmt',
     'yuv420p',
-    // Time stamps go through unchanged: FFmpeg would otherwise subtract the first one.
+    // Time stamps are kept unchanged: FFmpeg would otherwise subtract the first one.
     '-copyts',
     '-fps_mode',
     'passthrough',
@@ -220,7 +223,7 @@ function encoderArguments(
     rate,
     '-bufsize',
     String(Math.round(bitsPerSecond * BUFFER_SECONDS)),
-    // JPEG's colours, which decoders would otherwise guess from the size.
+    // Colour space of JPEG, which decoders would otherwise guess from the size.
     '-colorspace',
     'smpte170m',
     '-color_primaries',

@@ -20,7 +20,7 @@ export interface VideoStep {
   readonly bitsPerSecond: number;
 }
 
-/** The frames as they are. */
+/** The unmodified frames. */
 export const SOURCE: Step = { kind: 'source' };
 
 /** Arrays, packed without loss. */
@@ -56,7 +56,7 @@ const VIDEO_FPS = 30;
 /** Bit rates are multiples of this. */
 const BIT_RATE_UNIT = 10_000;
 
-/** Length of a rendition's shorter side below which its picture is not useful. */
+/** Minimum length of a rendition's shorter side, below which its picture is not useful. */
 const MIN_SIDE = 120;
 
 /** Minimum divisor of the source's width and height, by the viewer's quality. */
@@ -68,10 +68,10 @@ export interface LadderOptions {
   /** Size of the source's frames. */
   readonly width: number;
   readonly height: number;
-  /** Size at which the viewer shows them, in device pixels; 0 if every pixel counts. */
+  /** Size at which the viewer shows the frames, in device pixels; 0 if it needs every pixel. */
   readonly shownWidth: number;
   readonly shownHeight: number;
-  /** Whether the viewer decodes H.264 and the gateway encodes it: instead of JPEG. */
+  /** Whether the viewer can decode H.264 and the gateway can encode it, so that it replaces JPEG. */
   readonly hasVideo?: boolean;
 }
 
@@ -90,13 +90,13 @@ export function ladder({
   if (quality === 'source') return [SOURCE];
   const minDivisor = MIN_DIVISOR[quality];
   const isLargeEnough = (divisor: number): boolean => Math.min(width, height) / divisor >= MIN_SIDE;
-  // A picture of half the size would fill the screen as well.
+  // A picture of half the size would also fill the screen.
   const isTooLarge = (divisor: number): boolean =>
     shownWidth > 0 && width / divisor / 2 >= shownWidth && height / divisor / 2 >= shownHeight;
   const all: readonly (JpegStep | VideoStep)[] = hasVideo ? videoSteps(width, height) : JPEG_STEPS;
   const steps = all.filter(({ divisor }) => divisor >= minDivisor && isLargeEnough(divisor));
   const fitting = steps.filter(({ divisor }) => !isTooLarge(divisor));
-  // A very small viewer still gets the smallest ones.
+  // A very small viewer still gets the smallest renditions.
   const renditions = fitting.length > 0 ? fitting : steps.slice(-1);
   return minDivisor === 1 || renditions.length === 0 ? [SOURCE, ...renditions] : renditions;
 }
@@ -174,10 +174,13 @@ function qualityFactor(quality: number): number {
   return 0.3 + (quality - 45) / 120;
 }
 
-/** Bytes per pixel grow as a picture shrinks, because its details do not: by this exponent of the pixels. */
+/**
+ * Exponent of the number of pixels by which bytes per pixel grow as a picture shrinks, because its details become
+ * denser.
+ */
 const DETAIL_EXPONENT = 0.8;
 
-/** Size of a packed array in relation to the array, before any was packed: as measured with depth images. */
+/** Assumed size of a packed array in relation to the array, before any was packed; measured with depth images. */
 const PACKED_RATIO = 0.5;
 
 /** Expected size of a rendition's frame, before any was encoded. */

@@ -1,6 +1,6 @@
 /**
- * Writes JPEGs as Matroska (RFC 9559), so that a decoder gets each picture with its time stamp and its length, and need
- * not wait for the next one to know where it ends. One cluster per picture.
+ * Writes JPEGs as Matroska (RFC 9559), so that a decoder gets each picture with its time stamp and its length, and does
+ * not have to wait for the next one to detect its end. One cluster per picture.
  */
 
 /** Marks a size as unknown: the segment is live. */
@@ -39,10 +39,10 @@ const ID = {
 /** Nanoseconds per unit of time: one millisecond. */
 const TIMESTAMP_SCALE = 1_000_000;
 
-/** Track 1, no offset to the cluster's time, key frame. */
+/** Header of a SimpleBlock: track 1, no offset to the cluster's time, key frame. */
 const BLOCK_HEAD = Buffer.from('81000080', 'hex');
 
-/** The beginning of a stream of JPEGs of one size. */
+/** Encodes the beginning of a stream of JPEGs of one size. */
 export function matroskaHead({
   width,
   height,
@@ -68,7 +68,7 @@ export function matroskaHead({
     text(ID.muxer, 'gearway'),
     text(ID.writer, 'gearway'),
   );
-  // Encoders distribute their bits by this rate.
+  // Encoders use this frame rate for their rate control.
   const track = element(
     ID.track,
     uint(ID.trackNumber, 1),
@@ -82,7 +82,7 @@ export function matroskaHead({
   return Buffer.concat([header, Buffer.from(ID.segment, 'hex'), UNKNOWN_SIZE, info, element(ID.tracks, track)]);
 }
 
-/** The bytes in front of a JPEG of this length. @param timeMs rises from picture to picture. */
+/** Encodes the bytes before a JPEG of this length. @param timeMs increases from picture to picture. */
 export function matroskaFrameHead(timeMs: number, jpegBytes: number): Buffer {
   const time = uint(ID.timestamp, timeMs);
   const block = Buffer.concat([
@@ -116,7 +116,7 @@ function text(id: string, value: string): Buffer {
   return element(id, Buffer.from(value, 'latin1'));
 }
 
-/** A size in eight bytes. */
+/** Encodes a size in eight bytes. */
 function size(bytes: number): Buffer {
   const buffer = Buffer.alloc(8);
   buffer.writeBigUInt64BE(BigInt(bytes) | (1n << 56n));

@@ -8,7 +8,7 @@ export interface RenditionFrame extends Omit<FrameHeader, 'encoding'> {
   readonly encoding: { readonly kind: 'jpeg' } | VideoEncodingHeader;
   readonly message: Value;
   readonly rendition: RenditionHeader;
-  /** Shared: never write to it. */
+  /** Shared memory: never write to it. */
   readonly payload: Uint8Array;
 }
 
@@ -20,7 +20,7 @@ export interface VideoChunk extends RenditionFrame {
 /** Receiver of an encoding. Calls must not block or throw. */
 export interface VideoSubscriber {
   chunk(chunk: VideoChunk): void;
-  /** No chunks follow for now. They continue with a key frame. */
+  /** Called when the chunks are interrupted. They continue with a key frame. */
   interrupted(): void;
 }
 
@@ -28,7 +28,7 @@ export interface VideoSubscriber {
 export interface SharedEncoding {
   /** Sends the chunks from the next key frame on, which is requested. */
   subscribe(subscriber: VideoSubscriber): void;
-  /** The encoder ends some time after the last subscriber. */
+  /** Ends a subscription. The encoder ends some time after the last one. */
   unsubscribe(subscriber: VideoSubscriber): void;
   /** Requests a key frame. Several requests within half a second get one. */
   requestKey(): void;

@@ -3,7 +3,7 @@ import { expectedBytes, type Step, stepName } from './ladder.ts';
 /** Weight of the latest frame in a step's mean size. */
 const WEIGHT = 1 / 8;
 
-/** A mean without frames for this long is no longer used: the scene may have changed. */
+/** A mean without new frames for this long is no longer used, because the scene may have changed. */
 const MAX_AGE_MS = 10_000;
 
 interface Size {

@@ -21,7 +21,7 @@ export class FairQueue {
   }
 
   /**
-   * Runs work when it is its turn.
+   * Runs the work when it is its turn.
    *
    * @param address whose turn it uses, as returned by `addressKey`.
    * @param isSuspect whether the address is under suspicion.

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { FairQueue } from './fair-queue.ts';
 import { matchesHash, type ScryptHash } from './scrypt-hash.ts';
 
-/** Maximum number of checks that wait. One runs at a time, so that the pool's other threads stay free. */
+/** Maximum number of waiting checks. One runs at a time, so that the other threads of the pool stay free. */
 const MAX_WAITING = 32;
 
 /** Maximum number of remembered results, of each kind. */

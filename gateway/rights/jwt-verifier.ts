@@ -12,20 +12,20 @@ export interface JwtSettings {
   readonly secret: string | null;
   /** Public keys of RS256 and ES256: a JWK set as JSON, or its URL; null for none. */
   readonly keys: string | null;
-  /** Required `iss`; null for any. */
+  /** Required `iss` claim; null for any. */
   readonly issuer: string | null;
-  /** Required `aud`; null for any. */
+  /** Required `aud` claim; null for any. */
   readonly audience: string | null;
 }
 
-/** Maximum number of tokens that are being verified or wait. */
+/** Maximum number of tokens that are being verified or waiting. */
 const MAX_PENDING = 64;
 const MAX_AT_ONCE = 4;
 
 /** Maximum number of remembered tokens, in addition to those with open connections or requests. */
 const MAX_REMEMBERED = 1024;
 
-/** How long tokens are accepted without looking at the keys at a URL again, from which one may have been withdrawn. */
+/** How long tokens are accepted before the keys at a URL are checked again, because a key may have been withdrawn. */
 const KEYS_VALID_MS = 60_000;
 
 const MAX_NAME = 64;
@@ -33,13 +33,13 @@ const MAX_NAME = 64;
 /** Latest time that a date can have. */
 const MAX_DATE_MS = 8.64e15;
 
-/** How long a server with keys may take to answer. */
+/** Timeout of a request for keys. */
 const KEYS_TIMEOUT_MS = 3000;
 
-/** How an unfinished key lookup of jose is rejected: the server is unreachable, or its answer is not a JWK set. */
+/** Error codes of jose for a failed key lookup: the server is unreachable, or its response is not a JWK set. */
 const KEYS_UNREACHABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
 
-/** Whether a text has the form of a JSON Web Token. */
+/** Whether a text has the format of a JSON Web Token. */
 export function isJwt(text: string): boolean {
   return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }
@@ -57,7 +57,7 @@ export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #log: Logger;
   readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
-  /** By digest of the token, in order of their verification. */
+  /** Remembered tokens by digest, in the order of their verification. */
   readonly #known = new Map<string, KnownToken>();
   #keys: JWTVerifyGetKey | null = null;
   #end: RightsEnd | null = null;
@@ -85,7 +85,7 @@ export class JwtVerifier {
       const before = this.#known.get(digest);
       if (before !== undefined && this.#isFresh(before)) return before.principal;
       const verified = await this.#verify(token).catch((error: unknown) => {
-        // Without the keys, it is accepted as before.
+        // While the keys cannot be fetched, the token is accepted as before.
         if (before === undefined || !(error instanceof GearwayError)) throw error;
         return before.principal;
       });
@@ -94,7 +94,7 @@ export class JwtVerifier {
         this.#known.delete(digest);
       }
       if (verified === null || this.#end !== null) return null;
-      // Keep the same object: all connections and requests of this token are registered with it.
+      // The same object is kept, because all connections and requests of this token are registered with it.
       const principal = before?.principal ?? verified;
       this.#known.set(digest, { principal, verifiedAtMs: performance.now() });
       this.#forgetOldest();
@@ -115,7 +115,7 @@ export class JwtVerifier {
   }
 
   async #verify(token: string): Promise<Principal | null> {
-    // Loaded with the first token, because most gateways have none.
+    // Loaded with the first token, because most gateways do not use JSON Web Tokens.
     const jose = await import('jose');
     const { issuer, audience } = this.#settings;
     const alg = algorithmOf(token);
@@ -131,7 +131,7 @@ export class JwtVerifier {
       this.#hasReported = false;
       return result === null ? null : principalOf(result.payload);
     } catch (error) {
-      // The signature is valid.
+      // An expired token has a valid signature.
       if (error instanceof jose.errors.JWTExpired) return principalOf(error.payload);
       if (!(error instanceof jose.errors.JOSEError) || KEYS_UNREACHABLE.has(error.code)) throw this.#unreachable(error);
       return null;
@@ -159,7 +159,7 @@ export class JwtVerifier {
     return new GearwayError('busy', 'the keys for this token cannot be fetched; retry later', { cause: error });
   }
 
-  /** Those with open connections or requests are kept, so that these can be ended. */
+  /** Tokens with open connections or requests are kept, so that these can be ended. */
   #forgetOldest(): void {
     if (this.#known.size <= MAX_REMEMBERED) return;
     for (const [digest, { principal }] of this.#known) {
@@ -192,7 +192,7 @@ function principalOf({ sub, exp, rights, streams = null, port = null }: JWTPaylo
   if (port !== null && !(typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535))
     return null;
   const known = RIGHTS.filter((right: Right) => rights.includes(right));
-  // A viewer returns data.
+  // Only a viewer can return data.
   const granted = known.includes('view') ? known : known.filter((right) => right !== 'return');
   const name = cleanText(sub, MAX_NAME);
   if (granted.length === 0 || name === '') return null;

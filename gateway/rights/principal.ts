@@ -9,7 +9,7 @@ export type Right = (typeof RIGHTS)[number];
 /** All values of {@link Right}. */
 export const RIGHTS = ['watch', 'view', 'return', 'administer', 'publish'] as const;
 
-/** Where a right is needed: in one stream, in all streams (the whole gateway), or in any one of them. */
+/** Scope in which a right is needed: one stream, all streams (the whole gateway), or any one of them. */
 export type Scope = { readonly stream: string } | 'all' | 'any';
 
 /** The rights of an identity. */
@@ -22,7 +22,8 @@ export interface Grant {
   /** The only port that this identity may lease; null for any free one. */
   readonly port: number | null;
   /**
-   * Whether the port is kept for this identity. Default: true; false for JSON Web Tokens, which are not known before.
+   * Whether the port is reserved for this identity. Default true; false for JSON Web Tokens, which are not known in
+   * advance.
    */
   readonly reservesPort?: boolean;
   /** End of the rights, in milliseconds since 1970; null for none. */
@@ -39,7 +40,7 @@ export function covers({ streams }: Pick<Grant, 'streams'>, name: string): boole
 /** Why an identity has lost its rights. */
 export interface RightsEnd {
   readonly reason: string;
-  /** Whether the same credential may still be valid, with other rights: its owner should connect again. */
+  /** Whether the same credential may still be valid with other rights, so that its owner should reconnect. */
   readonly mayRetry: boolean;
 }
 
@@ -83,13 +84,13 @@ export class Principal implements Grant {
     return this.#end;
   }
 
-  /** Whether anything waits for the end of the rights. */
+  /** Whether a listener is registered for the end of the rights. */
   get isWatched(): boolean {
     return this.#listeners.size > 0;
   }
 
   /**
-   * The same identity with the same budget, but an end of its own, for a session.
+   * Creates an identity with the same rights and budget, but its own expiry, for a session.
    *
    * @param expiresAtMs in milliseconds since 1970, unless these rights end earlier.
    */
@@ -108,7 +109,7 @@ export class Principal implements Grant {
   /**
    * Calls `listener` once when the rights end, or immediately if they have ended. It must not throw.
    *
-   * @returns removes the listener.
+   * @returns a function that removes the listener.
    */
   whenEnded(listener: (end: RightsEnd) => void): () => void {
     const { ended } = this;
@@ -125,8 +126,8 @@ export class Principal implements Grant {
   }
 
   /**
-   * Like {@link Principal.whenEnded}, but calls `listener` after the current turn if the rights have ended already: a
-   * new connection first sends its welcome.
+   * Like {@link Principal.whenEnded}, but calls `listener` asynchronously if the rights have already ended, because a
+   * new connection sends its welcome first.
    */
   whenEndedLater(listener: (end: RightsEnd) => void): () => void {
     let forget: () => void = () => undefined;

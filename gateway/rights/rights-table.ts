@@ -13,7 +13,7 @@ export type Proof =
   | { readonly kind: 'hash'; readonly hash: ScryptHash }
   /** The request comes from a program or page on this machine. */
   | { readonly kind: 'this machine' }
-  /** Nothing is required. */
+  /** No proof is required. */
   | { readonly kind: 'none' };
 
 /** One row of the table: an identity with its rights, and the proof that it requires. */
@@ -26,7 +26,7 @@ export interface Row {
 export interface Credential {
   /** A token or a password. */
   readonly secret: string;
-  /** The user name that came with it; null for a token alone. */
+  /** The user name that was sent with it; null for a token alone. */
   readonly user: string | null;
 }
 
@@ -93,7 +93,7 @@ export class RightsTable {
     return [...new Set([...removed, ...added].map(({ grant }) => grant.name)), ...(hasOtherJwt ? ['jwt'] : [])];
   }
 
-  /** @returns whether there is another way of verifying. */
+  /** @returns whether the verification of tokens has changed. */
   #updateJwt(jwt: JwtSettings | null): boolean {
     const text = JSON.stringify(jwt);
     if (text === (this.#jwt?.text ?? 'null')) return false;
@@ -117,8 +117,8 @@ export class RightsTable {
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
     if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash, address);
-    // Takes as long as for a user that exists, also for a secret that was tried before, so that names cannot be found
-    // out.
+    // Takes as long as for an existing user, also for a secret that was tried before, so that names cannot be
+    // guessed.
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
     return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash, address);
@@ -137,7 +137,9 @@ export class RightsTable {
     return this.#rows.filter(({ grant }) => grant.name === name);
   }
 
-  /** What a log-in form should ask for: `password` for a name and a password, `token` for a token or key. */
+  /**
+   * Credentials for which a log-in form should ask: `password` for a name and a password, `token` for a token or key.
+   */
   get accepts(): readonly ('password' | 'token')[] {
     const hasPasswords = this.#rows.some(({ proof }) => proof.kind === 'hash' && !isTokenHash(proof.hash));
     const hasTokens =

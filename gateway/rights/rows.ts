@@ -12,7 +12,7 @@ export interface NamedToken extends Grant {
 export interface RightsOptions {
   /** Whether the gateway listens on loopback addresses only. */
   readonly isLocal: boolean;
-  /** Let anyone watch and return data without a token. */
+  /** Whether anyone may watch and return data without a token. */
   readonly insecure: boolean;
   /** Token with all rights. */
   readonly token: string | null;
@@ -30,7 +30,7 @@ export interface RightsOptions {
   readonly jwt: JwtSettings | null;
 }
 
-/** Names of identities that are not in the configuration, and which its tokens therefore may not have. */
+/** Reserved names, which tokens of the configuration must not have. */
 export const BUILT_IN_NAMES: readonly string[] = ['token', 'anyone'];
 
 /**
@@ -46,7 +46,7 @@ export function hasAdministrator({ token, tokens }: Pick<RightsOptions, 'token' 
   return token !== null || tokens.some(({ rights, streams }) => streams === null && rights.includes('administer'));
 }
 
-/** All rights. To view includes to watch. */
+/** All rights. The right to view includes that to watch. */
 const EVERYTHING: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 
 /** The rows of the table, from all options that grant rights. */
@@ -57,7 +57,8 @@ export function rowsOf(options: RightsOptions): readonly Row[] {
   const implicit: Row[] = requiresToken(options)
     ? []
     : [
-        // Never an administrator, because it may be a proxy that adds no header.
+        // Requests from this machine are never those of an administrator, because they may come through a proxy that
+        // adds no header.
         ...(isLocal
           ? [
               {

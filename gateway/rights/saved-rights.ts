@@ -1,20 +1,20 @@
 import { GearwayError } from '../../shared/errors.ts';
 
-/** A session as it is kept in a file. */
+/** A session, as stored in a file. */
 export interface SavedSession {
-  /** Hash of its id. */
+  /** Hash of the session's id. */
   readonly key: string;
-  /** Name of its owner. */
+  /** Name of the session's owner. */
   readonly name: string;
-  /** HMAC of the owner's row, with the id as the key: only together with the id does it show whose session it is. */
+  /** HMAC of the owner's row, with the id as the key: it reveals the owner only together with the id. */
   readonly proof: string;
   readonly expiresAtMs: number;
   readonly usedAtMs: number;
 }
 
-/** A share link as it is kept in a file. */
+/** A share link, as stored in a file. */
 export interface SavedShareLink {
-  /** Hash of its token. */
+  /** Hash of the link's token. */
   readonly key: string;
   readonly id: string;
   readonly stream: string;
@@ -23,7 +23,7 @@ export interface SavedShareLink {
   readonly expiresAtMs: number;
 }
 
-/** What outlasts a restart of the gateway. Nothing in it is a secret with which anyone could log in. */
+/** State that outlasts a restart of the gateway. It contains no secret with which anyone could log in. */
 export interface SavedRights {
   readonly version: typeof VERSION;
   readonly sessions: readonly SavedSession[];
@@ -32,13 +32,13 @@ export interface SavedRights {
 
 const VERSION = 1;
 
-/** Combines the parts that are kept. */
+/** Combines the parts of the state. */
 export function saveRights(sessions: readonly SavedSession[], shareLinks: readonly SavedShareLink[]): SavedRights {
   return { version: VERSION, sessions, shareLinks };
 }
 
 /**
- * Checks what was read from a file.
+ * Checks the state that was read from a file.
  *
  * @throws {GearwayError} `state-invalid`.
  */

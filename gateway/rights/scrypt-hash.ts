@@ -6,7 +6,9 @@ const derive = promisify<string, Buffer, number, { N: number; r: number; p: numb
 
 /** The hash of a token or password (RFC 7914). */
 export interface ScryptHash {
-  /** As in the configuration: `$scrypt$ln=14,r=8,p=1$SALT$HASH`, base64 without padding (the PHC string format). */
+  /**
+   * Text, as in the configuration: `$scrypt$ln=14,r=8,p=1$SALT$HASH`, base64 without padding (the PHC string format).
+   */
   readonly text: string;
   readonly logN: number;
   readonly r: number;
@@ -99,7 +101,7 @@ async function deriveKey(
   bytes: number,
 ): Promise<Buffer> {
   const N = 2 ** logN;
-  // Twice what scrypt needs for its tables, at least.
+  // At least twice the size of scrypt's tables.
   return derive(secret.normalize('NFC'), salt, bytes, { N, r, p, maxmem: 256 * r * (N + p) + (64 << 10) });
 }
 

@@ -4,7 +4,7 @@ import type { SavedSession } from './saved-rights.ts';
 
 const ID_BYTES = 32;
 
-/** How long a session lasts at most, and how long without a request while it has nothing open. */
+/** Maximum duration of a session, and maximum time without a request and without open connections. */
 export const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 const IDLE_MS = 24 * 3_600_000;
 
@@ -14,10 +14,10 @@ const MAX_SESSIONS = 1024;
 
 const SWEEP_MS = 60_000;
 
-/** Age of a saved time of use that is worth another write; small against the time after which a session ends. */
+/** Age at which the saved time of last use is updated; short compared with the time after which a session ends. */
 const SAVE_USE_MS = 15 * 60_000;
 
-/** The identities to which sessions belong. */
+/** Access to the identities to which sessions belong. */
 export interface SessionOwners {
   /** All fields of an identity and its proof as text; null for one that cannot be found again after a restart. */
   describe(owner: Principal): string | null;
@@ -25,7 +25,7 @@ export interface SessionOwners {
   named(name: string): readonly { readonly text: string; readonly principal: Principal }[];
 }
 
-/** Owners that are never found again. */
+/** Default: owners cannot be found again after a restart. */
 const FORGOTTEN: SessionOwners = { describe: () => null, named: () => [] };
 
 interface Session {
@@ -35,7 +35,7 @@ interface Session {
   readonly proof: string | null;
   usedAtMs: number;
   savedUseAtMs: number;
-  /** null for a saved session that was not used since the start. */
+  /** Identity of the session; null for a saved session that was not used since the start. */
   live: LiveSession | null;
 }
 
@@ -50,20 +50,20 @@ interface LiveSession {
  * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept.
  *
  * Sessions can outlast the process: {@link Sessions.save} and {@link Sessions.restore}. A restored session is only a
- * claim until its id is presented: then its owner is searched among the present identities, and found only if the
+ * claim until its id is presented: then its owner is looked up among the present identities, and found only if the
  * identity has the same proof and the same rights as at the log-in.
  */
 export class Sessions {
   readonly #owners: SessionOwners;
   readonly #onChange: () => void;
-  /** By hash of the id, the least recently used first. */
+  /** Sessions by hash of the id, the least recently used first. */
   readonly #sessions = new Map<string, Session>();
-  /** Runs while there are sessions. */
+  /** Timer that ends unused sessions; runs while there are any. */
   #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param owners default: none, so that no session can be saved.
-   * @param onChange called after each change of what {@link Sessions.save} returns. It must not throw.
+   * @param onChange called whenever the result of {@link Sessions.save} has changed. It must not throw.
    */
   constructor(owners: SessionOwners = FORGOTTEN, onChange: () => void = () => undefined) {
     this.#owners = owners;
@@ -90,7 +90,7 @@ export class Sessions {
     return { id, principal };
   }
 
-  /** The identity of a session, which counts as its use; null if there is none with this id. */
+  /** The identity of a session; null if there is none with this id. The call counts as a use of the session. */
   find(id: string): Principal | null {
     const key = keyOf(id);
     const session = this.#sessions.get(key);
@@ -101,7 +101,7 @@ export class Sessions {
     }
     const principal = session.live?.principal ?? this.#resume(id, key, session);
     if (principal === null) return null;
-    // A computer without a clock of its own is behind until it has fetched the time.
+    // The clock of a computer without a battery-backed clock is behind until it has been synchronized.
     session.usedAtMs = Math.max(session.usedAtMs, Date.now());
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
@@ -132,10 +132,10 @@ export class Sessions {
     return saved;
   }
 
-  /** Adds saved sessions, before any is opened. Those that are over, or too many, are left out. */
+  /** Adds saved sessions, before any is opened. Expired and excess sessions are left out. */
   restore(saved: readonly SavedSession[]): void {
     const counts = new Map<string, number>();
-    // The most recently used ones count.
+    // The most recently used sessions are kept.
     const kept = saved
       .toReversed()
       .filter((session) => {
@@ -155,14 +155,14 @@ export class Sessions {
     this.#timer = undefined;
   }
 
-  /** Makes a session's identity from that of its owner. */
+  /** Creates a session's identity from that of its owner. */
   #add(key: string, session: Session, owner: Principal): Principal {
     const principal = owner.derive(session.expiresAtMs);
     const live: LiveSession = { principal, unwatch: () => undefined };
     session.live = live;
-    // Before it watches the owner, whose rights may have ended already.
+    // Must precede the listener for the owner's rights, which may have ended already.
     this.#sessions.set(key, session);
-    // Not to be retried: the session is over, even if the same token has other rights now.
+    // No retry: the session has ended, even if the same token has other rights now.
     live.unwatch = owner.whenEnded(({ reason }) => this.#end(key, { reason, mayRetry: false }));
     this.#startTimer();
     return principal;
@@ -219,7 +219,7 @@ function isOver({ live, usedAtMs, expiresAtMs }: Pick<Session, 'live' | 'usedAtM
   return now >= expiresAtMs || (now - usedAtMs >= IDLE_MS && live?.principal.isWatched !== true);
 }
 
-/** Whatever a session has open is a use of it. */
+/** Open connections count as a use of the session. */
 function lastUseOf({ live, usedAtMs }: Session): number {
   return live?.principal.isWatched === true ? Date.now() : usedAtMs;
 }
@@ -232,7 +232,7 @@ function keyOf(id: string): string {
   return createHash('sha256').update(id).digest('base64');
 }
 
-/** Binds a session to its owner. Without the id, which is not kept, nothing about the owner can be tried out. */
+/** Binds a session to its owner. Without the id, which is not stored, guesses about the owner cannot be verified. */
 function proofOf(id: string, owner: string): Buffer {
   return createHmac('sha256', id).update(owner).digest();
 }

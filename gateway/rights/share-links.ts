@@ -25,7 +25,7 @@ const TOKEN = /^gws_[\w-]{43}$/;
 /** Maximum number of links that have not expired. */
 const MAX_LINKS = 256;
 
-/** Whether a text has the form of a share link's token. */
+/** Whether a text has the format of a share link's token. */
 export function isShareToken(text: string): boolean {
   return TOKEN.test(text);
 }
@@ -36,11 +36,11 @@ export function isShareToken(text: string): boolean {
  */
 export class ShareLinks {
   readonly #onChange: () => void;
-  /** By hash of the token, oldest first. */
+  /** Links by hash of the token, oldest first. */
   readonly #links = new Map<string, LiveLink>();
   #isClosed = false;
 
-  /** @param onChange called after each change of what {@link ShareLinks.save} returns. It must not throw. */
+  /** @param onChange called whenever the result of {@link ShareLinks.save} has changed. It must not throw. */
   constructor(onChange: () => void = () => undefined) {
     this.#onChange = onChange;
   }
@@ -48,7 +48,7 @@ export class ShareLinks {
   /**
    * Creates a link.
    *
-   * @returns it, and its token, which is not kept.
+   * @returns the link and its token, which is not stored.
    * @throws {GearwayError} `too-many`.
    */
   create(stream: string, createdBy: string, lifetimeMs: number): { readonly token: string; readonly link: ShareLink } {
@@ -75,7 +75,7 @@ export class ShareLinks {
     }));
   }
 
-  /** Adds saved links, before any is created. Those that have expired, or are too many, are left out. */
+  /** Adds saved links, before any is created. Expired and excess links are left out. */
   restore(saved: readonly SavedShareLink[]): void {
     const now = Date.now();
     for (const { key, ...link } of saved.filter(({ expiresAtMs }) => expiresAtMs > now).slice(-MAX_LINKS))
@@ -92,7 +92,7 @@ export class ShareLinks {
     return [...this.#links.values()].filter((link) => link.stream === stream);
   }
 
-  /** Ends a link, with everything that was opened by it. @returns null if the stream has no link with this id. */
+  /** Ends a link and everything that was opened with it. @returns null if the stream has no link with this id. */
   revoke(stream: string, id: string): ShareLink | null {
     const link = [...this.#links.values()].find((each) => each.id === id && each.stream === stream);
     link?.principal.end({ reason: 'this link was revoked', mayRetry: false });

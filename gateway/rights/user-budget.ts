@@ -3,23 +3,23 @@ import { TokenBucket } from '../../shared/token-bucket.ts';
 
 /** Limits of one token or user, over all its connections. */
 export interface UserLimits {
-  /** Web viewers and MJPEG clients; Infinity for no limit. */
+  /** Maximum number of web viewers and MJPEG clients; Infinity for no limit. */
   readonly viewers: number;
-  /** Of the pictures to all of them together; Infinity for no limit. */
+  /** Maximum bit rate of the pictures to all of them together; Infinity for no limit. */
   readonly bitsPerSecond: number;
-  /** Values that all its viewers return; Infinity for no limit. */
+  /** Maximum number of values per second from all viewers together; Infinity for no limit. */
   readonly returnsPerSecond: number;
 }
 
 const UNLIMITED: UserLimits = { viewers: Infinity, bitsPerSecond: Infinity, returnsPerSecond: Infinity };
 
-/** Counts what one token or user uses. */
+/** Counts the use of one token or user. */
 export class UserBudget {
   readonly #name: string;
   readonly #limits: UserLimits;
   readonly #returns: TokenBucket | null;
   #viewers = 0;
-  /** Until then, earlier pictures use the bit rate. */
+  /** Time until which earlier pictures use up the bit rate. */
   #freeAtMs = 0;
 
   /** @param name of the token or user, for messages. */
@@ -37,7 +37,7 @@ export class UserBudget {
   /**
    * Counts a viewer.
    *
-   * @returns ends its use; idempotent.
+   * @returns a function that ends its use; idempotent.
    * @throws {GearwayError} `user-limit`.
    */
   enter(): () => void {

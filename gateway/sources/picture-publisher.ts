@@ -14,7 +14,7 @@ interface PicturePublisherOptions {
   readonly onAllInvalid: () => void;
 }
 
-/** Number of invalid pictures, without a valid one, after which none is expected. */
+/** Number of invalid pictures without a valid one after which the source is considered unusable. */
 const ALL_INVALID = 10;
 
 /** Publishes the pictures of a program or a camera, and counts valid and invalid ones. */
@@ -34,7 +34,7 @@ export class PicturePublisher {
     return this.#published;
   }
 
-  /** Whether there were pictures, and all that were verified are invalid. */
+  /** Whether there were pictures, and all verified ones are invalid. */
   get allFramesInvalid(): boolean {
     if (this.#published === 0) return this.#rejected > 0;
     return this.#verified === 0 && this.#refused > 0;

@@ -18,7 +18,7 @@ export interface PictureInfo {
   readonly capturedAtUs?: number | null;
   /** Whether a JPEG is sent to NetGear clients without verification; default: as for its source. See {@link Frame}. */
   readonly isTrusted?: boolean;
-  /** See {@link Frame}. */
+  /** As in {@link Frame}. */
   readonly onVerified?: (isGood: boolean) => void;
 }
 

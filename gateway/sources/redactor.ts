@@ -4,7 +4,7 @@ import { MAX_SOURCE_URL_LENGTH } from '../config/source-url.ts';
 import { splitWords } from './ffmpeg/split-words.ts';
 
 /** URL parameters with secret values, up to the next parameter or the end of the word. */
-// Not `keys=`, the folder with CURVE keys.
+// `keys=` is not included: it is the folder with CURVE keys.
 const SECRET_PARAMETER =
   /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
 
@@ -36,12 +36,12 @@ const LONG_SECRET_LENGTH = 64;
 const MAX_PASSWORDS = 64;
 const MAX_PASSWORD_CHARACTERS = 32_768;
 
-/** Delimiters of address parsers such as FFmpeg's: they split a password that contains one, and print its parts. */
+/** Delimiters of address parsers such as FFmpeg's, which split a password that contains one, and print its parts. */
 const DELIMITERS = /[/?#@:[\]\\%&=;,|'"\s]+/;
 
 const HIDDEN = '…';
 
-/** Position of the password in an address. */
+/** An address with the position of its password. */
 interface Credentials {
   /** The text between `://` and the password. */
   readonly user: string;
@@ -161,7 +161,7 @@ export function hasUnencodedPassword(address: string): boolean {
 function credentialsOf(address: string): Credentials | null {
   const to = address.lastIndexOf('@');
   const scheme = address.indexOf('://');
-  // A local path, or a keyword of `ffmpeg:`.
+  // The text is a local path, or a keyword of `ffmpeg:`.
   if (scheme < 0 && /^(?:[/.~]|[A-Za-z]:[\\/]|(?:camera|screen|picamera|lavfi)(?::|$))/.test(address)) return null;
   const start = scheme < 0 ? 0 : scheme + '://'.length;
   const bracket = address[start] === '[' ? Math.max(start, address.indexOf(']', start)) : start;
@@ -199,7 +199,7 @@ function variantsOf(secret: string): ReadonlySet<string> {
         ...encoded,
         ...encoded.map((each) => each.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
         JSON.stringify(text).slice(1, -1),
-        // Control characters as replaced by FFmpeg, and by us.
+        // Control characters, as replaced by FFmpeg and by the gateway.
         text.replaceAll(/\p{Cc}/gu, '?'),
         text.replaceAll(/\p{Cc}/gu, ' ').trim(),
         cleanText(text, Infinity),
@@ -208,7 +208,7 @@ function variantsOf(secret: string): ReadonlySet<string> {
   );
 }
 
-/** Decodes percent-encoding; a lone % is kept. */
+/** Decodes percent-encoding; a single % is kept. */
 function decode(text: string): string {
   return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (codes) => {
     try {

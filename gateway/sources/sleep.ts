@@ -4,7 +4,8 @@ export function sleep(ms: number, ...signals: readonly AbortSignal[]): Promise<v
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      // Not AbortSignal.any(): in Node 20 a long-lived signal would keep references to the combined ones.
+      // AbortSignal.any() is not used, because in Node 20 a long-lived signal would keep references to the combined
+      // ones.
       for (const signal of signals) signal.removeEventListener('abort', done);
       resolve();
     };

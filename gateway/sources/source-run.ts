@@ -17,7 +17,7 @@ interface SourceRunOptions {
   readonly stallMs: number | null;
   /** The source's `problem()`; without it, none is reported. */
   readonly problem?: () => string | null;
-  /** Whether it ends when there are no viewers. */
+  /** Whether the run ends when there are no viewers. */
   readonly isOnDemand: boolean;
 }
 

@@ -6,8 +6,8 @@ import type { Returns } from '../hub/returns/returns.ts';
 export interface AcceptedFrame {
   readonly sequence: number;
   /**
-   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or was
-   * replaced by a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
+   * Present if the frame is rotated first, according to its EXIF orientation. Resolves when it was published, or was
+   * replaced by a newer one; with the error if it cannot be rotated, which has been counted. Never rejects.
    */
   readonly turned?: Promise<GearwayError | null>;
 }
@@ -19,18 +19,18 @@ export interface SourceSink {
   /** Counts a malformed frame and keeps its reason for the API. */
   reject(error: unknown): void;
   /**
-   * The source has ended normally, such as a file or a terminated server. Publishing another frame makes the stream
-   * live again.
+   * Reports that the source has ended normally, such as a file or a terminated server. Publishing another frame makes
+   * the stream live again.
    */
   end(reason: string): void;
   /**
-   * There are no frames for now, for instance because a publisher has left. Clients keep the last frame, and get the
-   * reason.
+   * Reports that there are no frames for now, for instance because a publisher has left. Clients keep the last frame,
+   * and get the reason.
    */
   interrupted(reason: string): void;
-  /** Closes the source and opens it again immediately, because it has changed. This is not a failure. */
+  /** Closes the source and reopens it immediately, because it has changed. This is not a failure. */
   reopen(): void;
-  /** The source has failed: it is closed, and reopened after a back-off. Viewers get the reason. */
+  /** Reports that the source has failed: it is closed, and reopened after a back-off. Viewers get the reason. */
   fail(error: unknown): void;
   /** Return data of the clients, for a source that consumes it. */
   readonly returns: Pick<Returns, 'takeAll' | 'take' | 'takeNewest' | 'values' | 'changes' | 'follow' | 'unfollow'>;
@@ -40,7 +40,7 @@ export interface SourceSink {
 export interface Source {
   /** The scheme of its URL: `netgear`, `test-pattern`, … */
   readonly kind: string;
-  /** Origin of its frames, for display. Without passwords. */
+  /** Origin of its frames, for display, without passwords. */
   readonly address: string;
   /** Why there are no frames yet, as a sentence. */
   readonly waitingReason: string;
@@ -60,7 +60,7 @@ export interface Source {
   /** Current activity in one or two words, for display. */
   state(): string;
   /**
-   * Why its sender's frames do not arrive although it tries, as a sentence: a server of another pattern, for instance.
+   * Why the frames of a sender do not arrive, as a sentence: for instance, it is a server of another pattern.
    * Null if nothing is known. A source that opens connections itself reports failures instead.
    */
   problem?(): string | null;

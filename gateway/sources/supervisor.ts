@@ -33,7 +33,7 @@ const ASLEEP = 'the source is suspended until the first viewer connects';
 type Phase =
   | { readonly kind: 'asleep' }
   | { readonly kind: 'open'; readonly run: SourceRun }
-  /** Waiting to be reopened. */
+  /** The source waits to be reopened. */
   | { readonly kind: 'resting'; readonly untilMs: number }
   | { readonly kind: 'closed' };
 
@@ -188,7 +188,8 @@ export class SourceSupervisor {
     const reason = cleanText(errorText(error));
     this.#sameFailures = reason === this.#lastError ? this.#sameFailures + 1 : 1;
     this.#lastError = reason;
-    // The stream logs a reason when it changes. Of repeated failures, only the 10th, 100th, 1000th … is logged.
+    // The stream logs a reason when it changes. Of repeated failures, only the 10th, 100th, 1000th and so on are
+    // logged.
     if (/^10+$/.test(String(this.#sameFailures))) {
       log.warn({}, `source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
     }

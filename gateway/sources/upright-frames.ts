@@ -6,21 +6,21 @@ import type { Arrival, FrameInput } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { AcceptedFrame } from './source.ts';
 
-/** A frame that has to be turned. */
+/** A frame that must be rotated. */
 interface Turning {
   readonly input: FrameInput;
   readonly arrival: Arrival;
-  /** Called when the frame is published or discarded; with the error if it cannot be turned. */
+  /** Called when the frame is published or discarded; with the error if it cannot be rotated. */
   readonly settle: (error: GearwayError | null) => void;
-  /** Changes of the stream that came after it. */
+  /** Changes of the stream that came after the frame. */
   readonly changes: (() => void)[];
   isDiscarded: boolean;
 }
 
 /**
- * Publishes frames upright: those with an EXIF orientation after they have been turned, all others immediately. The
- * newest frame wins: at most one frame is being turned and one waits, which a newer one replaces; an upright frame
- * overtakes both.
+ * Publishes frames upright: those with an EXIF orientation after they have been rotated, all others immediately. The
+ * newest frame wins: at most one frame is being rotated and one is waiting, which a newer one replaces; an upright
+ * frame overtakes both.
  */
 export class UprightFrames {
   readonly #stream: Pick<Stream, 'arrive' | 'publish' | 'reject'>;
@@ -49,7 +49,7 @@ export class UprightFrames {
     return { sequence: arrival.sequence, turned };
   }
 
-  /** Changes the stream, such as its end, after the frames that came before. */
+  /** Applies a change of the stream, such as its end, after the frames that came before. */
   afterwards(change: () => void): void {
     const last = this.#next ?? (this.#running?.isDiscarded === false ? this.#running : null);
     if (last === null) change();
@@ -101,7 +101,7 @@ export class UprightFrames {
   }
 }
 
-/** A change that came after the frame does not wait any longer. */
+/** Changes that came after the frame no longer wait. */
 function discard(turning: Turning): void {
   if (turning.isDiscarded) return;
   turning.isDiscarded = true;

@@ -3,12 +3,12 @@ import { systemErrorText } from '../../shared/system-errors.ts';
 /** Result of one attempt to deliver an event. */
 export type Outcome =
   | { readonly kind: 'delivered' }
-  /** The receiver will not accept this event. */
+  /** The receiver has refused this event permanently. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** Another attempt may succeed, not before `retryAfterMs`. */
   | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number };
 
-/** Statuses below 500 that ask for another attempt: Request Timeout, Too Early, Too Many Requests. */
+/** Statuses below 500 after which the event is sent again: Request Timeout, Too Early, Too Many Requests. */
 const RETRIED: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /** Maximum wait that a receiver can request by `Retry-After`. */
@@ -24,8 +24,8 @@ interface Post {
 }
 
 /**
- * Posts JSON. Follows no redirects, because they could lead to another host, and reads no body of the answer. Reasons
- * are sentences without the URL, which may contain a secret. Never rejects.
+ * Posts JSON. Does not follow redirects, because they could lead to another host, and does not read the body of the
+ * response. Reasons are sentences without the URL, which may contain a secret. Never rejects.
  */
 export async function postEvent({ url, body, headers, timeoutMs, signal }: Post): Promise<Outcome> {
   const unavailable = (reason: string, retryAfterMs = 0): Outcome => ({ kind: 'unavailable', reason, retryAfterMs });
@@ -42,7 +42,7 @@ export async function postEvent({ url, body, headers, timeoutMs, signal }: Post)
       body,
       signal: attempt.signal,
     });
-    // Frees the connection, also of an answer without an end.
+    // Frees the connection, even if the response has no end.
     await response.body?.cancel().catch(() => undefined);
     const { ok, status } = response;
     if (ok) return { kind: 'delivered' };

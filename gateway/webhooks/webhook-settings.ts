@@ -10,7 +10,7 @@ export const WEBHOOK_EVENTS = [...EVENT_KINDS, ...STREAM_STATES] as const;
 export interface WebhookSettings {
   readonly name: string;
   readonly url: string;
-  /** null for all. */
+  /** Selected events; null for all. */
   readonly events: readonly WebhookEvent[] | null;
   /** Names of streams; null for all streams, and events of the whole gateway. */
   readonly streams: readonly string[] | null;

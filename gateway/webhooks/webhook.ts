@@ -15,7 +15,7 @@ export interface WebhookLimits {
   readonly maxDelayMs: number;
   /** Age at which an event that could not be delivered is dropped. */
   readonly maxAgeMs: number;
-  /** Maximum number of events that wait. */
+  /** Maximum number of waiting events. */
   readonly maxWaiting: number;
   /** Minimum interval between two reports of failures. */
   readonly reportIntervalMs: number;
@@ -31,7 +31,7 @@ const DEFAULT_LIMITS: WebhookLimits = {
 
 interface WebhookOptions {
   readonly settings: WebhookSettings;
-  /** Makes the ids of messages unique among gateways and their restarts. */
+  /** Random prefix that makes the ids of messages unique among gateways and restarts. */
   readonly idPrefix: string;
   readonly log: Logger;
   readonly limits?: Partial<WebhookLimits>;
@@ -48,18 +48,18 @@ export class Webhook {
   readonly #log: Logger;
   readonly #limits: WebhookLimits;
   readonly #waiting: { readonly event: GatewayEvent; readonly atMs: number }[] = [];
-  /** Ends the wait between two attempts. */
+  /** Aborts the wait between two attempts. */
   readonly #closing = new AbortController();
-  /** Ends the running attempt. */
+  /** Aborts the running attempt. */
   readonly #aborting = new AbortController();
   #delivery: Promise<void> | null = null;
   #delivered = 0;
   #dropped = 0;
   #failed = 0;
-  /** Attempts since the last success. */
+  /** Number of attempts since the last success. */
   #failures = 0;
   #problem: string | null = null;
-  /** Events that were dropped or failed since the last report. */
+  /** Number of events that were dropped or failed since the last report. */
   #lost = 0;
   #reportedAtMs = -Infinity;
   #isReported = false;
@@ -93,7 +93,7 @@ export class Webhook {
     };
   }
 
-  /** Tries once more to deliver the events that wait, for at most `limitMs`. Idempotent. */
+  /** Tries once more to deliver the waiting events, for at most `limitMs`. Idempotent. */
   async close(limitMs: number): Promise<void> {
     this.#closing.abort();
     const timer = setTimeout(() => this.#aborting.abort(), limitMs);
@@ -103,7 +103,7 @@ export class Webhook {
 
   async #deliverAll(): Promise<void> {
     try {
-      // The caller has to keep this promise first.
+      // Deferred, because the caller must store this promise first.
       await Promise.resolve();
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         if (await this.#deliver(next.event, next.atMs)) continue;
@@ -147,7 +147,7 @@ export class Webhook {
     return false;
   }
 
-  /** The exponential delay, of which a random part of up to a half is taken off. */
+  /** The exponential back-off, reduced by a random part of up to one half. */
   #backOffMs(): number {
     const { firstDelayMs, maxDelayMs } = this.#limits;
     return Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#failures - 1)) * (1 - Math.random() / 2);

@@ -7,7 +7,7 @@ import type { WebhookSettings } from './webhook-settings.ts';
 /** Length of the random part of message ids. */
 const ID_BYTES = 9;
 
-/** How long a webhook that was replaced or removed may deliver the events that wait. */
+/** How long a replaced or removed webhook may deliver its waiting events. */
 const REPLACED_CLOSE_MS = 500;
 
 /** All webhooks of a gateway. The creator closes them. */
@@ -50,7 +50,7 @@ export class Webhooks {
     return this.#webhooks.map((webhook) => webhook.status());
   }
 
-  /** Tries once more to deliver the events that wait, for at most `limitMs`. Idempotent. */
+  /** Tries once more to deliver the waiting events, for at most `limitMs`. Idempotent. */
   async close(limitMs: number): Promise<void> {
     await Promise.all(this.#webhooks.map((webhook) => webhook.close(limitMs)));
   }

@@ -310,7 +310,7 @@ describe('pixels that are not square', () => {
       hasChanged = true;
       await expect.poll(size, { timeout: 20_000 }).toEqual(second);
       expect(gateway.stream.status().source.lastError).toBe(
-        'the size or shape of its picture has changed; it is opened again',
+        'the size or shape of its picture has changed; it is reopened',
       );
     },
     60_000,

@@ -20,7 +20,7 @@ interface MjpegClientOptions {
   readonly id: string;
   readonly stream: Stream;
   readonly pictures: JpegPictures;
-  /** Returns the placeholder frame for a sentence, shared by all clients. */
+  /** Returns the placeholder frame that shows a sentence. It is shared by all clients. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   /** The client's address, for display. */
   readonly address: string;
@@ -182,7 +182,7 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   #isDue(): boolean {
-    // Tried again with the next frame, and every second.
+    // The frame stays pending: sending is retried with the next frame, and every second.
     const now = performance.now();
     if (this.#options.budget?.maySend(now) === false) return false;
     if (this.#minIntervalMs === 0) return true;
@@ -205,9 +205,9 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   /**
-   * Chromium shows a part only when the next one's header is complete, so that follows immediately, without a
-   * Content-Length: the next picture is not known yet. For programs that need lengths, it is completed with the next
-   * picture; those that look for the boundary find it immediately, too.
+   * Chromium shows a part only when the header of the next part is complete, so this header is sent immediately,
+   * without a Content-Length, because the next picture is not known yet. For programs that need lengths, the header is
+   * completed with the next picture; programs that search for the boundary find it immediately, too.
    */
   #send(frame: Frame, jpeg: Uint8Array): void {
     if (this.#phase.kind === 'closed') return;
@@ -293,7 +293,7 @@ export class MjpegClient implements Client, FrameHolder {
   }
 }
 
-/** Headers of an MJPEG response. Without a boundary: for a HEAD request. */
+/** Headers of an MJPEG response. HEAD requests have no boundary. */
 export function mjpegHeaders(boundary?: string): Readonly<Record<string, string>> {
   return {
     'content-type': `multipart/x-mixed-replace${boundary === undefined ? '' : `; boundary=${boundary}`}`,

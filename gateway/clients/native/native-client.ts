@@ -29,7 +29,7 @@ export interface NativeClientAddress {
   readonly endpoint: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
-  /** Its identity in the stream. */
+  /** The client's identity in the stream. */
   readonly port: number;
   /** The server port in the headers, for a receiver in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
@@ -51,7 +51,7 @@ interface NativeClientOptions {
   readonly placeholders: PlaceholderFrames | null;
   /** Called when the client was disconnected permanently; it is already closed. */
   readonly onSentAway?: () => void;
-  /** Called in a cluster when a client of another gateway has its port; this one has to be closed. */
+  /** Called in a cluster when a client of another gateway has taken the port; this client must then be closed. */
   readonly onPortLost?: (reason: string) => void;
   /** Of the stream. */
   readonly log: Logger;
@@ -65,7 +65,8 @@ const TICK_MS = 250;
 const REPEAT_AFTER_MS = 3000;
 
 /**
- * With one, a client that pauses for a frame interval would miss a frame. More would arrive late after a longer pause.
+ * With one frame, a client that pauses for a frame interval would miss a frame. With more, frames would arrive late
+ * after a longer pause.
  */
 const MIN_IN_FLIGHT = 2;
 
@@ -115,9 +116,9 @@ export class NativeClient implements ListedClient {
   #uncontrolled: ReturnData | null = null;
   /** The frame that is being verified for this client. */
   #verifying: Frame | null = null;
-  /** Number of frames not sent because a NetGear client cannot decode them. */
+  /** Number of frames that were not sent because NetGear clients cannot decode them. */
   #withheld = 0;
-  /** Sequence of the newest of them. */
+  /** Sequence of the newest frame that was not sent. */
   #withheldSequence = 0;
 
   /** @throws {GearwayError} `port-taken`, `keys-missing`, `keys-invalid`. */
@@ -168,7 +169,7 @@ export class NativeClient implements ListedClient {
   }
 
   offer(frame: Frame): void {
-    // No frame is kept for a disconnected client: when it connects it gets the latest one.
+    // No frame is kept for a disconnected client: it gets the latest one when it connects.
     if (!this.#connection.isReady || this.#closing) return;
     this.#mailbox.put(frame);
     this.#pump();
@@ -257,7 +258,7 @@ export class NativeClient implements ListedClient {
       this.#pacer.reset();
       this.#readyAtMs = performance.now();
       if (this.#options.address.pattern === 'publish-subscribe') this.#arrived('has subscribed');
-      // There is nothing that it could answer.
+      // Nothing was sent that the client could answer.
       else if (this.#options.stream.latest === null) this.#arrived('has connected');
       this.#sendAgain({ usesPlaceholder: false });
       return;
@@ -287,7 +288,7 @@ export class NativeClient implements ListedClient {
   /**
    * Sends the latest frame, as a repeat if this client already had it. If NetGear clients cannot decode it, sends the
    * last valid frame instead; if there is none, the placeholder frame, unless the client has only just connected: a
-   * program may take the size of its first frame for that of all.
+   * program may assume that all frames have the size of its first one.
    */
   #sendAgain({ usesPlaceholder }: { readonly usesPlaceholder: boolean }): void {
     const { stream, placeholders, frames } = this.#options;
@@ -309,7 +310,7 @@ export class NativeClient implements ListedClient {
       this.#leave(this.#reason());
       this.#state = 'stuck';
     }
-    // A frame may be pending that was not due, or did not fit, when it arrived.
+    // A frame may be pending that was not due, or did not fit into the window, when it arrived.
     this.#pump();
     if (this.#connection.inFlight > 0) return;
     const now = performance.now();
@@ -320,7 +321,7 @@ export class NativeClient implements ListedClient {
     const waitedMs = now - this.#readyAtMs;
     const waitMs = this.#firstWaitMs();
     if (waitedMs > waitMs) this.#sendAgain({ usesPlaceholder: true });
-    // Drawn in advance, because that takes time on a busy machine.
+    // Drawn in advance, because drawing takes time on a busy machine.
     else if (waitedMs > waitMs / 2 && this.#options.stream.latest === null) this.#options.placeholders?.get();
   }
 
@@ -451,7 +452,7 @@ export class NativeClient implements ListedClient {
     }
   }
 
-  /** The part of its data that counts: with exclusive control, only an emergency stop. */
+  /** The part of the client's data that is accepted: with exclusive control, only an emergency stop. */
   #admit(data: ReturnData): ReturnData {
     const { control } = this.#options.stream;
     if (control === null) return data;

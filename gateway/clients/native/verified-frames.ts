@@ -4,7 +4,7 @@ import type { Stream } from '../../hub/stream.ts';
 
 interface Pending {
   readonly verification: JpegVerification;
-  /** Null if it gave way to a newer frame. */
+  /** Null if a newer frame replaced it. */
   readonly result: Promise<boolean | null>;
 }
 
@@ -25,7 +25,10 @@ export class VerifiedFrames {
     this.#stream = stream;
   }
 
-  /** Starts a decoder in advance. Otherwise the first JPEG would wait for it, and frames after it would be dropped. */
+  /**
+   * Starts a decoder in advance. Otherwise the first JPEG would wait for its start, and the frames after it would be
+   * dropped.
+   */
   prepare(): void {
     this.#verifier.prepare();
   }
@@ -35,7 +38,7 @@ export class VerifiedFrames {
     return this.#lastGood;
   }
 
-  /** Discards the last good frame: after a restart of the source, it must not be shown as a new one. */
+  /** Discards the last valid frame: after a restart of the source, it must not be sent as a new one. */
   forget(): void {
     this.#lastGood = null;
   }

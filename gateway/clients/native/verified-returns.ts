@@ -6,7 +6,7 @@ import { isSameReturnData, type ReturnData } from '../../hub/returns/return-data
 type ReturnedJpeg = Extract<ReturnData, { kind: 'jpeg' }>;
 
 interface VerifiedReturnsOptions {
-  /** @param colorspace channel order to which a NetGear server decodes it. */
+  /** @param colorspace channel order to which a NetGear server decodes the JPEG. */
   readonly verify: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   /** Called with data that a NetGear server can decode. */
   readonly accept: (data: ReturnData) => void;
@@ -31,7 +31,7 @@ export class VerifiedReturns {
     this.#options = options;
   }
 
-  /** @param data its bytes must not change. */
+  /** @param data the caller must not change its bytes. */
   give(data: ReturnData): void {
     const known =
       data.kind === 'jpeg' && this.#known !== null && isSameReturnData(this.#known.data, data) ? this.#known : null;

@@ -1,7 +1,7 @@
 import { SOURCE, type Step, stepName } from '../../renditions/ladder.ts';
 import type { Delivery, LinkEstimator } from './link-estimator.ts';
 
-/** Time beyond the minimum round trip that a frame may take. Twice as long is a queue. */
+/** Time beyond the minimum round trip that a frame may take. Twice this time indicates a queue. */
 const BUDGET_MS = 100;
 
 /** The same for H.264, whose key frames are several times as large as the others. */
@@ -16,7 +16,8 @@ const LOCAL_MS = 10;
 const LOCAL_LATE_FRAMES = 4;
 
 /**
- * A frame that arrived on time within this time proves that the link carries the step: something else delays frames.
+ * A frame that arrived on time this recently proves that the link carries the step, and that something else delays
+ * frames.
  */
 const PROOF_MS = 700;
 
@@ -54,7 +55,7 @@ const LIMITED_MS = 2000;
 /** A first frame that arrives faster than this does not reveal the throughput of the link. */
 const MEASURABLE_MS = 20;
 
-/** Input of the choice. */
+/** Input for the choice of a step. */
 export interface AdaptationContext {
   /** At least one, best first. */
   readonly steps: readonly Step[];
@@ -162,7 +163,7 @@ export class Adaptation {
     this.#lateFrames += 1;
     this.#bestLateRate = Math.max(this.#bestLateRate, bitsPerSecond);
     const isFar = this.#link.minimumMs(nowMs) >= LOCAL_MS;
-    // The first frame on a distant link is evidence enough: the next ones would only queue.
+    // The first frame on a distant link is sufficient evidence: further frames would only queue.
     const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
     const isLasting =
       this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;

@@ -36,7 +36,7 @@ export interface Delivery {
  */
 export class LinkEstimator {
   readonly #minimum = new WindowedMinimum();
-  /** Of pings alone, which take no time to transmit. */
+  /** Minimum round trip of pings alone, whose transmission takes no time. */
   readonly #minimumPing = new WindowedMinimum();
   #deliveredBytes = 0;
   #deliveredAtMs = 0;

@@ -76,7 +76,7 @@ export class Pacer {
     return this.#roundTripMs;
   }
 
-  /** The round trip of the latest acknowledgement, not smoothed; 0 before the first. */
+  /** Unsmoothed round trip of the latest acknowledgement; 0 before the first. */
   get latestRoundTripMs(): number {
     return this.#latestRoundTripMs;
   }

@@ -19,7 +19,7 @@ interface VideoEncodingOptions {
   readonly step: VideoStep;
   /** The frame as a JPEG. */
   readonly jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
-  /** Called when the encoder cannot work here, with the reason; the encoding then stays silent. */
+  /** Called with the reason when the encoder cannot work on this machine; the encoding then produces nothing. */
   readonly onUnavailable: (reason: string) => void;
   /** Called when the encoding has had no viewers for a while. */
   readonly onUnused: () => void;
@@ -51,12 +51,12 @@ const UNUSED_MS = 3000;
  */
 const MAX_CONVERSIONS = 2;
 
-/** Rate for which bits are distributed before the source's is known. */
+/** Assumed frame rate for the rate control, before that of the source is known. */
 const DEFAULT_FPS = 30;
 
 /**
- * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are some. The encoder
- * is started again when it fails, and when the size of the frames changes.
+ * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are any. The encoder
+ * is restarted when it fails, and when the size of the frames changes.
  */
 export class VideoEncoding implements SharedEncoding {
   readonly #options: VideoEncodingOptions;
@@ -80,7 +80,7 @@ export class VideoEncoding implements SharedEncoding {
     options.stream.follow(this.#follower);
   }
 
-  /** PID of the encoder, for tests; undefined while there is none. */
+  /** PID of the encoder, for tests; undefined while no encoder runs. */
   get pid(): number | undefined {
     return this.#encoder?.pid;
   }
@@ -143,7 +143,7 @@ export class VideoEncoding implements SharedEncoding {
     }
     if (this.#encoder === null) {
       this.#encoder = this.#start(frame);
-      // It begins with a key frame.
+      // The output of the new encoder begins with a key frame.
       this.#needsKey = false;
       this.#keyAtMs = now;
     }

@@ -7,7 +7,7 @@ import { VideoEncoding, type VideoStream } from './video-encoding.ts';
 /** Maximum number of encoders of the whole gateway. Each takes up to half a processor at 1280×720 and 30 fps. */
 const MAX_ENCODERS = 8;
 
-/** How long H.264 is not tried again after it has failed. */
+/** Interval before H.264 is retried after a failure. */
 const UNAVAILABLE_MS = 60_000;
 
 /** The encoders of the whole gateway, whose number is limited. */

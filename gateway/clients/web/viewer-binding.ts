@@ -28,14 +28,14 @@ export type Admission =
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
-      /** The budget of the token or user. */
+      /** Bit-rate budget of the token or user. */
       readonly budget: UserBudget;
     }
   | {
       readonly admitted: false;
       readonly closeCode: number;
       readonly reason: string;
-      /** The refusal must not be sent before this has resolved; null: it can be sent immediately. */
+      /** The refusal must not be sent before this promise has resolved; null if it can be sent immediately. */
       readonly delay: Promise<void> | null;
     };
 
@@ -70,7 +70,7 @@ export interface ViewerSocket {
   readonly closed: Promise<void>;
 }
 
-/** Information from a viewer's HTTP request, before its hello. */
+/** Information from a viewer's HTTP request, which precedes its hello. */
 interface ViewerBindingOptions {
   /** Unique in the gateway. */
   readonly id: string;
@@ -402,15 +402,16 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     this.#unwatch();
     const { address } = this;
     if (phase.kind === 'inside') {
-      // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to
-      // it. Before others learn that control is free.
+      // Also after a take-over: the next viewer has not returned anything yet, and this viewer's data must not be
+      // attributed to it. Before others learn that control is free.
       if (phase.port !== null) phase.stream.returns.leave(phase.port, this);
-      // Before it has left, because events name it, and the stream reads its final counters.
+      // The status must be final before the viewer leaves, because events name it, and the stream reads its final
+      // counters.
       phase.stream.control?.leave(this);
       phase.stream.detach(this);
     }
     this.#phase = { kind: 'left' };
-    // Never admitted: it was refused, or disconnected before its hello.
+    // The viewer was never admitted: it was refused, or disconnected before its hello.
     if (phase.kind === 'outside') {
       this.#options.report({ kind: 'refuse', client: null, port: null, address, reason });
       return;
@@ -485,7 +486,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
 
   #end(kind: EventKind, code: number, reason: string): void {
     const phase = this.#phase;
-    // Before closing the socket, which would otherwise report that the viewer disconnected.
+    // Must precede closing the socket, which would otherwise report that the viewer disconnected.
     this.leave(kind, reason);
     if (phase.kind === 'inside') phase.socket.close(code, reason);
   }

@@ -16,7 +16,7 @@ import type { RenditionKind } from '../renditions.ts';
 import { Adaptation, type AdaptationContext } from './adaptation.ts';
 import type { Delivery, LinkEstimator } from './link-estimator.ts';
 
-/** Rate of a source before it is known. */
+/** Assumed frame rate of a source before it is measured. */
 const DEFAULT_FPS = 30;
 
 /** Minimum round trip of the greeting for which a viewer counts as distant. */
@@ -105,7 +105,7 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   bytes(step: Step): number {
-    // An encoder spends its bit rate whatever the frame rate is.
+    // An encoder uses its whole bit rate at any frame rate.
     if (step.kind === 'h264') return step.bitsPerSecond / 8 / (this.framesPerSecond ?? DEFAULT_FPS);
     return this.#stream.bytesOf(step);
   }
@@ -227,7 +227,7 @@ export class ViewerDelivery implements AdaptationContext {
     if (this.#renditions === 'pictures') this.#steps = ladder({ ...options, hasVideo: this.#hasVideo });
     else this.#steps = this.#mayPack() ? [SOURCE, PACKED] : [SOURCE];
     const last = this.#steps.at(-1);
-    // Below the lowest bit rate of H.264, a few small JPEGs per second are left.
+    // Below the lowest bit rate of H.264, only a few small JPEGs per second are possible.
     if (last?.kind === 'h264' && last.bitsPerSecond > this.maxBitsPerSecond) this.#steps = ladder(options);
   }
 
@@ -236,7 +236,7 @@ export class ViewerDelivery implements AdaptationContext {
     return this.#renditions === 'packed' && this.#unpacks && this.#quality !== 'source';
   }
 
-  /** Not with a limited frame rate, because chunks cannot be left out. */
+  /** H.264 is not used with a limited frame rate, because chunks cannot be left out. */
   #mayUseVideo(): boolean {
     return this.#wantsVideo && this.#stream.hasVideo && this.#maxFramesPerSecond >= MAX_FRAMES_PER_SECOND;
   }

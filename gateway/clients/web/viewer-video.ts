@@ -12,18 +12,18 @@ interface ViewerVideoOptions {
 /** One viewer's subscription to an H.264 encoding. */
 interface Subscription extends VideoSubscriber {
   readonly encoding: SharedEncoding;
-  /** The viewer has the chunks that the next one refers to. */
+  /** Whether the viewer has the chunks that the next one refers to. */
   isInStep: boolean;
   requestedAtMs: number;
 }
 
-/** A key frame that was requested takes no longer, even on a busy machine. */
+/** Maximum time for a requested key frame to arrive, even on a busy machine. */
 const REQUEST_MS = 1000;
 
 /**
  * H.264 for one viewer. A chunk refers to those before it, so none can be left out: a viewer whose link is congested
- * skips to the next key frame, which is requested when the link is free again. A switch to another step keeps the
- * former one until the key frame of the new one has arrived.
+ * skips to the next key frame, which is requested when the link is free again. After a switch to another step, the
+ * previous one continues until the key frame of the new one has arrived.
  */
 export class ViewerVideo {
   readonly #options: ViewerVideoOptions;
@@ -34,7 +34,7 @@ export class ViewerVideo {
     this.#options = options;
   }
 
-  /** Whether chunks flow: no other frames are needed. */
+  /** Whether the viewer receives chunks and needs no other frames. */
   get isFlowing(): boolean {
     return this.#current?.isInStep === true;
   }

@@ -132,7 +132,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #encoding = false;
   readonly #unsent: UnsentFrames;
   /**
-   * Size of the frame that the connection has not accepted yet; 0 for none. Until it has, no other frame is written.
+   * Size of the frame that the connection has not accepted yet; 0 for none. No other frame is written until then.
    */
   #unsentBytes = 0;
   /** Sequence of that frame. */
@@ -156,7 +156,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#protocol = new ProtocolSocket(socket, this, options.limits, options.addressBudget);
   }
 
-  /** Resolves when the socket has closed and its port is held. */
+  /** Resolves when the socket has closed and its port is reserved for its lease. */
   get closed(): Promise<void> {
     return this.#protocol.closed;
   }
@@ -176,7 +176,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#pump();
   }
 
-  /** Selects the viewer's H.264 encoding, if any. @returns whether its chunks flow, and contain this frame as well. */
+  /**
+   * Selects the viewer's H.264 encoding, if any. @returns whether the viewer receives its chunks, which then contain
+   * this frame, too.
+   */
   #isInVideo(frame: Frame): boolean {
     if (this.#video === null) return false;
     const step = this.#step(frame);
@@ -189,7 +192,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     return this.#delivery?.choose(frame) ?? SOURCE;
   }
 
-  /** A queue on the path, which one more chunk would lengthen. */
+  /** Whether the path has a queue that another chunk would lengthen. */
   #isCongested(): boolean {
     const now = performance.now();
     const { oldestSentAtMs } = this.#pacer;
@@ -253,7 +256,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#protocol.receivedBytes(bytes);
   }
 
-  /** Must be called at intervals while the connection is not read. */
+  /** Must be called at intervals while reading from the connection is paused. */
   inputPaused(): void {
     this.#protocol.inputPaused();
   }
@@ -376,7 +379,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#minIntervalMs = maxFramesPerSecond < MAX_FRAMES_PER_SECOND ? 1000 / maxFramesPerSecond : 0;
     const { binding } = this.#options;
     const latest = binding.latest();
-    // Again, in case it is the only frame for a while.
+    // The timer is started again, in case this is the only frame for a while.
     if (this.#wantsBaseline && !wantedBaseline && latest !== null) this.offer(latest);
     const changes = paused !== undefined && paused !== this.#paused;
     if (!changes) return;
@@ -534,7 +537,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     rendition
       .then(
         (encoded) => {
-          // Otherwise it was skipped.
+          // Null: the frame was skipped.
           if (encoded !== null) this.#sendFrame(encoded);
         },
         (error: unknown) => this.#options.binding.reject(error),
@@ -582,7 +585,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#unsent.hold(this, payload);
   }
 
-  /** The connection has accepted a frame; also called when it has closed. */
+  /** Called when the connection has accepted a frame, and when it has closed. */
   #taken(sequence: number): void {
     if (sequence !== this.#unsentSequence) return;
     this.#unsentSequence = null;

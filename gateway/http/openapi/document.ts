@@ -7,7 +7,7 @@ export interface DescribedRoute extends RouteRights {
   readonly operation: Operation;
 }
 
-/** The routes of the API, in order of their description. Pages, scripts and WebSockets are not part of it. */
+/** The routes of the API, in the order of their descriptions. Pages, scripts and WebSockets are not part of the API. */
 export function describeRoutes(routes: readonly RouteRights[]): readonly DescribedRoute[] {
   return Object.entries(OPERATIONS).map(([key, operation]) => {
     const route = routes.find(({ method, url }) => key === `${method} ${url}`);

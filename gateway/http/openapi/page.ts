@@ -15,10 +15,12 @@ th { color: var(--dim); font-weight: 500 }
 a { color: var(--accent) }
 `;
 
-/** Policy of the page: nothing but its own style sheet. */
+/** Content security policy of the page: it may load only its own style sheet. */
 export const API_PAGE_POLICY = pagePolicy(STYLE);
 
-/** The API as a page for people, generated from the same descriptions as the OpenAPI document. Nothing is loaded. */
+/**
+ * The API as a page for people, generated from the same descriptions as the OpenAPI document. The page loads nothing.
+ */
 export function apiPage(routes: readonly RouteRights[]): string {
   const described = describeRoutes(routes);
   const tags = [...new Set(described.map(({ operation }) => operation.tag))];

@@ -32,7 +32,7 @@ export interface Schema {
   readonly [keyword: string]: unknown;
 }
 
-/** A schema for each field of a type, so that the compiler finds a field that is missing here. */
+/** A schema for each field of a type, so that the compiler reports missing fields. */
 type Fields<T> = { readonly [Key in keyof T]-?: Schema };
 
 const text = (description?: string): Schema => ({
@@ -81,7 +81,7 @@ const rights = object<RightsStatus>({
   expires: orNull(text('When the rights end, ISO 8601')),
 });
 
-/** Schemas of what the API answers, by name. */
+/** Schemas of the API's responses, by name. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Refusal: object<{ code: string; message: string }>({
     code: text('Stable code; see Troubleshooting in the documentation'),
@@ -120,7 +120,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       object<WebhookStatus>({
         name: text(),
         delivered: count('Number of events that the receiver has accepted'),
-        waiting: count('Number of events that wait'),
+        waiting: count('Number of pending events'),
         dropped: count('Number of events that were dropped because too many waited'),
         failed: count('Number of events that the receiver has refused, or that could not be delivered in time'),
         problem: orNull(text('Why the latest attempt failed')),
@@ -143,7 +143,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
           id: text('Different at each start'),
           name: text(),
           url: orNull(text()),
-          isSelf: { type: 'boolean', description: 'Whether it is the gateway that answers' },
+          isSelf: { type: 'boolean', description: 'Whether this gateway sent the response' },
           streams: list(
             object<ClusterMember['streams'][number]>({
               name: text(),
@@ -182,13 +182,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     address: text(),
     state: text('Its state in a few words'),
     lastError: orNull(text()),
-    restarts: count('Number of times it was opened again after a failure'),
+    restarts: count('Number of times it was reopened after a failure'),
   }),
   Ports: object<PortsStatus>({
     ranges: list(object<{ from: number; to: number }>({ from: port, to: port })),
     free: count(),
     taken: count(),
-    held: list(port, 'Held for viewers that have just disconnected'),
+    held: list(port, 'Leases reserved for viewers that have just disconnected'),
     reserved: list(port, 'Reserved for the owner of a token'),
   }),
   Control: object<ControlStatus>({

@@ -9,7 +9,7 @@ const MAX_PIXELS = 1 << 22;
 
 /** Decimation step of rows and columns for a picture of this width; null for the largest picture possible. */
 export function decimation({ shape: [height = 0, columns = 0] }: NDArray, width: number | null): number {
-  // Keep twice the width that was requested, so that scaling it down afterwards still smooths the picture.
+  // Keeps twice the requested width, so that scaling down afterwards still smooths the picture.
   return Math.max(
     1,
     Math.ceil(Math.sqrt((height * columns) / MAX_PIXELS)),

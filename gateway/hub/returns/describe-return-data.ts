@@ -42,6 +42,6 @@ function holdsLongInteger(value: Value): boolean {
 }
 
 function jpegSize(jpeg: Uint8Array): { width: number; height: number } {
-  const { width, height } = readJpegHeader(jpeg); // does not throw: it was checked on arrival
+  const { width, height } = readJpegHeader(jpeg); // Does not throw, because the value was checked on arrival.
   return { width, height };
 }

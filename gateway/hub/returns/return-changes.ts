@@ -37,7 +37,7 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
   }
 
   join(): void {
-    // A publisher learns of a client by its first value.
+    // Not reported: a publisher is notified of a client by its first value.
   }
 
   discardOnce(): void {

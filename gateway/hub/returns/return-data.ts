@@ -5,7 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 export type ReturnData =
   | { readonly kind: 'value'; readonly value: Value; readonly json: string }
   | { readonly kind: 'array'; readonly array: NDArray }
-  /** `colorspace` is the channel order that a NetGear server decodes it to. */
+  /** `colorspace` is the channel order to which a NetGear server decodes it. */
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
 /** Python's None: the data of a port that has returned nothing. */

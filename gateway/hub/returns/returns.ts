@@ -34,19 +34,19 @@ interface Kept {
 
 /** Observer of all changes of a stream's return data. Calls must not block. */
 export interface ReturnFollower {
-  /** A client has joined; it has returned nothing yet. */
+  /** Called when a client has joined; it has returned nothing yet. */
   join(port: number): void;
-  /** A new sticky value; without `ttlMs` it does not expire. */
+  /** Called with a new sticky value; without `ttlMs` it does not expire. */
   set(port: number, data: ReturnData, ttlMs?: number): void;
-  /** The same sticky value again, with a new time to live. */
+  /** Called when the same sticky value was set again, with a new time to live. */
   extend(port: number, ttlMs?: number): void;
   /** @throws {GearwayError} if the value cannot be accepted, which refuses it. */
   push(port: number, data: ReturnData, ttlMs?: number): void;
-  /** The once-only values of the port are no longer wanted. */
+  /** Called when the pending once-only values of the port are discarded. */
   discardOnce(port: number): void;
-  /** The client has left, and its data with it. */
+  /** Called when the client has left, which ends its data. */
   end(port: number): void;
-  /** There are no more changes. */
+  /** Called after the last change. */
   detach(): void;
 }
 
@@ -59,14 +59,14 @@ interface Entry {
   /** Position of the sticky value in the order of all values, from {@link Returns.#count}. */
   setAt: number;
   once: { readonly kept: Kept; readonly expiresAtMs: number; readonly setAt: number }[];
-  /** The sticky value is urgent, and not delivered yet: ahead of once-only values. */
+  /** Whether the sticky value is urgent and not delivered yet: it precedes once-only values. */
   isUrgent: boolean;
 }
 
 /** Maximum number of pending once-only values per port; further ones are refused. */
 export const MAX_ONCE = 32;
 
-/** Joins and leaves of callers without an identity. */
+/** Identity for joins and leaves of callers without one. */
 const ANYONE = {};
 
 /**
@@ -151,7 +151,7 @@ export class Returns {
     if (entry?.by === by) this.#remove(port, entry);
   }
 
-  /** Whether the client that joined last on this port is `by`. */
+  /** Whether `by` is the client that joined last on this port. */
   hasJoined(port: number, by: object): boolean {
     return this.#entries.get(port)?.by === by;
   }
@@ -248,7 +248,7 @@ export class Returns {
     const all: PortReturn[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
       const once = this.#takeOnce(entry);
-      // This value is sent only once, or waits, so the next reply will differ.
+      // This value is sent only once, or is pending, so the next reply will differ.
       if (once !== null || entry.once.length > 0) validUntilMs = 0;
       const sticky = this.#live(entry) === null ? null : entry.sticky;
       if (once === null && sticky !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
@@ -259,7 +259,10 @@ export class Returns {
     return all;
   }
 
-  /** One port's data: its next once-only value, otherwise the sticky one; {@link NOTHING} if no client has joined. */
+  /**
+   * One port's data: its next once-only value, or the sticky one if there is none; {@link NOTHING} if no client has
+   * joined.
+   */
   take(port: number): ReturnData {
     const entry = this.#entries.get(port);
     if (entry === undefined) return NOTHING;
@@ -349,7 +352,7 @@ export class Returns {
     try {
       kept = this.#keep(data);
     } catch (error) {
-      // Cannot fail: nothing else ran since the release.
+      // Cannot fail, because no other code has run since the release.
       if (previous !== null) this.#budget.reserve(previous.kept.bytes);
       throw error;
     }

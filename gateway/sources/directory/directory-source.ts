@@ -143,13 +143,13 @@ export class DirectorySource implements Source {
           `no images in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`,
         );
       for (const name of names) {
-        // Decoded before it is due, so that slow images are not late.
+        // The image is decoded before it is due, so that slow images are not late.
         const read = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));
         await sleep(dueMs - performance.now(), signal);
         if (signal.aborted) return;
         if (read !== undefined) this.#publish(sink, name, read.picture);
-        // Relative to the due time, so that the rate does not drift. If it falls behind, frames are not sent in a
-        // burst.
+        // Relative to the due time, so that the rate does not drift. If the source falls behind, frames are not sent in
+        // a burst.
         dueMs = Math.max(dueMs + frameTimeMs, performance.now() - frameTimeMs);
       }
     } while (isLooped);

@@ -38,7 +38,7 @@ export class FolderWatch {
     this.#changed.clear();
     const beganMs = performance.now();
     if (beganMs < this.#listAtMs) return names;
-    // Before listing, so that files that arrive in between are not missed.
+    // Reset before listing, so that files that arrive in the meantime are not missed.
     this.#watch(await this.#folder.identify());
     const listed = await this.#folder.list();
     for (const name of listed) if (!this.#known.has(name)) names.add(name);

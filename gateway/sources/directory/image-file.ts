@@ -53,7 +53,7 @@ function isDecoded(bytes: Uint8Array): boolean {
   return DECODED.some((magic) => magic.test(begin));
 }
 
-/** Turned here and not by the stream, so that no file is skipped because the next one is due. */
+/** Rotated here and not by the stream, so that no file is skipped because the next one is due. */
 async function readJpeg(bytes: Uint8Array): Promise<Uint8Array> {
   const { jpeg, header } = repairJpeg(bytes);
   return header.orientation === 1 ? jpeg : turnUpright(jpeg);
@@ -65,7 +65,7 @@ const MAX_SECONDS = 15;
 async function decode(bytes: Uint8Array): Promise<NDArray> {
   // Loaded on demand: it takes a fifth of the gateway's start-up time, and JPEGs do not need it.
   const { default: sharp } = await import('sharp');
-  // No cache: each file is decoded only once.
+  // sharp's cache is disabled, because each file is decoded only once.
   sharp.cache(false);
   // Ignores colour profiles, which would change the samples.
   const image = sharp(bytes, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({

@@ -40,13 +40,13 @@ export class ImageFolder {
   readonly path: string;
   readonly #onlyName: string | null;
 
-  /** @param onlyName the only file that counts, whatever its name; null for all images. */
+  /** @param onlyName the only file that is used, regardless of its extension; null for all images. */
   constructor(path: string, onlyName: string | null = null) {
     this.path = path;
     this.#onlyName = onlyName;
   }
 
-  /** Whether a file of this name belongs to it. */
+  /** Whether a file of this name is an image of the folder. */
   accepts(name: string): boolean {
     return this.#onlyName === null ? IMAGE_NAME.test(name) : name === this.#onlyName;
   }
@@ -73,7 +73,7 @@ export class ImageFolder {
       );
   }
 
-  /** The names of its images, unordered. @throws {GearwayError} `source-unavailable`. */
+  /** The names of the folder's images, unordered. @throws {GearwayError} `source-unavailable`. */
   async list(): Promise<readonly string[]> {
     const names: string[] = [];
     try {

@@ -7,7 +7,7 @@ interface FoundImage {
   readonly picture: Sendable;
 }
 
-/** How long an unreadable file is assumed to be still being written after its last change. */
+/** How long after its last change an unreadable file is assumed to be incomplete. */
 const WRITING_MS = 2000;
 
 /**
@@ -23,7 +23,10 @@ interface Attempt {
   readonly retryAtMs: number;
 }
 
-/** Finds the newest image of a folder. Incomplete files are retried later; meanwhile an older one may be returned. */
+/**
+ * Finds the newest image of a folder. Incomplete files are retried later; in the meantime, an older one may be
+ * returned.
+ */
 export class NewestImage {
   readonly #folder: ImageFolder;
   readonly #reject: (error: unknown) => void;
@@ -53,7 +56,7 @@ export class NewestImage {
    * Checks these names, those that could not be read yet, and the one found last.
    *
    * @returns the newest complete image: on the first call by modification time, because files may have been copied
-   * here; then by change time. Null if there is no new one.
+   * into the folder; then by change time. Null if there is no new one.
    */
   async find(names: Iterable<string>): Promise<FoundImage | null> {
     const files: FileState[] = [];
@@ -70,7 +73,7 @@ export class NewestImage {
     for (const [index, file] of files.entries()) {
       const read = await this.#try(file);
       if (read === null) continue;
-      // It may have been overwritten between checking and reading.
+      // The file may have been overwritten between checking and reading.
       this.#pass([
         { ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) },
         ...files.slice(index + 1),
@@ -85,7 +88,7 @@ export class NewestImage {
     return changedMs >= (this.#sinceMs ?? -Infinity) && this.#done.get(name)?.version !== version;
   }
 
-  /** Marks files as done. @param files the one that was found, and those that are not newer. */
+  /** Marks files as done. @param files the image that was found, and files that are not newer. */
   #pass(files: readonly FileState[]): void {
     let sinceMs = this.#sinceMs ?? -Infinity;
     for (const file of files) {
@@ -97,7 +100,7 @@ export class NewestImage {
     for (const { name, changedMs } of this.#done.values()) if (changedMs < sinceMs) this.#done.delete(name);
   }
 
-  /** @returns null if it cannot be read, or not yet. */
+  /** @returns null if the file cannot be read, or cannot be read yet. */
   async #try(file: FileState): Promise<ReadImage | null> {
     const beganMs = performance.now();
     const last = this.#attempts.get(file.name);

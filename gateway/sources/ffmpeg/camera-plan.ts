@@ -138,7 +138,7 @@ async function findAvfoundationCamera(name: string | null, { tools, signal }: Pl
       name,
       cameras.map((camera) => camera.name),
     );
-  // By number, because FFmpeg splits names at colons.
+  // The camera is selected by number, because FFmpeg splits names at colons.
   return String(found.number);
 }
 

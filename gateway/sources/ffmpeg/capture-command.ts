@@ -12,7 +12,7 @@ import type { PictureFormat } from './picture-reader.ts';
 export interface CaptureCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** Its standard input; null for none. */
+  /** Standard input of the program; null for none. */
   readonly stdin: string | null;
   readonly format: PictureFormat;
   /** True if JPEGs are copied from an untrusted input. */

@@ -1,7 +1,7 @@
 import { GearwayError } from '../../../shared/errors.ts';
 import type { ProgramEnd } from './program.ts';
 
-/** Meaning of the output of FFmpeg's mpjpeg demuxer. Its mjpeg demuxer ignores everything but the JPEGs. */
+/** Meaning of errors of FFmpeg's mpjpeg demuxer. The mjpeg demuxer ignores everything except JPEGs. */
 const MJPEG_REFUSED = "FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg";
 
 /**
@@ -96,11 +96,11 @@ export function explainFailure(command: string, end: ProgramEnd, lines: readonly
     case 'killed':
     case 'exited': {
       if (lines.some((line) => SHAPE_CHANGED.test(line)))
-        return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is opened again');
+        return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is reopened');
       const cause = findCause(lines);
       if (cause !== null) return new GearwayError('source-failed', `${cause.meaning} (${command}: ${cause.line})`);
       const how = end.kind === 'killed' ? `was killed by ${end.signal}` : `exited with code ${end.code}`;
-      // FFmpeg's last lines often name only consequences.
+      // FFmpeg's last lines often report only consequences.
       const last = lines.findLast((line) => !CONSEQUENCE.test(line)) ?? lines.at(-1);
       return new GearwayError(
         'source-failed',

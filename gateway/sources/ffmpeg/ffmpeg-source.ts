@@ -16,7 +16,7 @@ import { stallTimeMs } from '../stall-time.ts';
 import type { SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-/** Failures of FFmpeg that {@link HttpCamera} may not have. */
+/** Failures of FFmpeg that {@link HttpCamera} can often avoid. */
 const UNREADABLE = /in a format that FFmpeg cannot read|FFmpeg's reader refuses/;
 const WITHOUT_FFMPEG =
   'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
@@ -29,9 +29,9 @@ interface Run {
   /** Its last lines of error output. */
   readonly lines: readonly string[];
   readonly published: number;
-  /** Whether there were pictures, and all of them were invalid. */
+  /** Whether there were pictures, all of which were invalid. */
   readonly allFramesInvalid: boolean;
-  /** Whether it was stopped for that reason. */
+  /** Whether the program was stopped for that reason. */
   readonly wasEnded: boolean;
   /** Why its output could not be parsed; null if it could. */
   readonly unreadable: unknown;
@@ -118,7 +118,7 @@ export class FfmpegSource implements Source {
         this.#mustEncode = true;
         continue;
       }
-      // Not an HTTP camera, so that it need not be asked again.
+      // The input is not an HTTP camera, so it is not tried again.
       if (run.published > 0) this.#camera = null;
       const failure = explain(capture, run);
       if (failure !== null)
@@ -127,7 +127,7 @@ export class FfmpegSource implements Source {
           : failure;
       if (this.#isHttp && run.published === 1)
         throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
-      // FFmpeg cannot loop some files, so start it again.
+      // FFmpeg cannot loop some files, so it is restarted.
       if (!this.#options.isLooped) break;
     }
     this.#state = 'ended';
@@ -136,7 +136,10 @@ export class FfmpegSource implements Source {
     );
   }
 
-  /** @returns whether FFmpeg must read it instead, because it is not such a camera, or its pictures must be encoded. */
+  /**
+   * @returns whether FFmpeg must read the input instead, because it is not such a camera, or its pictures must be
+   * encoded.
+   */
   async #runCamera(camera: HttpCamera, sink: SourceSink, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
     const aborting = new AbortController();
     const abort = (): void => aborting.abort();
@@ -226,7 +229,7 @@ function createCamera(input: FfmpegInput, options: FfmpegOptions): HttpCamera | 
     inputArgs.length > 0 ||
     outputArgs.length > 0;
   if (needsFfmpeg) return null;
-  // FFmpeg also accepts any certificate, and keeps the rate of streams.
+  // Certificates and the rate of streams are handled as by FFmpeg: any certificate is accepted, and the rate is kept.
   return new HttpCamera({
     address: parseHttpAddress(input.url),
     acceptsAnyCertificate: true,

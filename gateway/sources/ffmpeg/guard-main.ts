@@ -31,7 +31,7 @@ lines.on('close', () => {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It has already exited.
+      // The program has already exited.
     }
   }
   process.exit(0);

@@ -10,7 +10,7 @@ import { formatConcatList } from './playlist.ts';
 import type { InputPlan, PlanContext } from './plan.ts';
 import { type MediaInfo, probeMedia, UNKNOWN_MEDIA } from './probe-media.ts';
 
-/** Without these FFmpeg waits 5 s for the parameters of other streams, and 20 frames for their rate. */
+/** Without these options, FFmpeg waits 5 s for the parameters of other streams, and 20 frames for their rate. */
 const LIVE_ARGS = ['-analyzeduration', '1000000', '-fpsprobesize', '0'];
 
 /** Slice threads only: with frame threads, each thread would add a frame of latency. */
@@ -159,7 +159,7 @@ function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVers
   switch (scheme) {
     case 'rtsp':
     case 'rtsps':
-      // TCP, because with UDP a lost packet corrupts a picture. The option was renamed; the old name now means
+      // Uses TCP, because with UDP a lost packet corrupts a picture. The option was renamed; the old name now means
       // something else.
       return [
         ...LIVE_ARGS,
@@ -220,6 +220,6 @@ function screenName(name: string | null, platform: NodeJS.Platform): string {
     case 'win32':
       return name === null ? 'desktop' : `title=${name}`;
     default:
-      return name ?? ''; // FFmpeg then uses DISPLAY
+      return name ?? ''; // FFmpeg then uses DISPLAY.
   }
 }

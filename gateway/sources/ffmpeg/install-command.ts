@@ -36,6 +36,6 @@ function readOsRelease(): string {
   try {
     return readFileSync('/etc/os-release', 'utf8');
   } catch {
-    return ''; // not Linux, or a minimal system
+    return ''; // The file is missing: not Linux, or a minimal system.
   }
 }

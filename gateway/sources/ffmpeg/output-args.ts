@@ -61,7 +61,9 @@ function rateFilter({ fps }: FfmpegOptions, { needsRateFilter }: InputPlan): str
   return fps !== null && needsRateFilter ? `fps=${fps}` : null;
 }
 
-/** Names the matrix of a video that does not name it. In front of the user's filter, which can name another one. */
+/**
+ * Sets the colour matrix of a video that does not specify one. Precedes the user's filter, which can set another one.
+ */
 const BT709 = 'setparams=colorspace=bt709';
 
 /**
@@ -73,7 +75,7 @@ const BT709 = 'setparams=colorspace=bt709';
 function jpegColors({ filter }: FfmpegOptions, { conversion }: VideoColors): string {
   if (conversion === null || filter !== null) return 'scale=out_color_matrix=bt601:out_range=pc';
   const { ispace, format } = conversion;
-  // Primaries and transfer characteristics stay as they are: those of a JPEG are not defined.
+  // Primaries and transfer characteristics are kept, because JPEG does not define any.
   const input = `ispace=${ispace}:iprimaries=bt709:itrc=bt709`;
   return `colorspace=${input}:space=smpte170m:primaries=bt709:trc=bt709:range=pc:format=${format}:fast=1`;
 }
@@ -94,7 +96,7 @@ function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan
 /**
  * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of
  * the aspect ratio in mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and
- * is opened again with the new size.
+ * is reopened with the new size.
  */
 function squareScale(isLive: boolean): string {
   const shrink = `min(1,min(sqrt(${MAX_GROWTH}/sar),${MAX_SIDE}/(iw*sar)))`;
@@ -106,7 +108,7 @@ function squareScale(isLive: boolean): string {
 }
 
 function encoderArgs({ pixels, quality }: FfmpegOptions): readonly string[] {
-  // Not frame threads: each would add a frame of latency.
+  // Slice threads, because each frame thread would add a frame of latency.
   const prompt = ['-thread_type', 'slice'];
   switch (pixels) {
     case null:

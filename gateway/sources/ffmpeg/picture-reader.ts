@@ -12,7 +12,7 @@ export type PictureFormat = 'multipart' | 'jpegs' | 'bmp' | 'pgm';
 
 /** Extracts pictures from a program's output. */
 interface PictureReader {
-  /** @throws {GearwayError} if the output has another format; no more can be read then. */
+  /** @throws {GearwayError} if the output has another format; the reader cannot be used afterwards. */
   read(chunk: Buffer): void;
 }
 

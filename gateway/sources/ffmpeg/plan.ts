@@ -14,7 +14,7 @@ export interface InputPlan {
   readonly hasEnd: boolean;
   /** Whether its JPEGs are forwarded unmodified. */
   readonly isCopied: boolean;
-  /** Default: unknown. */
+  /** Properties of the video, for the conversion of colours. Default: unknown. */
   readonly colors?: VideoColors;
   /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
   readonly needsScaling: boolean;

@@ -24,10 +24,10 @@ export interface VideoColors {
   } | null;
 }
 
-/** Those of an input that was not inspected. */
+/** Colour properties of an input that was not inspected. */
 export const UNKNOWN_COLORS: VideoColors = { isUntaggedHd: false, conversion: null };
 
-/** Longer than FFmpeg's own timeouts, whose errors are more specific. */
+/** Timeout of ffprobe: longer than FFmpeg's own timeouts, whose errors are more specific. */
 const TIMEOUT_MS = 12_000;
 
 /** Error about an option that ffprobe lacks, which does not mean that the input is invalid. */

@@ -2,12 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** Next to this file, compiled or not. */
+/** The guard's script is next to this file, whether compiled or not. */
 const ENTRY = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './guard-main.ts' : './guard-main.js', import.meta.url),
 );
 
-/** A guard that exits earlier cannot run on this system, so it is not restarted. */
+/** A guard that exits within this time cannot run on this system, so it is not restarted. */
 const MIN_LIFE_MS = 1000;
 
 /**
@@ -19,7 +19,7 @@ export class ProcessGuard {
   readonly #running = new Set<number>();
   #child: ChildProcess | null = null;
 
-  /** @returns must be called once the program has exited, because its PID may be reused. */
+  /** @returns a function that must be called when the program has exited, because its PID may be reused. */
   watch(pid: number): () => void {
     this.#running.add(pid);
     if (this.#child === null) this.#start();
@@ -44,7 +44,7 @@ export class ProcessGuard {
     });
     // Uses a pipe instead of the IPC channel, because data in a pipe can still be read after the gateway has exited.
     if (child.connected) child.disconnect();
-    child.stdin?.on('error', () => undefined); // it has just exited
+    child.stdin?.on('error', () => undefined); // The guard has just exited.
     child.unref();
     if (child.stdin instanceof Socket) child.stdin.unref();
     for (const pid of this.#running) this.#tell(`+${pid}`);

@@ -30,7 +30,7 @@ const MAX_ERROR_BYTES_PER_SECOND = 1 << 20;
  * Only the last lines of its error output are kept.
  */
 export class Program {
-  /** Resolves when it has exited and all of its output has been delivered. */
+  /** Resolves when the program has exited and all of its output has been delivered. */
   readonly ended: Promise<ProgramEnd>;
   readonly #child: ChildProcess;
   readonly #errors: LastOutput;
@@ -59,22 +59,25 @@ export class Program {
       if (!this.#isClosed) onOutput(chunk);
     });
     stderr?.on('data', (chunk: Buffer) => this.#hear(chunk));
-    // It may exit before it has read all input.
+    // The program may exit before it has read all input.
     stdin?.on('error', () => undefined);
     stdin?.end(input ?? '');
   }
 
-  /** The last lines of its error output. */
+  /** The last lines of the error output. */
   errorLines(): readonly string[] {
     return this.#errors.lines();
   }
 
-  /** The end of its error output. */
+  /** The end of the error output, as text. */
   errorText(): string {
     return this.#errors.text();
   }
 
-  /** Kills it, even if it is stopped, and waits until it has exited. No output is delivered afterwards. Idempotent. */
+  /**
+   * Kills the program, even if it is stopped, and waits until it has exited. No output is delivered afterwards.
+   * Idempotent.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#child.kill('SIGKILL');
@@ -92,7 +95,7 @@ export class Program {
     }
     this.#errorBytes += chunk.byteLength;
     if (this.#errorBytes < MAX_ERROR_BYTES_PER_SECOND) return;
-    // Otherwise reading would block the event loop.
+    // Without this limit, reading would block the event loop.
     this.#child.stderr?.pause();
     setTimeout(() => this.#child.stderr?.resume(), this.#secondBeganAtMs + 1000 - now).unref();
   }

@@ -16,7 +16,7 @@ export interface RunResult {
   readonly errorLines: readonly string[];
 }
 
-/** Maximum size of the output; more is discarded. */
+/** Maximum size of the output; the rest is discarded. */
 const MAX_OUTPUT_BYTES = 256 << 10;
 
 /** Runs a program until it exits. Never rejects. Kills the program on abort. */

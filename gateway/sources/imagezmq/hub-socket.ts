@@ -25,11 +25,11 @@ const RECONNECT_MS = 1000;
 
 /** Callbacks of a {@link HubSocket}. */
 interface HubSocketEvents {
-  /** The number of connected senders has changed. */
+  /** Called when the number of connected senders has changed. */
   peers(count: number): void;
-  /** A connection or a message was refused; `reason` is a sentence without a full stop. */
+  /** Called when a connection or a message was refused; `reason` is a sentence without a full stop. */
   refused(reason: string): void;
-  /** The socket no longer works: close it. */
+  /** Called when the socket no longer works; it must then be closed. */
   failed(error: unknown): void;
 }
 
@@ -88,7 +88,7 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
     reconnectMaxInterval: 1000,
     maxMessageSize: FRAME_LIMITS.payloadBytes,
     receiveBufferSize: RECEIVE_BUFFER_BYTES,
-    // Only if needed: host names may have both IPv4 and IPv6 addresses.
+    // Enabled only if needed: host names may have both IPv4 and IPv6 addresses.
     ipv6: endpoints.some((endpoint) => endpoint.startsWith('tcp://[')),
   });
   let isClosed = false;
@@ -136,7 +136,7 @@ function reconnect(socket: Subscriber, address: string, events: HubSocketEvents)
   try {
     socket.disconnect(address);
   } catch {
-    // libzmq no longer knows the address.
+    // libzmq no longer has this address.
   }
   try {
     socket.connect(address);

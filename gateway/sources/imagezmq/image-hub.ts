@@ -20,7 +20,7 @@ export interface HubReceiver {
   /** @throws {GearwayError} if the picture is invalid, which is passed to {@link rejected}. */
   received(picture: SentPicture): void;
   rejected(error: unknown): void;
-  /** The hub's socket has failed: leave, and join again. */
+  /** Called when the hub's socket has failed: the receiver must leave, and join again. */
   failed(error: unknown): void;
 }
 
@@ -75,7 +75,7 @@ export class ImageHub {
 
   /** Stops the receiver immediately. Idempotent. */
   leave(receiver: HubReceiver): Promise<void> {
-    // Immediately: closing the socket may take a while.
+    // The receiver is removed first, because closing the socket may take a while.
     this.#receivers.delete(receiver);
     return this.#inTurn(async () => {
       // A pending join may have added it again.
@@ -129,8 +129,8 @@ export class ImageHub {
   async #read(socket: HubSocket): Promise<void> {
     for await (const parts of socket) {
       if (this.#socket === socket) this.#received(parts, socket);
-      // Answered even if the picture is invalid or the hub is closing, because the sender would wait forever. Fails if
-      // it has left.
+      // The message is answered even if the picture is invalid or the hub is closing, because the sender would wait
+      // forever. Fails if the sender has left.
       await socket.answer().catch(() => undefined);
     }
   }

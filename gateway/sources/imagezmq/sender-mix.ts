@@ -16,14 +16,14 @@ const MAX_NAME_LENGTH = 64;
  * warning.
  */
 export class SenderMix {
-  /** The latest last; null for a message that is not a name. */
+  /** Names of the latest pictures, newest last; null for a message that is not a name. */
   #latest: (string | null)[] = [];
 
   /** @returns whether the name differs from the previous one. */
   add(message: Value): boolean {
     const name = isName(message) ? message : null;
     const isAnother = name !== null && name !== this.#latest.at(-1);
-    // Truncated in batches, which is cheaper than shifting for every picture.
+    // The list is truncated in batches, which is cheaper than shifting it for every picture.
     if (this.#latest.length >= 2 * WINDOW) this.#latest = this.#latest.slice(-WINDOW);
     this.#latest.push(name);
     return isAnother;

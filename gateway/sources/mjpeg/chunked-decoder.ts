@@ -11,7 +11,7 @@ const LINE_FEED = 0x0a;
 export class ChunkedDecoder {
   readonly #take: (data: Buffer) => void;
   #line = '';
-  /** Bytes until the end of the chunk; null while its size is being read. */
+  /** Number of bytes until the end of the chunk; null while its size is being read. */
   #rest: number | null = null;
   #chunks = 0;
   #isPlain = false;
@@ -48,7 +48,7 @@ export class ChunkedDecoder {
   #readLine(): void {
     const line = this.#line;
     const [, size] = /^\s*([0-9a-f]{1,8})\s*(?:;.*)?$/is.exec(line) ?? [];
-    // After each chunk, and before the first one of some servers.
+    // Line end after each chunk; some servers also send one before the first chunk.
     if (size === undefined && line.trim() === '') {
       this.#line = '';
       return;

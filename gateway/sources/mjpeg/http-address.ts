@@ -10,12 +10,12 @@ export interface Credentials {
 /** The parts of an `http:` or `https:` URL that a request needs. */
 export interface HttpAddress {
   readonly isSecure: boolean;
-  /** Without brackets. */
+  /** Host name or address, without brackets. */
   readonly host: string;
   readonly port: number;
-  /** With its query, encoded. */
+  /** Path with its query, encoded. */
   readonly path: string;
-  /** null if the URL has none. */
+  /** User name and password; null if the URL has none. */
   readonly credentials: Credentials | null;
 }
 
@@ -105,12 +105,12 @@ function parseCredentials(text: string): Credentials {
   };
 }
 
-/** Decodes percent-encoding; anything else is kept. */
+/** Decodes percent-encoding; invalid sequences are kept. */
 function decode(text: string): string {
   return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
 }
 
-/** Encodes what may not stand in a request line. */
+/** Encodes characters that are not allowed in a request line. */
 function encodePath(path: string): string {
   return path.replaceAll(/[^\x21-\x7e]+/g, (text) =>
     Buffer.from(text).toString('hex').toUpperCase().replaceAll(/../g, '%$&'),

@@ -19,7 +19,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
-/** Takes a piece of a body. @returns whether to stop reading after it. */
+/** Receives a chunk of a body. @returns whether to stop reading after it. */
 type Take = (piece: Buffer) => boolean;
 
 /** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
@@ -34,10 +34,10 @@ const MAX_HEAD_BYTES = 64 << 10;
 /** Maximum time for connecting, and for each pause within the response's headers. */
 const HEAD_TIMEOUT_MS = 10_000;
 
-/** Memory into which a connection reads. */
+/** Size of the buffer into which a connection reads. */
 const READ_BYTES = 64 << 10;
 
-/** Maximum number of unread pieces, after which the connection is not read either. */
+/** Maximum number of unread chunks; beyond it, the connection is not read. */
 const MAX_UNREAD = 16;
 
 /**
@@ -47,14 +47,14 @@ const MAX_UNREAD = 16;
 export class HttpAnswer {
   status = 0;
   statusText = '';
-  /** Names in lower case; a name may occur several times. */
+  /** Headers; names are in lower case, and may occur several times. */
   headers: readonly (readonly [name: string, value: string])[] = [];
-  /** Why the connection has ended, if not normally. */
+  /** Why the connection has ended abnormally. */
   failure: Error | null = null;
   readonly #socket: Socket;
   #decoder: ChunkedDecoder | null = null;
   #hasEnded = false;
-  /** Copies of what has arrived while there was no reader. */
+  /** Copies of data that has arrived while there was no reader. */
   #unread: Buffer[] = [];
   #take: Take | null = null;
   #stop: (stop: Stop) => void = () => undefined;
@@ -71,7 +71,7 @@ export class HttpAnswer {
       this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     } else {
       const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-      // Into the same memory each time: buffers of their own would keep the garbage collector busy.
+      // Reuses the same buffer, because separate ones would keep the garbage collector busy.
       this.#socket = connect({
         host,
         port,
@@ -87,7 +87,8 @@ export class HttpAnswer {
   /**
    * Sends a request, and waits for the response's headers.
    *
-   * @throws {GearwayError} `source-failed` if it is not HTTP, or does not arrive in time; the errors of the connection.
+   * @throws {GearwayError} `source-failed` if the response is not HTTP, or does not arrive in time; the errors of the
+   * connection.
    */
   static async open(request: HttpRequest): Promise<HttpAnswer> {
     const { address, headers, signal } = request;
@@ -125,7 +126,7 @@ export class HttpAnswer {
     return this.headers.find(([each]) => each === name)?.[1];
   }
 
-  /** The body's announced length; null if there is none, or a wrong one. */
+  /** The body's announced length; null if it is missing or invalid. */
   get length(): number | null {
     const text = this.header('content-length');
     return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
@@ -134,7 +135,7 @@ export class HttpAnswer {
   /**
    * Reads the body.
    *
-   * @param take called with pieces of the body, whose memory is reused afterwards.
+   * @param take called with chunks of the body, whose memory is reused afterwards.
    * @param timeoutMs maximum time without data.
    * @throws the errors of `take`, and `source-failed` if the body is malformed.
    */
@@ -153,7 +154,10 @@ export class HttpAnswer {
     return await stopped;
   }
 
-  /** The first bytes of the body, at least this number of bytes, unless it ends or pauses earlier. They can still be read. */
+  /**
+   * Returns the first bytes of the body without consuming them: at least this number of bytes, unless the body ends or
+   * pauses earlier.
+   */
   async peek(bytes: number, timeoutMs: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     let count = 0;

@@ -3,9 +3,9 @@ import type { Credentials } from './http-address.ts';
 
 /** A challenge of a `WWW-Authenticate` header. */
 interface Challenge {
-  /** In lower case. */
+  /** Scheme in lower case. */
   readonly scheme: string;
-  /** By their names in lower case. */
+  /** Parameters, by their names in lower case. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
@@ -16,12 +16,12 @@ const HASHES: readonly (readonly [algorithm: string, hash: string])[] = [
   ['MD5', 'md5'],
 ];
 
-/** A token, alone or as the name of a parameter. */
+/** Matches a token, alone or as the name of a parameter. */
 const TOKEN = /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
 
 /**
  * Authenticates requests to one server: digest (RFC 7616, RFC 2617, RFC 2069) or basic. Sends nothing before the server
- * asks for it.
+ * requests it.
  */
 export class HttpAuthentication {
   readonly #credentials: Credentials;
@@ -33,7 +33,7 @@ export class HttpAuthentication {
     this.#credentials = credentials;
   }
 
-  /** The value of the header `Authorization` for a GET request; null while the server has not asked for it. */
+  /** The value of the header `Authorization` for a GET request; null while the server has not requested it. */
   header(path: string): string | null {
     if (this.#challenge === null) return null;
     const { user, password } = this.#credentials;
@@ -47,10 +47,10 @@ export class HttpAuthentication {
   }
 
   /**
-   * Takes the challenges of a response with status 401.
+   * Processes the challenges of a response with status 401.
    *
    * @param challenges values of `WWW-Authenticate`.
-   * @returns whether a request with them may succeed, although the previous one did not: `fresh` if its nonce was too
+   * @returns whether a new request may succeed although the previous one did not: `fresh` if its nonce was too
    * old.
    */
   accept(challenges: readonly string[]): 'supported' | 'fresh' | null {
@@ -90,7 +90,7 @@ function algorithmOf(parameters: ReadonlyMap<string, string>): string {
   return (parameters.get('algorithm') ?? 'MD5').toUpperCase().replace(/-SESS$/, '');
 }
 
-/** A request that is authenticated: its number among those with this nonce, and the client's own nonce. */
+/** An authenticated request: its number among those with this nonce, and the client's own nonce. */
 interface DigestRequest {
   readonly path: string;
   readonly count: number;

@@ -18,11 +18,11 @@ interface HttpCameraOptions {
   readonly acceptsAnyCertificate: boolean;
   /** Rate at which a still picture is requested, and maximum rate of a stream; null for the defaults. */
   readonly framesPerSecond: number | null;
-  /** Whether the camera may serve a stream, and other content than MJPEG and JPEG. If not, it is `unsuitable`. */
+  /** Whether the camera may serve a stream, and content other than MJPEG and JPEG. Otherwise it is `unsuitable`. */
   readonly accepts: { readonly streams: boolean; readonly others: boolean };
 }
 
-/** How an answer was shown. `unsuitable`: it was not; nothing was published. */
+/** Result of a response. `unsuitable`: nothing was published. */
 type Shown = 'stream' | 'still' | 'unsuitable';
 
 /** Default rate at which a still picture is requested. */
@@ -31,10 +31,10 @@ const DEFAULT_STILL_RATE = 1;
 /** Maximum time before the first data: some cameras start slowly. */
 const FIRST_SILENT_MS = 10_000;
 
-/** A server that keeps the connection open has sent its still picture completely if nothing follows for this long. */
+/** If a server keeps the connection open, its still picture is considered complete after this time without data. */
 const STILL_SILENT_MS = 1000;
 
-/** Maximum rate of parts, with a burst of one second, because tiny ones would block the event loop. */
+/** Maximum rate of parts, with a burst of one second, because tiny parts would block the event loop. */
 const MAX_PARTS_PER_SECOND = 500;
 
 /** Number of first bytes by which the format is detected. */
@@ -44,7 +44,7 @@ const PEEKED_BYTES = 16;
 export class HttpCamera {
   readonly #options: HttpCameraOptions;
   readonly #client: HttpClient;
-  /** Maximum time between two pieces of data. */
+  /** Maximum time between two chunks of data. */
   readonly #silentMs: number;
   #isPolled = false;
 
@@ -54,7 +54,7 @@ export class HttpCamera {
     this.#silentMs = stallTimeMs(options.framesPerSecond) - SOONER_MS;
   }
 
-  /** Whether it serves one picture per request, which may stay the same for any time. */
+  /** Whether the camera serves one picture per request, which may stay the same for any length of time. */
   get isPolled(): boolean {
     return this.#isPolled;
   }
@@ -62,7 +62,7 @@ export class HttpCamera {
   /**
    * Publishes pictures until the signal aborts.
    *
-   * @returns if it is `unsuitable`, or the signal has aborted.
+   * Returns when the response is `unsuitable`, or the signal has aborted.
    * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still
    * picture.
    */
@@ -84,7 +84,7 @@ export class HttpCamera {
         } finally {
           answer.close();
         }
-        // Never more than one request at a time, and none to catch up on.
+        // There is never more than one request at a time, and missed requests are not made up for.
         dueMs = Math.max(dueMs + intervalMs, performance.now());
         await sleep(dueMs - performance.now(), signal);
         signal.throwIfAborted();
@@ -106,7 +106,7 @@ export class HttpCamera {
     const begin = await answer.peek(PEEKED_BYTES, FIRST_SILENT_MS);
     const text = begin.toString('latin1').trimStart();
     if (beginsAsJpeg(Buffer.from(text, 'latin1'))) return await this.#readJpegs(answer, null, false, pictures, signal);
-    // Multipart, whatever its type.
+    // The body is multipart, regardless of its type.
     if (text.startsWith('--'))
       return accepts.streams ? await this.#readJpegs(answer, null, true, pictures, signal) : 'unsuitable';
     if (!accepts.others) return 'unsuitable';
@@ -134,10 +134,10 @@ export class HttpCamera {
     const onPart = ({ headers, body }: Part): void => {
       if (!budget.take(performance.now()))
         throw new GearwayError('source-failed', `the camera sends more than ${MAX_PARTS_PER_SECOND} parts per second`);
-      // Cameras also send texts and sound.
+      // Other parts are ignored: cameras also send text and sound.
       if (!beginsAsJpeg(body) && mediaType(headers.get('content-type'))?.startsWith('image/') !== true) return;
       count += 1;
-      // Previews after a still picture.
+      // JPEGs after a still picture are its previews.
       if (isStill && count > 1) return;
       if (rate.admits(performance.now())) pictures.offer(body);
     };
@@ -173,7 +173,7 @@ export class HttpCamera {
     return 'stream';
   }
 
-  /** Reads a picture of another format than JPEG. */
+  /** Reads a picture of a format other than JPEG. */
   async #readStill(answer: HttpAnswer, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
     const pieces: Buffer[] = [];
     let bytes = 0;
@@ -191,7 +191,7 @@ export class HttpCamera {
   }
 }
 
-/** Headers with which a server responds only if the picture has changed. */
+/** Request headers with which a server sends the picture only if it has changed. */
 function conditionOf(answer: HttpAnswer): Readonly<Record<string, string>> {
   const tag = answer.header('etag');
   const modified = answer.header('last-modified');
@@ -201,7 +201,7 @@ function conditionOf(answer: HttpAnswer): Readonly<Record<string, string>> {
   };
 }
 
-/** Skips pictures beyond a rate, evenly. */
+/** Limits a rate by skipping pictures evenly. */
 class RateLimit {
   readonly #intervalMs: number;
   #dueMs = 0;

@@ -55,11 +55,11 @@ export class HttpClient {
     throw new GearwayError('source-failed', `the server redirects more than ${MAX_REDIRECTS} times`);
   }
 
-  /** Sends a request, again with credentials if the server asks for them and may have them. */
+  /** Sends a request, and repeats it with credentials if the server requests them and may receive them. */
   async #ask(request: HttpRequest): Promise<HttpAnswer> {
     const { address } = request;
     const authentication = address.credentials === null ? null : this.#authentication;
-    // Challenges of earlier requests may have expired.
+    // The challenges of earlier requests may have expired.
     let isFresh = false;
     for (let attempt = 1; ; attempt += 1) {
       const authorization = authentication?.header(address.path) ?? null;

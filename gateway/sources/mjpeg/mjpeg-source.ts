@@ -9,7 +9,7 @@ import { type HttpAddress, parseHttpAddress } from './http-address.ts';
 import { HttpCamera } from './http-camera.ts';
 
 interface MjpegOptions {
-  /** As given. */
+  /** URL as given. */
   readonly url: string;
   readonly address: HttpAddress;
   /** Rate at which a still picture is requested, and maximum rate of a stream; null for the defaults. */
@@ -66,7 +66,7 @@ export class MjpegSource implements Source {
     this.waitingReason = `waiting for the first picture of ${options.url}`;
   }
 
-  /** A still picture may stay the same for any time. */
+  /** A still picture may stay the same for any length of time. */
   get stallMs(): number | null {
     return this.#camera.isPolled ? null : stallTimeMs(this.#options.framesPerSecond);
   }
@@ -98,7 +98,7 @@ export class MjpegSource implements Source {
         this.#state = 'running';
         this.#hasWorked = true;
       },
-      // Each is counted as rejected. Browsers may be able to decode pictures that NetGear clients cannot.
+      // Each picture is counted as rejected. Browsers may be able to decode pictures that NetGear clients cannot.
       onAllInvalid: () => {
         if (pictures.published === 0) sink.fail(new GearwayError('source-failed', 'all its pictures are damaged'));
       },

@@ -138,7 +138,7 @@ export class NetGearAsyncSource implements Source {
   async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
     for await (const { parts, peer } of socket) {
       if (this.#socket !== socket) return;
-      // Fails if the server has disconnected since, which is not an error.
+      // Fails if the server has disconnected in the meantime, which is not an error.
       await socket
         .reply(
           peer,
@@ -166,14 +166,15 @@ export class NetGearAsyncSource implements Source {
     } catch (error) {
       malformed();
       sink.reject(error);
-      // An empty reply, which servers of both modes accept: encoding the return data may be what failed.
+      // Servers of both modes accept an empty reply. Encoding the return data may have caused the failure.
       return encodeAsyncReturn('null');
     }
   }
 
   #reply(message: Exclude<AsyncMessage, { kind: 'termination' }>, sink: SourceSink): (string | Uint8Array)[] {
     if (!this.takesReturns) return [ASYNC_RECEIVED];
-    // Taken even if the server does not expect them: otherwise once-only values would stay pending forever.
+    // The values are taken even if the server does not expect them: otherwise once-only values would stay pending
+    // forever.
     if (this.#options.returns === 'merge') {
       const all = sink.returns.takeAll();
       return message.bidirectional ? this.#encodeAll(all) : [ASYNC_RECEIVED];

@@ -1,6 +1,6 @@
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
 
-/** JSON of arrays and JPEGs, because the same one may be sent with every frame. */
+/** Cached JSON of arrays and JPEGs, because the same value may be sent with every frame. */
 const encoded = new WeakMap<ReturnData, Uint8Array>();
 
 /**

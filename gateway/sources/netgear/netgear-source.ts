@@ -18,7 +18,7 @@ export type ReturnsMode = 'merge' | 'newest' | 'port';
 interface NetGearSourceOptions {
   /** Endpoints to bind: one, or in mode `port` one per port. */
   readonly endpoints: readonly string[];
-  /** One per endpoint, as given in the server's options. */
+  /** Ports, one per endpoint, as given in the server's options. */
   readonly ports: readonly string[];
   readonly pattern: Pattern;
   readonly security: Security | null;

@@ -7,9 +7,9 @@ import type { AcceptedFrame, SourceSink } from '../source.ts';
 /** Why a publisher has lost its lease: to another publisher, or because the gateway stops. */
 export type PublisherEnd = { readonly kind: 'taken-over'; readonly by: string } | { readonly kind: 'closed' };
 
-/** A publisher with a connection, which holds its lease for the lifetime of the connection. */
+/** A publisher with a connection, whose lease lasts as long as the connection. */
 export interface ConnectedPublisher {
-  /** For display, as returned by `formatLabel`. */
+  /** Label for display, as returned by `formatLabel`. */
   readonly label: string;
   /** Called at most once, when the lease is lost; never after `leave`. */
   end(end: PublisherEnd): void;
@@ -17,7 +17,7 @@ export interface ConnectedPublisher {
 
 /** A publisher of single frames, without a connection. */
 export interface SinglePublisher {
-  /** For display, as returned by `formatLabel`. */
+  /** Label for display, as returned by `formatLabel`. */
   readonly label: string;
   /** Identifies the publisher across frames. */
   readonly identity: string;
@@ -31,7 +31,7 @@ export interface PublisherLease {
   reject(error: unknown): void;
   /** Return data of the stream's clients from now on. */
   returns(): ReturnChanges;
-  /** Gives up the lease; `reason` is shown to viewers. Idempotent. */
+  /** Releases the lease; `reason` is shown to viewers. Idempotent. */
   leave(reason: string): void;
 }
 
@@ -40,7 +40,7 @@ type Occupant =
   | { readonly kind: 'single'; readonly publisher: SinglePublisher; readonly heldUntilMs: number };
 
 /**
- * How long a publisher without a connection holds the lease after its last frame. The stream becomes stale at the same
+ * How long a publisher without a connection keeps the lease after its last frame. The stream becomes stale at the same
  * time.
  */
 const HOLD_MS = 2000;
@@ -129,7 +129,7 @@ export class Publishing {
   }
 
   /**
-   * Publishes a single frame, and holds the lease for a while.
+   * Publishes a single frame, and extends the lease.
    *
    * @throws {GearwayError} the errors of {@link Publishing.check} and {@link publishPicture}.
    */
@@ -156,7 +156,7 @@ export class Publishing {
     return this.#sink;
   }
 
-  /** The current publisher; expires a held lease. */
+  /** The current publisher; ends an expired lease. */
   #present(): Occupant | null {
     if (this.#occupant?.kind === 'single' && this.#nowMs() >= this.#occupant.heldUntilMs) this.#occupant = null;
     return this.#occupant;

@@ -38,7 +38,7 @@ export class TestPatternSource implements Source {
   readonly takesReturns = false;
   readonly verifiesJpegs = false;
   readonly serverPorts = null;
-  /** No timeout: it cannot stall. */
+  /** No timeout: the test pattern cannot stall. */
   readonly stallMs = null;
   readonly #options: TestPatternOptions;
   #running = false;
@@ -91,7 +91,8 @@ export class TestPatternSource implements Source {
       } catch (error) {
         sink.reject(error);
       }
-      // Relative to the due time, so that the rate does not drift. If it falls behind, frames are not sent in a burst.
+      // Relative to the due time, so that the rate does not drift. If the source falls behind, frames are not sent in a
+      // burst.
       dueMs += frameTimeMs;
       const now = performance.now();
       if (dueMs < now - frameTimeMs) dueMs = now;

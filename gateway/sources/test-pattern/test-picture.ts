@@ -247,12 +247,12 @@ const TALL = {
 /** Width of the font's digits without their stroke, relative to their height. */
 const DIGIT_WIDTH = 0.55;
 
-/** Common measures of both layouts, in the same pixels. */
+/** Common dimensions of both layouts, in the same pixels. */
 const RING_PX = 264;
-const TEXT_WIDTH_PX = 628; // of both the number and the clock, from the first digit's edge to the last one's
+const TEXT_WIDTH_PX = 628; // Width of the number and of the clock, without the outer margins of their cells.
 const NUMBER_PX = 150;
 const CLOCK_PX = 80;
-const CLOCK_BELOW_NUMBER_TOP = RING_PX - CLOCK_PX; // number and clock are as high as the ring beside them
+const CLOCK_BELOW_NUMBER_TOP = RING_PX - CLOCK_PX; // Number and clock together are as high as the ring.
 const BARS_PX = 84;
 const RAMP_PX = 32;
 const RULER_BELOW_BARS_TOP = 146;
@@ -315,7 +315,7 @@ function layOut(width: number, height: number): Layout {
 }
 
 /**
- * Spreads text over a width, so that lines of different heights are aligned: `0` in the template stands for a digit,
+ * Spreads text over a width, so that lines of different heights are aligned: `0` in the template means a digit,
  * other characters take half the width. Reduces the height until the digits' cells do not overlap, because each is
  * restored separately.
  */
@@ -377,7 +377,7 @@ function drawRate(raster: Raster, framesPerSecond: number, { ring, scale }: Layo
   const heightPx = Math.max(7, Math.round(Math.min(fullPx, widest / (rate.length * 0.72))));
   const font = new StrokeFont(heightPx, Math.max(1.2, heightPx * 0.125));
   const captionPx = Math.round(22 * scale);
-  const hasCaption = captionPx >= 7; // smaller is not readable
+  const hasCaption = captionPx >= 7; // Smaller text is not readable.
   const y = Math.round(ring.y - heightPx / 2 - (hasCaption ? captionPx * 0.7 : 0));
   font.draw(raster, rate, Math.round(ring.x - font.measure(rate) / 2), y, INKS.text);
   if (!hasCaption) return;

@@ -6,7 +6,7 @@ export interface SizeRange {
   readonly max: Size;
   /** Step between sizes, in pixels. */
   readonly step: Size;
-  /** Maximum rate; null if unknown. */
+  /** Maximum frame rate; null if unknown. */
   readonly maxFps: number | null;
 }
 
@@ -24,7 +24,7 @@ export interface Camera {
   readonly name: string;
   /** FFmpeg's name of the device: a device file, a name, or a number. */
   readonly device: string;
-  /** Empty if the system does not report them. */
+  /** Supported formats; empty if the system does not report them. */
   readonly formats: readonly CameraFormat[];
 }
 

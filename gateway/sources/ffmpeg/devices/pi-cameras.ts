@@ -20,7 +20,7 @@ export async function findPiProgram(tools: FfmpegTools, signal?: AbortSignal): P
 
 export async function listPiCameras(tools: FfmpegTools, program: string): Promise<readonly Camera[]> {
   const { output, errorText } = await tools.run(program, ['--list-cameras'], { timeoutMs: LIST_TIMEOUT_MS });
-  // Versions differ in which of the two they print to.
+  // Versions differ in whether they print to standard output or standard error.
   return parsePiCameras(`${output}\n${errorText}`);
 }
 

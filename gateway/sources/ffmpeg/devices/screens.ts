@@ -7,7 +7,7 @@ interface Screen {
   readonly source: string;
 }
 
-/** Screens that FFmpeg can capture, and a note if there are none or not all. */
+/** Screens that FFmpeg can capture, and a note if there are none, or if some are missing. */
 export interface Screens {
   readonly screens: readonly Screen[];
   readonly note: string | null;

@@ -15,7 +15,7 @@ interface V4l2Device {
 
 /** All device files, including others than cameras: a webcam has a second one for metadata. */
 export async function listV4l2Devices(folder = CLASS_FOLDER): Promise<readonly V4l2Device[]> {
-  const entries = await readdir(folder).catch(() => []); // the folder is missing if there are no devices
+  const entries = await readdir(folder).catch(() => []); // The folder is missing if there are no devices.
   const numbers = entries
     .flatMap((entry) => /^video(\d+)$/.exec(entry)?.[1] ?? [])
     .map(Number)
@@ -31,7 +31,7 @@ export async function listV4l2Devices(folder = CLASS_FOLDER): Promise<readonly V
 /**
  * Reads the picture formats of a device.
  *
- * @returns no formats if it is not a camera, is missing, or is not accessible; `lines` then have the reason.
+ * @returns no formats if the device is not a camera, is missing, or is not accessible; `lines` then have the reason.
  */
 export async function readV4l2Formats(
   tools: FfmpegTools,
