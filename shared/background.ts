@@ -1,6 +1,6 @@
 /**
- * Runs asynchronous work that is not awaited, such as the reading loop of a socket. The lint rules forbid other ways,
- * because an unhandled rejection would end the process.
+ * Runs asynchronous work that is not awaited, such as the reading loop of a socket. The lint rules forbid other
+ * methods, because an unhandled rejection would end the process.
  *
  * @param work the running work.
  * @param onFailure called at most once, with the error with which `work` rejects. It should end or restart the owner of

@@ -1,4 +1,4 @@
-/** Maximum length of a text for humans, in code points. */
+/** Default maximum length of a text for people, in code points. */
 const MAX_TEXT = 1000;
 
 /** Maximum length of a name chosen by a peer, in code points. */
@@ -19,7 +19,7 @@ const UNPRINTABLE =
  * @param maxLength in code points; longer texts are truncated and end with `…`.
  */
 export function cleanText(text: string, maxLength = MAX_TEXT): string {
-  // A code point has at most two UTF-16 code units. Twice as many leave room for removed characters.
+  // A code point has at most two UTF-16 code units. Twice as many leave space for removed characters.
   const clean = text
     .slice(0, maxLength * 4)
     .replaceAll(UNPRINTABLE, ' ')

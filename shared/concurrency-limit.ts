@@ -13,14 +13,14 @@ export class ConcurrencyLimit {
     return this.#running + this.#waiting.length;
   }
 
-  /** Runs work as soon as it may. Rejects with its error. */
+  /** Runs work as soon as the limit allows. Rejects with the error of the work. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
       return await work();
     } finally {
-      // The place goes to the next one that waits, so that nothing overtakes it.
+      // The slot is passed to the next waiting work, so that nothing overtakes it.
       const next = this.#waiting.shift();
       if (next === undefined) this.#running -= 1;
       else next();

@@ -3,13 +3,13 @@ import { GearwayError } from './errors.ts';
 import type { Encoding } from './frame.ts';
 import { parseDtype, pictureChannels, type SampleType } from './ndarray.ts';
 
-/** The values that are shown as black and as white. Those between are mapped linearly, those outside are clamped. */
+/** The values that are shown as black and as white. Values between them are mapped linearly; others are clamped. */
 export interface SampleRange {
   readonly low: number;
   readonly high: number;
 }
 
-/** The range of a type: floats from 0 to 1, booleans false and true, integers all values that the type has. */
+/** The range of a type: floats from 0 to 1, booleans false and true, integers all values of the type. */
 export function rangeOfType({ kind, bytes }: SampleType): SampleRange {
   if (kind === 'float' || kind === 'bool') return { low: 0, high: 1 };
   const values = 2 ** (8 * bytes);
@@ -17,14 +17,16 @@ export function rangeOfType({ kind, bytes }: SampleType): SampleRange {
 }
 
 /**
- * Converts the samples of a picture to 8 bits, for the gateway (MJPEG, snapshots) and the browser alike: both show a
+ * Converts the samples of a picture to 8 bits, in the gateway (MJPEG, snapshots) and in the browser: both show a
  * value as the same gray. Rounds halves to even; NaN is black.
  */
 export class EightBitConverter {
   readonly type: SampleType;
   readonly #low: number;
   readonly #scale: number;
-  /** For types of one or two bytes: the gray of every possible value, by its bytes read as a little-endian integer. */
+  /**
+   * For types of one or two bytes: the gray of every possible value, indexed by its bytes as a little-endian integer.
+   */
   readonly #table: Uint8ClampedArray | null;
 
   /** @throws {GearwayError} `dtype-unsupported`. */
@@ -39,10 +41,10 @@ export class EightBitConverter {
   }
 
   /**
-   * Converts samples `from` (included) to `to` (excluded).
+   * Converts the samples `from` (inclusive) to `to` (exclusive).
    *
-   * @param bytes of all samples, at any alignment.
-   * @param out receives them, from its beginning.
+   * @param bytes bytes of all samples, at any alignment.
+   * @param out receives the gray values, from its beginning.
    */
   convert(bytes: Uint8Array, from: number, to: number, out: Uint8ClampedArray): void {
     const table = this.#table;
@@ -93,7 +95,7 @@ export function rangeOfSamples(dtype: string, bytes: Uint8Array): SampleRange {
 }
 
 /**
- * Checks that raw frames can be shown as a picture. NetGear clients take other arrays as well.
+ * Checks that raw frames can be shown as a picture. NetGear clients accept other arrays as well.
  *
  * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`.
  */

@@ -17,7 +17,7 @@ export type Encoding =
 export interface FrameHeader {
   readonly sequence: number;
   readonly receivedAtUs: number;
-  /** Time of capture by the camera's clock, in microseconds of Unix time, if the server's message contains it. */
+  /** Capture time by the camera's clock, Unix time in microseconds, if the server's message contains it. */
   readonly capturedAtUs?: number | null;
   /** Pixels. */
   readonly width: number;

@@ -30,7 +30,7 @@ export function unusualJpegKind(jpeg: Uint8Array): string | null {
   return `${coding ?? 'JPEG'} ${conjunction} ${header.bits} bits per sample`;
 }
 
-/** Whether it is a JPEG of the kind that every decoder supports. */
+/** Whether the bytes are a JPEG of the kind that every decoder supports. */
 export function isBaselineJpeg(jpeg: Uint8Array): boolean {
   const header = findFrameHeader(jpeg);
   return header?.marker === BASELINE && header.bits === USUAL_BITS;

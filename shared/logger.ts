@@ -34,8 +34,8 @@ export interface LogFields {
 }
 
 /**
- * The part of pino's interface that the gateway uses, so a logger of pino or Fastify fits. Messages are sentences that
- * are complete without the fields, except that they omit the names of component, stream and webhook.
+ * The part of pino's interface that the gateway uses, so that a logger of pino or Fastify is accepted. Messages are
+ * sentences that are complete without the fields, except that they omit the names of component, stream and webhook.
  */
 export interface Logger {
   error(fields: LogFields, message: string): void;

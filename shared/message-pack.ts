@@ -18,7 +18,7 @@ export interface MessagePackLimits {
 }
 
 /**
- * Number of elements for which a list, a map, a key, binary or an extension counts: each takes about four times as long
+ * Number of elements as which a list, a map, a key, binary or an extension counts: each takes about four times as long
  * as a number.
  */
 const COSTLY_ELEMENTS = 4;
@@ -40,7 +40,7 @@ const TIMESTAMP_EXTENSION = 0xff;
 /** Extension type that msgpackr uses for JavaScript's `undefined`: the field is absent. */
 const UNDEFINED_EXTENSION = 0x00;
 
-/** A timestamp. JSON and the protocol have no timestamps, so that such values are refused later. */
+/** A timestamp. JSON and the protocol have no timestamps, so such values are rejected later. */
 export class MessagePackTimestamp {}
 
 /** A decoded value and its number of elements. */
@@ -49,7 +49,7 @@ export interface Decoded {
   readonly elements: number;
 }
 
-/** Maximum length of strings that are decoded without a TextDecoder, because a call of it takes longer. */
+/** Maximum length of strings that are decoded without a TextDecoder, because calling it takes longer. */
 const SHORT_TEXT = 24;
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -156,7 +156,7 @@ class Decoder {
     }
   }
 
-  /** Created when first needed, because most messages contain no number of more than one byte. */
+  /** Created when it is first needed, because most messages contain no number of more than one byte. */
   get #data(): DataView {
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     return this.#view;
@@ -274,7 +274,7 @@ class Decoder {
     return this.#data.getUint32(this.#take(4));
   }
 
-  /** @returns the start of the next `length` bytes. */
+  /** Consumes bytes. @returns the start of the next `length` bytes. */
   #take(length: number): number {
     const start = this.#at;
     if (length > this.#end - start)

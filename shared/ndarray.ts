@@ -4,7 +4,7 @@ import { GearwayError } from './errors.ts';
  * A C-contiguous NumPy array.
  *
  * `dtype` is NumPy's name as NetGear writes it (`uint8`, `float32`, `>u2`, …), `shape` has 0 to 8 dimensions,
- * and `data` holds exactly `product(shape) × itemsize` bytes, borrowed from the creator of the array.
+ * and `data` contains exactly `product(shape) × itemsize` bytes, borrowed from the creator of the array.
  */
 export interface NDArray {
   readonly dtype: string;
@@ -15,7 +15,7 @@ export interface NDArray {
 /** Type of an array's elements. */
 export interface SampleType {
   /**
-   * The canonical spelling: NumPy's name (`uint16`), or its code where the most significant byte is first (`>u2`),
+   * The canonical spelling: NumPy's name (`uint16`), or the code of a big-endian type (`>u2`),
    * which has no name.
    */
   readonly name: string;
@@ -109,7 +109,7 @@ export function arrayBytes(dtype: string, shape: readonly unknown[]): number {
 /**
  * Checks that an array's bytes fit its dtype and shape: a mismatch crashes a Python peer.
  *
- * @throws {GearwayError} `array-misfit`, and what {@link arrayBytes} throws.
+ * @throws {GearwayError} `array-misfit`, and the errors of {@link arrayBytes}.
  */
 export function checkNDArray(array: NDArray): void {
   const expected = arrayBytes(array.dtype, array.shape);

@@ -1,6 +1,6 @@
 /**
  * The viewer protocol `gearway.v1`: every message as a tagged union, encoded and decoded side by side.
- * The specification is docs/protocol.md; this file follows it, never the other way round.
+ * The specification is docs/protocol.md; this file follows it.
  */
 import { Packr } from 'msgpackr';
 import { errorText, GearwayError } from './errors.ts';
@@ -15,7 +15,7 @@ export { closeCode } from './close-code.ts';
 /** The WebSocket sub-protocol's name. */
 export const PROTOCOL = 'gearway.v1';
 
-/** Bytes in front of the MessagePack header: type, flags, two reserved, header length (u32, big-endian). */
+/** Number of bytes before the MessagePack header: type, flags, two reserved, header length (u32, big-endian). */
 export const PRELUDE_BYTES = 8;
 
 /** Names in the field `features` of a `hello`. */
@@ -38,7 +38,7 @@ export const MAX_HEADER_BYTES = 1 << 20;
 /** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
 const MAX_TOKEN = 2048;
 
-/** Maximum number of bytes of a message before the peer is known: a `hello`. */
+/** Maximum size in bytes of a message before the peer is known: a `hello`. */
 export const MAX_HELLO_BYTES = PRELUDE_BYTES + (4 << 10);
 
 /** Types with this bit set may be ignored by a receiver that does not know them. */
@@ -63,7 +63,7 @@ export const messageType = {
 } as const;
 
 /**
- * Maximum number of bytes of a header by its type, where it is not {@link MAX_HEADER_BYTES}. Checked before anything of
+ * Maximum size in bytes of a header by its type, if it is not {@link MAX_HEADER_BYTES}. Checked before any part of
  * the header is decoded.
  */
 const HEADER_BYTES: ReadonlyMap<number, number> = new Map([
@@ -80,7 +80,8 @@ export function maxHeaderBytes(type: number): number {
 }
 
 /**
- * Deeper values can be neither decoded nor refused by their id: they end the connection. The limit of values (`limits.depth`) is far lower.
+ * Maximum nesting of a header. Deeper values can be neither decoded nor refused by their id, so they end the
+ * connection. The limit of values (`limits.depth`) is far lower.
  */
 const MAX_HEADER_DEPTH = 512;
 
@@ -97,7 +98,7 @@ const GATEWAY_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: I
 export interface ElementBudget {
   /** Number of elements that may be decoded now. */
   available(): number;
-  /** Takes elements that were decoded, at most as many as were available. */
+  /** Spends decoded elements, at most as many as were available. */
   spend(elements: number): void;
   /** The error of a message that has more elements than were available. */
   exceeded(): Error;
@@ -116,13 +117,14 @@ export type ReturnRefusal =
   | 'superseded';
 
 /**
- * A Python value as JavaScript carries it: `int` is number or bigint, `float` is number, `dict` is an object, `list` an
+ * A Python value in JavaScript: `int` is number or bigint, `float` is number, `dict` is an object, `list` an
  * array.
  */
 export type Value = null | boolean | number | bigint | string | readonly Value[] | { readonly [key: string]: Value };
 
 /**
- * Return data of a viewer. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order.
+ * Return data of a viewer. `sticky` data is valid until it is replaced or the socket ends; `once` data is delivered
+ * once, in order.
  */
 export type ReturnBody =
   | { readonly kind: 'value'; readonly value: Value }
@@ -131,16 +133,16 @@ export type ReturnBody =
 
 export type Hello = {
   readonly type: 'hello';
-  /** The port wanted; any free one when absent. */
+  /** The requested port; any free one if absent. */
   readonly port?: number;
-  /** 32 hexadecimal digits, as the last `welcome` gave it. */
+  /** Key of a lease: 32 hexadecimal digits, from the last `welcome`. */
   readonly leaseKey?: string;
-  /** Watch without a port. */
+  /** Whether to watch without a port. */
   readonly spectate?: boolean;
   readonly token?: string;
   /** A name for display in the list of clients. */
   readonly name?: string;
-  /** Of a publisher: replace the active one. */
+  /** For a publisher: whether to replace the active one. */
   readonly takeOver?: boolean;
   /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
   readonly features?: readonly string[];
@@ -148,8 +150,8 @@ export type Hello = {
   readonly want?: WantFields;
 };
 /**
- * `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since
- * `hello`.
+ * `sequence` is the newest frame whose decoding has started; it acknowledges all frames before it. The other fields are
+ * totals since `hello`.
  */
 export type Ack = {
   readonly type: 'ack';
@@ -158,11 +160,11 @@ export type Ack = {
   readonly skipped: number;
   readonly failed: number;
   readonly decodeMs: number;
-  /** From the frame's arrival at the gateway to its drawing, by the gateway's clock; absent while unknown. */
+  /** Time from the frame's arrival at the gateway to its drawing, by the gateway's clock; absent while unknown. */
   readonly delayMs?: number;
-  /** None of the frames can be shown. */
+  /** Whether none of the frames can be shown. */
   readonly failing?: boolean;
-  /** How long the frame waited in the viewer before its decoding started: not a property of the link. */
+  /** How long the frame waited in the viewer before its decoding started, which is not a property of the link. */
   readonly waitMs?: number;
 };
 /** `urgent`: a sticky value that overtakes and discards all pending values of its viewer, such as an emergency stop. */
@@ -177,17 +179,17 @@ export type Return = {
 /** Fields of `want`. One that is absent keeps its last value. */
 export type WantFields = {
   readonly paused?: boolean;
-  /** From 0.1 to 1000, which is no limit in practice. */
+  /** Maximum frame rate, 0.1 to 1000; 1000 means no limit in practice. */
   readonly maxFramesPerSecond?: number;
   readonly raw?: boolean;
-  /** The viewer cannot decode the JPEGs, and wants them encoded again. */
+  /** Whether the viewer cannot decode the JPEGs, and requests baseline JPEGs. */
   readonly baseline?: boolean;
   /** Whether the viewer decodes H.264; false again if its decoder fails. */
   readonly video?: boolean;
   readonly quality?: Quality;
-  /** 0 for no limit. */
+  /** Maximum bit rate; 0 for no limit. */
   readonly maxBitsPerSecond?: number;
-  /** Size at which the picture is shown, in device pixels; 0 if every pixel counts. */
+  /** Size at which the picture is shown, in device pixels; 0 if the viewer needs every pixel. */
   readonly width?: number;
   readonly height?: number;
 };
@@ -199,10 +201,10 @@ export const CONTROL_ACTIONS = ['take', 'request', 'release', 'hand-over', 'refu
 /** Changes who has control of a stream with exclusive control. Answered by `returned`. */
 export type ControlMessage = {
   readonly type: 'control';
-  /** From the same numbering as those of `return`. */
+  /** Id, from the same sequence as those of `return`. */
   readonly id: number;
   readonly action: ControlAction;
-  /** Of `hand-over`: who gets control; of `refuse`: whose request is refused. */
+  /** For `hand-over`, the port that gets control; for `refuse`, the port whose request is refused. */
   readonly port?: number;
 };
 export type ViewerMessage = Hello | Ack | Return | Want | Ping | ControlMessage;
@@ -210,9 +212,9 @@ export type ViewerMessage = Hello | Ack | Return | Want | Ping | ControlMessage;
 export type Welcome = {
   readonly type: 'welcome';
   readonly stream: string;
-  /** null for a spectator. */
+  /** Port; null for a spectator. */
   readonly port: number | null;
-  /** Why a viewer that wanted a port watches without one; absent otherwise. */
+  /** Why a viewer that requested a port watches without one; absent otherwise. */
   readonly spectatorReason?: string;
   readonly leaseKey: string | null;
   readonly rights: readonly string[];
@@ -224,7 +226,7 @@ export type Welcome = {
   /** Who has control of a stream with exclusive control; absent if control is shared. */
   readonly control?: { readonly port: number | null; readonly name: string };
 };
-/** An encoding of a frame that is not the source's: its name, and the size of its picture. */
+/** An encoding of a frame that differs from the source's: its name, and the size of its picture. */
 export interface RenditionHeader {
   readonly rendition: string;
   /** Pixels. */
@@ -235,14 +237,14 @@ export interface RenditionHeader {
 /** H.264 of a rendition: one access unit, its NAL units with their lengths before them (ISO 14496-15). */
 export interface VideoEncodingHeader {
   readonly kind: 'h264';
-  /** Whether decoding can begin with it. */
+  /** Whether decoding can begin with this access unit. */
   readonly isKey: boolean;
-  /** With a key frame: codec string of WebCodecs, `avc1.42c028`. */
+  /** For a key frame: codec string of WebCodecs, such as `avc1.42c028`. */
   readonly codec?: string;
-  /** With a key frame: the decoder's configuration, `avcC`. */
+  /** For a key frame: the decoder's configuration, `avcC`. */
   readonly description?: Uint8Array;
 }
-/** Samples as in {@link Encoding}, filtered (`arrays/packed-samples.ts`) and compressed as zlib does (RFC 1950). */
+/** Samples as in {@link Encoding}, filtered (`arrays/packed-samples.ts`) and compressed with zlib (RFC 1950). */
 export interface PackedArrayHeader {
   readonly kind: 'packed';
   readonly dtype: string;
@@ -261,7 +263,7 @@ export type State = {
   readonly type: 'state';
   readonly state: StreamState;
   readonly reason: string;
-  /** After a pause: frames with a smaller sequence number are old and must not be drawn. */
+  /** Sent after a pause: frames with a smaller sequence number are old and must not be drawn. */
   readonly resumeSequence?: number;
 };
 export type Returned = {
@@ -271,32 +273,35 @@ export type Returned = {
   readonly code?: string;
   readonly reason?: string;
 };
-/** `window`: how many frames may be in flight to this viewer. */
+/** `window`: maximum number of frames in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
 /**
- * Describes what the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once
- * per second.
+ * Describes the pictures that the viewer gets, and why. Sent to viewers with the feature `renditions` when it changes,
+ * at most once per second.
  */
 export type Delivery = {
   readonly type: 'delivery';
-  /** A sentence such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while it gets the source's frames. */
+  /**
+   * A description such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's
+   * frames.
+   */
   readonly text: string;
-  /** Whether the link carries less than the stream. */
+  /** Whether the link is too slow for the stream. */
   readonly isLimited: boolean;
   /** Throughput of the link as last measured; absent while unknown. */
   readonly linkBitsPerSecond?: number;
 };
 /**
- * Who has control of a stream in which only the holder's return data counts. Sent to viewers with the feature `control`
- * when it changes.
+ * Reports who has control of a stream in which only the holder's return data is accepted. Sent to viewers with the
+ * feature `control` when it changes.
  */
 export type Controller = {
   readonly type: 'controller';
-  /** null while nobody has control. */
+  /** Port of the holder; null while nobody has control. */
   readonly port: number | null;
   /** Name that the holder chose; may be empty. */
   readonly name: string;
-  /** For the holder all pending requests, for others their own. */
+  /** Pending requests: all of them for the holder, only their own for others. */
   readonly requests: readonly {
     readonly port: number;
     readonly name: string;
@@ -309,7 +314,7 @@ export type Controller = {
 export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong | Delivery | Controller;
 
 /**
- * A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the
+ * A frame that a publisher sends; `sequence` is the publisher's own increasing number. The gateway reads the size from the
  * picture.
  */
 export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'encoding'> & {
@@ -320,8 +325,8 @@ export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'en
 export type PublisherMessage = Hello | PublishedFrame | Ping;
 
 /**
- * The gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: how many the stream
- * has now.
+ * Confirms that the gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: number
+ * of clients of the stream has now.
  */
 export type Taken = {
   readonly type: 'taken';
@@ -353,7 +358,7 @@ const codec = new Packr({
 /**
  * Encodes prelude and header. A payload follows by reference.
  *
- * @returns fresh memory, its length a multiple of 8.
+ * @returns new memory, whose length is a multiple of 8.
  */
 function encodeHead(type: number, header: Record<string, unknown>): Uint8Array<ArrayBuffer> {
   const packed = codec.pack(header);
@@ -369,7 +374,7 @@ type Fields = { readonly [key: string]: unknown };
 interface RawMessage {
   readonly type: number;
   readonly fields: Fields;
-  /** A view of the message's memory. */
+  /** Payload, a view of the message's memory. */
   readonly payload: Uint8Array;
 }
 
@@ -383,7 +388,7 @@ interface Dialect {
   readonly limits: MessagePackLimits;
 }
 
-/** @returns undefined for an unknown type that may be ignored. */
+/** Splits a message. @returns undefined for an unknown type that may be ignored. */
 function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: ElementBudget): RawMessage | undefined {
   if (bytes.byteLength < PRELUDE_BYTES)
     throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
@@ -452,12 +457,12 @@ function hexByte(byte: number): string {
   return byte.toString(16).padStart(2, '0');
 }
 
-/** Not just any object: binary, timestamps and lists are objects too. */
+/** Checks for a map, because binary, timestamps and lists are objects, too. */
 function isMap(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-// Field readers: each names the field in its error. `undefined` and null both count as absent.
+// Field readers. Each one names the field in its error. `undefined` and null both count as absent.
 
 function number(fields: Fields, key: string, min: number, max: number): number {
   const raw = fields[key];
@@ -564,7 +569,7 @@ export function encodeMessage(
   return encodeHead(messageType[type], header);
 }
 
-/** A message in two pieces, to be sent as one: the payload is the sender's own memory. */
+/** A message in two parts, to be sent as one; the payload is the sender's own memory. */
 interface EncodedMessage {
   readonly head: Uint8Array<ArrayBuffer>;
   /** Empty for a value. */
@@ -621,7 +626,7 @@ export function encodePublishedHead({
 /**
  * Encodes a frame's head, once per frame and rendition for all viewers. The payload follows by reference.
  *
- * @param rendition describes a payload that is not the source's.
+ * @param rendition describes a payload that differs from the source's.
  */
 export function encodeFrameHead(
   frame: Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding },
@@ -629,7 +634,7 @@ export function encodeFrameHead(
   rendition?: RenditionHeader,
 ): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
-  // Field by field: an object spread into a literal costs more than all the rest, with each frame.
+  // Copied field by field, because a spread would take more time per frame than all the rest.
   const header: Record<string, unknown> = { sequence, receivedAtUs };
   if (capturedAtUs !== null) header['capturedAtUs'] = capturedAtUs;
   header['width'] = width;
@@ -670,7 +675,8 @@ function decodeBody(message: RawMessage): ReturnBody {
   switch (kind) {
     case 'value':
       noPayload(message);
-      // The content of a value is checked where it is accepted, so that an invalid one is refused by its id and does not close the connection.
+      // The content of a value is checked where it is accepted, so that an invalid value is refused by its id, and does
+      // not close the connection.
       return { kind, value: (fields['value'] ?? null) as Value };
     case 'jpeg':
       return { kind, data: payload };
@@ -686,7 +692,7 @@ function decodeBody(message: RawMessage): ReturnBody {
  *
  * @param budget the remaining budget of the peer; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
- * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
+ * @throws {GearwayError} `message-invalid`; the error from `budget.exceeded()`.
  */
 export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): ViewerMessage | undefined {
   const message = decodeRaw(bytes, VIEWER, budget);
@@ -722,7 +728,8 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
 }
 
 /**
- * Decodes what the gateway sent. A frame's payload is a view of `bytes`, aligned to 8 bytes when `bytes` is.
+ * Decodes a message from the gateway to a viewer. A frame's payload is a view of `bytes`, aligned to 8 bytes if `bytes`
+ * is.
  *
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`.
@@ -783,7 +790,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
  *
  * @param budget the remaining budget of the peer; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
- * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
+ * @throws {GearwayError} `message-invalid`; the error from `budget.exceeded()`.
  */
 export function decodePublisherMessage(bytes: Uint8Array, budget?: ElementBudget): PublisherMessage | undefined {
   const message = decodeRaw(bytes, PUBLISHER, budget);
@@ -804,7 +811,7 @@ export function decodePublisherMessage(bytes: Uint8Array, budget?: ElementBudget
 }
 
 /**
- * Decodes what the gateway sent to a publisher. Binary fields are views of `bytes`.
+ * Decodes a message from the gateway to a publisher. Binary fields are views of `bytes`.
  *
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`.
@@ -838,7 +845,7 @@ export function decodePublisherAnswer(bytes: Uint8Array): PublisherAnswer | unde
   }
 }
 
-// Shared by several messages, or by both halves of the protocol.
+// Readers shared by several messages, or by both halves of the protocol.
 
 function decodeHello(fields: Fields): Hello {
   return {
@@ -885,7 +892,7 @@ function decodeControl(fields: Fields): ControlMessage {
   };
 }
 
-/** Maximum number of requests that a viewer reads; a gateway has fewer. */
+/** Maximum number of requests that a viewer accepts; a gateway has fewer. */
 const MAX_CONTROL_REQUESTS = 256;
 
 function decodeController(fields: Fields): Controller {
@@ -909,7 +916,7 @@ function decodeHolder(fields: Fields): Pick<Controller, 'port' | 'name'> {
   return { port: isAbsent(fields['port']) ? null : integer(fields, 'port', 65_535), name: text(fields, 'name', 256) };
 }
 
-/** List of names. Longer ones than any known name are ignored, like all unknown ones. */
+/** Reads a list of names. Names longer than any known one are ignored, like all unknown ones. */
 function names(fields: Fields, key: string): readonly string[] {
   const value = fields[key];
   if (!Array.isArray(value) || value.length > MAX_FEATURES)

@@ -23,27 +23,27 @@ export type ClientState = (typeof CLIENT_STATES)[number];
 /** All values of {@link ClientState}. */
 export const CLIENT_STATES = ['connecting', 'live', 'slow', 'paused', 'stuck', 'unsupported', 'refused'] as const;
 
-/** A client in `GET /api/streams/NAME`. Counters count frames since it connected. */
+/** A client in `GET /api/streams/NAME`. Counters start when the client connects. */
 export interface ClientStatus {
   /** Identifies this connection in the API and in events; unique while the gateway runs. */
   readonly id: string;
-  /** null for a spectator. */
+  /** Port; null for a spectator. */
   readonly port: number | null;
   readonly kind: ClientKind;
   readonly address: string;
   readonly state: ClientState;
-  /** Why it is in this state, or gets fewer frames than the stream has, as a sentence; otherwise empty. */
+  /** Why the client is in this state, or gets fewer frames than the stream has, as a sentence; otherwise empty. */
   readonly reason: string;
   readonly delivered: number;
   /** Bytes of the pictures of these frames. */
   readonly deliveredBytes: number;
-  /** Frames replaced in the mailbox by a newer one before they could be sent. */
+  /** Number of frames replaced by a newer one before they could be sent. */
   readonly dropped: number;
-  /** Frames not sent to a native client because it could not decode them. */
+  /** Number of frames not sent to a native client because it could not decode them. */
   readonly withheld: number;
-  /** Frames sent again, without a message, so that a native client does not time out. */
+  /** Number of frames sent again, without a message, so that a native client does not time out. */
   readonly repeated: number;
-  /** Values returned by this client that were refused as malformed or too large. */
+  /** Number of values returned by this client that were refused as malformed or too large. */
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
@@ -67,11 +67,11 @@ export interface PortsStatus {
   readonly ranges: readonly PortRange[];
   /** Number of ports that are available to any client. */
   readonly free: number;
-  /** Number of ports that a client has, or that are held for one. */
+  /** Number of ports that a client has, or that are reserved for one that has just disconnected. */
   readonly taken: number;
-  /** Held for viewers that have just disconnected. */
+  /** Reserved by the leases of viewers that have just disconnected. */
   readonly held: readonly number[];
-  /** Reserved for the owner of a token. */
+  /** Reserved for the owners of tokens. */
   readonly reserved: readonly number[];
 }
 
@@ -105,12 +105,12 @@ export interface EventActor {
 
 /** One entry of `GET /api/events`. */
 export interface GatewayEvent {
-  /** Increases by one with each event of the gateway. */
+  /** Id, which increases by one with each event of the gateway. */
   readonly id: number;
-  /** ISO 8601, gateway's clock. */
+  /** Time by the gateway's clock, ISO 8601. */
   readonly time: string;
   readonly kind: EventKind;
-  /** null for failed log-ins, which are counted by address. */
+  /** Stream; null for failed log-ins, which are counted by address. */
   readonly stream: string | null;
   /** The client's id, as in its status; null for `state`, and for a peer that did not become a client. */
   readonly client: string | null;
@@ -118,7 +118,7 @@ export interface GatewayEvent {
   readonly address: string | null;
   /** Description of the event, as a sentence. */
   readonly reason: string;
-  /** Present for `state`: the state that the stream is in now. */
+  /** Present for `state`: the new state of the stream. */
   readonly state?: StreamState;
   /** Present for changes by an administrator. */
   readonly by?: EventActor;
@@ -129,7 +129,7 @@ export interface WebhookStatus {
   readonly name: string;
   /** Number of events that the receiver has accepted. */
   readonly delivered: number;
-  /** Number of events that wait, besides the one that is being sent. */
+  /** Number of waiting events, in addition to the one that is being sent. */
   readonly waiting: number;
   /** Number of events that were dropped because too many waited. */
   readonly dropped: number;
@@ -143,7 +143,7 @@ export interface WebhookStatus {
 export type AuditEntry =
   /** A request that uses the right to administer and changes something. */
   | ({
-      /** ISO 8601, gateway's clock. */
+      /** Time by the gateway's clock, ISO 8601. */
       readonly time: string;
       readonly kind: 'change';
       /** Method and route: `PUT /api/streams/:name`. */
@@ -169,13 +169,13 @@ export type AuditEntry =
       readonly values: number;
     };
 
-/** The answer of `GET /api/rights`. */
+/** Response of `GET /api/rights`. */
 export interface RightsStatus {
   /** Name of the token or user: as in the configuration, or `token`, `administrator key`, `this machine`, … */
   readonly principal: string;
   /** Some of `view`, `return`, `administer`, `publish`. */
   readonly rights: readonly string[];
-  /** The only port that it may have; null for any free one. */
+  /** The only port that the sender may have; null for any free one. */
   readonly port: number | null;
   /** Names of the streams to which the rights apply; null for all. */
   readonly streams: readonly string[] | null;
@@ -183,7 +183,7 @@ export interface RightsStatus {
   readonly expires: string | null;
 }
 
-/** The answer of `GET /api/session`. */
+/** Response of `GET /api/session`. */
 export interface SessionStatus {
   /** Who is logged in, with the latest end of the session; null if nobody is. */
   readonly user: RightsStatus | null;
@@ -205,7 +205,7 @@ export interface ShareLinkStatus {
   readonly outlastsRestart: boolean;
 }
 
-/** The answer of `POST /api/streams/NAME/shares`. */
+/** Response of `POST /api/streams/NAME/shares`. */
 export interface CreatedShareLink extends ShareLinkStatus {
   /** Address of the page, with the secret token in its fragment, which browsers do not send. */
   readonly url: string;
@@ -220,7 +220,7 @@ export interface ConfigurationStatus {
   readonly problem: string | null;
 }
 
-/** The answer of `GET /api/streams/NAME/settings`: options of a stream as in a configuration file. */
+/** Response of `GET /api/streams/NAME/settings`: options of a stream as in a configuration file. */
 export interface StreamSettingsStatus {
   /** Source URL. Passwords are replaced by `…`. */
   readonly source: string;
@@ -235,7 +235,7 @@ export interface StreamSettingsStatus {
   readonly control?: 'shared' | 'exclusive';
 }
 
-/** The answer of `PUT`, `PATCH` and `DELETE /api/streams/NAME`. */
+/** Response of `PUT`, `PATCH` and `DELETE /api/streams/NAME`. */
 export interface StreamChange {
   readonly name: string;
   /** Whether the stream was created. */
@@ -249,7 +249,7 @@ export interface StreamChange {
 }
 
 /**
- * The answer of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a trailing slash.
+ * Response of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a trailing slash.
  */
 export interface GatewayStatus {
   /** Empty for senders without the right to administer. */
@@ -275,7 +275,7 @@ export interface SourceStatus {
   readonly state: string;
   /** Its latest failure, as a sentence; null if it has never failed. */
   readonly lastError: string | null;
-  /** Number of times it was opened again after a failure. */
+  /** Number of times the source was reopened after a failure. */
   readonly restarts: number;
 }
 
@@ -283,7 +283,7 @@ export interface SourceStatus {
 export interface StreamHome {
   /** Name of the gateway. */
   readonly name: string;
-  /** Where its pages are, if it knows. */
+  /** Address of its pages, if known. */
   readonly url: string | null;
   /** Whether this gateway sent the response. */
   readonly isHere: boolean;
@@ -297,7 +297,7 @@ export interface ClusterMember {
   readonly url: string | null;
   /** Whether this gateway sent the response. */
   readonly isSelf: boolean;
-  /** The streams whose sources it lists. */
+  /** Names of the streams whose sources it lists. */
   readonly streams: readonly {
     readonly name: string;
     readonly state: StreamState;
@@ -306,14 +306,14 @@ export interface ClusterMember {
   }[];
 }
 
-/** The answer of `GET /api/cluster`. */
+/** Response of `GET /api/cluster`. */
 export interface ClusterStatus {
   /** Whether a majority of the NATS servers can be reached. */
   readonly isConnected: boolean;
   readonly members: readonly ClusterMember[];
 }
 
-/** Who has control of a stream with `control: exclusive`, whose return data alone counts. */
+/** State of control of a stream with `control: exclusive`, in which only the holder's return data is accepted. */
 export interface ControlStatus {
   /** Port of the viewer that has control; null while nobody has it, like the next three fields. */
   readonly port: number | null;
@@ -321,7 +321,7 @@ export interface ControlStatus {
   readonly client: string | null;
   /** Name that the viewer chose; may be empty. */
   readonly name: string | null;
-  /** When it got control, ISO 8601. */
+  /** When the viewer got control, ISO 8601. */
   readonly since: string | null;
   /** Ports of the viewers that request control, in the order of their requests. */
   readonly requests: readonly number[];
@@ -329,7 +329,7 @@ export interface ControlStatus {
   readonly refused: number;
 }
 
-/** The answer of `GET /api/streams/NAME`. */
+/** Response of `GET /api/streams/NAME`. */
 export interface StreamStatus {
   readonly name: string;
   /** Only in a cluster: where the source runs; null if no gateway runs it. */
@@ -353,13 +353,13 @@ export interface StreamStatus {
   } | null;
   readonly counters: {
     readonly received: number;
-    /** Bytes of the pictures of published frames. */
+    /** Total size of the pictures of published frames, in bytes. */
     readonly receivedBytes: number;
-    /** Malformed frames, which were not forwarded. */
+    /** Number of malformed frames, which were not forwarded. */
     readonly rejected: number;
-    /** Refused return data and malformed messages of viewers. */
+    /** Number of refused return values and malformed messages of viewers. */
     readonly returnsRejected: number;
-    /** Once-only return data that was discarded because it was not read in time. */
+    /** Number of once-only values that were discarded because they were not read in time. */
     readonly returnsDropped: number;
     /** The latest reasons for rejections, newest first, at most 8. */
     readonly lastRejections: readonly string[];

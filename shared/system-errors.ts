@@ -32,12 +32,12 @@ export function systemErrorCode(error: unknown): string | null {
 /** Node's error codes of certificates that one side of a TLS connection does not accept. */
 const CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)|_CERT(?:IFICATE)?(?:_|$)/;
 
-/** Whether an error code of Node.js is that of a certificate which was not accepted. */
+/** Whether an error code of Node.js means that a certificate was not accepted. */
 export function isCertificateError(code: string): boolean {
   return CERTIFICATE.test(code);
 }
 
-/** An error as a sentence: that of its system code, or its own message. */
+/** Explains an error in a sentence: the meaning of its system code, or its own message. */
 export function systemErrorText(error: unknown): string {
   return SENTENCES.get(systemErrorCode(error) ?? '') ?? errorText(error);
 }

@@ -5,7 +5,7 @@ export class TokenBucket {
   #tokens: number;
   #filledAtMs: number | null = null;
 
-  /** @param capacity maximum number of tokens; one second's worth by default. */
+  /** @param capacity maximum number of tokens; by default those of one second. */
   constructor(perSecond: number, capacity = perSecond) {
     this.#perSecond = perSecond;
     this.#capacity = capacity;
@@ -21,7 +21,7 @@ export class TokenBucket {
     return this.#tokens;
   }
 
-  /** @returns false, taking none, if not enough tokens are left. */
+  /** Takes tokens. @returns false, without taking any, if not enough tokens are left. */
   take(nowMs: number, amount = 1): boolean {
     this.available(nowMs);
     if (this.#tokens < amount) return false;
@@ -29,7 +29,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Gives tokens back. */
+  /** Returns tokens to the bucket. */
   refund(amount = 1): void {
     this.#tokens = Math.min(this.#capacity, this.#tokens + amount);
   }

@@ -74,7 +74,7 @@ export interface ServerOptions {
   readonly audit: AuditLog;
   /** Creates the placeholder frame that an `<img>` shows before the first frame. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
-  /** The answer of `GET /api/cluster`; null without a cluster. Default null. */
+  /** Response of `GET /api/cluster`; null without a cluster. Default null. */
   readonly clusterStatus?: () => ClusterStatus | null;
   /** Default: none. */
   readonly webhookStatuses?: () => readonly WebhookStatus[];

@@ -85,7 +85,7 @@ export function serveSession(app: FastifyInstance, { access, guard, cookies, log
   });
 }
 
-/** The answer of `GET /api/rights`. */
+/** Response of `GET /api/rights`. */
 export function rightsStatus({ name, rights, port, streams, expiresAtMs }: Principal): RightsStatus {
   return {
     principal: name,

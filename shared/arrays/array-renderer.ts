@@ -15,7 +15,7 @@ export interface RenderedArray {
   readonly payload: Uint8Array;
 }
 
-/** The range with which an array is shown. */
+/** The range of values with which an array is shown. */
 interface ShownRange extends SampleRange {
   readonly dtype: string;
   readonly channels: 1 | 3 | 4;
@@ -39,7 +39,7 @@ interface Palette {
 }
 
 /**
- * Turns arrays into pixels, for the gateway (MJPEG, snapshots) and the browser alike: the same frame with the same
+ * Converts arrays to pixels, in the gateway (MJPEG, snapshots) and in the browser: the same frame with the same
  * style and range has the same pixels. Values between the ends of the range get the nearest of 256 colours, rounded
  * half to even; values outside get the first or last one, unless the style has colours for them.
  */
@@ -51,7 +51,7 @@ export class ArrayRenderer {
   #style: ArrayStyle;
   #palette: Palette;
   #prepared: Prepared | null = null;
-  /** Type and value without a measurement of the last array: the automatic range begins again when they change. */
+  /** Type and no-data value of the last array: the automatic range starts over when they change. */
   #kind = '';
   /**
    * For one channel of one or two bytes: the pixel of every possible value, by its bytes read as a little-endian
@@ -61,7 +61,7 @@ export class ArrayRenderer {
   #converter: { readonly key: string; readonly converter: EightBitConverter } | null = null;
   #styleNumber = 0;
 
-  /** @param order of the pixels' channels in memory. */
+  /** @param order order of the pixels' channels in memory. */
   constructor(style: ArrayStyle, order: 'rgba' | 'bgra' = 'rgba') {
     this.#style = style;
     this.#isSwapped = order === 'bgra';
@@ -72,7 +72,7 @@ export class ArrayRenderer {
     return this.#style;
   }
 
-  /** A new style keeps the automatic range. */
+  /** Sets the style. The automatic range is kept. */
   set style(style: ArrayStyle) {
     this.#style = style;
     this.#styleNumber += 1;
@@ -93,10 +93,10 @@ export class ArrayRenderer {
   }
 
   /**
-   * Takes an array of a stream, and decides its range. The payload is borrowed until the next call.
+   * Sets the array to be rendered, and determines its range. The payload is borrowed until the next call.
    *
-   * @param isNext whether it follows the last one: the automatic range then follows its values. Otherwise it is shown
-   * with the range of the last one.
+   * @param isNext whether the array succeeds the last one: the automatic range then follows its values. Otherwise it is
+   * shown with the range of the last one.
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `frame-encoded` for a JPEG, `array-misfit`.
    */
   prepare({ encoding, width, height, payload }: RenderedArray, isNext = true): ShownRange {
@@ -125,13 +125,13 @@ export class ArrayRenderer {
     return { low, high, dtype: type.name, channels, isAuto };
   }
 
-  /** Forgets the automatic range: the next array is not a successor of the last one. */
+  /** Discards the automatic range, because the next array does not succeed the last one. */
   reset(): void {
     this.#autoRange.reset();
   }
 
   /**
-   * Writes the pixels `from` (included) to `to` (excluded) of the array taken last.
+   * Writes the pixels `from` (inclusive) to `to` (exclusive) of the last array.
    *
    * @param out receives one packed pixel each, from its beginning.
    */
@@ -143,7 +143,7 @@ export class ArrayRenderer {
     else this.#renderNarrow(prepared, from, to, out);
   }
 
-  /** For one channel of one or two bytes: see `#table`. null for other arrays. */
+  /** Returns the table for one channel of one or two bytes, see `#table`; null for other arrays. */
   get table(): Uint32Array | null {
     const prepared = this.#prepared;
     if (prepared === null || prepared.channels > 1 || prepared.type.bytes > 2) return null;
@@ -179,7 +179,7 @@ export class ArrayRenderer {
     }
   }
 
-  /** Values of one channel to pixels. */
+  /** Converts values of one channel to pixels. */
   #map(
     { low, high, type, channels }: Prepared,
     values: Float64Array,
@@ -202,7 +202,7 @@ export class ArrayRenderer {
     }
   }
 
-  /** Three and four channels. Alpha is ignored, and NaN is black. */
+  /** Converts three and four channels. Alpha is ignored, and NaN is black. */
   #renderColors({ dtype, low, high, channels, payload }: Prepared, from: number, to: number, out: Uint32Array): void {
     const { channelOrder, invert } = this.#style;
     const key = `${dtype} ${low} ${high}`;

@@ -3,15 +3,15 @@ import { GearwayError } from '../errors.ts';
 import type { SampleType } from '../ndarray.ts';
 import { colormapOf, type PackedColor, parseColor } from './colormaps.ts';
 
-/** How arrays are shown, as attributes and query parameters spell it. An absent or empty text is the default. */
+/** How arrays are shown, in the notation of attributes and query parameters. Absent or empty text means the default. */
 export interface ArrayStyleTexts {
   /** `auto`, `type`, or two numbers, `400,6000`. */
   readonly range?: string;
   /** See {@link colormapOf}. */
   readonly colormap?: string;
-  /** The lowest value gets the last colour. */
+  /** Whether the lowest value gets the last colour. */
   readonly invert?: boolean;
-  /** The value without a measurement: a number, or `none`. */
+  /** The value that means "not measured": a number, or `none`. */
   readonly noData?: string;
   readonly nanColor?: string;
   readonly belowColor?: string;
@@ -123,7 +123,7 @@ export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleTyp
 }
 
 /**
- * Whether the range follows the values: by default for one channel of 16 bits and more, which hardly ever fill their
+ * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which hardly ever fill their
  * type.
  */
 export function usesAutoRange({ range }: Pick<ArrayStyle, 'range'>, type: SampleType, channels: number): boolean {

@@ -2,33 +2,33 @@ import type { SampleRange } from '../eight-bit.ts';
 import type { SampleType } from '../ndarray.ts';
 import { readSamples } from './sample-reader.ts';
 
-/** Samples of which the percentiles are computed; larger arrays are sampled evenly. */
+/** Number of samples from which the percentiles are computed; larger arrays are sampled evenly. */
 const MAX_SAMPLES = 8192;
 
-/** Part of the values that may lie below the range, and of those above. */
+/** Fraction of the values below the range, and of those above it. */
 const TAIL = 0.01;
 
-/** Part of the range by which its ends may be off before it moves. */
+/** Fraction of the range by which its ends may be off before it moves. */
 const TOLERANCE = 0.1;
 
-/** Part of the range beyond which it does not move, but is set. */
+/** Fraction of the range beyond which it is set immediately instead of moved. */
 const JUMP = 0.5;
 
-/** Part of the distance that the range moves per frame. */
+/** Fraction of the distance by which the range moves per frame. */
 const EASING = 1 / 8;
 
-/** Part of the range that ends a movement. */
+/** Fraction of the range below which a movement ends. */
 const ARRIVED = 0.01;
 
-/** Samples of an array, as the range is measured. */
+/** Samples of an array whose range is measured. */
 interface MeasuredArray {
   readonly type: SampleType;
   readonly width: number;
   readonly height: number;
-  /** All of them; the fourth is not measured. */
+  /** Number of all channels; the fourth one is not measured. */
   readonly channels: number;
   readonly bytes: Uint8Array;
-  /** Value that does not count; null for none. */
+  /** Value that is ignored; null for none. */
   readonly noData: number | null;
 }
 
@@ -57,7 +57,9 @@ export function measureRange({ type, width, height, channels, bytes, noData }: M
   return { low: sorted[Math.floor(TAIL * (valid - 1))] ?? 0, high: sorted[Math.ceil((1 - TAIL) * (valid - 1))] ?? 0 };
 }
 
-/** Distance between measured pixels. It has no divisor in common with the width, so that all columns are measured. */
+/**
+ * Distance between measured pixels, which has no divisor in common with the width, so that all columns are measured.
+ */
 export function samplingStep(pixels: number, width: number): number {
   let step = Math.max(1, Math.ceil(pixels / MAX_SAMPLES));
   while (greatestCommonDivisor(step, width) > 1) step += 1;

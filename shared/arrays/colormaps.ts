@@ -19,7 +19,7 @@ export function packColor(red: number, green: number, blue: number, alpha = 255)
   return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-/** Swaps red and blue, for receivers of BGRA. */
+/** Swaps red and blue, for receivers that expect BGRA. */
 export function swapRedAndBlue(color: PackedColor): PackedColor {
   return ((color & 0xff00ff00) | ((color & 0xff) << 16) | ((color >>> 16) & 0xff)) >>> 0;
 }
@@ -48,7 +48,7 @@ export function colormapOf(text: string): Uint32Array {
 }
 
 /**
- * A colour in CSS's hexadecimal notation, with or without `#`, or `transparent`.
+ * Parses a colour in CSS's hexadecimal notation, with or without `#`, or `transparent`.
  *
  * @param what name of the setting, for the error.
  * @throws {GearwayError} `style-invalid`.
@@ -64,7 +64,7 @@ export function parseColor(text: string, what: string): PackedColor {
     );
   const full = digits.length === 3 ? digits.replaceAll(/./g, '$&$&') : digits;
   const [red = 0, green = 0, blue = 0, alpha = 255] = (full.match(/../g) ?? []).map((hex) => Number.parseInt(hex, 16));
-  // A transparent pixel has no colour: PNG and canvas agree on zeros.
+  // A transparent pixel has no colour, so that PNG and canvas both contain zeros.
   return alpha === 0 ? 0 : packColor(red, green, blue, alpha);
 }
 

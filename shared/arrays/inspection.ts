@@ -20,9 +20,9 @@ export interface PixelArea {
 
 /** Statistics of the finite values of one channel. */
 export interface ChannelStatistics {
-  /** Number of finite values. The others are NaN or infinite. */
+  /** Number of finite values; the others are NaN or infinite. */
   readonly count: number;
-  /** null without finite values, like the next two. */
+  /** Mean; null without finite values, like the next two. */
   readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
@@ -61,7 +61,7 @@ export function clipArea(
  * Statistics of an area, per channel in the order of the samples.
  *
  * @param area inside the picture: see {@link clipArea}.
- * @param noData value that does not count; null for none.
+ * @param noData value that is ignored; null for none.
  */
 export function areaStatistics(
   samples: InspectedSamples,

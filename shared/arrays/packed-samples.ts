@@ -1,6 +1,6 @@
 /**
- * Lossless packing of arrays for slow links: the filter in front of DEFLATE, which the gateway applies and the viewer
- * undoes. docs/protocol.md specifies it.
+ * Lossless packing of arrays for slow links: the filter before DEFLATE, which the gateway applies and the viewer
+ * reverses. docs/protocol.md specifies it.
  *
  * Each word (a sample, or half of one with 8 bytes) is predicted by the same word of the pixel before it. The
  * difference is mapped to an unsigned number (zigzag), so that small ones have many zero bits, and the bytes of all
@@ -13,11 +13,11 @@ type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<Ar
 
 interface Layout {
   readonly wordBytes: 1 | 2 | 4;
-  /** Distance of a word to the one that predicts it. */
+  /** Distance from a word to the one that predicts it. */
   readonly wordsPerPixel: number;
 }
 
-/** Whether arrays of this type can be packed: not those with the most significant byte first, which are rare. */
+/** Whether arrays of this type can be packed. Big-endian types cannot, because they are rare. */
 export function canPack(dtype: string): boolean {
   return parseDtype(dtype)?.isBigEndian === false;
 }
@@ -52,7 +52,7 @@ export class SamplePacker {
     return this.#words.length;
   }
 
-  /** Filters the words from `from` to before `to`. */
+  /** Filters the words `from` (inclusive) to `to` (exclusive). */
   pack(from: number, to: number): void {
     const { wordBytes, wordsPerPixel } = this.#layout;
     const [words, planes, plane] = [this.#words, this.planes, this.#words.length];
@@ -72,10 +72,10 @@ export class SamplePacker {
 }
 
 /**
- * Undoes the filter.
+ * Reverses the filter.
  *
  * @param planes borrowed.
- * @returns the array's bytes, in fresh memory.
+ * @returns the array's bytes, in new memory.
  * @throws {GearwayError} `dtype-unsupported`.
  */
 export function unpackSamples(dtype: string, shape: readonly number[], planes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -3,7 +3,7 @@ import type { SampleType } from '../ndarray.ts';
 /**
  * Reads samples of any type and byte order as numbers. 64-bit integers become the nearest number.
  *
- * @param bytes of all samples, at any alignment.
+ * @param bytes bytes of all samples, at any alignment.
  * @param from index of the first sample, not of its byte.
  * @param step distance from one sample to the next; 1 reads all.
  * @param out receives `count` values, from its beginning.
@@ -23,7 +23,7 @@ export function readSamples(
   const stride = step * size;
   let at = from * size;
   let to = 0;
-  // A loop per type: a function called per sample would take several times longer.
+  // There is one loop per type, because a function call per sample would take several times longer.
   switch (`${kind === 'bool' ? 'uint' : kind}${size}`) {
     case 'uint1':
       for (; at < end; at += stride) out[to++] = view.getUint8(at);
@@ -57,10 +57,12 @@ export function readSamples(
   }
 }
 
-/** Number of samples that are read at a time: their values stay in the processor's cache until they are mapped. */
+/**
+ * Number of samples that are read at a time, so that their values stay in the processor's cache until they are mapped.
+ */
 export const SAMPLES_AT_ONCE = 4096;
 
-/** The values of a type of one or two bytes, by its bytes read as a little-endian integer. */
+/** All values of a type of one or two bytes, indexed by its bytes as a little-endian integer. */
 export function everyValue(type: SampleType): Float64Array {
   const count = 2 ** (8 * type.bytes);
   const bytes = new Uint8Array(count * type.bytes);
@@ -73,14 +75,14 @@ export function everyValue(type: SampleType): Float64Array {
   return values;
 }
 
-/** A 64-bit integer as the nearest number. A bigint would take ten times as long. */
+/** Reads a 64-bit integer as the nearest number. A bigint would take ten times as long. */
 function readWideInteger(view: DataView, at: number, isSigned: boolean, isLittle: boolean): number {
   const [highAt, lowAt] = isLittle ? [at + 4, at] : [at, at + 4];
   const high = isSigned ? view.getInt32(highAt, isLittle) : view.getUint32(highAt, isLittle);
   return high * 2 ** 32 + view.getUint32(lowAt, isLittle);
 }
 
-/** IEEE 754 binary16. */
+/** Reads an IEEE 754 binary16 number. */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

@@ -4,7 +4,7 @@ import type { CameraFailure, Facing, PictureSize, PublisherInput } from './captu
 /** Which camera or screen to open, and how. The camera delivers the nearest supported size and rate. */
 export interface CaptureSettings {
   readonly input: PublisherInput;
-  /** Id of one of the {@link listCameras}; null for any. */
+  /** Id of a camera from {@link listCameras}; null for any. */
   readonly device: string | null;
   /** Preferred direction if no device is given; null for any. */
   readonly facing: Facing | null;
@@ -18,7 +18,7 @@ export interface Camera {
   readonly label: string;
 }
 
-/** Usual sizes of cameras. A phone in portrait orientation swaps width and height. */
+/** Common sizes of cameras. A phone in portrait orientation swaps width and height. */
 export const SIZES: Readonly<Record<PictureSize, { readonly width: number; readonly height: number }>> = {
   '480p': { width: 640, height: 480 },
   '720p': { width: 1280, height: 720 },
@@ -36,7 +36,7 @@ export class CameraError extends Error {
   }
 }
 
-/** Absent on pages that are not secure. */
+/** Media devices; absent on pages that are not secure. */
 function mediaDevices(): MediaDevices | undefined {
   return navigator.mediaDevices as MediaDevices | undefined;
 }
@@ -93,7 +93,7 @@ export function toConstraints({ device, facing, size, fps }: CaptureSettings): M
 /** The cameras of this device, with their names; empty before the user has given permission. */
 export async function listCameras(): Promise<readonly Camera[]> {
   const devices = (await mediaDevices()?.enumerateDevices()) ?? [];
-  // Without permission they are listed without id and name.
+  // Without permission, cameras are listed without id and name.
   return devices
     .filter(({ kind, deviceId, label }) => kind === 'videoinput' && deviceId !== '' && label !== '')
     .map(({ deviceId, label }) => ({ id: deviceId, label }));
@@ -111,14 +111,14 @@ export async function hasCamera(id: string | null): Promise<boolean> {
 /** A camera, by id or, on a phone, by its direction. */
 type CameraSelection = Pick<CaptureSettings, 'device' | 'facing'>;
 
-/** The camera to switch to; null where there is no other. */
+/** The camera to switch to; null if there is no other. */
 export function otherCamera(
   cameras: readonly Camera[],
   facing: Facing | null,
   device: string | null,
 ): CameraSelection | null {
   if (cameras.length < 2) return null;
-  // A phone has several cameras on its back. The browser knows the best one.
+  // A phone can have several cameras on its back, from which the browser selects the best one.
   if (facing !== null) return { device: null, facing: facing === 'user' ? 'environment' : 'user' };
   const index = cameras.findIndex(({ id }) => id === device);
   return { device: cameras[(index + 1) % cameras.length]?.id ?? null, facing: null };

@@ -9,7 +9,7 @@ import { framesOf } from './track-frames.ts';
 export interface CaptureFeed {
   /** When a picture last arrived or was requested, by `performance.now()`; null while none is expected. */
   readonly silentSinceMs: number | null;
-  /** The rate limit was restarted: the next picture is due immediately. */
+  /** Called when the rate limit was restarted: the next picture is due immediately. */
   limitRestarted(): void;
   /** Stops the feed. Idempotent; no picture is offered afterwards. */
   close(): void;
@@ -22,7 +22,7 @@ export interface FeedSink {
   isReady(): boolean;
   /** Receives a picture that is due, and owns it. */
   offer(picture: CapturedPicture): void;
-  /** A picture was due, and is not captured because the sink is not ready. */
+  /** Called when a picture was due, but is not captured because the sink is not ready. */
   skip(): void;
 }
 
@@ -67,19 +67,19 @@ export class FrameFeed implements CaptureFeed {
     runInBackground(this.#read());
   }
 
-  /** A camera delivers frames whether they are due or not. */
+  /** Does nothing, because a camera delivers frames whether they are due or not. */
   get silentSinceMs(): number {
     return this.#lastFrameAtMs;
   }
 
   limitRestarted(): void {
-    // Nothing to do: the next frame arrives anyway.
+    // Nothing to do, because the next frame arrives anyway.
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Rejects for a stream that has failed, which is closed already.
+    // Rejects for a failed stream, which is already closed.
     this.#reader.cancel().catch(() => undefined);
     this.#release();
   }
@@ -90,7 +90,7 @@ export class FrameFeed implements CaptureFeed {
         this.#onFrame(next.value);
       }
     } catch {
-      // The camera is gone. The page is notified by the track.
+      // The camera is gone. The track notifies the page.
     }
   }
 
@@ -108,7 +108,7 @@ export class FrameFeed implements CaptureFeed {
   }
 }
 
-/** Requests each picture from the page, which takes it from its video. For browsers without access to frames. */
+/** Requests each picture from the page, which captures it from its video. For browsers without access to frames. */
 export class PullFeed implements CaptureFeed {
   readonly #sink: FeedSink;
   readonly #pull: () => void;
@@ -132,9 +132,9 @@ export class PullFeed implements CaptureFeed {
     this.#schedule();
   }
 
-  /** Answer to a request. */
+  /** Receives the picture that was requested. */
   picture(bitmap: ImageBitmap, capturedAtMs: number | null): void {
-    // Closed, or requested by the previous feed.
+    // The feed is closed, or the previous feed requested the picture.
     if (this.#closed || this.#pulledAtMs === null) {
       bitmap.close();
       return;

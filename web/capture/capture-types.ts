@@ -4,7 +4,7 @@ export type PublisherInput = 'camera' | 'screen';
 /** Direction of a phone's camera: facing the user, or away. */
 export type Facing = 'user' | 'environment';
 
-/** Maximum length of the shorter side: 640×480, 1280×720 or 1920×1080 where the camera supports it. */
+/** Maximum length of the shorter side: 640×480, 1280×720 or 1920×1080 if the camera supports it. */
 export type PictureSize = '480p' | '720p' | '1080p';
 
 /** Why no camera is available. `insecure`: the page was loaded over plain HTTP; `ended`: unplugged or revoked. */
@@ -23,10 +23,10 @@ export interface EncodingSettings {
 /** A picture to be encoded. Its owner closes it. */
 export interface CapturedPicture {
   readonly source: VideoFrame | ImageBitmap;
-  /** As displayed, taking the phone's orientation into account. */
+  /** Size as displayed, taking the phone's orientation into account. */
   readonly width: number;
   readonly height: number;
-  /** Unix time; null if unknown. */
+  /** Capture time, Unix time; null if unknown. */
   readonly capturedAtMs: number | null;
   close(): void;
 }

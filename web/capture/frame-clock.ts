@@ -1,7 +1,7 @@
-/** Age from which a frame's clock must have stopped, as a phone's does while it sleeps. */
+/** Age of a frame from which its clock is assumed to have stopped, as that of a phone does while it sleeps. */
 const MAX_AGE_MS = 1000;
 
-/** Drift allowance: how much the smallest offset is devalued with each frame. */
+/** Drift allowance: amount by which the smallest offset is increased with each frame. */
 const DRIFT_MS = 0.01;
 
 /**

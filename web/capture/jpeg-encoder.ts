@@ -8,7 +8,9 @@ export interface EncodedPicture<Jpeg = Uint8Array<ArrayBuffer>> {
   readonly capturedAtMs: number | null;
 }
 
-/** Scales down to a maximum length of the shorter side. Even sizes: many video codecs require even dimensions. */
+/**
+ * Scales a size down to a maximum length of the shorter side. Rounds to even sizes, which many video codecs require.
+ */
 export function fitShortSide(
   width: number,
   height: number,
@@ -40,7 +42,7 @@ export class JpegEncoder {
     { quality, shortSide }: Pick<EncodingSettings, 'quality' | 'shortSide'>,
   ): Promise<EncodedPicture<Blob>> {
     const { width, height } = fitShortSide(picture.width, picture.height, shortSide);
-    // The size changes from one frame to the next when a phone is turned.
+    // The size changes from one frame to the next when a phone is rotated.
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
       this.#canvas.height = height;

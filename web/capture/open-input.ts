@@ -3,9 +3,9 @@ import { type CaptureSettings, SIZES, toConstraints } from './camera.ts';
 
 /** Events of an open camera or shared screen. */
 interface InputEvents {
-  /** It is gone: unplugged, revoked, or its sharing was stopped. Called once. */
+  /** Called once when the input is gone: unplugged, revoked, or its sharing was stopped. */
   ended(): void;
-  /** It has stopped delivering frames, or resumed. */
+  /** Called when the input has stopped delivering frames, or has resumed. */
   muteChanged(): void;
 }
 
@@ -23,14 +23,14 @@ export class OpenInput {
     this.stream = stream;
     this.track = track;
     this.isScreen = settings.input === 'screen';
-    // A hint for encoders; ignored where it is unknown.
+    // A hint for encoders; browsers that do not support it ignore it.
     if (this.isScreen) track.contentHint = 'detail';
     const { signal } = this.#aborting;
     track.addEventListener('ended', () => events.ended(), { signal });
     for (const type of ['mute', 'unmute']) track.addEventListener(type, () => events.muteChanged(), { signal });
   }
 
-  /** Direction of the camera, where the browser reports it. */
+  /** Direction of the camera, if the browser reports it. */
   get facing(): Facing | null {
     const { facingMode } = this.track.getSettings();
     return facingMode === 'user' || facingMode === 'environment' ? facingMode : null;
@@ -41,7 +41,7 @@ export class OpenInput {
     return this.track.getSettings().deviceId ?? null;
   }
 
-  /** Supported sizes; all where the browser does not report them. */
+  /** Supported sizes; all sizes if the browser does not report them. */
   get sizes(): readonly PictureSize[] {
     const all = Object.keys(SIZES) as PictureSize[];
     const { width, height } = this.track.getCapabilities?.() ?? {};
@@ -51,7 +51,9 @@ export class OpenInput {
     return supported.length === 0 ? all.slice(0, 1) : supported;
   }
 
-  /** Requests another size or rate. Unsupported values change nothing: the session scales and decimates as well. */
+  /**
+   * Requests another size or rate. Unsupported values change nothing, because the session also scales and decimates.
+   */
   async apply(settings: CaptureSettings): Promise<void> {
     if (this.isScreen) return;
     const { width = {}, height = {}, frameRate = {} } = toConstraints(settings);

@@ -5,11 +5,11 @@ const MAX_IN_FLIGHT = 2;
 
 /** How pictures are processed. The owner of a picture closes it. */
 interface FlowSteps<P, E> {
-  /** Rejects for a picture that cannot be encoded. */
+  /** Encodes a picture. Rejects if it cannot be encoded. */
   encode(picture: P): Promise<E>;
-  /** `sequence` increases by one with each frame. */
+  /** Sends an encoded frame. `sequence` increases by one with each frame. */
   send(sequence: number, encoded: E): void;
-  /** A picture could not be encoded. */
+  /** Called when a picture could not be encoded. */
   failed(error: unknown): void;
 }
 
@@ -21,13 +21,13 @@ interface FlowSteps<P, E> {
 export class PictureFlow<P extends { close(): void }, E> {
   readonly #steps: FlowSteps<P, E>;
   #isConnected = false;
-  /** Changes with each connection. Encodings that were started in another generation are discarded. */
+  /** Changes with each connection. Encodings that were started in an earlier generation are discarded. */
   #generation = 0;
   #isEncoding = false;
   #waiting: P | null = null;
   #sequence = 0;
   #inFlight: number[] = [];
-  /** Pictures that newer ones replaced, or that were due while the flow was not ready. */
+  /** Number of pictures that newer ones replaced, or that were due while the flow was not ready. */
   skipped = 0;
 
   constructor(steps: FlowSteps<P, E>) {
@@ -44,14 +44,14 @@ export class PictureFlow<P extends { close(): void }, E> {
     return this.#inFlight.length;
   }
 
-  /** A new connection, without frames in flight. Counters start at 0. */
+  /** Called for a new connection, without frames in flight. Resets the counters. */
   connected(): void {
     this.disconnected();
     this.#isConnected = true;
     this.skipped = 0;
   }
 
-  /** The connection ended: frames in flight are lost, and pictures are discarded. */
+  /** Called when the connection has ended: frames in flight are lost, and pictures are discarded. */
   disconnected(): void {
     this.#isConnected = false;
     this.#generation += 1;
@@ -75,7 +75,7 @@ export class PictureFlow<P extends { close(): void }, E> {
     if (this.#isConnected) this.skipped += 1;
   }
 
-  /** The gateway has confirmed all frames up to this one. */
+  /** Called when the gateway has confirmed all frames up to this one. */
   taken(sequence: number): void {
     this.#inFlight = this.#inFlight.filter((sent) => sent > sequence);
     this.#pump();

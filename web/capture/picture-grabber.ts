@@ -3,7 +3,7 @@ import { runInBackground } from '../background.ts';
 /** Maximum time to wait for a new frame of the video. After that the current picture is used. */
 const WAIT_MS = 250;
 
-/** Takes pictures from a playing video on request, for sessions that cannot read frames themselves. */
+/** Captures pictures from a playing video on request, for sessions that cannot read frames themselves. */
 export class PictureGrabber {
   readonly #video: HTMLVideoElement;
   readonly #onPicture: (bitmap: ImageBitmap, capturedAtMs: number | null) => void;
@@ -17,7 +17,7 @@ export class PictureGrabber {
     this.#onPicture = onPicture;
   }
 
-  /** Takes the next picture. In a hidden page, where videos report no frames, it is the current one. */
+  /** Captures the next picture. In a hidden page, where videos report no frames, this is the current one. */
   grabNext(): void {
     if (this.#closed) return;
     this.#cancel();

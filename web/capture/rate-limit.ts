@@ -1,7 +1,7 @@
-/** Tolerance for early pictures, as a fraction of the interval: clocks differ. */
+/** Tolerance for early pictures, as a fraction of the interval, because clocks differ. */
 const EARLY = 0.25;
 
-/** Decimates pictures to a maximum rate. Keeps an even pace; after a gap it restarts with the next picture. */
+/** Decimates pictures to a maximum rate. Keeps an even pace, which restarts with the next picture after a gap. */
 export class RateLimit {
   #intervalMs: number;
   #dueAtMs: number | null = null;
@@ -16,7 +16,7 @@ export class RateLimit {
     this.restart();
   }
 
-  /** The next picture passes immediately. */
+  /** Lets the next picture pass immediately. */
   restart(): void {
     this.#dueAtMs = null;
   }
@@ -36,7 +36,9 @@ export class RateLimit {
     return true;
   }
 
-  /** A due time this far ahead means that the timestamps have another origin: those of another camera. */
+  /**
+   * A due time this far in the future means that the timestamps have another origin, such as that of another camera.
+   */
   #isOtherClock(nowMs: number, dueAtMs: number): boolean {
     return dueAtMs - nowMs > 2 * this.#intervalMs;
   }

@@ -1,5 +1,5 @@
 declare global {
-  // TypeScript declares it for workers only, and there without the track.
+  // TypeScript declares this class only for workers, and without the track.
   interface MediaStreamTrackProcessorInit {
     track: MediaStreamTrack;
   }
@@ -8,7 +8,7 @@ declare global {
 /**
  * The frames of a track (https://www.w3.org/TR/mediacapture-transform/).
  *
- * @returns null where that is unsupported: Chromium supports it in windows, Safari in workers, Firefox not at all.
+ * @returns null if unsupported: Chromium supports it in windows, Safari in workers, Firefox not at all.
  */
 export function framesOf(track: MediaStreamTrack): ReadableStream<VideoFrame> | null {
   if (typeof MediaStreamTrackProcessor === 'undefined') return null;

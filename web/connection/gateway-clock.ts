@@ -1,4 +1,4 @@
-/** Drift allowance in milliseconds: how much the best round trip is devalued with each ping. */
+/** Drift allowance in milliseconds: amount by which the best round trip is increased with each ping. */
 const DRIFT_MS = 0.5;
 
 /** Estimates the gateway's clock. The offset comes from the ping with the shortest round trip. */

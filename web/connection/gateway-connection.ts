@@ -23,11 +23,11 @@ const MAX_RETRY_MS = 1500;
 /** Interval between attempts after a refusal that may pass. */
 const SLOW_RETRY_MS = 5000;
 
-/** A network that was cut closes no socket. It is detected by a ping without an answer, or an attempt that hangs. */
+/** An interrupted network does not close sockets. It is detected by an unanswered ping, or an attempt that hangs. */
 const PONG_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 6000;
 
-/** Close code of a connection that was not made, or that broke (RFC 6455). */
+/** Close code of a connection that could not be made, or was lost (RFC 6455). */
 const ABNORMAL = 1006;
 
 /** Refusals that the gateway would repeat: no further attempt until something changes. */
@@ -77,13 +77,13 @@ interface ConnectionOwner<Message> {
   /** Called before the end is reported. @returns null for the standard reaction. */
   ended(end: ConnectionEnd): Retry | null;
   report(report: ConnectionReport): void;
-  /** Called twice per second, connected or not. */
+  /** Called twice per second, whether connected or not. */
   tick(): void;
 }
 
 /**
  * Persistent WebSocket connection of a viewer or publisher. Reconnects with back-off and jitter until it is closed or
- * refused for good, reports its state, estimates the gateway's clock, and detects a network that was cut.
+ * refused permanently, reports its state, estimates the gateway's clock, and detects an interrupted network.
  */
 export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer> {
   readonly clock = new GatewayClock();
@@ -92,11 +92,11 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   readonly #owner: ConnectionOwner<Message>;
   readonly #probe: GatewayProbe;
   readonly #intervals: readonly ReturnType<typeof setInterval>[];
-  /** Time of sending by id, of the pings without an answer. */
+  /** Time of sending by id, for unanswered pings. */
   readonly #pings = new Map<number, number>();
   #socket: WebSocket | null = null;
   #isOpen = false;
-  /** Runs until the welcome. */
+  /** Timeout of the welcome. */
   #connecting: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #attempts = 0;
@@ -105,7 +105,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   #closed = false;
 
   /**
-   * @param url of the stream's WebSocket.
+   * @param url URL of the stream's WebSocket.
    * @param decode decodes the gateway's messages; undefined for one to ignore.
    */
   constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, owner: ConnectionOwner<Message>) {
@@ -142,7 +142,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#connect();
   }
 
-  /** Closes the connection for good. Idempotent; the owner is not called afterwards. */
+  /** Closes the connection permanently. Idempotent; the owner is not called afterwards. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -176,13 +176,13 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
   }
 
-  /** @returns null if the browser forbids this WebSocket: trying again would not help. */
+  /** @returns null if the browser forbids this WebSocket, so that retrying would not help. */
   #openSocket(): WebSocket | null {
     try {
       return new WebSocket(this.#url, PROTOCOL);
     } catch (error) {
       const reason = this.#probe.obstacle ?? `the browser does not open this connection: ${errorText(error)}`;
-      // Later, because the constructor calls this, and the session is not complete by then.
+      // Reported asynchronously, because the constructor calls this method before the session is complete.
       setTimeout(() => {
         if (!this.#closed) this.#owner.report({ kind: 'state', state: 'refused', reason });
       });
@@ -225,7 +225,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#nextPing += 1;
   }
 
-  /** The gateway does not respond. Its socket might not report that for minutes. */
+  /** Called when the gateway does not respond, which its socket might not report for minutes. */
   #abandon(): void {
     const socket = this.#socket;
     if (this.#closed || socket === null) return;
@@ -261,7 +261,10 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#owner.report({ kind: 'state', state: 'connecting', reason });
   }
 
-  /** A gateway that comes back is found within 2 s. The jitter spreads the attempts of many viewers. */
+  /**
+   * Schedules the next attempt. A gateway that has restarted is found within 2 s. The jitter spreads the attempts of
+   * many viewers.
+   */
   #backOffMs(): number {
     const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
     this.#attempts += 1;
@@ -274,13 +277,13 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   }
 
   /**
-   * Probes the gateway over HTTP before it opens a WebSocket. Firefox delays each WebSocket after failed ones by more
-   * and more, so that a gateway that is back would go unnoticed for a while.
+   * Probes the gateway over HTTP before it opens a WebSocket. After failures, Firefox delays each further WebSocket
+   * more and more, so that a restarted gateway would be noticed late.
    */
   async #connectWhenUp(): Promise<void> {
     const pending = this.#retry;
     const isUp = await this.#probe.isUp();
-    // The connection may have been closed meanwhile, or an immediate attempt requested.
+    // In the meantime, the connection may have been closed, or an immediate attempt requested.
     if (this.#closed || this.#retry !== pending) return;
     if (isUp) this.#connect();
     else this.#retryIn(this.#backOffMs());

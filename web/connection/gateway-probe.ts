@@ -9,14 +9,14 @@ const FAILED_UPGRADES = 2;
 export class GatewayProbe {
   readonly #address: URL;
   #explanation: string;
-  /** Whether plain HTTP reaches the gateway: a Content-Security-Policy may allow the WebSocket alone. */
+  /** Whether plain HTTP reaches the gateway: a Content-Security-Policy may allow only the WebSocket. */
   #isUsable = false;
   /** Number of attempts in a row whose WebSocket failed while HTTP worked. */
   #failedUpgrades = 0;
   /** Number of connections made so far. The result of a request that spans one is discarded. */
   #generation = 0;
 
-  /** @param url of the stream's WebSocket. */
+  /** @param url URL of the stream's WebSocket. */
   constructor(url: string) {
     this.#address = new URL(url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, ''));
     this.#explanation = this.#noAnswer();
@@ -27,7 +27,7 @@ export class GatewayProbe {
     return this.#explanation;
   }
 
-  /** A connection was made: clears the explanation, and finds out whether plain HTTP works as well. */
+  /** Called when a connection was made: clears the explanation, and checks whether plain HTTP works as well. */
   connected(): void {
     this.#generation += 1;
     this.#failedUpgrades = 0;
@@ -36,7 +36,7 @@ export class GatewayProbe {
     runInBackground(this.#fetch('GET').then((response) => (this.#isUsable = response !== null)));
   }
 
-  /** Whether an attempt makes sense. True where HTTP cannot show it. */
+  /** Whether an attempt may succeed. True if HTTP cannot show this. */
   async isUp(): Promise<boolean> {
     return !this.#isUsable || (await this.#fetch('GET'))?.ok === true;
   }
@@ -44,7 +44,8 @@ export class GatewayProbe {
   /** Finds out why a WebSocket could not be opened. @returns the new explanation; null if it has not changed. */
   async explain(): Promise<string | null> {
     const generation = this.#generation;
-    // To the page's own origin, browsers send the Origin header (which the gateway checks) with any method but GET.
+    // For requests to the page's own origin, browsers send the Origin header (which the gateway checks) with all
+    // methods except GET.
     const response = await this.#fetch(this.#isSameOrigin() ? 'OPTIONS' : 'GET');
     if (generation !== this.#generation) return null;
     this.#failedUpgrades = response?.ok === true ? this.#failedUpgrades + 1 : 0;
@@ -56,7 +57,7 @@ export class GatewayProbe {
     return explanation;
   }
 
-  /** null when there is no response, or a policy forbids the request. */
+  /** Sends the request. @returns null if there is no response, or a policy forbids the request. */
   async #fetch(method: 'GET' | 'OPTIONS'): Promise<Response | null> {
     try {
       const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
@@ -86,12 +87,12 @@ export class GatewayProbe {
   }
 
   /**
-   * Why this page cannot use the gateway, whatever the gateway answers. One sentence; null if it can, as far as is
+   * Why this page cannot use the gateway, regardless of its answer. One sentence; null if it can, as far as is
    * known.
    */
   get obstacle(): string | null {
     const { host, protocol, hostname } = this.#address;
-    // Not the protocol of the location, which is blob: in some workers.
+    // The protocol of the location is not used, because it is blob: in some workers.
     if (self.origin.startsWith('https:') && protocol === 'http:' && !isLoopback(hostname)) {
       return (
         `browsers do not let a page over https use a gateway over http (${host}); ` +

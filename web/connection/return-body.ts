@@ -1,7 +1,7 @@
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
 
-/** Typed array of numbers. Its class determines the dtype. */
+/** Typed array of numbers, whose class determines the dtype. */
 export type TypedArray =
   | Uint8Array
   | Uint8ClampedArray
@@ -25,8 +25,8 @@ export interface ShapedArray {
 export type Returnable = Value | NDArray | ShapedArray | TypedArray | Blob;
 
 /**
- * Return data was refused. `code` is the gateway's (docs/protocol.md), `value-invalid` when the value was not sent at
- * all, or `closed` when there is no connection or it ended before the answer.
+ * Error for refused return data. `code` is that of the gateway (docs/protocol.md), `value-invalid` if the value was not
+ * sent at all, or `closed` if there is no connection, or it ended before the answer.
  */
 export class ReturnRefusedError extends Error {
   readonly code: string;

@@ -12,16 +12,16 @@ type OpenSession<Opening, Command, Event> = (
   emit: (event: Event, transfer?: Transferable[]) => void,
 ) => Session<Command>;
 
-/** A session as its element sees it, whichever thread it runs on. */
+/** A session, as its element uses it, regardless of the thread. */
 export interface SessionHandle<Command> {
   readonly thread: SessionThread;
-  /** @throws DataCloneError where the browser cannot transfer an object to the worker. */
+  /** @throws DataCloneError if the browser cannot transfer an object to the worker. */
   command(command: Command, transfer?: Transferable[]): void;
 }
 
 /** Commands that every session accepts. */
 export type CommonCommand =
-  /** Make a pending attempt to connect immediately: the network is back, or the page is visible again. */
+  /** Makes a pending attempt to connect immediately, because the network has returned, or the page is visible again. */
   { readonly kind: 'retry' } | { readonly kind: 'close' };
 
 interface CommandLike {
@@ -54,7 +54,7 @@ export interface SessionHostOptions<Opening, Command, Event> {
 }
 
 /**
- * Opens the sessions of all elements of one kind on a page: in one worker, or on the main thread where there can be no
+ * Opens the sessions of all elements of one kind on a page: in one worker, or on the main thread if there can be no
  * worker. The code for the main thread is loaded on demand.
  */
 export class SessionHost<Opening, Command extends CommandLike, Event> {
@@ -96,7 +96,7 @@ class WorkerHost<Opening, Command extends CommandLike, Event> {
     });
   }
 
-  /** Starts a worker. null where a policy forbids workers. */
+  /** Starts a worker. @returns null if a policy forbids workers. */
   static start<Opening, Command extends CommandLike, Event>(
     script: URL,
     name: string,
@@ -105,13 +105,13 @@ class WorkerHost<Opening, Command extends CommandLike, Event> {
       let worker: Worker;
       let blob: string | null = null;
       try {
-        // The script of a worker must be of the page's own origin. Its imports need not be.
+        // The script of a worker must have the page's own origin, but its imports need not.
         if (script.origin !== location.origin) {
           blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
         }
         worker = new Worker(blob ?? script, { type: 'module', name });
       } catch {
-        // Some browsers report a policy violation here, others by an error event.
+        // Some browsers throw on a policy violation, others fire an error event.
         resolve(null);
         return;
       }
@@ -144,7 +144,7 @@ class WorkerHost<Opening, Command extends CommandLike, Event> {
   }
 }
 
-/** The worker's side: opens sessions on request, and passes their commands and events on. */
+/** The worker's side: opens sessions on request, and forwards their commands and events. */
 export function serveSessions<Opening, Command extends CommandLike, Event>(
   openSession: OpenSession<Opening, Command, Event>,
 ): void {

@@ -4,7 +4,7 @@ import type { CommonCommand, SessionHandle, SessionHost, SessionThread } from '.
 
 /** Receives the events of a session. */
 interface SessionListener<Event> {
-  /** The session is open, and the queued commands have been sent. */
+  /** Called when the session is open, and the queued commands have been sent. */
   opened(): void;
   event(event: Event | ConnectionReport): void;
 }
@@ -36,7 +36,7 @@ export class SessionLink<Opening, Command extends { readonly kind: string }, Eve
     );
   }
 
-  /** Thread that the session runs on; null before it is known. */
+  /** Thread on which the session runs; null before it is known. */
   get thread(): SessionThread | null {
     return this.#session?.thread ?? null;
   }
@@ -45,7 +45,7 @@ export class SessionLink<Opening, Command extends { readonly kind: string }, Eve
     return this.#isClosed;
   }
 
-  /** @throws DataCloneError where the browser cannot transfer an object to the worker. */
+  /** @throws DataCloneError if the browser cannot transfer an object to the worker. */
   command(command: Command, transfer?: Transferable[]): void {
     this.#send(command, transfer);
   }

@@ -1,4 +1,4 @@
-/** The latest values, oldest first. */
+/** Stores the latest values, oldest first. */
 export class History<Value> {
   readonly #size: number;
   #values: Value[] = [];
@@ -22,7 +22,7 @@ export class History<Value> {
   }
 }
 
-/** Readings that an element keeps: one minute, at two per second. */
+/** Number of readings that an element keeps: one minute, at two per second. */
 export const ELEMENT_HISTORY = 120;
 
 /** Weight of the newest value in a smoothed figure. */

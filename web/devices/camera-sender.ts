@@ -18,11 +18,11 @@ export interface SenderSettings extends CaptureSettings {
 export interface SenderActions {
   /** Whether there is a connection that takes pictures. When there is one again, call {@link CameraSender.connected}. */
   isConnected(): boolean;
-  /** Resolves when the gateway has received or refused the picture. Must not reject. */
+  /** Sends a picture. Resolves when the gateway has received or refused it. Must not reject. */
   send(jpeg: Blob): Promise<void>;
-  /** The camera is open. */
+  /** Called when the camera is open. */
   opened(): void;
-  /** The camera is gone, or was never available. The sender is closed. */
+  /** Called when the camera is gone, or was not available. The sender is then closed. */
   failed(error: CameraError): void;
 }
 
@@ -49,7 +49,7 @@ export class CameraSender {
   #unsent: number | null = null;
   #closed = false;
 
-  /** @param video shows the camera. */
+  /** @param video element that shows the camera. */
   constructor(video: HTMLVideoElement, settings: SenderSettings, actions: SenderActions) {
     this.#video = video;
     this.#settings = settings;
@@ -57,7 +57,7 @@ export class CameraSender {
     this.#feeder = new InputFeeder(video, (command, transfer) => this.#session?.command(command, transfer));
   }
 
-  /** Opens the camera. Resolves also when that has failed. */
+  /** Opens the camera. Also resolves if this fails. */
   async open(): Promise<void> {
     let input: OpenInput;
     try {

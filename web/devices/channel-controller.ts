@@ -9,14 +9,14 @@ type Host = ReactiveControllerHost & Element & { readonly viewer: string };
 export type JoinChannel = (channel: ControlChannel, viewer: GearwayViewer) => () => void;
 
 /**
- * Keeps its element in the channel of its viewer while the element is in the page: as soon as the viewer is defined and
- * in the page, and in that of another one after a change.
+ * Keeps its element in the channel of its viewer while the element is in the page, as soon as the viewer is defined and
+ * in the page; after a change, in the channel of another viewer.
  */
 export class ChannelController implements ReactiveController {
   readonly #host: Host;
   readonly #join: JoinChannel;
   readonly #identity: () => string | null;
-  /** Viewer and identity with which the channel is joined, or waited for; null outside. */
+  /** Viewer and identity for which the channel is joined, or waited for; null if the element stays outside. */
   #key: string | null = null;
   #end: () => void = () => undefined;
   #channel: ControlChannel | null = null;
@@ -31,7 +31,7 @@ export class ChannelController implements ReactiveController {
     host.addController(this);
   }
 
-  /** null while there is no viewer. */
+  /** The channel; null while there is no viewer. */
   get channel(): ControlChannel | null {
     return this.#channel;
   }
@@ -40,7 +40,7 @@ export class ChannelController implements ReactiveController {
     this.#update();
   }
 
-  /** The element may have another viewer or identity now. */
+  /** Called when the element may have another viewer or identity. */
   hostUpdated(): void {
     if (this.#host.isConnected) this.#update();
   }
@@ -65,7 +65,7 @@ export class ChannelController implements ReactiveController {
     this.#key = null;
   }
 
-  /** @returns the function that ends it. Idempotent. */
+  /** @returns a function that ends it. Idempotent. */
   #follow(): () => void {
     const { viewer: id } = this.#host;
     let joined: { readonly viewer: GearwayViewer; readonly leave: () => void } | null = null;
@@ -106,7 +106,7 @@ export class ChannelController implements ReactiveController {
   }
 }
 
-/** The viewer with this id; without one, the first of the page. null if there is none. */
+/** The viewer with this id, or without an id the first one of the page; null if there is none. */
 function findViewer(root: Node, id: string): GearwayViewer | null {
   const scopes = root instanceof ShadowRoot ? [root, document] : [document];
   for (const scope of scopes) {

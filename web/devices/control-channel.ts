@@ -27,7 +27,7 @@ export type ControlledViewer = Pick<
   'setReturnData' | 'send' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port' | 'control'
 >;
 
-/** Key of the emergency stop, in the return data and in the server's message. */
+/** Key of the emergency stop in the return data and in the server's message. */
 const STOP = 'stop';
 
 /**
@@ -48,15 +48,15 @@ export class ControlChannel {
   readonly #stop = new StopLatch();
   #abort: AbortController | null = null;
   #repeating: ReturnType<typeof setInterval> | null = null;
-  /** When values were repeated last, by the clock that continues while the computer sleeps. */
+  /** When values were last repeated, by a clock that continues while the computer sleeps. */
   #repeatedAtMs = 0;
   #clearing: ReturnType<typeof setTimeout> | undefined;
   /** The last value that was sent, as JSON; null before the first one, and after a refusal. */
   #sent: string | null = null;
   #unanswered = 0;
-  /** Whether a held value was left out because too many are unanswered. */
+  /** Whether a held value was not sent because too many are unanswered. */
   #isBehind = false;
-  /** Code of the last refusal; empty after an accepted value. */
+  /** Error code of the last refusal; empty after an accepted value. */
   #refusal = '';
   #wasInControl = false;
 
@@ -86,7 +86,7 @@ export class ControlChannel {
     return this.#viewer.port !== null && this.#isInControl && this.#blockers.size === 0 && this.#stop.state === 'ready';
   }
 
-  /** Whether the viewer's return data counts: it has control, or control of the stream is shared. */
+  /** Whether the viewer's return data is accepted: it has control, or control of the stream is shared. */
   get #isInControl(): boolean {
     const { control } = this.#viewer;
     return control === null || control.state === 'mine';
@@ -105,7 +105,7 @@ export class ControlChannel {
     }
     this.#devices.add(device);
     this.#listen();
-    // Once for all devices that are added in one task.
+    // Sent once for all devices that are added in one task.
     queueMicrotask(() => this.#devices.has(device) && this.#send());
   }
 
@@ -116,15 +116,15 @@ export class ControlChannel {
     this.#stopListening();
   }
 
-  /** A device's value has changed, or it is held or released: sent immediately. */
+  /** Called when a device's value has changed, or it is held or released. The value is sent immediately. */
   changed(): void {
     if (this.isEnabled && !this.#wasInterrupted()) this.#send();
     else this.releaseAll();
   }
 
   /**
-   * Returns the values of all devices once, with another one for this device. While a device is held, it has the same
-   * time to live as the held values.
+   * Returns the values of all devices once, with a different one for this device. While a device is held, they have the
+   * same time to live as the held values.
    *
    * @throws {ReturnRefusedError} like the viewer's `send`.
    */
@@ -135,13 +135,13 @@ export class ControlChannel {
     );
   }
 
-  /** Lets all devices go, and sends their neutral values. */
+  /** Releases all devices, and sends their neutral values. */
   releaseAll(): void {
     for (const device of this.#devices) device.release();
     this.#send();
   }
 
-  /** Blocks all devices while any of several elements wants that, for example because the picture is too old. */
+  /** Blocks all devices while at least one element requests it, for example because the picture is too old. */
   block(by: object, isBlocked: boolean): void {
     if (isBlocked === this.#blockers.has(by)) return;
     if (isBlocked) this.#blockers.add(by);
@@ -149,17 +149,17 @@ export class ControlChannel {
     this.#usableChanged();
   }
 
-  /** Stops: releases all devices, and returns the stop until {@link clearStop} is called. */
+  /** Requests an emergency stop: releases all devices, and returns the stop until {@link clearStop} is called. */
   stop(): void {
     this.#changeStop(() => this.#stop.stop());
-    // Again, if it was sent already.
+    // The stop is sent again if it was already sent.
     this.#sent = null;
     this.releaseAll();
   }
 
   /**
-   * Requests that the server clears the stop; without control, only withdraws this viewer's own. Only after the server
-   * has confirmed that it has stopped.
+   * Requests that the server clear the stop; without control, only withdraws this viewer's own stop. Only after the
+   * server has confirmed that it has stopped.
    */
   clearStop(): void {
     if (!this.#isInControl) {
@@ -180,7 +180,7 @@ export class ControlChannel {
   /**
    * Called with each change of the emergency stop's state and of {@link canClearStop}.
    *
-   * @returns the function that ends this.
+   * @returns a function that removes the listener.
    */
   onStopState(listener: (state: StopState) => void): () => void {
     this.#stopListeners.add(listener);
@@ -214,7 +214,7 @@ export class ControlChannel {
     this.#repeat(false);
   }
 
-  /** After a connection, devices have to be used again. */
+  /** After a reconnection, devices must be released and used again. */
   #connectionChanged(): void {
     this.#unanswered = 0;
     this.#isBehind = false;
@@ -223,7 +223,7 @@ export class ControlChannel {
     this.#usableChanged();
   }
 
-  /** Control was taken or lost: in both cases, devices have to be used again. */
+  /** Called when control was taken or lost. In both cases, devices must be released and used again. */
   #controlChanged(): void {
     if (this.#isInControl === this.#wasInControl) return;
     this.#wasInControl = this.#isInControl;
@@ -289,15 +289,15 @@ export class ControlChannel {
     const isHeld = [...this.#devices].some((device) => device.isHeld);
     this.#repeat(isHeld);
     const stop = this.#stop.value;
-    // The viewer keeps a value for its next connection: one that was sent has to be replaced, and a stop has to be
+    // The viewer keeps a value for its next connection: a value that was sent must be replaced, and a stop must be
     // sent.
     if (this.#viewer.port === null && this.#sent === null && stop === null) return;
     const value = this.#value();
-    // Without control, there is nothing to send except a stop, and its end.
+    // Without control, there is nothing to send except a stop and its end.
     if (value === null && this.#sent === null) return;
     const text = JSON.stringify([value, isHeld]);
     if (text === this.#sent && !isRepetition) return;
-    // On a stalled link, all of them would arrive when it continues, each with its time to live.
+    // On a stalled link, all values would arrive when it recovers, each with its time to live.
     if (isHeld && stop !== true && this.#unanswered >= MAX_UNANSWERED) {
       this.#isBehind = true;
       return;
@@ -313,7 +313,7 @@ export class ControlChannel {
     );
   }
 
-  /** null if there is nothing to return, or none of it counts. */
+  /** The value to return; null if there is none, or none would be accepted. */
   #value(): ControlValue | null {
     const stop = this.#stop.value;
     if (this.#devices.size === 0 && stop === null) return null;
@@ -330,7 +330,10 @@ export class ControlChannel {
     if (this.#isBehind) this.#send();
   }
 
-  /** Reported by the viewer when it begins, not with each repetition. Without accepted ones, the last value expires. */
+  /**
+   * The viewer reports the first refusal, not those of repetitions. If no repetition is accepted, the last value
+   * expires.
+   */
   #refused(error: unknown): void {
     this.#unanswered = Math.max(0, this.#unanswered - 1);
     const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
@@ -338,10 +341,11 @@ export class ControlChannel {
       reportError(error);
       return;
     }
-    // With the connection, the viewer sends its last value again.
+    // After a reconnection, the viewer sends its last value again.
     if (code === 'closed' || code === 'superseded') return;
     this.#sent = null;
-    // A stop is sent until it is accepted; without a right to it or a port, when the connection changes.
+    // A stop is sent until it is accepted; if the viewer lacks the right or a port, it is sent again when the
+    // connection changes.
     if (this.#stop.value === true && !LASTING_REFUSALS.has(code))
       setTimeout(() => this.#stop.value === true && this.#sent === null && this.#send(), REPEAT_MS);
     if (code === this.#refusal) return;

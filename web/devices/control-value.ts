@@ -1,4 +1,4 @@
-/** Value of one device, which the server gets under the device's name. */
+/** Value of one device, which the server receives under the device's name. */
 export type DeviceValue =
   | boolean
   | number
@@ -16,7 +16,7 @@ export interface Device {
   readonly name: string;
   /** Current value; the neutral one while the device is not in use. */
   readonly value: DeviceValue;
-  /** Whether the device is held: its value has to be repeated, and expires otherwise. */
+  /** Whether the device is held. Then its value must be repeated, and otherwise expires. */
   readonly isHeld: boolean;
   /** Releases the device: its value is neutral until it is used again. */
   release(): void;

@@ -3,7 +3,7 @@ import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
 import { ChannelController } from './channel-controller.ts';
 import type { Device, DeviceValue } from './control-value.ts';
 
-/** The value of a device has changed. Does not bubble. */
+/** Fired when the value of a device has changed. Does not bubble. */
 export class GearwayInputEvent extends CustomEvent<{ readonly value: DeviceValue; readonly held: boolean }> {
   constructor(value: DeviceValue, held: boolean) {
     super('gearway-input', { detail: { value, held } });
@@ -35,7 +35,7 @@ export abstract class DeviceElement extends LitElement implements Device {
         channel.remove(this);
       };
     },
-    // A device without a name, such as one that its framework is about to set, waits.
+    // A device without a name waits, because a framework may be about to set it.
     () => (this.name === '' ? null : this.name),
   );
   #isHeld = false;
@@ -58,7 +58,7 @@ export abstract class DeviceElement extends LitElement implements Device {
   /** Sets the value to the neutral one. */
   protected abstract reset(): void;
 
-  /** The device belongs to this viewer from now on. @returns the function that ends this. */
+  /** Attaches the device to a viewer. @returns a function that detaches it. */
   protected joined(_viewer: GearwayViewer): () => void {
     return () => undefined;
   }
@@ -73,8 +73,8 @@ export abstract class DeviceElement extends LitElement implements Device {
   }
 
   /**
-   * Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port or
-   * control.
+   * Whether the device can be used now: it is not disabled, and its viewer is neither stopped, late, nor without a port
+   * or control.
    */
   get isUsable(): boolean {
     return !this.disabled && this.#membership.channel?.isEnabled === true;
@@ -93,7 +93,7 @@ export abstract class DeviceElement extends LitElement implements Device {
     await this.#membership.channel?.sendOnce(this, value);
   }
 
-  /** Releases the device: neutral, and reported. Does nothing if it is not held. */
+  /** Releases the device, and reports its neutral value. Does nothing if it is not held. */
   protected readonly letGo = (): void => {
     if (!this.isHeld) return;
     this.reset();

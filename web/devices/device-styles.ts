@@ -1,6 +1,6 @@
 import { css } from 'lit';
 
-/** Styles of all devices. They take text colour and font of the page. */
+/** Styles of all devices. They inherit text colour and font from the page. */
 export const deviceStyles = css`
   :host {
     display: block;

@@ -18,7 +18,9 @@ export const MAX_POINTS = 200;
 
 const MIN_POINTS = 3;
 
-/** Digits are cut off: finer than any hand, short on the wire, and a point inside stays inside. */
+/**
+ * Truncates coordinates: precise enough for hand input, short on the wire, and a point inside the picture stays inside.
+ */
 const STEPS_PER_PIXEL = 100;
 
 /** The nearest position in a picture of this size, including its edges. */
@@ -42,14 +44,14 @@ export class Drawing {
     this.tool = tool;
   }
 
-  /** Whether no point was set since the last shape. */
+  /** Whether no point was set after the last shape. */
   get isEmpty(): boolean {
     return this.#points.length === 0;
   }
 
   /**
-   * Sets a point: the only one of a click, the first or the opposite corner of a box, the next one of a polygon, the
-   * first one of a drag. A point of a polygon at its first or last one completes it, as a double click does.
+   * Sets a point: the only one of a click, the first or the opposite corner of a box, the next one of a polygon, or the
+   * first one of a drag. A point at the first or last point of a polygon completes it, like a double click.
    *
    * @param tolerance distance in pixels of the picture within which two points are the same.
    * @returns the shape that this point completes; null if it is not complete.
@@ -110,7 +112,7 @@ export class Drawing {
       return null;
     }
     const [x1, y1, x2, y2] = boxOf(first, point).box;
-    // A press and a release at one place set one corner: the next ones set the other.
+    // A press and a release at the same position set one corner; the next ones set the other.
     if (isNear(first, point, tolerance) || x1 === x2 || y1 === y2) return null;
     return this.#completed({ box: [x1, y1, x2, y2] });
   }

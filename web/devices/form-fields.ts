@@ -3,7 +3,7 @@ import { repeat } from 'lit/directives/repeat.js';
 import type { DeviceValue } from './control-value.ts';
 import { allFields, type Form, type FormField, readForm } from './form-schema.ts';
 
-/** Styles of {@link FormFields}. They take text colour and font of the page. */
+/** Styles of {@link FormFields}. They inherit text colour and font from the page. */
 export const formFieldStyles = css`
   .fields {
     display: grid;
@@ -84,24 +84,26 @@ export const formFieldStyles = css`
   }
 `;
 
-/** Text in the place of what cannot be read as a number. */
+/** Text that replaces input that is not a number. */
 const NOT_A_NUMBER = 'not a number';
 
 type Input = HTMLInputElement | HTMLSelectElement;
 
-/** The fields of a form. What is entered is in their inputs; those of fields that another form also has stay. */
+/**
+ * The fields of a form. Their inputs contain the entered values; inputs of fields that a new form also has are kept.
+ */
 export class FormFields {
   readonly #root: () => ParentNode;
   readonly #onChange: () => void;
   #form: Form | null = null;
-  /** Number of each field, for ids. */
+  /** Number of each field, used in ids. */
   #numbers: ReadonlyMap<string, number> = new Map();
-  /** What is wrong, by path; null before an attempt to read, and after a valid one. */
+  /** Problems by path; null before an attempt to read, and after a valid one. */
   #problems: ReadonlyMap<string, string> | null = null;
 
   /**
-   * @param root where the fields are rendered.
-   * @param onChange they have to be rendered again.
+   * @param root element in which the fields are rendered.
+   * @param onChange called when the fields must be rendered again.
    */
   constructor(root: () => ParentNode, onChange: () => void) {
     this.#root = root;
@@ -119,7 +121,7 @@ export class FormFields {
     this.#onChange();
   }
 
-  /** @returns the value; null if something is wrong, which is shown then, and {@link focusProblem} finds. */
+  /** @returns the value; null if there are problems, which are then shown, and to which {@link focusProblem} moves. */
   read(): { readonly [key: string]: DeviceValue } | null {
     if (this.#form === null) return null;
     const { value, problems } = readForm(this.#form.fields, this.#inputs());
@@ -129,7 +131,7 @@ export class FormFields {
     return isValid ? value : null;
   }
 
-  /** Focuses the first field with a problem, once this is rendered. */
+  /** Focuses the first field with a problem, once it is rendered. */
   focusProblem(): void {
     this.#root().querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
   }
@@ -216,7 +218,7 @@ function inputTemplate(field: FormField, { id, path, about, isInvalid }: Bound):
   }
 }
 
-/** Equal for fields whose input stays. */
+/** Key that is equal for fields whose input is kept. */
 function keyOf(field: FormField): string {
   return field.kind === 'group' ? field.path : JSON.stringify(field);
 }
@@ -224,6 +226,6 @@ function keyOf(field: FormField): string {
 function textOf(input: Input): string | boolean {
   if (input instanceof HTMLSelectElement) return input.value;
   if (input.type === 'checkbox') return input.checked;
-  // A browser gives no text for a number that it cannot read.
+  // A browser reports no text for input that is not a number.
   return input.validity.badInput ? NOT_A_NUMBER : input.value;
 }

@@ -1,6 +1,6 @@
 import type { DeviceValue } from './control-value.ts';
 
-/** Maximum number of fields of a form, those of its groups included. */
+/** Maximum number of fields of a form, including those of its groups. */
 export const MAX_FIELDS = 100;
 /** Maximum depth of groups in groups. */
 export const MAX_DEPTH = 4;
@@ -35,7 +35,7 @@ const KEYWORDS = [
 
 type Choice = string | number | boolean | null;
 
-/** What the user can enter in a field, and its value at first. */
+/** Kind of input of a field, and its initial value. */
 export type FieldKind =
   | { readonly kind: 'text'; readonly initial: string; readonly suggestions: readonly string[] }
   | {
@@ -61,19 +61,19 @@ export type FormField = {
   readonly isRequired: boolean;
 } & FieldKind;
 
-/** A form: what is shown of a JSON Schema. */
+/** A form, made from a JSON Schema. */
 export interface Form {
   readonly title: string;
   readonly description: string;
   readonly fields: readonly FormField[];
 }
 
-/** What is entered in the fields, by path. Texts of numbers as they are typed, indices of choices as texts. */
+/** The input of the fields, by path. Numbers as typed, indices of choices as text. */
 export type FormInputs = ReadonlyMap<string, string | boolean>;
 
 type Schema = { readonly [keyword: string]: unknown };
 
-/** A schema that cannot be shown as a form. Its message is a sentence without a full stop. */
+/** Error for a schema that cannot be shown as a form. Its message is a sentence without a full stop. */
 export class FormSchemaError extends TypeError {}
 
 /**
@@ -105,7 +105,7 @@ class SchemaReader {
     this.#root = root;
   }
 
-  /** Also ends for a schema that contains itself: its fields have no end, and exceed a limit. */
+  /** Also ends for a schema that contains itself, because the number of its fields exceeds a limit. */
   fields(schema: Schema, keys: readonly string[]): readonly FormField[] {
     if (keys.length > MAX_DEPTH)
       throw new FormSchemaError(
@@ -133,7 +133,7 @@ class SchemaReader {
   }
 
   #kind(key: string, schema: Schema | null, keys: readonly string[]): FieldKind {
-    // Elsewhere, it may be taken for the prototype of the value.
+    // Other code might mistake it for the prototype of the value.
     if (key === '__proto__') return { kind: 'unsupported', reason: 'its name is reserved' };
     if (schema === null) return { kind: 'unsupported', reason: 'its schema is not an object' };
     const initial = own(schema, 'default');
@@ -187,16 +187,16 @@ class SchemaReader {
   }
 }
 
-/** All fields, those of groups included. */
+/** All fields, including those of groups. */
 export function allFields(fields: readonly FormField[]): readonly FormField[] {
   return fields.flatMap((field) => (field.kind === 'group' ? [field, ...allFields(field.fields)] : [field]));
 }
 
 /**
- * Reads what is entered.
+ * Reads the input.
  *
- * @returns the value of the form, in which optional fields without input are missing; and what is wrong, by path, in
- * words. The value is valid if nothing is wrong.
+ * @returns the value of the form, in which optional fields without input are missing; and the problems, by path, in
+ * words. The value is valid if there are no problems.
  */
 export function readForm(
   fields: readonly FormField[],
@@ -287,7 +287,7 @@ function targetOf(schema: Schema, root: Schema): Schema | null {
   return types.length === 1 ? (types[0] ?? null) : null;
 }
 
-/** @returns `enum` for one, and undefined if the schema has no type. */
+/** @returns `enum` for an enumeration; undefined if the schema has no type. */
 function typeOf(schema: Schema): unknown {
   if (Array.isArray(own(schema, 'enum'))) return 'enum';
   const type = own(schema, 'type');
@@ -301,7 +301,7 @@ function asSchema(value: unknown): Schema | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : null;
 }
 
-/** Only own properties: a name such as `constructor` would find one of the prototype. */
+/** Only own properties, because a name such as `constructor` would find one of the prototype. */
 function own(schema: Schema, keyword: string): unknown {
   return Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }

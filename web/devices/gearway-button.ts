@@ -42,7 +42,7 @@ export class GearwayButton extends DeviceElement {
 
   protected override reset(): void {
     this.#keys.clear();
-    // A setting stays when the window loses the focus.
+    // A toggle keeps its state when the window loses the focus.
     if (!this.toggle) this.#isPressed = false;
   }
 
@@ -72,7 +72,7 @@ export class GearwayButton extends DeviceElement {
     this.#press();
   };
 
-  /** The release of the button may get lost. */
+  /** The release event of the button may get lost. */
   readonly #onMove = (event: PointerEvent): void => {
     const isCaptured = (event.currentTarget as Element).hasPointerCapture(event.pointerId);
     if (isCaptured && (event.buttons & 1) === 0) this.letGo();

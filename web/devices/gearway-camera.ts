@@ -8,7 +8,7 @@ import { ChannelController } from './channel-controller.ts';
 import { CameraSender, type SenderSettings } from './camera-sender.ts';
 import { deviceStyles } from './device-styles.ts';
 
-/** Time after which the server has no picture, unless it has received another one. */
+/** Time to live of a picture, unless the server receives another one. */
 const TIME_TO_LIVE_MS = 1000;
 
 const MAX_FPS = 60;
@@ -73,7 +73,7 @@ export class GearwayCamera extends LitElement {
   readonly #video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
   #target: GearwayViewer | null = null;
   #sender: CameraSender | null = null;
-  /** Viewer and settings of the sender, as text. */
+  /** Viewer and settings of the sender as text, to detect changes. */
   #openedAs = '';
   #state: CameraState = 'off';
   #reason = '';
@@ -86,7 +86,7 @@ export class GearwayCamera extends LitElement {
     this.size = '480p';
     this.fps = 25;
     this.quality = 80;
-    // The camera needs only the viewer of the channel.
+    // Only the viewer of the channel is needed.
     new ChannelController(this, (_channel, viewer) => {
       this.#target = viewer;
       this.requestUpdate();
@@ -190,7 +190,7 @@ export class GearwayCamera extends LitElement {
     this.#sender.close();
     this.#sender = null;
     this.#show('off');
-    // Refused without a connection, where the picture has expired already.
+    // A picture is refused without a connection; it has then already expired.
     this.#target?.setReturnData(null).catch(() => undefined);
   }
 

@@ -56,7 +56,7 @@ export class GearwayControl extends LitElement {
         opacity: 0.5;
         background: currentColor;
       }
-      /* Always there while in control: devices below must not move while they are used. */
+      /* Always shown while in control, because the devices below must not move while they are used. */
       .requests {
         min-height: 58px;
         margin-top: 8px;
@@ -72,7 +72,7 @@ export class GearwayControl extends LitElement {
         color: #111;
         font-weight: 600;
       }
-      /* One line that ends with an ellipsis. Unlike one that cannot wrap, it does not widen the columns of a page. */
+      /* One line that ends with an ellipsis. Unlike with `nowrap`, it does not widen the columns of a page. */
       .request span {
         display: -webkit-box;
         flex: 1;
@@ -120,7 +120,7 @@ export class GearwayControl extends LitElement {
 
   #actionTemplate({ state, isRequested }: ViewerControl): TemplateResult | typeof nothing {
     const viewer = this.#controlled;
-    // Spectators see who has control.
+    // Spectators only see who has control.
     if (viewer === null || viewer.port === null) return nothing;
     const [label, act] =
       state === 'free'
@@ -150,13 +150,13 @@ export class GearwayControl extends LitElement {
   }
 
   #act(event: MouseEvent, act: () => Promise<void> | undefined): void {
-    // The second click of a double click, on a button that has another meaning by now.
+    // This is the second click of a double click, on a button that now has another meaning.
     if (event.detail > 1) return;
     this.#show('');
     runInBackground(Promise.resolve(act()), (error) => this.#show(errorText(error)));
   }
 
-  /** @returns the function that ends it. */
+  /** @returns a function that removes the listeners. */
   #follow(viewer: GearwayViewer): () => void {
     const abort = new AbortController();
     const { signal } = abort;

@@ -63,9 +63,9 @@ export class GearwayForm extends DeviceElement {
     () => this.renderRoot,
     () => this.requestUpdate(),
   );
-  /** The form as JSON, to notice another one. */
+  /** The form as JSON, to detect another one. */
   #shown = '';
-  /** What is wrong with the schema; empty for a valid one. */
+  /** Problem of the schema; empty for a valid one. */
   #fault = '';
   #status = '';
   /** Runs for a while after a form of the server was read; the newest one that arrives meanwhile waits for its end. */
@@ -78,12 +78,12 @@ export class GearwayForm extends DeviceElement {
     this.once = false;
   }
 
-  /** What was submitted last; null before, after {@link clear}, and with `once`. */
+  /** The last submitted value; null before the first one, after {@link clear}, and with `once`. */
   override get value(): FormValue | null {
     return this.#value;
   }
 
-  /** Withdraws what was submitted: the value is null until the next time. */
+  /** Withdraws the submitted value: it is null until the next submission. */
   clear(): void {
     if (this.#value === null) return;
     this.#value = null;
@@ -91,7 +91,7 @@ export class GearwayForm extends DeviceElement {
     this.report(false);
   }
 
-  /** A setting stays when the window loses the focus. */
+  /** The value is kept when the window loses the focus. */
   protected override reset(): void {}
 
   protected override joined(viewer: GearwayViewer): () => void {

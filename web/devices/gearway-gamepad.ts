@@ -4,7 +4,7 @@ import { deviceStyles } from './device-styles.ts';
 
 const POLL_MS = 40;
 
-/** Positions of an axis below this count as a stick at rest. */
+/** Positions of an axis below this value count as a stick at rest. */
 const DEAD_ZONE = 0.08;
 
 /**
@@ -30,7 +30,7 @@ export class GearwayGamepad extends DeviceElement {
   #axes: readonly number[] = [];
   #buttons: readonly number[] = [];
   #polling: ReturnType<typeof setInterval> | null = null;
-  /** Released by the page: the controller has to be at rest before it can be used again. */
+  /** Whether the page has released the controller, which must be at rest before it can be used again. */
   #mustRest = false;
 
   constructor() {
@@ -70,7 +70,7 @@ export class GearwayGamepad extends DeviceElement {
     const pad = this.index === null ? (pads.find((found) => found !== null) ?? null) : (pads[this.index] ?? null);
     this._id = pad?.id ?? '';
     if (pad === null) {
-      // Disconnected: the sticks are at rest, whatever their last positions were.
+      // After a disconnection, the sticks count as at rest, regardless of their last positions.
       this.letGo();
       return;
     }
@@ -78,7 +78,7 @@ export class GearwayGamepad extends DeviceElement {
     const buttons = pad.buttons.map(({ value }) => Math.round(value * 1000) / 1000);
     const isHeld = [...axes, ...buttons].some((position) => position !== 0);
     if (!isHeld) this.#mustRest = false;
-    // A stick or button that is held while the device cannot be used has to be released first.
+    // A stick or button that is held while the device cannot be used must be released first.
     else if (!this.isUsable) this.#mustRest = true;
     if (this.#mustRest || !this.isUsable) return;
     const isSame = axes.join() === this.#axes.join() && buttons.join() === this.#buttons.join();

@@ -112,7 +112,7 @@ export class GearwayJoystick extends DeviceElement {
 
   protected override updated(changed: ReadonlyMap<PropertyKey, unknown>): void {
     super.updated(changed);
-    // Not an attribute, which a Content-Security-Policy may forbid.
+    // Set as a property, because a Content-Security-Policy may forbid the attribute.
     const pad = this.renderRoot.querySelector<HTMLElement>('.pad');
     pad?.style.setProperty('--x', String(this.#x));
     pad?.style.setProperty('--y', String(this.#y));
@@ -126,7 +126,7 @@ export class GearwayJoystick extends DeviceElement {
 
   readonly #onMove = (event: PointerEvent): void => {
     if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !this.isHeld) return;
-    // The release of the button may get lost.
+    // The release event of the button may get lost.
     if ((event.buttons & 1) === 0) this.letGo();
     else this.#moveTo(event);
   };
@@ -161,7 +161,7 @@ export class GearwayJoystick extends DeviceElement {
   }
 
   #set(x: number, y: number): void {
-    // Three digits: finer than any hand, and short on the wire.
+    // Three digits are precise enough for hand input, and short on the wire.
     this.#x = Math.round(x * 1000) / 1000;
     this.#y = Math.round(y * 1000) / 1000;
     this.report(true);

@@ -5,8 +5,8 @@ import { HeldKeys, keyName } from './held-keys.ts';
 import { DEFAULT_KEYS, isUsedByTarget, type KeyEffect, keyValue, parseKeyMap } from './key-map.ts';
 
 /**
- * Keys of the page that control something, wherever the focus is, except in fields and controls that use them. By
- * default W, A, S, D and the arrows give `{ x, y }`.
+ * Keys of the page that control something, regardless of the focus, except in fields and controls that use them. By
+ * default, W, A, S, D and the arrows set `{ x, y }`.
  *
  * @tag gearway-keys
  * @summary Keyboard for return data.
@@ -78,7 +78,7 @@ export class GearwayKeys extends DeviceElement {
     super.connectedCallback();
     this.#abort = new AbortController();
     const { signal } = this.#abort;
-    // Before other listeners: the keys of the viewer's control bar, and scrolling.
+    // Handled before other listeners, such as those of the viewer's control bar, and before scrolling.
     window.addEventListener('keydown', this.#onDown, { signal, capture: true });
     window.addEventListener('keyup', this.#onUp, { signal, capture: true });
   }

@@ -5,7 +5,7 @@ import type { ControlChannel } from './control-channel.ts';
 import { deviceStyles } from './device-styles.ts';
 import { LatencyLimit } from './latency-limit.ts';
 
-/** Values in the plot: the last twelve seconds. */
+/** Number of values in the plot, for the last twelve seconds. */
 const HISTORY = 60;
 const SAMPLE_MS = 200;
 
@@ -17,7 +17,7 @@ const HEIGHT = 32;
  * Latency of the picture, from its capture to the screen, as a figure and a plot. Above `max-latency`, and while no
  * picture arrives, it warns and disables the devices of its viewer, so that nothing is controlled by an old picture.
  *
- * The time of capture comes from the server; without it, the time since the frame's arrival at the gateway counts.
+ * The time of capture comes from the server; without it, the latency counts from the frame's arrival at the gateway.
  *
  * @tag gearway-latency
  * @summary Latency of the picture, and a limit for control.
@@ -125,7 +125,7 @@ export class GearwayLatency extends LitElement {
     </div>`;
   }
 
-  /** @returns the function that ends it. */
+  /** @returns a function that removes the listeners. */
   #follow(channel: ControlChannel, viewer: GearwayViewer): () => void {
     const abort = new AbortController();
     this.#isLive = () => viewer.state === 'live';
@@ -143,7 +143,7 @@ export class GearwayLatency extends LitElement {
     };
   }
 
-  /** Devices are disabled in each of these cases, but the picture is too late in one only. */
+  /** Devices are disabled in all of these cases, but the picture is too late only in one of them. */
   #lateTemplate(): TemplateResult | typeof nothing {
     if (!this.late) return nothing;
     if (this.#limit.isKept) return html`<span>Checking…</span>`;

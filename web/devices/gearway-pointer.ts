@@ -64,7 +64,7 @@ export class GearwayPointer extends DeviceElement {
   #viewer: GearwayViewer | null = null;
   #frame: PointedFrame | null = null;
   #mode: PointerMode | null = null;
-  /** Viewer and tool of the mode. */
+  /** Viewer and tool of the present mode. */
   #modeOf: readonly [GearwayViewer, PointerTool] | null = null;
   #value: PointerValue | null = null;
   #number = 0;
@@ -81,7 +81,7 @@ export class GearwayPointer extends DeviceElement {
     return this.#value;
   }
 
-  /** Forgets the last shape: the value is null until the next one. */
+  /** Discards the last shape: the value is null until the next one. */
   clear(): void {
     this.#mode?.cancel();
     if (this.#value === null) return;
@@ -90,7 +90,7 @@ export class GearwayPointer extends DeviceElement {
   }
 
   protected override reset(): void {
-    // A shape that is complete stays, and one that is not can be continued. A drag has to begin again.
+    // A complete shape is kept, and an incomplete one can be continued. A drag must begin again.
     if (!this.isHeld) return;
     this.#value = null;
     this.#mode?.drop();
@@ -146,7 +146,7 @@ export class GearwayPointer extends DeviceElement {
 
   readonly #onClick = (event: MouseEvent): void => {
     this.active = !this.active;
-    // Pressed by a key: further keys apply to the picture.
+    // If the button was pressed by a key, further keys apply to the picture.
     if (event.detail === 0) runInBackground(this.updateComplete.then(() => this.#mode?.focus()));
   };
 

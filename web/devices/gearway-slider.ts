@@ -4,7 +4,7 @@ import { deviceStyles } from './device-styles.ts';
 import { HeldKeys } from './held-keys.ts';
 
 /**
- * A slider for a number. It stays where it is put, or, with `spring`, returns to its first value when it is released.
+ * A slider for a number. It keeps its value, or, with `spring`, returns to its first value when it is released.
  *
  * @tag gearway-slider
  * @summary Slider for return data.
@@ -56,7 +56,7 @@ export class GearwaySlider extends DeviceElement {
   declare step: number;
   declare initial: number;
   declare spring: boolean;
-  /** null before it was moved. */
+  /** The value; null before the slider was moved. */
   #value: number | null = null;
   readonly #keys = new HeldKeys(() => this.#onLetGo());
 
@@ -75,7 +75,7 @@ export class GearwaySlider extends DeviceElement {
 
   protected override reset(): void {
     this.#keys.clear();
-    // A setting stays when the window loses the focus.
+    // The value is kept when the window loses the focus.
     if (this.spring) this.#value = null;
   }
 
@@ -119,7 +119,7 @@ export class GearwaySlider extends DeviceElement {
   };
 
   readonly #onLetGo = (): void => {
-    // A browser reports each step by keyboard as a change, while the key is held.
+    // While a key is held, browsers report each step as a change.
     if (this.#keys.isEmpty) this.letGo();
   };
 }

@@ -93,18 +93,18 @@ export class GearwayStop extends LitElement {
   readonly #internals = this.attachInternals();
   #channel: ControlChannel | null = null;
   #state: StopState = 'ready';
-  /** Of a twin: ends {@link #follow}. */
+  /** Of the second button: ends {@link #follow}. */
   #end: () => void = () => undefined;
-  /** A second button, in a dialog or an element that fills the screen: these block everything outside of them. */
+  /** A second button inside a dialog or a full-screen element, because these block everything outside of them. */
   #twin: GearwayStop | null = null;
-  /** Of a twin: the channel of the first button. */
+  /** Of the second button: the channel of the first one. */
   #givenChannel: ControlChannel | null = null;
 
   constructor() {
     super();
     this.viewer = '';
     this.inline = false;
-    // A twin gets its channel from the first button.
+    // The second button gets its channel from the first one.
     new ChannelController(
       this,
       (channel) => this.#follow(channel),
@@ -197,12 +197,12 @@ export class GearwayStop extends LitElement {
       <span class="announcement" role="alert">${state === 'ready' ? '' : hint}</span>`;
   }
 
-  /** On the press, not on the release. */
+  /** Stops on the press, not on the release. */
   readonly #onPress = (event: PointerEvent): void => {
     if (event.button === 0) this.stop();
   };
 
-  /** A click by the keyboard or an assistive technology has no press. */
+  /** A click by the keyboard or an assistive technology has no pointer press. */
   readonly #onClick = (event: MouseEvent): void => {
     if (event.detail === 0) this.stop();
   };
@@ -214,7 +214,7 @@ export class GearwayStop extends LitElement {
     this.requestUpdate();
   }
 
-  /** An element may have entered the top layer, or left it. */
+  /** Called when an element may have entered or left the top layer. */
   readonly #onTop = (event?: Event): void => {
     if (!this.hasUpdated || !this.isConnected) return;
     this.#raise();
@@ -240,12 +240,12 @@ export class GearwayStop extends LitElement {
     }
   }
 
-  /** The element that is shown last is the topmost. */
+  /** The popover that is shown last is topmost. */
   #raise(): void {
     const box = this.renderRoot.querySelector<HTMLElement>('[popover]');
     if (box === null) return;
     const focused = this.shadowRoot?.activeElement ?? null;
-    // Hiding it would take effect with the next picture, and showing it before would leave it where it was.
+    // Hiding takes effect with the next rendering; showing it before that would leave its position unchanged.
     const { parentNode, nextSibling } = box;
     box.remove();
     parentNode?.insertBefore(box, nextSibling);

@@ -1,6 +1,6 @@
-/** While the key that was pressed last is down, the system repeats it. Without repetitions it counts as released. */
+/** While the last pressed key is down, the system repeats it. Without repetitions, it counts as released. */
 export const FIRST_REPEAT_MS = 800;
-/** Maximum interval between two repetitions of the system. */
+/** Maximum interval between two key repetitions of the system. */
 export const NEXT_REPEAT_MS = 350;
 
 /** The part of a keyboard event that is used. */
@@ -12,15 +12,15 @@ export type KeyPress = Pick<KeyboardEvent, 'code' | 'key' | 'repeat'>;
  */
 export class HeldKeys {
   readonly #onLost: () => void;
-  /** Names by `KeyboardEvent.code`: a key may be released under another name, with Shift for example. */
+  /** Names by `KeyboardEvent.code`, because a key may be released under another name, for example with Shift. */
   readonly #held = new Map<string, string>();
-  /** Keys that were held when repetitions ended. A repetition proves that they still are. */
+  /** Keys that were held when repetitions ended. A further repetition proves that they are still held. */
   #lost = new Map<string, string>();
   /** Code of the key that the system repeats. */
   #repeated = '';
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onLost called when a release was lost; no key is then held. */
+  /** @param onLost called when a release event was lost; then no key is held. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
   }
@@ -35,10 +35,11 @@ export class HeldKeys {
   }
 
   /**
-   * A key is pressed, or repeated.
+   * Records that a key was pressed, or repeated.
    *
    * @param needsRepeat whether the system repeats keys.
-   * @returns whether other keys are held than before. Not for repetitions of a key that was released by {@link clear}.
+   * @returns whether the set of held keys has changed. Repetitions of a key that {@link clear} has released have no
+   * effect.
    */
   down(press: KeyPress, needsRepeat = true): boolean {
     const code = codeOf(press);
@@ -57,7 +58,7 @@ export class HeldKeys {
     return !wasHeld;
   }
 
-  /** A key is released. @returns whether it was held. */
+  /** Records that a key was released. @returns whether it was held. */
   up(press: KeyPress): boolean {
     const code = codeOf(press);
     this.#lost.delete(code);
@@ -67,7 +68,7 @@ export class HeldKeys {
     return true;
   }
 
-  /** Releases all keys: each has to be pressed again. */
+  /** Releases all keys; each must be pressed again. */
   clear(): void {
     this.#held.clear();
     this.#lost.clear();
@@ -85,12 +86,12 @@ export class HeldKeys {
   }
 }
 
-/** Name of a key, as {@link HeldKeys.names} has it. */
+/** Name of a key, as in {@link HeldKeys.names}. */
 export function keyName(key: string): string {
   return key === ' ' ? 'space' : key.toLowerCase();
 }
 
-/** Virtual keyboards give no code. */
+/** Virtual keyboards report no code. */
 function codeOf({ code, key }: KeyPress): string {
   return code === '' ? keyName(key) : code;
 }

@@ -4,7 +4,7 @@ export interface KeyEffect {
   readonly amount: number | null;
 }
 
-/** W, A, S, D and the arrows on the axes x (right) and y (forward). */
+/** Default keys: W, A, S, D and the arrows for the axes x (right) and y (forward). */
 export const DEFAULT_KEYS = 'w=y+1 s=y-1 a=x-1 d=x+1 arrowup=y+1 arrowdown=y-1 arrowleft=x-1 arrowright=x+1';
 
 const ENTRY = /^(?<key>[^=]+|=)=(?<target>[A-Za-z_]\w*)(?<amount>[+-]\d+(?:\.\d+)?)?$/;
@@ -13,7 +13,7 @@ const ENTRY = /^(?<key>[^=]+|=)=(?<target>[A-Za-z_]\w*)(?<amount>[+-]\d+(?:\.\d+
  * Reads a list such as `w=y+1 s=y-1 space=brake`: keys by `KeyboardEvent.key`, in lower case, with `space` for the
  * space bar.
  *
- * @throws {TypeError} for an entry of another form.
+ * @throws {TypeError} for an entry of another format.
  */
 export function parseKeyMap(text: string): ReadonlyMap<string, KeyEffect> {
   const entries = text.split(/\s+/).filter(Boolean);

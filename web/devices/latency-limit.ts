@@ -1,10 +1,10 @@
 /** Interval between checks, because latency grows while no frame arrives. */
 const CHECK_INTERVAL_MS = 100;
 
-/** The latency has to stay below the limit for this long before it counts as kept again. */
+/** How long the latency must stay below the limit before the limit no longer counts as exceeded. */
 export const RECOVERY_MS = 1000;
 
-/** Watches a limit of the latency of the picture on screen. Without a live picture, the limit is exceeded. */
+/** Monitors the latency of the picture on screen against a limit. Without a live picture, the limit is exceeded. */
 export class LatencyLimit {
   readonly #isLive: () => boolean;
   readonly #onChange: () => void;
@@ -28,9 +28,12 @@ export class LatencyLimit {
     return this.#isExceeded;
   }
 
-  /** Whether the latency is below the limit now. The limit counts as exceeded until it was for {@link RECOVERY_MS}. */
+  /**
+   * Whether the latency is below the limit now. The limit counts as exceeded until this was true for {@link
+   * RECOVERY_MS}.
+   */
   get isKept(): boolean {
-    // Not `>`: a limit that is not a number is never kept.
+    // `>` is not used, because a limit that is NaN must count as exceeded.
     return this.#isLive() && (this.latencyMs ?? Infinity) <= (this.#maxMs ?? Infinity);
   }
 
@@ -47,7 +50,7 @@ export class LatencyLimit {
     this.check();
   }
 
-  /** A frame is shown. @param latencyMs null if it is unknown. */
+  /** Records that a frame is shown. @param latencyMs null if it is unknown. */
   shown(latencyMs: number | null): void {
     if (latencyMs === null) return;
     // The camera's clock may be slightly ahead of the gateway's.
@@ -55,7 +58,7 @@ export class LatencyLimit {
     this.check();
   }
 
-  /** Ends the checks, and forgets the last frame. A limit that is set again continues. */
+  /** Ends the checks, and discards the last frame. Setting a limit again resumes the checks. */
   stop(): void {
     this.#shown = null;
     this.set(null);

@@ -5,21 +5,25 @@ export const DRAG_PX = 3;
 
 /** Actions of gestures on the picture. Positions are in CSS px of the window. */
 export interface GestureActions {
-  /** The main button, or a finger, is pressed. @returns whether a drag begins; otherwise it may become a tap. */
+  /**
+   * Called when the main button, or a finger, is pressed. @returns whether a drag begins; otherwise it may become a
+   * tap.
+   */
   press(at: Point): boolean;
-  /** A drag moves, or a pointer without a pressed button. */
+  /** Called when a drag moves, or a pointer without a pressed button. */
   move(at: Point): void;
-  /** A drag ends. */
+  /** Called when a drag ends. */
   release(at: Point): void;
-  /** A drag is interrupted, for example by a second finger. */
+  /** Called when a drag is interrupted, for example by a second finger. */
   cancel(): void;
-  /** Pressed and released at one place. */
+  /** Called when the pointer was pressed and released at the same position. */
   tap(at: Point): void;
 }
 
 /**
- * Presses, drags and taps on the picture of a viewer. The viewer's own gestures work beside them: the wheel and two
- * fingers zoom, and a drag that {@link GestureActions.press} leaves alone, or one with the Shift key, moves the picture.
+ * Detects presses, drags and taps on the picture of a viewer. The viewer's own gestures still work: the wheel and two
+ * fingers zoom, and a drag that {@link GestureActions.press} does not accept, or one with the Shift key, moves the
+ * picture.
  */
 export class PointerGestures {
   readonly #actions: GestureActions;
@@ -31,16 +35,16 @@ export class PointerGestures {
   constructor(viewer: HTMLElement, actions: GestureActions) {
     this.#actions = actions;
     const { signal } = this.#abort;
-    // Before the viewer's own listeners, and also outside of it during a drag.
+    // Called before the viewer's own listeners, and during a drag also outside of the viewer.
     const options = { signal, capture: true };
     viewer.addEventListener('pointerdown', (event) => this.#onDown(event), options);
     window.addEventListener('pointermove', (event) => this.#onMove(event), options);
     window.addEventListener('pointerup', (event) => this.#onUp(event, true), options);
     window.addEventListener('pointercancel', (event) => this.#onUp(event, false), options);
-    // Clicks belong to the tool, and a double click does not zoom.
+    // The tool handles clicks, and a double click must not zoom.
     for (const type of ['click', 'dblclick'] as const)
       viewer.addEventListener(type, (event) => isOnPicture(event) && event.stopPropagation(), options);
-    // A drag selects no text and moves no focus.
+    // A drag must not select text or move the focus.
     viewer.addEventListener('mousedown', (event) => this.#press?.isDrag === true && event.preventDefault(), options);
   }
 
@@ -69,11 +73,11 @@ export class PointerGestures {
       return;
     }
     if (!press.isDrag) {
-      // The picture is moved, if it is zoomed.
+      // The viewer moves the picture if it is zoomed.
       if (distance(press.at, positionOf(event)) >= DRAG_PX) this.#press = null;
       return;
     }
-    // The release of the button may get lost.
+    // The release event of the button may get lost.
     if ((event.buttons & 1) === 0) {
       this.#interrupt();
       return;
@@ -102,7 +106,7 @@ export class PointerGestures {
   }
 }
 
-/** Whether an event is on the picture itself: not on a control, and not on HTML that is on the picture. */
+/** Whether an event is on the picture itself, and not on a control or on HTML over the picture. */
 function isOnPicture(event: Event): boolean {
   return event.composedPath().some((target) => target instanceof Element && target.matches('[part~=picture]'));
 }

@@ -30,11 +30,11 @@ export interface PointerOwner {
   frame(): PointedFrame | null;
   /** @param frame the frame that was on screen at the last point. */
   completed(shape: Shape, frame: PointedFrame): void;
-  /** A drag, while it is held; null at its end. */
+  /** Called with a drag while it is held; null at its end. */
   dragged(shape: Shape | null, frame: PointedFrame): void;
-  /** Keys have moved the cursor. */
+  /** Called when keys have moved the cursor. */
   moved(cursor: Position): void;
-  /** The user, or another tool on the same picture, has ended the mode. */
+  /** Called when the user, or another tool on the same picture, has ended the mode. */
   ended(isByKey: boolean): void;
 }
 
@@ -51,7 +51,7 @@ export class PointerMode {
   readonly #keys = new HeldKeys(() => this.#endDrag());
   readonly #styleBefore: { readonly cursor: string; readonly touchAction: string };
   #cursor: Position | null = null;
-  /** Whether keys have moved the cursor last. */
+  /** Whether the cursor was last moved by keys. */
   #isByKeys = false;
   /** The frame that was on screen at the last point. */
   #frame: PointedFrame | null = null;
@@ -73,7 +73,7 @@ export class PointerMode {
     const { cursor, touchAction } = viewer.style;
     this.#styleBefore = { cursor, touchAction };
     viewer.style.cursor = 'crosshair';
-    // A drag does not scroll the page, and a double tap does not zoom it.
+    // A drag must not scroll the page, and a double tap must not zoom it.
     viewer.style.touchAction = this.#isDragged ? 'none' : 'manipulation';
     this.#gestures = new PointerGestures(viewer, {
       press: (at) => this.#onPress(at),
@@ -92,12 +92,12 @@ export class PointerMode {
     this.#show();
   }
 
-  /** Whether the tool is used by drags; otherwise by clicks. */
+  /** Whether the tool uses drags; otherwise it uses clicks. */
   get #isDragged(): boolean {
     return this.#drawing.tool === 'drag' || this.#drawing.tool === 'box';
   }
 
-  /** Takes the focus, and shows the cursor, which arrow keys move. */
+  /** Focuses the picture, and shows the cursor, which arrow keys move. */
   focus(): void {
     this.#cursor ??= this.#centre();
     this.#isByKeys = true;
@@ -105,19 +105,19 @@ export class PointerMode {
     this.#overlay.element.focus({ preventScroll: true });
   }
 
-  /** Forgets the unfinished shape. A drag ends. */
+  /** Discards the unfinished shape, and ends a drag. */
   cancel(): void {
     this.#endDrag();
     this.drop();
   }
 
-  /** Forgets the unfinished shape, and reports nothing. */
+  /** Discards the unfinished shape without reporting it. */
   drop(): void {
     this.#drawing.cancel();
     this.#show();
   }
 
-  /** A drag ends. Idempotent. */
+  /** Ends a drag. Idempotent. */
   close(): void {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
@@ -158,7 +158,7 @@ export class PointerMode {
     const position = this.#positionAt(at, this.#drawing.tool === 'click');
     if (this.#isDragged || !this.#owner.isUsable() || position === null) return;
     this.#moveTo(position);
-    // The frame that was on screen at the press.
+    // The shape belongs to the frame that was on screen at the press.
     this.#add(position, this.#tolerance(), this.#frame);
   }
 
@@ -167,7 +167,7 @@ export class PointerMode {
     const [target] = event.composedPath();
     const key = keyName(event.key);
     const isFocused = target === this.#overlay.element;
-    // A shape that is drawn with the mouse can be finished and cancelled wherever the focus is.
+    // A shape that is drawn with the mouse can be finished and cancelled regardless of the focus.
     if (!isFocused && (this.#drawing.isEmpty || isUsedByTarget(target, key))) return;
     if (!this.#handleKey(event, key, isFocused)) return;
     event.preventDefault();
@@ -175,7 +175,7 @@ export class PointerMode {
     this.#show();
   }
 
-  /** @returns whether the key is one of the tool's. */
+  /** @returns whether the tool uses the key. */
   #handleKey(event: KeyboardEvent, key: string, isFocused: boolean): boolean {
     const arrow = ARROWS[key];
     if (key === 'escape') {
@@ -238,7 +238,7 @@ export class PointerMode {
     this.#overlay.flash(shape);
   }
 
-  /** Reports a drag that is held. */
+  /** Reports the drag in progress. */
   #drag(): void {
     const frame = this.#owner.frame();
     if (this.#drawing.tool !== 'drag' || this.#drawing.isEmpty || this.#cursor === null || frame === null) return;
@@ -267,7 +267,7 @@ export class PointerMode {
     this.#show();
   }
 
-  /** In a picture of another size, the unfinished shape would be elsewhere. */
+  /** Discards the unfinished shape if the size of the picture has changed, because its position would be wrong. */
   #checkSize(): void {
     const before = this.#size;
     this.#show();
@@ -286,7 +286,7 @@ export class PointerMode {
     this.#overlay.show({ width, height, shape, cursor: this.#cursor });
   }
 
-  /** @param isInside null for positions outside of the picture; otherwise, the nearest one in it. */
+  /** @param isInside whether positions outside of the picture give null; otherwise, they give the nearest one in it. */
   #positionAt({ x, y }: Point, isInside: boolean): Position | null {
     const position = this.#viewer.toPicture(x, y);
     const frame = this.#owner.frame();
@@ -300,7 +300,7 @@ export class PointerMode {
     return frame === null ? null : positionIn({ x: frame.width / 2, y: frame.height / 2 }, frame);
   }
 
-  /** Length of the shortest drag, in pixels of the picture. */
+  /** Minimum length of a drag, in pixels of the picture. */
   #tolerance(): number {
     const frame = this.#owner.frame();
     const { pictureRect: rect } = this.#viewer;

@@ -60,7 +60,10 @@ const styles = css`
   }
 `.styleSheet;
 
-/** The drawing of a pointer tool, in a viewer's slot `overlay`, where it follows the picture. It has the focus for keys. */
+/**
+ * The drawing of a pointer tool, in a viewer's slot `overlay`, where it follows the picture. It is focused to receive
+ * keys.
+ */
 export class PointerOverlay {
   readonly element = document.createElement('div');
   readonly #root = this.element.attachShadow({ mode: 'open' });
@@ -72,7 +75,7 @@ export class PointerOverlay {
     if (styles !== undefined) this.#root.adoptedStyleSheets = [styles];
     this.element.slot = 'overlay';
     this.element.tabIndex = 0;
-    // Takes the arrow keys.
+    // With this role, assistive technologies pass on the arrow keys.
     this.element.setAttribute('role', 'application');
     this.element.setAttribute('aria-label', label);
     viewer.append(this.element);
@@ -132,7 +135,7 @@ function dots(points: readonly Position[]): string {
   return points.map(([x, y]) => `M${x} ${y}h0`).join('');
 }
 
-/** Light on dark, so that it can be seen on every picture. */
+/** Light on dark, so that the shape is visible on every picture. */
 function strokes(data: string, kind: string): SVGTemplateResult {
   return svg`<path class=${`halo ${kind}`} d=${data} /><path class=${`line ${kind}`} d=${data} />`;
 }

@@ -1,11 +1,11 @@
 /** State of an emergency stop. */
 export type StopState =
   | 'ready'
-  /** Requested; the server has not confirmed it. */
+  /** The stop was requested; the server has not confirmed it. */
   | 'stopping'
-  /** The server has confirmed it. */
+  /** The server has confirmed the stop. */
   | 'stopped'
-  /** Clearing was requested; the server has not confirmed it. */
+  /** The reset was requested; the server has not confirmed it. */
   | 'clearing';
 
 /**
@@ -35,13 +35,13 @@ export class StopLatch {
     return this.#request === 'none' ? null : this.#request === 'stop';
   }
 
-  /** Requests a stop. It has to be confirmed again, even if the server has stopped already. */
+  /** Requests a stop. It must be confirmed again, even if the server has already stopped. */
   stop(): void {
     this.#request = 'stop';
     this.#isConfirmed = false;
   }
 
-  /** Requests that the server clears the stop, once it has confirmed it. @returns whether it has. */
+  /** Requests that the server clear the stop, if it has confirmed it. @returns whether it has. */
   clear(): boolean {
     if (this.state !== 'stopped') return false;
     this.#request = 'clear';
@@ -53,12 +53,15 @@ export class StopLatch {
     if (this.state === 'stopped') this.#request = 'none';
   }
 
-  /** Ends an unconfirmed request to clear the stop: it has to be made again. */
+  /** Ends an unconfirmed request to clear the stop, which must then be made again. */
   giveUpClear(): void {
     if (this.#request === 'clear') this.#request = 'none';
   }
 
-  /** A message of the server: true while it has stopped, false otherwise; null if the message does not contain it. */
+  /**
+   * Processes a message of the server. @param stop whether the server has stopped; null if the message does not contain
+   * it.
+   */
   confirm(stop: boolean | null): void {
     if (stop === null) return;
     this.#isConfirmed = stop;

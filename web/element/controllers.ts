@@ -2,7 +2,7 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit';
 
 type Host = ReactiveControllerHost & Element;
 
-/** Calls back when the page becomes visible or hidden, and when the network is back. */
+/** Notifies the element when the page becomes visible or hidden, and when the network returns. */
 export class PageController implements ReactiveController {
   readonly #onVisibility: () => void;
   readonly #onOnline: () => void;
@@ -24,7 +24,7 @@ export class PageController implements ReactiveController {
   }
 }
 
-/** Tracks whether the element is scrolled into view, and calls back when that or its size changes. */
+/** Tracks whether the element is scrolled into view, and notifies it when this or its size changes. */
 export class BoxController implements ReactiveController {
   readonly #host: Host;
   readonly #intersection: IntersectionObserver;
@@ -70,7 +70,7 @@ export class RemovalController implements ReactiveController {
   }
 
   hostDisconnected(): void {
-    // An element that is moved is connected again before this runs.
+    // A moved element has been connected again before this runs.
     queueMicrotask(() => (this.#host.isConnected ? this.#onMoved() : this.#onRemoved()));
   }
 }
@@ -97,7 +97,7 @@ export class StateController<State extends string> {
     return this.#reason;
   }
 
-  /** Requests an update of the element in any case. @returns whether the state or its reason has changed. */
+  /** Sets state and reason, and always requests an update of the element. @returns whether they have changed. */
   set(state: State, reason: string): boolean {
     this.#host.requestUpdate();
     if (state === this.#state && reason === this.#reason) return false;

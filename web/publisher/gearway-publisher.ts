@@ -32,7 +32,7 @@ export type { CameraFailure, Facing, PictureSize, PublisherInput } from '../capt
 export type { PublisherState, PublisherStats, ReturnedValue } from './publisher-messages.ts';
 export * from './publisher-events.ts';
 
-/** Failures for which another attempt makes no sense. */
+/** Failures after which another attempt cannot succeed. */
 const PERMANENT: ReadonlySet<unknown> = new Set<CameraFailure>(['insecure', 'unsupported']);
 
 const DEFAULTS = { size: '720p', fps: 15, quality: 80 } as const;
@@ -118,7 +118,10 @@ export class GearwayPublisher extends LitElement {
   declare fixed: boolean;
   declare controls: boolean;
   declare noWorker: boolean;
-  /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
+  /**
+   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * markup.
+   */
   declare token: string | null;
 
   readonly #state = new StateController<PublisherState>(this, this.attachInternals(), 'idle');
@@ -144,7 +147,7 @@ export class GearwayPublisher extends LitElement {
     new PageController(this, { onVisibility: onPage, onOnline: onPage });
     new RemovalController(this, {
       onRemoved: () => this.stop(),
-      // A video that is moved pauses.
+      // A video pauses when it is moved.
       onMoved: () => runInBackground(this.#model.video.play(), () => undefined),
     });
   }
@@ -163,7 +166,7 @@ export class GearwayPublisher extends LitElement {
     return this.#model.code;
   }
 
-  /** Whether the publisher was started, and not stopped since. */
+  /** Whether the publisher was started, and not stopped afterwards. */
   get started(): boolean {
     return this.#model.isStarted;
   }
@@ -194,7 +197,7 @@ export class GearwayPublisher extends LitElement {
     return this.#model.input?.sizes ?? (Object.keys(SIZES) as PictureSize[]);
   }
 
-  /** Thread that encodes; null before it is known. */
+  /** Thread on which pictures are encoded; null before it is known. */
   get place(): 'worker' | 'main' | null {
     return this.#model.thread;
   }
@@ -219,7 +222,7 @@ export class GearwayPublisher extends LitElement {
 
   /**
    * Opens the camera, or lets the user select a screen, and publishes it until `stop()`. Browsers ask for permission
-   * the first time, and allow screen sharing only while they handle a click. After a refusal: tries again.
+   * the first time, and allow screen sharing only while they handle a click. After a refusal, this method retries.
    *
    * @param options `takeOver`: replaces an active publisher.
    */
@@ -306,7 +309,7 @@ export class GearwayPublisher extends LitElement {
   readonly #actions: PublisherActions = {
     start: (input) => {
       this.input = input;
-      // Synchronously, while the click is handled: screen sharing is not allowed at any other time.
+      // Called synchronously while the click is handled, because screen sharing is not allowed at other times.
       this.start();
     },
     stop: () => this.stop(),
@@ -322,7 +325,7 @@ export class GearwayPublisher extends LitElement {
     return otherCamera(this.cameras, this.#model.input?.facing ?? null, this.openDevice);
   }
 
-  /** The page has become visible or hidden, or the network is back. */
+  /** Called when the page has become visible or hidden, or the network has returned. */
   #onPage(): void {
     if (!document.hidden) this.#model.retry();
     this.#updateState();
@@ -345,7 +348,7 @@ export class GearwayPublisher extends LitElement {
     };
   }
 
-  /** null when `src` is not a valid URL. */
+  /** The target of the publisher; null if `src` is not a valid URL. */
   #target(): PublisherTarget | null {
     const stream = streamUrl(this.src);
     if (stream === null) return null;

@@ -11,9 +11,9 @@ export class GearwayPublisherStateEvent extends CustomEvent<{
 }
 
 /**
- * A client of the stream has returned data: a JSON value, an array, or a Blob with a JPEG. `sticky` data is in effect
- * until the next value of its port, null for none; `once` data is delivered once, in order. All sticky data ends with
- * the connection.
+ * Fired when a client of the stream has returned data: a JSON value, an array, or a Blob with a JPEG. `sticky` data is
+ * in effect until the next value of its port, null for none; `once` data is delivered once, in order. All sticky data
+ * ends with the connection.
  */
 export class GearwayPublisherDataEvent extends CustomEvent<{
   readonly port: number;
@@ -26,8 +26,8 @@ export class GearwayPublisherDataEvent extends CustomEvent<{
 }
 
 /**
- * The gateway refused the publisher. `code` is the WebSocket close code (docs/protocol.md); `reason` suggests what to
- * do.
+ * Fired when the gateway refused the publisher. `code` is the WebSocket close code (docs/protocol.md); `reason`
+ * suggests what to do.
  */
 export class GearwayPublisherRefusedEvent extends CustomEvent<{ readonly code: number; readonly reason: string }> {
   constructor(code: number, reason: string) {
@@ -35,7 +35,7 @@ export class GearwayPublisherRefusedEvent extends CustomEvent<{ readonly code: n
   }
 }
 
-/** No camera or screen is available. `reason` suggests what to do. */
+/** Fired when no camera or screen is available. `reason` suggests what to do. */
 export class GearwayPublisherFailedEvent extends CustomEvent<{
   readonly code: CameraFailure;
   readonly reason: string;
@@ -45,7 +45,10 @@ export class GearwayPublisherFailedEvent extends CustomEvent<{
   }
 }
 
-/** A frame, or a value of the property `message`, was refused. Fired once for consecutive frames with the same code. */
+/**
+ * Fired when a frame, or a value of the property `message`, was refused; once for consecutive frames with the same
+ * code.
+ */
 export class GearwayPublisherFrameRefusedEvent extends CustomEvent<{ readonly code: string; readonly reason: string }> {
   constructor(code: string, reason: string) {
     super('gearway-publisher-frame-refused', { detail: { code, reason } });

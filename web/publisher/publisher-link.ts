@@ -24,7 +24,7 @@ export class PublisherLink {
   readonly #feeder: InputFeeder;
   #input: OpenInput | null = null;
 
-  /** @param video plays the input. */
+  /** @param video element that plays the input. */
   constructor(
     options: PublisherOptions,
     video: HTMLVideoElement,
@@ -39,7 +39,7 @@ export class PublisherLink {
     this.#feeder = new InputFeeder(video, (command, transfer) => this.#link.command(command, transfer));
   }
 
-  /** Thread that encodes; null before it is known. */
+  /** Thread on which pictures are encoded; null before it is known. */
   get thread(): SessionThread | null {
     return this.#link.thread;
   }

@@ -15,7 +15,7 @@ export type PublisherState = 'idle' | 'asking' | 'connecting' | 'live' | 'paused
 export interface EncodingLimits extends EncodingSettings {
   /** Maximum bits per second; null for as many as the link carries. */
   readonly maxBitsPerSecond: number | null;
-  /** Keeps size, quality and rate: only skips frames. */
+  /** Whether to keep size, quality and rate, and only skip frames. */
   readonly isFixed: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface PublisherOptions {
   readonly url: string;
   readonly token: string | null;
   readonly name: string;
-  /** Replace an active publisher, once. */
+  /** Whether the first connection replaces an active publisher. */
   readonly takeOver: boolean;
   readonly encoding: EncodingLimits;
   readonly message: Value;
@@ -43,27 +43,29 @@ export type ReturnedValue = Value | NDArray | Blob;
 /** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
 export interface PublisherStats {
   readonly sent: number;
-  /** Frames refused by the gateway. */
+  /** Number of frames refused by the gateway. */
   readonly refused: number;
-  /** Pictures that were due and not sent because newer ones replaced them or the connection was not ready. */
+  /**
+   * Number of pictures that were due, but not sent because newer ones replaced them or the connection was not ready.
+   */
   readonly skipped: number;
   readonly framesPerSecond: number;
   readonly bitsPerSecond: number;
-  /** From sending a frame until the gateway confirms it; null before that is known. */
+  /** Time from sending a frame until the gateway confirms it; null before it is known. */
   readonly roundTripMs: number | null;
   readonly encodeMs: number;
-  /** Frames sent and not yet confirmed. */
+  /** Number of frames that were sent and not yet confirmed. */
   readonly inFlight: number;
-  /** Number of clients of the stream; null before that is known. */
+  /** Number of clients of the stream; null before it is known. */
   readonly clients: number | null;
   /** Size of the sent frames. */
   readonly width: number;
   readonly height: number;
   /** JPEG quality of the sent frames. */
   readonly quality: number;
-  /** Bits per second that the link carries, estimated from acknowledgements; null before that is known. */
+  /** Bit rate that the link carries, in bits per second, estimated from acknowledgements; null before it is known. */
   readonly linkBitsPerSecond: number | null;
-  /** The cause of a size, quality or rate below the attributes; null if there is none. */
+  /** Why size, quality or rate are below the attributes; null if they are not. */
   readonly loweredBy: 'link' | 'max-bitrate' | null;
 }
 

@@ -36,7 +36,7 @@ export interface PublisherSettings extends CaptureSettings {
 export type PublisherModelEvent =
   | { readonly kind: 'changed' }
   | { readonly kind: 'failed'; readonly code: CameraFailure; readonly reason: string }
-  /** No screen was selected: the camera stays on. */
+  /** Called when no screen was selected. The camera stays on. */
   | { readonly kind: 'camera-kept' }
   | Extract<PublisherLinkEvent, { kind: 'refused' | 'data' | 'frame-refused' }>;
 
@@ -49,7 +49,7 @@ const RELEASING_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, close
 type Phase =
   | { readonly kind: 'idle' }
   | { readonly kind: 'failed'; readonly code: CameraFailure; readonly reason: string }
-  /** Refused for good. The camera is off. */
+  /** The publisher was refused permanently, and the camera is off. */
   | { readonly kind: 'released'; readonly code: number; readonly reason: string }
   /** `input` is null while a camera is being opened, `link` before the first one is open. */
   | { readonly kind: 'open'; readonly input: OpenInput | null; readonly link: PublisherLink | null };
@@ -65,9 +65,11 @@ function isSameTarget(one: PublisherTarget, other: PublisherTarget): boolean {
   return one.url === other.url && one.token === other.token && one.name === other.name && one.thread === other.thread;
 }
 
-/** State of a publisher over consecutive sessions: camera, connection, statistics. Draws nothing but its video. */
+/**
+ * State of a publisher across consecutive sessions: camera, connection, statistics. Its only visible part is the video.
+ */
 export class PublisherModel {
-  /** Plays the camera. */
+  /** Element that plays the camera's video. */
   readonly video = document.createElement('video');
   readonly #onEvent: (event: PublisherModelEvent) => void;
   readonly #history = new History<PublisherStats>(ELEMENT_HISTORY);
@@ -138,7 +140,7 @@ export class PublisherModel {
   }
 
   /**
-   * Opens the camera, and then the connection. If both are open already, they are kept as far as they match; a refused
+   * Opens the camera, and then the connection. If both are already open, they are kept as far as they match; a refused
    * connection is made again.
    */
   start(settings: PublisherSettings, target: PublisherTarget, { takeOver }: { readonly takeOver: boolean }): void {
@@ -173,7 +175,7 @@ export class PublisherModel {
     link?.setEncoding(settings.encoding);
     const isSelected = settings.device === before.device && settings.facing === before.facing;
     if (settings.input !== before.input || (settings.input === 'camera' && !isSelected)) {
-      // A phone opens one camera at a time. A screen has yet to be selected, and that may fail.
+      // A phone can open only one camera at a time. A screen must be selected first, which may fail.
       if (settings.input === 'camera') this.#closeInput();
       this.#startInput(settings);
       this.#onEvent({ kind: 'changed' });
@@ -182,12 +184,12 @@ export class PublisherModel {
     }
   }
 
-  /** Another stream, token or name: reconnects with the same camera. */
+  /** Called for another stream, token or name: reconnects with the same camera. */
   retarget(target: PublisherTarget): void {
     this.#retarget(target, false);
   }
 
-  /** The page is visible, or the network is back: makes pending attempts immediately. */
+  /** Called when the page is visible, or the network has returned: makes pending attempts immediately. */
   retry(): void {
     if (this.#phase.kind === 'open') this.#phase.link?.retry();
     else this.#onDevices();
@@ -202,7 +204,7 @@ export class PublisherModel {
       this.#connect(input);
       return;
     }
-    // The connection is made when the camera is open.
+    // The connection is opened when the camera is open.
     link?.close();
     this.#phase = { kind: 'open', input, link: null };
   }
@@ -321,7 +323,7 @@ export class PublisherModel {
     this.#phase = phase;
     this.#clearStats();
     this.#wakeLock.release();
-    // After a failure the camera may be connected later.
+    // After a failure, the camera may be connected later.
     if (phase.kind !== 'failed') navigator.mediaDevices?.removeEventListener('devicechange', this.#onDevices);
     this.#onEvent({ kind: 'changed' });
   }
@@ -346,7 +348,7 @@ export class PublisherModel {
     this.#onEvent({ kind: 'changed' });
   }
 
-  /** A camera was connected or disconnected, or may be free again. */
+  /** Called when a camera was connected or disconnected, or may be free again. */
   readonly #onDevices = (): void => {
     runInBackground(this.#listCameras().then(() => this.#restart()));
   };

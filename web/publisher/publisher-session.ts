@@ -24,7 +24,7 @@ import type { CapturedPicture } from '../capture/capture-types.ts';
 import type { PublisherCommand, PublisherEvent, PublisherOptions, ReturnedValue } from './publisher-messages.ts';
 import { PublisherStatsMeter } from './publisher-stats.ts';
 
-/** A screen without changes delivers no frames. Interval at which its last picture is repeated to keep it live. */
+/** Interval at which the last picture of a screen is repeated, because a screen without changes delivers no frames. */
 const REPEAT_MS = 1000;
 
 /** A camera counts as silent after this time, or this number of frame intervals, whichever is longer. */
@@ -145,7 +145,7 @@ class PublisherSession {
   }
 
   #welcomed({ stream }: Welcome): void {
-    // A publisher that takes over later is not replaced in turn.
+    // Reset, so that a publisher that takes over later is not replaced in turn.
     this.#takesOver = false;
     this.#stats = new PublisherStatsMeter();
     this.#refusedFor = null;
@@ -153,7 +153,7 @@ class PublisherSession {
     const nowMs = performance.now();
     this.#uplink.connected(nowMs - this.#helloAtMs, nowMs);
     this.#flow.connected();
-    // Pictures from before the connection were discarded.
+    // Pictures from before this connection were discarded.
     this.#limit.restart();
     this.#feed?.limitRestarted();
     this.#emit({ kind: 'state', state: 'live', reason: `publishing to ${stream}` });
@@ -178,7 +178,7 @@ class PublisherSession {
 
   #ended({ code, wasOpen, isRefused }: ConnectionEnd): Retry | null {
     this.#flow.disconnected();
-    // Whether sticky data is still in effect is unknown without a connection.
+    // Without a connection, it is unknown whether sticky data is still in effect.
     for (const port of this.#sticky) this.#emit({ kind: 'data', port, mode: 'sticky', value: null });
     this.#sticky.clear();
     if (code === closeCode.publisherPresent && performance.now() < this.#staleUntilMs) {
@@ -213,7 +213,7 @@ class PublisherSession {
     const head = encodePublishedHead({ sequence, capturedAtUs, encoding, message: this.#message });
     const bytes = head.byteLength - PRELUDE_BYTES;
     if (bytes <= MAX_HEADER_BYTES) return head;
-    // The gateway would close this connection, and the next one as well.
+    // Otherwise the gateway would close this connection, and every further one.
     this.#message = null;
     const reason = `the message takes ${bytes} bytes, expected at most ${MAX_HEADER_BYTES}; frames are sent without it`;
     this.#emit({ kind: 'frame-refused', code: 'too-large', reason });

@@ -3,7 +3,7 @@ import { average, SMOOTHING } from '../connection/statistics.ts';
 import type { EncodedPicture } from '../capture/jpeg-encoder.ts';
 import type { PublisherStats } from './publisher-messages.ts';
 
-/** Statistics that the session knows itself. */
+/** Statistics that the session provides. */
 export type SendingStats = Pick<PublisherStats, 'skipped' | 'inFlight' | 'quality' | 'linkBitsPerSecond' | 'loweredBy'>;
 
 /** Counts and smooths the statistics of a publisher's connection. Rates cover the time since the last reading. */
@@ -15,7 +15,7 @@ export class PublisherStatsMeter {
   #refused = 0;
   #width = 0;
   #height = 0;
-  /** Time of sending by sequence number, of the frames not yet confirmed. */
+  /** Time of sending by sequence number, for frames that are not yet confirmed. */
   readonly #sentAtMs = new Map<number, number>();
   #readAtMs = performance.now();
   #sentAtRead = 0;
@@ -46,7 +46,7 @@ export class PublisherStatsMeter {
     this.#roundTripMs = this.#roundTripMs === null ? ms : this.#roundTripMs + (ms - this.#roundTripMs) * SMOOTHING;
   }
 
-  /** @param sending the figures of the session itself. */
+  /** @param sending statistics that the session provides. */
   read(sending: SendingStats): PublisherStats {
     const nowMs = performance.now();
     const seconds = (nowMs - this.#readAtMs) / 1000;

@@ -3,7 +3,7 @@ import { closeCode } from '../../shared/close-code.ts';
 import type { CameraFailure, PublisherInput } from '../capture/capture-types.ts';
 import type { PublisherState, PublisherStats } from './publisher-messages.ts';
 
-/** A publisher, as far as its texts depend on it. */
+/** Properties of a publisher on which its texts depend. */
 interface DescribedPublisher {
   readonly state: PublisherState;
   readonly reason: string;
@@ -50,7 +50,9 @@ export function stateLabel({ state, input }: Pick<DescribedPublisher, 'state' | 
   return input === 'screen' && state === 'failed' ? 'No screen' : STATE_LABELS[state];
 }
 
-/** Describes what is sent, and why it is less than the attributes request; empty if it is not. */
+/**
+ * Describes the sent pictures, and why they are smaller or fewer than the attributes request; empty if they are not.
+ */
 export function loweredText(stats: PublisherStats): string {
   const { loweredBy, width, height, quality, linkBitsPerSecond } = stats;
   if (loweredBy === null || width === 0) return '';
@@ -72,7 +74,7 @@ export function noticeText(publisher: DescribedPublisher): { readonly title: str
     case 'failed':
       return { title: failureTitle(publisher), text: reason };
     case 'refused': {
-      // The part after the semicolon is meant for programs. Users have a button.
+      // The part after the semicolon is advice for programs; users have a button.
       const text = isOtherPublisher(code) ? (reason.split(';')[0] ?? '') : reason;
       return { title: REFUSAL_TITLES.get(code) ?? STATE_LABELS.refused, text };
     }

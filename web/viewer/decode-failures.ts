@@ -5,10 +5,10 @@ import type { FrameMessage } from '../../shared/protocol.ts';
 /** Number of consecutive failures that indicate more than a damaged frame. */
 const MAX_FAILURES = 2;
 
-/** Time after a failure without a picture that indicates the same, in a stream with few frames. */
+/** Time without a picture after a failure that indicates the same, in a stream with few frames. */
 const FAILING_AFTER_MS = 1000;
 
-/** Error of a decode that took too long. */
+/** Error for a decode that took too long. */
 export class DecodeTimeoutError extends Error {
   constructor(timeoutMs: number) {
     super(`decoding takes longer than ${timeoutMs / 1000} s`);
@@ -16,17 +16,20 @@ export class DecodeTimeoutError extends Error {
 }
 
 interface DecodeFailuresEvents {
-  /** The JPEGs are of a kind that this browser may lack: time to request baseline JPEG. Once per connection. */
+  /**
+   * Called once per connection when baseline JPEG must be requested, because this browser may not support the kind of
+   * the JPEGs.
+   */
   needsBaseline(): void;
-  /** No frame can be decoded. `reason` is a sentence. */
+  /** Called when no frame can be decoded. `reason` is a sentence. */
   failing(reason: string): void;
-  /** A frame was decoded after `failing`. */
+  /** Called when a frame was decoded after `failing`. */
   recovered(): void;
 }
 
 /**
- * Notices that no frame of a stream can be decoded. JPEGs of a kind that this browser lacks are first requested as
- * baseline.
+ * Detects that no frame of a stream can be decoded. JPEGs of a kind that this browser does not support are first
+ * requested as baseline.
  */
 export class DecodeFailures {
   readonly #events: DecodeFailuresEvents;
@@ -50,12 +53,12 @@ export class DecodeFailures {
   failed(frame: FrameMessage, error: unknown): void {
     this.#count += 1;
     clearTimeout(this.#timer);
-    // Samples that cannot be shown: the next frame will not differ.
+    // The samples cannot be shown, and those of the next frame will not differ.
     if (this.#count >= MAX_FAILURES || error instanceof GearwayError) this.#conclude(frame, error);
     else this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
   }
 
-  /** A new connection. */
+  /** Called for a new connection. */
   reset(): void {
     clearTimeout(this.#timer);
     this.#count = 0;
@@ -67,7 +70,7 @@ export class DecodeFailures {
     if (frame.encoding.kind === 'jpeg' && !this.#hasRequested && !(error instanceof DecodeTimeoutError)) {
       this.#hasRequested = true;
       this.#count = 0;
-      // A gateway that does not know the request sends nothing in return.
+      // A gateway that does not support the request does not respond.
       this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
       this.#events.needsBaseline();
       return;

@@ -4,7 +4,10 @@ import { DecodeTimeoutError } from './decode-failures.ts';
 import { H264Decoder } from './h264-decoder.ts';
 import { type DecodedPicture, decodeJpeg } from './painter.ts';
 
-/** Two decodes keep a fast decoder busy. With a slow decoder the second would only queue, and its frame grow old. */
+/**
+ * Maximum number of concurrent decodes. Two keep a fast decoder busy. With a slow decoder, the second frame would only
+ * wait and become outdated.
+ */
 const MAX_DECODING = 2;
 const SLOW_DECODE_MS = 45;
 const DECODE_TIMEOUT_MS = 2000;
@@ -14,28 +17,28 @@ interface DecoderEvents {
   scale(frame: FrameMessage): number;
   /** Decodes an array, packed or not. Rejects if it cannot be shown. */
   decodeArray(frame: FrameMessage): Promise<DecodedPicture>;
-  /** Decoding has started: time to acknowledge the frame. @param waitMs how long it waited for that. */
+  /** Called when decoding has started, and the frame must be acknowledged. @param waitMs how long the frame waited. */
   started(frame: FrameMessage, waitMs: number): void;
-  /** A decoded frame, newer than all before it. The receiver draws and closes the picture. */
+  /** Called with a decoded frame, newer than all before it. The receiver draws and closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
-  /** A frame could not be decoded. */
+  /** Called when a frame could not be decoded. */
   failed(frame: FrameMessage, error: unknown): void;
-  /** H.264 cannot be decoded: the gateway must send JPEG. */
+  /** Called when H.264 cannot be decoded: the gateway must send JPEG. */
   videoFailed(): void;
 }
 
 /** A frame whose decoding has started. */
 interface PendingFrame {
   frame: FrameMessage;
-  /** null while it is being decoded. */
+  /** The picture; null while it is being decoded. */
   picture: DecodedPicture | null;
   decodeMs: number;
 }
 
 /**
  * Decodes the newest frames: one or two at a time, with one more waiting, which a newer frame replaces. Pictures are
- * delivered in order: of two frames decoded in parallel the newer often finishes first, and waits for the older. H.264
- * has a decoder of its own, which gets every chunk.
+ * delivered in order: of two frames decoded in parallel, the newer one often finishes first, and waits for the older
+ * one. H.264 has its own decoder, which gets every chunk.
  */
 export class Decoder {
   readonly #events: DecoderEvents;
@@ -45,7 +48,7 @@ export class Decoder {
   #decoding = 0;
   /** Frames not delivered yet, oldest first. */
   #pending: PendingFrame[] = [];
-  /** Smoothed. */
+  /** Smoothed duration of a decode. */
   #decodeMs = 0;
   #drawnSequence = 0;
   #generation = 0;
@@ -77,12 +80,12 @@ export class Decoder {
     this.#pump();
   }
 
-  /** Frames older than this one are no longer drawn. */
+  /** Ends drawing of frames with lower numbers than this one. */
   skipBefore(sequence: number): void {
     this.#drawnSequence = Math.max(this.#drawnSequence, sequence - 1);
   }
 
-  /** A new connection: discards all frames, including those being decoded. */
+  /** Called for a new connection: discards all frames, including those being decoded. */
   reset(): void {
     this.#generation += 1;
     this.#video.reset();
@@ -112,7 +115,7 @@ export class Decoder {
     this.#pending.push(pending);
     const startMs = performance.now();
     let isDone = false;
-    // True once, for whichever comes first: picture, failure or timeout.
+    // Returns true only for the first call: picture, failure or timeout.
     const finish = (): boolean => {
       if (isDone || generation !== this.#generation) return false;
       isDone = true;
@@ -129,7 +132,7 @@ export class Decoder {
         ? decodeJpeg(frame, this.#events.scale(frame))
         : this.#events.decodeArray(frame));
     } catch (error) {
-      // The frame has been acknowledged already.
+      // The frame has already been acknowledged.
       if (finish()) this.#failed(pending, error);
       return;
     }
@@ -172,7 +175,7 @@ export class Decoder {
     }
   }
 
-  /** Of frames in different encodings, an older one may come after a newer one. */
+  /** If frames have different encodings, an older one may arrive after a newer one. */
   #show(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
     if (frame.sequence <= this.#drawnSequence) {
       this.#skip(picture);

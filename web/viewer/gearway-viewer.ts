@@ -77,7 +77,7 @@ const ARRAY_STYLE = [
   'channelOrder',
 ] as const;
 
-/** States in which the picture is not what the camera currently sees. */
+/** States in which the picture is not the current one of the camera. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
 
 /** States whose notice is shown over the last picture, which would otherwise look current. */
@@ -252,7 +252,10 @@ export class GearwayViewer extends LitElement {
   declare unit: string;
   declare colorBar: boolean;
   declare inspector: boolean;
-  /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
+  /**
+   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * markup.
+   */
   declare token: string | null;
   /** @internal */
   declare _chip: string;
@@ -344,8 +347,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Who has control of the stream: only the holder's return data counts, and the emergency stop of any viewer. null if control
-   * is shared, and before the viewer is connected.
+   * Who has control of the stream: only the holder's return data is accepted, and the emergency stop of any viewer.
+   * null if control is shared, and before the viewer is connected.
    */
   get control(): ViewerControl | null {
     return this.#model.control;
@@ -361,7 +364,7 @@ export class GearwayViewer extends LitElement {
     return this.#model.history;
   }
 
-  /** Thread that decodes and draws; null before it is known. */
+  /** Thread on which frames are decoded and drawn; null before it is known. */
   get place(): 'worker' | 'main' | null {
     return this.#model.thread;
   }
@@ -418,8 +421,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Requests control of its holder, which has 10 s to answer; takes it immediately if it is free. Resolves when the gateway has
-   * received the request; the event `gearway-control` reports the result.
+   * Requests control from its holder, which has 10 s to answer; takes control immediately if it is free. Resolves when
+   * the gateway has received the request; the event `gearway-control` reports the result.
    *
    * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `closed`.
    */
@@ -428,7 +431,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Gives up control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
+   * Releases control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
    * nothing if it has neither.
    *
    * @throws {ReturnRefusedError} `control-shared`, `no-port`, `closed`.
@@ -438,7 +441,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Gives control to the viewer with this port, whether it has requested it or not.
+   * Hands control over to the viewer with this port, whether or not it has requested it.
    *
    * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `client-unknown`, `control-shared`,
    * `too-many`, `closed`.
@@ -484,9 +487,9 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Distance in metres between the surfaces that two pixels of the frame on screen show, from its depths, the unit
-   * (`unit`, or that of the message) and the intrinsics in its message; `reason` tells why there is none. null before
-   * the first frame.
+   * Distance in metres between the surfaces at two pixels of the frame on screen, from its depths, the unit
+   * (`unit`, or that of the message) and the intrinsics in its message; `reason` explains why there is none. null
+   * before the first frame.
    */
   inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null> {
     const pixel = ({ x, y }: Point): Point => ({ x: Math.floor(x), y: Math.floor(y) });
@@ -494,7 +497,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame.
+   * Position and size of the whole picture in the window, in CSS px; parts of it may be outside of the element. null
+   * before the first frame.
    */
   get pictureRect(): DOMRect | null {
     return this.#layout?.clientRect ?? null;
@@ -529,7 +533,7 @@ export class GearwayViewer extends LitElement {
     this.#updatePause();
   }
 
-  /** Disconnects and connects again: after a refusal, or to request a port. */
+  /** Disconnects and reconnects, for example after a refusal, or to request a port. */
   reconnect(): void {
     this.#close();
     if (this.isConnected) this.#open();
@@ -554,7 +558,7 @@ export class GearwayViewer extends LitElement {
   }
 
   protected override updated(changed: PropertyValues<GearwayViewer>): void {
-    // Before the first update, which opens the session, the former values are undefined.
+    // At the first update, which opens the session, the previous values are undefined.
     if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
     if (DELIVERING.some((key) => changed.has(key))) this.#model.setDelivery(this.#deliveryOptions());
     if (this.controls || this.showStats) this.#loadExtras();
@@ -651,7 +655,7 @@ export class GearwayViewer extends LitElement {
     this.#overlayHost.setOptions({ path, classes: classes.length === 0 ? null : classes, minScore, callback });
   }
 
-  /** Loads the code for overlays when they are first wanted. */
+  /** Loads the code for overlays when they are first needed. */
   #loadOverlays(): void {
     const picture = this.#picture();
     if (picture === null) return;
@@ -692,7 +696,7 @@ export class GearwayViewer extends LitElement {
   #loadOnce<Module>(name: string, load: () => Promise<Module>, use: (module: Module) => void): void {
     if (this.#requested.has(name)) return;
     this.#requested.add(name);
-    // Not fatal: the picture works without the part.
+    // Not fatal: the picture is shown without this part.
     load().then(use, (error: unknown) => console.error(`gearway-viewer: ${name} could not be loaded`, error));
   }
 
@@ -762,10 +766,10 @@ export class GearwayViewer extends LitElement {
     );
   }
 
-  /** The session decodes at no more than the size on screen. */
+  /** The session decodes pictures at most at their size on screen. */
   #updateBox(): void {
     const { clientWidth, clientHeight, fit } = this;
-    // With fit `none` every pixel counts. A box without a size has no layout yet.
+    // With fit `none`, every pixel is needed. A box without a size has no layout yet.
     if (fit === 'none' || clientWidth === 0) {
       this.#model.setBox({ width: Infinity, height: Infinity, covers: true });
       return;
@@ -814,7 +818,7 @@ export class GearwayViewer extends LitElement {
     };
   }
 
-  /** Whether frames arrive over a link that carries less than the stream. */
+  /** Whether frames arrive over a link that is too slow for the stream. */
   #isSlow(): boolean {
     return this.#state.state === 'live' && this.stats.isLinkLimited;
   }
@@ -916,7 +920,7 @@ export class GearwayViewer extends LitElement {
     return { state: 'refused', reason: `src is ${JSON.stringify(this.src)}, expected the address of a stream` };
   }
 
-  /** The custom state `slow` and the chip. */
+  /** Updates the custom state `slow` and the chip. */
   #updateSlow(): void {
     const isSlow = this.#isSlow();
     if (isSlow === this.#internals.states.has('slow')) return;

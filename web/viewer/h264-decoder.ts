@@ -1,21 +1,23 @@
 import type { FrameMessage } from '../../shared/protocol.ts';
 import type { DecodedPicture } from './painter.ts';
 
-/** Profile and level that the gateway's encoder produces: constrained baseline, level 4. */
+/** Profile and level of the gateway's encoder: constrained baseline, level 4. */
 const CODEC = 'avc1.42c028';
 
-/** Chunks inside the decoder beyond which this browser is too slow: acknowledgements then wait for its output. */
+/**
+ * Number of chunks inside the decoder above which this browser is too slow: acknowledgements then wait for its output.
+ */
 const MAX_INSIDE = 3;
 
 /** Time without output after which a decoder with chunks inside has failed. */
 const STALL_MS = 2000;
 
 interface H264DecoderEvents {
-  /** The chunk was accepted: time to acknowledge it. */
+  /** Called when the chunk was accepted, and must be acknowledged. */
   started(frame: FrameMessage): void;
-  /** A decoded frame, in order. The receiver closes the picture. */
+  /** Called with a decoded frame, in order. The receiver closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
-  /** The decoder does not work: the gateway must send JPEG. */
+  /** Called when the decoder does not work: the gateway must send JPEG. */
   failed(error: unknown): void;
 }
 
@@ -24,7 +26,9 @@ interface Inside {
   readonly startMs: number;
 }
 
-/** Whether this thread decodes the gateway's H.264. Not on a page's main thread, whose work would delay each chunk. */
+/**
+ * Whether this thread decodes the gateway's H.264. False on a page's main thread, whose work would delay each chunk.
+ */
 export async function canDecodeH264(): Promise<boolean> {
   if (!('WorkerGlobalScope' in self) || !('VideoDecoder' in self)) return false;
   try {
@@ -44,12 +48,12 @@ export class H264Decoder {
   #decoder: VideoDecoder | null = null;
   /** Identifies the decoder's configuration. */
   #configured = '';
-  /** By sequence, in the order of decoding. */
+  /** Frames inside the decoder by sequence, in the order of decoding. */
   readonly #inside = new Map<number, Inside>();
   #unacknowledged: FrameMessage | null = null;
   /**
-   * Runs while there are chunks inside. A stalled decoder is not noticed by the next chunk: without acknowledgements,
-   * none arrives.
+   * Timer that runs while there are chunks inside the decoder. The next chunk would not reveal a stalled decoder:
+   * without acknowledgements, none arrives.
    */
   #stall: ReturnType<typeof setTimeout> | undefined;
 
@@ -57,7 +61,7 @@ export class H264Decoder {
     this.#events = events;
   }
 
-  /** @returns false for a chunk that cannot be decoded, because those before it are missing. */
+  /** @returns false if the chunk cannot be decoded because earlier ones are missing. */
   add(frame: FrameMessage): boolean {
     const { encoding, sequence, payload } = frame;
     if (encoding.kind !== 'h264') return false;
@@ -84,7 +88,7 @@ export class H264Decoder {
     return true;
   }
 
-  /** Discards what is being decoded. The next chunk must be a key frame. Idempotent. */
+  /** Discards the frames being decoded. The next chunk must be a key frame. Idempotent. */
   reset(): void {
     if (this.#decoder !== null && this.#decoder.state !== 'closed') this.#decoder.close();
     this.#decoder = null;
@@ -94,7 +98,7 @@ export class H264Decoder {
     this.#unacknowledged = null;
   }
 
-  /** The encoder has started again, or another one continues: the configuration may differ. */
+  /** Called when the encoder has restarted, or another one continues: the configuration may differ. */
   #configure(codec: string, description: Uint8Array): void {
     const key = `${codec} ${description.join()}`;
     if (this.#decoder !== null && key === this.#configured) return;
@@ -116,7 +120,7 @@ export class H264Decoder {
       picture.close();
       return;
     }
-    // Those before it were dropped by the decoder.
+    // The decoder has dropped the frames before it.
     for (const sequence of this.#inside.keys()) if (sequence <= picture.timestamp) this.#inside.delete(sequence);
     this.#watch();
     const late = this.#unacknowledged;
@@ -144,7 +148,7 @@ export class H264Decoder {
     const late = this.#unacknowledged;
     this.reset();
     this.#events.failed(error);
-    // Otherwise the gateway waits for it, and sends no JPEG.
+    // Otherwise, the gateway would wait for the acknowledgement, and not send JPEG.
     if (late !== null) this.#events.started(late);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Stored key of a port lease. It survives a reload of the page in the same tab. A duplicated tab copies the keys; the
- * gateway then notifies the first tab. Viewers of one page that request the same port of the same stream use separate
- * slots, in the order in which they are opened.
+ * Stored key of a port lease, which survives a reload of the page in the same tab. A duplicated tab copies the keys;
+ * the gateway then notifies the first tab. Viewers of one page that request the same port of the same stream use
+ * separate slots, in the order in which they are opened.
  */
 export interface StoredLease {
   readonly key: string | null;
@@ -34,7 +34,7 @@ function load(slot: string): string | null {
   try {
     return sessionStorage.getItem(slot);
   } catch {
-    return null; // storage is blocked: a reload gets another port
+    return null; // Storage is blocked: after a reload, the viewer gets another port.
   }
 }
 

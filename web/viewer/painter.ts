@@ -7,10 +7,10 @@ export type Surface = OffscreenCanvas | HTMLCanvasElement;
 /** A picture ready to be drawn. Its owner closes it. */
 export interface DecodedPicture {
   readonly source: ImageBitmap | ImageData | VideoFrame;
-  /** May be smaller than the frame: see {@link decodeJpeg}. */
+  /** The decoded picture, which may be smaller than the frame: see {@link decodeJpeg}. */
   readonly width: number;
   readonly height: number;
-  /** Of a packed array: the frame with its samples. */
+  /** For a packed array: the frame with its samples. */
   readonly unpacked?: FrameMessage;
   close(): void;
 }
@@ -21,14 +21,14 @@ const SCALES = 8;
 /**
  * Decodes a JPEG. Raw frames are decoded by `arrays/array-pictures.ts`.
  *
- * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode at
+ * @param scale scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode at
  * reduced size.
- * @throws what the browser throws.
+ * @throws the error of the browser.
  */
 export async function decodeJpeg(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
   const eighths = Math.max(1, Math.ceil(scale * SCALES));
   if (eighths < SCALES && 'ImageDecoder' in self) return decodeSmaller(frame, eighths / SCALES);
-  // `self.` so that the function is looked up on each call: tests replace it.
+  // `self.` makes each call look the function up, because tests replace it.
   const blob = new Blob([frame.payload as Uint8Array<ArrayBuffer>], { type: 'image/jpeg' });
   const bitmap = await self.createImageBitmap(blob);
   return { source: bitmap, width: bitmap.width, height: bitmap.height, close: () => bitmap.close() };
@@ -40,7 +40,7 @@ async function decodeSmaller(frame: FrameMessage, scale: number): Promise<Decode
   const decoder = new ImageDecoder({
     data: payload as Uint8Array<ArrayBuffer>,
     type: 'image/jpeg',
-    // Rounded up: the decoder uses the largest of its sizes that fits.
+    // Rounded up, because the decoder uses its largest size that fits.
     desiredWidth: Math.ceil(width * scale),
     desiredHeight: Math.ceil(height * scale),
   });
@@ -52,7 +52,7 @@ async function decodeSmaller(frame: FrameMessage, scale: number): Promise<Decode
   }
 }
 
-/** PNG of a picture. Closes the picture. */
+/** Encodes a picture as PNG. Closes the picture. */
 export async function encodePng(picture: DecodedPicture): Promise<Blob> {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   new Painter(canvas).draw(picture);
@@ -70,7 +70,7 @@ export class Painter {
     this.#context = surface.getContext('2d') as CanvasRenderingContext2D | null;
   }
 
-  /** The picture that is drawn, as PNG. Only of a canvas in a worker. */
+  /** The drawn picture as PNG. Supported only for a canvas in a worker. */
   png(): Promise<Blob> {
     if (this.#surface instanceof OffscreenCanvas) return this.#surface.convertToBlob({ type: 'image/png' });
     return Promise.reject(new TypeError('the canvas belongs to the page'));
@@ -81,7 +81,7 @@ export class Painter {
       this.#surface.width = width;
       this.#surface.height = height;
     }
-    // Replaces all pixels, transparent ones included; `drawImage` blends.
+    // Replaces all pixels, including transparent ones, which `drawImage` would blend.
     if (source instanceof ImageData) this.#context?.putImageData(source, 0, 0);
     else this.#context?.drawImage(source, 0, 0);
   }

@@ -11,7 +11,7 @@ export interface Rect extends Point {
   readonly height: number;
 }
 
-/** How a picture lies in its box. */
+/** Placement of a picture in its box. */
 export interface Placement {
   /** Size of the box, in CSS px. */
   readonly boxWidth: number;
@@ -22,9 +22,9 @@ export interface Placement {
   readonly fit: Fit;
   /** Number of clockwise quarter turns, 0 to 3. */
   readonly quarterTurns: number;
-  /** Whether left and right of the turned picture are swapped. */
+  /** Whether left and right of the rotated picture are swapped. */
   readonly mirror: boolean;
-  /** 1 shows the picture as `fit` scales it. */
+  /** Zoom factor; 1 shows the picture as `fit` scales it. */
   readonly zoom: number;
   /** Distance of the picture's centre from the centre of the box, in CSS px. */
   readonly x: number;
@@ -34,7 +34,7 @@ export interface Placement {
 /** A picture that is neither zoomed nor moved. */
 export const WHOLE_VIEW: Pick<Placement, 'zoom' | 'x' | 'y'> = { zoom: 1, x: 0, y: 0 };
 
-/** Zoom from which on single pixels are shown sharp, not blurred. */
+/** Zoom from which pixels are shown with sharp edges instead of smoothed. */
 export const PIXELATED_FROM = 4;
 
 /**
@@ -88,7 +88,7 @@ export function mapPoint([a, b, c, d, e, f]: Matrix, { x, y }: Point): Point {
   return { x: a * x + c * y + e, y: b * x + d * y + f };
 }
 
-/** The opposite map. A picture or box without a size has none: the results are not finite. */
+/** The inverse map. A picture or box without a size has none: the results are not finite. */
 export function inverted([a, b, c, d, e, f]: Matrix): Matrix {
   const determinant = a * d - b * c;
   return [
@@ -101,12 +101,15 @@ export function inverted([a, b, c, d, e, f]: Matrix): Matrix {
   ];
 }
 
-/** First scaled, then moved. */
+/** Map that scales first, then moves. */
 export function scaledAndMoved([a, b, c, d, e, f]: Matrix, scale: number, { x, y }: Point): Matrix {
   return [a * scale, b * scale, c * scale, d * scale, e * scale + x, f * scale + y];
 }
 
-/** Rectangle around an area of this size, whose top left corner is the origin. The map must turn by quarters only. */
+/**
+ * Rectangle around an area of this size, whose top left corner is the origin. The map may rotate only by multiples of
+ * 90°.
+ */
 export function mappedRect(matrix: Matrix, { width, height }: Pick<Rect, 'width' | 'height'>): Rect {
   const from = mapPoint(matrix, { x: 0, y: 0 });
   const to = mapPoint(matrix, { x: width, y: height });

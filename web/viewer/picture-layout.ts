@@ -14,7 +14,7 @@ import {
 type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
 
 /**
- * Where the picture of an element is: keeps an overlay's box on it, and converts between positions in the window and in
+ * Position of an element's picture: keeps an overlay's box on it, and converts between positions in the window and in
  * the picture. Without a picture, or a layout, there are no positions.
  */
 export class PictureLayout {
@@ -23,15 +23,15 @@ export class PictureLayout {
   #placement: Placement | null = null;
 
   /**
-   * @param box in which the picture is centred, clipped, turned and zoomed.
-   * @param overlay box that is kept in the place of the picture; positioned from the centre of `box`.
+   * @param box box in which the picture is centred, clipped, rotated and zoomed.
+   * @param overlay box that is kept on the picture; positioned from the centre of `box`.
    */
   constructor(box: HTMLElement, overlay: HTMLElement) {
     this.#box = box;
     this.#overlay = overlay;
   }
 
-  /** null without a picture or a layout. */
+  /** Placement of the picture; null without a picture or a layout. */
   get placement(): Placement | null {
     return this.#placement;
   }
@@ -46,7 +46,7 @@ export class PictureLayout {
     return true;
   }
 
-  /** The whole picture in the window, in CSS px; parts of it may be outside of the element. */
+  /** Position and size of the whole picture in the window, in CSS px; parts of it may be outside of the element. */
   get clientRect(): DOMRect | null {
     const matrix = this.#clientMatrix();
     if (matrix === null || this.#placement === null) return null;
@@ -66,7 +66,7 @@ export class PictureLayout {
     return matrix === null ? null : mapPoint(matrix, position);
   }
 
-  /** Map from the picture to the window, which a transformation of the page may scale. */
+  /** Map from the picture to the window; transformations of the page may scale it. */
   #clientMatrix(): Matrix | null {
     if (this.#placement === null) return null;
     const { left, top, width } = this.#box.getBoundingClientRect();
@@ -74,7 +74,7 @@ export class PictureLayout {
   }
 
   #placed(inBox: PlacementInBox): Placement | null {
-    // The used size, which may be a fraction of a pixel, before any transformation.
+    // The used size before any transformation, which may be a fraction of a pixel.
     const style = getComputedStyle(this.#box);
     const [boxWidth, boxHeight] = [Number.parseFloat(style.width), Number.parseFloat(style.height)];
     return boxWidth > 0 && boxHeight > 0 ? { boxWidth, boxHeight, ...inBox } : null;

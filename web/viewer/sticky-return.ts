@@ -3,11 +3,11 @@ import type { ReturnBody } from '../../shared/protocol.ts';
 /** Return data that stays in effect until it is replaced or expires. */
 export interface StickyReturn {
   readonly body: ReturnBody;
-  /** By `performance.now()`; Infinity for no limit. */
+  /** Expiry by `performance.now()`; Infinity for no limit. */
   readonly expiresAtMs: number;
 }
 
-/** @param ttlMs null for no limit. @returns null to clear the value. */
+/** @param ttlMs time to live; null for no limit. @returns null to clear the value. */
 export function createSticky(body: ReturnBody | null, ttlMs: number | null): StickyReturn | null {
   return body === null ? null : { body, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
 }

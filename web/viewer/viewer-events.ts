@@ -4,8 +4,8 @@ import type { Matrix } from './picture-geometry.ts';
 import type { ViewerControl, ViewerState } from './viewer-messages.ts';
 
 /**
- * Connected. `port` is the viewer's identity in the stream. It is null for a spectator; `spectatorReason` explains why
- * a viewer that requested a port has none.
+ * Fired when the viewer is connected. `port` is the viewer's identity in the stream. It is null for a spectator;
+ * `spectatorReason` explains why a viewer that requested a port has none.
  */
 export class GearwayOpenEvent extends CustomEvent<{
   readonly port: number | null;
@@ -18,7 +18,7 @@ export class GearwayOpenEvent extends CustomEvent<{
 }
 
 /**
- * A frame has been drawn. Fired once per frame, with the message that the server sent with it. `ageMs` is the time
+ * Fired once per drawn frame, with the message that the server sent with it. `ageMs` is the time
  * since the frame arrived at the gateway, by the gateway's clock; null before that is known. `latencyMs` is the time
  * since it was captured, if the message contains the time, and the camera's clock agrees with the gateway's.
  */
@@ -37,8 +37,8 @@ export class GearwayFrameEvent extends CustomEvent<{
 }
 
 /**
- * An array is shown with another range, type or style than the one before. `detail` is null when a picture that is not
- * an array follows. Fired at most once per frame.
+ * Fired when an array is shown with a range, type or style that differs from the previous one. `detail` is null when a
+ * picture that is not an array follows. Fired at most once per frame.
  */
 export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
   constructor(detail: ShownArray | null) {
@@ -47,7 +47,7 @@ export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
 }
 
 /**
- * Who has control of the stream has changed, or this viewer's request has ended; also fired after the connection to a
+ * Fired when control of the stream has changed, or this viewer's request has ended, and after the connection to a
  * stream with exclusive control. `code` and `reason` are empty, unless this viewer did not get control or lost it:
  * `request-refused`, `request-unanswered`, `request-ended`, `control-revoked`, `control-lost`.
  */
@@ -68,7 +68,8 @@ export class GearwayStateEvent extends CustomEvent<{ readonly state: ViewerState
 }
 
 /**
- * The gateway refused the viewer. `code` is the WebSocket close code (docs/protocol.md); `reason` suggests what to do.
+ * Fired when the gateway refused the viewer. `code` is the WebSocket close code (docs/protocol.md); `reason` suggests
+ * what to do.
  */
 export class GearwayRefusedEvent extends CustomEvent<{ readonly code: number; readonly reason: string }> {
   constructor(code: number, reason: string) {
@@ -76,7 +77,7 @@ export class GearwayRefusedEvent extends CustomEvent<{ readonly code: number; re
   }
 }
 
-/** A value of the property `returnData` was refused. `send()` and `setReturnData()` reject instead. */
+/** Fired when a value of the property `returnData` was refused. `send()` and `setReturnData()` reject instead. */
 export class GearwayReturnRefusedEvent extends CustomEvent<{ readonly code: string; readonly reason: string }> {
   constructor(code: string, reason: string) {
     super('gearway-return-refused', { detail: { code, reason } });
@@ -90,9 +91,9 @@ export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; read
 }
 
 /**
- * The picture has another place, size, rotation or zoom. `width` and `height` are its size in its own pixels, `matrix`
- * maps these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the number of CSS px per
- * pixel.
+ * Fired when position, size, rotation or zoom of the picture have changed. `width` and `height` are its size in its own
+ * pixels, `matrix` maps these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the
+ * number of CSS px per pixel.
  */
 export class GearwayViewEvent extends CustomEvent<{
   readonly width: number;

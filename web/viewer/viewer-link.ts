@@ -30,7 +30,7 @@ const host = new SessionHost<ViewerOpening, ViewerCommand, ViewerEvent>({
   loadSession: async () => (await import('./viewer-session.ts')).openViewerSession,
 });
 
-/** The code for overlays, which element and session load when they are wanted. */
+/** The code for overlays, which element and session load when they are needed. */
 export const OVERLAYS_SCRIPT = new URL(/* @vite-ignore */ './gearway-overlays.js', import.meta.url).href;
 
 /** The code for arrays, which sessions load when the first one arrives. */
@@ -45,7 +45,7 @@ export class ViewerLink {
   readonly #snapshots = new Map<number, (snapshot: Snapshot | null) => void>();
   readonly #inspections = new Map<number, (inspection: Inspection) => void>();
 
-  /** @param canvas new: without a context, and not yet transferred. */
+  /** @param canvas a new canvas, without a context and not yet transferred. */
   constructor(
     options: Omit<ViewerOptions, 'arraysScript'>,
     canvas: HTMLCanvasElement,
@@ -59,7 +59,7 @@ export class ViewerLink {
     });
   }
 
-  /** Thread that decodes and draws; null before it is known. */
+  /** Thread on which frames are decoded and drawn; null before it is known. */
   get thread(): SessionThread | null {
     return this.#link.thread;
   }

@@ -15,13 +15,13 @@ export type ViewerState = 'connecting' | 'waiting' | 'live' | 'unsupported' | 'p
 /** A viewer that requests control. */
 export interface ControlRequest {
   readonly port: number;
-  /** Name that it chose; may be empty. */
+  /** Name that the viewer chose; may be empty. */
   readonly name: string;
-  /** Time in which it could be answered when the gateway reported it. */
+  /** Remaining time to answer the request when the gateway reported it. */
   readonly remainingMs: number;
 }
 
-/** Who has control of a stream in which only the holder's return data counts. */
+/** State of control of a stream in which only the holder's return data is accepted. */
 export interface ViewerControl {
   /** `free`: nobody has control; `mine`: this viewer; `taken`: another one. */
   readonly state: 'free' | 'mine' | 'taken';
@@ -76,10 +76,10 @@ export type ViewerCommand =
       readonly id: number;
       readonly body: ReturnBody | null;
       readonly ttlMs: number | null;
-      /** Overtakes and discards all pending values. */
+      /** Whether the value overtakes and discards all pending values. */
       readonly urgent: boolean;
     }
-  /** `port` is null where the action needs none. */
+  /** `port` is null if the action needs none. */
   | {
       readonly kind: 'control';
       readonly id: number;
@@ -102,13 +102,13 @@ export interface ViewerStats {
   readonly sequence: number;
   readonly received: number;
   readonly painted: number;
-  /** Frames that the gateway did not send to this viewer because newer ones replaced them. */
+  /** Number of frames that the gateway did not send to this viewer because newer ones replaced them. */
   readonly dropped: number;
-  /** Frames that were received and replaced by newer ones before they were decoded. */
+  /** Number of frames that were received, and replaced by newer ones before they were decoded. */
   readonly skipped: number;
   readonly failed: number;
   readonly receivedPerSecond: number;
-  /** Rate of painted frames. */
+  /** Rate of drawn frames. */
   readonly framesPerSecond: number;
   readonly bitsPerSecond: number;
   /** Latency from the frame's arrival at the gateway until it is drawn, by the gateway's clock; null if unknown. */
@@ -126,7 +126,7 @@ export interface ViewerStats {
    * link 1.4 Mbit/s`; empty while it sends unmodified frames.
    */
   readonly delivery: string;
-  /** Whether the link to the gateway carries less than the stream. */
+  /** Whether the link to the gateway is too slow for the stream. */
   readonly isLinkLimited: boolean;
   /** Throughput of the link as the gateway last measured it; null while unknown. */
   readonly linkBitsPerSecond: number | null;
@@ -155,9 +155,11 @@ export type ViewerEvent =
     }
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   | { readonly kind: 'overlay'; readonly event: OverlayEvent }
-  /** An array is shown with another range, type or style than the one before; null: another picture follows. */
+  /**
+   * An array is shown with a range, type or style that differs from the previous one; null: another picture follows.
+   */
   | { readonly kind: 'array'; readonly shown: ShownArray | null }
-  /** Answer to a return. `id` is null for a sticky value that was set again after a reconnect. */
+  /** Result of a return. `id` is null for a sticky value that was set again after a reconnect. */
   | {
       readonly kind: 'returned';
       readonly id: number | null;

@@ -30,7 +30,7 @@ export interface GatewayState {
 
 const CONNECTING: GatewayState = { state: 'connecting', reason: '' };
 
-/** State of a viewer over consecutive sessions: port, rights, return data, statistics. Does not draw. */
+/** State of a viewer across consecutive sessions: port, rights, return data, statistics. Does not draw. */
 export class ViewerModel {
   readonly #onEvent: (event: ViewerLinkEvent) => void;
   readonly #history = new History<ViewerStats>(ELEMENT_HISTORY);
@@ -47,9 +47,9 @@ export class ViewerModel {
   #raw = false;
   #shownArray: ShownArray | null = null;
   #returnData: Returnable | undefined;
-  /** Set again in each new session. */
+  /** Sticky return data, which is set again in each new session. */
   #sticky: StickyReturn | null = null;
-  /** Keeps the values in the order of the calls, also when a Blob has to be read first. */
+  /** Queue that keeps the values in the order of the calls, even if a Blob must be read first. */
   #setting: Promise<unknown> = Promise.resolve();
   /** Number of urgent values: values that were still being converted are discarded. */
   #urgentCount = 0;
@@ -96,7 +96,7 @@ export class ViewerModel {
     return this.#link?.thread ?? null;
   }
 
-  /** How the array on screen is shown; null before the first one. */
+  /** Type, range and colours of the array on screen; null before the first one. */
   get shownArray(): ShownArray | null {
     return this.#shownArray;
   }
@@ -105,7 +105,7 @@ export class ViewerModel {
     return this.#returnData;
   }
 
-  /** @param canvas new: without a context, and not yet transferred. */
+  /** @param canvas a new canvas, without a context and not yet transferred. */
   open(
     options: Omit<ViewerOptions, 'leaseKey' | 'arraysScript'>,
     canvas: HTMLCanvasElement,
@@ -121,7 +121,7 @@ export class ViewerModel {
     link.setArrayStyle(this.#arrayStyle);
     link.setRaw(this.#raw);
     const sticky = remainingSticky(this.#sticky);
-    // A refusal was reported when the value was set.
+    // A refusal has already been reported when the value was set.
     if (sticky !== null) link.setReturnData(sticky.body, sticky.ttlMs).catch(() => undefined);
   }
 
@@ -151,7 +151,7 @@ export class ViewerModel {
     this.#link?.setDelivery(delivery);
   }
 
-  /** Sends a command to the current session; one that is opened later does not know it. */
+  /** Sends a command to the current session. It does not apply to later sessions. */
   commandOverlays(command: OverlayCommand): void {
     this.#link?.commandOverlays(command);
   }
@@ -180,7 +180,7 @@ export class ViewerModel {
     if (options.urgent === true) this.#urgentCount += 1;
     const urgentCount = this.#urgentCount;
     if (options.urgent !== true) await before;
-    // A value without a Python type rejects here, and changes nothing.
+    // A value without a Python type is rejected here, and changes nothing.
     const body = await converted;
     if (urgentCount !== this.#urgentCount)
       throw new ReturnRefusedError('superseded', 'an urgent value of this viewer has replaced it');
@@ -237,7 +237,7 @@ export class ViewerModel {
         this.#rights = event.rights;
         this.#spectatorReason = event.spectatorReason;
         if (event.control !== null) this.#setControl({ ...event.control, requests: [] });
-        // A spectator has no key. The stored one may still be valid for the viewer's former port.
+        // A spectator has no key. The stored key may still be valid for the viewer's previous port.
         if (event.leaseKey !== null) this.#lease?.save(event.leaseKey);
         break;
       case 'control':

@@ -44,10 +44,10 @@ const PORT_REFUSALS: ReadonlySet<number> = new Set([
   closeCode.notAllowed,
 ]);
 
-/** Longer sides are not reported: every pixel counts. */
+/** Maximum side that is reported; with longer ones, the viewer needs every pixel. */
 const MAX_SIDE = 65_535;
 
-/** Parameters of a session. `canvas` is new: without a context, and not yet transferred. */
+/** Parameters of a session. `canvas` is new, without a context and not yet transferred. */
 export interface ViewerOpening {
   readonly options: ViewerOptions;
   readonly canvas: Surface;
@@ -60,7 +60,7 @@ export function openViewerSession(opening: ViewerOpening, emit: EmitViewerEvent)
   return new ViewerSession(opening, emit);
 }
 
-/** Session of one viewer: decodes and draws the frames, and keeps sticky return data over reconnects. */
+/** Session of one viewer: decodes and draws the frames, and keeps sticky return data across reconnects. */
 class ViewerSession {
   readonly #options: ViewerOptions;
   readonly #emit: EmitViewerEvent;
@@ -79,22 +79,25 @@ class ViewerSession {
   #raw = false;
   #sticky: StickyReturn | null = null;
   #nextId = 1;
-  /** Returns without an answer on this connection: the element's id by message id; null for repeated sticky data. */
+  /** Unanswered returns of this connection: the element's id by message id; null for repeated sticky data. */
   readonly #unanswered = new Map<number, number | null>();
   #box: Box | null = null;
   #delivery: DeliveryOptions;
-  /** Presents the frames, once overlays are wanted and their code is loaded. */
+  /** Presents the frames, once overlays are needed and their code is loaded. */
   #overlays: OverlaySession | null = null;
   #loadingOverlays: Promise<OverlaySession> | null = null;
   #isClosed = false;
   #maxMessageBytes = 0;
-  /** The first frame of a connection or after a pause may be old because the source is silent: not a latency. */
+  /**
+   * Whether the next frame is the first one of a connection or after a pause. Its age is not a latency, because the
+   * source may have been silent.
+   */
   #isFirst = true;
   /** The frame on the canvas. Its payload is kept for snapshots. */
   #drawn: FrameMessage | null = null;
   /** State of the stream, as the gateway reported it. */
   #streamState: Pick<State, 'state' | 'reason'> = { state: 'waiting', reason: '' };
-  /** Why no frame can be shown; null if some can. */
+  /** Why no frame can be shown; null if frames can be shown. */
   #unsupported: string | null = null;
   /** The latest `want` of this connection with size and limits, as JSON. */
   #sentWant = '';
@@ -151,7 +154,7 @@ class ViewerSession {
         const { id, body, ttlMs, urgent } = command;
         this.#sticky = createSticky(body, ttlMs);
         if (this.#connection.isOpen) this.#return(body ?? { kind: 'value', value: null }, 'sticky', ttlMs, id, urgent);
-        // Without a connection it is accepted now, and sent with the next one.
+        // Without a connection, the value is accepted now, and sent with the next one.
         else this.#emit({ kind: 'returned', id, accepted: true, code: '', reason: '' });
         return;
       }
@@ -184,7 +187,7 @@ class ViewerSession {
         this.#sendWant();
         return;
       case 'overlay':
-        // Not fatal: the picture works without them.
+        // Not fatal: the picture is shown without overlays.
         runInBackground(this.#commandOverlays(command.script, command.command), (error) =>
           console.error('gearway-viewer: overlays could not be loaded', error),
         );
@@ -225,7 +228,7 @@ class ViewerSession {
     return {
       name,
       features: [feature.renditions, feature.control, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
-      // Not `paused`: a viewer out of sight has a picture when it comes into sight.
+      // `paused` is not checked, so that a viewer out of view has a picture when it comes into view.
       want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
@@ -267,7 +270,7 @@ class ViewerSession {
     this.#sendWant();
   }
 
-  /** Quality, limits and size on screen. A gateway that does not know the fields ignores them. */
+  /** Sends quality, limits and size on screen. A gateway that does not support the fields ignores them. */
   #wantFields(): WantFields {
     const { quality, maxBitsPerSecond, maxFramesPerSecond } = this.#delivery;
     const [width, height] = [this.#box?.width ?? Infinity, this.#box?.height ?? Infinity];
@@ -312,7 +315,7 @@ class ViewerSession {
         this.#unanswered.delete(message.id);
         if (id === undefined) return;
         const { accepted, code = '', reason = '' } = message;
-        // Sent again with the next connection, which does not have control, as its state shows.
+        // Sticky data that is repeated after a reconnection is refused without control, which the state already shows.
         if (id === null && code === 'no-control') return;
         this.#emit({ kind: 'returned', id, accepted, code, reason });
         return;
@@ -360,7 +363,7 @@ class ViewerSession {
       ...(urgent ? { urgent } : {}),
     });
     const bytes = head.byteLength + payload.byteLength;
-    // The gateway would close the connection, and sticky data would close the next one as well.
+    // Otherwise, the gateway would close the connection, and sticky data would close the next one as well.
     if (head.byteLength > MAX_HEADER_BYTES || bytes > this.#maxMessageBytes) {
       if (mode === 'sticky') this.#sticky = null;
       const limit = bytes > this.#maxMessageBytes ? this.#maxMessageBytes : MAX_HEADER_BYTES;
@@ -387,7 +390,7 @@ class ViewerSession {
   #setUnsupported(reason: string | null): void {
     this.#unsupported = reason;
     this.#emitState();
-    // Not with the next frame, which may be far away.
+    // Sent immediately, because the next frame may arrive much later.
     this.#sendAck(this.#started);
   }
 
@@ -433,7 +436,7 @@ class ViewerSession {
     this.#isFirst = false;
     this.#drawn = frame;
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
-    // The gateway's clock stamps the arrival; the camera's has to agree with it, as on one machine or with NTP.
+    // The gateway's clock stamps the arrival, and the camera's clock must agree with it, as on one machine or with NTP.
     const latencyMs = capturedAtMs === null || ageMs === null ? null : ageMs + receivedAtUs / 1000 - capturedAtMs;
     this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs });
   }
@@ -451,7 +454,7 @@ class ViewerSession {
     (await this.#loadingOverlays).command(command);
   }
 
-  /** The picture on the canvas is drawn again, so that a change is visible while paused. */
+  /** Draws the picture on the canvas again, so that a change is visible while paused. */
   async #setArrayStyle(style: ArrayStyleTexts): Promise<void> {
     await this.#arrays.setStyle(style);
     const frame = this.#drawn;

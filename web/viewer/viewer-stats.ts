@@ -7,7 +7,7 @@ import type { ViewerStats } from './viewer-messages.ts';
 export class ViewerStatsMeter {
   painted = 0;
   decodeMs = 0;
-  /** Smoothed; null before the first known value. */
+  /** Smoothed latency; null before the first known value. */
   delayMs: number | null = null;
   #received = 0;
   #dropped = 0;
@@ -42,7 +42,7 @@ export class ViewerStatsMeter {
     this.#bytesSinceRead += bytes;
   }
 
-  /** A pause has ended: frames missing before this one were not requested, and do not count as dropped. */
+  /** Called when a pause has ended: frames missing before this one were not requested, and do not count as dropped. */
   resumed(sequence: number): void {
     this.#sequence = Math.max(this.#sequence, sequence - 1);
   }
@@ -58,7 +58,7 @@ export class ViewerStatsMeter {
     const nowMs = performance.now();
     const seconds = (nowMs - this.#readAtMs) / 1000;
     if (seconds > 0.1) {
-      // Readings are averaged: an interval of half a second contains 14, 15 or 16 frames at 30 fps.
+      // Readings are averaged, because an interval of half a second contains 14, 15 or 16 frames at 30 fps.
       this.#receivedPerSecond = average(this.#receivedPerSecond, (this.#received - this.#receivedAtRead) / seconds);
       this.#framesPerSecond = average(this.#framesPerSecond, (this.painted - this.#paintedAtRead) / seconds);
       this.#bitsPerSecond = average(this.#bitsPerSecond, (this.#bytesSinceRead * 8) / seconds);

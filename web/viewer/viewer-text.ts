@@ -12,10 +12,10 @@ export const STATE_LABELS: Readonly<Record<ViewerState, string>> = {
   refused: 'Refused',
 };
 
-/** Label of the status chip while the link carries less than the stream. */
+/** Label of the status chip while the link is too slow for the stream. */
 export const SLOW_LINK_LABEL = 'Slow link';
 
-/** Who has control, for the status chip. */
+/** Text for the status chip about who has control. */
 export function controlText({ state, port, name }: ViewerControl): string {
   if (state === 'mine') return 'You have control';
   return state === 'free' ? 'Control is free' : `Controlled by ${name === '' ? `port ${port}` : `${name} (${port})`}`;

@@ -21,7 +21,7 @@ import type { Rendition, RenditionKind, Renditions } from '../renditions.ts';
 export type Admission =
   | {
       readonly admitted: true;
-      /** null for a spectator. */
+      /** Port; null for a spectator. */
       readonly port: number | null;
       readonly leaseKey: string | null;
       /** Why a viewer that requested a port is a spectator; otherwise null. */

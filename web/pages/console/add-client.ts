@@ -14,7 +14,7 @@ export class AddClient {
   readonly #onChange: () => void;
   #result: Result = { kind: 'none' };
 
-  /** @param add adds a client; resolves with null, or the reason for a refusal. */
+  /** @param add called to add a client; resolves with null, or the reason for a refusal. */
   constructor(add: (address: string, isPersisted: boolean) => Promise<string | null>, onChange: () => void) {
     this.#add = add;
     this.#onChange = onChange;

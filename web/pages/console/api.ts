@@ -25,17 +25,17 @@ export class Api {
     this.#token = token;
   }
 
-  /** Sent with each request; null: the browser sends the cookie of the session, if there is one. */
+  /** Token that is sent with each request; null: the browser sends the cookie of the session, if there is one. */
   get token(): string | null {
     return this.#token;
   }
 
-  /** Number of log-ins and log-outs in this page: responses to earlier requests are for another user. */
+  /** Number of log-ins and log-outs in this page, because responses to earlier requests are for another user. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Sends another token, or with null the cookie of another session, from now on. */
+  /** Sets the token for further requests; with null, the session's cookie is sent. */
   use(token: string | null): void {
     this.#token = token;
     this.#revision += 1;
@@ -56,7 +56,7 @@ export class Api {
       const response = await this.#fetch('api/gateway');
       return response.ok ? ((await response.json()) as GatewayStatus) : null;
     } catch {
-      return null; // no response: the page reports it, and tries again
+      return null; // There was no response. The page reports this, and retries.
     }
   }
 
@@ -130,7 +130,7 @@ export class Api {
       const blob = await response.blob();
       return blob.type.startsWith('image/') ? blob : null;
     } catch {
-      return undefined; // no response: the page reports it, and tries again
+      return undefined; // There was no response. The page reports this, and retries.
     }
   }
 
@@ -141,11 +141,11 @@ export class Api {
       if (!response.ok) return null;
       return { image: await response.blob(), sequence: Number(response.headers.get('gearway-sequence')) };
     } catch {
-      return null; // no response: the page reports it, and tries again
+      return null; // There was no response. The page reports this, and retries.
     }
   }
 
-  /** Follows the gateway's events forever, over its restarts. Waits while the gateway requires another token. */
+  /** Follows the gateway's events forever, also across its restarts. Waits while the gateway requires another token. */
   async follow(onEvent: (event: GatewayEvent) => void): Promise<never> {
     let refused: string | null = null;
     for (let lastId = ''; ;) {
@@ -167,7 +167,7 @@ export class Api {
           }
         }
       } catch {
-        // No response, as above.
+        // There was no response, as above.
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

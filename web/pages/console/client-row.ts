@@ -6,14 +6,14 @@ import { capitalize, formatCount } from '../shared/text.ts';
 import type { ClientRates } from './client-rates.ts';
 import { describeReturnData } from './return-description.ts';
 
-/** Port and latency of this page's viewer, which shows the latter over the picture too. */
+/** Port and latency of this page's viewer, which also shows its latency over the picture. */
 export interface OwnClient {
   readonly port: number;
   readonly latencyMs: number | null;
 }
 
 export interface ClientRowModel {
-  /** The stream of the clients; null if the gateway does not answer, so that the rows are out of date. */
+  /** The stream of the clients; null if the gateway does not respond, so that the rows are out of date. */
   readonly stream: StreamStatus | null;
   readonly rates: ClientRates;
   /** Null if this page's viewer has no port. */

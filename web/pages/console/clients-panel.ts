@@ -9,7 +9,7 @@ export interface ClientsModel extends ClientRowModel {
   readonly form: TemplateResult;
 }
 
-/** The table of a stream's clients, which becomes a list of cards in a narrow panel. */
+/** The table of a stream's clients, displayed as a list of cards in a narrow panel. */
 export function clientsPanel(status: StreamStatus | null, model: ClientsModel): TemplateResult {
   const isGone = model.stream === null && status !== null;
   return html`<section class=${`panel clients ${isGone ? 'faded' : ''}`} aria-label="Clients">
@@ -44,7 +44,7 @@ function pendingClients(status: StreamStatus | null): TemplateResult | typeof no
 
 /** The roles are explicit: browsers drop them where style sheets change how a table is displayed. */
 function clientTable(clients: readonly ClientStatus[], model: ClientsModel): TemplateResult {
-  // Keyed by id. Otherwise the focused button would become that of the next client.
+  // Keyed by id. Otherwise, the focused button would become that of the next client.
   const rows = repeat(
     clients,
     ({ id }) => id,

@@ -20,7 +20,7 @@ export function connectLines({ status, base, stream }: ConnectOptions): readonly
   ];
 }
 
-/** How to provide frames for this stream, or for another one while it shows the test pattern. */
+/** How to provide frames for this stream, or for another stream while this one shows the test pattern. */
 function sourceLines(status: StreamStatus | null, address: string, stream: string): readonly CopyLine[] {
   switch (status?.source.kind) {
     case 'netgear':
@@ -45,7 +45,7 @@ function sourceLines(status: StreamStatus | null, address: string, stream: strin
 }
 
 /**
- * @param address of the stream's source.
+ * @param address address of the stream's source.
  * @param gatewayHost name of the gateway for other machines, for a source that listens on all addresses.
  */
 function pythonServer(address: string, stream: string, gatewayHost: string): string {

@@ -16,9 +16,9 @@ import { StreamPage } from './stream-page.ts';
 
 // index.html loads the viewer element.
 
-/** The stream named in the page's address. Null for all of them, or the only one. */
+/** The stream named in the page's address. Null for all streams, or the only one. */
 const requestedStream = new URLSearchParams(location.search).get('stream');
-/** Lit removes everything after its content when the template changes, and dialogs are appended to the body. */
+/** Lit removes all nodes after its content when the template changes, and dialogs are appended to the body. */
 const root = document.createElement('div');
 document.body.append(root);
 const api = new Api(loadToken());
@@ -26,9 +26,9 @@ const logIn = new LogIn(api, changeUser);
 const feed = new GatewayFeed(api, { onChange: receive, onToken: (reason) => logIn.ask(reason) });
 const streamDialog = new StreamDialog(feed);
 let streamPage: StreamPage | null = null;
-/** Why the log-out failed; null if it did not. */
+/** Why the log-out failed; null if it has not failed. */
 let problem: string | null = null;
-/** Shown while no stream page is open. Created when it is first shown. */
+/** The wall, which is shown while no stream page is open. Created when it is first shown. */
 let wallPage: WallPage | null = null;
 
 // Entering the administrator address in an open page does not reload it.
@@ -51,7 +51,7 @@ async function logOut(): Promise<void> {
   update();
 }
 
-/** The feed has new data. */
+/** Called when the feed has new data. */
 function receive(): void {
   if (requestedStream === null) choosePage();
   streamPage?.receive();
@@ -115,7 +115,7 @@ function summary(status: StreamStatus | null): TemplateResult {
     return html`<span class="dot"></span>${feed.state.kind === 'ok' ? 'No such stream' : 'Connecting…'}`;
   const dot = html`<span class=${`dot ${streamHealth(status).tone}`}></span>`;
   const clients = plural(status.clients.length, 'client');
-  // The navigation has the name.
+  // The navigation already shows the name.
   if (feed.streams.length > 1) return html`<span class="extra">${dot}${clients}</span>`;
   return html`${dot}<span class="stream-name" title=${status.name}>${status.name}</span><span class="extra">, ${clients}</span>`;
 }
@@ -173,7 +173,7 @@ function update(): void {
 /** Logs in before the viewer connects, which would otherwise have to connect again. */
 async function start(): Promise<void> {
   const key = takeKey();
-  // Reports a key from an earlier run of the gateway, which would otherwise be ignored silently.
+  // Reports a key from an earlier run of the gateway, which would otherwise be silently ignored.
   if (key === null) runInBackground(logIn.refresh().then(update));
   else await logIn.becomeAdministrator(key);
   if (requestedStream !== null) streamPage ??= openStream(requestedStream);

@@ -8,7 +8,7 @@ if (!customElements.get('gearway-control')) customElements.define('gearway-contr
  * Who has control of the stream, with the actions of this page's viewer and of an administrator; nothing if control is
  * shared.
  *
- * @param takeBack of an administrator; null for others.
+ * @param takeBack action of an administrator; null for others.
  */
 export function controlStrip(
   status: StreamStatus | null,

@@ -16,7 +16,7 @@ import {
 /** Modal form with the settings of a device. */
 export class DeviceDialog {
   readonly #dialog = document.createElement('dialog');
-  /** Contains the fields, with their styles. */
+  /** Element with the fields and their styles. */
   readonly #box = document.createElement('div');
   readonly #root = this.#box.attachShadow({ mode: 'open' });
   readonly #fields = new FormFields(
@@ -30,7 +30,7 @@ export class DeviceDialog {
     this.#dialog.className = 'stream-dialog';
     this.#dialog.setAttribute('aria-labelledby', 'device-title');
     this.#root.adoptedStyleSheets = [deviceStyles, formFieldStyles].flatMap(({ styleSheet }) => styleSheet ?? []);
-    // The fields are in another tree than the form.
+    // The fields are in another DOM tree than the form.
     this.#box.addEventListener('keydown', (event) => {
       const [target] = event.composedPath();
       if (event.key === 'Enter' && target instanceof HTMLInputElement) this.#submit();
@@ -40,7 +40,7 @@ export class DeviceDialog {
   /**
    * Resolves with the device; null if the user cancelled.
    *
-   * @param before its settings until now.
+   * @param before the present settings of the device.
    * @param others the other devices of the layout.
    * @param names suggested for its name.
    */

@@ -13,14 +13,14 @@ type Property = { readonly [keyword: string]: unknown };
 
 interface DeviceType {
   readonly title: string;
-  /** Its settings: attributes of the element, and `label`, its content. */
+  /** Settings of the device: attributes of the element, and `label`, its content. */
   readonly properties: { readonly [setting: string]: Property };
 }
 
 const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value that the server gets' };
 const LABEL: Property = { type: 'string', title: 'Label' };
 
-/** The devices that a layout can have, by the ends of their tags. */
+/** The devices that a layout can contain, by the suffixes of their tag names. */
 const TYPES = {
   button: {
     title: 'Button',
@@ -155,7 +155,7 @@ export function createDevice(kind: DeviceKind, values: { readonly [setting: stri
   return { kind, settings: Object.fromEntries(settings) as LayoutDevice['settings'] };
 }
 
-/** @returns what is wrong with a device beside the others of its layout; null if nothing is. */
+/** @returns the problem of a device among the others of its layout; null if there is none. */
 export function deviceProblem(device: LayoutDevice, others: readonly LayoutDevice[]): string | null {
   const { name, keys, schema } = device.settings;
   const tooLong = Object.entries(device.settings).find(([, value]) => String(value).length > MAX_SETTING_LENGTH);
@@ -182,7 +182,7 @@ export function formatLayout(devices: readonly LayoutDevice[]): string {
 /**
  * Reads a layout.
  *
- * @throws {TypeError} if it is not valid; the message says where.
+ * @throws {TypeError} if it is not valid; the message contains the position.
  */
 export function parseLayout(text: string): readonly LayoutDevice[] {
   if (text.length > MAX_LAYOUT_LENGTH)
@@ -225,7 +225,7 @@ function fieldsOf(kind: DeviceKind): readonly FormField[] {
   return parseForm(settingsSchema(kind, {})).fields;
 }
 
-/** Values as a person would enter them. Missing ones are the defaults; those of a wrong type are refused when read. */
+/** Values in the format of user input. Missing ones are the defaults; those of a wrong type are rejected when read. */
 function inputsOf(fields: readonly FormField[], values: { readonly [setting: string]: unknown }): FormInputs {
   return new Map(
     fields.map((field) => {
@@ -250,9 +250,9 @@ function initialInput(field: FormField): string | boolean {
 }
 
 /**
- * The devices as HTML for a page of one's own, with their viewer.
+ * The devices as HTML for other pages, with their viewer.
  *
- * @param base address of the gateway, without the slash at its end.
+ * @param base address of the gateway, without the trailing slash.
  */
 export function layoutMarkup(devices: readonly LayoutDevice[], base: string, stream: string): string {
   const address = `${base}/streams/${encodeURIComponent(stream)}`;

@@ -21,13 +21,13 @@ import {
 import { DeviceDialog } from './device-dialog.ts';
 import { SavedLayout } from './saved-layout.ts';
 
-/** How long an exported layout can be read. */
+/** How long the URL of an exported layout stays valid. */
 const KEPT_MS = 60_000;
 
-/** What the devices need of their page. */
+/** Properties of the page that the devices need. */
 export interface DevicePage {
   readonly stream: string;
-  /** Address of the gateway, without the slash at its end. */
+  /** Address of the gateway, without the trailing slash. */
   base(): string;
   /** Access token of the page's viewer; null for none. */
   token(): string | null;
@@ -36,12 +36,12 @@ export interface DevicePage {
   onChange(): void;
 }
 
-/** Devices that the user has put together for a stream, and the editor of this layout. */
+/** Devices that the user has arranged for a stream, and the editor of this layout. */
 export class DevicePanel {
   readonly #page: DevicePage;
   readonly #layout: SavedLayout;
   readonly #dialog = new DeviceDialog();
-  /** Elements by device: they stay while the panel is rendered again. */
+  /** Elements by device, which are kept when the panel is rendered again. */
   readonly #elements = new Map<LayoutDevice, HTMLElement>();
   #isEdited: boolean;
   #notice = '';
@@ -53,13 +53,13 @@ export class DevicePanel {
     this.#isEdited = this.#layout.devices.length === 0;
   }
 
-  /** Devices with a connection of their own need the other token. */
+  /** Devices with their own connection need the new token. */
   changeUser(): void {
     this.#elements.clear();
     this.#page.onChange();
   }
 
-  /** The panel is not shown any more: its devices have left the page. */
+  /** Called when the panel is no longer shown, and its devices have been removed from the page. */
   close(): void {
     this.#elements.clear();
     this.#dialog.close();
@@ -89,7 +89,7 @@ export class DevicePanel {
     return shown;
   }
 
-  /** Pictures of a camera are the whole return data of their viewer. */
+  /** A camera's pictures are the whole return data of its viewer, so it gets a viewer of its own. */
   #withViewer(camera: HTMLElement, id: string): HTMLElement {
     const viewer = document.createElement('gearway-viewer');
     Object.assign(viewer, { id, hidden: true, token: this.#page.token(), name: 'Console camera', maxFps: 1 });
@@ -149,7 +149,7 @@ export class DevicePanel {
   #edit(isEdited: boolean): void {
     this.#isEdited = isEdited;
     this.#notice = '';
-    // New elements for the next time: held values and drawn shapes do not come back.
+    // New elements are created next time, so that held values and drawn shapes do not reappear.
     this.#elements.clear();
     this.#page.onChange();
   }
@@ -202,7 +202,7 @@ export class DevicePanel {
     link.href = URL.createObjectURL(new Blob([formatLayout(this.#layout.devices)], { type: 'application/json' }));
     link.download = `${this.#page.stream}-devices.json`;
     link.click();
-    // Some browsers read it after the click, or ask the user first.
+    // Some browsers read the URL after the click, or ask the user first.
     setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
   }
 

@@ -29,7 +29,7 @@ export class EnlargedImage {
     this.#dialog.showModal();
   }
 
-  /** Shows the current data. Closes the dialog if this client no longer has an image. */
+  /** Shows the current data. Closes the dialog if the client no longer has an image. */
   update(clients: readonly ClientStatus[]): void {
     if (this.#client === null) return;
     const client = clients.find(({ id }) => id === this.#client);

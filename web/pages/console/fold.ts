@@ -4,7 +4,7 @@ import { html, type TemplateResult } from 'lit';
 export class Fold {
   readonly #title: string;
   readonly #onChange: () => void;
-  /** The user's choice; null before it. */
+  /** The user's choice; null before the user has chosen. */
   #choice: boolean | null = null;
 
   constructor(title: string, onChange: () => void) {
@@ -14,7 +14,7 @@ export class Fold {
 
   /**
    * @param summary shown next to the title.
-   * @param isOpen whether it is open unless the user has chosen otherwise.
+   * @param isOpen whether the panel is open unless the user has chosen otherwise.
    * @param content rendered only while it is open.
    */
   render(summary: string, isOpen: boolean, content: () => TemplateResult): TemplateResult {

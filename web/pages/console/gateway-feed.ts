@@ -10,7 +10,7 @@ const EVENT_POLL_MS = 50;
 
 const MAX_EVENTS = 64;
 
-/** Latest response of the API. `gone`: it does not answer, for this `reason` if that is known. */
+/** Latest response of the API. `gone`: the gateway does not respond, for this `reason` if it is known. */
 export type FeedState =
   | { readonly kind: 'loading' }
   | { readonly kind: 'ok' }
@@ -18,9 +18,9 @@ export type FeedState =
   | { readonly kind: 'gone'; readonly reason: string | null };
 
 interface FeedCallbacks {
-  /** Something has changed. */
+  /** Called when something has changed. */
   readonly onChange: () => void;
-  /** The gateway requires a token, or refuses the one that was sent. */
+  /** Called when the gateway requires a token, or refuses the one that was sent. */
   readonly onToken: (reason: string) => void;
 }
 
@@ -34,12 +34,14 @@ export class GatewayFeed {
   rights: RightsStatus | null = null;
   /** Null before it is known. */
   gateway: GatewayStatus | null = null;
-  /** Whether `gateway` was requested since the last refresh, or since the gateway responds. */
+  /** Whether `gateway` was requested since the last refresh, or since the gateway began to respond. */
   #isDescribed = false;
   readonly #callbacks: FeedCallbacks;
   readonly #pollSoon = throttled(() => this.#poll(), EVENT_POLL_MS);
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Number of requests so far, and the latest whose response is shown. Responses may arrive out of order. */
+  /**
+   * Number of requests so far, and number of the latest one whose response is shown. Responses may arrive out of order.
+   */
   #requests = 0;
   #shownRequest = 0;
 
@@ -85,7 +87,7 @@ export class GatewayFeed {
     const request = this.#requests;
     const { revision } = this.api;
     const [response, rights] = await Promise.all([this.api.streams(), this.rights === null ? this.api.rights() : null]);
-    // Another user has logged in meanwhile: the response is for the previous user.
+    // Another user has logged in in the meantime: the response is for the previous user.
     if (revision !== this.api.revision || request < this.#shownRequest) return;
     this.#shownRequest = request;
     if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;
@@ -109,7 +111,7 @@ export class GatewayFeed {
     this.#callbacks.onChange();
   }
 
-  /** A failure does not end the polling. */
+  /** Polls forever; a failure does not end the polling. */
   #poll(): void {
     runInBackground(this.poll(), (error) => {
       reportError(error);

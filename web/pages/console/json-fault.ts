@@ -1,6 +1,6 @@
 /** Where a text stops being JSON, and why. */
 interface Fault {
-  /** Index of the first character that does not fit. */
+  /** Index of the first invalid character. */
   readonly at: number;
   readonly problem: string;
 }
@@ -11,7 +11,7 @@ const MAX_DEPTH = 500;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /[\p{L}_$][\p{L}\p{N}_$]*/uy;
 
-/** Words that JSON lacks, and what to write instead. */
+/** Words that JSON lacks, and their replacements. */
 const WORDS: Readonly<Record<string, string>> = {
   True: 'write true in lower case',
   False: 'write false in lower case',
@@ -22,8 +22,8 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Explains why a text is not JSON, in words: `Column 12: write a value after ":"`. Browsers' own messages differ, and
- * quote their parsers.
+ * Explains in words why a text is not JSON: `Column 12: write a value after ":"`. The messages of browsers differ, and
+ * use terms of their parsers.
  *
  * @returns null if the text is JSON.
  */
@@ -51,7 +51,7 @@ class Scanner {
     return this.#at === this.#text.length ? null : this.#fault('only one value is allowed; put several into [ ]');
   }
 
-  /** @param expected what to do if there is no value. */
+  /** @param expected advice if there is no value. */
   #value(expected: string, depth: number): Fault | null {
     if (depth > MAX_DEPTH) return this.#fault('the value is nested too deeply');
     this.#skipSpace();

@@ -1,7 +1,7 @@
 import type { Value } from '../../../shared/protocol.ts';
 import { explainJson } from './json-fault.ts';
 
-/** Quotes that keyboards of phones and word processors write instead of `"`. */
+/** Quotes that phone keyboards and word processors insert instead of `"`. */
 const TYPOGRAPHIC_QUOTES = /[\u201c\u201d\u201e\u201f\u00ab\u00bb]/g;
 
 /**

@@ -5,7 +5,7 @@ import { saveToken } from '../shared/page-token.ts';
 import { fetchSession, logIn, logOut } from '../shared/session.ts';
 import type { Api } from './api.ts';
 
-/** The user of the page: the card that asks for a log-in, the form for administrators, and the log-out. */
+/** Log-in and log-out of the page: the card that asks for a log-in, the form for administrators, and the log-out. */
 export class LogIn {
   readonly #api: Api;
   readonly #onChange: () => Promise<void>;
@@ -36,7 +36,7 @@ export class LogIn {
     return this.#user;
   }
 
-  /** Finds out who is logged in, and what the forms should ask for. */
+  /** Requests who is logged in, and for which credentials the forms should ask. */
   async refresh(): Promise<void> {
     const answer = await fetchSession();
     if (answer.kind !== 'ok') return;
@@ -44,9 +44,9 @@ export class LogIn {
     for (const form of [this.#card, this.#keyForm]) form.offer(answer.value.accepts);
   }
 
-  /** The gateway requires a log-in, or refuses the current one. */
+  /** Called when the gateway requires a log-in, or refuses the current one. */
   ask(reason: string): void {
-    // The session may have ended, or be without the right to view.
+    // The session may have ended, or may lack the right to view.
     if (!this.#isAsking) runInBackground(this.refresh());
     if (this.#api.token !== null) {
       // A refused token is not sent again: each attempt counts as a failed log-in.
@@ -67,7 +67,7 @@ export class LogIn {
     </main>`;
   }
 
-  /** Replaces forms for administrators. */
+  /** Form that replaces those for administrators. */
   renderKeyForm(): TemplateResult {
     return html`<div class="key">${this.#keyForm.element}</div>`;
   }
@@ -83,7 +83,7 @@ export class LogIn {
     }
   }
 
-  /** @returns null, or why it failed. */
+  /** @returns null, or the reason for the failure. */
   async logOut(): Promise<string | null> {
     const problem = await logOut();
     if (problem === null) await this.#use(null);

@@ -11,7 +11,7 @@ const MIN_RATIO = 4 / 3;
 const MAX_RATIO = 2;
 const DEFAULT_RATIO = 16 / 9;
 
-/** The viewer, and the figures of what it shows. */
+/** The viewer, and the figures of its stream. */
 export function picturePanel(viewer: GearwayViewer, status: StreamStatus | null, mayPublish: boolean): TemplateResult {
   render(slottedNotice(status, mayPublish), viewer);
   viewer.style.setProperty('--ratio', String(boxRatio(viewer, status)));
@@ -28,7 +28,7 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
   return Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio));
 }
 
-/** Replaces the viewer's own notice where this page has something better to offer. */
+/** Replaces the viewer's own notice by a link to publish, if the stream waits for a publisher. */
 function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
   if (status?.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
@@ -37,7 +37,7 @@ function slottedNotice(status: StreamStatus | null, mayPublish: boolean): Templa
   </div>`;
 }
 
-/** Frames of a reading that were not shown. */
+/** Number of frames of a reading that were not shown. */
 function lostFrames({ dropped, skipped, failed }: ViewerStats): number {
   return dropped + skipped + failed;
 }
@@ -45,7 +45,7 @@ function lostFrames({ dropped, skipped, failed }: ViewerStats): number {
 function figures({ state, stats, statsHistory: history }: GearwayViewer): TemplateResult {
   const isLive = state === 'live';
   const latency = isLive && stats.delayMs !== null ? String(Math.max(0, Math.round(stats.delayMs))) : '–';
-  // A count only rises; its plot shows the change from reading to reading.
+  // A counter only rises, so its plot shows the change from reading to reading.
   const lost = history.map((reading, index) => lostFrames(reading) - lostFrames(history[index - 1] ?? reading));
   const total = stats.received === 0 ? '' : `of ${formatCount(stats.received + stats.dropped)}`;
   return figureList([

@@ -33,7 +33,7 @@ interface Port {
   readonly state: PortState;
 }
 
-/** The number of virtual ports of a stream in use, and on demand the use of each. */
+/** Number of virtual ports of a stream that are in use, and on demand the use of each. */
 export function portsPanel(status: StreamStatus | null, fold: Fold): TemplateResult | typeof nothing {
   if (status === null) return nothing;
   const { ranges } = status.ports;

@@ -7,7 +7,7 @@ const MARGIN = 3;
 /** QR code of an address. The encoder is loaded when a code is first shown. */
 export class QrCode {
   readonly #onChange: () => void;
-  /** The address whose code is shown or being made. */
+  /** The address whose code is shown or being created. */
   #address: string | null = null;
   #code: TemplateResult | null = null;
 

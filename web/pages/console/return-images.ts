@@ -15,7 +15,7 @@ interface Entry {
   requestedAtMs: number;
   isPending: boolean;
   width: number | null;
-  /** null if the data cannot be shown, or is not loaded yet. */
+  /** Address of the image; null if the data cannot be shown, or is not loaded yet. */
   url: string | null;
 }
 
@@ -43,7 +43,7 @@ export class ReturnImages {
     this.#enlarged = client;
   }
 
-  /** The current clients, as the API reports them. */
+  /** Updates the images for the current clients, as reported by the API. */
   update(clients: readonly ClientStatus[]): void {
     const ids = new Set<string>();
     for (const { id, returnData } of clients) {

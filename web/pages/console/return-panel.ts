@@ -26,24 +26,30 @@ type Returner =
   | { readonly kind: 'devices'; readonly panel: DevicePanel }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Form for return data: JSON, checked while it is typed, held until it is replaced, or sent once. Or devices. */
+/**
+ * Form for return data: JSON that is checked while it is typed, and that stays in effect until it is replaced, or is
+ * sent once; or devices.
+ */
 export class ReturnPanel {
   readonly #viewer: GearwayViewer;
   readonly #onChange: () => void;
   readonly #saved: SavedCommands;
   #text = '{ "gripper": "close" }';
-  /** The value that is being held, as JSON. */
+  /** The value in effect, as JSON. */
   #held: string | null = null;
   #result: Result = { kind: 'none' };
   readonly #stream: string;
   readonly #base: () => string;
-  /** Devices return data as soon as they are in the page, so the user has to ask for them each time. */
+  /**
+   * Whether devices are used. They return data as soon as they are in the page, so the user must request them each
+   * time.
+   */
   #returner: Returner = { kind: 'form' };
   #notice = '';
   /** Forms in the last message that contained any. */
   #forms: object = {};
 
-  /** @param base gives the address of the gateway, without the slash at its end. */
+  /** @param base returns the address of the gateway, without the trailing slash. */
   constructor(viewer: GearwayViewer, stream: string, base: () => string, onChange: () => void) {
     this.#viewer = viewer;
     this.#stream = stream;
@@ -57,7 +63,7 @@ export class ReturnPanel {
 
   /**
    * @param mayReturn whether the user's rights include returning data.
-   * @param control who has control of the stream.
+   * @param control shows who has control of the stream.
    */
   render(mayReturn: boolean, control: TemplateResult | typeof nothing): TemplateResult {
     const { port, rights } = this.#viewer;
@@ -70,12 +76,12 @@ export class ReturnPanel {
     </section>`;
   }
 
-  /** The viewer has another token. */
+  /** Called when the viewer has another token. */
   changeUser(): void {
     if (this.#returner.kind === 'devices') this.#returner.panel.changeUser();
   }
 
-  /** The page shows another stream. */
+  /** Called when the page shows another stream. */
   close(): void {
     if (this.#returner.kind === 'devices') this.#returner.panel.close();
   }
@@ -106,7 +112,7 @@ export class ReturnPanel {
   }
 
   #useForm(): void {
-    // The form would replace the stop.
+    // The form's value would replace the stop.
     const isStopped = ControlChannel.of(this.#viewer).stopState !== 'ready';
     this.#notice = isStopped ? 'Reset the emergency stop first.' : '';
     if (!isStopped) {

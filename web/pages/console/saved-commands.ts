@@ -12,7 +12,7 @@ export class SavedCommands {
     this.#texts = this.#load();
   }
 
-  /** In the order in which they were saved. */
+  /** Commands in the order in which they were saved. */
   get texts(): readonly string[] {
     return this.#texts;
   }
@@ -25,7 +25,7 @@ export class SavedCommands {
     return this.#texts.includes(text.trim());
   }
 
-  /** Saves a command that is not saved yet. */
+  /** Saves a command, unless it is already saved. */
   add(text: string): void {
     if (this.has(text) || this.isFull) return;
     this.#set([...this.#texts, text.trim()]);
@@ -49,7 +49,7 @@ export class SavedCommands {
       const texts: unknown = JSON.parse(localStorage.getItem(this.#key) ?? '[]');
       return Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').slice(0, MAX_COMMANDS) : [];
     } catch {
-      return []; // storage is blocked, or another program wrote there
+      return []; // Storage is blocked, or another program wrote the item.
     }
   }
 }

@@ -28,7 +28,7 @@ export class SavedLayout {
     try {
       return parseLayout(localStorage.getItem(this.#key) ?? '{"devices":[]}');
     } catch {
-      return []; // storage is blocked, or another program wrote there
+      return []; // Storage is blocked, or another program wrote the item.
     }
   }
 }

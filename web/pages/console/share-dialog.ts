@@ -50,7 +50,7 @@ export class ShareDialog {
     this.#dialog.remove();
   }
 
-  /** Closes the dialog: the page shows another stream. */
+  /** Closes the dialog, because the page shows another stream. */
   close(): void {
     this.#dialog.close();
   }

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
 import { capitalize } from '../shared/text.ts';
 
-/** The source of the stream, its frames, its last error, and what an administrator can do with it. */
+/** The source of the stream, its frames, its last error, and the actions of an administrator. */
 export function sourcePanel(
   status: StreamStatus | null,
   mayPublish: boolean,
@@ -32,7 +32,7 @@ function home({ gateway }: StreamStatus): TemplateResult | typeof nothing {
   if (gateway === null) return html`<p class="home">No gateway of the cluster runs this source at the moment</p>`;
   const { name, url, isHere } = gateway;
   if (isHere) return html`<p class="home">Runs at this gateway, ${name}</p>`;
-  // The address was announced by that gateway.
+  // The address comes from that gateway, so it is checked.
   return /^https?:/.test(url ?? '')
     ? html`<p class="home">Runs at gateway <a href=${url}>${name}</a></p>`
     : html`<p class="home">Runs at gateway ${name}</p>`;

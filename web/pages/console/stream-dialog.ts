@@ -27,12 +27,12 @@ export class StreamDialog {
     this.#dialog.setAttribute('aria-labelledby', 'stream-title');
   }
 
-  /** Resolves with what was changed; null if the user cancelled. */
+  /** Resolves with the change that was made; null if the user cancelled. */
   add(): Promise<StreamChange | null> {
     return this.#open({ kind: 'add' });
   }
 
-  /** @returns the same, or the reason why the stream cannot be edited. */
+  /** @returns the same as {@link add}, or the reason why the stream cannot be edited. */
   async edit(name: string): Promise<StreamChange | null | string> {
     const answer = await this.#feed.api.settings(name);
     return answer.ok ? this.#open({ kind: 'edit', name, before: answer.value }) : answer.reason;
@@ -48,7 +48,7 @@ export class StreamDialog {
     this.#problem = null;
     this.#done = null;
     this.#isPending = false;
-    // A new form, without the input of the last one.
+    // A new form is rendered, without the input of the last one.
     render(nothing, this.#dialog);
     this.#render();
     document.body.append(this.#dialog);
@@ -122,7 +122,7 @@ export class StreamDialog {
     this.#render();
     const answer = await this.#send(form);
     if (task !== this.#task || !this.#dialog.open) {
-      // Closed by the Escape key: the change happens, and the answer is for a form that is gone.
+      // The Escape key has closed the dialog. The change is still made, but there is no form for the response.
       await this.#feed.poll();
       return;
     }

@@ -36,7 +36,7 @@ export const SOURCE_EXAMPLES = [
   'test-pattern:',
 ] as const;
 
-/** Reads a field without the spaces around its text; empty if there is none. */
+/** Reads a field, trimmed; empty if there is no such field. */
 export function readText(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value.trim() : '';
@@ -59,7 +59,7 @@ export function readOptions(form: FormData): StreamSettingsStatus {
   };
 }
 
-/** The options that differ, as a merge patch: null for one that was removed. */
+/** The options that differ, as a merge patch: null for a removed one. */
 export function changedOptions(before: StreamSettingsStatus, after: StreamSettingsStatus): Record<string, unknown> {
   const keys = Object.keys({ ...before, ...after }) as (keyof StreamSettingsStatus)[];
   const changed = keys.filter((key) => JSON.stringify(before[key] ?? []) !== JSON.stringify(after[key] ?? []));

@@ -86,12 +86,12 @@ export class StreamPage {
     }
   }
 
-  /** Why the last action failed; null if it did not. */
+  /** Why the last action failed; null if it succeeded. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** Another user has logged in, or the user has logged out. */
+  /** Called when another user has logged in, or the user has logged out. */
   changeUser(): void {
     const { token } = this.#feed.api;
     if (this.#viewer.token === token) this.#viewer.reconnect();
@@ -99,14 +99,14 @@ export class StreamPage {
     this.#returnPanel.changeUser();
   }
 
-  /** The feed has new data. */
+  /** Called when the feed has new data. */
   receive(): void {
     const clients = this.#status()?.clients ?? [];
     this.#rates.add(clients);
     this.#returnImages.update(clients);
   }
 
-  /** The page shows another stream, or all of them. */
+  /** Called when the page shows another stream, or all streams. */
   close(): void {
     this.#returnPanel.close();
     this.#confirm.remove();
@@ -135,7 +135,7 @@ export class StreamPage {
     </main>`;
   }
 
-  /** Updates what is not part of the page's content. */
+  /** Updates dialogs and images, which are not part of the page's content. */
   updateDialogs(): void {
     this.#enlargedImage.update(this.#status()?.clients ?? []);
   }
@@ -168,7 +168,7 @@ export class StreamPage {
     const { name, port } = this.#status()?.control ?? {};
     const isConfirmed = await this.#confirm.ask({
       title: `Take control back from ${name || 'port'} ${port ?? ''}?`,
-      text: 'Its return data ends immediately, and nobody has control then. An emergency stop stays.',
+      text: 'Its return data ends immediately, and then nobody has control. An emergency stop remains in effect.',
       action: 'Take back',
     });
     if (!isConfirmed) return;
@@ -259,7 +259,7 @@ function neighbour(id: string): string | null {
   return next?.getAttribute('data-client') ?? null;
 }
 
-/** Focuses the button of a client; the panel if it is not there. */
+/** Focuses the button of a client, or the panel if there is none. */
 function focusClient(id: string | null): void {
   const button =
     id === null ? null : document.querySelector<HTMLElement>(`[data-client="${CSS.escape(id)}"] .action button`);

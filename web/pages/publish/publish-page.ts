@@ -52,7 +52,7 @@ const form = new LogInForm({
 });
 publisher.name = query.get('name') ?? 'Browser';
 publisher.input = (query.get('input') ?? 'camera') as PublisherInput;
-// A phone set up as a camera faces away from its user.
+// A phone that is used as a camera usually faces away from its user.
 publisher.facing = (query.get('facing') ?? 'environment') as Facing;
 if (query.has('size')) publisher.size = query.get('size') as PictureSize;
 if (query.has('fps')) publisher.fps = Number(query.get('fps'));
@@ -67,7 +67,7 @@ publisher.addEventListener('gearway-publisher-state', ({ detail }) => {
   update();
 });
 publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
-  // The element shows the reason itself, unless it continues with the previous camera.
+  // The element itself shows the reason, unless it continues with the previous camera.
   problem = publisher.state === 'failed' ? null : sentence(detail.reason);
   update();
 });
@@ -94,7 +94,7 @@ async function findStream(): Promise<void> {
   publisher.src = `streams/${encodeURIComponent(stream)}`;
   publisher.controls = true;
   update();
-  // On a page that is not secure, this shows the help immediately.
+  // On an insecure page, this shows the help immediately.
   if (query.has('start') || !isSecureContext) publisher.start();
 }
 

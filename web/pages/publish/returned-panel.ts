@@ -9,7 +9,7 @@ interface Row {
   readonly port: number;
   readonly mode: 'sticky' | 'once';
   readonly text: string;
-  /** Address of an image. Revoked when the row is removed. */
+  /** Address of an image, which is revoked when the row is removed. */
   readonly imageUrl: string | null;
 }
 

@@ -22,7 +22,7 @@ function copyBySelection(text: string): boolean {
   field.setAttribute('aria-hidden', 'true');
   document.body.append(field);
   field.select();
-  // The only way over plain HTTP. Browsers keep it, although it is marked as deprecated.
+  // The only method over plain HTTP. Browsers still support it, although it is deprecated.
   const hasCopied = document.execCommand('copy');
   field.remove();
   if (focused instanceof HTMLElement) focused.focus();

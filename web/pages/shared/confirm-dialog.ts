@@ -10,7 +10,7 @@ export interface Question {
 }
 
 /**
- * Modal question of a page. Its first button cancels, and has the focus. Escape and a click outside cancel too. The
+ * Modal question of a page. Its first button cancels, and has the focus. Escape and a click outside also cancel. The
  * browser returns the focus to the element that had it.
  */
 export class ConfirmDialog {
@@ -26,7 +26,7 @@ export class ConfirmDialog {
     document.body.append(this.#dialog);
   }
 
-  /** Resolves with whether the action was confirmed. One question at a time. */
+  /** Asks one question at a time. Resolves with whether the action was confirmed. */
   async ask({ title, text, action }: Question): Promise<boolean> {
     const dialog = this.#dialog;
     render(

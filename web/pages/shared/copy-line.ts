@@ -2,7 +2,7 @@ import { html, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { copyText } from './clipboard.ts';
 
-/** Time for which the button shows its result. */
+/** How long the button shows its result. */
 const RESULT_MS = 1500;
 
 /** A command or line of code to copy. */

@@ -4,7 +4,7 @@ import { sentence } from './text.ts';
 
 let forms = 0;
 
-/** A reason of the gateway that only repeats the form's label. */
+/** A reason from the gateway that only repeats the form's label. */
 const PLAIN_REASON = 'this gateway requires a token';
 
 /** The fields of the form: a token alone, or a name and a password. */
@@ -15,18 +15,18 @@ interface LogInFormOptions {
   readonly label: string;
   /** Title of the form with name and password. */
   readonly title?: string;
-  /** The purpose of the log-in, and how to get one. */
+  /** The purpose of the log-in, and how to get credentials. */
   readonly hint?: string;
-  /** Right that the log-in must give. Default: any. */
+  /** Right that the log-in must grant. Default: any. */
   readonly right?: string;
   /** An additional button, next to the submit button. */
   readonly action?: { readonly text: string; readonly run: () => void };
-  /** The form is shown over the picture, which is dark in both themes. */
+  /** Whether the form is shown over the picture, which is dark in both themes. */
   readonly isOnPicture?: boolean;
   /**
-   * The user has logged in.
+   * Called when the user has logged in.
    *
-   * @param token to send with each request; null: the browser sends the cookie of the session.
+   * @param token token to send with each request; null: the browser sends the cookie of the session.
    */
   readonly onLogIn: (token: string | null) => void;
 }
@@ -48,7 +48,7 @@ export class LogInForm {
   readonly #alert: HTMLElement;
   #way: Way = 'token';
   #isKnown = false;
-  /** Called when the field has a size. In an iframe, takes the focus only if the iframe has it already. */
+  /** Called when the field has a size. In an iframe, focuses the field only if the iframe already has the focus. */
   readonly #rendered = new ResizeObserver(() => {
     if (this.#firstField.offsetWidth === 0) return;
     this.#rendered.disconnect();
@@ -139,7 +139,7 @@ export class LogInForm {
     this.#clearError();
   }
 
-  /** Offers what the gateway accepts. Does not change what is being filled in. */
+  /** Shows the fields for the credentials that the gateway accepts. Does not change a form that is being filled in. */
   offer(accepts: readonly Way[]): void {
     this.#isKnown = true;
     const hasBoth = accepts.includes('password') && accepts.includes('token');

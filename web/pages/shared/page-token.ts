@@ -8,12 +8,12 @@ export function loadToken(): string | null {
   try {
     return sessionStorage.getItem(KEY);
   } catch {
-    return null; // storage is blocked: the user has to enter it again after a reload
+    return null; // Storage is blocked: the user must enter the token again after a reload.
   }
 }
 
 /**
- * The token in the page's address, `#token=…`, as share links have it. Browsers do not send the fragment. It stays in
+ * The token in the page's address, `#token=…`, as in share links. Browsers do not send the fragment. It stays in
  * the address, so that the page can be reloaded and bookmarked.
  */
 export function tokenOfAddress(): string | null {
@@ -32,7 +32,7 @@ export function saveToken(token: string | null): void {
 }
 
 /**
- * Removes the administrator key from the page's address, `#key=…`, as the gateway prints it. Browsers do not send the
+ * Removes the administrator key from the page's address, `#key=…`, which the gateway prints. Browsers do not send the
  * fragment, and the key must not stay in the address bar or the history.
  *
  * @returns null if there is none.

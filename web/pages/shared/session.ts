@@ -5,7 +5,7 @@ import { type Answer, request } from './streams.ts';
 /** The credentials that the user has entered. */
 export type Credential = { readonly token: string } | { readonly name: string; readonly password: string };
 
-/** Result of a log-in. `token`: to send with each request; null: the browser sends the cookie of the session. */
+/** Result of a log-in. `token` must be sent with each request; null: the browser sends the cookie of the session. */
 type LogInResult =
   | { readonly ok: true; readonly token: string | null }
   | { readonly ok: false; readonly reason: string };
@@ -21,7 +21,7 @@ export function fetchSession(): Promise<Answer<SessionStatus>> {
  * Logs in. The gateway sets a cookie that scripts cannot read. Browsers keep none in a frame of another site: there, a
  * token is kept for the tab instead.
  *
- * @param right that the log-in must give. Default: any.
+ * @param right right that the log-in must grant. Default: any.
  */
 export async function logIn(credential: Credential, right?: string): Promise<LogInResult> {
   const answer = await request<SessionStatus>('api/session', {
@@ -40,7 +40,7 @@ export async function logIn(credential: Credential, right?: string): Promise<Log
   return { ok: true, token };
 }
 
-/** Logs out, in all tabs. @returns null, or why it failed. */
+/** Logs out, in all tabs. @returns null, or the reason for the failure. */
 export async function logOut(): Promise<string | null> {
   saveToken(null);
   const answer = await request('api/session', { method: 'DELETE' });

@@ -33,14 +33,14 @@ export async function request<T>(path: string, init: RequestInit = {}): Promise<
     const response = await fetch(path, init);
     if (response.ok) return { kind: 'ok', value: (await response.json()) as T };
     const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
-    // A proxy without its gateway responds with a page of its own.
+    // A proxy whose gateway does not respond sends its own page.
     if (typeof code !== 'string' || typeof message !== 'string') {
       const reason = `the proxy in front of the gateway answers with status ${response.status}`;
       return { kind: 'gone', reason };
     }
     return { kind: TOKEN_CODES.has(code) ? 'token' : 'gone', reason: message };
   } catch {
-    // The connection failed. The page reports it, and tries again.
+    // The connection failed. The page reports this, and retries.
     return { kind: 'gone', reason: null };
   }
 }

@@ -2,7 +2,7 @@ import type { Fit, GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { gridColumns } from './grid-columns.ts';
 import { pageContent, showTitle } from './page-parts.ts';
 
-/** Several streams in a grid that fills the window, for a wall display. Its viewers watch only, and take no ports. */
+/** Several streams in a grid that fills the window, for a wall display. Its viewers are spectators without ports. */
 export class GridView {
   readonly #names: readonly string[];
   readonly #viewers: readonly GearwayViewer[];

@@ -14,12 +14,12 @@ const RETRY_MS = 1500;
 // element.
 const query = new URLSearchParams(location.search);
 const pageToken = tokenOfAddress() ?? loadToken();
-// Another link in the same tab: browsers load nothing if only the fragment differs.
+// If another link is opened in the same tab, browsers do not reload the page if only the fragment differs.
 addEventListener('hashchange', () => location.reload());
 const notice = document.createElement('p');
 notice.className = 'notice';
 
-/** The page runs before the element's file is loaded. */
+/** The script of the page runs before the element's file is loaded. */
 const elementDefined = customElements.whenDefined('gearway-viewer');
 
 runInBackground(open());
@@ -32,7 +32,7 @@ async function open(): Promise<void> {
     new SingleView(query, pageToken).open(name);
     return;
   }
-  // Logged in once, and not by each of the viewers.
+  // The page logs in once, instead of each viewer separately.
   const [{ token, first }] = await Promise.all([accessibleStreams(), elementDefined]);
   if (name === undefined) new SingleView(query, token).open(first);
   else new GridView(names, query, token).open();

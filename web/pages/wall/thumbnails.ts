@@ -111,12 +111,12 @@ export class Thumbnails {
       this.#requests -= 1;
       thumbnail.isPending = false;
     }
-    // Another one may be due.
+    // Another picture may be due.
     this.#fetchNext();
   }
 }
 
-/** Whether a snapshot can be had. One of a sleeping source would start its camera. */
+/** Whether a snapshot can be requested. A snapshot of a suspended source would start its camera. */
 function hasPicture({ state, frame, showable, source }: StreamStatus): boolean {
   return state !== 'waiting' && frame !== null && showable !== false && source.state !== 'asleep';
 }

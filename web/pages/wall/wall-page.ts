@@ -32,7 +32,7 @@ export class WallPage {
     this.#thumbnails = new Thumbnails(feed.api, onChange);
   }
 
-  /** The feed has new data. */
+  /** Called when the feed has new data. */
   receive(): void {
     this.#thumbnails.update(this.#feed.streams);
   }

@@ -1,7 +1,7 @@
-/** Period of the samples that count: short enough to notice a link that becomes thin within a second. */
+/** Maximum age of the samples: short enough to detect a slower link within a second. */
 const WINDOW_MS = 1500;
 
-/** Minimum number of samples that count, however old they are. */
+/** Minimum number of samples that are used, regardless of their age. */
 const MIN_SAMPLES = 3;
 
 /** The minimum round trip covers one or two of these windows, because the route may change. */
@@ -11,8 +11,8 @@ const ROUND_TRIP_WINDOW_MS = 10_000;
 const MIN_TRANSMISSION_MS = 1;
 
 /**
- * A frame that takes longer than the samples suggest, by this factor and time, means that the link has changed: the
- * samples no longer count. Less is jitter.
+ * A frame that takes longer than the samples suggest, by this factor and time, indicates that the link has changed: the
+ * samples are discarded. Smaller differences are jitter.
  */
 const CHANGED = { factor: 2, ms: 300 } as const;
 
@@ -22,7 +22,7 @@ const CHANGED = { factor: 2, ms: 300 } as const;
  */
 const QUANTILE = 0.75;
 
-/** How much farther apart frames must arrive than they were sent to count as queued. */
+/** Minimum increase of the interval between frames from sending to arrival by which they count as queued. */
 const DISPERSION = 1.2;
 
 interface Sample {
@@ -45,14 +45,14 @@ interface SentFrame {
  * in a row, and also if less is sent than the link carries.
  */
 export class UplinkRate {
-  /** In order. */
+  /** Frames in flight, in order. */
   readonly #inFlight: SentFrame[] = [];
   #samples: Sample[] = [];
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
   /**
-   * The highest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per
-   * millisecond.
+   * The highest rate at which consecutive frames have arrived, in the current window and in the one before; in bytes
+   * per millisecond.
    */
   #spread = 0;
   #lastSpread = 0;
@@ -61,7 +61,7 @@ export class UplinkRate {
   #lastRoundTripMs = Infinity;
   #windowSinceMs: number;
 
-  /** @param roundTripMs of the greeting, which waits for no frame; Infinity if it is not known. */
+  /** @param roundTripMs round trip of the greeting, which does not wait for frames; Infinity if it is unknown. */
   constructor(roundTripMs = Infinity, nowMs = 0) {
     this.#roundTripMs = roundTripMs;
     this.#windowSinceMs = nowMs;
@@ -74,8 +74,8 @@ export class UplinkRate {
   }
 
   /**
-   * How much longer than the minimum the round trip is: the median of the samples, or that of a frame under way if it
-   * is longer already. 0 before it is known.
+   * Increase of the round trip over the minimum: the median of the samples, or that of a frame in flight if it
+   * is already longer. 0 before it is known.
    */
   queueingMs(nowMs: number): number {
     const minMs = this.minRoundTripMs ?? 0;
@@ -89,7 +89,7 @@ export class UplinkRate {
     this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs });
   }
 
-  /** The gateway has all frames up to this one. */
+  /** Called when the gateway has received all frames up to this one. */
   taken(sequence: number, nowMs: number): void {
     for (let [first] = this.#inFlight; first !== undefined && first.sequence <= sequence; [first] = this.#inFlight) {
       this.#inFlight.shift();
@@ -108,8 +108,8 @@ export class UplinkRate {
   }
 
   /**
-   * Bits per second; null before the first acknowledgement. A frame that is under way for much longer than expected
-   * counts before it is acknowledged, with the time that it has taken so far.
+   * Delivery rate in bits per second; null before the first acknowledgement. A frame that is in flight for much longer
+   * than expected counts before it is acknowledged, with its time in flight so far.
    */
   bitsPerSecond(nowMs: number): number | null {
     const known = this.#sampledBitsPerSecond();
@@ -148,15 +148,15 @@ export class UplinkRate {
   }
 
   /**
-   * The round trip without the time that the frame itself took on the link, where that is known from the spacing of
+   * The round trip without the frame's own transmission time, if that is known from the spacing of
    * frames: otherwise a link that is always full would look like one with a long round trip. At most half is
-   * subtracted, because a slow program spreads frames too.
+   * subtracted, because a slow program also increases the spacing of frames.
    */
   #addRoundTrip(ms: number, bytes: number, nowMs: number): void {
     if (nowMs - this.#windowSinceMs > ROUND_TRIP_WINDOW_MS) {
       this.#lastRoundTripMs = this.#roundTripMs;
       this.#roundTripMs = Infinity;
-      // A link that is always full spreads no frames: they are sent as they arrive.
+      // A link that is always full does not change the spacing: frames are sent as they arrive.
       if (this.#spread > 0) this.#lastSpread = this.#spread;
       this.#spread = 0;
       this.#windowSinceMs = nowMs;

@@ -2,13 +2,13 @@ import type { EncodingSettings } from '../../capture/capture-types.ts';
 
 /** One step of the ladder, relative to the requested settings. */
 interface Step {
-  /** Of width and height. */
+  /** Scale of width and height. */
   readonly scale: number;
   readonly quality: number;
   readonly fps: number;
 }
 
-/** A camera keeps its movement, and loses detail. */
+/** Steps for a camera, which keep the frame rate and reduce detail. */
 const CAMERA_STEPS: readonly Step[] = [
   { scale: 1, quality: 1, fps: 1 },
   { scale: 1, quality: 0.75, fps: 1 },
@@ -22,7 +22,7 @@ const CAMERA_STEPS: readonly Step[] = [
   { scale: 0.25, quality: 0.35, fps: 0.25 },
 ];
 
-/** A screen stays readable, and loses movement. */
+/** Steps for a screen, which keep text readable and reduce the frame rate. */
 const SCREEN_STEPS: readonly Step[] = [
   { scale: 1, quality: 1, fps: 1 },
   { scale: 1, quality: 0.75, fps: 1 },
@@ -34,7 +34,7 @@ const SCREEN_STEPS: readonly Step[] = [
 ];
 
 /**
- * Exponents with which the size of a JPEG grows with its quality and pixels: measured with camera pictures, and
+ * Exponents by which the size of a JPEG grows with its quality and pixels: measured with camera pictures, and
  * corrected by the sizes of encoded frames.
  */
 const BYTES_PER_QUALITY = 1.1;
@@ -49,7 +49,7 @@ const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Queueing delays, including a frame's own transmission. Only above `LATE_MS` is the link too slow, whatever rate a
+ * Queueing delays, including a frame's own transmission. The link is too slow only above `LATE_MS`, whatever rate a
  * busy program measures. Up to `PROMPT_MS`, the next higher step is tried.
  */
 const LATE_MS = 150;
@@ -63,13 +63,13 @@ interface LinkState {
 }
 
 /**
- * How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, each time the link does
+ * How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, whenever the link does
  * not carry the higher step.
  */
 const UP_AFTER_MS = 2000;
 const MAX_UP_AFTER_MS = 16_000;
 
-/** A step down this soon after one up means that the link did not carry it. */
+/** A step down within this time after a step up means that the link did not carry it. */
 const FAILED_WITHIN_MS = 4000;
 
 /** Interval between two steps down: acknowledgements must have time to show the effect. */
@@ -88,20 +88,20 @@ export class UplinkSteps {
   readonly #steps: readonly Step[];
   readonly #wanted: EncodingSettings;
   #index = 0;
-  /** Bytes that a frame would take at the highest step. */
+  /** Estimated size of a frame at the highest step, in bytes. */
   #fullBytes: number | null = null;
   #headroomSinceMs: number | null = null;
   #changedAtMs = -Infinity;
   #raisedAtMs = -Infinity;
   #upAfterMs = UP_AFTER_MS;
 
-  /** @param wanted the settings of the highest step. */
+  /** @param wanted settings of the highest step. */
   constructor(wanted: EncodingSettings, isScreen: boolean) {
     this.#wanted = wanted;
     this.#steps = isScreen ? SCREEN_STEPS : CAMERA_STEPS;
   }
 
-  /** 0 for the requested settings. */
+  /** Index of the step; 0 for the requested settings. */
   get index(): number {
     return this.#index;
   }
@@ -118,7 +118,7 @@ export class UplinkSteps {
     };
   }
 
-  /** A frame was encoded with the current settings. */
+  /** Records a frame that was encoded with the current settings. */
   encoded(bytes: number): void {
     const fullBytes = bytes / this.#relativeBytes(this.#index);
     this.#fullBytes =
@@ -145,7 +145,7 @@ export class UplinkSteps {
     return nowMs - this.#headroomSinceMs >= this.#upAfterMs && this.#change(better, nowMs);
   }
 
-  /** The step that a link with headroom carries; the next one to try if nothing queues. */
+  /** The step that a link with headroom carries; the next higher one, as a probe, if nothing queues. */
   #better(link: number, queueingMs: number, max: number): number {
     const next = this.#index - 1;
     if (next < 0 || queueingMs > LATE_MS) return this.#index;
@@ -165,13 +165,13 @@ export class UplinkSteps {
     return true;
   }
 
-  /** The highest step that takes at most this rate; the lowest if none does. */
+  /** The highest step that needs at most this rate; the lowest one if none does. */
   #best(bitsPerSecond: number): number {
     const found = this.#steps.findIndex((_, index) => this.#needs(index) <= bitsPerSecond);
     return found < 0 ? this.#steps.length - 1 : found;
   }
 
-  /** Bits per second of a step. */
+  /** Bit rate of a step, in bits per second. */
   #needs(index: number): number {
     return (this.#fullBytes ?? 0) * this.#relativeBytes(index) * 8 * this.#wanted.fps * this.#step(index).fps;
   }

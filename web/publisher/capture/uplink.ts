@@ -39,12 +39,12 @@ export class Uplink {
     this.#restart();
   }
 
-  /** A new connection. @param roundTripMs of its greeting. */
+  /** Called for a new connection. @param roundTripMs round trip of its greeting. */
   connected(roundTripMs: number, nowMs: number): void {
     this.#rate = new UplinkRate(roundTripMs, nowMs);
   }
 
-  /** Encodes with the settings for the link as it is now. */
+  /** Encodes with the settings for the present state of the link. */
   async encode(
     nowMs: number,
     encode: (settings: EncodingSettings) => Promise<EncodedPicture>,
@@ -53,7 +53,7 @@ export class Uplink {
     const steps = this.#steps;
     const { index } = steps;
     const encoded = await encode(steps.settings);
-    // Its size belongs to the step that it was encoded with.
+    // The size belongs to the step with which the picture was encoded.
     if (steps.index === index) steps.encoded(encoded.jpeg.byteLength);
     return encoded;
   }

@@ -1,8 +1,8 @@
 import { runInBackground } from '../../background.ts';
 
 /**
- * Keeps a phone's screen on (https://www.w3.org/TR/screen-wake-lock/): a phone that sleeps stops its camera. Has no
- * effect in browsers without wake locks.
+ * Keeps a phone's screen on (https://www.w3.org/TR/screen-wake-lock/), because a sleeping phone stops its camera. Has
+ * no effect in browsers without wake locks.
  */
 export class WakeLock {
   #isHeld = false;

@@ -29,7 +29,7 @@ export class ArrayDecoder {
   /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
-  /** @param onShown called when an array is decoded with another range, type or style than the one before. */
+  /** @param onShown called when an array is decoded with a range, type or style that differs from the previous one. */
   constructor(onShown: (shown: ShownArray) => void) {
     this.#onShown = onShown;
   }
@@ -134,7 +134,7 @@ export class ArrayDecoder {
     return { dtype: 'uint8', width, height, channels: 4, bytes: new Uint8Array(data.buffer) };
   }
 
-  /** The next array is not a successor of the last one: the automatic range begins again, and is reported. */
+  /** Called when the next array does not succeed the last one: the automatic range starts over, and is reported. */
   reset(): void {
     this.#shownKey = '';
     this.#decoded = null;

@@ -22,9 +22,9 @@ export class ArrayPictures {
   #style: ArrayStyleTexts = {};
 
   /**
-   * @param load imports the file.
-   * @param onShown called when an array is decoded with another range, type or style than the one before, and with null
-   * when another picture follows.
+   * @param load function that imports the file.
+   * @param onShown called when an array is decoded with a range, type or style that differs from the previous one, and
+   * with null when another picture follows.
    */
   constructor(load: () => Promise<unknown>, onShown: (shown: ShownArray | null) => void) {
     this.#load = load;
@@ -47,7 +47,7 @@ export class ArrayPictures {
     try {
       return await decoder.decode(frame, isNext);
     } catch (error) {
-      // The other file has a class of the same name.
+      // The other file has its own class of the same name.
       const code = (error as { readonly code?: unknown } | null)?.code;
       throw typeof code === 'string' ? new GearwayError(code, errorText(error), { cause: error }) : error;
     }
@@ -76,7 +76,7 @@ export class ArrayPictures {
     return this.#decoder;
   }
 
-  /** A new connection, or a picture that is not an array: the automatic range begins again. */
+  /** Called for a new connection, or a picture that is not an array: the automatic range starts over. */
   async reset(): Promise<void> {
     if (this.#isShown) {
       this.#isShown = false;

@@ -24,10 +24,10 @@ const METERS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Distance between the surfaces that two pixels of a depth array show.
+ * Distance between the surfaces at two pixels of a depth array.
  *
  * @param noData value without a measurement; null for none.
- * @param message of the frame, with intrinsics and, if the query has no unit, `unit`.
+ * @param message message of the frame, with intrinsics and, if the query has no unit, `unit`.
  */
 export function measureDistance(
   samples: InspectedSamples,

@@ -40,7 +40,7 @@ export interface PixelInspection extends InspectedFrame {
   readonly values: readonly number[];
   /** Whether the value means that nothing was measured. */
   readonly isNoData: boolean;
-  /** Whether the message has intrinsics of the camera, and the array one channel: distances can be measured. */
+  /** Whether distances can be measured: the message has intrinsics of the camera, and the array has one channel. */
   readonly hasIntrinsics: boolean;
 }
 
@@ -52,19 +52,19 @@ export interface AreaInspection extends InspectedFrame {
   readonly channels: readonly ChannelStatistics[];
 }
 
-/** A pixel, and where the surface that it shows is. */
+/** A pixel, and the position of the surface at it. */
 export interface PointInSpace extends Point {
-  /** To the right, down and forward from the camera, in metres; null if there is no depth. */
+  /** Position to the right, down and forward from the camera, in metres; null if there is no depth. */
   readonly position: readonly [x: number, y: number, z: number] | null;
 }
 
-/** Distance between the surfaces that two pixels show. */
+/** Distance between the surfaces at two pixels. */
 export interface MeasuredDistance {
   readonly from: PointInSpace;
   readonly to: PointInSpace;
-  /** null if it cannot be measured. */
+  /** Distance in metres; null if it cannot be measured. */
   readonly meters: number | null;
-  /** Why it cannot be measured, as a sentence; null if it is. */
+  /** Why the distance cannot be measured, as a sentence; null if it was. */
   readonly reason: string | null;
 }
 
@@ -80,5 +80,5 @@ export interface Inspections {
   readonly distance: DistanceInspection;
 }
 
-/** null: nothing is drawn yet, or the pixel or area is outside of the picture. */
+/** Result; null if nothing is drawn yet, or the pixel or area is outside of the picture. */
 export type Inspection = Inspections[keyof Inspections] | null;

@@ -15,8 +15,8 @@ type Fields = { readonly [key: string]: Value };
 const EXPECTED = 'expected {fx, fy, cx, cy}, or a camera matrix K as 9 numbers in rows';
 
 /**
- * Intrinsics in a message. In this order: `intrinsics`, as a map or a matrix; `camera_info`, as ROS writes it; `K` or
- * `k`, a matrix. A map may have the `width` and `height` of the calibrated picture, if they are not the frame's.
+ * Reads the intrinsics in a message, in this order: `intrinsics`, as a map or a matrix; `camera_info`, in ROS format;
+ * `K` or `k`, a matrix. A map may have the `width` and `height` of the calibrated picture, if they are not the frame's.
  *
  * @param frame size in pixels.
  * @returns why they cannot be used, as a sentence; null if there are none.
@@ -36,7 +36,7 @@ export function readIntrinsics(
   const { width, height } = fields;
   if (typeof width !== 'number' || typeof height !== 'number' || !(width > 0 && height > 0)) return found;
   const [across, down] = [frame.width / width, frame.height / height];
-  // A size refers to pixels, which begin half a pixel before their centres.
+  // Scaling applies to the edges of pixels, which are half a pixel from their centres.
   return {
     fx: found.fx * across,
     fy: found.fy * down,
@@ -57,7 +57,7 @@ function fromFields(fields: Fields): Intrinsics | null {
   );
 }
 
-/** @param matrix 9 numbers, or 3 rows of 3 as `tolist()` gives them. */
+/** @param matrix 9 numbers, or 3 rows of 3 as returned by `tolist()`. */
 function fromMatrix(matrix: readonly Value[]): Intrinsics | null {
   const numbers =
     matrix.length === 3 ? matrix.flatMap((row) => (Array.isArray(row) ? (row as Value[]) : [null])) : matrix;

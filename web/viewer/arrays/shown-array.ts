@@ -1,4 +1,4 @@
-/** How the array on screen is shown. */
+/** Type, range and colours of the array on screen. */
 export interface ShownArray {
   /** Canonical dtype, as in NumPy. */
   readonly dtype: string;

@@ -13,7 +13,7 @@ export interface PreparedOverlay {
   readonly pngMasks: PngMasks;
 }
 
-/** Frees the decoded masks of an overlay, also those that were not drawn. Idempotent. */
+/** Frees the decoded masks of an overlay, whether or not they were drawn. Idempotent. */
 export function closeOverlay(overlay: PreparedOverlay | null): void {
   for (const bitmap of overlay?.pngMasks.values() ?? []) bitmap.close();
 }
@@ -29,7 +29,7 @@ interface Shown {
 
 /**
  * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at
- * every zoom, and never on another picture than its own.
+ * every zoom, and never on a picture to which it does not belong.
  */
 export class Composer {
   readonly #surface: Surface;
@@ -39,7 +39,7 @@ export class Composer {
   #settings: OverlaySettings = { path: null, classes: null, minScore: 0, hasCallback: false };
   #view: OverlayView | null = null;
   #shown: Shown | null = null;
-  /** Holds an array's samples, which a canvas does not draw in another size. */
+  /** Canvas for an array's samples, because ImageData cannot be drawn in another size. */
   #samples: OffscreenCanvas | null = null;
   /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
@@ -71,7 +71,9 @@ export class Composer {
     this.#view = view;
   }
 
-  /** The overlay of a frame; null if its message has none. A promise only if something has to be decoded first. */
+  /**
+   * The overlay of a frame; null if its message has none. Returns a promise only if something must be decoded first.
+   */
   prepare({ message, width, height }: ShownFrame): PreparedOverlay | null | Promise<PreparedOverlay> {
     const { path } = this.#settings;
     const found = path === null ? undefined : findOverlay(message, path);
@@ -81,14 +83,14 @@ export class Composer {
     return decodePngMasks(content).then((pngMasks) => ({ content, pngMasks }));
   }
 
-  /** Draws a frame, and closes picture and overlay before it. */
+  /** Draws a frame, and closes the previous picture and overlay. */
   show(frame: ShownFrame, source: DecodedPicture['source'], overlay: PreparedOverlay | null): void {
     this.#release();
     this.#shown = { frame, source, overlay };
     this.redraw();
   }
 
-  /** Draws the last frame again, in another view or with other settings. */
+  /** Draws the last frame again, after a change of the view or the settings. */
   redraw(): void {
     const { placement, pixelRatio } = this.#view ?? {};
     const context = this.#context;
@@ -99,7 +101,7 @@ export class Composer {
       this.#surface.width = width;
       this.#surface.height = height;
     }
-    // The picture may have another size than the page knows by now.
+    // The page may not know the new size of the picture yet.
     const matrix: Matrix = scaledAndMoved(
       pictureMatrix({ ...placement, width: frame.width, height: frame.height }),
       pixelRatio,

@@ -11,7 +11,7 @@ import { decodeRuns, pngSize } from './masks.ts';
 
 export type Fields = { readonly [key: string]: Value };
 
-/** An object that cannot be drawn; the others still are. */
+/** Error for an object that cannot be drawn; the others are still drawn. */
 export class InvalidItemError extends Error {}
 
 export function isFields(value: Value | undefined): value is Fields {
@@ -22,7 +22,7 @@ export function isList(value: Value | undefined): value is readonly Value[] {
   return Array.isArray(value);
 }
 
-/** Properties of an object that all forms have, before they are checked. */
+/** Properties of an object that all formats have, before they are checked. */
 export interface ItemFields {
   readonly class?: Value | undefined;
   readonly score?: Value | undefined;
@@ -34,7 +34,7 @@ export interface ItemFields {
   readonly fill?: Value | undefined;
 }
 
-/** Reads the objects of one message within the limits, and keeps why some of them are not drawn. */
+/** Reads the objects of one message within the limits, and records why some of them are not drawn. */
 export class ItemReader {
   readonly #scaleX: number;
   readonly #scaleY: number;
@@ -79,8 +79,8 @@ export class ItemReader {
   }
 
   /**
-   * Adds one object per value, as long as the limits allow. Invalid objects count: a message can have a million of
-   * them.
+   * Adds one object per value, as far as the limits allow. Invalid objects count, too, because a message can have a
+   * million of them.
    */
   addAll(values: readonly Value[], add: (value: Value) => void): void {
     for (const [index, value] of values.entries()) {
@@ -166,7 +166,7 @@ export class ItemReader {
   }
 
   /**
-   * Points and the lines between them.
+   * Keypoints, and the lines between them.
    *
    * @param points x, y and, if known, visibility or score of each; those with 0 are not drawn.
    * @param skeleton pairs of indexes from 0.
@@ -261,7 +261,7 @@ export class ItemReader {
     return numbers;
   }
 
-  /** Points as pairs or as one list. */
+  /** Reads points as pairs or as one list. */
   #pairs(value: Value | undefined, name: string): number[] {
     if (!isList(value)) throw new InvalidItemError(`${name} is not a list of points`);
     const isPairs = isList(value[0]);
@@ -274,7 +274,7 @@ export class ItemReader {
     return numbers;
   }
 
-  /** To pixels of the picture. */
+  /** Converts to pixels of the picture. */
   #coordinates(numbers: readonly number[]): Coordinates {
     this.#count(numbers.length / 2);
     return numbers.map((number, index) => {
@@ -295,7 +295,7 @@ export class ItemReader {
   }
 }
 
-/** A number, also one that is written as text, as `json.dumps(…, default=str)` writes NumPy's. null for NaN. */
+/** Reads a number, also as text, as written by `json.dumps(…, default=str)` for NumPy numbers; null for NaN. */
 export function numberOf(value: Value | undefined): number | null {
   if (typeof value === 'string' && value.trim() === '') return null;
   const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;

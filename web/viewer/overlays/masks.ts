@@ -1,15 +1,16 @@
 import type { Value } from '../../../shared/protocol.ts';
 
 /**
- * Runs of a mask, column by column and outside of it first, from COCO's two forms: a list of lengths, or text in which
- * each length has 5 bits per character and, from the third on, is the difference to the length two before
+ * Reads the runs of a mask, column by column, beginning outside of it, from COCO's two formats: a list of lengths, or
+ * text in which each length has 5 bits per character and, from the third on, is the difference to the length two before
  * (pycocotools).
  *
- * @returns null if the lengths are not those of this number of pixels.
+ * @returns null if the lengths do not add up to this number of pixels.
  */
 export function decodeRuns(counts: Value | undefined, pixels: number): readonly number[] | null {
   const runs = typeof counts === 'string' ? decodeText(counts) : counts;
-  // Each pixel begins at most one run inside and one outside: more are empty, and would take time with each frame.
+  // Each pixel begins at most one run inside and one outside. Further runs are empty, and would take time with each
+  // frame.
   if (!Array.isArray(runs) || runs.length > 2 * pixels + 1) return null;
   let sum = 0;
   for (const run of runs as readonly Value[]) {

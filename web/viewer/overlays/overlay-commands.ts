@@ -9,11 +9,11 @@ export interface OverlaySettings {
   /** Names of the classes that are drawn; null for all. */
   readonly classes: readonly string[] | null;
   readonly minScore: number;
-  /** Whether pictures are handed to the page, which draws them. */
+  /** Whether pictures are passed to the page, which draws them. */
   readonly hasCallback: boolean;
 }
 
-/** Where the picture is drawn. */
+/** Position and size at which the picture is drawn. */
 export interface OverlayView {
   readonly placement: Placement;
   /** Pixels of the canvas per CSS px. */
@@ -24,7 +24,7 @@ export interface OverlayView {
 export type OverlayCommand =
   | { readonly kind: 'settings'; readonly settings: OverlaySettings }
   | { readonly kind: 'view'; readonly view: OverlayView }
-  /** The page has drawn the last picture that it received. */
+  /** Sent when the page has drawn the last picture that it received. */
   | { readonly kind: 'presented' };
 
 /** The frame of a picture, without its payload. */
@@ -37,7 +37,7 @@ export type ShownFrame = Pick<FrameMessage, 'sequence' | 'width' | 'height' | 'm
 export type OverlayCallback = (context: CanvasRenderingContext2D, message: Value, frame: ShownFrame) => void;
 
 export type OverlayEvent =
-  /** From now on, the session draws the picture in its place: its canvas is as large as the box. */
+  /** From now on, the session draws the picture at its position: the canvas is as large as the box. */
   | { readonly kind: 'composing' }
   /** A picture for the page to draw, and to close. */
   | { readonly kind: 'picture'; readonly frame: ShownFrame; readonly source: DecodedPicture['source'] }

@@ -2,7 +2,7 @@ import type { Value } from '../../../shared/protocol.ts';
 import { type Fields, InvalidItemError, isFields, isList, ItemReader, numberOf } from './item-reader.ts';
 import { type Mark, OVERLAY_LIMITS, type OverlayContent } from './overlay-items.ts';
 
-/** Keys of a message in which an overlay is looked for, unless a path is given. */
+/** Keys of a message in which an overlay is searched, unless a path is given. */
 const USUAL_KEYS = ['overlay', 'detections'] as const;
 
 /**
@@ -27,7 +27,7 @@ function ownValue(fields: Fields, key: string): Value | undefined {
 }
 
 /**
- * Reads an overlay in any of the forms of docs/overlays.md: Gearway's own, lists of `[x1, y1, x2, y2, score, class]`,
+ * Reads an overlay in any of the formats of docs/overlays.md: Gearway's own, lists of `[x1, y1, x2, y2, score, class]`,
  * COCO, Ultralytics' `tojson()`, and supervision's `Detections`.
  *
  * @param picture size of the picture in pixels.
@@ -39,7 +39,7 @@ export function readOverlay(
   if (typeof value === 'string') return readText(value, picture);
   const options: Fields = isFields(value) ? value : {};
   const scale = scaleOf(options, picture);
-  // Objects in a wrong place are worse than none.
+  // Objects in a wrong position would be worse than none.
   if (typeof scale === 'string') return { items: [], problem: scale };
   const reader = new ItemReader(picture, scale, options['classes'] ?? options['names']);
   if (isFields(value) && isList(value['xyxy'])) {
@@ -77,7 +77,7 @@ function readText(text: string, picture: { readonly width: number; readonly heig
 /**
  * Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` the size that pixels refer to.
  *
- * @returns why they cannot be used, as a sentence.
+ * @returns the scale, or a sentence that explains why it cannot be determined.
  */
 function scaleOf(
   { units, size }: Fields,
@@ -108,9 +108,9 @@ function readItem(reader: ItemReader, item: Value, options: Fields): void {
   }
 }
 
-/** Gearway's own form. */
+/** Reads Gearway's own format. */
 function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
-  /** A shape, unless it is missing or None. */
+  /** Reads a shape, unless it is missing or None. */
   const mark = (key: string, read: (value: Value) => Mark): Mark | null => {
     const value = item[key] ?? null;
     return value === null ? null : read(value);
@@ -134,7 +134,8 @@ function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
 }
 
 /**
- * COCO's results and annotations: `bbox` by corner and size, `category_id`, `segmentation`, `keypoints` as one list.
+ * Reads COCO's results and annotations: `bbox` by corner and size, `category_id`, `segmentation`, `keypoints` as one
+ * list.
  */
 function readCoco(reader: ItemReader, item: Fields, options: Fields): void {
   const { bbox, segmentation, keypoints } = item;
@@ -164,7 +165,7 @@ function cocoCategories(categories: Value | undefined): Value | undefined {
   );
 }
 
-/** Ultralytics' `results.tojson()`: `box` by named corners, `segments` and `keypoints` by axis. */
+/** Reads Ultralytics' `results.tojson()`: `box` by named corners, `segments` and `keypoints` by axis. */
 function readUltralytics(reader: ItemReader, item: Fields, box: Fields, options: Fields): void {
   const { x1, y1, x2, y2, x3, y3, x4, y4 } = box;
   const pairs = (value: Value | undefined): (readonly Value[])[] => {
@@ -190,7 +191,10 @@ function readUltralytics(reader: ItemReader, item: Fields, box: Fields, options:
   reader.add({ class: item['name'] ?? item['class'], score: item['confidence'], id: item['track_id'] }, marks);
 }
 
-/** supervision's `Detections` as a map of lists: `xyxy`, `confidence`, `class_id`, `tracker_id`, `data.class_name`. */
+/**
+ * Reads supervision's `Detections` as a map of lists: `xyxy`, `confidence`, `class_id`, `tracker_id`,
+ * `data.class_name`.
+ */
 function readSupervision(reader: ItemReader, value: Fields, boxes: readonly Value[]): void {
   const column = (list: Value | undefined, index: number): Value | undefined =>
     isList(list) ? list[index] : undefined;

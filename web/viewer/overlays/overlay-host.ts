@@ -33,15 +33,15 @@ export class OverlayHost {
   #hasReportedProblem = false;
 
   /**
-   * @param box contains the session's canvas.
-   * @param send sends a command to the session, if there is one.
+   * @param box element that contains the session's canvas.
+   * @param send function that sends a command to the session, if there is one.
    * @param onProblem called when a part is not drawn, and with null when everything is drawn again.
    */
   constructor(box: HTMLElement, send: (command: OverlayCommand) => void, onProblem: (problem: string | null) => void) {
     this.#box = box;
     this.#send = send;
     this.#onProblem = (problem) => {
-      // Once per element: it may change with every frame.
+      // Logged once per element, because the problem may change with every frame.
       if (problem !== null && !this.#hasReportedProblem) console.warn(`gearway-viewer: ${problem}`);
       this.#hasReportedProblem ||= problem !== null;
       onProblem(problem);
@@ -60,19 +60,19 @@ export class OverlayHost {
     this.#page?.composer.redraw();
   }
 
-  /** @param placement null without a picture or a layout. */
+  /** @param placement position of the picture; null without a picture or a layout. */
   setPlacement(placement: Placement | null): void {
     this.#placement = placement;
     if (placement === null) return;
     this.#sendView();
     const ratio = devicePixelRatio;
-    // Whole pixels of the screen: one pixel of the canvas for each.
+    // The canvas has one pixel per pixel of the screen.
     this.#box.style.setProperty('--composed-width', `${Math.ceil(placement.boxWidth * ratio) / ratio}px`);
     this.#box.style.setProperty('--composed-height', `${Math.ceil(placement.boxHeight * ratio) / ratio}px`);
     this.#page?.composer.redraw();
   }
 
-  /** A new session with a new canvas. */
+  /** Called for a new session with a new canvas. */
   opened(): void {
     this.closed();
     this.#box.classList.remove('composed', 'called');
@@ -81,7 +81,7 @@ export class OverlayHost {
     this.#sendView();
   }
 
-  /** The session has ended: the picture stays on the canvas, but is not drawn again. Idempotent. */
+  /** Called when the session has ended: the picture stays on the canvas, but is not drawn again. Idempotent. */
   closed(): void {
     this.#page?.composer.close();
     this.#page = null;
@@ -103,7 +103,7 @@ export class OverlayHost {
     }
   }
 
-  /** A canvas for as long as there is a callback. The session's canvas cannot be drawn on here. */
+  /** Adds a canvas while there is a callback, because the page cannot draw on the session's canvas. */
   #updatePage(): void {
     const isWanted = this.#options.callback !== null;
     if (isWanted && this.#page === null) {
@@ -141,7 +141,7 @@ export class OverlayHost {
     try {
       this.#options.callback?.(context, frame.message, frame);
     } catch (error) {
-      // Once per callback: it is called with every frame.
+      // Logged once per callback, because it is called with every frame.
       if (!this.#hasReportedError) reportError(error);
       this.#hasReportedError = true;
     }

@@ -1,16 +1,16 @@
 import type { Matrix } from '../picture-geometry.ts';
 
-/** Limits per message. Objects beyond them are not drawn, and reported. */
+/** Limits per message. Objects beyond them are not drawn, but reported. */
 export const OVERLAY_LIMITS = {
   items: 2000,
   points: 50_000,
-  /** Characters of a label, text, class or colour. */
+  /** Maximum length of a label, text, class or colour, in characters. */
   text: 100,
-  /** Pixels of all masks. */
+  /** Maximum number of pixels of all masks. */
   maskPixels: 8 << 20,
-  /** Bytes of all PNG masks, as base64. */
+  /** Maximum size of all PNG masks in bytes, as base64. */
   pngBytes: 2 << 20,
-  /** Characters of a message that is JSON text. */
+  /** Maximum length of a message that is JSON text, in characters. */
   json: 1 << 20,
   /** Maximum absolute coordinate, in pixels. */
   coordinate: 1e6,
@@ -19,7 +19,7 @@ export const OVERLAY_LIMITS = {
 /** Coordinates in pixels of the picture: x, y, x, y, … */
 export type Coordinates = readonly number[];
 
-/** A shape to draw. Widths and radii are in CSS px, whatever the zoom. */
+/** A shape to draw. Widths and radii are in CSS px, regardless of the zoom. */
 export type Mark =
   | { readonly kind: 'lines'; readonly points: Coordinates; readonly isClosed: boolean }
   | { readonly kind: 'dots'; readonly points: Coordinates }
@@ -35,7 +35,7 @@ export interface Mask {
     | { readonly kind: 'runs'; readonly runs: readonly number[] }
     /** Pixels that are neither black nor transparent are inside. */
     | { readonly kind: 'png'; readonly bytes: Uint8Array<ArrayBuffer> };
-  /** Where the mask lies in the picture: x1, y1, x2, y2. */
+  /** Box of the mask in the picture: x1, y1, x2, y2. */
   readonly box: readonly [number, number, number, number];
 }
 
@@ -43,7 +43,7 @@ export interface Mask {
 export interface OverlayItem {
   /** Name of the class, for the filter and the colour; empty for none. */
   readonly className: string;
-  /** 0 to 1; null for none. */
+  /** Score, 0 to 1; null for none. */
   readonly score: number | null;
   /** Text at the object; empty for none. */
   readonly label: string;

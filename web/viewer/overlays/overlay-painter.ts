@@ -49,10 +49,10 @@ const LABEL = { height: 18, padding: 5, bar: 3, background: '#05070acc', color: 
 const DOT_RADIUS = 3;
 const MASK_ALPHA = 0.45;
 
-/** How an overlay lies on the canvas. */
+/** Position and scale of an overlay on the canvas. */
 export interface Drawing {
   readonly context: Context;
-  /** From pixels of the picture to pixels of the canvas. */
+  /** Maps pixels of the picture to pixels of the canvas. */
   readonly matrix: Matrix;
   /** Pixels of the canvas per CSS px. */
   readonly pixelRatio: number;
@@ -76,14 +76,14 @@ export async function decodePngMasks({ items }: OverlayContent): Promise<PngMask
   return new Map(decoded.flat());
 }
 
-/** Whether {@link decodePngMasks} has anything to do. */
+/** Whether the overlay has PNG masks for {@link decodePngMasks}. */
 export function hasPngMasks({ items }: OverlayContent): boolean {
   return items.some(({ marks }) => marks.some((mark) => mark.kind === 'mask' && mark.mask.data.kind === 'png'));
 }
 
 /** Draws overlays in the pixels of the canvas: lines and text have the same size at every zoom. */
 export class OverlayPainter {
-  /** Masks as pictures, for as long as their overlay is drawn again. */
+  /** Masks as pictures, cached while their overlay is redrawn. */
   readonly #masks = new WeakMap<Mask, OffscreenCanvas>();
 
   /** @returns why something is not drawn, as a sentence; null if everything is. */
@@ -104,13 +104,14 @@ export class OverlayPainter {
       try {
         this.#drawItem(item, pngMasks, drawing);
       } catch (error) {
-        // Each browser has limits of its own, such as the sides of a canvas. The frame and the others are drawn.
+        // Browsers have their own limits, such as the sides of a canvas. The frame and the other objects are still
+        // drawn.
         failures.push(error);
         context.globalAlpha = 1;
       }
       drawn += 1;
     }
-    // Above all objects.
+    // Labels are drawn above all objects.
     let labelled = 0;
     for (const item of wanted.slice(0, drawn)) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
@@ -261,14 +262,16 @@ function usableColor({ color, className }: OverlayItem, context: Context): strin
   return context.fillStyle as string;
 }
 
-/** The same colour for the same class. */
+/** Returns the same colour for the same class. */
 function colorOfClass(className: string): string {
   let hash = 0;
   for (let at = 0; at < className.length; at += 1) hash = (hash * 31 + className.charCodeAt(at)) % 9973;
   return COLORS[hash % COLORS.length] ?? COLORS[0];
 }
 
-/** Above the top left of the object as it lies on the screen. Not drawn if the object is out of sight. */
+/**
+ * Draws the label above the top left corner of the object on the screen. Nothing is drawn if the object is out of view.
+ */
 function drawLabel(item: OverlayItem, drawing: Drawing): void {
   const { context, matrix, pixelRatio } = drawing;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -309,7 +312,7 @@ function drawText(
   const { canvas } = context;
   context.font = FONT;
   const width = Math.ceil(context.measureText(text).width) + bar + 2 * padding;
-  // Of text that is wider than the canvas, the beginning is shown.
+  // If the text is wider than the canvas, its beginning is shown.
   const x = Math.max(0, Math.min(Math.round(left), canvas.width - Math.ceil(width * pixelRatio)));
   const y = Math.max(0, Math.min(Math.round(top), canvas.height - Math.ceil(height * pixelRatio)));
   context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);

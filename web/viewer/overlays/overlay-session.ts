@@ -17,8 +17,8 @@ interface Waiting {
 }
 
 /**
- * Presents the frames of a session with their overlays: draws both in one task, or hands the pictures to the page, one
- * at a time, if that draws on them. Until a message has an overlay, pictures are drawn as without this class.
+ * Presents the frames of a session with their overlays: draws both in one task, or passes the pictures to the page, one
+ * at a time, if the page draws on them. Until a message has an overlay, pictures are drawn as without this class.
  */
 export class OverlaySession {
   readonly #painter: Painter;
@@ -35,7 +35,7 @@ export class OverlaySession {
    */
   #copyInHand: VideoFrame | null = null;
   #copy: VideoFrame | null = null;
-  /** The newest frame behind it. */
+  /** The newest frame after it. */
   #waiting: Waiting | null = null;
   #problem: string | null = null;
   #problemAtMs = -Infinity;
@@ -58,7 +58,7 @@ export class OverlaySession {
     switch (command.kind) {
       case 'settings': {
         this.#composer.setSettings(command.settings);
-        // The page draws no more pictures, not even the last one that it received.
+        // The page draws no more pictures, not even the last one that it has received.
         if (this.#isHandedOver && !command.settings.hasCallback) this.#finish();
         this.#redraw();
         return;
@@ -76,7 +76,9 @@ export class OverlaySession {
     }
   }
 
-  /** Presents a frame now, or after the one before it; a newer frame replaces it until then. Closes the picture. */
+  /**
+   * Presents a frame immediately, or after the previous one; until then, a newer frame replaces it. Closes the picture.
+   */
   present(frame: FrameMessage, picture: DecodedPicture, shown: () => void): void {
     const next = { frame, picture, shown };
     if (this.#busy === null) {
@@ -128,7 +130,7 @@ export class OverlaySession {
   async #drawWhenPrepared(next: Waiting, about: ShownFrame, preparing: Promise<PreparedOverlay>): Promise<void> {
     const prepared = await preparing;
     if (this.#busy === next) this.#draw(next, about, prepared);
-    // Closed meanwhile.
+    // The session was closed in the meantime.
     else closeOverlay(prepared);
   }
 
@@ -140,7 +142,7 @@ export class OverlaySession {
     } else {
       if (!this.#isComposing) this.#emit({ kind: 'composing' });
       this.#isComposing = true;
-      // Closes the picture with the next one, because a change of the view needs it again.
+      // The picture is closed with the next one, because a change of the view needs it again.
       this.#composer.show(about, next.picture.source, overlay);
       this.#reportProblem();
     }

@@ -21,7 +21,7 @@ export class ArrayPanels {
 
   /**
    * @param stage the box around all content.
-   * @param onChange called when {@link render} would give something else.
+   * @param onChange called when the result of {@link render} would change.
    */
   constructor(viewer: ArrayViewer, stage: HTMLElement, onChange: () => void) {
     this.#viewer = viewer;
@@ -29,7 +29,7 @@ export class ArrayPanels {
     this.#onChange = onChange;
   }
 
-  /** Inspects while the viewer has an inspector. To be called after each update of the page. */
+  /** Inspects while the viewer has an inspector. Call it after each update of the page. */
   update(): void {
     const isInspecting = this.#viewer.inspector && this.#viewer.isConnected;
     if (isInspecting && this.#inspector === null) {

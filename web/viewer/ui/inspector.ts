@@ -22,7 +22,7 @@ export interface InspectedViewer extends HTMLElement {
   inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null>;
 }
 
-/** What a drag and the arrow keys do: move the point, select an area, measure a distance, or change the range. */
+/** Effect of a drag and the arrow keys: move the point, select an area, measure a distance, or change the range. */
 type Tool = 'point' | keyof typeof TOOLS;
 
 /** Label, key, and icon in a box of 24×24. */
@@ -42,7 +42,7 @@ const ARROWS: Readonly<Record<string, Point>> = {
   ArrowDown: { x: 0, y: 1 },
 };
 
-/** Part of the range by which one px of a drag, or an arrow key, changes it. */
+/** Fraction of the range by which one px of a drag, or an arrow key, changes it. */
 const RANGE_STEP = { drag: 1 / 200, key: 1 / 20 } as const;
 
 const WITH_SHIFT = 10;
@@ -57,17 +57,17 @@ export class Inspector {
   readonly #onChange: () => void;
   readonly #abort = new AbortController();
   #tool: Tool = 'point';
-  /** Pixel of the picture; null before the first one. */
+  /** Inspected pixel of the picture; null before the first one. */
   #point: Point | null = null;
   /** The other corner of the area, or the other end of the distance. */
   #anchor: Point | null = null;
   /** The pointer's last position during a drag. */
   #drag: Point | null = null;
-  /** Where the drag began. */
+  /** Position at which the drag began. */
   #dragStart: Point = { x: 0, y: 0 };
   /** Whether the next click sets the other end of the distance, after a click has set the first. */
   #awaitsEnd = false;
-  /** Whether the pointer that is down sets the other end. */
+  /** Whether the pressed pointer sets the other end. */
   #isEnd = false;
   #pixel: PixelInspection | null = null;
   #area: AreaInspection | null = null;
@@ -77,11 +77,11 @@ export class Inspector {
   #isAbove = false;
   #isBusy = false;
   #isStale = false;
-  /** For screen readers: only what keys have changed. */
+  /** Text for screen readers: only changes made by keys. */
   #announcement = '';
   #announcesNext = false;
 
-  /** @param onChange called when {@link render} would give something else. */
+  /** @param onChange called when the result of {@link render} would change. */
   constructor(viewer: InspectedViewer, stage: HTMLElement, onChange: () => void) {
     this.#viewer = viewer;
     this.#stage = stage;
@@ -172,7 +172,7 @@ export class Inspector {
 
   #choose(tool: Tool): void {
     this.#tool = this.#tool === tool ? 'point' : tool;
-    // Area and distance begin at the point, so that arrow keys extend them.
+    // Area and distance start at the point, so that arrow keys extend them.
     this.#anchor = this.#tool === 'area' || this.#tool === 'distance' ? this.#point : null;
     this.#awaitsEnd = false;
     if (this.#tool !== 'area') this.#area = null;
@@ -189,7 +189,7 @@ export class Inspector {
       this.#moveTo(event);
       return;
     }
-    // No pan and no zoom meanwhile.
+    // Prevents pan and zoom during the drag.
     event.stopPropagation();
     event.preventDefault();
     this.#stage.setPointerCapture(event.pointerId);
@@ -248,7 +248,10 @@ export class Inspector {
     this.#refresh();
   }
 
-  /** To the right widens the range, downwards moves it up, which darkens: window and level of medical viewers. */
+  /**
+   * A drag to the right widens the range, and one downwards moves it up, which darkens: like window and level in
+   * medical viewers.
+   */
   #changeRange(width: number, level: number): void {
     const shown = this.#viewer.shownArray;
     if (shown === null) return;
@@ -259,7 +262,7 @@ export class Inspector {
     this.#announcement = `Range ${formatValue(centre - half)} to ${formatValue(centre + half)}`;
   }
 
-  /** One request at a time: changes in the meantime are requested next. */
+  /** Requests one result at a time; changes in the meantime are requested next. */
   #refresh(): void {
     this.#isStale = true;
     if (!this.#isBusy) runInBackground(this.#update());
@@ -282,7 +285,7 @@ export class Inspector {
     const point = this.#point;
     if (point === null) return;
     const area = this.#selected();
-    // Changes by key from now on are announced with the next result.
+    // Further changes by key are announced with the next result.
     const isAnnounced = this.#announcesNext;
     this.#announcesNext = false;
     this.#pixel = await this.#viewer.inspectPixel(point.x, point.y);

@@ -2,16 +2,19 @@ import type { Point } from '../picture-geometry.ts';
 
 /** Part of a picture that is shown enlarged. */
 interface Magnified {
-  /** Its middle, in pixels of the picture. */
+  /** Centre of the part, in pixels of the picture. */
   readonly at: Point;
   /** Size of the picture, in its pixels. The canvas may be smaller. */
   readonly size: Point;
-  /** Degrees. */
+  /** Rotation in degrees. */
   readonly rotate: number;
   readonly mirror: boolean;
 }
 
-/** Shows the pixels around a position, turned and mirrored as the picture is. @param target one pixel for each. */
+/**
+ * Shows the pixels around a position, rotated and mirrored like the picture. @param target canvas with one pixel for
+ * each.
+ */
 export function drawMagnifier(
   target: HTMLCanvasElement,
   source: HTMLCanvasElement,

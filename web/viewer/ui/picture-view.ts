@@ -38,7 +38,7 @@ export class PictureView {
     box.addEventListener('dblclick', toggle, { signal });
   }
 
-  /** 1 shows the picture as `fit` scales it. */
+  /** Zoom factor; 1 shows the picture as `fit` scales it. */
   get zoom(): number {
     return this.#zoom;
   }
@@ -86,7 +86,7 @@ export class PictureView {
 
   #set(zoom: number, x: number, y: number): void {
     const { width, height } = this.#box.getBoundingClientRect();
-    // The centre of the box always shows part of the picture.
+    // Limits the position, so that the centre of the box always shows part of the picture.
     const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
     this.#zoom = zoom;
     this.#x = clamp(x, -maxX, maxX);
@@ -119,7 +119,7 @@ export class PictureView {
   #onMove(event: PointerEvent): void {
     const before = this.#pointers.get(event.pointerId);
     if (before === undefined) return;
-    // It was released elsewhere.
+    // The button was released elsewhere.
     if (event.buttons === 0) {
       this.#pointers.delete(event.pointerId);
       return;

@@ -7,7 +7,7 @@ import { type TemplateResult, svg, html } from 'lit';
 export function sparkline(values: readonly number[]): TemplateResult {
   const max = Math.max(...values);
   const x = (index: number): number => (index * 100) / Math.max(1, values.length - 1);
-  // A latency can be measured as slightly negative, before the clocks are synchronized.
+  // Before the clocks are synchronized, a measured latency can be slightly negative.
   const y = (value: number): string => (19 - (17 * Math.max(0, value)) / max).toFixed(1);
   const points = values.map((value, index) => `${x(index)},${y(value)}`).join(' ');
   const line = values.length > 1 && max > 0 ? svg`<polyline points=${points} />` : '';

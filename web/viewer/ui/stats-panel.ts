@@ -17,7 +17,7 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
   const { roundTripMs, window } = now;
   const roundTrip = roundTripMs === null ? '–' : `${roundTripMs.toFixed(roundTripMs < 10 ? 1 : 0)} ms`;
   const size = now.width === 0 ? '–' : `${now.width}×${now.height} ${now.encoding.toUpperCase()}`;
-  // It scrolls in a small picture, and must then be reachable by keyboard.
+  // The panel scrolls in a small picture, and must then be reachable by keyboard.
   return html`<div part="stats" class="stats" tabindex="0" role="region" aria-label="Viewer statistics">
     <table>
       <caption class="hidden">Viewer statistics</caption>
