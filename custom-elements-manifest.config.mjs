@@ -50,12 +50,13 @@ const publicOnly = {
     for (const { declarations } of modules) {
       for (const declaration of declarations.filter(({ customElement }) => customElement)) {
         for (const kind of ['members', 'attributes']) declaration[kind] = (declaration[kind] ?? []).filter(isShown);
-        // Only those of `@fires`: the analyzer mistakes the first argument of an event class for the event's name.
+        // Keeps only the events of `@fires`, because the analyzer mistakes the first argument of an event class for the
+        // event's name.
         declaration.events = (declaration.events ?? []).filter(({ description }) => description !== undefined);
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }
-    // Elements and their events are one file in the package. Other files were read only for their types.
+    // Elements and their events are in one file of the package. Other files were read only for their types.
     const published = (name, ...sources) => {
       const parts = sources.map((source) => modules.find(({ path }) => path === source));
       const path = `dist/web/${name}.js`;
@@ -75,7 +76,7 @@ const publicOnly = {
   },
 };
 
-// The analyzer reads a default export.
+// The analyzer requires a default export.
 // oxlint-disable-next-line import/no-default-export
 export default {
   globs: [
@@ -94,7 +95,7 @@ export default {
     'web/devices/index.ts',
   ],
   outdir: 'dist',
-  // Otherwise it would add the path of its output to package.json.
+  // Otherwise, the analyzer would add the path of its output to package.json.
   packagejson: false,
   litelement: true,
   plugins: [publicOnly],

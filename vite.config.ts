@@ -4,20 +4,21 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite';
 const root = resolve(import.meta.dirname, 'web');
 const outDir = resolve(import.meta.dirname, 'dist/web');
 
-// Its modules, so that a bundle contains only the parts that it uses; its builds are single files.
+// Resolves to the package's modules, so that a bundle contains only the parts that it uses; the package's builds are
+// single files.
 const alias = { msgpackr: resolve(import.meta.dirname, 'node_modules/msgpackr/pack.js') };
 
-// It tries `new Function`, which a strict Content-Security-Policy reports. The same replacement makes its own build
-// `index-no-eval`.
+// msgpackr tries `new Function`, which a strict Content-Security-Policy reports. The same replacement creates its own
+// build `index-no-eval`.
 const withoutEval: Plugin = {
   name: 'without-eval',
   transform: (code, id) =>
     id.includes('/msgpackr/') ? { code: code.replace('new Function(', 'new BlockedFunction('), map: null } : null,
 };
 
-// Tells this build not to change the address of the worker. In the package it would have the same effect on a
-// consumer's Vite, which then omits the worker's file. It is replaced by as many spaces, so that the source map stays
-// valid.
+// The comment prevents this build from changing the address of the worker. In the package, it would have the same
+// effect on a consumer's Vite, which then omits the worker's file. It is replaced by the same number of spaces, so that
+// the source map stays valid.
 const NOTE = '/* @vite-ignore */';
 const withoutNote: Plugin = {
   name: 'without-vite-ignore',
@@ -60,7 +61,7 @@ const library = (entry: string, name: string, common: string | null): UserConfig
   },
 });
 
-// Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one
+// Builds into one folder: each element, whose rarely used parts are separate files; its worker, in one
 // file, because bundlers copy it unchanged, together with the file that it loads for arrays; and the pages, which load
 // the built elements. The two elements share no file, so that a page that shows a stream does not load code for
 // publishers.

@@ -6,14 +6,14 @@ import { defineConfig } from 'vitest/config';
  * which measures rates and times, one file after another.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
-// Tests with real peers and browsers share a machine with others, and can lose the processor for seconds. One that
+// Tests with real peers and browsers share a machine with others, and may get no processor time for seconds. One that
 // fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
 const retry = 1;
 const globalSetup = ['test/helpers/temporary-folder.ts'];
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup };
-// Real peers mostly wait, browsers mostly compute: together they keep two cores busy.
+// Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 const soak = { ...long, maxWorkers: 3, sequence: { groupOrder: 2 } };

@@ -14,7 +14,7 @@ const receiver = new NetGearReceiver({
   captured_at: 't',
 });
 await receiver.open();
-console.log(`Waiting for a server at port ${port}`);
+console.log(`Waiting for a server on port ${port}`);
 process.once('SIGINT', () => receiver.close());
 
 receiver.setReturnData({ received: 0 });

@@ -1,4 +1,4 @@
-// Builds what browsers load into dist/web, its types into dist/types, and the package of the elements alone into
+// Builds the files for browsers into dist/web, their types into dist/types, and the package of the elements alone into
 // dist/viewer-package. `npm run build:web` runs it, with the
 // project's programs in the PATH.
 import { execFileSync } from 'node:child_process';

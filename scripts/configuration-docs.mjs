@@ -1,4 +1,4 @@
-// Writes what is generated from the schema of the options: the tables of docs/configuration.md, and
+// Writes the files that are generated from the schema of the options: the tables of docs/configuration.md, and
 // docs/gateway.schema.json. Runs with tsx: npm run docs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatJsonSchema, formatReference } from '../gateway/config/reference.ts';

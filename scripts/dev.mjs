@@ -1,6 +1,6 @@
 /**
- * `npm run dev -- OPTIONS`: runs the gateway from its sources with these options, and the pages from theirs. The
- * gateway restarts when a file of it changes; the page reloads when a file of the page or of an element changes.
+ * `npm run dev -- OPTIONS`: runs the gateway with these options, and the pages, from their sources. The
+ * gateway restarts when one of its files changes; the page reloads when a file of the page or of an element changes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

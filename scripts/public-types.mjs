@@ -1,4 +1,4 @@
-// The types of `gearway/viewer`, `gearway/publisher`, `gearway/devices` and `gearway/react` as they are published:
+// Writes the published types of `gearway/viewer`, `gearway/publisher`, `gearway/devices` and `gearway/react`:
 // without lit, which is in the bundle and not a dependency of gearway, without the private members of the elements, and
 // without files that are no longer referenced.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,18 +6,18 @@ import { dirname, join, resolve } from 'node:path';
 
 const TYPES = resolve(import.meta.dirname, '../dist/types');
 
-/** The elements' classes, by the files that declare them. */
+/** Classes of the elements, by the files that declare them. */
 const ENTRIES = new Map([
   ['web/viewer/gearway-viewer.d.ts', 'GearwayViewer'],
   ['web/publisher/gearway-publisher.d.ts', 'GearwayPublisher'],
 ]);
 
-/** The devices: elements of their own, and the class that most of them extend. */
+/** Classes of the devices, and the class that most of them extend. */
 const DEVICES = 'web/devices/';
 
 const INTERNAL = /^ {4}(?:static |protected |_|(?:dis)?connectedCallback\b)/;
 
-/** A class's members as the compiler prints them: comment and declaration, up to a line that ends one. */
+/** Members of a class in the compiler's output: comment and declaration, up to the line that ends the declaration. */
 function* members(lines) {
   let member = [];
   for (const line of lines) {
@@ -51,7 +51,7 @@ function publicElement(text, name) {
 /** The published files, by path. */
 const files = new Map();
 
-/** Keeps a file and those that it refers to, by names that every version of TypeScript finds. */
+/** Keeps a file and the files that it imports, by names that every version of TypeScript resolves. */
 function keep(path, text = readFileSync(path, 'utf8'), allowed = []) {
   if (files.has(path)) return;
   files.set(path, text.replaceAll(/( from '\.[^']+)\.ts';$/gm, "$1.js';"));

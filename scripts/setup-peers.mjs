@@ -1,4 +1,4 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg,
+// Sets up the programs for the tests: the real VidGear in a virtual environment, Chromium and Firefox, FFmpeg,
 // GStreamer's RTSP server, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Prints what it
 // will do first, and leaves existing programs unchanged.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -27,7 +27,9 @@ const browsers = {
     download: 'firefox@stable',
   },
 };
-/** Pythons that may have GStreamer's bindings: the system's own comes first, even if the PATH has another. */
+/**
+ * Python interpreters that may have GStreamer's bindings: that of the system comes first, even if the PATH has another.
+ */
 const gstreamerPythons = ['/usr/bin/python3', 'python3'];
 const gstreamerPackages = [
   'python3-gi',
@@ -46,8 +48,8 @@ assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc",
 `;
 
 /**
- * Other programs, by the commands that run them, with the argument that only prints their version. Debian keeps nginx
- * where only root looks.
+ * Other programs, by the commands that run them, with the argument that only prints their version. Debian installs
+ * nginx where only root looks.
  */
 const programs = {
   nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },
@@ -84,14 +86,14 @@ function findBrowser({ names, variable }) {
   return names.find((name) => works(name, '--version'));
 }
 
-/** @returns its command or path. */
+/** Finds or installs a browser. @returns its command or path. */
 function installBrowser({ names, variable, debian, download }) {
   try {
     if (isRoot && isDebian) {
       aptInstall(debian);
       return names.find((name) => works(name, '--version'));
     }
-    // It prints the build and, after a space, where it was installed.
+    // The installer prints the build and, after a space, the path.
     const printed = execFileSync(
       'npx',
       [
@@ -107,7 +109,7 @@ function installBrowser({ names, variable, debian, download }) {
     return printed.trim().split('\n').at(-1).split(' ').slice(1).join(' ');
   } catch (error) {
     return fail(
-      `no ${debian} could be installed (${error.message}). To fix it: sudo apt-get install ${debian}; or set ${variable} to the one you have`,
+      `no ${debian} could be installed (${error.message}). To fix it: sudo apt-get install ${debian}; or set ${variable} to an installed one`,
     );
   }
 }
@@ -140,7 +142,7 @@ function installPackages(what, packages) {
 }
 
 const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
-// A project folder that was moved, or a Python that was removed, leaves a virtual environment that does not run.
+// The virtual environment does not run if the project folder was moved, or its Python was removed.
 const venvReady =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));

@@ -1,7 +1,7 @@
 /**
- * Ends a test run with the failures, one `FAILED project file > test: reason` per line, the tests that passed only when
- * repeated, as `FLAKY …`, and `N passed, N failed` as the last line. A file that cannot be loaded and a skipped test
- * are failures.
+ * Ends the output of a test run with the failures, one `FAILED project file > test: reason` per line, the tests that
+ * passed only when repeated, as `FLAKY …`, and `N passed, N failed` as the last line. A file that cannot be loaded and
+ * a skipped test are failures.
  */
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
@@ -19,7 +19,7 @@ export default class SummaryReporter {
         if (test.diagnostic()?.flaky === true) flaky.push(line);
       }
     }
-    // After the output of the other reporters.
+    // Printed after the output of the other reporters.
     process.once('exit', () =>
       process.stdout.write(
         `\n${flaky.map((test) => `FLAKY ${test}\n`).join('')}${failures.map((failure) => `FAILED ${failure}\n`).join('')}${passed} passed, ${failures.length} failed\n`,

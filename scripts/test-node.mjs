@@ -1,7 +1,7 @@
 /**
- * Runs the tests with another version of Node.js: `npm run test:node -- 26 [more for vitest]`. It comes from npm's
- * package `node`, in node_modules/.cache; the existing dependencies and build are used. Runs the unit tests and one file
- * with real peers, or the given files.
+ * Runs the tests with another version of Node.js: `npm run test:node -- 26 [arguments for vitest]`. This version comes
+ * from npm's package `node`, in node_modules/.cache; the existing dependencies and build are used. Runs the unit tests
+ * and one file with real peers, or the given files.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ if (version === undefined || !/^\d+(?:\.\d+){0,2}$/.test(version)) {
   process.exit(2);
 }
 
-/** Ends with the same status when a command fails. */
+/** Runs a command, and exits with its status if it fails. */
 function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,

@@ -1,4 +1,4 @@
-// Collects the elements into a package of their own, without the gateway and its native dependencies: `gearway-viewer`,
+// Collects the elements into a separate package without the gateway and its native dependencies: `gearway-viewer`,
 // in dist/viewer-package. Everything in it is taken from the package `gearway`, so nothing is declared twice.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ const PACKAGE = join(DIST, 'viewer-package');
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const writeJson = (name, value) => writeFileSync(join(PACKAGE, name), `${JSON.stringify(value, null, 2)}\n`);
 
-/** A path of the package `gearway` in this one. */
+/** Converts a path of the package `gearway` to one of this package. */
 const moved = (path) => path.replace('dist/web/', '').replace('dist/types/', 'types/');
 
 const { version, license, keywords, exports } = readJson(join(ROOT, 'package.json'));

@@ -1,4 +1,4 @@
-"""NetGear server of pictures that people label in the browser, with points, boxes and polygons. A label is drawn in
+"""NetGear server of pictures that users label in the browser, with points, boxes and polygons. A label is drawn in
 all browsers, printed, and stored in labels.jsonl with the picture that was on screen.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1&capturedAt=t"
@@ -40,7 +40,7 @@ def draw_tray():
 
 
 def new_labels(returned, seen):
-    """Shapes that have changed since the last frame: a device keeps its value until the next one."""
+    """Shapes that have changed since the last frame, because a device keeps its value until the next shape."""
     for port, devices in (returned or {}).items():
         for name, shape in devices.items() if isinstance(devices, dict) else ():
             if not isinstance(shape, dict) or shape == seen.get((port, name)):
@@ -66,7 +66,7 @@ try:
         returned = server.send(frame, message={"t": captured, "overlay": labels[-50:]})
         for label, captured in new_labels(returned, seen):
             labels.append(label)
-            picture = f"{int(captured)}.png" if captured in recent else None  # the frame on screen, if it is still kept
+            picture = f"{int(captured)}.png" if captured in recent else None  # the frame on screen, if it is still stored
             if picture is not None:
                 cv2.imwrite(picture, recent[captured])
             line = json.dumps({**label, "picture": picture})

@@ -1,4 +1,4 @@
-"""NetGear server of a depth camera: uint16 arrays in millimetres, with 0 where nothing was measured. The scene is
+"""NetGear server of a depth camera: uint16 arrays in millimetres, with 0 for pixels without a measurement. The scene is
 synthetic: a room with a slanted wall, a floor, and a ball that rolls through it. With the intrinsics of the camera in
 the message, the viewer's inspector measures distances.
 
@@ -31,7 +31,7 @@ noise = np.random.default_rng(1)
 
 
 def ball(x, y, z):
-    """Depth of the front of a ball with its centre there, in millimetres; infinite beside it."""
+    """Depth of the front of a ball with this centre, in millimetres; infinite outside of the ball."""
     a = right**2 + down**2 + 1
     b = right * x + down * y + z
     root = b**2 - a * (x**2 + y**2 + z**2 - RADIUS**2)
@@ -41,14 +41,14 @@ def ball(x, y, z):
 def capture(seconds):
     front = ball(900 * np.cos(seconds * 0.8), FLOOR - RADIUS, 2600 + 700 * np.sin(seconds * 0.5))
     depth = np.minimum(room, front)
-    # A stereo camera measures nothing beside an edge, which hides the surface from its second lens.
+    # A stereo camera measures nothing next to an edge that hides the surface from its second lens.
     hidden = np.roll(front, -6, axis=1) < depth - 300
     depth = depth + noise.normal(0, 1, depth.shape) * (depth / 1500) ** 2
     lost = hidden | (depth < NEAREST) | (depth > FARTHEST) | (noise.random(depth.shape) < 0.003)
     return np.where(lost, 0, np.round(depth)).astype(np.uint16)
 
 
-# Without jpeg_compression, arrays arrive exactly as they are.
+# Without jpeg_compression, arrays arrive unmodified.
 server = NetGear(
     address="127.0.0.1", port=port, protocol="tcp", pattern=1, bidirectional_mode=True, jpeg_compression=False, max_retries=10**6,
 )

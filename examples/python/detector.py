@@ -1,5 +1,5 @@
-"""NetGear server that sends each frame with the boxes of what is in it. The targets are synthetic: put your detector in
-the place of `detect()`.
+"""NetGear server that sends each frame with the boxes of the objects in it. The targets are synthetic: replace
+`detect()` by your detector.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1&capturedAt=t"
 Page:     <gearway-viewer src="http://127.0.0.1:8080/streams/main" overlays></gearway-viewer>
@@ -27,7 +27,7 @@ TARGETS = [
 
 
 def place(number, seconds):
-    """Box of a target, x1, y1, x2, y2. It leaves the picture on one side and comes back on the other."""
+    """Box of a target, x1, y1, x2, y2. It leaves the picture on one side and re-enters on the other."""
     _, (width, height), _, y, speed = TARGETS[number]
     x = (130 * number + speed * seconds) % (WIDTH + width) - width
     return x, y - height / 2, x + width, y + height / 2
@@ -47,7 +47,7 @@ def draw(seconds):
 
 
 def detect(frame, seconds):
-    """Result of a detector: objects in the form of docs/overlays.md, in pixels of the frame."""
+    """Result of a detector: objects in the format of docs/overlays.md, in pixels of the frame."""
     found = []
     for number, (name, _, _, _, _) in enumerate(TARGETS):
         x1, y1, x2, y2 = place(number, seconds)

@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 class Robot(threading.Thread):
-    """Moves in a thread of its own, so that it stops even while `server.send()` waits for a lost gateway."""
+    """Moves in a separate thread, so that it stops even while `server.send()` waits for a lost gateway."""
 
     x, y, heading = WIDTH / 2, HEIGHT / 2, -math.pi / 2
     speed, until = (0.0, 0.0), 0.0
@@ -38,7 +38,7 @@ class Robot(threading.Thread):
 
 
 def number(value):
-    """-1 to 1; 0 for everything that is not a number. A browser may return anything."""
+    """Converts a value to a number from -1 to 1; 0 if it is not a number, because a browser may return anything."""
     try:
         value = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -47,7 +47,7 @@ def number(value):
 
 
 def command(values):
-    """Turn and forward of the first device that is used; neutral without one."""
+    """Turn and forward values of the first device in use; neutral without one."""
     devices = [value[name] for value in values for name in ("stick", "keys") if isinstance(value.get(name), dict)]
     return next(((number(each.get("x")), number(each.get("y"))) for each in devices if each.get("x") or each.get("y")), (0.0, 0.0))
 

@@ -1,4 +1,4 @@
-"""The options that Server and Client give to NetGear, whose modes they set themselves. The project's tests run both against a real gateway."""
+"""The options that Server and Client pass to NetGear, whose modes they set themselves. The project's tests run both against a real gateway."""
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def test_never_gives_up(given: list[dict[str, Any]], pattern: int) -> None:
     Server(pattern=pattern)
     Client(pattern=pattern)
     assert given[0]["max_retries"] > 1_000_000
-    # Milliseconds, three times, in 32 bits.
+    # Three times this value in milliseconds must fit into 32 bits.
     assert 100_000 < given[1]["request_timeout"] < 2**31 / 3000
     assert [each["bidirectional_mode"] for each in given] == [True, True]
 

@@ -1,4 +1,4 @@
-"""Return data by port, as NetGear gives it in each mode."""
+"""Return data by port, in the format of NetGear in each mode."""
 import logging
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Literal JSON as the gateway writes it, and everything that a client could put in its place."""
+"""Literal JSON as the gateway writes it, and anything that a client could send instead."""
 import base64
 import time
 from typing import Any

@@ -6,7 +6,7 @@ import { closeWindows } from './windows.ts';
 
 type BrowserName = 'chromium' | 'firefox';
 
-/** The browser of the tests in test/browser/each: `npm test` runs them in Chromium, `npm run test:soak` in Firefox. */
+/** Browser of the tests in test/browser/each: `npm test` runs them in Chromium, `npm run test:soak` in Firefox. */
 export const TESTED_BROWSER = (process.env['GEARWAY_TEST_BROWSER'] ?? 'chromium') as BrowserName;
 
 export const WINDOW = { width: 640, height: 480 } as const;
@@ -18,7 +18,7 @@ const CHROMIUM_FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // A window behind another one counts as visible.
+  // With this option, a window behind another one counts as visible.
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
   '--disable-background-timer-throttling',
@@ -28,12 +28,12 @@ const CHROMIUM_FLAGS = [
 
 export interface BrowserOptions {
   /**
-   * The browser's own fake camera, which every page may open. Chromium's can play a Y4M or MJPEG file in a loop. By
-   * default there is no camera, and no permission for one.
+   * The browser's own fake camera, which every page may open. That of Chromium can play a Y4M or MJPEG file in a loop.
+   * By default there is no camera, and no permission for one.
    */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
-  /** Whether it trusts self-signed certificates. */
+  /** Whether the browser trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
 }
 

@@ -104,7 +104,7 @@ export class CdpBrowser implements AsyncDisposable {
       this.#process.exitCode === null && this.#process.signalCode === null
         ? once(this.#process, 'exit')
         : Promise.resolve();
-    this.send('Browser.close').catch(() => undefined); // it may end before it answers
+    this.send('Browser.close').catch(() => undefined); // The browser may exit before it answers.
     const killer = setTimeout(() => this.#process.kill('SIGKILL'), 3000);
     await exited;
     clearTimeout(killer);
@@ -169,7 +169,7 @@ export class CdpTab {
     await this.#browser.send('Target.closeTarget', { targetId: this.#targetId });
   }
 
-  /** The value of a JavaScript expression; promises are awaited. */
+  /** Evaluates a JavaScript expression; promises are awaited. */
   async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = (await this.send('Runtime.evaluate', {
       expression,

@@ -16,7 +16,7 @@ export interface Program {
   readonly isRunning: boolean;
   /** Null before it has started. */
   readonly pid: number | null;
-  /** Its exit code; null if a signal ended it. */
+  /** Exit code; null if a signal ended the process. */
   readonly exited: Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
 }
@@ -57,7 +57,7 @@ export class Child implements Program, AsyncDisposable {
       process.off('exit', this.#kill);
       return code as number | null;
     });
-    // A test process that ends by `exit`, as on Ctrl-C, disposes of nothing.
+    // A test process that ends with `exit`, for example on Ctrl-C, does not dispose of its resources.
     process.once('exit', this.#kill);
   }
 

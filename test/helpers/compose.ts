@@ -20,7 +20,7 @@ const FOLDER = join(ROOT, 'deploy/compose');
 const TOKENS: Readonly<Record<string, string>> = { token: 'compose-token', 'view-token': 'compose-view-token' };
 
 /**
- * The services of a file in deploy/compose/, as processes of this machine: their commands, with the files that are
+ * Runs the services of a file in deploy/compose/ as processes of this machine: their commands, with the files that are
  * mounted into them. Each has its own loopback address, which replaces its name, so that the ports stay. Cameras
  * are replaced by test patterns.
  */
@@ -110,7 +110,7 @@ export class Compose extends Disposables {
     if (service.image.startsWith('caddy')) await this.#handshake();
   }
 
-  /** Waits until Caddy has made its certificate, which it does in the background. */
+  /** Waits until Caddy has created its certificate, which happens in the background. */
   async #handshake(): Promise<void> {
     const { hostname: servername, port } = new URL(this.url);
     for (;;) {
@@ -119,7 +119,7 @@ export class Compose extends Disposables {
         await once(socket, 'secureConnect');
         return;
       } catch {
-        // The next attempt reports it.
+        // The next attempt reports the failure.
       } finally {
         socket.destroy();
       }

@@ -11,16 +11,19 @@ export interface RecordedFrame {
   readonly height: number;
   readonly bytes: number;
   readonly sha1: string;
-  /** By performance.now(). */
+  /** Time of arrival, by performance.now(). */
   readonly atMs: number;
-  /** From its capture by the publisher's clock to its arrival at the gateway; null if the capture time is unknown. */
+  /**
+   * Time from the capture, by the publisher's clock, to the arrival at the gateway; null if the capture time is
+   * unknown.
+   */
   readonly ageMs: number | null;
 }
 
 /** A viewer that acknowledges every frame immediately, and records its content. */
 export class FrameRecorder implements AsyncDisposable {
   readonly frames: RecordedFrame[] = [];
-  /** The latest one. */
+  /** The latest frame. */
   payload = Buffer.alloc(0);
   /** The stream's states and reasons, as they changed. */
   readonly states: string[] = [];
@@ -48,7 +51,7 @@ export class FrameRecorder implements AsyncDisposable {
     return recorder;
   }
 
-  /** Resolves with the frames once there are this many. */
+  /** Resolves with the frames when there are this many. */
   async take(count: number, timeoutMs = 30_000): Promise<readonly RecordedFrame[]> {
     const deadline = performance.now() + timeoutMs;
     while (this.frames.length < count) {

@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 
 /**
- * Below the range from which Linux, macOS and Windows assign local ports of connections, and of listeners on port 0.
+ * Range of ports below that from which Linux, macOS and Windows assign local ports of connections, and of listeners on
+ * port 0.
  */
 const FIRST = 10_000;
 const COUNT = 20_000;

@@ -12,7 +12,7 @@ export function forwardedFrom(address: string): { 'x-forwarded-for': string } {
   return { 'x-forwarded-for': address };
 }
 
-/** A response that continues until {@link HeldResponse.end}. */
+/** A response that stays open until {@link HeldResponse.end}. */
 interface HeldResponse {
   readonly status: number | undefined;
   end(): void;

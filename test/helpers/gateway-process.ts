@@ -64,7 +64,7 @@ export class GatewayProcess extends Child {
     return gateway;
   }
 
-  /** Without the trailing slash. */
+  /** Address of the gateway, without the trailing slash. */
   get url(): Promise<string> {
     return this.#url;
   }
@@ -79,7 +79,7 @@ export class GatewayProcess extends Child {
     return `${await this.#url}/#key=${await this.#key}`;
   }
 
-  /** Ends it like a service manager, which must take less than 2 s with status 0, whatever its peers do. */
+  /** Ends the gateway like a service manager. It must exit within 2 s with status 0, regardless of its peers. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isRunning) return;
     const fromMs = performance.now();

@@ -1,7 +1,7 @@
 const START = Buffer.from([0, 0, 0, 1]);
 
 /**
- * H.264 as a byte stream (ISO 14496-10, annex B), which FFmpeg decodes.
+ * Converts H.264 to a byte stream (ISO 14496-10, annex B), which FFmpeg decodes.
  *
  * @param description the `avcC` of the first unit.
  * @param accessUnits the first of them a key frame; NAL units with their lengths before them.

@@ -40,7 +40,7 @@ export interface HttpAppOptions {
   readonly connectionLimits?: NonNullable<ServerOptions['connectionLimits']>;
 }
 
-/** Closed by disposal, with its web clients. */
+/** Disposal closes the application and its web clients. */
 export async function createHttpApp({
   stream: streamOptions = {},
   publishing = null,

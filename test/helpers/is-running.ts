@@ -7,6 +7,6 @@ export function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return platform() !== 'linux' || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
-    return false; // ESRCH, or it was reaped just now
+    return false; // ESRCH, or the process was reaped just now.
   }
 }

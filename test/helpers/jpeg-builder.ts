@@ -1,4 +1,4 @@
-/** Hand-written JPEGs (ITU-T T.81), of kinds that encoders do not write. */
+/** Builds JPEGs (ITU-T T.81) of kinds that encoders do not write. */
 
 /** Seeded pseudo-random numbers in [0, 1): mulberry32. */
 export function createRandom(seed: number): () => number {
@@ -57,7 +57,7 @@ class BitWriter {
   }
 }
 
-/** DC categories 0 to 7 and AC symbols, each with a code of 4 bits: its index. */
+/** DC categories 0 to 7 and AC symbols. The code of each has 4 bits, and equals its index. */
 const DC_SYMBOLS = [0, 1, 2, 3, 4, 5, 6, 7];
 const AC_SYMBOLS = [0x00, 0x01, 0x02, 0x11, 0x21, 0xf0];
 const CODE_BITS = 4;
@@ -79,7 +79,7 @@ interface BuiltJpeg {
   readonly precision?: number;
   /** MCUs between restart markers; default none. */
   readonly restartInterval?: number;
-  /** Segments in front of the frame header. */
+  /** Segments before the frame header. */
   readonly before?: readonly Buffer[];
   readonly random: () => number;
 }

@@ -280,7 +280,7 @@ export async function jpegCorpus(seed: number, damaged: number): Promise<Sample[
   const random = createRandom(seed);
   const whole = [...(await encoded(random)), ...kinds(random), ...samplings(random)];
   const bases = whole.filter(({ isCommon, name }) => isCommon || name.startsWith('restart'));
-  // A changed byte can make the picture gigantic, and decoding slow.
+  // A changed byte can make the picture very large, and decoding slow.
   const broken = Array.from({ length: damaged }, (_, index) => {
     const base = bases[Math.floor(random() * bases.length)]!;
     const { fault, jpeg } = damage(base.jpeg, random);

@@ -60,7 +60,7 @@ export function exif(
   return segment(0xe1, ...Buffer.from('Exif\0\0'), ...tiff, ...thumbnail);
 }
 
-/** A JPEG that is upright after it has been turned according to its EXIF data. */
+/** A JPEG that is upright after it has been rotated according to its EXIF data. */
 export function oriented(jpeg: Buffer, orientation: number): Buffer {
   return withSegments(jpeg, exif(orientation));
 }
@@ -79,7 +79,7 @@ export const TAILS: Readonly<Record<string, (bytes: number, jpeg: Buffer) => Buf
 
 export const TAIL_BYTES = [1, 2, 63, 64, 65, 1000, 100_000] as const;
 
-/** Where the pixel (x, y) of a stored picture belongs in the upright one (EXIF 2.3, 4.6.4 A): by orientation. */
+/** Position of the pixel (x, y) of a stored picture in the upright one (EXIF 2.3, 4.6.4 A), by orientation. */
 const UPRIGHT: Readonly<
   Record<number, (x: number, y: number, width: number, height: number) => readonly [x: number, y: number]>
 > = {
@@ -104,7 +104,7 @@ export const CORNERS = [
 ] as const;
 
 /**
- * BGR samples of a picture that has {@link CORNERS}, each filling a quarter, after it was turned. Sides are those of
+ * BGR samples of a picture that has {@link CORNERS}, each filling a quarter, after it was rotated. Sides are those of
  * the upright picture.
  */
 export function storedPicture(

@@ -2,7 +2,7 @@ import { createRandom } from './jpeg-builder.ts';
 
 /** Properties of one direction of a link. */
 export interface LinkShape {
-  /** null for unlimited, 0 for an outage. */
+  /** Bandwidth; null for unlimited, 0 for an outage. */
   readonly bitsPerSecond: number | null;
   /** One-way delay. */
   readonly delayMs: number;
@@ -27,14 +27,14 @@ const TIMER_SLACK_MS = 0.5;
 
 /** One connection's bytes in one direction. */
 interface Flow {
-  /** Bytes and the end, in order. */
+  /** Chunks of bytes and the end, in order. */
   readonly deliver: (bytes: Buffer) => void;
-  /** Called when the link holds enough of this flow, and again when it accepts more. */
+  /** Called when the link has buffered enough of this flow, and again when it accepts more. */
   readonly hold: (isHeld: boolean) => void;
 }
 
 interface OpenFlow extends Flow {
-  /** Accepted from the sender, and not yet in the queue. */
+  /** Chunks that were accepted from the sender, and are not yet in the queue. */
   readonly pending: Buffer[];
   isHeld: boolean;
 }
@@ -45,9 +45,9 @@ interface Packet {
 }
 
 /**
- * One direction of a link, shared by all its connections: a bounded queue, into which they take turns; a bottleneck
- * with a bandwidth; a delay. The shape may change at any time, and applies to packets whose transmission has not begun.
- * Everything except the machine's timers is deterministic.
+ * One direction of a link, shared by all its connections: a bounded queue, which the connections fill in turn; a
+ * bottleneck with a bandwidth; a delay. The shape may change at any time, and applies to packets whose transmission has
+ * not begun. Everything except the machine's timers is deterministic.
  */
 export class LinkDirection {
   #shape: LinkShape;
@@ -85,7 +85,7 @@ export class LinkDirection {
   }
 
   /**
-   * Delivers nothing for this time, and then everything that arrived meanwhile, as after a lost packet that TCP
+   * Delivers nothing for this time, and then everything that arrived in the meantime, as after a lost packet that TCP
    * repeats.
    */
   stall(ms: number): void {
@@ -96,7 +96,7 @@ export class LinkDirection {
     const open: OpenFlow = { ...flow, pending: [], isHeld: false };
     this.#flows.push(open);
     return {
-      /** Zero bytes pass after all others: an end. */
+      /** Zero bytes, which mark the end, pass after all others. */
       write: (bytes) => {
         open.pending.push(...packetsOf(bytes, this.#shape.bitsPerSecond));
         this.#run();
@@ -142,14 +142,14 @@ export class LinkDirection {
       dueMs === Infinity ? null : setTimeout(() => this.#run(), Math.max(0, Math.floor(dueMs - performance.now())));
   }
 
-  /** Takes a packet of each flow in turn, as long as there is room. */
+  /** Queues a packet of each flow in turn, while there is space. */
   #fill(): void {
     while (this.#queuedBytes < this.#shape.queueBytes) {
       const at = this.#flows.findIndex(({ pending }) => pending.length > 0);
       const [flow] = at < 0 ? [] : this.#flows.splice(at, 1);
       const bytes = flow?.pending.shift();
       if (flow === undefined || bytes === undefined) break;
-      // Its next turn comes after those of the others.
+      // The flow moves to the end of the round.
       this.#flows.push(flow);
       if (this.#queue.length === 0) this.#freeAtMs = Math.max(this.#freeAtMs, performance.now());
       this.#queue.push({ flow, bytes });
@@ -172,7 +172,7 @@ export class LinkDirection {
     const { length } = packet.bytes;
     this.#queuedBytes -= length;
     this.#carriedBytes += length;
-    // It begins when the previous one ended, even if the timer was late.
+    // The transmission begins when the previous one ended, even if the timer was late.
     this.#freeAtMs += bitsPerSecond === null ? 0 : (length * 8000) / bitsPerSecond;
     const last = this.#underWay.at(-1);
     this.#underWay.push({

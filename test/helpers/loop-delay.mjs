@@ -1,4 +1,4 @@
-// Preloaded into a gateway: prints to stderr, once per second, how late its event loop was: the 99th percentile
+// Preloaded into a gateway: prints to stderr, once per second, the lag of its event loop: the 99th percentile
 // in ms since the last SIGUSR2, before which it was starting.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 

@@ -9,11 +9,11 @@ import { promisify } from 'node:util';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { Child } from './child.ts';
 
-/** The blocks of test/peers/picture_number.py. */
+/** Number and size of the blocks in test/peers/picture_number.py. */
 const BLOCK = 16;
 const BITS = 24;
 
-/** A folder for files of a test. */
+/** A temporary folder for the files of a test. */
 export class Folder implements AsyncDisposable {
   readonly path: string;
 
@@ -46,7 +46,7 @@ export async function ffmpeg(...args: string[]): Promise<void> {
 }
 
 /**
- * Samples of a picture with a number burned in, as picture_number.py reads it, all others different from picture to
+ * Samples of a picture with a burned-in number for picture_number.py; all other samples differ from picture to
  * picture.
  */
 export function numberedSamples(
@@ -73,7 +73,7 @@ export function numberedSamples(
   return samples;
 }
 
-/** Different JPEGs, by another encoder than FFmpeg's. */
+/** Different JPEGs from an encoder other than FFmpeg's. */
 export function numberedJpegs(count: number, { width = 400, height = 120 } = {}): Promise<Buffer[]> {
   return Promise.all(
     Array.from({ length: count }, (_, number) =>
@@ -86,8 +86,8 @@ export function numberedJpegs(count: number, { width = 400, height = 120 } = {})
 }
 
 /**
- * Writes the film of a browser's fake camera, which is repeated: gray pictures of 640×480 with a visible number, as Y4M
- * (https://wiki.multimedia.cx/index.php/YUV4MPEG2).
+ * Writes the video of a browser's fake camera, which plays it in a loop: gray pictures of 640×480 with a visible
+ * number, as Y4M (https://wiki.multimedia.cx/index.php/YUV4MPEG2).
  */
 export async function writeNumberedCamera<Path extends string>(
   path: Path,

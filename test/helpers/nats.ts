@@ -5,7 +5,7 @@ import { Child } from './child.ts';
 import { freePorts } from './free-port.ts';
 import { peers } from './peers.ts';
 
-/** A real nats-server with JetStream, which keeps its port and its files when it is started again. */
+/** A real nats-server with JetStream, which keeps its port and its files across restarts. */
 export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly url: string;
@@ -28,7 +28,7 @@ export class NatsServer implements AsyncDisposable {
     return server;
   }
 
-  /** A server without JetStream that is a leaf node. @param path of its configuration file. */
+  /** A server without JetStream that is a leaf node. @param path path of its configuration file. */
   static async startLeaf(path: string): Promise<NatsServer> {
     const [port = 0] = await freePorts(1);
     const server = new NatsServer(port, null, ['-c', path]);
@@ -91,7 +91,7 @@ export class NatsServer implements AsyncDisposable {
     this.#process?.signal(signal);
   }
 
-  /** Kills it; it can be started again. */
+  /** Kills the server, which can be restarted. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.#process?.exited;

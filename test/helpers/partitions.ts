@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** First three numbers of the addresses between the spaces, which only exist inside of them. */
+/** First three numbers of the addresses between the namespaces, which exist only inside of them. */
 const BETWEEN = '10.213.77';
 
 /** Runs `ip`. Fails without root, or where network namespaces cannot be made. */
@@ -20,8 +20,8 @@ async function ip(...args: string[]): Promise<void> {
 }
 
 /**
- * Network namespaces that are connected by a bridge in a namespace of its own, so that each of them can be cut off:
- * packets are lost, and nobody gets an error. Needs Linux and root.
+ * Network namespaces that are connected by a bridge in a separate namespace, so that each of them can be cut off:
+ * packets are lost without an error. Needs Linux and root.
  */
 export class Partitions implements AsyncDisposable {
   readonly #prefix = `gw${process.pid}`;
@@ -44,17 +44,17 @@ export class Partitions implements AsyncDisposable {
     return partitions;
   }
 
-  /** Address of a space for the others. @param number 2 to 254. */
+  /** Address of a namespace for the others. @param number 2 to 254. */
   static address(number: number): string {
     return `${BETWEEN}.${number}`;
   }
 
-  /** A NATS server in a space of its own. */
+  /** A NATS server in its own namespace. */
   async nats(number: number, ...args: string[]): Promise<Child> {
     await this.#connect(number);
     const folder = await mkdtemp(join(tmpdir(), 'gearway-nats-'));
     this.#folders.push(folder);
-    // Without it, a server considers the route to a silent one alive for minutes.
+    // Without this option, a server considers the route to a silent one alive for minutes.
     const configuration = join(folder, 'nats.conf');
     await writeFile(configuration, 'ping_interval: "1s"\nping_max: 2\n');
     const server = this.#start(number, process.env['GEARWAY_NATS_SERVER'] ?? peers().nats, [
@@ -73,7 +73,9 @@ export class Partitions implements AsyncDisposable {
     return server;
   }
 
-  /** A gateway in a space of its own, which viewers of this process reach also while it is cut off from the others. */
+  /**
+   * A gateway in its own namespace, which viewers of this process can reach even while it is cut off from the others.
+   */
   async gateway(number: number, ...args: string[]): Promise<{ readonly process: Child; readonly url: string }> {
     await this.#connect(number);
     const [outside, inside] = [`10.213.${number}.1`, `10.213.${number}.2`];
@@ -97,7 +99,7 @@ export class Partitions implements AsyncDisposable {
     return { process: gateway, url: `http://${inside}:8080` };
   }
 
-  /** Cuts a space off from all others, or connects it again. */
+  /** Cuts a namespace off from all others, or reconnects it. */
   async cut(number: number): Promise<void> {
     await this.#ipAt('hub', 'link', 'set', `to${number}`, 'down');
   }
@@ -108,9 +110,9 @@ export class Partitions implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const disposable of this.#disposables.reverse()) await disposable[Symbol.asyncDispose]();
-    // A space lives on while a connection of it does.
+    // A namespace continues to exist while it has a connection.
     for (const link of this.#fronts) await ip('link', 'del', link);
-    // Deletes the other links, too.
+    // This also deletes the other links.
     for (const space of this.#spaces) await ip('netns', 'del', space);
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
   }

@@ -32,19 +32,19 @@ export function peers(): {
  */
 export interface ClientReport {
   readonly count: number;
-  /** Repeated frames, without a message. */
+  /** Number of repeated frames, which have no message. */
   readonly repeats: number;
-  /** Pictures with another number than their message. */
+  /** Number of pictures whose number differs from that in their message. */
   readonly mismatched: number;
-  /** Frames that did not follow the previous one, and those of them that were older. */
+  /** Number of frames that did not follow the previous one, and number of those that were older. */
   readonly gaps: number;
   readonly disordered: number;
-  /** The numbers in the first and the latest picture of the expected height. */
+  /** Numbers in the first and the latest picture of the expected height. */
   readonly first: number | null;
   readonly last: number | null;
   /** Maximum number of seconds between two frames, after `warm_up`. */
   readonly longest: number;
-  /** Age of the latest frame in seconds, and the ages of all frames older than half a second. */
+  /** Age of the latest frame in seconds, and ages of all frames that were older than half a second. */
   readonly age: number | null;
   readonly stale: readonly number[];
 }
@@ -133,6 +133,6 @@ export class PythonPeer implements Program, AsyncDisposable {
 }
 
 function parse(line: string): Record<string, unknown> | undefined {
-  // NetGear prints some lines, too.
+  // NetGear also prints some lines.
   return line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : undefined;
 }

@@ -10,7 +10,7 @@ import { principalWith } from './principal.ts';
 /** A viewer without a socket. */
 export class Person {
   readonly binding: ViewerBinding;
-  /** What it was told, newest last. */
+  /** Notifications that it has received, newest last. */
   readonly told: { readonly view: ControlView; readonly notice: ControlNotice | null }[] = [];
   readonly leaseKey: string;
   isConnected = true;
@@ -55,12 +55,12 @@ export class Person {
     return this.told.at(-1);
   }
 
-  /** At the gateway that decides. @throws {GearwayError} as `Control.change`. */
+  /** Changes control at the gateway that decides. @throws {GearwayError} as `Control.change`. */
   act(action: ControlAction, port?: number): void {
     expect(this.#change(action, port)).toBeUndefined();
   }
 
-  /** At any gateway of a cluster. Rejects as `Control.change`. */
+  /** Changes control at any gateway of a cluster. Rejects like `Control.change`. */
   async ask(action: ControlAction, port?: number): Promise<void> {
     await this.#change(action, port);
   }

@@ -6,7 +6,7 @@ export function jpegOf(bytes: number): Buffer {
   let missing = bytes - jpeg.byteLength;
   const comments: Buffer[] = [];
   while (missing > 0) {
-    // The marker and the length's own two bytes; never fewer than 4 left over for the last.
+    // The marker and the two bytes of the length; at least 4 bytes must remain for the last comment.
     const size = missing <= 65_537 ? missing : Math.min(65_537, missing - 4);
     const comment = Buffer.alloc(size, 0x2e);
     comment.writeUInt16BE(0xfffe, 0);

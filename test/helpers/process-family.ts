@@ -39,7 +39,7 @@ export class ProcessFamily {
           },
         ];
       } catch {
-        return []; // it has just ended
+        return []; // The process has just ended.
       }
     });
   }

@@ -24,7 +24,7 @@ export class Prometheus implements AsyncDisposable {
     this.#url = url;
   }
 
-  /** @param target `HOST:PORT` of the gateway. @param token with the right to view; null for none. */
+  /** @param target `HOST:PORT` of the gateway. @param token token with the right to view; null for none. */
   static async start(target: string, token: string | null = null): Promise<Prometheus> {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-prometheus-'));
     const [port] = await freePorts(1);

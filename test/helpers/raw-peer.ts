@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
-/** Bytes beyond these are counted, and not kept. */
+/** Maximum number of bytes that are kept; further ones are only counted. */
 const MAX_KEPT_BYTES = 64 << 20;
 
-/** A client that writes any bytes, and ends in any way. */
+/** A client that writes arbitrary bytes, and can end in any way. */
 export class RawPeer implements AsyncDisposable {
   /** Settles when the connection has ended on this side. */
   readonly closed: Promise<void>;
@@ -47,7 +47,7 @@ export class RawPeer implements AsyncDisposable {
     const transport = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     await once(transport, 'connect');
     if (protocol === 'http:') return new RawPeer(transport, transport);
-    // Not the transport itself: Node ends with a segmentation fault when the socket below a TLS socket is reset.
+    // The transport itself must not be reset: Node crashes when the socket below a TLS socket is reset.
     const secure = connectTls({
       socket: Duplex.from({ readable: transport, writable: transport }),
       host: hostname,
@@ -87,7 +87,7 @@ export class RawPeer implements AsyncDisposable {
     this.#socket.pause();
   }
 
-  /** Ends only this side. Resolves when the bytes and the end have been handed to the kernel. */
+  /** Ends only this side. Resolves when the bytes and the end have been passed to the kernel. */
   halfClose(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.destroyed) resolve();

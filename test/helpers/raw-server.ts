@@ -6,14 +6,14 @@ import { readCertificate } from './certificate.ts';
 /** A request to a {@link RawServer}: its lines, and the connection to answer on. */
 export interface RawRequest {
   readonly path: string;
-  /** Names in lower case. */
+  /** Headers, by names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly socket: Socket;
   /** Number of earlier requests. */
   readonly index: number;
 }
 
-/** An HTTP server that answers with any bytes. */
+/** An HTTP server that responds with arbitrary bytes. */
 export class RawServer implements AsyncDisposable {
   readonly requests: RawRequest[] = [];
   readonly #server: Server;

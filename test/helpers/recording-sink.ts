@@ -25,7 +25,7 @@ export class RecordingSink implements SourceSink {
   }
   interrupted(): void {}
   reopen(): void {
-    // Only sources of a cluster are opened again.
+    // Only sources of a cluster are reopened.
   }
 
   fail(error: unknown): void {

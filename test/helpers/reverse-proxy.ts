@@ -32,10 +32,10 @@ export class ReverseProxy implements AsyncDisposable {
   /**
    * Starts a proxy in a temporary folder, and waits until it accepts connections.
    *
-   * @param config as in docs/behind-a-proxy.md: the usual port, the paths of the certificate and the address of the
-   * gateway are replaced.
-   * @param port where it listens.
-   * @param gatewayPort of the gateway, on this machine. It need not run yet.
+   * @param config configuration as in docs/behind-a-proxy.md: the usual port, the paths of the certificate and the
+   * address of the gateway are replaced.
+   * @param port port on which it listens.
+   * @param gatewayPort port of the gateway on this machine, which need not run yet.
    */
   static async start(name: ProxyName, config: string, port: number, gatewayPort: number): Promise<ReverseProxy> {
     const command: string | undefined = peers()[name];

@@ -1,6 +1,6 @@
 import { PythonPeer, peers } from './peers.ts';
 
-/** GStreamer's RTSP server with a camera of H.264 and one of JPEG. */
+/** GStreamer's RTSP server with an H.264 camera and a JPEG camera. */
 export class RtspCamera extends PythonPeer {
   constructor(options: Readonly<Record<string, unknown>> = {}) {
     const picture =

@@ -27,7 +27,7 @@ export class RunningRequest implements AsyncDisposable {
       });
       this.#request.on('close', () => reject(new Error('the connection has ended without an answer')));
     });
-    // Not an unhandled rejection if the test does not await it.
+    // Prevents an unhandled rejection if the test does not await it.
     this.answer.catch(() => undefined);
     this.#request.flushHeaders();
   }

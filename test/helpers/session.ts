@@ -6,7 +6,7 @@ import type { SessionStatus } from '../../shared/status.ts';
 export interface PageAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** The `Set-Cookie` header; empty without one. */
+  /** The `Set-Cookie` header; empty if there is none. */
   readonly setCookie: string;
   readonly body: string;
 }

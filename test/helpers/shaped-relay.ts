@@ -8,14 +8,14 @@ export interface Link {
   readonly down: Partial<LinkShape>;
 }
 
-/** The same in both directions. */
+/** A link with the same properties in both directions. */
 export function symmetricLink(shape: Partial<LinkShape>): Link {
   return { up: shape, down: shape };
 }
 
 /**
  * A TCP relay that behaves like a network link: bandwidth, delay, jitter and stalls in each direction, which may change
- * while it runs, shared by all connections. It loses nothing, and carries TCP's payload: handshakes, slow start and
+ * while it runs, shared by all connections. It loses no data, and shapes only TCP's payload: handshakes, slow start and
  * acknowledgements of TCP itself are not delayed.
  */
 export class ShapedRelay implements AsyncDisposable {

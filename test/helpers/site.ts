@@ -17,7 +17,7 @@ export class Site implements AsyncDisposable {
 
   /**
    * @param read the file at a path; `/` is index.html.
-   * @param headers sent with each of them.
+   * @param headers headers of each response.
    */
   static async serve(
     read: (path: string) => Promise<string | Buffer> | string,

@@ -1,7 +1,7 @@
 import { createToken } from '../../gateway/rights/scrypt-hash.ts';
 import type { TokenSettings } from '../../gateway/create-gateway.ts';
 
-/** Makes a token for each entry. @returns the tokens, and the option with their hashes. */
+/** Creates a token for each entry. @returns the tokens, and the option with their hashes. */
 export async function makeTokens<Name extends string>(
   entries: Readonly<Record<Name, Omit<TokenSettings, 'hash'>>>,
 ): Promise<{ readonly secrets: Readonly<Record<Name, string>>; readonly tokens: Record<Name, TokenSettings> }> {

@@ -4,8 +4,8 @@ const decode = (base64: string): Buffer => Buffer.from(base64, 'base64');
 export const UNUSUAL_SIZE = { width: 32, height: 24 } as const;
 
 /**
- * JPEGs of kinds that some decoders lack, made by libjpeg-turbo. Firefox does not support arithmetic coding, and no
- * browser supports 12 bits.
+ * JPEGs of kinds that some decoders do not support, encoded by libjpeg-turbo. Firefox does not support arithmetic
+ * coding, and no browser supports 12 bits.
  */
 export const UNUSUAL_JPEGS = {
   arithmetic: decode(

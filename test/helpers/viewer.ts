@@ -17,7 +17,7 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 
-/** A JPEG of 8 × 8 pixels as simplejpeg made it. */
+/** A JPEG of 8 × 8 pixels, encoded by simplejpeg. */
 export const JPEG = ((): Uint8Array => {
   const { replies } = JSON.parse(
     readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8'),
@@ -86,7 +86,7 @@ export class Viewer implements AsyncDisposable {
     }
   }
 
-  /** All messages sent so far: those before the answer to a ping. */
+  /** All messages sent so far, that is, those before the answer to a ping. */
   async settled(): Promise<GatewayMessage[]> {
     this.socket.send(encodeMessage({ type: 'ping', id: 99 }));
     const messages: GatewayMessage[] = [];
@@ -134,7 +134,7 @@ export class Viewer implements AsyncDisposable {
     this.socket.send(encodeMessage({ type: 'want', ...fields }));
   }
 
-  /** Returns data and waits for the answer to it. */
+  /** Returns data, and waits for the answer. */
   async return(body: ReturnBody, { id = 1, mode = 'sticky' }: Partial<Return> = {}): Promise<Returned> {
     this.send({ type: 'return', id, mode, body });
     return this.next('returned');

@@ -90,7 +90,7 @@ export const WAYS_IN: Readonly<
   'netgear:?check=true': {
     source: (port) => `netgear:tcp://127.0.0.1:${port}?pattern=1&check=true`,
     open: async (_gateway, _url, port) => {
-      // Not the library's sender, which repairs its pictures.
+      // The library's sender is not used, because it repairs pictures.
       const socket = new Request({ linger: 0 });
       socket.connect(`tcp://127.0.0.1:${port}`);
       const header = encodeFrameHeader({ kind: 'jpeg' }, 'null', {

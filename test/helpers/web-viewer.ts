@@ -19,7 +19,7 @@ export class WebViewer implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #returned = new Map<number, (message: Returned) => void>();
   readonly messages: Value[] = [];
-  /** Of the latest frame. */
+  /** Message of the latest frame. */
   capturedAtUs: number | null = null;
   readonly welcome: Promise<Welcome>;
   #id = 0;
@@ -55,7 +55,7 @@ export class WebViewer implements AsyncDisposable {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Resolves when the gateway has accepted it. @throws the refusal. */
+  /** Resolves when the gateway has accepted the value. @throws the refusal. */
   async return(body: ReturnBody, mode: 'sticky' | 'once' = 'sticky'): Promise<void> {
     const id = (this.#id += 1);
     const { head, payload } = encodeReturn({ type: 'return', id, mode, body });
@@ -65,7 +65,7 @@ export class WebViewer implements AsyncDisposable {
     if (!accepted) throw new Error(`${code}: ${reason}`);
   }
 
-  /** Resolves when the gateway has accepted it. @throws the refusal. */
+  /** Resolves when the gateway has accepted the value. @throws the refusal. */
   async control(action: ControlAction, port?: number): Promise<void> {
     const id = (this.#id += 1);
     const answer = new Promise<Returned>((resolve) => this.#returned.set(id, resolve));

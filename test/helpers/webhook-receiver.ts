@@ -17,7 +17,7 @@ export class WebhookReceiver implements AsyncDisposable {
   readonly requests: ReceivedRequest[] = [];
   /** Number of open connections. */
   connections = 0;
-  /** How it answers from now on. */
+  /** Returns the status of further responses. */
   answer: Answer;
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -50,7 +50,7 @@ export class WebhookReceiver implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hook`;
   }
 
-  /** Reasons of the events in the order of their arrival, attempts that failed included. */
+  /** Reasons of the events in the order of their arrival, including failed attempts. */
   get reasons(): string[] {
     return this.requests.map(({ event }) => event.reason);
   }

@@ -16,7 +16,7 @@ async function progressive(): Promise<Buffer> {
     .toBuffer();
 }
 
-/** JPEGs of every structure; a COM segment with a number can be added after SOI. */
+/** JPEGs of different structures; a COM segment with a number can be added after SOI. */
 const PICTURES: readonly { readonly jpeg: Buffer; readonly preview?: Buffer }[] = [
   { jpeg: buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random }) },
   {
@@ -97,7 +97,7 @@ function headerEnd(jpeg: Buffer): number {
 interface WrongPart {
   readonly kind: 'jpeg' | 'torn' | 'text' | 'binary' | 'empty';
   readonly picture: number;
-  /** Where a torn picture is truncated, as a fraction. */
+  /** Fraction of the data at which a truncated picture ends. */
   readonly cut: number;
   readonly padding: number;
   readonly length: 'right' | 'none' | 'short' | 'long' | 'huge' | 'zero' | 'negative' | 'words';
@@ -109,7 +109,7 @@ interface WrongPart {
 export interface WrongCamera {
   readonly boundary: string;
   readonly announced: 'same' | 'dashed' | 'missing' | 'another';
-  /** `headers`: only headers separate the parts; `nothing`: nothing does. */
+  /** `headers`: only headers separate the parts; `nothing`: there is no separator. */
   readonly separators: 'boundaries' | 'all but the first' | 'headers' | 'nothing';
   readonly hasMoreDashes: boolean;
   readonly lineEnds: '\r\n' | '\n' | '\r';
@@ -177,7 +177,7 @@ export interface Sent {
   /** The boundary in its Content-Type; null for none. */
   readonly boundary: string | null;
   readonly bytes: Buffer;
-  /** The complete JPEGs, and where each ends. */
+  /** The complete JPEGs, and the offsets of their ends. */
   readonly jpegs: readonly { readonly jpeg: Buffer; readonly end: number }[];
 }
 
@@ -186,7 +186,7 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
   const { jpeg, preview } = PICTURES[part.picture]!;
   const marked = Buffer.concat([SOI, segment(0xfe, ...Buffer.from(`picture ${number}`)), jpeg.subarray(2)]);
   const isSeparated = camera.separators === 'boundaries' || (camera.separators === 'all but the first' && number > 0);
-  // Within data, a boundary of one letter, or an unannounced one, only counts at the beginning of a line.
+  // Within data, a boundary of one letter, or an unannounced one, is recognized only at the beginning of a line.
   const isUnknown =
     camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
   const isMistakable = camera.ending === 'nothing' && (camera.boundary === 'a' || isUnknown);
@@ -196,7 +196,7 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
       return marked;
     case 'torn': {
       const begin = camera.separators === 'nothing' || isMistakable ? headerEnd(marked) : 3;
-      // Truncated at the latest within its EOI.
+      // The picture is truncated at the latest within its EOI.
       return marked.subarray(0, begin + Math.floor(part.cut * (marked.byteLength - 2 - begin)));
     }
     case 'text':

@@ -49,7 +49,7 @@ export function message(...parts: (Uint8Array | string)[]): Buffer {
   return Buffer.concat(parts.map((bytes, index) => part(bytes, index < parts.length - 1)));
 }
 
-/** A TCP connection that sends given bytes. Received data is discarded, except its first bytes. */
+/** A TCP connection that sends the given bytes. Received data is discarded, except its first bytes. */
 export class RawPeer implements Disposable {
   readonly #socket: Socket;
   /** Resolves when the connection has ended, from either side. */
@@ -59,7 +59,7 @@ export class RawPeer implements Disposable {
   private constructor(socket: Socket) {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.once('close', resolve));
-    // The gateway disconnects strays with a reset.
+    // The gateway disconnects foreign peers with a reset.
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => {
       if (this.#received.byteLength < 4096) this.#received = Buffer.concat([this.#received, chunk]);

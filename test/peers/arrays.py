@@ -7,14 +7,14 @@ import simplejpeg
 
 
 def encoded(array, colorspace):
-    """The JPEG that NetGear makes of an array with its default options."""
+    """The JPEG to which NetGear encodes an array with its default options."""
     if colorspace == "GRAY":
         return simplejpeg.encode_jpeg(array[:, :, np.newaxis] if array.ndim == 2 else array, quality=90, colorspace="GRAY", fastdct=True)
     return simplejpeg.encode_jpeg(np.ascontiguousarray(array), quality=90, colorspace=colorspace, colorsubsampling="422", fastdct=True)
 
 
 def decoded(jpeg, colorspace):
-    """The array that NetGear makes of a JPEG."""
+    """The array to which NetGear decodes a JPEG."""
     array = simplejpeg.decode_jpeg(jpeg, colorspace=colorspace, fastdct=True)
     return np.squeeze(array, axis=2) if colorspace == "GRAY" else array
 
@@ -27,7 +27,7 @@ def describe(value):
 
 
 def inside_object(value, colorspace):
-    """How the gateway puts a value into the object of all clients' values; `colorspace` is None for raw arrays."""
+    """The gateway's representation of a value in the object of all clients' values; `colorspace` is None for raw arrays."""
     if not isinstance(value, np.ndarray):
         return repr(value)
     if colorspace is not None:

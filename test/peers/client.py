@@ -91,7 +91,7 @@ while True:
             if last is not None and number != last + 1:
                 gaps += 1
                 disordered += number < last
-            # NetGear decodes its first frames slowly, regardless of other clients.
+            # NetGear decodes its first frames slowly, even without other clients.
             if last is not None and number > options.get("warm_up", 0):
                 longest = max(longest, now - before)
             first = number if first is None else first

@@ -1,6 +1,6 @@
-"""A NetGear server that misbehaves in every way that crashes a real client. Prints each reply as a JSON line.
+"""A NetGear server that sends every kind of frame that crashes a real client. Prints each reply as a JSON line.
 
-Options (JSON, first argument): port, pattern (0 or 1), parts (of the message with far too many).
+Options (JSON, first argument): port, pattern (0 or 1), parts (number of parts of the message with far too many).
 """
 import json
 import sys

@@ -54,7 +54,7 @@ HOSTILE = [
     ("array of terabytes", array(7, "uint8", [2**20, 2**20]), b"\0"),
     ("5000-digit integer", value_header(8, msgpack.packb(msgpack.ExtType(0x42, (10**4999).to_bytes(2077, "big")))), b""),
     ("list 65 deep", value_header(9, nested(65)), b""),
-    # The connection may end at this one.
+    # The connection may end with this value.
     ("list 100 000 deep", value_header(10, nested(100_000)), b""),
 ]
 

@@ -20,7 +20,7 @@ def emit(**event):
     print(json.dumps(event), flush=True)
 
 
-# Otherwise it would write to the working directory.
+# Otherwise Schemathesis would write to the working directory.
 hypothesis.configuration.set_hypothesis_home_dir(tempfile.mkdtemp(prefix="gearway-hypothesis-"))
 options = json.loads(sys.argv[1])
 url = options["url"]
@@ -28,7 +28,7 @@ document = json.load(urllib.request.urlopen(f"{url}api/openapi.json"))
 validate(document)
 emit(event="valid", operations=sum(len(methods) for methods in document["paths"].values()))
 
-# Most generated names would not be those of a stream.
+# Most generated names would not be names of streams.
 for methods in document["paths"].values():
     for operation in methods.values():
         for parameter in operation.get("parameters", []):

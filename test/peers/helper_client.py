@@ -1,4 +1,4 @@
-"""The Client of python/ on the real VidGear. Prints the gateway's --client, and each frame until there are ten with a message, then when it has ended.
+"""The Client of python/ with the real VidGear. Prints the gateway's --client, each frame until there are ten with a message, and a line when it has ended.
 
 Options (JSON, first argument): port, returns (a Python expression with `np`), options (of Client).
 """

@@ -1,4 +1,4 @@
-"""The Server of python/ on the real VidGear. Prints its source, and what send() returned when that changes: {port: description}.
+"""The Server of python/ with the real VidGear. Prints its source, and the result of send() whenever it changes: {port: description}.
 
 Options (JSON, first argument): port (a number, or a list for multi-clients mode), options (of Server). Ends when its input ends.
 """
@@ -23,7 +23,7 @@ with Server(options["port"], **options.get("options", {})) as server:
     while not ended.is_set():
         number += 1
         frame = np.full((48, 64, 3), number % 256, np.uint8)
-        # NumPy's numbers and an array: NetGear alone would refuse them.
+        # NumPy's numbers and an array, which NetGear alone would refuse.
         returned = server.send(frame, message={"number": np.int64(number), "mask": np.arange(6, dtype=np.uint16).reshape(2, 3)})
         described = {port: describe(value) for port, value in returned.items()}
         if described != last:

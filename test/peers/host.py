@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-import vidgear.gears  # noqa: F401  Makes no ZeroMQ context: those must not exist before a fork.
+import vidgear.gears  # noqa: F401  Does not create a ZeroMQ context, which must not exist before a fork.
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,7 +41,7 @@ def become(order):
 
 
 def serve():
-    """Returns in a forked process, with its order; None when standard input has ended."""
+    """Forks a process for each order. Returns the order in the forked process, and None when standard input has ended."""
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)

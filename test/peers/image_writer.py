@@ -1,4 +1,4 @@
-"""Writes images into a folder with OpenCV and NumPy. Prints each with the SHA-1 of what must arrive: the file's bytes for a JPEG, otherwise the samples as
+"""Writes images into a folder with OpenCV and NumPy. Prints each with the SHA-1 of the expected data: the file's bytes for a JPEG, otherwise the samples as
 OpenCV reads them.
 
 Options (JSON, first argument): folder, how: "formats" (one file each), or for many files "rename" (written beside, then renamed), "slow" (in small
@@ -33,7 +33,7 @@ def picture(number, dtype=np.uint8, channels=3):
 
 
 def encode(frame, extension):
-    """The file's bytes, and what must arrive."""
+    """The file's bytes, and the expected data."""
     if extension == "npy":
         file = io.BytesIO()
         np.save(file, frame)
@@ -53,7 +53,7 @@ if how == "formats":
     for number, (extension, dtype, channels) in enumerate(kinds):
         name = f"img{number}.{extension}"
         frame = picture(number, dtype, channels)
-        # Lossless, because its samples are compared.
+        # Encoded losslessly, because the samples are compared.
         data, expected = (lambda webp: (webp, frame.tobytes()))(cv2.imencode(".webp", frame, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()) if extension == "webp" else encode(frame, extension)
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)

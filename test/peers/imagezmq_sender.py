@@ -1,4 +1,4 @@
-"""A real imagezmq sender. Prints when it is ready and, when it is done, how many pictures it has sent.
+"""A real imagezmq sender. Prints a line when it is ready, and at its end the number of pictures that it has sent.
 
 Options (JSON, first argument): port, publish (PUB that binds; else REQ that connects), name (its msg), raw, mark (gray of all pixels),
 frames, fps; numbered (a picture of 121 x 401 pixels with its number burned in; each is printed with its SHA-1, and that of what NetGear decodes

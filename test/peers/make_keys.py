@@ -1,4 +1,4 @@
-"""Makes the keys of secure mode as NetGear does, in each of the folders (JSON, first argument: folders)."""
+"""Creates the keys of secure mode with NetGear, in each of the folders (JSON, first argument: folders)."""
 import json
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Many real NetGear servers in one process: those of one sequence one after another, the sequences concurrently. Prints what each has sent, and its return data when that changes.
+"""Many real NetGear servers in one process: those of one sequence run one after another, the sequences concurrently. Prints the frames and the changed return data of each.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
 frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of
@@ -44,7 +44,7 @@ def wait_for(line):
 
 
 def decoded(frame):
-    """The picture that a client must receive of a frame that NetGear compresses with its default options."""
+    """The picture that a client must receive for a frame that NetGear compresses with its default options."""
     return simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True), colorspace="BGR", fastdct=True)
 
 

@@ -1,4 +1,4 @@
-"""A real NetGear client that looks for the mark in every picture. Prints how many have it and how many do not, once per second.
+"""A real NetGear client that searches for the mark in every picture. Prints the numbers of pictures with and without it once per second.
 
 Options (JSON, first argument): port, pattern, mark (0 to 255), size ([height, width]).
 """

@@ -1,4 +1,4 @@
-"""A real NetGear server whose pictures bear a mark: a square of one gray in their middle.
+"""A real NetGear server whose pictures contain a mark: a square of one gray value in the centre.
 
 Options (JSON, first argument): port, pattern, mark (0 to 255), fps.
 """

@@ -1,4 +1,4 @@
-"""A real NetGear server of a picture with markers: squares of 9 x 9 pixels around the pixels of MARKERS. Prints what send() returned when that
+"""A real NetGear server of a picture with markers: squares of 9 x 9 pixels around the pixels of MARKERS. Prints the result of send() when it
 changes, as JSON lines.
 
 Options (JSON, first argument): port, width, height, markers ([[x, y, [b, g, r]], ...]).

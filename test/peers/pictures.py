@@ -1,4 +1,4 @@
-"""The pictures of server.py as JPEGs, as NetGear encodes them, and what NetGear decodes them to. One JSON line each; the number of pictures is the argument."""
+"""The pictures of server.py as JPEGs, encoded like in NetGear, and the arrays to which NetGear decodes them, one JSON line each. Argument: number of pictures."""
 import base64
 import hashlib
 import json

@@ -1,6 +1,6 @@
 """A tiny publisher written from docs/protocol.md alone, the counterpart of protocol_viewer.py.
 
-Prints what it receives, one JSON object per line; of `taken` only refusals and the last. Options (JSON, first argument): url
+Prints the messages that it receives, one JSON object per line; of `taken` only refusals and the last one. Options (JSON, first argument): url
 (ws://HOST:PORT/streams/NAME/publish), hello (a map), picture (a JPEG's file) or raw (fields of `frame`, and its `payload`: base64), capturedAtUs,
 frames (how many; without it until the socket is closed), fps, stay (waits for return data after the last frame).
 """

@@ -1,6 +1,6 @@
 """A tiny viewer written from docs/protocol.md alone, so that a second implementation verifies the page.
 
-Prints what it receives, one JSON object per line. Options (JSON, first argument): url (ws://HOST:PORT/streams/NAME/ws), hello (a map),
+Prints the messages that it receives, one JSON object per line. Options (JSON, first argument): url (ws://HOST:PORT/streams/NAME/ws), hello (a map),
 returns (a list of {"id", "mode", "kind", …} for `return`; "payload": base64), want (a map), ping (an id), frames (the number after which it ends).
 """
 import asyncio

@@ -1,4 +1,4 @@
-"""Imported before NetGear is used: gives each NetGear of this process a ZeroMQ context of its own, as in a process of its own.
+"""Imported before NetGear is used: gives each NetGear of this process its own ZeroMQ context, as in separate processes.
 
 NetGear uses the context of the whole process. In it, the authenticator's address is already in use for a second NetGear in secure mode, which then
 continues without any security.

@@ -1,4 +1,4 @@
-"""A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
+"""A real NetGear server. Prints the result of send() whenever it changes, and the frames that it sent, as JSON lines.
 
 Options (JSON, first argument): port, ports (of multi-clients mode), pattern, bidirectional, multiclient, multiserver, height, width, fps, frames, raw,
 pauses ({"at": n, "seconds": s}), quiet (prints what was returned only at the end: the last value of each port), secure (secure_mode), keys

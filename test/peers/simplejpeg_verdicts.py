@@ -1,5 +1,5 @@
-"""Decodes JPEGs as a NetGear client does. Reads a file of samples, each a length (4 bytes, big-endian) and the colorspace (1 byte: 0 BGR, 1 CMYK) in
-front of its bytes; prints one JSON line per sample, null or the decoder's error."""
+"""Decodes JPEGs like a NetGear client. Reads a file of samples, each with a length (4 bytes, big-endian) and the colorspace (1 byte: 0 BGR, 1 CMYK)
+before its bytes; prints one JSON line per sample, null or the decoder's error."""
 import json
 import struct
 import sys

@@ -1,4 +1,4 @@
-"""A real NetGear client that returns what its input specifies, and prints each picture that differs from the one before.
+"""A real NetGear client that returns the values that its input specifies, and prints each picture that differs from the previous one.
 
 Options (JSON, first argument): port, colorspace (for the arrays that it returns; null for raw ones). Each line of input is JSON: {returns (a Python expression)}.
 """

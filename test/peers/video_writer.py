@@ -1,4 +1,4 @@
-"""A NetGear client that opens its video file with the size of the first frame, as most programs do. Ends after `frames` written frames.
+"""A NetGear client that opens its video file with the size of the first frame, like most programs. Ends after `frames` written frames.
 
 Options (JSON, first argument): port, file, frames. Prints one JSON line per change of the frames' size, and one at its end.
 """

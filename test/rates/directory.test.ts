@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { jpegOf } from '../helpers/pictures.ts';
 import { nextFile, type SeenFile, watchFiles, type Written } from '../helpers/seen-files.ts';
@@ -21,7 +21,7 @@ afterEach(async () => {
 describe('a folder of images', () => {
   it('is shown in the order of its names and at its rate, and ends', async () => {
     for (let n = 0; n < 40; n += 1) await writeFile(join(folder, `img ${n}.jpg`), jpegOf(2000 + n));
-    await inASpell(
+    await withinAttempts(
       async () => {
         await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=25&onDemand=true`);
         await using viewer = await watchFiles(gateway);
@@ -81,7 +81,7 @@ describe('a folder that is watched', () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     await nextFile(viewer);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const delays: number[] = [];
         for (let n = 0; n < 20; n += 1) {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Child } from '../helpers/child.ts';
 import { Disposables } from '../helpers/disposables.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { RawPeer } from '../helpers/raw-peer.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
@@ -62,7 +62,7 @@ describe('the end of the gateway', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'comes within 2 s of %s while threads of the pool are blocked',
     async (signal) => {
-      await inASpell(
+      await withinAttempts(
         async () => {
           using folder = temporaryFolder();
           await using gateway = await serveBlocked(folder.path);
@@ -79,7 +79,7 @@ describe('the end of the gateway', () => {
   );
 
   it('comes immediately at the second signal, also while threads of the pool are blocked', async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         using folder = temporaryFolder();
         await using gateway = await serveBlocked(folder.path);
@@ -93,7 +93,7 @@ describe('the end of the gateway', () => {
   }, 120_000);
 
   it('comes within 2 s and with status 0, whatever is connected', async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         // A suspended client: its address accepts connections, and sends nothing.
         await using stopped = new Child(process.execPath, [

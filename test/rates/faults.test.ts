@@ -2,7 +2,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 
 const KILLS = 20;
@@ -11,7 +11,7 @@ const PICTURE = { height: 120, width: 400 };
 
 describe('native clients', () => {
   it(`are served after each of ${KILLS} restarts, without any effect on another client`, async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         const [source, a, b] = (await freePorts(3)) as [number, number, number];
         await using gateway = await GatewayProcess.start(
@@ -75,7 +75,7 @@ describe('native clients', () => {
     });
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
     for (const [pattern, port] of ports.entries()) {
-      await inASpell(
+      await withinAttempts(
         async () => {
           await using client = new PythonPeer('client.py', { port, pattern, bidirectional: pattern < 2, ...PICTURE });
           await client.waitFor('ready');

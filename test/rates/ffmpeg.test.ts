@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { ffmpeg, Folder, numberedJpegs, programsOf } from '../helpers/media.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { isRunning } from '../helpers/is-running.ts';
@@ -53,7 +53,7 @@ describe('a file', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     // The first frames arrive as fast as FFmpeg can send them.
     await viewer.take(60);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const from = viewer.frames.length;
         await viewer.take(from + Math.round(expected * 8));
@@ -79,7 +79,7 @@ describe('a file', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     const frames = await viewer.take(100);
     expect(frames.every(({ width, height }) => width === 320 && height === 96)).toBe(true);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const from = viewer.frames.length;
         await viewer.take(from + 250);
@@ -98,7 +98,7 @@ describe('lavfi', () => {
     );
     await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep');
     expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const fromMs = performance.now();
         await using viewer = await FrameRecorder.open(await gateway.url);
@@ -127,7 +127,7 @@ describe('RTSP', () => {
     );
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(60);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const from = viewer.frames.length;
         await viewer.take(from + 150);

@@ -10,7 +10,7 @@ const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeou
 
 describe('native clients', () => {
   it('are not affected by a missing one, one that is suspended for 10 s, and one that is killed and restarted', async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         const [source, missing, stopped, killed, healthy] = (await freePorts(5)) as [
           number,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
@@ -30,7 +30,7 @@ describe('a source on demand', () => {
   });
 
   it('shows its first picture within a second of the first viewer, and sleeps within 5 s of the last', async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         await sleeps(gateway);
         const came = performance.now();

@@ -39,7 +39,7 @@ describe('one picture per request, or several in a running request', () => {
     { how: 'running', npy: false },
     { how: 'running', npy: true },
   ])('reaches two real clients and two viewers, every picture in order at 30 fps: $how, npy $npy', async (options) => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         const [a, b] = (await freePorts(2)) as [number, number];
         await using gateway = await GatewayProcess.start(

@@ -21,7 +21,7 @@ import { freePorts } from '../helpers/free-port.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** A JPEG of 8 × 8 pixels as simplejpeg made it. */
+/** A JPEG of 8 × 8 pixels, encoded by simplejpeg. */
 const JPEG = ((): Uint8Array => {
   const { replies } = JSON.parse(
     readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8'),

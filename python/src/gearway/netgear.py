@@ -15,18 +15,18 @@ from .values import decode, encode
 _logger = logging.getLogger("gearway")
 
 _UNLIMITED: Final = 2**31 - 1
-"""`max_retries`: a server counts its time-outs over its whole life, and ends with the third one by default."""
+"""`max_retries`: by default, a server ends after its third time-out, counted over its whole lifetime."""
 
 _A_WEEK: Final = 7 * 24 * 3600
 """`request_timeout` in seconds. A client waits three times as long for a frame, by default 12 s, and then ends: its new socket cannot bind, because the old
-one still has the address. The product in milliseconds must fit 32 bits."""
+one still has the address. The product in milliseconds must fit into 32 bits."""
 
 _FIXED: Final = frozenset(["multiclient_mode", "multiserver_mode", "receive_mode", "bidirectional_mode"])
 """Options that decide the format of the data, and therefore belong to the class."""
 
 
 class Received(NamedTuple):
-    """A frame that a client has received, with its message. The message is `None` in a repeated frame and in a placeholder, and where NetGear drops it: for
+    """A frame that a client has received, with its message. The message is `None` in a repeated frame and in a placeholder, and if NetGear drops it: for
     0, `""`, `[]`, `{}` and `False`."""
 
     message: Any
@@ -74,7 +74,7 @@ class Server:
     def send(self, frame: NDArray[Any], message: Any = None) -> dict[int, Any]:
         """Sends a frame with its message, in which arrays are encoded. Returns the data of the clients by port, with arrays decoded.
 
-        Raises `ValueError` if what answers is not a gateway, or its source has `returns=newest`.
+        Raises `ValueError` if the reply does not come from a gateway, or its source has `returns=newest`.
         """
         return self._returns.update(self._netgear.send(frame, message=encode(message)))
 

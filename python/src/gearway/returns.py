@@ -10,7 +10,7 @@ _logger = logging.getLogger("gearway")
 
 
 def by_port(returned: Any) -> dict[int, Any]:
-    """Decodes what `NetGear.send()` returns, by port; `None` for a port that has returned nothing.
+    """Decodes the result of `NetGear.send()`, by port; `None` for a port that has returned nothing.
 
     Accepts the dict of a `netgear:` source of the gateway, the `(port, value)` of a server in multi-clients mode, and `None`, which NetGear returns when
     the gateway has not answered in time. A value that cannot be decoded, such as an array of the wrong size, is left unchanged, and logged. Raises
@@ -22,7 +22,7 @@ def by_port(returned: Any) -> dict[int, Any]:
 
 
 class Returns:
-    """Decodes what one server gets back, frame by frame. An array that has not changed is not decoded again."""
+    """Decodes the return data of one server, frame by frame. An array that has not changed is not decoded again."""
 
     def __init__(self) -> None:
         self._values: dict[int, Any] = {}
@@ -30,9 +30,9 @@ class Returns:
         self._reported: set[int] = set()
 
     def update(self, returned: Any) -> dict[int, Any]:
-        """Decodes what one `NetGear.send()` has returned, as `by_port()` does.
+        """Decodes the result of one `NetGear.send()`, like `by_port()`.
 
-        A server in multi-clients mode gets the data of one client in turn; the result has the latest of each. With `None`, all values are `None`: a robot must not continue with its last command while the gateway is unavailable.
+        A server in multi-clients mode gets the data of its clients in turn; the result contains the latest data of each. With `None`, all values are `None`: a robot must not continue with its last command while the gateway is unavailable.
         """
         if returned is None:
             # The gateway has not answered: previous data is no longer valid.
@@ -58,7 +58,7 @@ class Returns:
             return kept[1]
         try:
             value = decode(raw)
-        # Also without simplejpeg: a viewer that returns a picture must not end the server.
+        # This also applies without simplejpeg: a viewer that returns a picture must not end the server.
         except (ValueError, ImportError) as error:
             value = raw
             if port not in self._reported:
@@ -79,7 +79,7 @@ def _port(key: Any) -> int:
 
 
 def _has_array(value: Any) -> bool:
-    """Without recursion: a client may nest its value deeply."""
+    """Does not use recursion, because a client may nest its value deeply."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -93,7 +93,7 @@ def _has_array(value: Any) -> bool:
 
 
 def _is_same(first: Any, second: Any) -> bool:
-    """As `==`, except that 1, 1.0 and True differ. Compared values have at most as many levels as JSON that Python has parsed."""
+    """Like `==`, except that 1, 1.0 and True differ. Compared values have at most as many levels as JSON that Python has parsed."""
     if type(first) is not type(second):
         return False
     if isinstance(first, dict):

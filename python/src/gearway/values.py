@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 TAG: Final = "$ndarray"
 
 MAX_JPEG_PIXELS: Final = 16_777_216
-"""The gateway's own limit of returned JPEGs. A viewer could send a larger one in a plain value, to exhaust the memory of the server."""
+"""Maximum number of pixels of a returned JPEG, as in the gateway: in a plain value, a viewer could send a larger one to exhaust the server's memory."""
 
 MAX_SCANNED_PIXELS: Final = 2**28
 """Pixels of a JPEG, counted once per scan, where it has several: a decoder visits the whole picture for each scan, and one of a few bytes is enough.
 16 scans fit at the maximum size, and a progressive JPEG usually has ten. Decoding takes less than a second."""
 
 MAX_NESTING: Final = 64
-"""The gateway's own limit of values."""
+"""Maximum nesting of a value, equal to the gateway's limit."""
 
 _DTYPE: Final = re.compile(r"bool|u?int\d{1,2}|float\d{1,3}|[<>=|]?[biuf]\d{1,2}")
 """NumPy also parses lists of types, for many seconds if they are long."""
@@ -30,11 +30,11 @@ _START_OF_SCAN: Final = b"\xff\xda"
 _KINDS: Final = "biuf"
 
 _MAX_AXES: Final = 32
-"""The maximum of NumPy before 2.0. It is checked before the sizes are multiplied."""
+"""Maximum number of axes, that of NumPy before 2.0. It is checked before the sizes are multiplied."""
 
 
 def encode(value: Any) -> Any:
-    """Makes a value fit for a message or for return data, which are JSON: replaces each array in it by `{"$ndarray": …}`, NumPy's numbers by Python's, and
+    """Prepares a value for a message or for return data, which are JSON: replaces each array in it by `{"$ndarray": …}`, NumPy's numbers by Python's, and
     tuples by lists. Anything else is left as it is.
 
     Raises `ValueError` for arrays that have no number type, such as those of objects.
@@ -56,7 +56,7 @@ def encode(value: Any) -> Any:
 def decode(value: Any) -> Any:
     """Replaces each `{"$ndarray": …}` in a value, at any depth, by its array. Arrays are read-only; `copy()` them to change them.
 
-    A JPEG becomes the array that NetGear makes of it: BGR, or without a channel axis if it is gray. This requires `simplejpeg`, which NetGear requires too.
+    A JPEG is decoded to the same array as by NetGear: BGR, or without a channel axis if it is gray. This requires `simplejpeg`, which NetGear also requires.
 
     Raises `ValueError` for a malformed array or JPEG, a JPEG with more than 16,777,216 pixels or too many scans, and more than 64 levels of nesting.
     """
@@ -114,7 +114,7 @@ def _decode_jpeg(data: bytes) -> NDArray[Any]:
         import simplejpeg
     except ImportError as error:
         raise ImportError("decoding a JPEG requires simplejpeg: pip install simplejpeg") from error
-    # Reads only the header.
+    # Only the header is read.
     height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     if height * width > MAX_JPEG_PIXELS:
         raise ValueError(f"JPEG has {width} x {height} pixels, expected at most {MAX_JPEG_PIXELS}")

@@ -3,7 +3,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { inASpell } from '../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { SOAK_SECONDS } from '../../helpers/soak.ts';
 import { Site } from '../../helpers/site.ts';
 
@@ -75,7 +75,7 @@ describe('sixteen viewers on a page', () => {
         memory: memoryBytes(browser.process()!.pid!),
       };
     };
-    await inASpell(
+    await withinAttempts(
       async () => {
         const before = await read();
         const memories = [before.memory];

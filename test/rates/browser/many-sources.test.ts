@@ -7,7 +7,7 @@ import { launchBrowser } from '../../helpers/browsers.ts';
 import { Child } from '../../helpers/child.ts';
 import { Disposables } from '../../helpers/disposables.ts';
 import { freePorts } from '../../helpers/free-port.ts';
-import { inASpell } from '../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { PythonPeer } from '../../helpers/peers.ts';
 import { SOAK_SECONDS } from '../../helpers/soak.ts';
 import { Viewer } from '../../helpers/viewer.ts';
@@ -101,7 +101,7 @@ function graysOnPage(page: Page): Promise<(number | null)[]> {
 
 describe('four sources of four kinds', () => {
   it('serve only their own clients: two native ones, three viewers and an MJPEG picture each', async () => {
-    await inASpell(
+    await withinAttempts(
       async () => {
         const [upstream, feed, ...natives] = (await freePorts(10)) as [number, number, ...number[]];
         const clients = NAMES.flatMap((name, index) =>

@@ -8,7 +8,7 @@ import { PublisherPage } from '../../browser/publisher-page.ts';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { FrameRecorder } from '../../helpers/frame-recorder.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { inASpell } from '../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { Folder } from '../../helpers/media.ts';
 import { ShapedRelay } from '../../helpers/shaped-relay.ts';
 
@@ -45,7 +45,7 @@ describe('a publisher on an uplink of 1 Mbit/s', () => {
     await using publisher = await open(relay);
     await using recorder = await FrameRecorder.open(await gateway.url);
     await publisher.where("element.stats.loweredBy === 'link'");
-    await inASpell(
+    await withinAttempts(
       async () => {
         const from = recorder.frames.length;
         const carriedBefore = relay.up.carriedBytes;

@@ -92,7 +92,7 @@ it.each(CASES)(
       await view.where('element.stats.painted > 60');
       expect(await view.place).toBe(place);
       const pid = rendererOf(browser.process()!.pid!);
-      await inASpell(
+      await withinAttempts(
         async () => {
           const [before, paintedBefore, startMs] = [threadSeconds(pid), (await view.stats).painted, performance.now()];
           await elapse(SOAK_SECONDS * 1000);

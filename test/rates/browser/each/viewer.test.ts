@@ -71,7 +71,7 @@ describe('gearway-viewer', () => {
 
     await elapse(1500); // decoders warm up
     const reports = (): ClientReport[] => [first, second].map((peer) => peer.events<ClientReport>('progress').at(-1)!);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const before = await Promise.all(pages.map((page) => page.stats));
         const reportsBefore = reports();
@@ -125,7 +125,7 @@ describe('gearway-viewer', () => {
     expect(await slow.place).toBe('main');
     expect(await healthy.place).toBe('worker');
     await elapse(3000);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const delays: number[] = [];
         const before = await healthy.stats;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../../../shared/status.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
-import { inASpell } from '../../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
 
 describe('the element', () => {
@@ -50,7 +50,7 @@ describe('the element', () => {
       } as const;
       await page.bringToFront();
       await isLive();
-      await inASpell(
+      await withinAttempts(
         async () => {
           const results: { tookMs: number; ageMs: number }[] = [];
           for (let i = 0; i < 3; i += 1) {

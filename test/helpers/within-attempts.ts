@@ -1,6 +1,6 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-const SPELLS = 5;
+const ATTEMPTS = 5;
 
 /**
  * Pause before the second attempt, growing by the same amount before each further one, because other load often lasts
@@ -17,15 +17,15 @@ const REST_MS = 2000;
  *
  * @throws the errors of `measure`, and the error of `check` for the last attempt.
  */
-export async function inASpell<T>(measure: () => Promise<T>, check: (figures: T) => void): Promise<void> {
-  for (let spell = 1; spell < SPELLS; spell += 1) {
+export async function withinAttempts<T>(measure: () => Promise<T>, check: (figures: T) => void): Promise<void> {
+  for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
     const figures = await measure();
     try {
       check(figures);
       return;
     } catch (error) {
-      console.warn(`spell ${spell} of ${SPELLS}: ${String(error)}`);
-      await elapse(spell * REST_MS);
+      console.warn(`attempt ${attempt} of ${ATTEMPTS}: ${String(error)}`);
+      await sleep(attempt * REST_MS);
     }
   }
   check(await measure());
