@@ -72,7 +72,7 @@ export class GearwayControl extends LitElement {
         color: #111;
         font-weight: 600;
       }
-      /* One line that ends with an ellipsis. Unlike with `nowrap`, it does not widen the columns of a page. */
+      /* One line that ends with an ellipsis. Unlike with nowrap, it does not widen the columns of a page. */
       .request span {
         display: -webkit-box;
         flex: 1;
