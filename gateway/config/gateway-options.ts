@@ -120,7 +120,7 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly publishToken?: string;
   /**
-   * Tokens and users with rights of their own, by name. With any of them, requests from this machine need a token, too.
+   * Tokens and users with separate rights, by name. With any of them, requests from this machine need a token, too.
    * Default none.
    */
   readonly tokens?: Readonly<Record<string, TokenSettings>>;

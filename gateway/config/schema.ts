@@ -24,8 +24,8 @@ const ONE_OF = {
   start: {
     enum: ['any', 'all'],
     default: 'any',
-    description: '`all` holds frames until every native client has connected once.',
-    flag: { name: 'start', value: 'any|all', help: 'all: hold frames until every native client has connected once' },
+    description: '`all` holds frames back until every native client has connected once.',
+    flag: { name: 'start', value: 'any|all', help: 'all: hold frames back until every native client has connected once' },
   },
   distribution: {
     enum: ['broadcast', 'round-robin'],
@@ -61,11 +61,11 @@ const ONE_OF = {
     enum: ['shared', 'exclusive'],
     default: 'shared',
     description:
-      'Whose return data counts: that of all clients, or only that of the viewer that has control (docs/control.md#one-driver).',
+      'Whether return data is accepted from all clients, or only from the viewer that has control (docs/control.md#one-driver).',
     flag: {
       name: 'control',
       value: 'shared|exclusive',
-      help: 'exclusive: only the return data of the viewer that has control counts',
+      help: 'exclusive: accept return data only from the viewer that has control',
     },
   },
 } as const;
@@ -187,7 +187,7 @@ const TOKEN = {
       type: 'integer',
       minimum: 1,
       maximum: 65_535,
-      description: 'Virtual port that is kept for this token, and the only one that it may have. Requires `return`.',
+      description: 'Virtual port that is reserved for this token, and the only one that it may use. Requires `return`.',
     },
     expires: {
       type: 'string',
@@ -502,7 +502,7 @@ export const CONFIG_SCHEMA = {
       additionalProperties: TOKEN,
       maxProperties: 256,
       description:
-        'Tokens and users with rights of their own, by name (docs/security.md#tokens-and-users). With any of them, requests from this machine need a token, too.',
+        'Tokens and users with separate rights, by name (docs/security.md#tokens-and-users). With any of them, requests from this machine need a token, too.',
     },
     jwt: {
       type: 'object',
@@ -543,7 +543,7 @@ export const CONFIG_SCHEMA = {
       },
       secret: true,
       description:
-        'Virtual ports kept for the owners of these tokens. Such a token grants watching, and returning data on its port.',
+        'Virtual ports reserved for the owners of these tokens. Such a token grants watching, and returning data on its port.',
       examples: [{ 6007: 'file:/etc/gearway/port-6007' }],
       flag: {
         name: 'reserve',
