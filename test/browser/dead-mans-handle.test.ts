@@ -85,7 +85,7 @@ describe('W is held, and then', () => {
       async (page) => (await page.createCDPSession()).send('Page.setWebLifecycleState', { state: 'frozen' }),
     ],
     ['the worker is killed', (page) => page.workers().forEach((worker) => void worker.close().catch(() => undefined))],
-    ['the page is left', (page) => page.evaluate(() => window.location.assign('/publish'))],
+    ['the user leaves the page', (page) => page.evaluate(() => window.location.assign('/publish'))],
     ['the tab is closed', (page) => page.close()],
   ])('%s: the server gets the neutral value within 1 s', async (_, happens) => {
     expect(await drive(happens)).toBeLessThan(1);

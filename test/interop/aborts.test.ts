@@ -1,5 +1,6 @@
 /**
- * The gateway releases all resources of a connection, however it behaves and ends. Runs the built command.
+ * The gateway releases all resources of a connection for any behaviour and end of the connection. Runs the built
+ * command.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
@@ -203,7 +204,7 @@ interface Census {
    * Connections of the gateway's port by state: `01` is established, `08` CLOSE-WAIT (Linux, include/net/tcp_states.h).
    */
   readonly connections: readonly string[];
-  /** Without ports that are held for viewers that have left. */
+  /** Without ports that are reserved for viewers that have left. */
   readonly portsTaken: number;
   readonly clients: readonly string[];
   readonly publisher: string;
@@ -275,7 +276,7 @@ describe.each([
       await Promise.all(
         ['/streams/main/snapshot.png', '/streams/main/snapshot.jpg', '/gearway-worker.js.map', '/'].map(ask),
       );
-    // Until the files and connections of the warm-up are closed, too.
+    // Waits until the files and connections of the warm-up are closed as well.
     do {
       before = await census();
       await delay(500);
@@ -285,7 +286,7 @@ describe.each([
   afterAll(() => gateway[Symbol.asyncDispose](), 20_000);
 
   it.each(CASES)(
-    'leave nothing behind: %s',
+    'leave no resources in use: %s',
     async (_name, bytes, answer) => {
       for (const end of Object.values(ENDS)) {
         for (const isAnswered of answer === null ? [false] : [false, true]) {
@@ -312,7 +313,7 @@ describe.each([
     60_000,
   );
 
-  it('need no more memory than before', () => {
+  it('do not increase the use of memory', () => {
     expect(rssMiB() - rssBeforeMiB).toBeLessThan(96);
   });
 

@@ -14,9 +14,9 @@ import { COUNT, isBad, JPEGS } from '../helpers/bad-jpegs.ts';
 
 const GOOD = JPEGS.flatMap((_, index) => (isBad(index) ? [] : [index]));
 
-describe('JPEGs that crash a real client, among good ones', () => {
+describe('JPEGs that crash a real client, among valid ones', () => {
   it.each(Object.entries(WAYS_IN))(
-    'by %s: it gets the good ones, viewers get all',
+    'by %s: it gets the valid ones, and viewers get all',
     async (_name, { source, open }) => {
       const [port = 0, native = 0] = await freePorts(2);
       await using all = new Disposables();
@@ -93,7 +93,7 @@ describe('JPEGs that crash a real client, among good ones', () => {
     await client.waitFor('done');
   });
 
-  it('returned by the receiver of gearway/netgear, which keeps the last good one', async () => {
+  it('returned by the receiver of gearway/netgear, which keeps the last valid one', async () => {
     const [port = 0] = await freePorts(1);
     await using receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true });
     await receiver.open();
@@ -107,7 +107,7 @@ describe('JPEGs that crash a real client, among good ones', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('are not searched without a native client, and reach a client without a check', async () => {
+  it('are not verified without a native client, and reach a client without verification', async () => {
     await using gateway = await createGateway({ port: 0 });
     gateway.stream.push(JPEGS[0]!);
     const [native = 0] = await freePorts(1);

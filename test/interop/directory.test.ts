@@ -35,7 +35,7 @@ describe('a folder of images', () => {
     await using client = new PythonPeer('client.py', { port, hash: true, ...VGA });
     await using viewer = await watchFiles(gateway);
     const seen = new Map<string, string>();
-    // The first round began before there was a viewer.
+    // The first round of the folder began before there was a viewer.
     while (seen.size < written.length) {
       const { file, sha1 } = await nextFile(viewer);
       seen.set(file, sha1);
@@ -56,7 +56,7 @@ describe('a folder of images', () => {
         `directory:${folder}/gone?${option === '&watch=true' ? 'watch=true' : `fps=2${option}`}`,
       );
       if (option === '&onDemand=true') {
-        // The source sleeps: the folder has not been read.
+        // The source is on demand: the folder has not been read.
         await using asleep = gateway;
         await using viewer = await watchFiles(asleep);
         expect(

@@ -83,7 +83,7 @@ const fits =
     pattern.test(line) ? line : undefined;
 
 describe('docs/python-server.md and docs/python-clients.md', () => {
-  it('puts the gateway in front of a server', async () => {
+  it('adds the gateway to a server', async () => {
     await using page = await Page.open('5555', '5567');
     const gateway = await page.gateway('--client "tcp://127.0.0.1:5567?pattern=1"');
     const client = page.python('client.py');
@@ -91,7 +91,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
     expect((await viewer.welcome).port).toBe(6000);
     const server = page.python('server.py');
-    await server.stdout.waitFor('what the clients return', (line) =>
+    await server.stdout.waitFor('the return data of the clients', (line) =>
       line.includes(`'${page.port('5567')}': 'Hi'`) && line.includes("'6000': None") ? line : undefined,
     );
     // The server sends as fast as it can, so the client skips frames, and it is unknown which ones it prints.
@@ -119,7 +119,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     ]);
   });
 
-  it('replaces a server by the gateway', async () => {
+  it('replaces a server with the gateway', async () => {
     await using page = await Page.open('5555', '5567', '5577');
     const gateway = await page.gateway('--client "tcp://127.0.0.1:5567" --client "tcp://127.0.0.1:5577"');
     const [first, second] = ['5567', '5577'].map((port) => page.python('receiver.py', String(page.port(port))));

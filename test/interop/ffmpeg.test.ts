@@ -157,7 +157,7 @@ describe('a file', () => {
 });
 
 describe('a playlist', () => {
-  it('plays its files in order, whatever their names', async () => {
+  it('plays its files in order, with any names', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(30);
     const names = ["it's one.mjpeg", 'two "b";$(x).mjpeg', '-three ☃.mjpeg'];
@@ -316,9 +316,9 @@ describe('MJPEG over HTTP', () => {
   });
 
   it.each(['', '?quality=80', '?pixels=bgr24', '?pixels=gray16le'])(
-    'is never a frame late: the last picture is shown although none follows it %s',
+    'is never one frame late: the last picture is shown although none follows it %s',
     async (options) => {
-      // Dark ones, and a bright one.
+      // Dark pictures, and a bright one.
       const [dark, bright] = (await Promise.all(
         [20, 220].map((value) =>
           encodeJpeg({ data: Buffer.alloc(320 * 240 * 3, value), width: 320, height: 240, channels: 3 }),
@@ -329,7 +329,7 @@ describe('MJPEG over HTTP', () => {
         response.writeHead(200, MULTIPART);
         const timer = setInterval(() => response.write(part(dark)), 50);
         response.on('close', () => clearInterval(timer));
-        // ffprobe was the first one.
+        // ffprobe was the first connection.
         give = (jpeg) => {
           clearInterval(timer);
           response.write(part(jpeg));
@@ -376,7 +376,7 @@ describe('MJPEG over HTTP', () => {
     expect(source.lastError).toMatch(/nothing is listening at this address/);
   });
 
-  it('with damaged pictures among good ones does not affect real clients', async () => {
+  it('with damaged pictures among valid ones does not affect real clients', async () => {
     const jpegs = await numberedJpegs(40);
     const damaged = jpegs.map((jpeg, index) =>
       index % 4 === 1 ? Buffer.concat([jpeg.subarray(0, Math.floor(jpeg.byteLength / 2)), jpeg.subarray(-2)]) : jpeg,
@@ -527,7 +527,7 @@ describe('RTSP', () => {
     expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
   });
 
-  it('of a camera that is switched off and on is live again automatically, and the viewer stays connected', async () => {
+  it('of a camera that is turned off and on is live again automatically, and the viewer stays connected', async () => {
     const [port] = (await freePorts(1)) as [number];
     const first = new RtspCamera({ port });
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://${await first.address()}/h264`);
@@ -570,7 +570,7 @@ describe('an FFmpeg', () => {
       'b=ffmpeg:lavfi:testsrc2=rate=5',
     );
     await silent.url;
-    await silent.statusWhere('two of them', () => camera.requests.length > 0);
+    await silent.statusWhere('two connections', () => camera.requests.length > 0);
     const pids = [
       ...(await programsOf(silent.process.pid!, 'ffmpeg')),
       ...(await programsOf(silent.process.pid!, 'ffprobe')),

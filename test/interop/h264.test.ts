@@ -74,7 +74,7 @@ async function encode(
 }
 
 describe('H264Encoder', () => {
-  it('gives each picture its access unit, in order, beginning with the first, and key frames where they are requested', async () => {
+  it('returns an access unit for each picture in order, with key frames where they are requested', async () => {
     const encoded = await encode(jpegs(WIDTH, HEIGHT), 40, (item) => item === 15 || item === 31);
     expect(encoded.map(({ item }) => item)).toEqual(encoded.map((_, index) => index));
     expect(encoded.filter(({ unit }) => unit.isKey).map(({ item }) => item)).toEqual([0, 15, 31]);
@@ -232,7 +232,7 @@ describe('viewers that decode H.264', () => {
     await expect.poll(() => pids.some(isRunning), { timeout: 10_000 }).toBe(false);
   }, 60_000);
 
-  it('get JPEGs while an encoder that was killed starts again', async () => {
+  it('get JPEGs while a killed encoder restarts', async () => {
     await using all = await VideoViewers.open(1);
     const [viewer] = all.viewers as [Viewer];
     await all.until(viewer, 'h264');

@@ -163,7 +163,7 @@ describe('imagezmq', () => {
     await using first = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', mark: 60, frames: 300 });
     await using second = new PythonPeer('imagezmq_sender.py', { port, name: 'porch', mark: 180, frames: 300 });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
-    const { source } = await gateway.statusWhere('a word of both', ({ source: { state } }) =>
+    const { source } = await gateway.statusWhere('a message of both senders', ({ source: { state } }) =>
       state.includes('senders='),
     );
     expect(source.state).toBe(
@@ -173,13 +173,13 @@ describe('imagezmq', () => {
   });
 
   it.each([
-    ['one that counts', ['1', '2', '3', '4', '5', '6', '7']],
-    ['one that writes JSON', ['{"moving": true}', '{"moving": false}']],
+    ['a sender that counts', ['1', '2', '3', '4', '5', '6', '7']],
+    ['a sender that writes JSON', ['{"moving": true}', '{"moving": false}']],
     [
-      'one with a word that changes occasionally',
+      'a sender with a text that changes occasionally',
       [...Array.from({ length: 10 }, () => 'motion'), ...Array.from({ length: 10 }, () => 'still')],
     ],
-    ['one with numbers', [2.0, 3]],
+    ['a sender with numbers', [2.0, 3]],
   ])('reports no mixture for a single sender: %s', async (_name, messages) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await LocalGateway.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);

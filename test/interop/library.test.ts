@@ -117,7 +117,7 @@ describe('NetGearSender and a real client', () => {
   );
 
   it.each(['jpeg', 'raw'] as const)(
-    'what arrives in pattern 2 is bit for bit what was sent, %s, and the client ends with the sender',
+    'frames in pattern 2 arrive bit for bit, %s, and the client ends with the sender',
     async (kind) => {
       const [port] = (await freePorts(1)) as [number];
       await using client = new PythonPeer('client.py', { port, pattern: 2, hash: true });
@@ -170,7 +170,7 @@ describe('NetGearSender and a real client', () => {
     expect([...jpeg.subarray(0, 2), ...jpeg.subarray(-2)]).toEqual([0xff, 0xd8, 0xff, 0xd9]);
   });
 
-  it('send to two real clients in turn, and to the remaining one when the other has left', async () => {
+  it('send to two real clients in rotation, and to the remaining one when the other has left', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a' });
     await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b' });
@@ -230,7 +230,7 @@ describe('NetGearSender and a real client', () => {
     await client.waitFor('done');
   });
 
-  it.each([1, 2] as const)('secure_mode %i, with the keys that the client has made', async (secure) => {
+  it.each([1, 2] as const)('secure_mode %i, with the keys that the client has created', async (secure) => {
     using keys = new KeysFolder();
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', {
@@ -275,7 +275,7 @@ describe('a real server and NetGearReceiver', () => {
     { pattern: 2, bidirectional: false, raw: true },
     { pattern: 2, bidirectional: false, raw: false },
   ] as const)(
-    'every frame is bit for bit what was sent, until the server ends: pattern $pattern, bidirectional $bidirectional, raw $raw',
+    'every frame arrives bit for bit until the server ends: pattern $pattern, bidirectional $bidirectional, raw $raw',
     async ({ pattern, bidirectional, raw }) => {
       const [port] = (await freePorts(1)) as [number];
       await using receiver = new NetGearReceiver({
@@ -301,7 +301,8 @@ describe('a real server and NetGearReceiver', () => {
       await receiver.closed;
       await server.waitFor('done');
       expect(receiver.rejected).toBe(0);
-      // A publisher holds one frame, and drops further ones while the network is busy, and all before the subscription.
+      // A publisher queues one frame, drops further ones while the network is busy, and drops all before the
+      // subscription.
       if (pattern === 2) expect(all.length).toBeGreaterThan(10);
       else expect(all.length + receiver.dropped).toBe(FRAMES);
       expect(all.length).toBe(receiver.received - receiver.dropped);
@@ -392,7 +393,7 @@ describe('a real server and NetGearReceiver', () => {
     },
   );
 
-  it.each([1, 2] as const)('secure_mode %i, with the keys that we have made', async (secure) => {
+  it.each([1, 2] as const)('secure_mode %i, with the keys that we have created', async (secure) => {
     using keys = new KeysFolder();
     const [port] = (await freePorts(1)) as [number];
     await using receiver = new NetGearReceiver({

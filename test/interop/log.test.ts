@@ -48,7 +48,7 @@ describe('gearway', () => {
         () => false,
       );
     await expect.poll(served, { timeout: 20_000 }).toBe(true);
-    // Each makes a line of the log.
+    // Each connection causes a line in the log.
     for (let index = 0; index < 20; index += 1)
       await fetch(`${url}/streams/main/frames`, {
         method: 'POST',
@@ -87,7 +87,7 @@ describe('gearway', () => {
     expect(gateway.stderr.all.join()).not.toContain('s3cret');
   });
 
-  it('gives the priority of each line to the journal of systemd', async () => {
+  it('reports the priority of each line to the journal of systemd', async () => {
     await using folder = await Folder.create();
     const file = await folder.write('journal', '');
     const script = 'exec 2>>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"';

@@ -101,7 +101,7 @@ describe('gearway', () => {
     ['a source without its kind', ['--source', 'rtsp://admin:Hunt3r#Green@cam/live']],
     ['a password with an unquoted space', ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live']],
     ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
-  ])('reports what is wrong without the password: %s', async (_name, args) => {
+  ])('reports the problem without the password: %s', async (_name, args) => {
     const { code, stdout, stderr } = await run(...args);
     expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
     expect(stdout + stderr).not.toMatch(/Hunt3r|Green/);
@@ -322,7 +322,7 @@ describe('gearway', () => {
     expect(await viewer.next('frame')).toMatchObject({ width: 1280 });
   });
 
-  it('serves other machines with a token, and asks for it', async () => {
+  it('serves other machines with a token, and requires it', async () => {
     const { gateway, url } = await serve('--host', '0.0.0.0', '--token', 'secret', '--source', 'push:');
     await using _ = gateway;
     const api = `${url.replace('0.0.0.0', '127.0.0.1')}api/streams/main`;
@@ -338,7 +338,7 @@ describe('gearway', () => {
     expect(code).toBe(1);
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 within 2 s of %s, whatever peers do', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 within 2 s of %s, regardless of its peers', async (signal) => {
     // Nothing is listening at the client's address; port 1 refuses.
     const { gateway, url } = await serve('--client', 'tcp://127.0.0.1:1');
     await using _ = gateway;

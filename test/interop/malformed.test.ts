@@ -32,7 +32,7 @@ describe('a server that misbehaves', () => {
       for (const { text } of replies.slice(1, -2))
         expect(JSON.parse(text)).toEqual({ port: String(source), return_type: 'NoneType', data: null });
       const status = await gateway.statusWhere(
-        'the good frame at the client',
+        'the valid frame at the client',
         ({ clients }) => clients[0]?.delivered === 2 && clients[0].state === 'live',
       );
       expect(status.counters).toMatchObject({ received: 2, rejected: 16 });

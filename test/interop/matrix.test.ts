@@ -221,7 +221,7 @@ describe('the gateway as a server', () => {
 });
 
 describe('a real client of pattern 2 in secure mode', () => {
-  it('gets nothing, and the API reports it as soon as the network buffers are full', async () => {
+  it('gets nothing, and the API reports this as soon as the network buffers are full', async () => {
     await using folder = await temporaryFolder();
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start(

@@ -29,7 +29,7 @@ function dashboardQueries(): { readonly title: string; readonly expression: stri
 }
 
 describe('GET /metrics with real peers', () => {
-  it('matches the frames that a real server sent and its clients counted', async () => {
+  it('matches the frames that a real server sent and that its clients counted', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
     await using gateway = await LocalGateway.start(
       '--source',
@@ -44,7 +44,7 @@ describe('GET /metrics with real peers', () => {
     const { sent } = await server.waitFor<{ sent: number }>('done');
     const numbers = (): number => client.events<{ n: number }>('number').length;
     let samples: ReadonlyMap<string, number> = new Map();
-    // Until no frame is in flight or waiting in a mailbox.
+    // Wait until no frame is in flight or waiting in a mailbox.
     const accounted = async (): Promise<number[]> => {
       samples = readSamples(await scrape(gateway));
       return ['native', 'web'].map(
@@ -127,7 +127,7 @@ describe('deploy/prometheus', () => {
     });
   });
 
-  it('fires the alerts that it should, and no others', () => {
+  it('fires the expected alerts, and no others', () => {
     expect(
       promtool(['test', 'rules', 'rules.test.yml'], { cwd: fileURLToPath(new URL('../prometheus', import.meta.url)) }),
     ).toMatchObject({ code: 0 });

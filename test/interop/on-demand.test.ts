@@ -34,7 +34,7 @@ describe('a source on demand', () => {
     await viewer.until('frame');
   });
 
-  it('wakes for a snapshot, which waits for a frame', async () => {
+  it('is opened for a snapshot, which waits for a frame', async () => {
     await sleeps(gateway);
     const response = await fetch(`${gateway.url}/streams/main/snapshot.jpg`);
     expect(response.status).toBe(200);

@@ -8,7 +8,7 @@ import { WebViewer } from '../helpers/web-viewer.ts';
 const PICTURE = { height: 120, width: 400 };
 
 describe('--start all', () => {
-  it('holds frames until each listed client has connected once, and reports the missing ones', async () => {
+  it('withholds frames until each listed client has connected once, and reports the missing clients', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',
@@ -24,7 +24,7 @@ describe('--start all', () => {
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, ...PICTURE });
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
     const held = await gateway.statusWhere(
-      'a stream that is held',
+      'a stream that withholds frames',
       ({ counters, awaited }) => counters.received > 60 && awaited.length === 1,
     );
     expect(held).toMatchObject({
@@ -39,7 +39,7 @@ describe('--start all', () => {
         { port: 6000, delivered: 0 },
       ].sort((x, y) => x.port - y.port),
     );
-    // The server is answered meanwhile, because it would otherwise give up.
+    // The server gets answers in the meantime, because it would time out otherwise.
     expect(server.isRunning).toBe(true);
     await using second = new PythonPeer('client.py', { port: b, pattern: 2, ...PICTURE });
     await gateway.statusWhere('a live stream', ({ state, awaited }) => state === 'live' && awaited.length === 0);
@@ -54,7 +54,7 @@ describe('--start all', () => {
     // Once started, it stays started.
     second.signal('SIGKILL');
     await gateway.statusWhere(
-      'one client gone',
+      'one client disconnected',
       ({ clients, state }) =>
         state === 'live' && clients.some(({ port, state: now }) => port === b && now === 'connecting'),
     );
@@ -62,7 +62,7 @@ describe('--start all', () => {
 });
 
 describe('--distribution round-robin', () => {
-  it('sends each frame to one native client in turn, skipping missing ones; viewers get all', async () => {
+  it('sends each frame to one native client in rotation, skipping missing ones; viewers get all', async () => {
     const [source, a, b, missing] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await LocalGateway.start(
       '--source',

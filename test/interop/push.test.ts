@@ -125,7 +125,7 @@ describe('protocol_publisher.py, written from docs/protocol.md alone', () => {
   const address = async (gateway: GatewayProcess | LocalGateway): Promise<string> =>
     `${(await stream(gateway)).replace('http', 'ws')}/publish`;
 
-  it('publishes to a real client and a viewer, and gets what they return', async () => {
+  it('publishes to a real client and a viewer, and gets their return data', async () => {
     const [a] = (await freePorts(1)) as [number];
     await using gateway = await LocalGateway.start('--source', 'push:', '--client', `tcp://127.0.0.1:${a}`);
     await using client = new PythonPeer('client.py', {
@@ -336,6 +336,9 @@ describe('docs: push', () => {
       expect(frame).toMatchObject({ width: 640, height: 480, encoding: 'jpeg' });
       expect(counters.rejected).toBe(0);
     }
-    await gateway.statusWhere('the end of it', ({ state, counters }) => state === 'stale' && counters.rejected === 0);
+    await gateway.statusWhere(
+      'the end of the publication',
+      ({ state, counters }) => state === 'stale' && counters.rejected === 0,
+    );
   });
 });

@@ -49,7 +49,7 @@ async function listen(gateway: Gateway): Promise<string> {
 }
 
 describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) => {
-  it('lose the bytes after their EOI, get missing Huffman tables, and are turned upright', async () => {
+  it('lose the bytes after their EOI, get missing Huffman tables, and are rotated upright', async () => {
     const [port = 0] = await freePorts(1);
     await using all = new Disposables();
     const gateway = all.use(await createGateway({ source: source(port), port: 0 }));
@@ -76,7 +76,7 @@ describe.each(Object.entries(WAYS_IN))('JPEGs by %s', (name, { source, open }) =
       expect(readJpegHeader(viewer.payload)).toMatchObject({ ...SIZE, orientation: 1 });
       expect(await errorOf(viewer.payload)).toBeLessThan(4);
     }
-    // An upright one is not touched.
+    // An upright picture is not modified.
     expect((await next(lying[0]!)).sha1).toBe(sha1(lying[0]!));
     expect(gateway.stream.status().counters.rejected).toBe(0);
   }, 60_000);

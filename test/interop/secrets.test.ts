@@ -119,7 +119,7 @@ describe('a password in a source', () => {
   }
 
   it.each(SOURCES.map((sourceOf, index) => [sourceOf('PASSWORD'), sourceOf, index === 0] as const))(
-    'is never leaked, whatever its characters: %s',
+    'is never leaked, with any characters: %s',
     async (_example, sourceOf, isFirst) => {
       const passwords = CHARACTERS.flatMap((character) =>
         isFirst ? atAnyPlace(character) : [`Hunt3r${character}Green`],
@@ -131,7 +131,7 @@ describe('a password in a source', () => {
         const texts = await textsOf(gateway);
         for (const line of [...texts.split('\n'), ...log.splice(0), ...painted.splice(0)])
           expect(line).not.toMatch(SECRET);
-        // The rest is still readable.
+        // The rest of the address is still readable.
         expect(texts).toMatch(/127\.0\.0\.1:9/);
       }
     },
@@ -151,7 +151,7 @@ describe('a password in a source', () => {
     expect(hints).toEqual([[true, false], ...Array.from({ length: 6 }, () => [false, true])]);
   });
 
-  it.each(CHARACTERS)('is not in what is thrown, with %j', async (character) => {
+  it.each(CHARACTERS)('is not in thrown errors, with %j', async (character) => {
     for (const password of atAnyPlace(character).slice(0, 2)) {
       for (const source of [
         [`rtsp://admin:${password}@cam/`],

@@ -30,7 +30,7 @@ beforeAll(async () => {
   // Our keys, except the key of the side that binds.
   await cp(folder('ours'), folder('wrong server key'), { recursive: true });
   await cp(file('others', 'public_keys/server.key'), file('wrong server key', 'public_keys/server.key'));
-  // An unlisted key, and the right key of the side that binds.
+  // An unlisted key, and the correct key of the side that binds.
   await cp(folder('others'), folder('unknown key'), { recursive: true });
   await cp(file('ours', 'public_keys/server.key'), file('unknown key', 'public_keys/server.key'));
   for (const half of ['public_keys', 'private_keys']) {
@@ -91,7 +91,7 @@ describe('a real client in secure mode', () => {
     { name: 'IronHouse, its address StoneHouse', client: [2, 'ours'], address: [1, 'ours'] },
   ] as const;
 
-  it('gets frames with the right keys, and none with the wrong ones, which the API explains', async () => {
+  it('gets frames with the correct keys, and none with wrong keys, which the API explains', async () => {
     // Pattern 2 in secure mode gets nothing at all: see matrix.test.ts.
     const peers = [
       ...REFUSED.flatMap((each) => PATTERNS.map((pattern) => ({ ...each, pattern }))),
@@ -175,7 +175,7 @@ describe('a real client in secure mode', () => {
   it.each([
     { name: 'over ipc, where peers have no IP address', protocol: 'ipc', at: () => join(root, 'feed') },
     { name: 'that binds to another address than we come from', protocol: 'tcp', at: () => '127.0.0.2' },
-  ])('refuses us $name, and the reason is reported', async ({ protocol, at }) => {
+  ])('refuses the gateway $name, and the reason is reported', async ({ protocol, at }) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await LocalGateway.start(
       '--source',

@@ -33,7 +33,7 @@ describe('a gateway of systemd', () => {
       });
       const { text } = await manager.waitFor<Report>('report', ({ text: report }) => report.includes('READY=1'));
       expect(text).toContain(`MAINPID=${gateway.process.pid}`);
-      // It serves requests by that time.
+      // The gateway serves requests at that time.
       const url = await gateway.stdout.waitFor(
         'the address',
         (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1],

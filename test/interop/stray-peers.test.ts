@@ -374,7 +374,7 @@ describe('a stray connection', () => {
 
 describe('a ZMTP peer', () => {
   it.each(TYPES)(
-    'of type %s leaves all streams running, whatever it sends',
+    'of type %s leaves all streams running with any messages',
     async (type) => {
       for (const minor of [0, 1] as const) {
         // All messages together, and some of them alone, because each may end the connection.
@@ -400,7 +400,7 @@ describe('a ZMTP peer', () => {
   );
 
   it.each(MESSAGES)(
-    'that sends %s and leaves is followed by frames',
+    'that sends %s and disconnects is followed by frames',
     async (_name, bytes) => {
       for (const { port } of targets) {
         using peer = (await RawPeer.shake(port, 'DEALER')) ?? (await RawPeer.connect(port));
@@ -449,7 +449,7 @@ describe('a ZMTP peer', () => {
       peer.write(Buffer.concat([greeting(), ready('PAIR'), message('x'), message('x')]));
       expect(await peer.receives(64)).toBe(true);
     }
-    // The gateway closes refused connections; each would otherwise hold a descriptor.
+    // The gateway closes refused connections; otherwise each would occupy a descriptor.
     await vi.waitFor(
       () => expect(state('pair')).toBe('connected; another server is waiting for the first one to disconnect'),
       { timeout: 10_000 },

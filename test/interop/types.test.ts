@@ -82,7 +82,7 @@ describe('frames of every type', () => {
   it.each([
     ['raw', RAW],
     ['as JPEG', JPEG],
-  ] as const)('reach a real client as a real server sends them, %s', async (_, cases) => {
+  ] as const)('reach a real client as if sent by a real server, %s', async (_, cases) => {
     const [source, port] = (await freePorts(2)) as [number, number];
     await using gateway = await LocalGateway.start(
       '--source',
@@ -102,7 +102,7 @@ describe('frames of every type', () => {
       expected[each.case] = { seen: sent.seen, encoding: each.colorspace === null ? sent.dtype : 'jpeg' };
     }
     expect(results).toEqual(expected);
-    // One picture for each, because a repeated picture cannot be distinguished.
+    // One picture for each type, because a repeated picture cannot be distinguished.
     expect(client.events('frame')).toHaveLength(cases.length);
     expect((await gateway.status()).counters).toMatchObject({ rejected: 0, lastRejections: [] });
   });
@@ -186,7 +186,7 @@ describe('return data of every type', () => {
   const modes = ['merge', 'newest'] as const;
 
   it.each(KINDS.flatMap((kind) => modes.map((mode) => ({ ...kind, mode }))))(
-    'reaches a real server as a real client returns it, $kind, returns=$mode',
+    'reaches a real server as if returned by a real client, $kind, returns=$mode',
     async ({ colorspace, values, mode }) => {
       const [source, port] = (await freePorts(2)) as [number, number];
       await using gateway = await LocalGateway.start(

@@ -127,7 +127,7 @@ describe('a native client in multi-servers mode', () => {
       ({ port, message }: { port: string; message: { number?: number } | null }) =>
         port === '5566' && (message?.number ?? 0) > 0,
     );
-    // It ends with its only server.
+    // The client ends with its only server.
     gateway.signal('SIGTERM');
     await client.waitFor('done');
     expect(await gateway.exited).toBe(0);

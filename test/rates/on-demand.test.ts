@@ -9,7 +9,7 @@ import { Viewer } from '../helpers/viewer.ts';
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>
-  gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
+  gateway.statusWhere('a source without viewers', ({ source }) => source.state === 'asleep', timeoutMs);
 
 describe('a source on demand', () => {
   let gateway: GatewayProcess;

@@ -4,7 +4,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { JPEGS } from '../helpers/bad-jpegs.ts';
 
-describe('JPEGs that crash a real client, among good ones', () => {
+describe('JPEGs that crash a real client, among valid ones', () => {
   it('keeps a client alive by repeating the placeholder, and then the last good frame', async () => {
     const [native = 0] = await freePorts(1);
     await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });

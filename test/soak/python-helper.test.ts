@@ -220,7 +220,7 @@ describe('docs/python-helper.md', () => {
         text === `tcp://127.0.0.1:${native}?pattern=1` ? text : undefined,
       );
       await using server = await start(folder, name, ports);
-      await server.stdout.waitFor('what the client returns', (text) =>
+      await server.stdout.waitFor('the return data of the client', (text) =>
         text.includes(String(native)) && text.includes("{'gripper': 'open'}") ? text : undefined,
       );
       await client.stdout.waitFor('a message with its frame', (text) =>

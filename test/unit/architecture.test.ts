@@ -158,7 +158,7 @@ function imports(source: string): string[] {
 function violations(path: string, source: string): string[] {
   const [folder, allowed] = MAY_IMPORT.find(([prefix]) => path.startsWith(prefix))!;
   return imports(source).flatMap((specifier) => {
-    // An entry file may use the global; if it were imported, the check below would miss it.
+    // An entry file may use the global, but the check below would not find it in files that import the entry file.
     if (specifier === 'node:process' || specifier === 'process')
       return [`${path} imports ${specifier}, expected none: only the files that a process starts with touch process`];
     if (specifier.startsWith('node:'))
@@ -184,8 +184,8 @@ function touchesProcess(source: string): boolean {
 }
 
 /**
- * Asynchronous methods whose promise is kept in a field without a failure handler. The lint rules see only promises
- * that are thrown away; until a field is awaited, its rejection would end the process.
+ * Asynchronous methods whose promise is stored in a field without a failure handler. The lint rules see only promises
+ * that are discarded; a rejection before the field is awaited would end the process.
  */
 function unhandledWork(source: string): string[] {
   const names = [...source.matchAll(/async (#\w+)[(<]/g)].map(([, name]) => name!);
@@ -310,8 +310,8 @@ describe('import cycles', () => {
   });
 });
 
-describe('the dependency law', () => {
-  it('holds for every file', () => {
+describe('the dependency rules', () => {
+  it('are followed by every file', () => {
     const files = sources();
     expect(files.length).toBeGreaterThan(40);
     expect(files.flatMap((path) => violations(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([]);

@@ -38,7 +38,7 @@ describe.each([
 });
 
 describe('the built gearway-devices.js', () => {
-  it('is one file, which a viewer does not load', () => {
+  it('is one file, which viewers do not load', () => {
     expect([...loadedWith('gearway-devices.js')]).toEqual(['gearway-devices.js']);
     for (const name of [...loadedWith('gearway-viewer.js'), 'gearway-worker.js'])
       expect(readFileSync(join(BUILT, name), 'utf8')).not.toContain('gearway-devices');

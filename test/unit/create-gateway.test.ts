@@ -219,7 +219,7 @@ describe('GatewayStream.push', () => {
     ['shape-invalid', 'an array without channels', array('uint8', [2, 3, 0], 0)],
     ['dtype-unknown', 'an array of objects', array('object', [2, 3], 48)],
     ['shape-invalid', 'an array of a negative size', array('uint8', [-2, -3], 6)],
-    ['too-large', 'an array too wide', array('uint8', [1, 16_385], 16_385)],
+    ['too-large', 'an array that is too wide', array('uint8', [1, 16_385], 16_385)],
   ])('rejects with %s %s', async (code, _name, frame) => {
     await using gateway = await createGateway();
     expect(() => gateway.stream.push(frame)).toThrow(coded(code));
@@ -244,7 +244,7 @@ describe('GatewayStream.push', () => {
 });
 
 describe('GatewayStream.returns', () => {
-  it('yields what viewers return', async () => {
+  it('yields the return data of viewers', async () => {
     await using gateway = await start();
     await using first = await Viewer.open(gateway.url);
     await using second = await Viewer.open(gateway.url);

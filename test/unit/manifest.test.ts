@@ -60,7 +60,7 @@ interface Subject {
   readonly drawn: readonly string[];
   /** File with the declaration of its states. */
   readonly messages: string;
-  /** Close codes with which it is never refused. */
+  /** Close codes with which the element is never refused. */
   readonly foreignCodes: readonly string[];
   /** First word of its headings in docs/element.md. */
   readonly heading: string;
@@ -134,7 +134,7 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
       expect(type?.text, name).toMatch(/./);
   });
 
-  it('has the methods that are not inherited, and no private ones', () => {
+  it('has the methods that are not inherited, but no private ones', () => {
     expect(names(manifest.members.filter(({ kind }) => kind === 'method'))).toEqual(
       groups(ELEMENT, /^ {2}(?!constructor)(\w+)\([^\n]*\{$/gm),
     );
@@ -196,7 +196,7 @@ describe.each(SUBJECTS)('<$tag> in docs/element.md', ({ tag, foreignCodes, headi
     expect(listed(what)).toEqual(names(items));
   });
 
-  it('lists each close code that refuses it', () => {
+  it('lists each close code with which the element is refused', () => {
     expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(refusalCodes().filter((code) => !foreignCodes.includes(code)));
   });
 });

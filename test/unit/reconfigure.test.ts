@@ -67,7 +67,7 @@ describe('reconfigure', () => {
     expect(seen).toEqual(seen.map((_, index) => index + 1));
   });
 
-  it('touches nothing if nothing has changed', async () => {
+  it('restarts nothing if nothing has changed', async () => {
     await using gateway = await start();
     const before = [...gateway.streams.values()];
     expect(await gateway.reconfigure(THREE)).toEqual({
@@ -82,7 +82,7 @@ describe('reconfigure', () => {
     expect([...gateway.streams.values()]).toEqual(before);
   });
 
-  it('adds and removes streams; viewers of a removed one get the reason', async () => {
+  it('adds and removes streams, and reports the reason to viewers of a removed stream', async () => {
     await using gateway = await start();
     await using gate = await watch(gateway.url, 'gate');
     expect(
@@ -113,7 +113,7 @@ describe('reconfigure', () => {
     expect(await again.until('frame')).toMatchObject({ width: 160 });
   });
 
-  it('changes native clients without touching the others', async () => {
+  it('changes native clients without affecting the others', async () => {
     // Nothing is listening at these addresses.
     const clients = (...ports: number[]): string[] => ports.map((port) => `tcp://127.0.0.1:1?id=${port}`);
     const portsOf = (gateway: Gateway): unknown[] => gateway.streams.get('yard')!.clients.map(({ port }) => port);

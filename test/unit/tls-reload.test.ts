@@ -50,7 +50,7 @@ async function ask(socket: TLSSocket, host = '127.0.0.1'): Promise<string> {
 }
 
 describe('a certificate that is replaced while the gateway runs', () => {
-  it('is used for new connections; open ones continue, and one without its key changes nothing', async () => {
+  it('is used for new connections while open ones continue; a certificate without its key changes nothing', async () => {
     for (const name of ['first', 'second', 'third']) createCertificate(name);
     install('first');
     const given = [
@@ -98,7 +98,7 @@ describe('a certificate that is replaced while the gateway runs', () => {
     }
   });
 
-  it('requires a restart if TLS is switched on or off', async () => {
+  it('requires a restart if TLS is enabled or disabled', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:', tls: readCertificate() });
     expect(await gateway.reconfigure({ port: 0, source: 'push:' })).toMatchObject({ needsRestart: ['tls'] });
   });

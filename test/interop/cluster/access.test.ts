@@ -9,7 +9,7 @@ import { NatsServer } from '../../helpers/nats.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
 import { Here, served } from './here.ts';
 
-/** Authority of itself, for `localhost` and 127.0.0.1. */
+/** A self-signed certificate for `localhost` and 127.0.0.1. */
 const [CERT, KEY] = ['cert', 'key'].map((name) =>
   fileURLToPath(new URL(`../../helpers/certificate/${name}.pem`, import.meta.url)),
 ) as [string, string];
@@ -23,7 +23,7 @@ async function file(name: string, text: string): Promise<string> {
   return path;
 }
 
-/** A frame of one gateway reaches a viewer at another, and its return data comes back. */
+/** Checks that a frame of one gateway reaches a viewer at another, and the first gateway gets its return data. */
 async function expectService(address: (gateway: string) => string): Promise<void> {
   const start = (name: string, source: string): Promise<Here> => Here.at(address(name), { source });
   await using a = await start('A', 'door=push:');
@@ -52,7 +52,7 @@ async function refusal(address: string, withinMs = 9000): Promise<{ readonly cod
   );
   expect(error).toMatchObject({ name: 'GearwayError' });
   const { code, message } = error as { code: string; message: string };
-  // Retrying would not help, so it does not wait until the time for connecting is over.
+  // Retrying would not help, so the gateway does not wait for the timeout of the connection.
   expect(performance.now() - before).toBeLessThan(withinMs);
   return { code, message };
 }
@@ -84,7 +84,7 @@ describe('a cluster over a protected NATS server', () => {
     expect(message).not.toContain('s3cret');
   });
 
-  it('logs in with a password of any characters, or a token, and reports a wrong one', async () => {
+  it('logs in with a password of any characters or a token, and reports wrong ones', async () => {
     const password = 'p@ss:w/rd?#%';
     await using withUser = await NatsServer.start('--user', 'gear way', '--pass', password);
     const login = `gear%20way:${encodeURIComponent(password)}`;
@@ -159,7 +159,7 @@ function decentralized(): { readonly config: string; readonly credentials: strin
   };
 }
 
-/** A JSON Web Token as NATS signs them. */
+/** A JSON Web Token as signed by NATS. */
 function sign(issuer: KeyPair, subject: KeyPair, name: string, nats: object): string {
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = {

@@ -16,7 +16,7 @@ import { get, Here, served, until } from './here.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 describe('gateways over NATS', () => {
-  it('list and serve the streams of all, and report the gateway of each', async () => {
+  it('list and serve the streams of all gateways, and report the gateway of each', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -37,7 +37,7 @@ describe('gateways over NATS', () => {
     ]);
   });
 
-  it('send frames only while there are viewers, each once, unmodified and with its message', async () => {
+  it('send frames only while there are viewers: each frame once, unmodified and with its message', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -134,7 +134,7 @@ describe('gateways over NATS', () => {
     await served(b.url);
     const taken: number[] = [];
     for (let index = 0; index < 4; index += 1) {
-      // Closed with its gateway.
+      // The connection was closed with its gateway.
       const viewer = await Viewer.connect(index % 2 === 0 ? a.url : b.url, 'door');
       taken.push((await viewer.hello()).port ?? -1);
     }
@@ -156,7 +156,7 @@ describe('gateways over NATS', () => {
     }
   });
 
-  it('send return data of all viewers to the source, and end it with its gateway', async () => {
+  it('send return data of all viewers to the source, and end it when the gateway of its viewer ends', async () => {
     await using nats = await NatsServer.start();
     const [port, native] = (await freePorts(2)) as [number, number];
     await using a = await GatewayProcess.start(

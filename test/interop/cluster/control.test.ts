@@ -29,7 +29,7 @@ async function heldBy(port: number | null, ...urls: string[]): Promise<void> {
 }
 
 describe('exclusive control over NATS', () => {
-  it('passes between viewers of several gateways, and is lost with the gateway of the driver', async () => {
+  it('is handed over between viewers of several gateways, and lost with the gateway of the driver', async () => {
     await using nats = await NatsServer.start();
     const [port] = (await freePorts(1)) as [number];
     const source = `main=netgear:tcp://127.0.0.1:${port}?pattern=1`;
@@ -54,7 +54,7 @@ describe('exclusive control over NATS', () => {
     await returned({ [remotePort]: { drive: 1 } });
     await heldBy(remotePort, a.url, urlB, c.url);
     expect(await controlAt(c.url)).toMatchObject({ name: 'lab', client: null });
-    // Handed over to the other gateway and back.
+    // Control is handed over to the other gateway and back.
     await remote.control('hand-over', ownPort);
     await own.return({ kind: 'value', value: { drive: 3 } });
     await returned({ [ownPort]: { drive: 3 } });
@@ -75,7 +75,7 @@ describe('exclusive control over NATS', () => {
     await heldBy(null, a.url, c.url);
     expect(performance.now() - killedAtMs).toBeLessThan(2500);
     await using next = await viewer(c.url, 'gate');
-    // Also if the processor was away for so long that control was lost again.
+    // Also if this process was suspended for so long that control was lost again.
     const drive = async (): Promise<void> => {
       await next.control('take');
       await next.return({ kind: 'value', value: { drive: 6 } });
@@ -88,7 +88,7 @@ describe('exclusive control over NATS', () => {
         (result) => result === 'undefined',
       ),
     ]);
-    // Taken back at a gateway that does not run the source.
+    // Control is taken away at a gateway that does not run the source.
     const revoked = await fetch(`${c.url}/api/streams/main/control`, {
       method: 'DELETE',
       headers: { authorization: `Bearer ${c.gateway.administratorKey}` },
@@ -98,7 +98,7 @@ describe('exclusive control over NATS', () => {
     await heldBy(null, a.url, c.url);
   });
 
-  it('is nobody’s after another gateway has taken the source over', async () => {
+  it('has no holder after another gateway has taken over the source', async () => {
     await using nats = await NatsServer.start();
     const options = { source: PATTERN, failover: ['main'], control: 'exclusive' } as const;
     await using a = await GatewayProcess.start(
@@ -133,7 +133,7 @@ describe('exclusive control over NATS', () => {
       () => driver.return({ kind: 'value', value: { drive: 2 } }).catch((error: unknown) => String(error)),
       (error) => String(error).includes('no-control'),
     );
-    // The new owner decides.
+    // The new owner decides who has control.
     await other.control('take');
     await heldBy((await other.welcome).port, b.url, c.url);
     await expect(driver.control('take')).rejects.toThrow('control-taken');

@@ -39,7 +39,7 @@ async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
 }
 
 describe('a cluster with faults', () => {
-  it('continues the source when its gateway is killed, and viewers keep port and picture', async () => {
+  it('continues the source when its gateway is killed, and viewers keep their ports and pictures', async () => {
     await using nats = await NatsServer.start();
     await using a = await GatewayProcess.start(
       '--source',
@@ -60,7 +60,7 @@ describe('a cluster with faults', () => {
     const [urlA, urlB] = [await a.url, await b.url];
     const homeAt = async (url: string): Promise<string | undefined> =>
       (await get<StreamStatus>(`${url}/api/streams/main`)).gateway?.name;
-    // On a busy machine, the first one may have lost it already.
+    // On a busy machine, the first gateway may already have lost the stream.
     const ownerName = await until(
       'the owner',
       () => homeAt(urlB),
@@ -91,7 +91,7 @@ describe('a cluster with faults', () => {
   it('continues real NetGear clients that are listed at both gateways', async () => {
     await using nats = await NatsServer.start();
     const ports = (await freePorts(2)) as [number, number];
-    // With and without data that is returned.
+    // With and without return data.
     await using first = new PythonPeer('client.py', {
       port: ports[0],
       bidirectional: true,
@@ -126,14 +126,14 @@ describe('a cluster with faults', () => {
     );
     expect(clients.map(({ isRunning }) => isRunning)).toEqual([true, true]);
     await until(
-      'what the client returns',
+      'the return data of the client',
       async () =>
         (await get<StreamStatus>(`${await b.url}/api/streams/main`)).clients.find(({ port }) => port === ports[0]),
       (client) => client?.state === 'live' && client.returnData === 'first',
     );
   });
 
-  it('serves frames again within 3 s after the NATS server was killed and started again', async () => {
+  it('serves frames again within 3 s after the NATS server was killed and restarted', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: PATTERN });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });

@@ -16,7 +16,7 @@ export class Here implements AsyncDisposable {
     return Here.at(`${nats}?gateway=${name}`, options);
   }
 
-  /** @param cluster the whole address of the cluster. */
+  /** @param cluster the complete address of the cluster. */
   static async at(cluster: string, options: GatewayOptions): Promise<Here> {
     const gateway = await createGateway({ port: 0, cluster, ...options });
     const { url } = await gateway.listen();
@@ -39,7 +39,7 @@ export async function until<T>(
   for (;;) {
     const value = await read();
     if (fits(value)) return value;
-    if (performance.now() > deadlineMs) throw new Error(`${what} did not come: ${JSON.stringify(value)}`);
+    if (performance.now() > deadlineMs) throw new Error(`timeout while waiting for ${what}: ${JSON.stringify(value)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

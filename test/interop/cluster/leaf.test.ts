@@ -16,7 +16,7 @@ async function configuration(text: string): Promise<string> {
 }
 
 describe('a cluster of two sites', () => {
-  it('shares streams over a leaf node, which only dials out, and again after it was restarted', async () => {
+  it('shares streams through a leaf node, which makes only outgoing connections, also after its restart', async () => {
     const [leafPort] = (await freePorts(1)) as [number];
     // As in docs/scale-out.md.
     await using main = await NatsServer.start(

@@ -169,7 +169,7 @@ async function checkIdentity({ frames }: Watching): Promise<void> {
 }
 
 describe('renditions in a cluster', () => {
-  it('are encoded by one encoder for the viewers of all gateways, each frame with its own message and number', async () => {
+  it('are encoded once for the viewers of all gateways, each frame with its own message and number', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -196,7 +196,7 @@ describe('renditions in a cluster', () => {
     expect(jpegs.of('h264')).toEqual([]);
     await checkIdentity(jpegs);
     expect(encoders()).toEqual(pids);
-    // The end of interest stops the encoder.
+    // The encoder stops when no viewer requests its frames.
     for (const viewer of all) await viewer[Symbol.asyncDispose]();
     await expect.poll(() => pids.some(isRunning), { timeout: 15_000 }).toBe(false);
   }, 90_000);

@@ -20,7 +20,7 @@ describe('readNumber', () => {
     expect(readNumber(await asGray(samples), WIDTH, HEIGHT)).toBe(number);
   });
 
-  it('wraps a number beyond the last one', async () => {
+  it('wraps numbers beyond the last one', async () => {
     const samples = noise();
     burnNumber(samples, WIDTH, HEIGHT, NUMBERS + 5);
     expect(readNumber(await asGray(samples), WIDTH, HEIGHT)).toBe(5);
@@ -28,13 +28,13 @@ describe('readNumber', () => {
 
   it.each([
     ['an empty page', () => new Uint8Array(WIDTH * HEIGHT).fill(255)],
-    ['a black one', () => new Uint8Array(WIDTH * HEIGHT)],
-    ['a gray one', () => new Uint8Array(WIDTH * HEIGHT).fill(120)],
-  ])('finds none in %s', (_name, make) => {
+    ['a black page', () => new Uint8Array(WIDTH * HEIGHT)],
+    ['a gray page', () => new Uint8Array(WIDTH * HEIGHT).fill(120)],
+  ])('finds no number in %s', (_name, make) => {
     expect(readNumber(make(), WIDTH, HEIGHT)).toBeNull();
   });
 
-  it('finds none in two pictures mixed', () => {
+  it('finds no number in two mixed pictures', () => {
     const [one, other] = [noise(), noise()];
     burnNumber(one, WIDTH, HEIGHT, 0b1010);
     burnNumber(other, WIDTH, HEIGHT, 0b0101);

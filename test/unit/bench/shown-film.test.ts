@@ -52,7 +52,7 @@ describe('longestFreezeMs', () => {
 });
 
 describe('recoveryMs', () => {
-  it('is the time until late pictures are current, and remain so', () => {
+  it('is the time until late pictures are current and stay current', () => {
     expect(recoveryMs([...run(0, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 100, 6000)).toBe(1400);
     // Current for a moment only.
     expect(

@@ -105,12 +105,12 @@ describe('Renditions', () => {
     expect(decoded(headOf(rendition)).encoding).toEqual({ kind: 'raw', dtype, shape });
   });
 
-  it('gives receivers of JPEG the original one', () => {
+  it('gives receivers of JPEG the original JPEG', () => {
     const jpeg = frame({ kind: 'jpeg' }, 4);
     expect(new Renditions().jpeg(jpeg)).toBe(jpeg.payload);
   });
 
-  it('gives them the JPEG of 8-bit samples that viewers get', async () => {
+  it('gives them the same JPEG of 8-bit samples as viewers', async () => {
     const renditions = new Renditions();
     const image = raw('uint8', [8, 16, 3]);
     const [jpeg, rendition] = await Promise.all([renditions.jpeg(image), renditions.get(image, false)]);
@@ -140,7 +140,7 @@ describe('Renditions', () => {
     });
   });
 
-  it('scales a JPEG once for all viewers of a step, and keeps sequence, times, message and size of the frame', async () => {
+  it('scales a JPEG once for all viewers of a step, and keeps the sequence, times, message and size of the frame', async () => {
     const renditions = new Renditions();
     const original = await renditions.get({ ...raw('uint8', [96, 128, 3]), width: 128, height: 96 }, false);
     const jpeg: Frame = { ...frame({ kind: 'jpeg' }, 0), width: 128, height: 96, payload: original.payload };
@@ -175,7 +175,7 @@ describe('Renditions', () => {
     expect(decoded(headOf(scaled)).encoding).toEqual({ kind: 'jpeg' });
   });
 
-  it('packs an array once for all viewers, and keeps number and message', async () => {
+  it('packs an array once for all viewers, and keeps the number and the message', async () => {
     const renditions = new Renditions();
     const image = raw('uint16', [8, 16], 2);
     const promise = renditions.packed(image);
@@ -190,7 +190,7 @@ describe('Renditions', () => {
     expect(renditions.bytesOf({ kind: 'packed' })).toBe(packed.payload.byteLength);
   });
 
-  it('sends an array as it is if packing hardly makes it smaller', async () => {
+  it('sends an array unmodified if packing hardly reduces its size', async () => {
     const renditions = new Renditions();
     const payload = randomBytes(2 * 8 * 16);
     const noise = { ...raw('uint16', [8, 16], 2), payload };
@@ -198,7 +198,7 @@ describe('Renditions', () => {
     expect(renditions.bytesOf({ kind: 'packed' })).toBe(payload.byteLength);
   });
 
-  it('scales only what JPEG can represent, and packs only other arrays', () => {
+  it('scales only arrays that JPEG can represent, and packs only other arrays', () => {
     const renditions = new Renditions();
     expect(renditions.kindOf(frame({ kind: 'jpeg' }, 4))).toBe('pictures');
     expect(renditions.kindOf(raw('uint8', [8, 16, 3]))).toBe('pictures');

@@ -18,7 +18,7 @@ class Holder implements FrameHolder {
 }
 
 describe('UnsentFrames', () => {
-  it('counts a frame once, however many clients hold it, until the last has released it', () => {
+  it('counts a frame once for any number of clients, until the last client has released it', () => {
     const frames = new UnsentFrames(100);
     const frame = new Uint8Array(60);
     const holders = Array.from({ length: 1000 }, () => new Holder(frames));
@@ -32,7 +32,7 @@ describe('UnsentFrames', () => {
     expect(holders.some(({ wasCutOff }) => wasCutOff)).toBe(false);
   });
 
-  it('disconnects all clients with the oldest frame if there are too many bytes, and none before', () => {
+  it('disconnects all clients with the oldest frame if there are too many bytes, and no client before that', () => {
     const frames = new UnsentFrames(100);
     const [first, alsoFirst, second, third] = [
       new Holder(frames),
@@ -63,7 +63,7 @@ describe('UnsentFrames', () => {
     expect(frames.bytes).toBe(0);
   });
 
-  it('continues with the next address if a frame is also held by another one', () => {
+  it('continues with the next address if another address uses the same frame', () => {
     const frames = new UnsentFrames(100);
     const [first, second, third] = [new Holder(frames, 'a'), new Holder(frames, 'b'), new Holder(frames, 'c')];
     const shared = new Uint8Array(80);
@@ -74,7 +74,7 @@ describe('UnsentFrames', () => {
     expect(frames.bytes).toBe(30);
   });
 
-  it('replaces the frame of a client that holds another one', () => {
+  it('replaces the earlier frame of a client', () => {
     const frames = new UnsentFrames(100);
     const holder = new Holder(frames);
     for (let index = 0; index < 10; index += 1) frames.hold(holder, new Uint8Array(90));

@@ -10,13 +10,13 @@ export class Bus {
   readonly #subscriptions = new Set<Subscribed>();
   /** Subjects of all messages, in order. */
   readonly published: string[] = [];
-  /** Messages of subjects for which it returns true are lost. */
+  /** Messages are lost if their subjects return true here. */
   loses: (subject: string) => boolean = () => false;
   /** While set, flushes wait. */
   isStuck = false;
   #flushes: (() => void)[] = [];
 
-  /** Lets the flushes that wait settle. */
+  /** Settles the waiting flushes. */
   release(): void {
     this.isStuck = false;
     for (const settle of this.#flushes.splice(0)) settle();
@@ -29,7 +29,7 @@ export class Bus {
         const subscribed = { subject, callback };
         this.#subscriptions.add(subscribed);
         return {
-          // With a maximum, it stays.
+          // A subscription with a maximum remains.
           unsubscribe: (max?: number) => {
             if (max === undefined) this.#subscriptions.delete(subscribed);
           },

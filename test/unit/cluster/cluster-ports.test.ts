@@ -54,7 +54,7 @@ describe('ClusterPorts', () => {
     expect(refused).toMatchObject({ reason: { code: 'address-limit' } });
   });
 
-  it('can give a port after its write has failed', async () => {
+  it('can assign a port after its write has failed', async () => {
     const { ports, store } = await createPorts();
     store.isCut = true;
     await expect(ports.lease({ ...HOLDER }, { wanted: 6005 })).rejects.toMatchObject({ code: 'cluster-unreachable' });

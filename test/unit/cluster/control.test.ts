@@ -17,10 +17,10 @@ import { takeJson } from '../../helpers/take-json.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** Time in which a message travels. */
+/** Time that a message takes. */
 const LATENCY_MS = 3;
 
-/** The time until all gateways have noticed what happened: the end of a session, and the next answers. */
+/** The time until all gateways know of a change: the end of a session, and the next answers. */
 const SETTLE_MS = SESSION_TIMEOUT_MS + 1000;
 
 /** Requests and answers between gateways, some of which are cut off. */
@@ -108,7 +108,7 @@ class Gateway {
     });
   }
 
-  /** Mirrors the present owner, as its source does: one session after the other. */
+  /** Mirrors the current owner as its source does, one session after the other. */
   ownerChanged(): void {
     this.control.ownerChanged();
     this.#opened = this.#opened.then(async () => {
@@ -133,7 +133,7 @@ class Gateway {
     });
   }
 
-  /** It is killed: nothing leaves it any more. */
+  /** Kills the gateway: it sends nothing from now on. */
   kill(): void {
     this.#cluster.net.cut.add(this);
     this.#isKilled = true;
@@ -167,7 +167,7 @@ class Cluster {
     await pass(10);
   }
 
-  /** It is killed, and another one is started in its place, which owns nothing. */
+  /** Kills the gateway, and starts another one in its place, which owns nothing. */
   kill(index: number): void {
     const killed = this.gateways[index]!;
     killed.kill();
@@ -197,7 +197,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What a request came to: null, or the code of its refusal. */
+/** The result of a request: null, or the code of its refusal. */
 async function outcome(ask: () => Promise<void>): Promise<string | null> {
   const settled = (async () => {
     try {
@@ -221,7 +221,7 @@ describe('ClusterControl', () => {
     return [cluster, a!, b!, c!];
   };
 
-  it('is taken, requested, refused, handed over and released across gateways, and all see it', async () => {
+  it('is taken, requested, refused, handed over and released across gateways, and reported by all', async () => {
     const [cluster, a, b, c] = await three();
     expect(await outcome(() => b.ask('take'))).toBeNull();
     await pass(300);
@@ -249,7 +249,7 @@ describe('ClusterControl', () => {
     expect(cluster.gateways.map(({ control }) => control.status().port)).toEqual([null, null, null]);
   });
 
-  it('lets only the data of the holder through, and a stop of anyone', async () => {
+  it('admits only the data of the holder, and a stop from anyone', async () => {
     const [cluster, a, b, c] = await three();
     await outcome(() => b.ask('take'));
     b.give({ drive: 1 });
@@ -268,7 +268,7 @@ describe('ClusterControl', () => {
     ]);
   });
 
-  it('refuses and counts what is on the way when control is lost, and ends what was returned', async () => {
+  it('refuses and counts data in transit when control is lost, and ends returned values', async () => {
     const [cluster, a, b] = await three();
     const { stream, control } = cluster.owner!;
     await outcome(() => b.ask('take'));
@@ -277,14 +277,14 @@ describe('ClusterControl', () => {
     void control.revoke();
     await outcome(() => a.ask('take'));
     expect(taken(stream)).toEqual({ 6000: null, 6010: null, 6020: null });
-    // Its gateway does not know it yet.
+    // Its gateway does not know this yet.
     b.give({ drive: 2 });
     await pass(LATENCY_MS);
     expect([taken(stream)[6010], control.status().refused, stream.returns.rejected]).toEqual([null, 1, 1]);
     await pass(300);
     expect(b.last).toMatchObject({ view: { port: 6000 }, notice: { code: 'control-revoked' } });
     expect(() => b.give({ drive: 3 })).toThrow(coded('no-control'));
-    // Control comes back, and the same value counts again.
+    // The viewer gets control again, and the same value counts again.
     await outcome(() => a.ask('hand-over', 6010));
     await pass(300);
     b.give({ drive: 2 });
@@ -325,7 +325,7 @@ describe('ClusterControl', () => {
     expect(a.last?.view.port).toBeNull();
   });
 
-  it('is nobody’s after the owner has changed, also for the viewers of the old and the new owner', async () => {
+  it('has no holder after the owner has changed, also for the viewers of the old and the new owner', async () => {
     for (const holder of [0, 1, 2]) {
       const [cluster, ...persons] = await three();
       const person = persons[holder]!;
@@ -346,7 +346,7 @@ describe('ClusterControl', () => {
     }
   });
 
-  it('is lost at both ends while the owner cannot be reached, and refused until it can', async () => {
+  it('is lost at both ends while the owner cannot be reached, and refused until then', async () => {
     const [cluster, a, b] = await three();
     await outcome(() => b.ask('take'));
     await pass(300);
@@ -364,7 +364,7 @@ describe('ClusterControl', () => {
     expect(await outcome(() => b.ask('take'))).toBeNull();
   });
 
-  it('tells spectators and viewers without an owner what there is', async () => {
+  it('is reported to spectators and to viewers without an owner', async () => {
     const [cluster, , b] = await three();
     const spectator = new Person(cluster.gateways[2]!.stream, 's', { spectate: true });
     await outcome(() => b.ask('take'));
@@ -378,7 +378,7 @@ describe('ClusterControl', () => {
   });
 });
 
-/** What happens, in any order. */
+/** The possible events, in any order. */
 type Step =
   | { readonly kind: 'act'; readonly who: number; readonly action: ControlAction; readonly whom: number }
   | { readonly kind: 'give'; readonly who: number; readonly stop: boolean }
@@ -390,7 +390,7 @@ const GATEWAYS = 3;
 const PERSONS = 6;
 const RUNS = Number(process.env['GEARWAY_CONTROL_HISTORIES'] ?? 150);
 
-describe('ClusterControl, in any history', () => {
+describe('ClusterControl, with any order of events', () => {
   const who = fc.nat(PERSONS - 1);
   const at = fc.nat(GATEWAYS - 1);
   const step: fc.Arbitrary<Step> = fc.oneof(
@@ -421,7 +421,7 @@ describe('ClusterControl, in any history', () => {
     },
   );
 
-  it('has at most one holder whose data reaches the server, and all see the same one in the end', async () => {
+  it('has at most one holder whose data reaches the server, and all gateways agree on the holder in the end', async () => {
     let accepted = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
@@ -438,7 +438,7 @@ describe('ClusterControl, in any history', () => {
           try {
             persons[index] = new Person(gatewayOf(index).stream, `web-${number}`, { port });
           } catch {
-            // Its port is held for its predecessor.
+            // Its port is still reserved for its predecessor.
           }
         };
         for (let index = 0; index < PERSONS; index += 1) connect(index);

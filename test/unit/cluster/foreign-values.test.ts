@@ -159,7 +159,7 @@ describe('values in the store that were not written by a gateway', () => {
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
   });
 
-  it('of any form are harmless', async () => {
+  it('have no effect in any form', async () => {
     const { put, membership, ownership, ports } = await setUp();
     fc.assert(
       fc.property(

@@ -65,7 +65,7 @@ class ModelGateway {
       this.#nextBeatAtMs = nowMs + BEAT_MS;
       await this.membership.beat().catch(() => undefined);
     }
-    // Afterwards, which is the worse order when a gateway was suspended.
+    // After the messages: the worse order if the gateway was suspended.
     this.ports.tick();
   }
 }
@@ -206,7 +206,7 @@ class World {
       each.connection = { gateway: at, port, holder };
       this.leases += 1;
     } catch {
-      // No port is free, or the servers cannot be reached: it watches.
+      // No port is free, or the servers cannot be reached: the viewer becomes a spectator.
     }
     at.store.losesAnswer = false;
   }
@@ -256,7 +256,7 @@ describe('random histories of three gateways', () => {
     expect(first?.connection?.port).toBe(port);
   });
 
-  it('have no owner in a minority', async () => {
+  it('have no owner among a minority of gateways', async () => {
     const world = new World();
     for (let step = 0; step < 20; step += 1) await world.step();
     const owner = world.gateways.findIndex(({ ownership }) => ownership.isOwner('main'));

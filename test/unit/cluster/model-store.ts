@@ -1,6 +1,6 @@
 import type { Replica, Store, StoredEntry } from '../../../gateway/cluster/store.ts';
 
-/** The servers' side of the store: all entries, in order. */
+/** The servers of the store: all entries, in order. */
 export class ModelServers {
   readonly log: StoredEntry[] = [];
   readonly #last = new Map<string, StoredEntry>();

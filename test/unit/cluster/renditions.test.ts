@@ -30,7 +30,7 @@ const frame = (sequence: number): Frame => ({
   wireHeader: null,
 });
 
-/** What an owner makes of its frames; chunks and JPEGs are created by the test. */
+/** The renditions of an owner; chunks and JPEGs are created by the test. */
 class Owner {
   readonly id: string;
   readonly stream = new Stream({
@@ -102,7 +102,7 @@ class Owner {
   }
 }
 
-/** Another gateway, and what one of its viewers gets. */
+/** Another gateway, and the messages that one of its viewers gets. */
 class Mirror implements VideoSubscriber {
   readonly renditions: MirroredRenditions;
   readonly chunks: VideoChunk[] = [];
@@ -139,7 +139,7 @@ class Mirror implements VideoSubscriber {
   }
 }
 
-/** All messages that are in transit arrive, and those that follow from them. */
+/** Delivers all messages in transit, and those that result from them. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
@@ -157,7 +157,7 @@ beforeEach(() => {
 });
 
 describe('H.264 of another gateway', () => {
-  it('is encoded once for all gateways, and has the number, times, message and size of the frame', async () => {
+  it('is encoded once for all gateways, with the number, times, message and size of the frame', async () => {
     const other = new Mirror(bus, 'c');
     for (const one of [mirror, other]) one.renditions.video(VIDEO)!.subscribe(one);
     await settle();
@@ -184,7 +184,7 @@ describe('H.264 of another gateway', () => {
     expect(bus.published.filter((subject) => subject.startsWith('renditions.'))).toHaveLength(4);
   });
 
-  it('ends when no gateway wants it, or the gateways that want it are silent', async () => {
+  it('ends when no gateway requests it, or the requesting gateways are silent', async () => {
     const other = new Mirror(bus, 'c');
     for (const one of [mirror, other]) one.renditions.video(VIDEO)!.subscribe(one);
     await settle();
@@ -207,7 +207,7 @@ describe('H.264 of another gateway', () => {
     const before = owner.keyRequests;
     for (let count = 0; count < 50; count += 1) join();
     await settle();
-    // The request that was sent with the first of them, and one for the others.
+    // The request that was sent with the first viewer, and one for the others.
     expect(owner.keyRequests - before).toBe(2);
     await vi.advanceTimersByTimeAsync(5000);
     expect(owner.keyRequests - before).toBe(2);
@@ -228,7 +228,7 @@ describe('H.264 of another gateway', () => {
     expect(mirror.events).toEqual([1, 'interrupted', 6, 7]);
   });
 
-  it('skips to a key frame if the NATS server does not take the chunks, and requests it when it does', async () => {
+  it('skips to a key frame if the NATS server does not accept the chunks, and requests it when it does', async () => {
     mirror.renditions.video(VIDEO)!.subscribe(mirror);
     await settle();
     bus.isStuck = true;
@@ -245,7 +245,7 @@ describe('H.264 of another gateway', () => {
     expect(mirror.events).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 22, 23]);
   });
 
-  it('is encoded here if the owner cannot encode it', async () => {
+  it('is encoded locally if the owner cannot encode it', async () => {
     owner.isAvailable = false;
     mirror.renditions.video(VIDEO)!.subscribe(mirror);
     await settle();
@@ -256,7 +256,7 @@ describe('H.264 of another gateway', () => {
     expect(mirror.renditions.video(VIDEO)).not.toBeNull();
   });
 
-  it('comes from the next owner, with increasing numbers, or is encoded here', async () => {
+  it('comes from the next owner, with increasing numbers, or is encoded locally', async () => {
     mirror.renditions.video(VIDEO)!.subscribe(mirror);
     await settle();
     await owner.encode(500, true);
@@ -291,12 +291,12 @@ describe('scaled JPEGs of another gateway', () => {
     await settle();
   }
 
-  /** The owner gets its frame with this number. */
+  /** Gives the owner its frame with this number. */
   function publish(sequence: number): void {
     owner.stream.publish({ ...frame(sequence), arrival: { sequence, receivedAtUs: 0 } });
   }
 
-  it('are scaled here for a viewer that needs them for a short time, and once by the owner otherwise', async () => {
+  it('are scaled locally for a viewer that needs them for a short time, and otherwise once by the owner', async () => {
     expect(mirror.renditions.jpeg(frame(1), JPEG)).toBeNull();
     await vi.advanceTimersByTimeAsync(2000);
     expect(mirror.renditions.jpeg(frame(2), JPEG)).toBeNull();
@@ -320,7 +320,7 @@ describe('scaled JPEGs of another gateway', () => {
     expect(await mirror.renditions.jpeg(frame(12), JPEG)).toBe('skipped');
   });
 
-  it('are scaled here while none arrive', async () => {
+  it('are scaled locally while none arrive', async () => {
     await begin();
     const missing = mirror.renditions.jpeg(frame(12), JPEG);
     await vi.advanceTimersByTimeAsync(500);
@@ -333,7 +333,7 @@ describe('scaled JPEGs of another gateway', () => {
     expect(await next).toMatchObject({ sequence: 15 });
   });
 
-  it('end when they are not requested any more', async () => {
+  it('end when they are no longer requested', async () => {
     await begin();
     expect(owner.stream.isWatched()).toBe(true);
     await vi.advanceTimersByTimeAsync(6000);
@@ -416,7 +416,7 @@ describe('RenditionHost', () => {
     expect(await ask(malformed)).toBe('none');
   });
 
-  it('refuses streams that are not here', async () => {
+  it('refuses streams that this gateway does not have', async () => {
     expect(await ask({ ...request, stream: 'yard' })).toEqual({ ok: false, reason: 'not-owner' });
     owner.isOwner = false;
     expect(await ask(request)).toEqual({ ok: false, reason: 'not-owner' });

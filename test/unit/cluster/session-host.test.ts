@@ -87,7 +87,7 @@ class Fixture {
 }
 
 describe('SessionHost', () => {
-  it('begins new sessions after a stream was created again, and ends those of the old one', () => {
+  it('begins new sessions after a stream was recreated, and ends those of the old one', () => {
     const fixture = new Fixture();
     const old = fixture.create();
     expect(fixture.send('a', 1, [{ kind: 'join', port: 6000 }])).toMatchObject({ ok: true });

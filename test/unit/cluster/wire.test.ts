@@ -300,7 +300,7 @@ describe('renditions', () => {
     ['a JPEG', jpeg],
     ['a key frame', key],
     ['another chunk', later],
-  ])('are assembled as they were: %s', (_what, frame) => {
+  ])('are assembled unmodified: %s', (_what, frame) => {
     const { head } = encodeRendition('o', 4, frame, 1000);
     const parts = [frame.payload.subarray(0, 40), frame.payload.subarray(40)];
     expect(encodeRendition('o', 4, frame, 1000).parts).toEqual([frame.payload]);
@@ -334,7 +334,7 @@ describe('renditions', () => {
 });
 
 describe('RemoteNumbers', () => {
-  it('keeps the numbers of the first owner, continues them for the next ones, and refuses older frames', () => {
+  it('keeps the numbers of the first owner, continues them for later owners, and refuses older frames', () => {
     let newest = 0;
     const numbers = new RemoteNumbers(() => newest);
     const number = (origin: string, sequence: number): number | undefined => {
@@ -544,7 +544,7 @@ describe('ReturnQueue', () => {
 });
 
 describe('Returns.join', () => {
-  it('replaces another client on the port, whose data and leaving then do not count', () => {
+  it('replaces another client on the port, whose later data and disconnection are ignored', () => {
     const returns = new Returns({ hasServer: true });
     const [first, second] = [{}, {}];
     returns.join(6000, first);

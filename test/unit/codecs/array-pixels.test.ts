@@ -25,7 +25,7 @@ describe('renderPixels', () => {
     expect([[...data], width, height, channels]).toEqual([[0x30, 0x20, 0x10, 255, 255, 255, 255, 255], 2, 1, 4]);
   });
 
-  it('keeps the order of three and four channels, and makes them opaque', async () => {
+  it('keeps the order of three and four channels, and makes the pixels opaque', async () => {
     expect([
       ...(await renderPixels(renderer(), array('uint16', [1, 1, 3], Uint16Array.of(257, 514, 771)), true)).data,
     ]).toEqual([1, 2, 3, 255]);
@@ -35,7 +35,7 @@ describe('renderPixels', () => {
   });
 
   it.each([[[700, 500]], [[700, 500, 3]], [[700, 400, 4]]])(
-    'renders a large picture of shape %j in several turns of the event loop, completely and in order',
+    'renders a large picture of shape %j in several iterations of the event loop, completely and in order',
     async (shape) => {
       const samples = Uint16Array.from(
         { length: shape.reduce((product, size) => product * size, 1) },

@@ -10,7 +10,7 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'h
 const COLOUR =
   hex(`424d 46000000 00000000 36000000  28000000 02000000 02000000 0100 1800 00000000 00000000 00000000 00000000 00000000 00000000
   070809 0a0b0c 0000  010203 040506 0000`);
-/** The same with an opaque fourth channel: 32 bits, with masks. */
+/** The same pixels with an opaque fourth channel: 32 bits, with masks. */
 const FOUR =
   hex(`424d 9a000000 00000000 8a000000  7c000000 02000000 02000000 0100 2000 03000000 00000000 00000000 00000000 00000000 00000000
   0000ff00 00ff0000 ff000000 000000ff 42475273 ${'00'.repeat(64)}
@@ -30,7 +30,7 @@ const edited = (bmp: Buffer, at: number, bytes: string): Buffer => {
 };
 
 describe('readBmp', () => {
-  it('reads 24 bits and 32 bits as BGR, the first row first', () => {
+  it('reads 24 bits and 32 bits as BGR, from the first row on', () => {
     const bgr = { dtype: 'uint8', shape: [2, 2, 3], data: Buffer.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) };
     expect(isBmp(COLOUR)).toBe(true);
     expect(readBmp(COLOUR)).toEqual(bgr);
@@ -53,7 +53,7 @@ describe('readBmp', () => {
     });
   });
 
-  it('reads a picture whose first row comes first', () => {
+  it('reads a picture that begins with its first row', () => {
     expect(readBmp(edited(COLOUR, 22, 'feffffff')).data).toEqual(Buffer.of(7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6));
   });
 
@@ -70,11 +70,11 @@ describe('readBmp', () => {
     ['no width', edited(COLOUR, 18, '00000000')],
     ['a negative width', edited(COLOUR, 18, 'ffffffff')],
     ['no height', edited(COLOUR, 22, '00000000')],
-    ['more pixels than may be', edited(COLOUR, 18, 'ffff0000ffff0000')],
+    ['more pixels than allowed', edited(COLOUR, 18, 'ffff0000ffff0000')],
     ['the header of OS/2', edited(COLOUR, 14, '0c000000')],
     ['samples within its header', edited(COLOUR, 10, '20000000')],
     ['colours in another order', edited(FOUR, 54, 'ff000000 00ff0000 0000ff00')],
-    ['a pixel that its palette lacks', edited(GRAY, 46, '04000000')],
+    ['a pixel that is not in its palette', edited(GRAY, 46, '04000000')],
   ])('refuses %s', (_name, bmp) => {
     expect(() => readBmp(bmp)).toThrow(coded('image-invalid'));
   });

@@ -73,7 +73,7 @@ describe('readJpegHeader', () => {
   });
 
   it.each([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf])(
-    'recognizes marker 0x%x as a start of frame',
+    'recognizes the marker 0x%x as a start of frame',
     (marker) => {
       expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { marker }), ...rest))).toMatchObject({
         width: 10,
@@ -82,7 +82,7 @@ describe('readJpegHeader', () => {
     },
   );
 
-  it.each([0xc4, 0xc8, 0xcc])('does not recognize marker 0x%x as one', (marker) => {
+  it.each([0xc4, 0xc8, 0xcc])('does not recognize the marker 0x%x as a start of frame', (marker) => {
     expect(() => readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { marker }), ...rest))).toThrow(invalid);
   });
 
@@ -161,12 +161,12 @@ describe('readJpegHeader', () => {
       expect(() => readJpegHeader(withData(escaped(1 << 20, second, 0)))).toThrow(complex);
     });
 
-    it('has one stuffed byte in 64 however large it is, four times what compressed data has', () => {
+    it('may have one stuffed byte in 64 at any size, four times the usual ratio in compressed data', () => {
       expect(readJpegHeader(withData(escaped(1 << 18, 0, 62)))).toMatchObject({ width: 16 });
       expect(() => readJpegHeader(withData(escaped(1 << 18, 0, 30)))).toThrow(complex);
     });
 
-    it('accepts as many as visit the maximum number of blocks, and no more', () => {
+    it('accepts scans up to the maximum number of blocks, and no more', () => {
       const most = MAX_BLOCK_VISITS / (512 * 512);
       expect(readJpegHeader(scans(most))).toMatchObject({ width: 4096 });
       expect(() => readJpegHeader(scans(most + 1))).toThrow(complex);
@@ -196,8 +196,8 @@ describe('readJpegHeader', () => {
       ['restart markers', [0xff, 0xd0, 0x01, 0xff, 0xd7]],
       ['fill bytes', [0xff, 0xff, 0xff]],
       ['tables', DHT],
-      ['bytes that belong to nothing', [0, 1, 2, 3]],
-      ['a comment that holds scans', [0xff, 0xfe, 0, 12, ...SOS]],
+      ['bytes that belong to no segment', [0, 1, 2, 3]],
+      ['a comment that contains scans', [0xff, 0xfe, 0, 12, ...SOS]],
     ])('counts scans with %s between them', (_name, between) => {
       const many = (count: number): Uint8Array =>
         jpeg(
@@ -210,7 +210,7 @@ describe('readJpegHeader', () => {
       expect(() => readJpegHeader(many(17))).toThrow(complex);
     });
 
-    it('reads any fill bytes at 8 MiB per second and more', () => {
+    it('reads any fill bytes at 8 MiB per second or more', () => {
       for (const filling of [
         [0xff],
         [0xff, 0x00],

@@ -24,7 +24,7 @@ const FRAME = { lane: 'frames', key: 'a' } as const;
 describe('JpegVerifier', () => {
   it.each([
     ['a whole JPEG', JPEG, good],
-    ['one of many scans within the limits', SLOW, good],
+    ['a JPEG of many scans within the limits', SLOW, good],
     ['half a scan', DAMAGED, bad('jpeg-invalid')],
     [
       'bytes before EOI',
@@ -72,7 +72,7 @@ describe('JpegVerifier', () => {
       buildBomb({ width: 1024, height: 1024, scans: 300, kind: 'sequential', components: 3 }),
       bad('jpeg-too-complex'),
     ],
-    ['a gigantic claim', buildJpegClaiming(20_000, 20_000), bad('too-large')],
+    ['a JPEG that announces a gigantic size', buildJpegClaiming(20_000, 20_000), bad('too-large')],
   ])('recognizes %s', async (_name, jpeg, verdict) => {
     await using verifier = new JpegVerifier();
     expect(await verifier.verify(jpeg, FRAME).verdict).toEqual(verdict);
@@ -92,7 +92,7 @@ describe('JpegVerifier', () => {
     expect(view.equals(JPEG)).toBe(true);
   });
 
-  it('serves the keys in turn, and frames despite any amount of return data', async () => {
+  it('serves the keys in rotation, and frames despite any amount of return data', async () => {
     await using verifier = new JpegVerifier();
     const done: string[] = [];
     const ask = (name: string, lane: 'frames' | 'returns', jpeg: Uint8Array): JpegVerification =>

@@ -130,7 +130,7 @@ describe('unpack', () => {
     expect([bytes.buffer, bytes.byteOffset, bytes.byteLength]).toEqual([packed.buffer, packed.byteOffset + 2, 2]);
   });
 
-  it('reads nothing of truncated data', () => {
+  it('refuses truncated data', () => {
     for (const [, hex] of [...WRITTEN, [null, '82a16101c40162cb4000000000000000'] as const]) {
       const whole = Buffer.from(hex, 'hex');
       for (let end = 0; end < whole.byteLength; end += 1)
@@ -142,7 +142,7 @@ describe('unpack', () => {
     ['more than one value', '0000'],
     ['an extension', 'd40178'],
     ['a time', 'd6ff00000001'],
-    ['the type that is never used', 'c1'],
+    ['the unused type', 'c1'],
     ['a text that is not UTF-8', 'a1ff'],
     ['a key that is a number', '810101'],
     ['a key that is a list', '819001'],

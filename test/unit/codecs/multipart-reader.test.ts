@@ -46,7 +46,7 @@ describe('MultipartReader', () => {
   it.each([
     ['with lengths', COUNTED, COUNTED_PARTS],
     ['without', SEARCHED, SEARCHED_PARTS],
-  ] as const)('reads parts %s, whatever the sizes of the chunks', (_name, body, parts) => {
+  ] as const)('reads parts %s from chunks of any size', (_name, body, parts) => {
     expect(read([body])).toEqual({ parts, hasEnded: true });
     expect(read([...body].map((byte) => Buffer.of(byte)))).toEqual({ parts, hasEnded: true });
     for (let at = 1; at < body.byteLength; at += 1)
@@ -170,7 +170,7 @@ describe('MultipartReader', () => {
     }
   });
 
-  it('assigns headers to the part that follows them, even with faults in between', () => {
+  it('assigns headers to the following part, even with faults in between', () => {
     const jpeg = buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random: createRandom(1) });
     const namesOf = (...pieces: Buffer[]): string[] => read(pieces).parts.map(([headers]) => headers['n'] ?? '');
     expect(namesOf(bytes('--other\nN: 1\n\n'), jpeg, bytes('--other\nN: 2\n'), jpeg)).toEqual(['1', '2']);

@@ -67,7 +67,7 @@ describe('readNpy', () => {
     ['|O', '|O'],
     ['', ''],
     ['constructor', 'constructor'],
-  ])('calls %j %j', (descr, dtype) => {
+  ])('reads the type %j as %j', (descr, dtype) => {
     expect(readNpy(file(`{'descr': '${descr}', 'fortran_order': False, 'shape': (1, 1), }\n`)).dtype).toBe(dtype);
   });
 
@@ -127,7 +127,7 @@ describe('readNpy', () => {
     ).toThrow(coded('npy-invalid'));
   });
 
-  it('accepts a header of 10000 bytes, and none that is longer', () => {
+  it('accepts a header of 10000 bytes, but no longer one', () => {
     const padded = (length: number): Buffer =>
       file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }".padEnd(length), [7, 8], [2, 0]);
     const longest = padded(10_000);

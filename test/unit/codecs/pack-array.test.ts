@@ -20,7 +20,7 @@ describe('packArray', () => {
     ['without noise', 0, 20],
     ['with 4 mm of noise', 4, 2.5],
     ['with 20 mm of noise', 20, 1.8],
-  ])('makes a depth image %s smaller, and loses nothing', async (_name, noise, ratio) => {
+  ])('reduces the size of a depth image %s without loss', async (_name, noise, ratio) => {
     const data = new Uint8Array(depth(noise).buffer);
     const packed = await packArray('uint16', SHAPE, data);
     expect(data.byteLength / packed.byteLength).toBeGreaterThan(ratio);

@@ -148,7 +148,7 @@ describe('parsePythonJson', () => {
     expect(() => parsePythonJson(text)).toThrow(coded('json-invalid'));
   });
 
-  it('turns integers beyond 2^53 into bigint, and only those', () => {
+  it('converts only integers beyond 2^53 to bigint', () => {
     expect(parsePythonJson('9007199254740991')).toBe(9_007_199_254_740_991);
     expect(parsePythonJson('9007199254740992')).toBe(9_007_199_254_740_992n);
     expect(parsePythonJson('-9007199254740992')).toBe(-9_007_199_254_740_992n);
@@ -225,7 +225,7 @@ describe('parsePythonObject', () => {
     ]);
   });
 
-  it('returns the last of two values of one key, as Python does', () => {
+  it('returns the last of two values of a key, as Python does', () => {
     const { fields, spans } = parsePythonObject('{"a": 1, "a": 22}');
     expect(fields).toEqual({ a: 22 });
     expect(spans.get('a')).toEqual({ start: 14, end: 16 });
@@ -265,7 +265,7 @@ describe('formatPythonJson', () => {
     expect(() => formatPythonJson(endless)).toThrow(coded('value-invalid'));
   });
 
-  it('rejects a small value whose text would fill the memory', () => {
+  it('rejects a small value whose text would exhaust the memory', () => {
     let doubled: Value = 'a';
     for (let i = 0; i < 60; i += 1) doubled = [doubled, doubled];
     expect(() => formatPythonJson(doubled)).toThrow(coded('too-large'));

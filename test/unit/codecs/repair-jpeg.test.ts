@@ -82,7 +82,7 @@ describe('repairJpeg', () => {
     }
   });
 
-  it('keeps the length of a JPEG with a damaged scan, because browsers show a part of it', () => {
+  it('does not cut off a JPEG with a damaged scan, because browsers show a part of it', () => {
     for (const damage of [Buffer.of(0xff, 0xe5, 0xff, 0xff), Buffer.of(0xff, 0xfe, 0, 9)]) {
       const at = baseline.byteLength >> 1;
       const jpeg = Buffer.concat([baseline.subarray(0, at), damage, baseline.subarray(at)]);
@@ -147,7 +147,7 @@ describe('repairJpeg', () => {
     expect(repairJpeg(progressive).jpeg).toBe(progressive);
   });
 
-  it('survives every truncation', () => {
+  it('throws at no truncation', () => {
     const bare = withoutTables(oriented(baseline, 6));
     for (let length = 0; length < 700; length += 1)
       expect(() => repairJpeg(Buffer.from(bare.subarray(0, length)))).toThrow(
@@ -192,7 +192,7 @@ describe('repairJpeg', () => {
       expect(repairJpeg(withSegments(baseline, exif(1, { thumbnail: oriented(gray, 6) }))).header.orientation).toBe(1);
     });
 
-    it('1 for a directory that is elsewhere, or has a count that is too large', () => {
+    it('1 for a directory at another position, or with a count that is too large', () => {
       for (const [at, value] of [
         [14, 0xffff_fff0],
         [14, 0],

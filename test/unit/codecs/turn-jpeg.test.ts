@@ -11,7 +11,7 @@ const stored = async (orientation: number): Promise<Buffer> =>
   oriented(await encodeJpeg(storedPicture(orientation, SIZE)), orientation);
 
 describe('turnUpright', () => {
-  it.each(ORIENTATIONS)('turns orientation %i', async (orientation) => {
+  it.each(ORIENTATIONS)('rotates orientation %i', async (orientation) => {
     const jpeg = await stored(orientation);
     const turned = await turnUpright(jpeg);
     expect(readJpegHeader(turned)).toMatchObject({ ...SIZE, components: 3, orientation: 1 });
@@ -32,7 +32,7 @@ describe('turnUpright', () => {
     expect(readJpegHeader(await turnUpright(jpeg))).toMatchObject({ ...SIZE, isHalfChroma });
   });
 
-  it('keeps gray gray, and CMYK CMYK', async () => {
+  it('keeps grayscale and CMYK', async () => {
     const { data, width, height } = storedPicture(6, SIZE);
     const image = sharp(data, { raw: { width, height, channels: 3 } });
     const gray = await image.clone().toColourspace('b-w').jpeg().toBuffer();
@@ -60,7 +60,7 @@ describe('turnUpright', () => {
       expect(Math.abs(after[at(4, 4, 96) + channel]! - before[at(4, 91, 64) + channel]!)).toBeLessThan(4);
   });
 
-  it('turns the intact part of a damaged one', async () => {
+  it('rotates the intact part of a damaged JPEG', async () => {
     const jpeg = await stored(6);
     const damaged = Buffer.concat([jpeg.subarray(0, -60), jpeg.subarray(-2)]);
     expect(readJpegHeader(await turnUpright(damaged))).toMatchObject(SIZE);
@@ -97,7 +97,7 @@ describe('turnUpright', () => {
     }
   });
 
-  it('turns two at a time, and any number in total', async () => {
+  it('rotates two at a time, and any number in total', async () => {
     const jpegs = await Promise.all(Array.from({ length: 9 }, (_, index) => stored((index % 7) + 2)));
     for (const turned of await Promise.all(jpegs.map(turnUpright))) expect(readJpegHeader(turned)).toMatchObject(SIZE);
   });

@@ -20,7 +20,7 @@ function isJpeg(body: Buffer): boolean {
   }
 }
 
-/** Reads the data of a camera, and fails if a picture is lost, late, torn or duplicated. */
+/** Reads the data of a camera, and fails if a picture is lost, late, incomplete or duplicated. */
 function check(camera: WrongCamera): void {
   const sent = send(camera);
   const found: Buffer[] = [];

@@ -74,7 +74,7 @@ limits: {viewers: {total: 8}}
       'f:4:5: streams.a has the unknown key "trustProxies"; it belongs to the top level of the file, without indentation',
     ],
     [
-      'a key unlike any other',
+      'a key that resembles no other',
       'limits:\n  xylophones: 1\n',
       'f:2:3: limits has the unknown key "xylophones"; expected one of viewers, publishers, mjpegClients, eventFollowers, snapshots',
     ],
@@ -87,15 +87,15 @@ limits: {viewers: {total: 8}}
     ['a number in quotes', 'port: "80"\n', 'f:1:7: port is "80", expected a whole number from 0 to 65535'],
     ['a number that is too large', 'port: 65536\n', 'f:1:7: port is "65536", expected a whole number from 0 to 65535'],
     ['a yes', 'insecure: yes\n', 'f:1:11: insecure is "yes", expected true or false'],
-    ['a number as a text', 'host: 1\n', 'f:1:7: host is "1", expected text; write it in quotes'],
-    ['a number as a token', 'token: 0815\n', 'f:1:8: token is not text, expected text; write it in quotes'],
+    ['a number instead of a text', 'host: 1\n', 'f:1:7: host is "1", expected text; write it in quotes'],
+    ['a number instead of a token', 'token: 0815\n', 'f:1:8: token is not text, expected text; write it in quotes'],
     [
-      'a text as a list',
+      'a text instead of a list',
       'allowHosts: box.lan\n',
       'f:1:13: allowHosts is "box.lan", expected a list, each entry on its own line after "- "',
     ],
-    ['a list as a text', 'host:\n  - a\n', 'f:2:3: host is a list, expected text'],
-    ['a map as a text', 'host:\n  a: b\n', 'f:2:3: host is a map of keys, expected text'],
+    ['a list instead of a text', 'host:\n  - a\n', 'f:2:3: host is a list, expected text'],
+    ['a map instead of a text', 'host:\n  a: b\n', 'f:2:3: host is a map of keys, expected text'],
     ['no value', 'streams:\n', 'f:1:1: streams has no value, expected a map of keys, indented below it'],
     ['a null', 'host: ~\n', 'f:1:7: host is "~", expected text; write it in quotes'],
     [
@@ -223,7 +223,7 @@ limits: {viewers: {total: 8}}
     expect(parse('host: ${A}\n', { A: 'x\ninsecure: true' }).config).toEqual({ host: 'x\ninsecure: true' });
   });
 
-  it('quotes no secret', () => {
+  it('never quotes a secret', () => {
     const found = [
       ...problems('token: file:secret\nviewToken: hush hush\nport: ${A}\nidle: ${A}\n', { A: 'hush' }),
       ...problems(

@@ -41,7 +41,7 @@ describe('editStream', () => {
     });
   });
 
-  it('adds and removes options and native clients; those that stay keep their references', () => {
+  it('adds and removes options and native clients; the remaining ones keep their references', () => {
     const { virtualPorts: _, ...rest } = DOOR;
     const changed = { ...rest, start: 'all', clients: ['tcp://robot:5577', 'tcp://127.0.0.1:1'] } as const;
     expect(difference(editStream(FILE, 'door', DOOR, changed))).toEqual({

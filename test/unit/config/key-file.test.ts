@@ -38,7 +38,7 @@ describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
     expect(readdirSync(join(folder, 'a', 'b'))).toEqual([]);
   });
 
-  it('replaces a file that others can read, and closes a folder that others can enter', () => {
+  it('replaces a file that others can read, and restricts a folder that others can enter', () => {
     chmodSync(folder, 0o755);
     writeFileSync(join(folder, '8080.key'), 'old', { mode: 0o644 });
     const { path } = writeKeyFile(folder, 8080, 'secret');

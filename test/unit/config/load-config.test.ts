@@ -90,19 +90,19 @@ describe('loadOptions', () => {
     ['a view token without a token', 'viewToken: a\n', 1, 1],
     ['a port that is reserved outside the virtual ports', 'reservedPorts:\n  6000: a\n  7: b\n', 3, 3],
     [
-      'ports of a server that has its own',
+      'ports for a server that has its own ports',
       'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5567,5577?multiclient=true"\n    virtualPorts: 6000\n',
       4,
       5,
     ],
     [
-      'a client of a stream that its source names itself',
+      'a client of a stream that the source names',
       'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5566,5577?multiserver=true"\n    clients:\n      - tcp://127.0.0.1:1\n',
       4,
       5,
     ],
     [
-      'one stream by two names',
+      'one stream under two names',
       'port: 1\nstreams:\n  a-1: {source: "push:"}\n  a: {source: "netgear:tcp://127.0.0.1:1,2?multiserver=true"}\n',
       2,
       1,

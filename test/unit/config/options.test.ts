@@ -107,7 +107,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
   });
 
-  it('reads whose return data counts, also in a cluster', () => {
+  it('reads the option for exclusive control, also in a cluster', () => {
     const streams = { main: { source: 'push:', control: 'exclusive' } } as const;
     expect(resolve({ streams }).policies.get('main')).toMatchObject({ control: 'exclusive' });
     const { policies } = resolve({ cluster: 'nats://a', control: 'exclusive' });
@@ -169,7 +169,7 @@ describe('resolveOptions', () => {
   it.each<[string, string, string]>([
     ['two ports', 'tcp://127.0.0.1:5567,5568', 'option-invalid'],
     ['no rate', 'tcp://127.0.0.1:5567?fps=fast', 'option-invalid'],
-    ['a rate of nothing', 'tcp://127.0.0.1:5567?fps=0', 'option-invalid'],
+    ['a rate of zero', 'tcp://127.0.0.1:5567?fps=0', 'option-invalid'],
     ['another pace', 'tcp://127.0.0.1:5567?pace=slow', 'option-invalid'],
     ['an identity that is not a port', 'tcp://127.0.0.1:5567?id=a', 'option-invalid'],
     ['an invalid server port', 'tcp://127.0.0.1:5567?serverPort=0', 'option-invalid'],
@@ -197,7 +197,7 @@ describe('resolveOptions', () => {
     ];
     const range = (from: number, to = from): { from: number; to: number } => ({ from, to });
 
-    it('assigns each its virtual ports: its own, the common ones, or those of its server', () => {
+    it('assigns each stream its virtual ports: its own, the common ones, or those of its server', () => {
       const ports = (virtualPorts?: string | readonly string[]): unknown =>
         Object.fromEntries(resolveOptions(virtualPorts === undefined ? {} : { virtualPorts }, streams).virtualPorts);
       expect(ports()).toEqual({ door: [range(6000, 6063)], yard: [range(6000, 6063)], robot: [range(5567)] });
@@ -315,7 +315,7 @@ describe('resolveOptions', () => {
     ['a publish token that is the token', { token: 's', publishToken: 's' }],
     ['an empty publish token', { publishToken: '' }],
     ['renditions that are neither on nor off', { renditions: 'h264' }],
-    ['a bit rate for no picture', { viewerMaxBitrate: 9999 }],
+    ['a bit rate that is too low for a picture', { viewerMaxBitrate: 9999 }],
     ['a bit rate that is NaN', { viewerMaxBitrate: NaN }],
     ['a reserved port below the range', { reservedPorts: { 5999: 'p' } }],
     ['a reserved port above the range', { reservedPorts: { 6064: 'p' } }],
@@ -439,7 +439,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ trustProxies: [proxy] })).toThrow(coded('option-invalid'));
   });
 
-  it('refuses other words', () => {
+  it('refuses other values', () => {
     expect(() => resolve({ idle: 'blank' as 'card' })).toThrow(coded('option-invalid'));
     expect(() => resolve({ onClose: 'ask' as 'keep' })).toThrow(coded('option-invalid'));
   });

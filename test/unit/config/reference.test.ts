@@ -38,7 +38,7 @@ describe('gateway.example.yaml', () => {
   const parse = (text: string): ReturnType<typeof parseConfig> =>
     parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });
 
-  it('is valid unchanged and with every option switched on', () => {
+  it('is valid unchanged and with every option enabled', () => {
     for (const text of [example, switchedOn]) {
       const { config, problems } = parse(text);
       expect(problems).toEqual([]);
@@ -47,7 +47,7 @@ describe('gateway.example.yaml', () => {
     }
   });
 
-  it('has every key, with every option switched on', () => {
+  it('has every key, with every option enabled', () => {
     const { config } = parse(switchedOn);
     const present = new Set(
       JSON.stringify(config)

@@ -48,7 +48,7 @@ async function watch(file: string): Promise<{ applied: unknown[]; reports: strin
 const yaml = (port: number): string => `port: ${port}\n`;
 
 describe('Reload', () => {
-  it('applies a file that is written, renamed over, and written again after it has disappeared', async () => {
+  it('applies a file that is written, replaced by a rename, and written again after it has disappeared', async () => {
     const file = join(folder, 'gateway.yaml');
     writeFileSync(file, yaml(1));
     using watched = await watch(file);
@@ -65,7 +65,7 @@ describe('Reload', () => {
     );
   });
 
-  it('applies a file behind a symbolic link that is swapped, as Kubernetes does with a ConfigMap', async () => {
+  it('applies a file behind a symbolic link that is replaced, as Kubernetes does with a ConfigMap', async () => {
     for (const [name, port] of [
       ['..1', 1],
       ['..2', 2],
@@ -82,7 +82,7 @@ describe('Reload', () => {
     await expect.poll(() => watched.applied).toEqual([2]);
   });
 
-  it('applies nothing of an invalid file, and reports the position of the error', async () => {
+  it('ignores an invalid file, and reports the position of the error', async () => {
     const file = join(folder, 'gateway.yaml');
     writeFileSync(file, yaml(1));
     using watched = await watch(file);

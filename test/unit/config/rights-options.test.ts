@@ -60,7 +60,7 @@ describe('resolveNamedTokens', () => {
   const resolve = (settings: Partial<TokenSettings>, name = 'wall'): ReturnType<typeof resolveNamedTokens> =>
     resolveNamedTokens({ [name]: { hash: HASH, rights: ['view'], ...settings } }, RANGES, new Map([[6003, 'x']]));
 
-  it('fills in the defaults, and orders the rights', () => {
+  it('fills in the defaults, and sorts the rights', () => {
     expect(resolve({ rights: ['return', 'view'] })).toMatchObject([
       { name: 'wall', rights: ['view', 'return'], streams: null, port: null, expiresAtMs: null },
     ]);
@@ -74,9 +74,9 @@ describe('resolveNamedTokens', () => {
     ['a port without return', { port: 6000 }, 'port'],
     ['a port that no stream has', { rights: ['view', 'return'], port: 6004 }, 'port'],
     ['a port of --reserve', { rights: ['view', 'return'], port: 6003 }, 'port'],
-    ['a wrong time', { expires: 'soon' }, 'expires'],
+    ['an invalid time', { expires: 'soon' }, 'expires'],
     ['no viewers', { limits: { viewers: 0 } }, 'limits'],
-    ['a bit rate that shows nothing', { limits: { bitrate: '1k' } }, 'limits'],
+    ['a bit rate that is too low for a picture', { limits: { bitrate: '1k' } }, 'limits'],
     ['a token instead of its hash', { hash: 'gw_secret' }, 'hash'],
   ])('refuses %s, and reports its position', (_name, settings, key) => {
     expect(() => resolve(settings)).toThrow(

@@ -26,13 +26,13 @@ describe('resolveWebhooks', () => {
     ['another protocol', { url: 'ftp://example.org/s3cret' }, 'url'],
     ['a path only', { url: '/s3cret' }, 'url'],
     ['a password in the URL', { url: 'https://user:s3cret@example.org/' }, 'url'],
-    ['a secret of another form', { secret: 's3cret' }, 'secret'],
+    ['a secret in another format', { secret: 's3cret' }, 'secret'],
     ['an unknown event', { events: ['alive' as 'live'] }, 'events'],
     ['no events', { events: [] }, 'events'],
     ['no streams', { streams: [] }, 'streams'],
     ['no time', { timeout: 0 }, 'timeout'],
     ['too much time', { timeout: 61 }, 'timeout'],
-  ])('refuses %s, names its place, and does not repeat secrets', (_name, settings, key) => {
+  ])('refuses %s with its path, and does not repeat secrets', (_name, settings, key) => {
     let error: unknown;
     try {
       resolveWebhooks({ ops: { url: URL_, ...settings } });

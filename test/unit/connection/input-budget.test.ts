@@ -21,7 +21,7 @@ describe('InputBudget', () => {
     expect(budget.availableElements(9000)).toBe(100);
   });
 
-  it('counts for the address as well, and refunds both', () => {
+  it('counts for the address as well, and returns unused amounts to both', () => {
     const address = new InputBudget({ ...LIMITS, messagesPerSecond: 3 });
     const [first, second] = [new InputBudget(LIMITS, address), new InputBudget(LIMITS, address)];
     first.spendMessage(0);
@@ -55,7 +55,7 @@ describe('AddressBudgets', () => {
     expect(budgets.join('b').availableElements(0)).toBe(100);
   });
 
-  it('keeps only budgets of connections and of the latest addresses', () => {
+  it('keeps only the budgets of connections and of the latest addresses', () => {
     let nowMs = 0;
     const budgets = new AddressBudgets(LIMITS, () => nowMs);
     budgets.join('stays');

@@ -31,7 +31,7 @@ describe('LargeMessages', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
   afterEach(() => void vi.useRealTimers());
 
-  it('limits those of an address to 24 MiB: the oldest continues, the others when it is complete', async () => {
+  it('are limited to 24 MiB per address: the oldest continues, and the others when it is complete', async () => {
     const messages = new LargeMessages();
     const all = Array.from({ length: 5 }, () => join(messages, 'a'));
     expect(all.map((each) => receive(each, 6 * MIB))).toEqual([true, true, true, true, false]);
@@ -46,7 +46,7 @@ describe('LargeMessages', () => {
     expect(all.map(({ told }) => told)).toEqual([[], ['resume'], ['resume'], ['resume'], ['resume']]);
   });
 
-  it('limits those of all addresses to 48 MiB', async () => {
+  it('are limited to 48 MiB for all addresses', async () => {
     const messages = new LargeMessages();
     const all = Array.from({ length: 10 }, (_, n) => join(messages, `address ${n}`));
     expect(all.map((each) => receive(each, 6 * MIB))).toEqual([...Array(8).fill(true), false, false]);
@@ -77,7 +77,7 @@ describe('LargeMessages', () => {
     expect(receive(sender, 100 << 10)).toBe(false);
   });
 
-  it('ends a message that takes more than 10 s only while others wait, which do not count as silent', async () => {
+  it('ends a message that takes more than 10 s only while others wait, which do not time out', async () => {
     const messages = new LargeMessages();
     const slow = join(messages, 'a');
     receive(slow, 24 * MIB);
@@ -118,7 +118,7 @@ describe('LargeMessages', () => {
     expect(sender.meter.isWaiting).toBe(false);
   });
 
-  it('forgets a connection that closes while it waits', async () => {
+  it('removes a connection that closes while it waits', async () => {
     const messages = new LargeMessages();
     receive(join(messages, 'a'), 24 * MIB);
     const gone = join(messages, 'a');

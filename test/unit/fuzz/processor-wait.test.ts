@@ -15,7 +15,7 @@ describe('at', () => {
     [200, 25],
     [250, 25],
     [400, 25],
-  ])('is right at %d ms', (ms, expected) => {
+  ])('is correct at %d ms', (ms, expected) => {
     expect(at(samples, ms)).toBeCloseTo(expected);
   });
 

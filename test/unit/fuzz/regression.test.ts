@@ -14,7 +14,7 @@ describe('regress', () => {
     expect(slopeError).toBeCloseTo(0);
   });
 
-  it('agrees with a worked example', () => {
+  it('agrees with an example calculated by hand', () => {
     // y = 1, 2, 1.3, 3.75, 2.25 at x = 1 … 5: slope 0.425, standard error 0.3054, t(3) = 3.182.
     const { slope, intercept, slopeError } = regress([
       [1, 1],
@@ -47,7 +47,7 @@ describe('studentT', () => {
     [10, 2.228],
     [30, 2.042],
     [1000, 1.962],
-  ])('is right for %d degrees of freedom', (degrees, expected) => {
+  ])('is correct for %d degrees of freedom', (degrees, expected) => {
     expect(Math.abs(studentT(degrees) / expected - 1)).toBeLessThan(0.01);
   });
 });
@@ -56,7 +56,7 @@ describe('isFlat', () => {
   const rising = regress(Array.from({ length: 60 }, (_, n) => [n, 100 + n * 0.5 + (n % 2)]));
   const noisy = regress(Array.from({ length: 60 }, (_, n) => [n, 100 + (n % 7)]));
 
-  it('finds a leak in noise, and none where there is none', () => {
+  it('finds a leak in noise, and no leak in noise alone', () => {
     expect(isFlat(rising, 0.1)).toBe(false);
     expect(isFlat(noisy, 0)).toBe(true);
   });

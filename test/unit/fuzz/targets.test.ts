@@ -107,7 +107,7 @@ describe('listRoutes', () => {
 });
 
 describe('damageJpeg', () => {
-  it('changes the picture, the same way each time', () => {
+  it('changes the picture in the same way each time', () => {
     const [jpeg = Buffer.alloc(0)] = samples.jpegs;
     const damage = (): string[] =>
       Array.from({ length: 30 }, (_, seed) => damageJpeg(jpeg, new Random(seed)).toString('base64'));

@@ -47,7 +47,7 @@ describe('LinkDirection', () => {
     expect(flow.deliveries.map(({ bytes }) => bytes)).toEqual([100_000]);
   });
 
-  it('carries as many bits per second as it has, and continues with them after a pause', () => {
+  it('transfers data at its bandwidth, also after a pause', () => {
     const link = create({ bitsPerSecond: 1e6 });
     const flow = open(link);
     for (const _ of [1, 2]) {
@@ -76,7 +76,7 @@ describe('LinkDirection', () => {
     expect(bytesOf(large.deliveries)).toBeLessThan(60_000);
   });
 
-  it('holds the sender while its queue is full', () => {
+  it('pauses the sender while its queue is full', () => {
     const link = create({ bitsPerSecond: 1e6, queueBytes: 4 * PACKET });
     const flow = open(link);
     flow.write(4 * PACKET);
@@ -118,7 +118,7 @@ describe('LinkDirection', () => {
     expect(bytesOf(flow.deliveries)).toBe(3 * PACKET);
   });
 
-  it('delivers nothing during a stall, and afterwards everything that was sent meanwhile', () => {
+  it('delivers nothing during a stall, and afterwards everything that was sent during it', () => {
     const link = create({ bitsPerSecond: 1e6 });
     const flow = open(link);
     link.stall(300);

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { describe, expect, it } from 'vitest';
 import { ShapedRelay, symmetricLink } from '../../helpers/shaped-relay.ts';
 
-/** A server that sends everything back. */
+/** A server that echoes all data. */
 async function echo(): Promise<{ port: number; server: Server } & AsyncDisposable> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);

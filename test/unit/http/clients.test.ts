@@ -81,9 +81,9 @@ describe('POST /api/streams/NAME/clients', () => {
     ['an IPv6 address with too many colons', 'tcp://[::1::1]:5567', 400, 'address-invalid'],
     ['an unknown pattern', 'tcp://127.0.0.1:5567?pattern=3', 400, 'pattern-unknown'],
     ['another stream', 'side=tcp://127.0.0.1:5567', 400, 'option-invalid'],
-    ['a folder of this machine', 'tcp://127.0.0.1:5567?secure=1&keys=/nowhere', 400, 'option-invalid'],
-    ['the same after another ?', 'tcp://127.0.0.1:5567?pace=auto?&secure=1&keys=/nowhere', 400, 'option-invalid'],
-    ['the same with other encoding', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
+    ['a folder on this machine', 'tcp://127.0.0.1:5567?secure=1&keys=/nowhere', 400, 'option-invalid'],
+    ['a folder after another ?', 'tcp://127.0.0.1:5567?pace=auto?&secure=1&keys=/nowhere', 400, 'option-invalid'],
+    ['a folder in another encoding', 'tcp://127.0.0.1:5567?secure=1&%6beys=/nowhere', 400, 'option-invalid'],
     ['a listed port', 'tcp://127.0.0.1:65530', 409, 'port-taken'],
     ['a reserved port', 'tcp://127.0.0.1:65529?id=6001', 409, 'port-taken'],
   ])('refuses %s with a message', async (_what, address, status, code) => {
@@ -125,7 +125,7 @@ describe('POST /api/streams/NAME/clients', () => {
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'too-many' }]);
   });
 
-  it('refuses a body that is not JSON, and one that is too long', async () => {
+  it('refuses a body that is not JSON or too long', async () => {
     await using gateway = await start();
     const send = async (body: string, type: string): Promise<unknown[]> => {
       const response = await fetch(gateway.clients, {
@@ -178,7 +178,7 @@ describe('POST /api/streams/NAME/clients', () => {
 });
 
 describe('DELETE /api/streams/NAME/control', () => {
-  it('takes control back, and reports the holder', async () => {
+  it('takes control away, and reports the former holder', async () => {
     await using gateway = await start({ control: 'exclusive' });
     const url = gateway.clients.replace('clients', 'control');
     const free = await fetch(url, { method: 'DELETE', headers: administer(gateway) });
@@ -228,7 +228,7 @@ describe('DELETE /api/streams/NAME/control', () => {
 });
 
 describe('GET /api/streams/NAME/clients/ID/return', () => {
-  it('returns a value as its sender wrote it, until there is none', async () => {
+  it('returns a value as its sender wrote it, while there is one', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     const url = `${gateway.clients}/web-1/return`;
@@ -342,7 +342,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
       expect(await code(`main/clients/web-1/return?width=${width}`), width).toEqual([400, 'query-invalid']);
   });
 
-  it('requires the right to view, and the token like the rest of the API', async () => {
+  it('requires the right to view, and the same token as the rest of the API', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
     await using viewer = await seat(gateway, { token: 's3cret' });
     await viewer.return({ kind: 'value', value: 1 });

@@ -62,7 +62,7 @@ describe('GET /api/events', () => {
     await expect(textUntil(response, 'never')).rejects.toThrow();
   });
 
-  it('serves 16 followers of one address, refuses one more with 429, and releases the share of one that left', async () => {
+  it('serves 16 followers of one address, refuses one more with 429, and releases the share of a follower that left', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     const following = await Promise.all(Array.from({ length: 16 }, () => fetch(`${gateway.url}/api/events`)));
     expect(following.map(({ status }) => status)).toEqual(Array.from({ length: 16 }, () => 200));
@@ -189,7 +189,7 @@ describe('followers of GET /api/events', () => {
 });
 
 describe('GET /api/events of an administrator', () => {
-  it('is accepted while holders of the view token use all other shares', async () => {
+  it('is accepted while holders of the view token use all other connections', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
     const follow = async (token: string): Promise<number> =>
       (await fetch(`${gateway.url}/api/events`, { headers: { authorization: `Bearer ${token}` } })).status;

@@ -53,7 +53,7 @@ describe('FailedLogins', () => {
     expect(await delayOf()).toBe(5000);
   });
 
-  it('forgets failures after a minute', async () => {
+  it('discards failures after a minute', async () => {
     kinds(10);
     await vi.advanceTimersByTimeAsync(59_000);
     expect(failedLogins.count(ADDRESS).kind).toBe('delayed');

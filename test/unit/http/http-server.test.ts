@@ -55,7 +55,7 @@ const readAndAnswer: RequestListener = (request, response) => {
   request.once('end', () => response.end('ok'));
 };
 
-/** Writes while the peer reads. */
+/** Writes for as long as the peer reads. */
 const flood: RequestListener = (_request, response) => {
   const chunk = Buffer.alloc(1 << 20);
   const write = (): void => {
@@ -67,7 +67,7 @@ const flood: RequestListener = (_request, response) => {
 
 const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
-/** Status and code of each answer in what was received. */
+/** Status and code of each received response. */
 function refusals(text: string): string[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d+)[^{]*(?:\{"code":"([a-z-]+)","message":"[^"]+"\})?/g)].map(
     ([, status, code]) => `${status} ${code}`,
@@ -89,7 +89,7 @@ describe.each([
     }
   });
 
-  it('gives a body more time than headers', async () => {
+  it('allows more time for a body than for headers', async () => {
     await using running = await run(readAndAnswer, { headersTimeoutMs, requestTimeoutMs: 2500 }, { tls });
     await using peer = await running.connect();
     const from = performance.now();
@@ -130,7 +130,7 @@ describe.each([
     expect(await peer.ended()).toContain('200 OK');
   });
 
-  it('does not end a response that has nothing to send', async () => {
+  it('does not end a response without pending data', async () => {
     let answer: () => void = () => undefined;
     await using running = await run(
       (_request, response) => (answer = () => response.end('late')),
@@ -267,7 +267,7 @@ describe('createHttpServer: shares of connections', () => {
     expect(await answered(false, 3)).toEqual([true, true, false]);
   });
 
-  it('gives a trusted proxy all connections', async () => {
+  it('allows a trusted proxy all connections', async () => {
     expect(await answered(true, 5)).toEqual([true, true, true, true, false]);
   });
 

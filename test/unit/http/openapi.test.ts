@@ -15,7 +15,7 @@ describe('GET /api/openapi.json', () => {
     expect(Object.keys(OPERATIONS).sort()).toEqual(served.map(({ method, url }) => `${method} ${url}`).sort());
   });
 
-  it('has the rights of the routes, their parameters and their refusals', async () => {
+  it('documents the rights, parameters and refusals of the routes', async () => {
     await using http = await createHttpApp();
     const answer = await http.app.inject('/api/openapi.json');
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');

@@ -63,7 +63,7 @@ class Reader implements AsyncDisposable {
     this.#response.pause();
   }
 
-  /** Reads until the received data ends with this; resolves with all of it. */
+  /** Reads until the received data ends with this text; resolves with all data. */
   async readUntil(end: Uint8Array): Promise<Buffer> {
     this.#response.resume();
     while (Buffer.compare(this.#bytes.subarray(-end.byteLength), end) !== 0) await once(this.#response, 'data');
@@ -133,7 +133,11 @@ describe('GET /streams/NAME/mjpeg', () => {
       { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8', 'sec-fetch-dest': 'image' },
       false,
     ],
-    ['the same over plain HTTP', { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8' }, false],
+    [
+      'an <img> of Chromium over plain HTTP',
+      { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8' },
+      false,
+    ],
     [
       'an <img> of Firefox over plain HTTP',
       { accept: 'image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' },
@@ -155,8 +159,8 @@ describe('GET /streams/NAME/mjpeg', () => {
     ['FFmpeg, OpenCV, curl, aiohttp', { accept: '*/*' }, true],
     ['Go, VLC, GStreamer', {}, true],
     ['a program that accepts multipart', { accept: 'multipart/x-mixed-replace' }, true],
-    ['an <img> that asks', { accept: 'image/*', 'sec-fetch-dest': 'image' }, true, '?length=true'],
-    ['a program that wants none', { accept: '*/*' }, false, '?length=false'],
+    ['an <img> that requests lengths', { accept: 'image/*', 'sec-fetch-dest': 'image' }, true, '?length=true'],
+    ['a program that requests no lengths', { accept: '*/*' }, false, '?length=false'],
   ])('has lengths for %s: %j, %j', async (_name, headers, hasLengths, query = '') => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
@@ -173,7 +177,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, 'query-invalid']);
   });
 
-  it('sends the newest picture to a reader that continues, not all that it missed', async () => {
+  it('sends only the newest picture to a reader that continues, not all that it missed', async () => {
     await using gateway = await start();
     const small = await grayJpeg(10);
     // A JPEG of 1 MiB, filled with comments, which decoders ignore.
@@ -309,7 +313,7 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect((await Reader.open(`${gateway.url}/mjpeg?width=9`)).status).toBe(200);
   });
 
-  it('serves 64 clients of one address, refuses one more with 429, and accepts another when one has left', async () => {
+  it('serves 64 clients of one address, refuses one more with 429, and accepts another one when one has left', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     // They end with the gateway.
     const readers = await Promise.all(Array.from({ length: 64 }, () => Reader.open(`${gateway.url}/mjpeg`)));
@@ -559,7 +563,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
 });
 
 describe('resources that a page may embed without revealing its origin', () => {
-  it('are only built files', async () => {
+  it('are built files only', async () => {
     await using gateway = await start();
     const origin = new URL(gateway.url).origin;
     const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };

@@ -207,7 +207,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     ['a message that is not JSON', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '{n: 1}' }],
     ['a message that is not UTF-8', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '"\xe9"' }],
     [
-      '65 lists in each other',
+      '65 nested lists',
       400,
       'value-invalid',
       JPEG,
@@ -316,7 +316,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
 });
 
 describe('POST /streams/NAME/frames: limits', () => {
-  it('accepts 64 MiB, and not a byte more', async () => {
+  it('accepts 64 MiB, and no more', async () => {
     await using gateway = await start();
     expect(await post(gateway.frames, jpegOf(MAX_BYTES), JPEG_TYPE)).toMatchObject({ status: 200 });
     expect(await post(gateway.frames, jpegOf(MAX_BYTES + 1), JPEG_TYPE)).toMatchObject({
@@ -410,7 +410,7 @@ describe('POST /streams/NAME/frames: limits', () => {
     });
   });
 
-  it('reads 8 pictures of one address concurrently, refuses one more with 429, and accepts another when one is complete', async () => {
+  it('reads 8 pictures of one address concurrently, refuses one more with 429, and accepts another one when one is complete', async () => {
     await using gateway = await start();
     const headers = { ...JPEG_TYPE, 'content-length': String(JPEG.byteLength) };
     // They end with the gateway.
@@ -494,7 +494,7 @@ describe('POST /streams/NAME/frames: the publisher', () => {
     expect(other.stream.status().source.state).toBe('door é (127.0.0.1)');
   });
 
-  it('causes the next one to be refused with 409, before its picture has arrived, with the name of the first', async () => {
+  it('causes the next publisher to be refused with 409 before its picture has arrived, with the name of the first', async () => {
     await using gateway = await start();
     await post(`${gateway.frames}?publisher=door`, JPEG, JPEG_TYPE);
     await using request = new RunningRequest(`${gateway.frames}?publisher=yard`, {
@@ -514,7 +514,7 @@ describe('POST /streams/NAME/frames: the publisher', () => {
     expect(gateway.stream.status().counters.rejected).toBe(0);
   });
 
-  it('is replaced by the next one if that or the source requests it', async () => {
+  it('is replaced by the next publisher if that publisher or the source requests it', async () => {
     await using gateway = await start({ source: ['main=push:', 'newest=push:?takeOver=true'] });
     await post(gateway.frames, JPEG, JPEG_TYPE);
     expect(await post(`${gateway.frames}?publisher=yard&takeOver=false`, JPEG, JPEG_TYPE)).toMatchObject({
@@ -591,7 +591,7 @@ describe('POST /streams/NAME/frames: rights', () => {
     expect(await post(frames, JPEG, bearer('camera'))).toMatchObject({ status: 200 });
   });
 
-  it('grants the owner of the publish token nothing else', async () => {
+  it('grants the holder of the publish token nothing else', async () => {
     await using gateway = await start({ token: 's3cret', publishToken: 'camera' });
     gateway.stream.push(JPEG);
     const headers = bearer('camera');
@@ -695,7 +695,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       0,
     ],
     [
-      'line ends of LF alone',
+      'line breaks of LF only',
       'multipart/x-mixed-replace;boundary=cam',
       (jpeg) => [
         '--cam\nContent-Type: image/jpeg\n\n',
@@ -707,7 +707,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       0,
     ],
     [
-      'a space before the sign of equality',
+      'a space before the equals sign',
       'multipart/x-mixed-replace; boundary =cam',
       (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'],
       0,
@@ -749,7 +749,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       1,
     ],
     [
-      'an array with line ends of LF',
+      'an array with line breaks of LF',
       'multipart/x-mixed-replace; boundary=--cam',
       (jpeg) => [
         '--cam\nContent-Type: application/x-npy\n\n',
@@ -825,7 +825,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
 
   it.each([
     ['nothing', '--frame--\r\n', 'multipart-invalid'],
-    ['no good frame', part(JPEG.subarray(1)), 'jpeg-invalid'],
+    ['no valid frame', part(JPEG.subarray(1)), 'jpeg-invalid'],
   ])('answers with 400 to %s', async (_name, body, code) => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
@@ -907,7 +907,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     expect(gateway.stream.status().state).toBe('live');
   });
 
-  it('refuses the next one, and notifies the previous one of a take-over', async () => {
+  it('refuses the next publisher, and notifies the previous one of a take-over', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using first = new RunningRequest(`${gateway.frames}?publisher=first`, RUNNING);
@@ -970,7 +970,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await using request = new RunningRequest(frames, RUNNING);
     await request.write(part(JPEG));
     await expect.poll(() => stream.latest?.sequence).toBe(1);
-    // A later request has timed out by now, so the running one would have, too.
+    // A later request has timed out by now, so the running one would have timed out too.
     await using slow = new RunningRequest(`${frames}?takeOver=true`, { ...JPEG_TYPE, 'content-length': '1000' });
     expect(await slow.answer).toMatchObject({ status: 408, body: { code: 'request-timeout' } });
     await request.write(part(JPEG), '--frame--');

@@ -212,7 +212,7 @@ describe('a foreign origin', () => {
 });
 
 describe('a frame of an unlisted page', () => {
-  it('shows the reason, which any site may frame; a listed one gets the page', async () => {
+  it('gets the reason, which any site may frame; a listed one gets the page', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
     const frame = {
       accept: HTML,
@@ -266,7 +266,7 @@ describe('--trust-proxy', () => {
       '203.0.113.7',
     ],
     [
-      'is not what the client itself claims',
+      'does not count from the client itself',
       { trustProxies: ['127.0.0.1'] },
       { 'x-forwarded-for': '192.168.1.1, 203.0.113.7' },
       '203.0.113.7',
@@ -274,7 +274,7 @@ describe('--trust-proxy', () => {
     ['loses its port', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '203.0.113.7:4711' }, '203.0.113.7'],
     ['loses its brackets', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '[2001:DB8::7]:4711' }, '2001:db8::7'],
     [
-      'is IPv4 in its own form',
+      'is IPv4 in dotted notation',
       { trustProxies: ['loopback'] },
       { 'x-forwarded-for': '::ffff:203.0.113.7' },
       '203.0.113.7',

@@ -55,7 +55,7 @@ const watch = async ({ url }: Served, link: CreatedShareLink): Promise<number> =
 };
 
 describe('a restart of the gateway', () => {
-  it('keeps sessions and share links, and ends those that were ended', async () => {
+  it('keeps sessions and share links, but not those that were ended', async () => {
     const tokens = { ann: { hash: await hashPassword(ANN.password), rights: ['view' as const] } };
     const [links, pages] = await (async () => {
       await using gateway = await start({ tokens });
@@ -86,7 +86,7 @@ describe('a restart of the gateway', () => {
     expect((JSON.parse(listed.body) as ShareLinkStatus[]).map(({ id }) => id)).toEqual([links[0]!.id]);
   });
 
-  it('keeps what was ended just before the process was killed', async () => {
+  it('does not restore sessions that were ended just before the process was killed', async () => {
     await using gateway = await start();
     const [{ page }, other] = [
       await logIn(gateway.url, { token: 'adm1n' }),
@@ -123,7 +123,7 @@ describe('a restart of the gateway', () => {
     expect(await userOf(Object.assign(gateway, { url, lines: [] }), page)).toBeNull();
   });
 
-  it('ends a session that is not used yet with a change of the configuration, for good', async () => {
+  it('ends a session that is not used yet permanently when the configuration changes', async () => {
     const hash = await hashPassword(ANN.password);
     const tokens = { ann: { hash, rights: ['view' as const] } };
     const options: GatewayOptions = { port: 0, source: 'door=push:', token: 'adm1n', stateDir: folder };
@@ -147,7 +147,7 @@ describe('a restart of the gateway', () => {
     expect(await userOf(second, page)).toBeNull();
   });
 
-  it('starts without log-ins from a file that is not valid, and says so', async () => {
+  it('starts without log-ins if the file is invalid, and reports this', async () => {
     for (const content of ['{', '{"version":9}', '[]']) {
       writeFileSync(file, content, { mode: 0o600 });
       await using gateway = await start();
@@ -156,7 +156,7 @@ describe('a restart of the gateway', () => {
     }
   });
 
-  it('runs on where it cannot write, and says so', async () => {
+  it('continues if it cannot write, and reports this', async () => {
     writeFileSync(join(folder, 'file'), '');
     await using gateway = await start({ stateDir: join(folder, 'file', 'state') });
     expect(gateway.lines.join('\n')).toContain('cannot be written');
@@ -174,7 +174,7 @@ describe('a restart of the gateway', () => {
     expect((await ask(`${gateway.url}/api/session`, page, { method: 'DELETE' })).status).toBe(200);
   });
 
-  it('keeps nothing without a folder', async () => {
+  it('stores nothing without a folder', async () => {
     const gateway = await createGateway({ port: 0, source: 'door=push:', token: 'adm1n' });
     const url = (await gateway.listen()).url.slice(0, -1);
     expect((await share(Object.assign(gateway, { url, lines: [] }))).outlastsRestart).toBe(false);

@@ -208,7 +208,7 @@ describe('the rights of all routes', () => {
     expect(server.routes.filter(({ right }) => right in EXPECTED).length).toBeGreaterThan(10);
   });
 
-  it.each(Object.keys(CREDENTIALS))('hold for %s', async (who) => {
+  it.each(Object.keys(CREDENTIALS))('apply to %s', async (who) => {
     await Promise.all(
       server.routes.map(async ({ method, url, right }) => {
         if (right === 'public' || right === 'hello') return;
@@ -224,7 +224,7 @@ describe('the rights of all routes', () => {
     );
   });
 
-  it.each(Object.keys(SPELLINGS))('hold for the URL with %s', async (spelling) => {
+  it.each(Object.keys(SPELLINGS))('apply to the URL with %s', async (spelling) => {
     await Promise.all(
       server.routes.map(async ({ method, url, right }) => {
         if (right === 'public' || right === 'hello') return;
@@ -258,7 +258,7 @@ describe('the rights of all routes', () => {
     }
   });
 
-  it('respond in the same way to other methods and unknown paths for all senders', async () => {
+  it('treat other methods and unknown paths in the same way for all senders', async () => {
     for (const token of [null, 'wr0ng', 'w4tch', 'adm1n']) {
       expect((await send(server.port, 'OPTIONS', '/api/streams', token)).status).toBe(204);
       for (const method of ['PUT', 'PATCH', 'TRACE', 'PROPFIND'])
@@ -318,12 +318,12 @@ describe('the rights of WebSockets', () => {
     ['administrator', 'adm1n', {}, 6000],
     ['none, a reserved port', null, { port: 6001 }, 4005],
     ['view, a reserved port', 'w4tch', { port: 6001 }, null],
-    ['port, its own', 'arm', { port: 6001 }, 6001],
+    ['port, its own port', 'arm', { port: 6001 }, 6001],
     ['administrator, a reserved port', 'adm1n', { port: 6001 }, 4005],
-    ['port, another one', 'arm', { port: 6002 }, 4005],
-    ['port, one beyond the range', 'arm', { port: 9 }, 4005],
-    ['administrator, another one', 'adm1n', { port: 6002 }, 6002],
-    ['port, in another stream that has it', 'arm', { stream: 'side' }, 6001],
+    ['port, another port', 'arm', { port: 6002 }, 4005],
+    ['port, a port beyond the range', 'arm', { port: 9 }, 4005],
+    ['administrator, another port', 'adm1n', { port: 6002 }, 6002],
+    ['port, in another stream with that port', 'arm', { stream: 'side' }, 6001],
     ["the other stream's port, in this one", 'leg', {}, null],
     ["the other stream's port, in its own", 'leg', { stream: 'side' }, 7001],
     ['none, an unknown stream', null, { stream: 'zzz' }, 4005],
@@ -367,7 +367,7 @@ describe('the rights of WebSockets', () => {
         const answered = once(socket.socket, 'pong');
         socket.socket.ping();
         await answered;
-        // It waits for the hello, like an existing one.
+        // The connection waits for the hello, as for an existing stream.
         expect(socket.socket.readyState).toBe(socket.socket.OPEN);
         socket.sendHello({ token: 'wr0ng' });
         return [await socket.closed, events.filter((event) => event !== 'ping')];
@@ -376,13 +376,13 @@ describe('the rights of WebSockets', () => {
     },
   );
 
-  it('come from the Authorization header of the upgrade, too', async () => {
+  it('are also read from the Authorization header of the upgrade', async () => {
     await using gateway = await start(ALL);
     await using viewer = await Viewer.connect(gateway.url, 'main', { headers: { authorization: 'Bearer arm' } });
     expect(await viewer.hello()).toMatchObject({ port: 6001, rights: ['view', 'return'] });
   });
 
-  it('end at a proxy: without a token its requests are refused, with the reason', async () => {
+  it('do not apply through a proxy, whose requests without a token are refused with the reason', async () => {
     await using gateway = await start();
     for (const headers of [{ 'x-forwarded-for': '203.0.113.7' }, { forwarded: 'for=203.0.113.7' }]) {
       await using viewer = await Viewer.connect(gateway.url, 'main', { headers });
@@ -413,7 +413,7 @@ describe('the right to administer', () => {
   it.each([
     ['on this machine', {}],
     ['with --insecure', { host: '0.0.0.0', insecure: true }],
-  ])('is not given without the administrator key %s', async (_where, options: GatewayOptions) => {
+  ])('is not granted without the administrator key %s', async (_where, options: GatewayOptions) => {
     await using gateway = await start(options);
     const served = Object.assign(gateway, { url: gateway.url.replace('0.0.0.0', '127.0.0.1') });
     for (const method of ['POST', 'DELETE']) {
@@ -466,7 +466,7 @@ describe('failed log-ins', () => {
   const ask = (gateway: Served, token: string): Promise<Response> =>
     fetch(`${gateway.url}/api/streams`, { headers: { authorization: `Bearer ${token}` } });
 
-  it('are delayed after ten, over HTTP and WebSockets, while the right token is not', async () => {
+  it('are delayed after ten failures, over HTTP and WebSockets, while the correct token is not', async () => {
     await using gateway = await start(ALL);
     for (let i = 0; i < 5; i += 1) expect((await ask(gateway, `wr0ng${i}`)).status).toBe(401);
     for (let i = 0; i < 5; i += 1) {
@@ -488,14 +488,14 @@ describe('failed log-ins', () => {
     expect(performance.now() - startMs).toBeGreaterThan(450);
   });
 
-  it('get 429 and Retry-After if too many wait, while the right token is still accepted', async () => {
+  it('get 429 and Retry-After if too many wait, while the correct token is still accepted', async () => {
     await using gateway = await start(ALL);
     const answers = await Promise.all([
       ...Array.from({ length: 40 }, () => ask(gateway, 'wr0ng')),
       ask(gateway, 'adm1n'),
     ]);
     const statuses = answers.map(({ status }) => status);
-    // Ten immediate and eight delayed ones; more if some delays have ended before the last ones arrive.
+    // Ten immediate and eight delayed refusals, or more if some delays end before the last requests arrive.
     expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(18);
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([401, 429]));
@@ -529,7 +529,7 @@ describe('failed log-ins', () => {
     expect(lines.join()).not.toContain('wr0ng');
   });
 
-  it('are not counted if the request is allowed without a token, or sends none', async () => {
+  it('are not counted if the request is allowed without a token, or has no token', async () => {
     const lines: string[] = [];
     await using open = await start({ log: (line) => lines.push(line) });
     for (let i = 0; i < 20; i += 1) expect((await ask(open, 'old')).status).toBe(200);

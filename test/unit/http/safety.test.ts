@@ -56,7 +56,7 @@ class Viewer implements AsyncDisposable {
 }
 
 describe('safety over HTTP', () => {
-  it('refuses a Host that is not its own, as DNS rebinding sends it, with 421', async () => {
+  it('refuses a foreign Host, as sent by DNS rebinding, with 421', async () => {
     await using gateway = await start();
     const { port } = new URL(gateway.url);
     for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]) {
@@ -118,13 +118,13 @@ describe('safety over HTTP', () => {
     await bystander.next();
     await using viewer = new Viewer(gateway.url);
     const welcome = await viewer.next();
-    if (welcome.type !== 'welcome') throw new Error('no welcome came');
+    if (welcome.type !== 'welcome') throw new Error('no welcome arrived');
     viewer.socket.send(new Uint8Array(welcome.limits.messageBytes + 1));
     expect(await viewer.closed).toBe(1009);
     expect(gateway.stream.clients.map(({ port }) => port)).toEqual([6000]);
   });
 
-  it('refuses a taken port with 4002, one out of range with 4004, an unknown stream with 4001', async () => {
+  it('refuses a taken port with 4002, a port out of range with 4004, and an unknown stream with 4001', async () => {
     await using gateway = await start({ clients: ['tcp://127.0.0.1:65530?id=6001'] });
     await using first = new Viewer(gateway.url, { port: 6000 });
     expect(await first.next()).toMatchObject({ type: 'welcome', port: 6000 });
@@ -139,7 +139,7 @@ describe('safety over HTTP', () => {
     expect((await once(unknown, 'close'))[0]).toBe(4001);
   });
 
-  it('allows pages of any origin to load the script, and only its own and listed ones to frame a page', async () => {
+  it('allows pages of any origin to load the script, but only its own and listed origins to frame a page', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
     const script = await fetch(`${gateway.url}/gearway-viewer.js`, { headers: { origin: 'https://evil.example' } });
     expect(script.status).toBe(200);

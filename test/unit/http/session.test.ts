@@ -79,7 +79,7 @@ describe('POST /api/session', () => {
     const answer = await ask(`${gateway.url}/api/session`, { origin: gateway.url }, { method: 'POST', body });
     expect(answer).toMatchObject({ status, setCookie: '' });
     expect(answer.body).toContain(message);
-    // No challenge, with which the browser would open a dialog of its own.
+    // No challenge, which would open the browser’s own dialog.
     if (status === 401) expect(answer.headers['www-authenticate']).toBe('Bearer');
   });
 
@@ -92,7 +92,7 @@ describe('POST /api/session', () => {
     expect([...new Set(statuses)].toSorted((a, b) => a - b)).toEqual([401, 429]);
   });
 
-  it('is for the own pages of the gateway only', async () => {
+  it('is only for the gateway’s own pages', async () => {
     await using gateway = await start({ token: 'adm1n', allowOrigins: [EMBEDDER] });
     const body = { token: 'adm1n' };
     for (const headers of [{}, { origin: EMBEDDER }, { origin: 'https://evil.example' }, { origin: 'null' }]) {
@@ -101,7 +101,7 @@ describe('POST /api/session', () => {
     }
   });
 
-  it('replaces the session of the browser, whose viewers connect again', async () => {
+  it('replaces the session of the browser, whose viewers reconnect', async () => {
     await using gateway = await start({ ...(await ann(['view'])), token: 'adm1n' });
     const { page } = await logIn(gateway.url, ANN);
     await using viewer = await Viewer.connect(gateway.url, 'main', { headers: page });
@@ -148,7 +148,7 @@ describe('the cookie', () => {
     expect(gone.setCookie).toBe(answer.setCookie.replace(/=[\w-]{43};/, '=;').replace('Max-Age=2592000', 'Max-Age=0'));
   });
 
-  it('is found among those of other programs and gateways of the host', async () => {
+  it('is found among the cookies of other programs and gateways on the host', async () => {
     await using gateway = await start({ token: 'adm1n' });
     const { page } = await logIn(gateway.url, { token: 'adm1n' });
     const cookie = `theme=dark; gearway-session-1=${'x'.repeat(43)};; a; ${page.cookie}; =; gearway-session=`;
@@ -200,7 +200,7 @@ describe('the rights of a session', () => {
     }
   });
 
-  it('count only for reading without an Origin, as browsers send it with every change', async () => {
+  it('apply without an Origin only to reading, because browsers send an Origin with every change', async () => {
     for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'none' }])
       for (const [route, status] of await statuses({ cookie: page.cookie, ...headers })) {
         if (isReading(route)) expect([401, 403], route).not.toContain(status);
@@ -215,14 +215,14 @@ describe('the rights of a session', () => {
     ['a page without an origin', { origin: 'null' }, 403],
     ['a link or form of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 401],
     ['a link of another port', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }, 401],
-    ['a picture in another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, 403],
-    ['a picture in a page of another port', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }, 403],
-  ])('do not count for %s', async (_what, headers, expected) => {
+    ['a picture on another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, 403],
+    ['a picture on a page of another port', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }, 403],
+  ])('do not apply to %s', async (_what, headers, expected) => {
     for (const [route, status] of await statuses({ cookie: page.cookie, ...headers }))
       expect(status, route).toBe(expected);
   });
 
-  it('let no other page use a picture that a browser without Sec-Fetch-Site has loaded', async () => {
+  it('do not allow other pages to use a picture that a browser without Sec-Fetch-Site has loaded', async () => {
     for (const path of ['/streams/main/snapshot.jpg', '/streams/main/mjpeg', '/api/streams']) {
       const { status, headers } = await ask(`${url}${path}`, { cookie: page.cookie }, { isEndless: true });
       expect([status, headers['cross-origin-resource-policy']], path).toEqual([200, 'same-origin']);
@@ -235,7 +235,7 @@ describe('the rights of a session', () => {
     ['its own pages', () => page, 'welcome'],
     ['no Origin', () => ({ cookie: page.cookie }), 4005],
     ['a listed origin', () => ({ cookie: page.cookie, origin: EMBEDDER }), 4005],
-  ])('count for the WebSockets of the own pages alone: %s', async (_what, headers, expected) => {
+  ])('apply only to the WebSockets of the gateway’s own pages: %s', async (_what, headers, expected) => {
     await using viewer = await Viewer.connect(url, 'main', { headers: headers() });
     viewer.sendHello();
     const answer = await Promise.race([viewer.take().catch(() => null), viewer.closed]);
@@ -246,7 +246,7 @@ describe('the rights of a session', () => {
     expect((await publisher.closed).code).toBe(expected === 'welcome' ? 4011 : 4005);
   });
 
-  it('do not replace those of a token in the request, right or wrong', async () => {
+  it('do not replace those of a token in the request, correct or not', async () => {
     const bearer = (token: string): Record<string, string> => ({ ...page, authorization: `Bearer ${token}` });
     expect(await statusOf(`${url}/api/audit`, bearer('look'))).toBe(403);
     expect(await statusOf(`${url}/api/audit`, bearer('wrong'))).toBe(401);
@@ -255,19 +255,19 @@ describe('the rights of a session', () => {
     expect((await viewer.closed).code).toBe(4005);
   });
 
-  it('come before a password, which browsers send to a proxy with every request', async () => {
+  it('take precedence over a password, which browsers send to a proxy with every request', async () => {
     const basic = { authorization: `Basic ${Buffer.from('proxy:secret').toString('base64')}` };
     expect(await statusOf(`${url}/streams/main/snapshot.jpg`, { ...page, ...basic })).toBe(200);
     expect(await statusOf(`${url}/streams/main/snapshot.jpg`, basic)).toBe(401);
   });
 
-  it('when they are missing open no dialog of the browser over a page', async () => {
+  it('open no dialog of the browser over a page when they are missing', async () => {
     const { headers } = await ask(`${url}/streams/main/snapshot.jpg`, { 'x-requested-with': 'fetch' });
     expect(headers['www-authenticate']).toBe('Bearer');
   });
 });
 
-/** Connections of a session: everything that outlasts a request. */
+/** Connections of a session: everything that lasts longer than a request. */
 async function openEverything(
   url: string,
   page: PageHeaders,
@@ -305,14 +305,14 @@ const GONE = [4005, 4005, 'ended', 'ended'];
 const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
 
 describe('the end of a session', () => {
-  it('ends its connections within a second after log-out, and no others', async () => {
+  it('ends its connections within a second after log-out, but no others', async () => {
     await using gateway = await start(await ann(EVERYTHING));
     const { page } = await logIn(gateway.url, ANN);
     const { page: other } = await logIn(gateway.url, ANN);
     await using running = await openEverything(gateway.url, page);
     await using stays = await Viewer.connect(gateway.url, 'main', { headers: other });
     await stays.hello();
-    // Not by a page of another origin, nor by a program that has only the cookie.
+    // Neither a page of another origin nor a program with only the cookie can log out.
     expect(await statusOf(`${gateway.url}/api/session`, { cookie: page.cookie }, 'DELETE')).toBe(403);
     expect((await sessionOf(gateway.url, page)).user).not.toBeNull();
     const startMs = performance.now();
@@ -324,7 +324,7 @@ describe('the end of a session', () => {
     expect(await statusOf(`${gateway.url}/api/rights`, page)).toBe(401);
     await stays.settled();
     expect(stays.socket.readyState).toBe(stays.socket.OPEN);
-    // Again, and without a session.
+    // A second time, and without a session.
     expect(await statusOf(`${gateway.url}/api/session`, page, 'DELETE')).toBe(200);
   });
 
@@ -334,7 +334,7 @@ describe('the end of a session', () => {
       'the rights of the user are changed',
       ({ tokens }) => ({ source: 'push:', tokens: { ann: { ...tokens!['ann']!, rights: ['view', 'return'] } } }),
     ],
-  ])('comes within a second when %s', async (_what, change) => {
+  ])('occurs within a second when %s', async (_what, change) => {
     const options = await ann(EVERYTHING);
     await using gateway = await start(options);
     const { page } = await logIn(gateway.url, ANN);
@@ -346,7 +346,7 @@ describe('the end of a session', () => {
     expect((await sessionOf(gateway.url, page)).user).toBeNull();
   });
 
-  it('does not come when the configuration of others changes', async () => {
+  it('does not occur when the configuration of others changes', async () => {
     const options = await ann(EVERYTHING);
     await using gateway = await start(options);
     const { page } = await logIn(gateway.url, ANN);
@@ -354,7 +354,7 @@ describe('the end of a session', () => {
     expect((await sessionOf(gateway.url, page)).user?.principal).toBe('ann');
   });
 
-  it('comes within a second when the token expires', async () => {
+  it('occurs within a second when the token expires', async () => {
     await using gateway = await start({ jwt: { secret: JWT_SECRET } });
     const exp = Math.ceil(inSeconds(5));
     const { page } = await logIn(gateway.url, { token: hs256({ sub: 'ann', rights: EVERYTHING, exp }) });

@@ -45,7 +45,7 @@ const list = async (url: string, stream = 'main'): Promise<readonly ShareLinkSta
   JSON.parse((await ask(`${url}/api/streams/${stream}/shares`, ADMINISTRATOR)).body) as ShareLinkStatus[];
 
 describe('a share link', () => {
-  it('lets anyone watch its stream, and do nothing else', async () => {
+  it('allows anyone to watch its stream, and nothing else', async () => {
     await using http = await createHttpApp({ access: { token: 'adm1n' } });
     const url = await http.listen();
     http.stream.publish(JPEG_FRAME);
@@ -110,7 +110,7 @@ describe('a share link', () => {
     expect(none.status).toBe(201);
   });
 
-  it('closes its viewers within a second when it expires or is revoked, and reports why it is not valid', async () => {
+  it('closes its viewers within a second when it expires or is revoked, and reports the reason', async () => {
     await using gateway = await start();
     const short = await share(gateway.url, { hours: 5 / 3600 });
     const long = await share(gateway.url);
@@ -141,7 +141,7 @@ describe('a share link', () => {
     }
   });
 
-  it('is made, listed and revoked by administrators of its stream only, and logged without its token', async () => {
+  it('is created, listed and revoked by administrators of its stream only, and logged without its token', async () => {
     const { tokens, secrets } = await makeTokens({
       side: { rights: ['view', 'administer'], streams: ['side'] },
       main: { rights: ['view', 'administer'], streams: ['main'] },
@@ -185,7 +185,7 @@ describe('a share link', () => {
     expect(url.split('viewer')[0]).toBe(expected);
   });
 
-  it('has no secret in the part of its address that is sent', async () => {
+  it('has no secret in the part of its address that browsers send', async () => {
     await using gateway = await start();
     const { link, token } = await share(gateway.url);
     const { origin, pathname, search } = new URL(link.url);

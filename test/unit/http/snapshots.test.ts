@@ -34,7 +34,7 @@ async function jpegFrame(width: number, height: number): Promise<Frame> {
   return { ...raw('uint8', [height, width, 3], new Uint8Array(0)), encoding: { kind: 'jpeg' }, payload };
 }
 
-/** The unconverted values of a PNG: 16 bits as 16 bits, gray as gray. */
+/** The unconverted values of a PNG, with its bit depth and channels. */
 async function decode(
   png: Uint8Array,
 ): Promise<{ values: number[]; depth: string; channels: number; width: number; height: number }> {
@@ -56,7 +56,7 @@ describe('Snapshots', () => {
       expect(snapshots.get(frame, { format: 'jpg', width }, renditions)).toBe(frame.payload);
   });
 
-  it('returns the same JPEG of 8-bit samples as viewers get', async () => {
+  it('returns the JPEG of 8-bit samples that viewers get', async () => {
     const frame = raw('uint8', [8, 8], new Uint8Array(64));
     const { payload } = await renditions.get(frame, false);
     expect(await new Snapshots().get(frame, { format: 'jpg', width: null }, renditions)).toBe(payload);
@@ -66,7 +66,7 @@ describe('Snapshots', () => {
     [1, 1],
     [63, 32],
     [32, 16],
-  ])('makes a JPEG %d wide', async (width, height) => {
+  ])('makes a JPEG of width %d', async (width, height) => {
     const snapshots = new Snapshots();
     for (const frame of [
       await jpegFrame(64, 32),
@@ -182,7 +182,7 @@ describe('Snapshots', () => {
     expect(second).toBe(first);
     expect(other).not.toBe(first);
     expect(snapshots.get(frame, { format: 'jpg', width: 32 }, renditions)).not.toBe(first);
-    // Not enlarged, so the same as without a width.
+    // The picture is not enlarged, so it is the same as without a width.
     expect(snapshots.get(frame, { format: 'png', width: 640 }, renditions)).toBe(
       snapshots.get(frame, { format: 'png', width: null }, renditions),
     );
@@ -190,7 +190,7 @@ describe('Snapshots', () => {
     expect(snapshots.get(frame, { format: 'png', width: 32 }, renditions)).toBe(first);
   });
 
-  it('refuses a fifth encoding while four are running, but not a cached or already requested one', async () => {
+  it('refuses a fifth encoding while four are running, but not a cached or already requested picture', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     const four = [1, 2, 3, 4].map((width) => snapshots.get(frame, { format: 'png', width }, renditions));
@@ -238,7 +238,7 @@ describe('Snapshots', () => {
     }
   });
 
-  it('keeps at most eight results of a frame', async () => {
+  it('caches at most eight results of a frame', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     const first = snapshots.get(frame, { format: 'png', width: 1 }, renditions);

@@ -132,7 +132,7 @@ describe('PUT /api/streams/NAME', () => {
     expect(seen).toEqual(seen.map((_, index) => index + 1));
   });
 
-  it('replaces no existing source with If-None-Match, also one that feeds streams of other names', async () => {
+  it('replaces no existing source with If-None-Match, not even one that feeds streams with other names', async () => {
     const [port] = await freePorts(1);
     const senders = `imagezmq:tcp://127.0.0.1:${port}?senders=front,back`;
     await using gateway = await start({ ...TWO, streams: { ...TWO.streams, cams: { source: senders } } });
@@ -158,7 +158,7 @@ describe('PUT /api/streams/NAME', () => {
     expect((await create('gate')).status).toBe(201);
   });
 
-  it('replaces all options, and PATCH only the given ones; null removes one', async () => {
+  it('replaces all options, and with PATCH only the given ones; null removes an option', async () => {
     await using gateway = await start();
     const clients = ['tcp://127.0.0.1:1?id=5567'];
     await gateway.send('PUT', 'streams/yard', { source: SMALL, clients, start: 'all' });
@@ -206,10 +206,17 @@ describe('PUT /api/streams/NAME', () => {
       'request-invalid',
     ],
     ['an unknown stream', 'PATCH', 'streams/gate', { source: 'push:' }, 404, 'stream-unknown'],
-    ['an unknown stream to remove', 'DELETE', 'streams/gate', undefined, 404, 'stream-unknown'],
-    ['an unknown stream to read', 'GET', 'streams/gate/settings', undefined, 404, 'stream-unknown'],
+    ['an unknown stream in a removal', 'DELETE', 'streams/gate', undefined, 404, 'stream-unknown'],
+    ['an unknown stream in a reading request', 'GET', 'streams/gate/settings', undefined, 404, 'stream-unknown'],
     ['no configuration file', 'PUT', 'streams/gate?persist=true', { source: 'push:' }, 409, 'config-missing'],
-    ['neither true nor false', 'PUT', 'streams/gate?persist=1', { source: 'push:' }, 400, 'query-invalid'],
+    [
+      'a value that is neither true nor false',
+      'PUT',
+      'streams/gate?persist=1',
+      { source: 'push:' },
+      400,
+      'query-invalid',
+    ],
     [
       'a folder for keys',
       'PUT',
@@ -227,7 +234,7 @@ describe('PUT /api/streams/NAME', () => {
       'option-invalid',
     ],
     [
-      'arguments of FFmpeg, spelled otherwise',
+      'arguments of FFmpeg in another spelling',
       'PUT',
       'streams/gate',
       { source: 'FFMPEG:a.mp4?%6futputArgs=-y' },
@@ -251,17 +258,17 @@ describe('PUT /api/streams/NAME', () => {
       'option-invalid',
     ],
     [
-      'a graph, spelled otherwise',
+      'a graph in another spelling',
       'PUT',
       'streams/gate',
       { source: 'ffmpeg:a?format=x&format=LAVFI' },
       400,
       'option-invalid',
     ],
-    ['a name that every object has', 'DELETE', 'streams/constructor', undefined, 404, 'stream-unknown'],
-    ['such a name to read', 'GET', 'streams/toString/settings', undefined, 404, 'stream-unknown'],
+    ['a name that every JavaScript object has', 'DELETE', 'streams/constructor', undefined, 404, 'stream-unknown'],
+    ['such a name in a reading request', 'GET', 'streams/toString/settings', undefined, 404, 'stream-unknown'],
     [
-      'a hidden password without one before',
+      'a hidden password where there was no password',
       'PUT',
       'streams/gate',
       { source: 'mjpeg:http://a:…@b/' },
@@ -301,7 +308,7 @@ describe('PUT /api/streams/NAME', () => {
     expect([...gateway.streams.keys(), ...local.streams.keys()]).toEqual(['door', 'yard', 'door', 'yard']);
   });
 
-  it('hides passwords, and keeps one that is sent back hidden', async () => {
+  it('hides passwords, and keeps a password that is sent back hidden', async () => {
     await using gateway = await start({ ...TWO, streams: { ...TWO.streams, camera: { source: SECRET } } });
     const shown = (await gateway.send<StreamSettingsStatus>('GET', 'streams/camera/settings')).body;
     expect(shown.source).toBe('mjpeg:http://viewer:…@127.0.0.1:9/stream');
@@ -313,7 +320,7 @@ describe('PUT /api/streams/NAME', () => {
     const invalid = await gateway.send('PATCH', 'streams/camera', { source: `${SECRET}?fps=x` });
     expect(invalid.status).toBe(400);
     expect(JSON.stringify(invalid)).not.toContain('s3cr3t');
-    // The source was not replaced by one without a password.
+    // The source was not replaced with one without a password.
     await gateway.send('PATCH', 'streams/camera', { source: SECRET });
     expect((await gateway.send('GET', 'streams/camera/settings')).body).toEqual({ ...shown, virtualPorts: '7000' });
   });
@@ -335,7 +342,7 @@ describe('PUT /api/streams/NAME', () => {
     ]);
   });
 
-  it('makes changes one after another', async () => {
+  it('applies changes one after another', async () => {
     await using gateway = await start();
     const names = Array.from({ length: 8 }, (_, index) => `s${index}`);
     await Promise.all(names.map((name) => gateway.send('PUT', `streams/${name}`, { source: 'push:' })));
@@ -361,7 +368,7 @@ describe('a reload after a change through the API', () => {
 });
 
 describe('persist=true', () => {
-  it('writes a new stream, a change and a removal to the file; comments and references stay', async () => {
+  it('writes a new stream, a change and a removal to the file, and keeps comments and references', async () => {
     await using gateway = await startWithFile();
     expect(await gateway.send('PUT', 'streams/gate?persist=true', { source: 'push:' })).toMatchObject({
       status: 201,
@@ -394,7 +401,7 @@ describe('persist=true', () => {
   });
 
   it.each<[string, string, GivenOptions, string]>([
-    ['has a fault', `${FILE}prot: 1\n`, {}, 'config-invalid'],
+    ['has an error', `${FILE}prot: 1\n`, {}, 'config-invalid'],
     ['is overridden by the command line', FILE, { source: [`yard=${SMALL}`, 'door=push:'] }, 'config-overridden'],
     ['lists the clients elsewhere', `${FILE}clients: ['yard=tcp://127.0.0.1:1?id=5567']\n`, {}, 'config-overridden'],
   ])('changes nothing if the file %s', async (_what, text, given, code) => {
@@ -472,7 +479,7 @@ describe('GET /api/gateway', () => {
     const first = await status();
     expect(first).toMatchObject({ file, problem: null });
     expect(Date.parse(first?.loadedAt ?? '')).toBeGreaterThan(Date.now() - 60_000);
-    gateway.store.note('line 3 has a fault');
-    expect(await status()).toEqual({ file, loadedAt: first?.loadedAt, problem: 'line 3 has a fault' });
+    gateway.store.note('line 3 has an error');
+    expect(await status()).toEqual({ file, loadedAt: first?.loadedAt, problem: 'line 3 has an error' });
   });
 });

@@ -1,4 +1,4 @@
-/** Untrusted texts at every input: in every output, they are one printable line. */
+/** Untrusted texts at every input: every output contains them as one printable line. */
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createGateway } from '../../../gateway/create-gateway.ts';
@@ -29,7 +29,7 @@ function textsIn(value: unknown): readonly string[] {
   return Object.entries(value).flatMap(([key, each]) => [key, ...textsIn(each)]);
 }
 
-describe('texts from outside', () => {
+describe('untrusted texts', () => {
   it.each(NASTY.map((nasty) => [nasty]))('%j does not appear in any output', async (nasty) => {
     const log: string[] = [];
     await using gateway = await createGateway({
@@ -97,7 +97,7 @@ describe('texts from outside', () => {
     await publisher.closed;
 
     const events = gateway.events();
-    // The end of the publisher is last.
+    // The event of the disconnected publisher is the last one.
     for (let last = false; !last;) {
       const { value } = (await events.next()) as { value: GatewayEvent };
       answers.push(value);

@@ -65,7 +65,7 @@ describe('the rights of named tokens', () => {
   });
   afterAll(async () => app[Symbol.asyncDispose]());
 
-  it.each(NAMES)('hold for all routes: %s', async (name) => {
+  it.each(NAMES)('apply to all routes: %s', async (name) => {
     const { main, all } = IDENTITIES[name];
     let checked = 0;
     for (const { method, url: path, right, scope } of app.app.routeRights) {
@@ -83,7 +83,7 @@ describe('the rights of named tokens', () => {
     expect(checked).toBeGreaterThan(10);
   });
 
-  it('require a token of requests from this machine, too', async () => {
+  it('require a token even for requests from this machine', async () => {
     for (const { method, url: path, right } of app.app.routeRights) {
       if (right === 'public' || right === 'hello') continue;
       expect(await statusOf(`${url}${path.replace(':name', 'main')}`, method, {}), `${method} ${path}`).toBe(401);
@@ -106,7 +106,7 @@ describe('the rights of named tokens', () => {
     ['inMain', 'a port', 'welcome'],
     ['cameraOfMain', 4005, 'welcome'],
     ['elsewhere', 4005, 4005],
-  ])('hold for WebSockets: %s', async (name, port, publishing) => {
+  ])('apply to WebSockets: %s', async (name, port, publishing) => {
     await using viewer = await Viewer.connect(url);
     viewer.sendHello({ token: secrets[name] });
     const answer = await Promise.race([viewer.take().catch(() => null), viewer.closed]);
@@ -137,7 +137,7 @@ describe('the rights of named tokens', () => {
     expect(await get<StreamStatus[]>('/api/streams', 'elsewhere')).toEqual([]);
   });
 
-  it('are those of a password with the name of its user, where passwords are accepted', async () => {
+  it('apply to a password with the name of its user, where passwords are accepted', async () => {
     const basic = (user: string, password: string): Record<string, string> => ({
       authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
     });
@@ -161,7 +161,7 @@ describe('the rights of named tokens', () => {
     expect(await other.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('main') as string });
   });
 
-  it('leave out events of other streams, and of the whole gateway', async () => {
+  it('omit events of other streams and of the whole gateway', async () => {
     const follow = async (name: Name): Promise<string> => {
       const abort = new AbortController();
       const response = await fetch(`${url}/api/events`, { headers: bearer(secrets[name]), signal: abort.signal });
@@ -208,7 +208,7 @@ async function start(options: GatewayOptions): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1) });
 }
 
-/** Starts everything that outlasts a request with one token. Resolves with the time at which each ended. */
+/** Starts everything that lasts longer than a request with one token. Resolves with the time at which each ended. */
 async function runEverything(
   url: string,
   token: string,
@@ -244,7 +244,7 @@ async function runEverything(
 const GONE = { view: 4005, publish: 4005, mjpeg: 'ended', events: 'ended' };
 
 describe('the end of rights', () => {
-  it('ends all connections of a removed token within a second, and no others', async () => {
+  it('ends all connections of a removed token within a second, but no others', async () => {
     const { tokens, secrets } = await makeTokens({ goes: { rights: EVERYTHING }, stays: { rights: ['view'] } });
     await using gateway = await start({ tokens });
     await using running = await runEverything(gateway.url, secrets.goes);
@@ -281,7 +281,7 @@ describe('the end of rights', () => {
     ]);
   });
 
-  it('lets a viewer connect again with its changed rights, on the same port', async () => {
+  it('allows a viewer to reconnect with its changed rights on the same port', async () => {
     const { tokens, secrets } = await makeTokens({ arm: { rights: ['view', 'return'] } });
     await using gateway = await start({ tokens });
     await using viewer = await Viewer.connect(gateway.url);
@@ -311,7 +311,7 @@ describe('the end of rights', () => {
     expect((await post.answer).status).toBe(401);
   });
 
-  it('refuses requests whose bodies come after it', async () => {
+  it('refuses requests whose bodies arrive later', async () => {
     const { tokens, secrets } = await makeTokens({ all: { rights: ['administer', 'publish'] } });
     await using gateway = await start({ tokens });
     const open = (method: string, path: string, type: string, length: number): RunningRequest =>
@@ -337,7 +337,7 @@ describe('the end of rights', () => {
     expect(gateway.stream.status().counters.received).toBe(received);
   });
 
-  it('releases everything of a client that left while its password was being checked', async () => {
+  it('releases all resources of a client that left while its password was being checked', async () => {
     const hash = await hashPassword('correct horse');
     await using gateway = await start({
       tokens: { ann: { hash, rights: ['view'], limits: { viewers: 1 } } },
@@ -438,7 +438,7 @@ describe('the limits of a token', () => {
     expect(await next.hello({ token: secrets.wall })).toMatchObject({ type: 'welcome' });
   });
 
-  it('let a viewer take over from its own dead connection', async () => {
+  it('allow a viewer to take over from its own dead connection', async () => {
     const { tokens, secrets } = await makeTokens({ phone: { rights: ['view', 'return'], limits: { viewers: 1 } } });
     await using gateway = await start({ tokens });
     await using dead = await Viewer.connect(gateway.url);
@@ -492,7 +492,7 @@ describe('the limits of a token', () => {
 });
 
 describe('a port of a named token', () => {
-  it('is kept for it in its streams, and the only one that it gets', async () => {
+  it('is reserved for it in its streams, and the only port that it gets', async () => {
     const { tokens, secrets } = await makeTokens({
       arm: { rights: ['view', 'return'], port: 6001, streams: ['main'] },
       other: { rights: ['view', 'return'] },
@@ -515,17 +515,17 @@ describe('a port of a named token', () => {
 });
 
 describe('a flood of wrong tokens', () => {
-  it('of 1000 per second costs a viewer no frames, and writes only a few log lines', async () => {
+  it('of 1000 per second loses no frames of a viewer, and causes only a few log lines', async () => {
     const { tokens, secrets } = await makeTokens({ wall: { rights: ['view'] } });
     const lines: string[] = [];
     await using gateway = await start({ tokens, log: (line) => lines.push(line) });
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello({ token: secrets.wall });
-    // They differ from the right token only in the secret, so that each would cost a hash.
+    // They differ from the correct token only in the secret, so that each would require a hash.
     const wrong = (i: number): string => `${secrets.wall.slice(0, 15)}${String(i).padStart(32, 'x')}`;
     let answered = 0;
     const flood = Array.from({ length: 1000 }, async (_, i) => {
-      // Delayed ones are disconnected at the end of the test.
+      // Delayed requests are disconnected at the end of the test.
       const status = await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(wrong(i))).catch(() => null);
       if (status !== null) expect([401, 429]).toContain(status);
       answered += 1;

@@ -156,8 +156,8 @@ describe('TrustedNames.isAllowedOrigin', () => {
   it.each<[string, TrustedNames, string | undefined, string[], boolean]>([
     ['no origin', names, undefined, ['127.0.0.1:8080'], true],
     ['the address itself', names, 'http://127.0.0.1:8080', ['127.0.0.1:8080'], true],
-    ['the same over TLS', names, 'https://127.0.0.1:8080', ['127.0.0.1:8080'], true],
-    ['a default port that one of them writes', names, 'https://box.local', ['box.local:443'], true],
+    ['the address itself over TLS', names, 'https://127.0.0.1:8080', ['127.0.0.1:8080'], true],
+    ['a default port that only one of them contains', names, 'https://box.local', ['box.local:443'], true],
     ['a name in another case', names, 'http://box.local:8080', ['BOX.local.:8080'], true],
     ['a name with a trailing dot', names, 'http://localhost.:8080', ['localhost.:8080'], true],
     // The address of the page is read from it: it must be a URL.
@@ -167,16 +167,16 @@ describe('TrustedNames.isAllowedOrigin', () => {
     ['two dots', names, 'http://localhost..:8080', ['localhost:8080'], false],
     ['a dot after an IPv6 address', names, 'http://[::1].:8080', ['[::1]:8080'], false],
     ['IPv6', names, 'http://[::1]:8080', ['[::1]:8080'], true],
-    ['a listed one', names, 'https://good.example', ['127.0.0.1:8080'], true],
+    ['a listed origin', names, 'https://good.example', ['127.0.0.1:8080'], true],
     ['another port', names, 'http://127.0.0.1:8081', ['127.0.0.1:8080'], false],
     ['another name', names, 'https://evil.example', ['127.0.0.1:8080'], false],
-    ['the listed one over plain HTTP', names, 'http://good.example', ['127.0.0.1:8080'], false],
-    ['a name that begins alike', names, 'http://127.0.0.1:8080.evil.example', ['127.0.0.1:8080'], false],
+    ['a listed origin over plain HTTP', names, 'http://good.example', ['127.0.0.1:8080'], false],
+    ['a name with the same beginning', names, 'http://127.0.0.1:8080.evil.example', ['127.0.0.1:8080'], false],
     ['a sandboxed frame', names, 'null', ['127.0.0.1:8080'], false],
     ['an extension', names, 'chrome-extension://abc', ['abc'], false],
     ['text', names, 'x', ['x'], false],
     ['a host that a trusted proxy reports', names, 'https://box.local', ['127.0.0.1:8080', 'box.local'], true],
-    ['the public address, whatever Host a proxy sends', proxied, 'https://cams.example.org', ['127.0.0.1:8080'], true],
+    ['the public address with any Host of a proxy', proxied, 'https://cams.example.org', ['127.0.0.1:8080'], true],
     ['the public address by its name', proxied, 'https://cams.example.org', ['cams.example.org'], true],
     ['the public name over plain HTTP', proxied, 'http://cams.example.org', ['cams.example.org'], false],
     [
@@ -198,13 +198,13 @@ describe('TrustedNames.isAnonymousEmbedding', () => {
     ['an <img> of another site', img],
     ['an <img> of another port of this machine', { ...img, 'sec-fetch-site': 'same-site' }],
     ['a <script> of another site', { ...img, 'sec-fetch-dest': 'script' }],
-    ['a site of a kind that is not known yet', { ...img, 'sec-fetch-site': 'elsewhere' }],
+    ['a site of an unknown kind', { ...img, 'sec-fetch-site': 'elsewhere' }],
   ])('is true for %s', (_name, headers) => {
     expect(names.isAnonymousEmbedding(headers)).toBe(true);
   });
 
   it.each([
-    ['an <img> of our own page', { ...img, 'sec-fetch-site': 'same-origin' }],
+    ['an <img> of the gateway’s own page', { ...img, 'sec-fetch-site': 'same-origin' }],
     ['a picture that a person opens', { ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }],
     ['a link on another site', { ...img, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
     [
@@ -239,8 +239,8 @@ describe('TrustedNames.forbiddenFrame', () => {
   it.each([
     ['a listed page', { ...frame, referer: 'https://good.example/' }],
     ['a page that does not reveal its origin: the browser checks it', { ...frame, referer: undefined }],
-    ['a page of ours', { ...frame, 'sec-fetch-site': 'same-origin', referer: 'http://127.0.0.1:8080/' }],
-    ['a page of another name of ours', { ...frame, referer: 'http://127.0.0.1:8080/' }],
+    ['a page of the gateway', { ...frame, 'sec-fetch-site': 'same-origin', referer: 'http://127.0.0.1:8080/' }],
+    ['a page under another name of the gateway', { ...frame, referer: 'http://127.0.0.1:8080/' }],
     ['a link', { ...frame, 'sec-fetch-dest': 'document' }],
     ['a browser without Fetch Metadata', { referer: 'https://evil.example/' }],
     ['a Referer that is not an address', { ...frame, referer: '<script>' }],

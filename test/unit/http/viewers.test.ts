@@ -10,7 +10,7 @@ import { forwardedFrom, TRUST_FORWARDED } from '../../helpers/from-address.ts';
 import { createHttpApp } from '../../helpers/http-app.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
-/** The HTTP application with limits of the test, behind a trusted proxy. */
+/** The HTTP application with the limits of the test, behind a trusted proxy. */
 async function setUp(
   sharedLimits: Partial<SharedLimits>,
 ): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerSocket> }> {
@@ -27,7 +27,7 @@ async function setUp(
 const from = (address: string): ClientOptions => ({ headers: forwardedFrom(address) });
 
 describe('shares of viewers', () => {
-  it('admits as many viewers of one address as its share, and viewers of other addresses', async () => {
+  it('admits viewers of one address up to its share, and viewers of other addresses', async () => {
     await using gateway = await setUp({ viewers: { inAll: 5, perAddress: 2 } });
     const viewers = [await Viewer.connect(gateway.url), await Viewer.connect(gateway.url)];
     for (const viewer of viewers) await viewer.hello();
@@ -67,7 +67,7 @@ describe('shares of viewers', () => {
     publisher.terminate();
   });
 
-  it('releases every share, however a connection ends', async () => {
+  it('releases every share when a connection ends in any way', async () => {
     await using gateway = await setUp({ viewers: { inAll: 2, perAddress: 1 }, greetings: { inAll: 1, perAddress: 1 } });
     const ways: ((viewer: Viewer) => void)[] = [
       (viewer) => viewer.socket.terminate(),

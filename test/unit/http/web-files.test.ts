@@ -16,7 +16,7 @@ async function start(): Promise<Gateway & { readonly url: string }> {
   return Object.assign(gateway, { url: url.slice(0, -1) });
 }
 
-/** Neither follows, nor decompresses, nor normalizes the path. */
+/** One request: does not follow redirects, decompress the response or normalize the path. */
 async function get(
   url: string,
   path: string,

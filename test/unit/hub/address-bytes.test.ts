@@ -14,7 +14,7 @@ describe('AddressBytes', () => {
     expect(() => bytes.reserve('d', 1)).toThrow(coded('busy'));
   });
 
-  it('releases them, and keeps nothing of an address without any', () => {
+  it('releases them, and stores nothing for an address without any', () => {
     const bytes = new AddressBytes(100);
     const release = bytes.reserve('a', 50);
     expect(() => bytes.reserve('a', 50)).toThrow(coded('address-limit'));

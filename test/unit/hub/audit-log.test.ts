@@ -58,7 +58,7 @@ describe('AuditLog', () => {
     expect(lines.at(-1)).toMatchObject({ port: 6000, values: 1 });
   });
 
-  it('reports the values of a client when it leaves, and not with those of the next one', () => {
+  it('reports the values of a client when it leaves, separately from those of the next client', () => {
     const { returns, lines } = record();
     returns.set(6000, value('1') as never);
     returns.set(6000, value('2') as never);

@@ -6,7 +6,7 @@ import { idleClientStatus } from '../../helpers/client-status.ts';
 const client = (fields: Partial<ClientStatus>): ClientStatus => ({ ...idleClientStatus('', 6000), ...fields });
 
 describe('ClientTotals', () => {
-  it('adds clients that have left and present ones, by kind and port', () => {
+  it('adds up clients that have left and present ones, by kind and port', () => {
     const totals = new ClientTotals();
     totals.add(client({ delivered: 3, deliveredBytes: 300, dropped: 1 }));
     totals.add(client({ port: null, kind: 'spectator', delivered: 2 }));
@@ -51,11 +51,11 @@ describe('ClientTotals', () => {
         rejected: 0,
       },
     ]);
-    // Reading adds nothing.
+    // Reading changes nothing.
     expect(totals.including(present)).toEqual(read);
   });
 
-  it('counts ports beyond 256 together, and each port always in the same place', () => {
+  it('counts ports beyond 256 together, and each port always in the same group', () => {
     const totals = new ClientTotals();
     const first = client({ port: 6000, delivered: 1 });
     totals.including([first]);

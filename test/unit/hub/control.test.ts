@@ -56,7 +56,7 @@ describe('Control', () => {
     ];
   };
 
-  it('is free at first, and only a stop passes', () => {
+  it('is free at first, when only a stop is admitted', () => {
     const [stream, a] = three();
     expect(statusOf(stream)).toEqual({
       port: null,
@@ -71,7 +71,7 @@ describe('Control', () => {
     expect(statusOf(stream).refused).toBe(1);
   });
 
-  it('is taken when free, announced to all, and not taken from its holder', () => {
+  it('is taken when it is free, announced to all, and not taken from its holder', () => {
     const [stream, a, b, c] = three();
     a.act('take');
     for (const { last } of [a, b, c]) expect(last?.view).toEqual({ port: 6000, name: 'front-desk', requests: [] });
@@ -83,7 +83,7 @@ describe('Control', () => {
     expect(statusOf(stream)).toMatchObject({ port: 6000, client: 'a', name: 'front-desk', refused: 1 });
   });
 
-  it('is requested, seen by the holder and the one that requests, and refused', () => {
+  it('is requested, visible to the holder and the requesting viewer, and refused', () => {
     const [, a, b, c] = three();
     a.act('take');
     const before = c.told.length;
@@ -95,7 +95,7 @@ describe('Control', () => {
     a.act('refuse', 6001);
     expect(a.last?.view.requests).toEqual([]);
     expect(b.last).toMatchObject({ view: { port: 6000 }, notice: { code: 'request-refused' } });
-    // It has ended already.
+    // The request has already ended.
     a.act('refuse', 6001);
     expect(() => c.act('refuse', 6001)).toThrow(coded('no-control'));
   });
@@ -175,10 +175,10 @@ describe('Control', () => {
     expect(statusOf(stream).port).toBeNull();
   });
 
-  it('forgets the request of a viewer that leaves', () => {
+  it('removes the request of a viewer that leaves', () => {
     const [stream, a, b] = three();
     a.act('take');
-    // The bindings watch the end of their rights from the next turn on.
+    // The bindings observe the end of their rights from the next iteration of the event loop on.
     vi.advanceTimersByTime(0);
     const timers = vi.getTimerCount();
     b.act('request');
@@ -188,7 +188,7 @@ describe('Control', () => {
     expect(vi.getTimerCount()).toBe(timers);
   });
 
-  it('is taken back by an administrator', () => {
+  it('is taken away by an administrator', () => {
     const [stream, a, b] = three();
     expect(stream.control?.revoke()).toBeNull();
     a.act('take');
@@ -200,13 +200,13 @@ describe('Control', () => {
     expect(taken(stream)).toEqual({ 6000: null, 6001: null, 6002: null });
   });
 
-  it('passes only an emergency stop, of any viewer, until it is withdrawn', () => {
+  it('admits only an emergency stop, from any viewer, until it is withdrawn', () => {
     const [stream, a, b] = three();
     a.act('take');
     a.give({ drive: 1 });
     b.give({ drive: 2, stop: true }, { urgent: true });
     expect(taken(stream)).toEqual({ 6000: { drive: 1 }, 6001: { stop: true }, 6002: null });
-    // Neither a reset nor anything else: only the holder resets.
+    // Neither a reset, which only the holder may send, nor anything else.
     expect(() => b.give({ stop: false })).toThrow(coded('no-control'));
     expect(() => b.give(null, { mode: 'once' })).toThrow(coded('no-control'));
     expect(taken(stream)).toMatchObject({ 6001: { stop: true } });
@@ -214,7 +214,7 @@ describe('Control', () => {
     expect(taken(stream)).toMatchObject({ 6001: null });
   });
 
-  it('keeps the stop of a viewer that loses control, and nothing else of its data', () => {
+  it('keeps the stop of a viewer that loses control, but no other data', () => {
     const [stream, a] = three();
     a.act('take');
     a.give({ drive: 1 }, { mode: 'once' });
@@ -229,14 +229,14 @@ describe('Control', () => {
     ['a stop that is not true', { stop: 1 }],
     ['a stop deeper inside', { data: { stop: true } }],
     ['a list', [{ stop: true }]],
-    ['an inherited one', JSON.parse('{"__proto__": {"stop": true}}') as Value],
+    ['an inherited stop', JSON.parse('{"__proto__": {"stop": true}}') as Value],
     ['text', 'stop'],
   ])('refuses %s', (_, value) => {
     const [, a] = three();
     expect(() => a.give(value, { urgent: true })).toThrow(coded('no-control'));
   });
 
-  it('gives spectators no control, and reports to them who has it', () => {
+  it('gives spectators no control, and reports the holder to them', () => {
     const [stream, a] = three();
     const spectator = new Person(stream, 's', { spectate: true });
     for (const action of ['take', 'request'] as const) expect(() => spectator.act(action)).toThrow(coded('no-port'));
@@ -245,7 +245,7 @@ describe('Control', () => {
     expect(() => a.act('hand-over', 0)).toThrow(coded('client-unknown'));
   });
 
-  it('limits requests, and how often control changes', () => {
+  it('limits requests and changes of control', () => {
     // One address has half of the ports.
     const stream = createStream(40);
     const persons = Array.from({ length: 20 }, (_, index) => new Person(stream, `p${index}`));
@@ -290,7 +290,7 @@ type Step =
   | { readonly kind: 'revoke' }
   | { readonly kind: 'wait'; readonly ms: number };
 
-describe('Control, in any history', () => {
+describe('Control, with any order of actions', () => {
   const COUNT = 4;
   const who = fc.nat(COUNT - 1);
   const value = fc.oneof(
@@ -326,7 +326,7 @@ describe('Control, in any history', () => {
     },
   );
 
-  it('has at most one holder, whom all see, and no refused data reaches the server', () => {
+  it('has at most one holder, reported to all, and no refused data reaches the server', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const stream = createStream(COUNT);
@@ -345,7 +345,7 @@ describe('Control, in any history', () => {
           persons[index] = person;
         };
         for (let index = 0; index < COUNT; index += 1) connect(index);
-        /** Possible values at the server: those that were accepted, by port, since its viewer got control. */
+        /** Possible values at the server by port: those that were accepted since its viewer got control. */
         const allowed = new Map<number, Set<string>>();
         const holders = (): Person[] =>
           persons.filter((person) => person !== null).filter(({ binding }) => stream.control!.isHolder(binding));

@@ -18,7 +18,7 @@ async function read(events: AsyncIterableIterator<GatewayEvent>, count: number):
 }
 
 describe('EventLog', () => {
-  it('numbers and dates events, and returns the kept ones, then each new one', async () => {
+  it('numbers and dates events, and returns the stored ones, then each new one', async () => {
     const log = new EventLog();
     log.add(EVENT);
     const events = log.events();
@@ -32,7 +32,7 @@ describe('EventLog', () => {
     expect((await next).value).toMatchObject({ id: 2 });
   });
 
-  it('continues after the event of a given id; an id from before a restart means the beginning', async () => {
+  it('continues after the event with a given id, or from the beginning for an id from before a restart', async () => {
     const log = new EventLog();
     for (let i = 0; i < 5; i += 1) log.add(EVENT);
     expect(await read(log.events(3), 2)).toEqual([4, 5]);
@@ -55,14 +55,14 @@ describe('EventLog', () => {
     expect(await read(log.events(1000), 2)).toEqual([1001, 1002]);
   });
 
-  it('returns all kept events to a new reader when both lists are full', async () => {
+  it('returns all stored events to a new reader when both lists are full', async () => {
     const log = new EventLog();
     for (let i = 0; i < 256; i += 1) log.add(EVENT);
     for (let i = 0; i < 64; i += 1) log.add({ ...EVENT, kind: 'refuse' });
     expect(await read(log.events(), 320)).toEqual(Array.from({ length: 320 }, (_, index) => index + 1));
   });
 
-  it('ends all readers on close, and only one on return', async () => {
+  it('ends all readers on close, and a single reader on return', async () => {
     const log = new EventLog();
     const [first, second] = [log.events(), log.events()];
     await first.return?.();

@@ -14,7 +14,7 @@ describe('Mailbox', () => {
     expect(mailbox.dropped).toBe(0);
   });
 
-  it('keeps the newest item and counts those it replaced', () => {
+  it('keeps the newest item, and counts replaced items', () => {
     const mailbox = new Mailbox<string>();
     for (const item of ['a', 'b', 'c']) mailbox.put(item);
     expect(mailbox.dropped).toBe(2);

@@ -26,7 +26,7 @@ describe('PortRegistry', () => {
     expect(registry.status()).toMatchObject({ free: 0, taken: 3 });
   });
 
-  it('assigns the requested port, at both ends of the range and no further', () => {
+  it('assigns the requested port, at both ends of the range but not beyond', () => {
     const { registry } = setUp();
     expect(registry.lease(viewer(), { wanted: 6000 }).port).toBe(6000);
     expect(registry.lease(viewer(), { wanted: 6002 }).port).toBe(6002);
@@ -53,7 +53,7 @@ describe('PortRegistry', () => {
     expect(second.leaseKey).not.toBe(first.leaseKey);
   });
 
-  it('takes a port over with its key and evicts its viewer once', () => {
+  it('takes over a port with its key, and evicts its viewer once', () => {
     const { registry } = setUp();
     const [first, second, third] = [viewer(), viewer(), viewer()];
     const { leaseKey } = registry.lease(first, { wanted: 6001 });
@@ -71,7 +71,7 @@ describe('PortRegistry', () => {
     const second = viewer();
     registry.lease(second, { wanted: 6001, key: first.leaseKey });
     expect(() => registry.lease(viewer(), { wanted: 6001, key: first.leaseKey })).toThrow(coded('port-taken'));
-    // Without a port, the old key is ignored.
+    // An old key without a port is ignored.
     expect(registry.lease(viewer(), { key: first.leaseKey }).port).toBe(6000);
     expect(second.revoke).not.toHaveBeenCalled();
   });
@@ -84,7 +84,7 @@ describe('PortRegistry', () => {
     expect(registry.lease(viewer(), { wanted: 6002, key: leaseKey }).port).toBe(6002);
   });
 
-  it('holds a port for 30 s, only for the owner of its key', () => {
+  it('reserves a port for 30 s for the holder of its key only', () => {
     expect(LEASE_HOLD_MS).toBe(30_000);
     const { registry, clock } = setUp();
     const owner = viewer();
@@ -97,7 +97,7 @@ describe('PortRegistry', () => {
     expect(owner.revoke).not.toHaveBeenCalled();
   });
 
-  it('frees a port after 30 s, and its key with it', () => {
+  it('frees a port and its key after 30 s', () => {
     const { registry, clock } = setUp();
     const owner = viewer();
     const { leaseKey } = registry.lease(owner, { wanted: 6002 });
@@ -108,7 +108,7 @@ describe('PortRegistry', () => {
     expect(registry.lease(viewer(), { wanted: 6002 }).port).toBe(6002);
   });
 
-  it('does not hold or free a port whose viewer was evicted', () => {
+  it('neither reserves nor frees a port whose viewer was evicted', () => {
     const { registry, clock } = setUp();
     const [first, second] = [viewer(), viewer()];
     const { leaseKey } = registry.lease(first, { wanted: 6000 });
@@ -162,14 +162,14 @@ describe('PortRegistry', () => {
       expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
   });
 
-  it('assigns the owner of a port that is not reserved here this port if it is free, and no other', () => {
+  it('assigns the owner of a port that is not reserved here only this port, if it is free', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
     expect(registry.lease(viewer(), { owned: 6002 }).port).toBe(6002);
     expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('port-taken'));
     expect(() => registry.lease(viewer(), { owned: 6002, wanted: 6000 })).toThrow(coded('port-reserved'));
   });
 
-  it('does not reserve a port that is leased, held, or reserved for the owner of a token', () => {
+  it('does not reserve a port that is leased, or reserved for its last viewer or the holder of a token', () => {
     const clock = { nowMs: 0 };
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6002], nowMs: () => clock.nowMs });
     const viewer = { revoke: () => undefined, lose: () => undefined };
@@ -206,7 +206,7 @@ describe('PortRegistry: shares', () => {
     expect(registry.lease(viewer(), { address: 'b' }).port).toBe(6008);
   });
 
-  it('allows an address that has used its share to take over its own ports, and replace its held ones', () => {
+  it('allows an address that has used its share to take over its own ports, and to replace its reserved ones', () => {
     const { registry, clock } = setUpTwenty();
     const seated = Array.from({ length: 10 }, () => {
       const owner = viewer();
@@ -224,7 +224,7 @@ describe('PortRegistry: shares', () => {
     expect(seated.filter(({ owner }) => owner.revoke.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
   });
 
-  it('assigns the held port of a short lease, and no other, if none is free', () => {
+  it('assigns only the reserved port of a short lease if no port is free', () => {
     const { registry, clock } = setUp();
     const [lasting, short] = [viewer(), viewer()];
     registry.lease(lasting, { wanted: 6000 });

@@ -42,7 +42,7 @@ describe('RateMeter', () => {
     expect(meter.recentIntervalMs()).toBe(25);
   });
 
-  it('measures pictures that arrive every few seconds, until the next is late', () => {
+  it('measures pictures that arrive every few seconds, until the next one is late', () => {
     const { meter, lastMs } = marked(5000, 4);
     expect(meter.perSecond(lastMs + 4900)).toBeCloseTo(0.2);
     expect(meter.perSecond(lastMs + 15_001)).toBe(0);

@@ -20,7 +20,7 @@ const array = (bytes: number, fill = 0): ReturnData => ({
 const jpeg = (bytes: number): ReturnData => ({ kind: 'jpeg', data: new Uint8Array(bytes), colorspace: 'BGR' });
 
 describe('ByteBudget', () => {
-  it('reserves up to its capacity, here and in its parent, or nothing', () => {
+  it('reserves bytes up to its capacity, here and in its parent, or nothing', () => {
     const parent = new ByteBudget(150);
     const [first, second] = [new ByteBudget(100, parent), new ByteBudget(100, parent)];
     expect(first.reserve(101)).toBe(false);
@@ -124,7 +124,7 @@ describe('Returns: bytes', () => {
     expect(budget.used).toBe(0);
   });
 
-  it('has a reply within the budget, whatever its clients return', () => {
+  it('has a reply within the budget for any return data', () => {
     const { returns } = setUp(MAX_STREAM_RETURN_BYTES);
     let refused = 0;
     const [sticky, once] = [array(3_900_000), jpeg(3_900_000)];
@@ -144,7 +144,7 @@ describe('Returns: bytes', () => {
     expect(MAX_RETURN_BYTES).toBeLessThanOrEqual(4 * MAX_STREAM_RETURN_BYTES);
   });
 
-  it('never exceeds its budget, refuses only values that do not fit, and loses no byte', () => {
+  it('never exceeds its budget, refuses only values that do not fit, and releases every byte', () => {
     type Give = {
       readonly kind: 'set' | 'push';
       readonly port: number;

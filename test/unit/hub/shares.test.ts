@@ -16,7 +16,7 @@ describe('Shares', () => {
     expect(shares.count).toBe(5);
   });
 
-  it('reserves some for administrators, whatever their address uses', () => {
+  it('reserves some for administrators, regardless of the use by their address', () => {
     const shares = new Shares('things', { inAll: 2, perAddress: 1, forAdministrators: 2 });
     shares.acquire('a');
     shares.acquire('b');
@@ -32,7 +32,7 @@ describe('Shares', () => {
     expect(() => plain.acquire('a', true)).toThrow(coded('address-limit'));
   });
 
-  it('releases each once, and keeps nothing of an address without any', () => {
+  it('releases each share once, and stores nothing for an address without any', () => {
     const shares = new Shares('things', { inAll: 2, perAddress: 1 });
     const [first] = [shares.acquire('a'), shares.acquire('b')];
     first.release();

@@ -108,7 +108,7 @@ describe('Stream', () => {
     ]);
   });
 
-  it('has the rejection of frames as its reason while they arrive', () => {
+  it('reports the rejection of frames as the reason while they arrive', () => {
     const logged: string[] = [];
     const stream = createStream(logged);
     const reject = (number: number): void =>
@@ -118,7 +118,7 @@ describe('Stream', () => {
     expect([stream.state, stream.reason, logged.length]).toEqual(['waiting', reason, 1]);
     vi.advanceTimersByTime(5500);
     expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
-    // An earlier picture does not hide it.
+    // An earlier picture does not hide the reason.
     stream.publish(INPUT);
     for (let elapsedMs = 0; elapsedMs < 2500; elapsedMs += 250) {
       reject(101);
@@ -166,7 +166,7 @@ describe('Stream', () => {
     expect(stream.status(SOURCE).showable).toBe(true);
   });
 
-  it('keeps the reason of a stream that holds frames back', () => {
+  it('keeps the reason of a stream that withholds frames', () => {
     const stream = createStream(undefined, { start: 'all' });
     stream.attachListed(listed(5567));
     stream.publish(INPUT);
@@ -175,7 +175,7 @@ describe('Stream', () => {
     expect(stream.reason).toBe(reason);
   });
 
-  it('offers nothing to a client that is detached', () => {
+  it('offers nothing to a detached client', () => {
     const stream = createStream();
     const gone = client();
     stream.attach(gone);
@@ -357,13 +357,13 @@ describe('Stream', () => {
 });
 
 describe('round', () => {
-  it('keeps one decimal', () => {
+  it('has one decimal place', () => {
     expect([round(29.97), round(0.04), round(0)]).toEqual([30, 0, 0]);
   });
 });
 
 describe('Stream: start all', () => {
-  it('holds the newest frame until each listed client has connected once, and reports the missing ones', () => {
+  it('withholds the newest frame until each listed client has connected once, and reports the missing clients', () => {
     const stream = createStream(undefined, { start: 'all' });
     const [first, second, viewer] = [listed(5567), listed(5577), client()];
     for (const one of [first, second]) stream.attachListed(one);
@@ -390,7 +390,7 @@ describe('Stream: start all', () => {
     stream.onClientReady();
     expect(stream.status(SOURCE)).toMatchObject({ awaited: [], state: 'live' });
     for (const one of [first, second, viewer]) expect(one.offer.mock.calls).toEqual([[newest]]);
-    // Later clients are not waited for.
+    // The stream does not wait for later clients.
     stream.attachListed(listed(5587));
     stream.publish(INPUT);
     expect(viewer.offer).toHaveBeenCalledTimes(2);
@@ -409,7 +409,7 @@ describe('Stream: start all', () => {
 });
 
 describe('Stream: distribution round-robin', () => {
-  it('sends to the ready listed clients in turn, and sends viewers every frame', () => {
+  it('sends to the ready listed clients in rotation, and sends every frame to viewers', () => {
     const stream = createStream(undefined, { distribution: 'round-robin' });
     const [a, missing, b] = [listed(1), listed(2), listed(3)];
     const viewer = client();

@@ -16,7 +16,7 @@ async function scrape({ url }: { url: string }): Promise<ReadonlyMap<string, num
 }
 
 describe('GET /metrics', () => {
-  it('matches the frames that were sent and counted, including those of clients that have left', async () => {
+  it('match the sent and counted frames, including those of clients that have left', async () => {
     await using gateway = await start();
     const door = gateway.streams.get('door')!;
     {
@@ -28,7 +28,7 @@ describe('GET /metrics', () => {
         viewer.ack(sequence);
         await viewer.settled();
       }
-      // Two in flight, and one replaced in the mailbox by the last one, which waits there.
+      // Two frames are in flight, and one was replaced in the mailbox with the last one, which waits there.
       for (let i = 0; i < 4; i += 1) door.push(JPEG);
       await viewer.settled();
       const samples = await scrape(gateway);
@@ -79,7 +79,7 @@ describe('GET /metrics', () => {
       expect(samples.get(name), name).toBeGreaterThanOrEqual(0);
   });
 
-  it('has latencies as viewers report them, in cumulative buckets', async () => {
+  it('have the latencies that viewers report, in cumulative buckets', async () => {
     await using gateway = await start();
     await using viewer = await Viewer.connect(gateway.url, 'door');
     await viewer.hello();
@@ -96,7 +96,7 @@ describe('GET /metrics', () => {
     expect(samples.get('gearway_latency_seconds_sum{stream="door",kind="web"}')).toBeCloseTo(30.033);
   });
 
-  it('reads its counters once for concurrent requests', async () => {
+  it('read their counters once for concurrent requests', async () => {
     await using gateway = await start();
     gateway.streams.get('door')!.push(JPEG);
     const all = await Promise.all(Array.from({ length: 5 }, () => scrape(gateway)));

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** 32 bytes that Z85 encodes as 40 zeros, which is not a key of any peer. */
+/** 32 bytes that Z85 encodes as 40 zeros: not the key of any peer. */
 const STRANGER = new Uint8Array(32);
 
 /** The key of the folder's client, as bytes. */
@@ -79,7 +79,7 @@ describe('Authenticator', () => {
     expect(desk.refusals).toEqual([`10.0.0.1 was refused: its key ${'0'.repeat(40)} is not in ${folder}/public_keys`]);
   });
 
-  it('notices a removed key immediately, and continues without the folder', async () => {
+  it('detects a removed key immediately, and continues without the folder', async () => {
     using desk = new Desk({ mode: 'ironhouse' });
     const key = clientKey();
     expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(ACCEPTED);

@@ -5,7 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 describe('readCapturedAt', () => {
   it.each<[string, Value, number]>([
     ['seconds', 1_700_000_000, 1_700_000_000_000_000],
-    ['seconds with a fraction, as time.time() gives them', 1_700_000_000.123456, 1_700_000_000_123_456],
+    ['seconds with a fraction, as returned by time.time()', 1_700_000_000.123456, 1_700_000_000_123_456],
     ['milliseconds', 1_700_000_000_123, 1_700_000_000_123_000],
     ['milliseconds with a fraction', 1_700_000_000_123.5, 1_700_000_000_123_500],
     ['microseconds', 1_700_000_000_123_456, 1_700_000_000_123_456],

@@ -77,14 +77,14 @@ describe('ClientConnection', () => {
     expect(connection.inFlight).toBe(0);
   });
 
-  it('is ready for a subscriber once it has subscribed, and refuses a peer that does not match', async () => {
+  it('is ready for a subscriber once it has subscribed, and refuses a peer of another pattern', async () => {
     const endpoint = await place();
     const { connection, until } = connect(endpoint, 'publish-subscribe');
     const client = new Subscriber({ linger: 0, receiveHighWaterMark: 1 });
     closers.push(() => client.close());
     client.subscribe();
     await client.bind(endpoint);
-    // A bound subscriber reports this once its thread is inside ZeroMQ.
+    // A bound subscriber reports this once its thread has entered ZeroMQ.
     const first = client.receive();
     await until('ready');
     expect(await connection.send('header', Buffer.from('1'))).toBe(true);
@@ -98,7 +98,7 @@ describe('ClientConnection', () => {
     expect(connection.state).toBe('ready');
   });
 
-  it('is ready for a subscriber of 64 topics, and disconnects one of more for a while', async () => {
+  it('is ready for a subscriber of 64 topics, and disconnects a subscriber of more topics for a while', async () => {
     const endpoint = await place();
     const { states, until } = connect(endpoint, 'publish-subscribe');
     const client = new Subscriber({ linger: 0 });
@@ -116,7 +116,7 @@ describe('ClientConnection', () => {
       });
   });
 
-  it('disconnects a subscriber of a long topic, and is ready for one that replaces it', async () => {
+  it('disconnects a subscriber of a long topic, and is ready for its replacement', async () => {
     const endpoint = await place();
     const { states, until } = connect(endpoint, 'publish-subscribe');
     const wrong = new Subscriber({ linger: 0 });
@@ -151,7 +151,7 @@ describe('ClientConnection', () => {
     expect(await until('refused')).toBe(`the client at ${endpoint} has pattern 0, its address specifies pattern 1`);
   });
 
-  it('is ready soon after a client that did not match was replaced by one that does', async () => {
+  it('is ready soon after a client of another pattern was replaced with a matching one', async () => {
     const endpoint = await place();
     const { until } = connect(endpoint, 'request-reply');
     const wrong = new Pair({ linger: 0 });
@@ -216,7 +216,7 @@ describe('ClientConnection', () => {
     );
   });
 
-  it('is stuck while a silent program holds the connection', async () => {
+  it('is stuck while a silent program keeps the connection open', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
@@ -242,7 +242,7 @@ describe('ClientConnection', () => {
       .toBe(true);
     expect(connection.inFlight).toBe(0);
     await until('ready');
-    // Too late: it is discarded, not treated as an answer to a newer frame.
+    // The answer is late: it is discarded, not treated as an answer to a newer frame.
     await client.send('late');
     await connection.send('header', Buffer.from('2'));
     expect((await client.receive()).map(String)).toEqual(['header', '2']);
@@ -259,7 +259,7 @@ describe('ClientConnection', () => {
     expect(states).toEqual([]);
   });
 
-  it('makes one connection, even if the next attempt was due anyway', async () => {
+  it('makes one connection even if the next attempt is due', async () => {
     const [port] = (await freePorts(1)) as [number];
     const open = new Set<Socket>();
     let isRude = true;
@@ -301,7 +301,7 @@ describe('ClientConnection', () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       connections.push(socket);
-      // The first one is ZeroMQ's. The next one gets no answer.
+      // The first connection is from ZeroMQ. The next one gets no answer.
       if (connections.length === 1) socket.once('data', () => socket.end());
       else socket.resume();
     });

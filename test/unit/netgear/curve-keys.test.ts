@@ -34,7 +34,7 @@ function certificate(publicKey: string, secretKey?: string): string {
   return `#   ****  Generated on 2026-01-02 03:04:05.678901 by pyzmq  ****\n#   ZeroMQ CURVE **Secret** Certificate\n#   DO NOT PROVIDE THIS FILE TO OTHER USERS nor change its permissions.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`;
 }
 
-/** All four files, as NetGear leaves them. */
+/** All four files, as NetGear creates them. */
 function writeAll(): void {
   for (const name of ['public_keys', 'private_keys']) mkdirSync(path(name));
   for (const [name, [publicKey, secretKey]] of [
@@ -109,11 +109,11 @@ describe('openSenderKeys', () => {
     ['no key', 'metadata\ncurve\n'],
     ['a key of 39 characters', certificate(CLIENT[0].slice(1), CLIENT[1])],
     ['a key of 41 characters', certificate(`${CLIENT[0]}0`, CLIENT[1])],
-    ['a character that Z85 lacks', certificate(CLIENT[0].replace('Y', '~'), CLIENT[1])],
+    ['a character that Z85 does not have', certificate(CLIENT[0].replace('Y', '~'), CLIENT[1])],
     ['a key in a comment', certificate(CLIENT[0], CLIENT[1]).replace('    public-key', '#   public-key')],
     ['no secret key', certificate(CLIENT[0])],
     ['more than 64 KiB', `${certificate(CLIENT[0], CLIENT[1])}${' '.repeat(1 << 16)}`],
-  ])('refuses a certificate of %s', (_name, text) => {
+  ])('refuses a certificate with %s', (_name, text) => {
     writeAll();
     writeFileSync(path('private_keys', 'client.key_secret'), text);
     expect(() => openSenderKeys(folder)).toThrow(coded('keys-invalid'));
@@ -149,7 +149,7 @@ describe('createKeys', () => {
 });
 
 describe('isListedKey', () => {
-  it('finds a key by the content of the file, whatever its name', () => {
+  it('finds a key by the content of a file of any name', () => {
     writeAll();
     writeFileSync(path('public_keys', 'another.key'), certificate('0'.repeat(40)));
     expect(isListedKey(folder, CLIENT[0])).toBe(true);
@@ -157,7 +157,7 @@ describe('isListedKey', () => {
     expect(isListedKey(folder, '1'.repeat(40))).toBe(false);
   });
 
-  it('notices added and removed keys', () => {
+  it('detects added and removed keys', () => {
     writeAll();
     rmSync(path('public_keys', 'client.key'));
     expect(isListedKey(folder, CLIENT[0])).toBe(false);

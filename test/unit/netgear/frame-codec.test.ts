@@ -98,7 +98,7 @@ describe('decodeFrame', () => {
     },
   );
 
-  it('rejects four components that are not CMYK, and CMYK of three', () => {
+  it('rejects four components that are not CMYK, and CMYK of three components', () => {
     expect(() => decode(JPEG, jpegClaiming(8, 8, 4))).toThrow(coded('jpeg-invalid'));
     expect(() => decode(JPEG.replace('BGR', 'CMYK'), jpegClaiming(8, 8, 3))).toThrow(coded('jpeg-invalid'));
   });
@@ -123,7 +123,7 @@ describe('decodeFrame', () => {
     expect(decode(RAW.replace('uint8', '>u2'), new Uint8Array(36))).toMatchObject({ encoding: { dtype: '>u2' } });
   });
 
-  it('reads a termination, with a port too', () => {
+  it('reads a termination with or without a port', () => {
     expect(decodeFrame([Buffer.from('{"terminate_flag": true}')])).toEqual({ kind: 'termination', serverPort: null });
     expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": "5567"}')])).toEqual({
       kind: 'termination',
@@ -157,8 +157,8 @@ describe('decodeFrame', () => {
   it.each([
     ['a terminate_flag that is not a bool', RAW.replace('false', '0')],
     ['a pattern beyond 2', RAW.replace('"1"', '"3"')],
-    ['a pattern of text', RAW.replace('"1"', '"one"')],
-    ['a pattern in a list, which int() does not take', RAW.replace('"1"', '["1"]')],
+    ['a pattern that is a text', RAW.replace('"1"', '"one"')],
+    ['a pattern in a list, which int() does not accept', RAW.replace('"1"', '["1"]')],
     ['a pattern that cannot become text', RAW.replace('"1"', '{"toString": 1, "valueOf": 1}')],
     ['a dtype that is not a text', RAW.replace('"uint8"', '8')],
     ['a shape that is not a list', RAW.replace('[2, 3, 3]', '18')],
@@ -214,7 +214,7 @@ describe('decodeFrame', () => {
     expect(() => decode(RAW.replace('null', '9'.repeat(4301)))).toThrow(coded('integer-too-long'));
   });
 
-  it('accepts a frame at each limit and rejects it one beyond', () => {
+  it('accepts a frame at each limit, and rejects a frame beyond it', () => {
     const limits: FrameLimits = { headerBytes: RAW.length, payloadBytes: 18, side: 3, pixels: 6 };
     expect(decode(RAW, new Uint8Array(18), limits)).toMatchObject({ kind: 'frame' });
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, headerBytes: RAW.length - 1 })).toThrow(
@@ -257,7 +257,7 @@ describe('decodeUtf8', () => {
 const PLAIN: HeaderVariant = { pattern: 'request-reply', serverPort: null, dropMessage: false };
 
 describe('encodeFrameHeader', () => {
-  it('writes every key, as NetGear does', () => {
+  it('writes every key that NetGear writes', () => {
     expect(encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, 'null', PLAIN)).toBe(RAW);
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN)).toBe(JPEG);
     expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": NaN}', { ...PLAIN, pattern: 'pair' })).toBe(
@@ -266,7 +266,7 @@ describe('encodeFrameHeader', () => {
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN, 'GRAY')).toBe(JPEG.replace('BGR', 'GRAY'));
   });
 
-  it('writes the port of one of several servers first', () => {
+  it('writes the port of a server in multi-servers mode first', () => {
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', { ...PLAIN, serverPort: '5567' })).toBe(
       '{"port": "5567", "terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}',
     );
@@ -307,7 +307,7 @@ describe('rewriteFrameHeader', () => {
 });
 
 describe('encodeTermination', () => {
-  it('contains the port of one of several servers', () => {
+  it('contains the port of a server in multi-servers mode', () => {
     expect(encodeTermination(null)).toBe('{"terminate_flag": true}');
     expect(encodeTermination('5567')).toBe('{"terminate_flag": true, "port": "5567"}');
   });

@@ -73,7 +73,7 @@ describe('new keys', () => {
 
   // A limit for the size of files simulates a full disk at any byte.
   it.skipIf(process.platform === 'win32')(
-    'leave nothing behind when the disk is full',
+    'leave no files behind when the disk is full',
     async () => {
       const { code, output } = await load(folder, "trap '' XFSZ; ulimit -f 0;");
       expect(code).toBe(3);

@@ -22,7 +22,7 @@ describe('checkModes', () => {
     expect(() => checkModes({ ...PLAIN, ...modes })).not.toThrow();
   });
 
-  // Each raises ValueError in NetGear.
+  // NetGear raises ValueError for each of them.
   it.each<Partial<Modes>>([
     { pattern: 'request-reply', multiclient: true, multiserver: true },
     { pattern: 'publish-subscribe', multiclient: true, multiserver: true },
@@ -35,7 +35,7 @@ describe('checkModes', () => {
   });
 
   it.each(['pair', 'request-reply', 'publish-subscribe'] as const)(
-    'refuses two ports without a mode that has several, pattern %s',
+    'refuses two ports without a mode for several ports, pattern %s',
     (pattern) => {
       expect(() => checkModes({ ...PLAIN, pattern, ports: 2 })).toThrow(invalid);
     },

@@ -74,7 +74,7 @@ async function shake(port: number, type = 'DEALER'): Promise<RawPeer> {
 }
 
 describe('PlainServerSocket and libzmq', () => {
-  it('answers a REQ, whatever the size of its message', async () => {
+  it('answers a REQ with a message of any size', async () => {
     const { port, received } = await bind('request-reply');
     const request = connected(new Request({ linger: 0 }), port);
     for (const bytes of [0, 1, 255, 256, 70_000, 8 << 20]) {
@@ -145,7 +145,7 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(peers()).toBe(21));
   });
 
-  it('that leaves is read to its last message', async () => {
+  it('that disconnects is read to its last message', async () => {
     const { port, received } = await bind('push-pull', {}, () => {
       const untilMs = performance.now() + 10;
       while (performance.now() < untilMs);
@@ -157,7 +157,7 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(received).toHaveLength(20));
   });
 
-  it('that sends too many messages is disconnected, a malformed one counting as many', async () => {
+  it('that sends too many messages is disconnected; a malformed message counts as several', async () => {
     const { port, refused } = await bind('request-reply', { messagesPerSecond: 1000, burstMessages: 1000 });
     const honest = connected(new Request({ linger: 0 }), port);
     for (const [text, count] of [
@@ -180,7 +180,7 @@ describe('a peer', () => {
     ).toHaveLength(3);
   });
 
-  it('that floods delays no other peer, and uses no memory', async () => {
+  it('that floods the socket delays no other peer, and uses no memory', async () => {
     const { port } = await bind('request-reply', { messagesPerSecond: 1e9, burstMessages: 1e9 });
     const honest = connected(new Request({ linger: 0 }), port);
     const flood = Buffer.concat(Array.from({ length: 5000 }, () => message('', 'x')));
@@ -224,7 +224,7 @@ describe('a peer', () => {
       waited.push(heavyMessages - before);
     }
     expect(heavyMessages).toBeGreaterThan(10);
-    // In turn, each would wait for a message of each of the 20 peers.
+    // In rotation, each message would wait for one of each of the 20 peers.
     expect(Math.max(...waited), waited.join(' ')).toBeLessThan(10);
   });
 
@@ -277,7 +277,7 @@ describe('a peer', () => {
     expect(String(await working.receive())).toBe('ok');
   });
 
-  it('of a PAIR that has sent nothing is replaced, and one that has sent a message stays', async () => {
+  it('of a PAIR is replaced if it has sent nothing, and kept if it has sent a message', async () => {
     const { port, refused } = await bind('pair', { idleMs: 100 });
     await shake(port, 'PAIR');
     await delay(150);

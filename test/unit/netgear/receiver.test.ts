@@ -118,7 +118,7 @@ describe('NetGearReceiver.recv', () => {
     expect(receivedAtUs).toBeLessThan(Date.now() * 1000 + 50_000);
   });
 
-  it('delivers the newest frame, and counts the replaced ones', async () => {
+  it('delivers the newest frame, and counts the replaced frames', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     await receiver.open();
@@ -240,7 +240,7 @@ describe('NetGearReceiver.recv', () => {
   it.each([
     ['in no mode that returns data', { pattern: 1 }, 1, 'modes-invalid'],
     ['in pattern 2', { pattern: 2 }, 1, 'modes-invalid'],
-    ['of a class', { bidirectional_mode: true }, new Map(), 'value-invalid'],
+    ['of an unsupported class', { bidirectional_mode: true }, new Map(), 'value-invalid'],
     ['of bytes that are not a JPEG', { bidirectional_mode: true }, new Uint8Array(4), 'jpeg-invalid'],
     [
       'of an array that does not fit',
@@ -325,7 +325,7 @@ describe('the end of a NetGearReceiver', () => {
     await unopened.closed;
   });
 
-  it('has freed its port when it is closed', async () => {
+  it('frees its port when it is closed', async () => {
     const port = await onePort();
     for (let i = 0; i < 100; i += 1) {
       await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
@@ -366,7 +366,7 @@ describe('NetGearReceiver.open', () => {
     expect(receiver.servers.map(({ state }) => state)).toEqual(['closed', 'closed']);
     await holder.unbind(`tcp://127.0.0.1:${taken}`);
     holder.close();
-    // libzmq frees it some time later.
+    // libzmq frees the address some time later.
     await vi.waitFor(() => receiver.open());
     expect(receiver.servers.map(({ state }) => state)).toEqual(['listening', 'listening']);
   });
@@ -403,7 +403,7 @@ describe('NetGearReceiver.open', () => {
 describe('a NetGearReceiver in multi-servers mode', () => {
   const SERVER = (port: number): string => `"port": "${port}", `;
 
-  it('keeps the newest frame of each server, and delivers them in turn', async () => {
+  it('keeps the newest frame of each server, and delivers them in rotation', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using receiver = new NetGearReceiver({ ...local, port: ports, pattern: 1, multiserver_mode: true });
     await receiver.open();

@@ -102,7 +102,7 @@ describe('decodeReply', () => {
     expect(() => decode(ARRAY.replace('[4, 5]', '[4, "5"]'), new Uint8Array(80))).toThrow(coded('shape-invalid'));
   });
 
-  it('accepts a reply at each limit and rejects it one beyond', () => {
+  it('accepts a reply at each limit, and rejects a reply beyond it', () => {
     const parts = [Buffer.from(ARRAY), new Uint8Array(80)];
     const limits = { headerBytes: ARRAY.length, payloadBytes: 80 };
     expect(decodeReply(parts, limits)).toMatchObject({ kind: 'array' });
@@ -117,7 +117,7 @@ describe('decodeReply', () => {
 });
 
 describe('encodeReply', () => {
-  it('writes an object from parts, once while it is the same object', () => {
+  it('writes an object from parts, only once for the same object', () => {
     const data = { kind: 'object', json: ['{"5567": ', 'null', '}'].map((text) => Buffer.from(text)) } as const;
     const [reply] = encodeReply('5555', data);
     expect(String(reply)).toBe('{"port": "5555", "return_type": "dict", "data": {"5567": null}}');
@@ -128,7 +128,7 @@ describe('encodeReply', () => {
   });
 
   it('writes the format that servers of every mode read', () => {
-    // A multi-clients client's reply as recorded.
+    // The recorded reply of a client in multi-clients mode.
     expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual([
       '{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}',
     ]);

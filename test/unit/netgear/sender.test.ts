@@ -61,7 +61,7 @@ class FakeClient implements Disposable {
   private constructor(socket: Reply | Pair | Subscriber, answer: (parts: Buffer[], count: number) => Answer) {
     this.#socket = socket;
     this.#read(answer).catch((error: unknown) => {
-      // Closed while it answers.
+      // The socket was closed during the answer.
       if (!socket.closed) throw error;
     });
   }
@@ -111,7 +111,7 @@ const local = { address: '127.0.0.1' } as const;
 describe('the options of a NetGearSender', () => {
   it.each<[string, object, string]>([
     ['a mistyped option', { patern: 1 }, 'option-invalid'],
-    ["another side's option", { captured_at: 't' }, 'option-invalid'],
+    ['an option of the receiver', { captured_at: 't' }, 'option-invalid'],
     ...[
       'receive_mode',
       'logging',
@@ -150,7 +150,7 @@ describe('the options of a NetGearSender', () => {
     ['bidirectional mode with pattern 2', { pattern: 2, bidirectional_mode: true }, 'modes-invalid'],
     ['secure_mode 3', { secure_mode: 3 }, 'option-invalid'],
     ['keys without secure_mode', { custom_cert_location: '/tmp' }, 'option-invalid'],
-    ['keys in a missing folder', { secure_mode: 1, custom_cert_location: '/nowhere' }, 'option-invalid'],
+    ['keys in a folder that does not exist', { secure_mode: 1, custom_cert_location: '/nowhere' }, 'option-invalid'],
     ['overwrite_cert without secure_mode', { overwrite_cert: true }, 'option-invalid'],
     ['overwrite_cert that is not a bool', { secure_mode: 1, overwrite_cert: 'yes' }, 'option-invalid'],
     ['a request_timeout of 0', { request_timeout: 0 }, 'option-invalid'],
@@ -165,7 +165,7 @@ describe('the options of a NetGearSender', () => {
     expect(sender.clients).toMatchObject([{ port: '5555', endpoint: 'tcp://localhost:5555' }]);
   });
 
-  it('accept ports as numbers and text, and form ipc endpoints as NetGear does', async () => {
+  it('accept ports as numbers and text, and build ipc endpoints as NetGear does', async () => {
     await using several = new NetGearSender({
       pattern: 1,
       multiclient_mode: true,
@@ -283,7 +283,7 @@ describe('NetGearSender.send', () => {
     },
   );
 
-  it('resolves with null if the mode returns nothing, whatever the client answers', async () => {
+  it('resolves with null for any answer if the mode returns nothing', async () => {
     const port = await onePort();
     using _client = await FakeClient.bind(port, () => ['{"port": "1", "return_type": "str", "data": "Hi"}']);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
@@ -302,7 +302,7 @@ describe('NetGearSender.send', () => {
     expectTypeOf<ReturnType<typeof either>['send']>().returns.resolves.toEqualTypeOf<FromClient | Returned>();
   });
 
-  it('sends to clients in turn, and may be called once per client concurrently', async () => {
+  it('sends to clients in rotation, and may be called once per client concurrently', async () => {
     const ports = await freePorts(3);
     const answer = (port: number) => (): Answer => [`{"port": "${port}", "return_type": "int", "data": ${port}}`];
     using _a = await FakeClient.bind(ports[0]!, answer(ports[0]!));
@@ -346,7 +346,7 @@ describe('NetGearSender.send', () => {
     });
   });
 
-  it('rejects while no client is connected, and continues when one is', async () => {
+  it('rejects while no client is connected, and continues when one connects', async () => {
     const port = await onePort();
     await using sender = new NetGearSender({ ...local, port, pattern: 1, request_timeout: 0.2 });
     await expect(sender.send(JPEG)).rejects.toEqual(coded('no-client'));
@@ -357,7 +357,7 @@ describe('NetGearSender.send', () => {
     expect(client.messages).toHaveLength(1);
   });
 
-  it('rejects if no answer arrives in time, and ignores a late one', async () => {
+  it('rejects if no answer arrives in time, and ignores a late answer', async () => {
     const port = await onePort();
     const pair = new Pair({ linger: 0 });
     using client = await FakeClient.bind(
@@ -373,7 +373,7 @@ describe('NetGearSender.send', () => {
     expect(client.messages).toHaveLength(2);
   });
 
-  it('rejects when the client disconnects, and continues when it is back', async () => {
+  it('rejects when the client disconnects, and continues when it reconnects', async () => {
     const port = await onePort();
     const gone = await FakeClient.bind(port, () => null);
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
@@ -490,7 +490,7 @@ describe('NetGearSender.close', () => {
     expect(client.headers).toEqual([JPEG_HEADER, RAW_HEADER]);
   });
 
-  it('ends waiting and running calls, and accepts no more', async () => {
+  it('ends waiting and running calls, and accepts no more calls', async () => {
     const [there, missing] = (await freePorts(2)) as [number, number];
     using client = await FakeClient.bind(there, () => null);
     const sender = new NetGearSender({ ...local, port: [there, missing], pattern: 1, multiclient_mode: true });
@@ -520,7 +520,7 @@ describe('NetGearSender.close', () => {
 });
 
 describe('a sender in secure mode', () => {
-  it('reports that its keys have vanished, and continues when they are back', async () => {
+  it('reports that its keys are missing, and continues when they exist again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
     // Disconnects immediately, so that the sender reconnects every second.
     const rude = createServer((socket) => socket.end());

@@ -68,7 +68,7 @@ const serverMessages = recordings.flatMap(({ file, recording }) => {
   return (recording.wire ?? []).map(({ endpoint, parts }, index) => {
     const nth = perEndpoint.get(endpoint) ?? 0;
     perEndpoint.set(endpoint, nth + 1);
-    // Pattern 2 sends every frame to every endpoint, the others to one endpoint in turn.
+    // Pattern 2 sends every frame to every endpoint, the other patterns to one endpoint in rotation.
     const sent = recording.sends?.[recording.pattern === 2 ? nth : index];
     const { jpeg_compression: compression, multiserver_mode: multiserver } = recording.options;
     return {
@@ -97,7 +97,7 @@ const replies = recordings.flatMap(({ file, recording }) =>
 );
 
 /**
- * JavaScript moves keys that look like array indexes to the front; Python keeps the order. Everything else is the same.
+ * JavaScript moves keys that look like array indexes to the front; Python keeps the order. Everything else is equal.
  */
 const REORDERED = new Map([
   [
@@ -207,19 +207,19 @@ describe('encodeFrameHeader', () => {
 });
 
 describe('rewriteFrameHeader', () => {
-  it.each(frames)('leaves the header of $title as it is for a client of the same pattern', ({ text, pattern }) => {
+  it.each(frames)('does not change the header of $title for a client of the same pattern', ({ text, pattern }) => {
     expect(rewriteFrameHeader(text, { pattern, serverPort: null, dropMessage: false })).toBe(text);
   });
 
   it.each(frames.filter(({ serverPort }) => serverPort !== null))(
-    'leaves the header of $title as it is for a client that knows its port',
+    'does not change the header of $title for a client that knows its port',
     ({ text, pattern, serverPort }) => {
       expect(rewriteFrameHeader(text, { pattern, serverPort, dropMessage: false })).toBe(text);
     },
   );
 
   it.each(frames.filter(({ serverPort }) => serverPort !== null))(
-    'changes nothing but the port of $title for a client that knows another',
+    'changes only the port of $title for a client that knows another port',
     ({ text, pattern, serverPort }) => {
       expect(text.startsWith(`{"port": "${serverPort}", `)).toBe(true);
       expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(
@@ -229,7 +229,7 @@ describe('rewriteFrameHeader', () => {
   );
 
   it.each(frames.filter(({ serverPort }) => serverPort === null))(
-    'adds nothing but the port to $title, where a server in multi-servers mode has it',
+    'adds only the port to $title, at its position in multi-servers mode',
     ({ text, pattern }) => {
       expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(
         `{"port": "5567", ${text.slice(1)}`,
@@ -237,7 +237,7 @@ describe('rewriteFrameHeader', () => {
     },
   );
 
-  it.each(frames)('changes nothing but the pattern of $title for other clients', ({ text, pattern }) => {
+  it.each(frames)('changes only the pattern of $title for other clients', ({ text, pattern }) => {
     for (const other of ['pair', 'request-reply', 'publish-subscribe'] as const) {
       const [before = '', after = ''] = text.split(`"pattern": "${formatPattern(pattern)}"`);
       expect(rewriteFrameHeader(text, { pattern: other, serverPort: null, dropMessage: false })).toBe(
@@ -246,7 +246,7 @@ describe('rewriteFrameHeader', () => {
     }
   });
 
-  it.each(frames)('changes nothing but the message of $title in a repeat', ({ text, pattern, sent }) => {
+  it.each(frames)('changes only the message of $title in a repeat', ({ text, pattern, sent }) => {
     const [before = '', after = ''] = text.split(`"message": ${sent?.message_as_python_json}`);
     expect(rewriteFrameHeader(text, { pattern, serverPort: null, dropMessage: true })).toBe(
       `${before}"message": null${after}`,
@@ -351,7 +351,7 @@ describe('encodeReply', () => {
   });
 
   it.each(values)('writes $title as a client in multi-clients mode does', ({ text, port, returnData }) => {
-    // In a recording 2.5 is the only float, so that its JSON and Python's agree.
+    // The only float in the recordings is 2.5, which JSON.stringify and Python write in the same way.
     expect(encodeReply(port, { kind: 'value', json: formatPythonJson(returnData as Value) })).toEqual([asList(text)]);
   });
 

@@ -12,7 +12,7 @@ import { command, greeting, message, part, ready } from '../../helpers/zmtp.ts';
 const LIMITS = { messageBytes: 1000, parts: 4 };
 const HANDSHAKE = Buffer.concat([greeting(), ready('REQ')]);
 
-/** All events of bytes that arrive in chunks. */
+/** All events for bytes that arrive in chunks. */
 function decode(pieces: readonly Uint8Array[], limits = LIMITS): ZmtpEvent[] {
   const decoder = new ZmtpDecoder(limits);
   const events: ZmtpEvent[] = [];
@@ -52,7 +52,7 @@ describe('ZmtpDecoder', () => {
     );
   });
 
-  it('keeps no more parts than the maximum, and continues after them', () => {
+  it('keeps at most the maximum number of parts, and continues after them', () => {
     const [, many, next] = decode([
       HANDSHAKE,
       message('', ...Array.from({ length: 300 }, (_, index) => String(index % 10))),
@@ -65,16 +65,16 @@ describe('ZmtpDecoder', () => {
   it.each([
     ['a part', part(Buffer.alloc(1001), false)],
     [
-      'parts, of which the last is announced only',
+      'parts, of which the last is only announced',
       Buffer.concat([part(Buffer.alloc(600), true), Buffer.of(2, 0, 0, 0, 0, 0, 0, 2, 0)]),
     ],
     ['a length of 2^64 - 1', Buffer.concat([Buffer.of(2), Buffer.alloc(8, 0xff)])],
-    ['parts of nothing without an end', Buffer.concat(Array.from({ length: 1002 }, () => part('', true)))],
+    ['endless empty parts', Buffer.concat(Array.from({ length: 1002 }, () => part('', true)))],
   ])('refuses a message that is too large as soon as its length is known: %s', (_name, bytes) => {
     expect(() => decode([HANDSHAKE, bytes])).toThrow(expect.objectContaining({ code: 'too-large' }));
   });
 
-  it('keeps the received bytes of a message, and nothing after its end', () => {
+  it('keeps the received bytes of a message, but nothing after its end', () => {
     const decoder = new ZmtpDecoder(LIMITS);
     decoder.add(
       Buffer.concat([HANDSHAKE, part(Buffer.alloc(100), true), part(Buffer.alloc(50), false).subarray(0, 20)]),

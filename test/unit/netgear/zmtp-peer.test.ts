@@ -15,7 +15,7 @@ const greeting = (mechanism: string): Buffer =>
     Buffer.alloc(32),
   ]);
 
-/** As libzmq's REP socket sends it: READY with Socket-Type REP and an empty Identity. */
+/** READY with Socket-Type REP and an empty Identity, as sent by libzmq's REP socket. */
 const READY_REP = hex('04 26 05 5245414459 0b 536f636b65742d54797065 00000003 524550 08 4964656e74697479 00000000');
 
 describe('readZmtpPeer', () => {
@@ -28,7 +28,7 @@ describe('readZmtpPeer', () => {
     expect(readZmtpPeer(greeting('CURVE'), false)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
-  it('waits for more bytes at every length, and evaluates the received ones at the end', () => {
+  it('waits for more bytes at every length, and evaluates the received bytes at the end', () => {
     const whole = Buffer.concat([greeting('NULL'), READY_REP]);
     for (let length = 0; length < whole.length; length += 1) {
       const part = whole.subarray(0, length);
@@ -79,7 +79,7 @@ describe('ZmtpConversation', () => {
 });
 
 describe('probeZmtpPeer', () => {
-  it('detects a real socket, which is not affected', async () => {
+  it('detects a real socket without affecting it', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const pair = new Pair({ linger: 0 });
     onTestFinished(() => pair.close());
@@ -142,7 +142,7 @@ describe('probeZmtpPeer', () => {
     silent.close();
   });
 
-  it('releases everything at its signal, whatever it found', async () => {
+  it('releases everything at its signal, for any result', async () => {
     const aborting = new AbortController();
     const server = createServer((socket) =>
       socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined),

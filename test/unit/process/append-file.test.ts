@@ -94,11 +94,11 @@ describe('AppendedFile', () => {
     expect(written.join('').length).toBeLessThan(300_000);
   });
 
-  it('survives a full disk', async ({ skip }) => {
+  it('continues after a full disk', async ({ skip }) => {
     const disk = join(folder, 'disk');
     mkdirSync(disk);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'none', disk]).status !== 0)
-      skip('mounting needs more rights');
+      skip('mounting requires more rights');
     try {
       file = join(disk, 'audit.jsonl');
       const lines = create();

@@ -14,10 +14,10 @@ reading, writing = os.pipe()
 sys.exit(subprocess.call(sys.argv[1:], stderr=writing))
 `;
 
-/** The same with a closed pipe. */
+/** Runs a command with a closed pipe. */
 const CLOSED_PIPE = UNREAD_PIPE.replace('sys.exit', 'os.close(reading)\nsys.exit');
 
-/** The same with a terminal. */
+/** Runs a command with a terminal. */
 const UNREAD_TERMINAL = `
 import os, pty, subprocess, sys
 master, terminal = pty.openpty()
@@ -79,7 +79,7 @@ describe('LineWriter', () => {
     expect(writer.lost).toBe(0);
   });
 
-  it('survives failures, and continues afterwards', async () => {
+  it('continues after failures', async () => {
     const stream = new TestStream();
     const writer = new LineWriter(stream);
     for (const code of ['EPIPE', 'ENOSPC', 'EIO']) {

@@ -91,7 +91,7 @@ describe('replaceFile', () => {
     ['a file that is a mount', 'EBUSY', (code) => ({ rename: () => Promise.reject(failure(code)) })],
     ['a file that has disappeared', 'ENOENT', (code) => ({ realpath: (() => Promise.reject(failure(code))) as never })],
     ['an unknown error', 'EIO', (code) => ({ rename: () => Promise.reject(failure(code)) })],
-  ])('keeps the old file and reports why with %s', async (_what, code, fail) => {
+  ])('keeps the old file and reports the reason with %s', async (_what, code, fail) => {
     const error: unknown = await replace({ ...SYSTEM_FILES, ...fail(code) }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'config-not-written', cause: { code } });
     expect(readFileSync(file, 'utf8')).toBe(OLD);
@@ -100,7 +100,7 @@ describe('replaceFile', () => {
 
   it('keeps the old file on a full disk', async ({ skip }) => {
     using disk = mount(join(folder, 'disk'), '-t', 'tmpfs', '-o', 'size=64k', 'none');
-    if (disk === null) skip('mounting needs more rights');
+    if (disk === null) skip('mounting requires more rights');
     file = join(folder, 'disk', 'gateway.yaml');
     writeFileSync(file, OLD);
     await expect(replace()).rejects.toMatchObject({ code: 'config-not-written', cause: { code: 'ENOSPC' } });
@@ -111,7 +111,7 @@ describe('replaceFile', () => {
   it('keeps the old file on a read-only disk', async ({ skip }) => {
     const at = join(folder, 'disk');
     using disk = mount(at, '-t', 'tmpfs', '-o', 'size=1m', 'none');
-    if (disk === null) skip('mounting needs more rights');
+    if (disk === null) skip('mounting requires more rights');
     file = join(at, 'gateway.yaml');
     writeFileSync(file, OLD);
     spawnSync('mount', ['-o', 'remount,ro', at]);
@@ -119,9 +119,9 @@ describe('replaceFile', () => {
     expect(readFileSync(file, 'utf8')).toBe(OLD);
   });
 
-  it('refuses a file that is mounted alone', async ({ skip }) => {
+  it('refuses a file that is itself a mount', async ({ skip }) => {
     const mounted = spawnSync('mount', ['--bind', file, file]);
-    if (mounted.status !== 0) skip('mounting needs more rights');
+    if (mounted.status !== 0) skip('mounting requires more rights');
     try {
       await expect(replace()).rejects.toMatchObject({ code: 'config-not-written', cause: { code: 'EBUSY' } });
       expect(readFileSync(file, 'utf8')).toBe(OLD);
@@ -130,7 +130,7 @@ describe('replaceFile', () => {
     }
   });
 
-  /** Steps of a write, in order: the process is killed when it is about to do each. */
+  /** Steps of a write, in order: the process is killed just before each. */
   it.each(['open', 'writeFile', 'half', 'sync', 'stat', 'rename', 'end'])(
     'leaves a complete file if the process is killed at the step %s',
     async (step) => {

@@ -47,7 +47,7 @@ describe('StateFile', () => {
     expect(reports).toEqual([]);
   });
 
-  it('writes the latest state, and not each one', async () => {
+  it('writes the latest state, but not every state', async () => {
     const state = create();
     await state.open();
     const written: number[] = [];
@@ -59,7 +59,7 @@ describe('StateFile', () => {
     await state.flush();
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ count: 100 });
     expect(written.length).toBeLessThan(4);
-    // Also a change just when the last writing ends.
+    // Also a change at the end of the last write.
     for (let count = 101; count <= 130; count += 1) {
       state.save(() => ({ count }));
       await state.flush();
@@ -89,7 +89,7 @@ describe('StateFile', () => {
     expect([await create().open(), reports]).toEqual([null, []]);
   });
 
-  it('ignores a file that every user may change', async () => {
+  it('ignores a file that every user can write to', async () => {
     mkdirSync(join(folder, 'state'));
     writeFileSync(path, '1');
     chmodSync(path, 0o602);
@@ -97,7 +97,7 @@ describe('StateFile', () => {
     expect(reports.join()).toContain('every user of this machine may change it');
   });
 
-  it('continues while it cannot write, reports it once, and tries again later', async () => {
+  it('continues while it cannot write, reports the failure once, and tries again later', async () => {
     const disk = breakable('ENOSPC');
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
@@ -134,7 +134,7 @@ describe('StateFile', () => {
     const disk = join(folder, 'state');
     mkdirSync(disk);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', disk]).status !== 0)
-      skip('mounting needs more rights');
+      skip('mounting requires more rights');
     try {
       writeFileSync(path, '1');
       spawnSync('mount', ['-o', 'remount,ro', disk]);
@@ -161,7 +161,7 @@ describe('StateFile', () => {
     expect(readFileSync(path, 'utf8')).toBe('1');
   });
 
-  it('leaves the file to another process that has written it', async () => {
+  it('does not overwrite the file of another process', async () => {
     const [first, second] = [create(), create()];
     await first.open();
     await second.open();

@@ -25,7 +25,7 @@ function formOf(others: number): IncomingMessage {
 }
 
 describe('readForm', () => {
-  it('accepts a form of 64 parts, and none with more', async () => {
+  it('accepts a form of 64 parts, but no more', async () => {
     expect((await readForm(formOf(63), 'xyz')).picture).toEqual(Buffer.from(JPEG));
     await expect(readForm(formOf(64), 'xyz')).rejects.toEqual(coded('multipart-invalid'));
     await expect(readForm(formOf(50_000), 'xyz')).rejects.toEqual(coded('multipart-invalid'));

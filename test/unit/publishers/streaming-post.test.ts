@@ -3,7 +3,7 @@ import { createGateway } from '../../../gateway/create-gateway.ts';
 import { RunningRequest } from '../../helpers/running-request.ts';
 import { JPEG } from '../../helpers/viewer.ts';
 
-/** The response to a running request that repeats this part. */
+/** The response to a streaming request that repeats this part. */
 async function answerTo(part: Uint8Array, count: number): Promise<unknown> {
   await using gateway = await createGateway({ port: 0, source: 'push:' });
   const { url } = await gateway.listen();

@@ -56,7 +56,7 @@ describe('WebPublisher: hello', () => {
     expect(gateway.stream.clients).toEqual([]);
   });
 
-  it('closes with 4001 for an unknown stream, with 4011 for one with another source', async () => {
+  it('closes with 4001 for an unknown stream, and with 4011 for a stream with another source', async () => {
     await using gateway = await start({ source: ['main=push:', 'yard=test-pattern:?fps=1'] });
     await using lost = await Publisher.connect(gateway.url, { stream: 'other' });
     lost.sendHello();
@@ -384,7 +384,7 @@ class FakeSocket extends EventEmitter {
     this.emit('message', Buffer.from(encodeMessage({ type: 'hello', ...hello })), true);
   }
 
-  /** The kernel accepts all data sent so far. */
+  /** Accepts all data sent so far, like the kernel. */
   drain(): void {
     for (const done of this.#waiting.splice(0)) done();
   }
@@ -511,7 +511,7 @@ describe('WebPublisher: time', () => {
     ]);
   });
 
-  it('closes once, whatever follows', () => {
+  it('closes once, even if more data or errors follow', () => {
     const { socket, publisher } = create();
     socket.hello();
     publisher.close(1001, 'the gateway stops');

@@ -21,7 +21,7 @@ describe('ladder', () => {
     expect(names({ width: 64, height: 48 })).toEqual(['source']);
   });
 
-  it('consists of what the quality allows', () => {
+  it('consists of the steps that the quality allows', () => {
     expect(names({ quality: 'source' })).toEqual(['source']);
     expect(names({ quality: 'half' })).toEqual(['jpeg-2-75', 'jpeg-2-50', 'jpeg-4-70', 'jpeg-4-45']);
     expect(names({ quality: 'quarter' })).toEqual(['jpeg-4-70', 'jpeg-4-45']);
@@ -46,7 +46,7 @@ describe('ladder', () => {
     expect(names({ hasVideo: true, shownWidth: 320, shownHeight: 180 })).toEqual(['source', 'h264-4-240']);
   });
 
-  it('falls in bits from step to step', () => {
+  it('needs fewer bits from step to step', () => {
     const bytes = ladder({ ...HD, width: 3840, height: 2160 }).map((step) => expectedBytes(step, 1e6));
     expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairQueue } from '../../../gateway/rights/fair-queue.ts';
 
-/** Work that runs until the test ends it, with the result of each piece. */
+/** Tasks that run until the test ends them, with the result of each. */
 class Checks {
   readonly started: string[] = [];
   readonly refused: string[] = [];
@@ -32,21 +32,21 @@ class Checks {
       });
   }
 
-  /** Ends the running piece. */
+  /** Ends the running task. */
   async end(): Promise<void> {
     this.#end?.();
     this.#end = null;
     await new Promise(setImmediate);
   }
 
-  /** Ends all pieces, one after another. */
+  /** Ends all tasks, one after another. */
   async drain(): Promise<void> {
     for (let left = this.#count + 1; left > 0; left -= 1) await this.end();
   }
 }
 
 describe('FairQueue', () => {
-  it('runs one piece of work at a time, in turn for each address', async () => {
+  it('runs one task at a time, for each address in rotation', async () => {
     const checks = new Checks(10);
     for (const address of 'aaaabbc') checks.add(address);
     await checks.drain();
@@ -54,7 +54,7 @@ describe('FairQueue', () => {
     expect(checks.refused).toEqual([]);
   });
 
-  it('refuses the newest work of the address with the most, in favour of another', async () => {
+  it('refuses the newest task of the address with the most tasks, in favour of another address', async () => {
     const checks = new Checks(4);
     for (const address of 'aaaaaabb') checks.add(address);
     await checks.drain();
@@ -88,7 +88,7 @@ describe('FairQueue', () => {
     expect(await queue.run('a', false, () => Promise.resolve(3))).toBe(3);
   });
 
-  it('settles each piece once, and starts the only one of an address after at most one of each other address', async () => {
+  it('settles each task once, and starts the only task of an address after at most one of each other address', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') }, fc.constant('end')), {

@@ -52,10 +52,10 @@ describe('JwtVerifier.find', () => {
     ['another algorithm', hs256(CLAIMS, JWT_SECRET, { alg: 'HS512' })],
     ['a header that is not JSON', `eyJ.${hs256(CLAIMS).split('.').slice(1).join('.')}`],
     ['no end', hs256({ ...CLAIMS, exp: undefined })],
-    ['an end that is text', hs256({ ...CLAIMS, exp: '2099' })],
+    ['an expiry that is text', hs256({ ...CLAIMS, exp: '2099' })],
     ['no name', hs256({ ...CLAIMS, sub: undefined })],
     ['an empty name', hs256({ ...CLAIMS, sub: '' })],
-    ['a beginning in the future', hs256({ ...CLAIMS, nbf: Math.ceil(inSeconds(300)) })],
+    ['a start in the future', hs256({ ...CLAIMS, nbf: Math.ceil(inSeconds(300)) })],
     ['no rights', hs256({ ...CLAIMS, rights: [] })],
     ['unknown rights only', hs256({ ...CLAIMS, rights: ['fly'] })],
     ['return without view', hs256({ ...CLAIMS, rights: ['return'] })],
@@ -76,7 +76,7 @@ describe('JwtVerifier.find', () => {
     expect(await checker.find(hs256(CLAIMS))).toBeNull();
   });
 
-  it('finds an expired token, whose rights have ended, unless its signature is wrong', async () => {
+  it('returns an expired token with ended rights, unless its signature is wrong', async () => {
     const claims = { ...CLAIMS, exp: Math.floor(inSeconds(-1)) };
     expect((await verifier().find(hs256(claims)))?.ended).toMatchObject({ mayRetry: false });
     expect(await verifier().find(hs256(claims, OTHER_SECRET))).toBeNull();

@@ -48,7 +48,7 @@ describe('Principal.whenEnded', () => {
     expect(late.mock.calls).toEqual([[END]]);
   });
 
-  it('calls a deferred listener after the current turn at the earliest', () => {
+  it('calls a deferred listener not before the next iteration of the event loop', () => {
     const principal = new Principal(GRANT);
     const [kept, removed] = [vi.fn(), vi.fn()];
     principal.whenEndedLater(kept);

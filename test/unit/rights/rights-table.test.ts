@@ -133,13 +133,13 @@ describe('HashVerifier', () => {
       }),
     );
     expect(await verifier.verify(token, hash, ADDRESS)).toBe(true);
-    // The one that was running, and one of each of the four addresses.
+    // The check that was running, and one of each of the four addresses.
     expect(checked).toBeLessThanOrEqual(5);
     const refused = (await flood).filter(({ status }) => status === 'rejected');
     expect(refused.length).toBeGreaterThanOrEqual(2000 - 33);
   });
 
-  it('remembers a correct secret while thousands of wrong ones arrive', async () => {
+  it('keeps a correct secret in its cache while thousands of wrong ones arrive', async () => {
     const verifier = new HashVerifier();
     const { token, hash: text } = await createToken();
     const hash = parseScryptHash(text);

@@ -8,7 +8,7 @@ const SAVED = {
 };
 
 describe('parseSavedRights', () => {
-  it('accepts what is saved', () => {
+  it('accepts saved rights', () => {
     expect(parseSavedRights(SAVED)).toEqual(SAVED);
     expect(parseSavedRights(saveRights([], []))).toEqual({ version: 1, sessions: [], shareLinks: [] });
   });

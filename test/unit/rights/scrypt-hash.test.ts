@@ -30,7 +30,7 @@ describe('matchesHash', () => {
 });
 
 describe('createToken', () => {
-  it('makes tokens that match their hash, which is found by the salt in the token', async () => {
+  it('creates tokens that match their hash, which is found by the salt in the token', async () => {
     const [first, second] = await Promise.all([createToken(), createToken()]);
     const hash = parseScryptHash(first.hash);
     expect(await matchesHash(first.token, hash)).toBe(true);

@@ -19,7 +19,7 @@ function owner(name = 'ann', expiresAtMs: number | null = null): Principal {
 }
 
 describe('Sessions', () => {
-  it('gives the rights and the budget of the owner, by a secret id of its own for each session', () => {
+  it('grants the rights and the budget of the owner through a separate secret id for each session', () => {
     const ann = owner();
     const [first, second] = [sessions.open(ann), sessions.open(ann)];
     expect(first.id).toMatch(/^[\w-]{43}$/);
@@ -31,7 +31,7 @@ describe('Sessions', () => {
     expect(sessions.find('x'.repeat(43))).toBeNull();
   });
 
-  it('ends one session, and leaves the others and the owner', () => {
+  it('ends one session, but neither the others nor the owner', () => {
     const ann = owner();
     const [first, second] = [sessions.open(ann), sessions.open(ann)];
     const ended = vi.fn<(end: RightsEnd) => void>();
@@ -44,7 +44,7 @@ describe('Sessions', () => {
     expect(ann.ended).toBeNull();
   });
 
-  it('ends with the rights of the owner, for good', () => {
+  it('ends permanently with the rights of the owner', () => {
     const ann = owner();
     const { id, principal } = sessions.open(ann);
     const ended = vi.fn<(end: RightsEnd) => void>();
@@ -55,7 +55,7 @@ describe('Sessions', () => {
     expect(ann.isWatched).toBe(false);
   });
 
-  it('is over from the start if the rights of the owner have ended', () => {
+  it('has ended from the start if the rights of the owner have ended', () => {
     const ann = owner();
     ann.end({ reason: 'removed', mayRetry: false });
     const { id, principal } = sessions.open(ann);
@@ -63,7 +63,7 @@ describe('Sessions', () => {
     expect(sessions.find(id)).toBeNull();
   });
 
-  it('ends when the rights of the owner expire, while something is open', async () => {
+  it('ends when the rights of the owner expire while a connection is open', async () => {
     const { principal } = sessions.open(owner('ann', Date.now() + 5000));
     const ended = vi.fn<(end: RightsEnd) => void>();
     principal.whenEnded(ended);
@@ -85,13 +85,13 @@ describe('Sessions', () => {
     const ended = vi.fn<(end: RightsEnd) => void>();
     busy.principal.whenEnded(ended);
     await vi.advanceTimersByTimeAsync(30 * 24 * HOUR_MS - 1);
-    // Something is open.
+    // A connection is open.
     expect(ended).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(1);
     expect(ended).toHaveBeenCalledOnce();
   });
 
-  it('stops listening to its owner when it ends in any way', async () => {
+  it('stops observing its owner when it ends in any way', async () => {
     const ann = owner();
     const { id } = sessions.open(ann);
     sessions.open(ann);
@@ -118,7 +118,7 @@ describe('Sessions', () => {
 });
 
 describe('Sessions after a restart', () => {
-  /** The identities of a gateway, by what describes each. */
+  /** The identities of a gateway, each with its description. */
   function ownersOf(rows: Readonly<Record<string, Principal>>): SessionOwners {
     const all = Object.entries(rows).map(([text, principal]) => ({ text, principal }));
     return {
@@ -152,7 +152,7 @@ describe('Sessions after a restart', () => {
     }
   });
 
-  it('saves no id, and nothing of the owner but the name', () => {
+  it('saves no id, and only the name of the owner', () => {
     const { id } = begin();
     const text = JSON.stringify(sessions.save());
     expect(text).toContain('"name":"ann"');
@@ -161,7 +161,7 @@ describe('Sessions after a restart', () => {
   });
 
   it.each([
-    ['has another proof or other rights', { 'ann, hash 2': owner() }],
+    ['has other credentials or other rights', { 'ann, hash 2': owner() }],
     ['was removed', { 'bob, hash 1': owner('bob') }],
     ['has another name', { 'ann, hash 1': owner('bob') }],
     ['has expired', { 'ann, hash 1': owner('ann', 999_999) }],
@@ -174,7 +174,7 @@ describe('Sessions after a restart', () => {
     expect(onChange).toHaveBeenCalledOnce();
   });
 
-  it('ends with the rights of the owner before it was used, for good', () => {
+  it('ends permanently with the rights of the owner before it was used', () => {
     const { id } = begin();
     restart(ownersOf({ 'ann, hash 1': owner() }));
     sessions.forget(['bob']);
@@ -184,7 +184,7 @@ describe('Sessions after a restart', () => {
     expect(sessions.find(id)).toBeNull();
   });
 
-  it('does not come back after a log-out', () => {
+  it('is not restored after a log-out', () => {
     const { ann, id } = begin();
     const other = sessions.open(ann).id;
     sessions.end(id, { reason: 'logged out', mayRetry: false });
@@ -208,7 +208,7 @@ describe('Sessions after a restart', () => {
     expect(sessions.find(id)).toBeNull();
   });
 
-  it('saves the use of a session four times per hour, also by something that is open', async () => {
+  it('saves the use of a session four times per hour, also by open connections', async () => {
     const ann = owner();
     const onChange = vi.fn<() => void>(() => void sessions.save());
     sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }), onChange);
@@ -231,7 +231,7 @@ describe('Sessions after a restart', () => {
     expect(onChange).not.toHaveBeenCalled();
   });
 
-  it('keeps the limits for users and in total', () => {
+  it('applies the limits per user and in total', () => {
     const saved = Array.from({ length: 1100 }, (_, i) => ({
       key: `key ${i}`,
       name: i < 100 ? 'ann' : `user ${i}`,

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('ShareLinks', () => {
-  it('gives the right to watch one stream, by a secret token', () => {
+  it('grants the right to watch one stream through a secret token', () => {
     const { token, link } = links.create('door', 'ann', HOUR_MS);
     expect(isShareToken(token)).toBe(true);
     expect(token).not.toContain(link.id);
@@ -27,7 +27,7 @@ describe('ShareLinks', () => {
     expect(links.find(`gws_${'x'.repeat(43)}`)).toBeNull();
   });
 
-  it('lists the links of a stream without their tokens, and revokes one of them', () => {
+  it('lists the links of a stream without their tokens, and revokes a single one', () => {
     const [first, second] = [links.create('door', 'ann', HOUR_MS), links.create('door', 'bob', 2 * HOUR_MS)];
     links.create('yard', 'ann', HOUR_MS);
     expect(links.list('door').map(({ id, createdBy }) => [id, createdBy])).toEqual([
@@ -45,7 +45,7 @@ describe('ShareLinks', () => {
     expect(links.find(second.token)).not.toBeNull();
   });
 
-  it('forgets a link when it expires', async () => {
+  it('removes a link when it expires', async () => {
     const { token } = links.create('door', 'ann', HOUR_MS);
     const ended = vi.fn();
     links.find(token)!.whenEnded(ended);

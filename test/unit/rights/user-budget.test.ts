@@ -15,19 +15,19 @@ describe('UserBudget', () => {
     expect(() => budget.enter()).toThrow(expect.objectContaining({ code: 'user-limit' }) as Error);
   });
 
-  it('allows a picture when those before it have used up their time', () => {
+  it('allows a picture when the time of the earlier pictures is over', () => {
     const budget = new UserBudget('wall', LIMITS);
     expect(budget.maySend(1000)).toBe(true);
     budget.sent(500, 1000); // half a second
     budget.sent(250, 1000);
     expect(budget.maySend(1749)).toBe(false);
     expect(budget.maySend(1750)).toBe(true);
-    // Time in which nothing was sent is not saved.
+    // Time without pictures does not accumulate.
     budget.sent(1000, 9000);
     expect([budget.maySend(9999), budget.maySend(10_000)]).toEqual([false, true]);
   });
 
-  it('allows a number of returned values per second', () => {
+  it('allows a certain number of returned values per second', () => {
     const budget = new UserBudget('wall', LIMITS);
     expect([1, 2, 3, 4].map(() => budget.takeReturn(0))).toEqual([true, true, true, false]);
     expect([budget.takeReturn(334), budget.takeReturn(335)]).toEqual([true, false]);

@@ -27,7 +27,7 @@ describe('cleanText', () => {
     }
   });
 
-  it('truncates at code points, and marks it', () => {
+  it('truncates at code points, and marks the truncation', () => {
     expect(cleanText('📷'.repeat(5), 5)).toBe('📷'.repeat(5));
     expect(cleanText('📷'.repeat(6), 5)).toBe(`${'📷'.repeat(4)}…`);
     expect(cleanText('a'.repeat(1e6), 5)).toBe('aaaa…');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConcurrencyLimit } from '../../../shared/concurrency-limit.ts';
 
 describe('ConcurrencyLimit', () => {
-  it('runs the maximum number concurrently, and the others in order, even after a failure', async () => {
+  it('runs the maximum number of tasks concurrently, and the others in order, even after a failure', async () => {
     const limit = new ConcurrencyLimit(2);
     const started: number[] = [];
     const ends: (() => void)[] = [];

@@ -154,7 +154,7 @@ describe('checkShowable', () => {
     expect(() => check('uint8', shape)).toThrow(coded('channels-unsupported'));
   });
 
-  it('refuses a type without a real value', () => {
+  it('refuses a type that is not a real number', () => {
     expect(() => check('complex128', [4, 6])).toThrow(coded('dtype-unsupported'));
   });
 });

@@ -61,8 +61,8 @@ describe('decodeMessagePack', () => {
     ['nothing', ''],
     ['the unused type', 'c1'],
     ['bytes after the value', '0000'],
-    ['a text that is cut', 'a26'.padEnd(4, '1')],
-    ['a number that is cut', 'cb3ff80000'],
+    ['a truncated text', 'a26'.padEnd(4, '1')],
+    ['a truncated number', 'cb3ff80000'],
     ['a list of 2^32 - 1', 'ddffffffff00'],
     ['a map of 2^32 - 1', 'dfffffffff0000'],
     ['a map without its last value', '82a16101a162'],
@@ -83,7 +83,7 @@ describe('decodeMessagePack', () => {
       expect(() => decode(whole.slice(0, length)), String(length)).toThrow(invalid);
   });
 
-  it('accepts values as deep as the limit, and no deeper', () => {
+  it('accepts nesting up to the limit', () => {
     expect(decode('919190', { depth: 3 })).toEqual([[[]]]);
     expect(() => decode('91919190', { depth: 3 })).toThrow(invalid);
     expect(() => decode('81a16181a16281a16380', { depth: 3 })).toThrow(invalid);
@@ -124,7 +124,7 @@ describe('decodeMessagePack', () => {
     expect(() => decode(hex, { elements: count - 1 })).toThrow(invalid);
   });
 
-  it('accepts a long integer of the maximum size, and none longer', () => {
+  it('accepts a long integer of the maximum size, but no longer one', () => {
     const integer = (length: number): string => `c8${length.toString(16).padStart(4, '0')}42${'11'.repeat(length)}`;
     expect(typeof decode(integer(MAX_INTEGER_BYTES))).toBe('bigint');
     expect(() => decode(integer(MAX_INTEGER_BYTES + 1))).toThrow(invalid);

@@ -107,7 +107,7 @@ describe('arrayBytes', () => {
   it.each([
     ['nine dimensions', [1, 1, 1, 1, 1, 1, 1, 1, 1]],
     ['a product beyond 2^53', [2 ** 53]],
-    ['a product without end', [1e200, 1e200]],
+    ['an infinite product', [1e200, 1e200]],
     ['infinity times zero', [1e200, 1e200, 0]],
     ['a size that is not a safe integer, times zero', [1e200, 0]],
     ['a negative size', [-1]],
@@ -134,7 +134,7 @@ describe('arrayBytes', () => {
 });
 
 describe('checkNDArray', () => {
-  it('accepts an array of the right size and rejects one that is a byte off', () => {
+  it('accepts an array of the correct size, and rejects one with a byte more or less', () => {
     expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(80) })).not.toThrow();
     expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(79) })).toThrow(
       coded('array-misfit'),

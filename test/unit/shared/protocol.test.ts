@@ -38,7 +38,7 @@ function message(type: number, headerHex: string, payloadHex = ''): Uint8Array {
   );
 }
 
-/** The `hello` of docs/protocol.md. */
+/** The `hello` in docs/protocol.md. */
 const HELLO = '01 00 00 00 00 00 00 09 | 81 a4 70 6f 72 74 cd 17 77 | 00 00 00 00 00 00 00';
 const KEY = '00112233445566778899aabbccddeeff';
 
@@ -209,7 +209,7 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
     },
   ],
   [
-    'a frame whose message says when its picture was taken',
+    'a frame whose message contains the capture time',
     '1200000000000064 87a873657175656e636578ac726563656976656441745573cf000646880c880000ac636170747572656441745573cf000646880c87fc18a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 00000000 ffd8ffd9',
     {
       type: 'frame',
@@ -253,7 +253,7 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
     },
   ],
   [
-    'who has control, with a request',
+    'the holder of control, with a request',
     '9200000000000044 83a4706f7274cd1771a46e616d65aa66726f6e742d6465736ba872657175657374739183a4706f7274cd1772a46e616d65a36c6162ab72656d61696e696e674d73cd2328 00000000',
     {
       type: 'controller',
@@ -263,7 +263,7 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
     },
   ],
   [
-    'control that was taken back',
+    'control that was taken away',
     '9200000000000035 85a4706f7274c0a46e616d65a0a8726571756573747390a4636f6465af636f6e74726f6c2d7265766f6b6564a6726561736f6ea172 000000',
     { type: 'controller', port: null, name: '', requests: [], code: 'control-revoked', reason: 'r' },
   ],
@@ -339,7 +339,7 @@ const PUBLISHER: readonly (readonly [string, string, PublisherMessage])[] = [
     },
   ],
   [
-    'a JPEG without more',
+    'a JPEG without further fields',
     '1200000000000019 82a873657175656e636502a8656e636f64696e67a46a706567 00000000000000 ffd8ffd9',
     { type: 'frame', sequence: 2, encoding: { kind: 'jpeg' }, message: null, payload: bytes('ffd8ffd9') },
   ],
@@ -353,7 +353,7 @@ const DATA: readonly (readonly [string, string, Data])[] = [
     { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: { gripper: 'close' } } },
   ],
   [
-    'the end of it',
+    'the end of a sticky value',
     '1700000000000027 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c7565c0 00',
     { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: null } },
   ],
@@ -390,12 +390,12 @@ const ANSWERS: readonly (readonly [string, string, PublisherAnswer])[] = [
     },
   ],
   [
-    'a frame taken',
+    'an accepted frame',
     '1600000000000014 82a873657175656e636501a7636c69656e747303 00000000',
     { type: 'taken', sequence: 1, clients: 3 },
   ],
   [
-    'a frame refused',
+    'a refused frame',
     '160000000000002f 84a873657175656e636502a7636c69656e747300a4636f6465ac6a7065672d696e76616c6964a6726561736f6ea172 00',
     { type: 'taken', sequence: 2, clients: 0, code: 'jpeg-invalid', reason: 'r' },
   ],
@@ -434,7 +434,7 @@ for (const { name, decode, messages } of DECODERS) {
       expect(decode(larger.subarray(3, 3 + whole.byteLength))).toEqual(expected);
     });
 
-    it.each(messages)('rejects %s at every length that cuts its header or padding', (_name, data) => {
+    it.each(messages)('rejects %s at every length that truncates its header or padding', (_name, data) => {
       const whole = bytes(data);
       for (let length = 0; length < payloadStart(whole); length += 1)
         expect(() => decode(whole.subarray(0, length))).toThrow(bad);
@@ -464,7 +464,7 @@ for (const { name, decode, messages } of DECODERS) {
       },
     );
 
-    it.each(messages)('answers every changed byte of %s with a message or with its error', (_name, data) => {
+    it.each(messages)('returns a message or throws its error for every changed byte of %s', (_name, data) => {
       const whole = bytes(data);
       for (let at = 0; at < payloadStart(whole); at += 1) {
         for (const value of [0x00, 0x7f, 0x80, 0xc1, 0xc7, 0xd4, 0xdd, 0xdf, 0xff]) {
@@ -479,7 +479,7 @@ for (const { name, decode, messages } of DECODERS) {
       }
     });
 
-    it('ignores an unknown type with the high bit, and rejects one without', () => {
+    it('ignores an unknown type with the high bit, and rejects one without it', () => {
       for (const type of [0x80, 0x93, 0xff]) expect(decode(message(type, '80'))).toBeUndefined();
       expect(decode(message(0xff, 'c1', 'ffff'))).toBeUndefined();
       for (const type of [0x00, 0x07, 0x10, 0x18, 0x7f]) expect(() => decode(message(type, '80'))).toThrow(bad);
@@ -514,7 +514,7 @@ for (const { name, decode, messages } of DECODERS) {
 describe('decodeViewerMessage', () => {
   it("rejects the gateway's messages", () => {
     for (const [, data, { type }] of GATEWAY) {
-      // They have the bit of types that may be ignored.
+      // Their types have the bit of types that may be ignored.
       if (type === 'delivery' || type === 'controller') expect(decodeViewerMessage(bytes(data))).toBeUndefined();
       else expect(() => decodeViewerMessage(bytes(data))).toThrow(bad);
     }
@@ -686,7 +686,7 @@ describe('decodeViewerMessage', () => {
     expect(Object.is(valueOf('cb8000000000000000'), -0)).toBe(true);
   });
 
-  it('reads an integer of 5000 digits, so that it can be refused by its id', () => {
+  it('reads an integer of 5000 digits, so that its return can be refused by id', () => {
     const digits = (10n ** 5000n).toString(16).padStart(4154, '0');
     expect(valueOf(`c8081d42${digits}`)).toBe(10n ** 5000n);
   });
@@ -708,7 +708,7 @@ describe('decodeViewerMessage', () => {
     expect(valueOf('4102'.slice(0, 2))).toBe(0x41);
   });
 
-  it('survives 100 000 nested lists, and reads the next message', () => {
+  it('rejects 100 000 nested lists, and reads the next message', () => {
     expect(() => valueOf('91'.repeat(100_000) + 'c0')).toThrow(bad);
     expect(decodeViewerMessage(bytes(HELLO))).toEqual({ type: 'hello', port: 6007 });
   });
@@ -742,8 +742,8 @@ describe('decodeViewerMessage: control', () => {
     ['an unknown action', '82 a26964 03 a6616374696f6e a5 7374 65616c'],
     ['no action', '81 a26964 03'],
     ['no id', '81 a6616374696f6e a474616b65'],
-    ['a hand-over to nobody', '82 a26964 03 a6616374696f6e a968616e642d6f766572'],
-    ['a refusal of nobody', '82 a26964 03 a6616374696f6e a6726566757365'],
+    ['a hand-over without a recipient', '82 a26964 03 a6616374696f6e a968616e642d6f766572'],
+    ['a refusal without a request', '82 a26964 03 a6616374696f6e a6726566757365'],
     ['an invalid port', '83 a26964 03 a6616374696f6e a6726566757365 a4706f7274 ce00010000'],
   ])('rejects %s', (_name, header) => {
     expect(() => decodeViewerMessage(message(messageType.control, header))).toThrow(bad);
@@ -766,7 +766,7 @@ describe('decodeGatewayMessage', () => {
     const [, data] = GATEWAY[3] ?? ['', ''];
     const whole = bytes(data);
     const frame = decodeGatewayMessage(whole);
-    if (frame?.type !== 'frame') throw new Error('no frame came');
+    if (frame?.type !== 'frame') throw new Error('no frame arrived');
     expect(frame.payload.buffer).toBe(whole.buffer);
     expect(frame.payload.byteOffset % 8).toBe(0);
   });
@@ -834,7 +834,7 @@ describe('encodePublishedHead', () => {
       { sequence: 2, encoding: { kind: 'jpeg' }, message: null },
     ],
     ['samples', RAW_FRAME, { sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null }],
-    // JavaScript's only kind of number, for values beyond 32 bits.
+    // Values beyond 32 bits are floats, the number type of JavaScript.
     [
       'a JPEG with its time',
       JPEG_FRAME.replace('cf000646880c880000', 'cb43191a2032200000'),

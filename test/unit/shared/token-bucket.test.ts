@@ -7,7 +7,7 @@ function taken(budget: TokenBucket, count: number, nowMs: number): number {
 }
 
 describe('TokenBucket', () => {
-  it("passes one second's worth in one burst, and no more", () => {
+  it("admits one second's worth in one burst, and no more", () => {
     expect(taken(new TokenBucket(500), 500, 1000)).toBe(500);
     expect(taken(new TokenBucket(500), 501, 1000)).toBe(500);
   });
@@ -20,13 +20,13 @@ describe('TokenBucket', () => {
     expect(taken(budget, 100, 1100)).toBe(49);
   });
 
-  it("holds one second's worth after any pause", () => {
+  it("contains one second's worth after any pause", () => {
     const budget = new TokenBucket(500);
     taken(budget, 500, 1000);
     expect(taken(budget, 1000, 1_000_000)).toBe(500);
   });
 
-  it('passes its rate indefinitely, and no more', () => {
+  it('admits its rate indefinitely, and no more', () => {
     const budget = new TokenBucket(500);
     for (let ms = 0; ms < 60_000; ms += 2) expect(budget.take(ms)).toBe(true);
     const faster = new TokenBucket(500);
@@ -37,7 +37,7 @@ describe('TokenBucket', () => {
 });
 
 describe('TokenBucket of amounts', () => {
-  it('spends all of an amount or nothing', () => {
+  it('spends an amount completely or not at all', () => {
     const bucket = new TokenBucket(100, 250);
     expect(bucket.take(0, 251)).toBe(false);
     expect(bucket.take(0, 250)).toBe(true);

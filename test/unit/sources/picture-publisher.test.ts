@@ -56,7 +56,7 @@ describe('PicturePublisher', () => {
     expect(inputs).toMatchObject([{ isTrusted: true, onVerified: undefined }]);
   });
 
-  it('fails if the first ten are malformed, but not after a good one', () => {
+  it('fails if the first ten pictures are malformed, but not after a valid one', () => {
     const first = createFeed();
     for (let count = 0; count < 9; count += 1) first.feed.offer(Buffer.from('none'));
     expect(first.onAllInvalid).not.toHaveBeenCalled();
@@ -69,7 +69,7 @@ describe('PicturePublisher', () => {
     expect(second.onAllInvalid).not.toHaveBeenCalled();
   });
 
-  it('fails if NetGear clients can decode none of the first ten, but not after a valid one', () => {
+  it('fails if NetGear clients can decode none of the first ten pictures, but not after a valid one', () => {
     const first = createFeed();
     for (let count = 0; count < 20; count += 1) first.feed.offer(JPEG);
     verified(first.inputs.slice(0, 9), false);

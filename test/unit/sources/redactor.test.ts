@@ -75,7 +75,7 @@ const passwordsWith = (character: string): readonly string[] => [
 /** Removes halves of surrogate pairs, which programs cannot get. */
 const whole = (text: string): string => Buffer.from(text).toString();
 
-/** Splits an address like FFmpeg's av_url_split. */
+/** Splits an address as FFmpeg's av_url_split does. */
 function misread(address: string): {
   readonly authority: string;
   readonly host: string;
@@ -90,7 +90,7 @@ function misread(address: string): {
 }
 
 describe('createRedactor', () => {
-  it.each(CHARACTERS)('hides a password with %j at any place, in any printed form', (character) => {
+  it.each(CHARACTERS)('hides a password with %j at any position, in any printed form', (character) => {
     for (const password of passwordsWith(character)) {
       const address = `rtsp://admin:${password}@10.0.0.9:554/live`;
       const { hide } = createRedactor([address]);
@@ -165,7 +165,7 @@ describe('createRedactor', () => {
     expect(hide(`rtsp://admin:${password.slice(0, 1000)}`)).toBe('rtsp://admin:…');
   });
 
-  it('does bounded work for addresses with many possible passwords, and hides addresses as a whole that are too long', () => {
+  it('takes bounded time for addresses with many possible passwords, and completely hides addresses that are too long', () => {
     const many = `http://a:${'b@c;d/e?'.repeat(1000)}`;
     const start = process.cpuUsage();
     expect(createRedactor([many], [many]).hide(`cannot open ${many}`)).not.toContain('b@c');

@@ -11,7 +11,7 @@ describe('sleep', () => {
     await sleep(-1);
   });
 
-  it.each([0, 1])('resolves with signal %i of two, and removes its listener from the other', async (which) => {
+  it.each([0, 1])('resolves when signal %i of two aborts, and removes its listener from the other', async (which) => {
     const controllers = [new AbortController(), new AbortController()];
     const done = sleep(3_600_000, ...controllers.map(({ signal }) => signal));
     controllers[which]!.abort();

@@ -61,7 +61,7 @@ function watcher(): Client & { isActive: boolean; readonly told: [StreamState, s
     told,
     offer: () => undefined,
     streamChanged: (state, reason) => void told.push([state, reason]),
-    // Its counters are read when it leaves.
+    // The counters of the client are read when it leaves.
     status: () => idleClientStatus('watcher'),
     sendAway: () => undefined,
   };
@@ -165,7 +165,7 @@ describe('SourceSupervisor', () => {
     expect(source.opened).toBe(6);
   });
 
-  it('reports the reason for missing frames to clients, and keeps the last frame', async () => {
+  it('reports the reason for missing frames to clients, and retains the last frame', async () => {
     const source = new FakeSource();
     const { stream, supervisor, logged } = create(source);
     const client = watcher();
@@ -192,7 +192,7 @@ describe('SourceSupervisor', () => {
     expect(supervisor.status().state).toBe('restarts in 1 s');
   });
 
-  it('logs a failure once, and how often it was repeated at 10 and at 100 times', async () => {
+  it('logs a failure once, and again after 10 and 100 failures', async () => {
     const source = new FakeSource();
     const { supervisor, logged } = create(source);
     await supervisor.open();
@@ -240,7 +240,7 @@ describe('SourceSupervisor', () => {
     expect(source.sink).not.toBeNull();
   });
 
-  it('reopens a silent source, after three times as long without any frame', async () => {
+  it('reopens a silent source, with a three times longer limit before the first frame', async () => {
     const source = new FakeSource(5000);
     const { supervisor } = create(source);
     await supervisor.open();
@@ -282,7 +282,7 @@ describe('SourceSupervisor', () => {
   });
 
   describe('on demand', () => {
-    it('sleeps until there is a viewer, and from 3 s after the last has left', async () => {
+    it('is closed until there is a viewer, and 3 s after the last viewer has left', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
@@ -312,7 +312,7 @@ describe('SourceSupervisor', () => {
       expect(source.opened).toBe(2);
     });
 
-    it('wakes without viewers when it is no longer on demand, as when a gateway becomes the owner in a cluster', async () => {
+    it('is opened without viewers when it is no longer on demand, as when a gateway becomes the owner in a cluster', async () => {
       const source = new FakeSource();
       const { supervisor, options } = create(source, { isOnDemand: true });
       await supervisor.open();
@@ -324,7 +324,7 @@ describe('SourceSupervisor', () => {
       expect(source.sink).not.toBeNull();
     });
 
-    it('stays awake while a page is reloaded', async () => {
+    it('stays open while a page is reloaded', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       const client = watcher();
@@ -339,7 +339,7 @@ describe('SourceSupervisor', () => {
       expect(source.opened).toBe(1);
     });
 
-    it('wakes for a single picture', async () => {
+    it('is opened for a single picture', async () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
@@ -363,7 +363,7 @@ describe('SourceSupervisor', () => {
       expect(supervisor.status()).toMatchObject({ state: 'asleep', lastError: 'unplugged' });
     });
 
-    it('reports a first failure like any other', async () => {
+    it('reports a first failure like any later failure', async () => {
       const source = new FakeSource();
       source.refusal = new Error('FFmpeg is not installed');
       const { stream, supervisor } = create(source, { isOnDemand: true });

@@ -52,7 +52,7 @@ describe('UprightFrames', () => {
     expect(stream.frames[0]!.payload).toBe(upright);
   });
 
-  it('publishes a rotated frame after it has been turned, with the sequence and time of its arrival', async () => {
+  it('publishes a frame with an orientation after its rotation, with the sequence and time of its arrival', async () => {
     const { stream, frames } = create();
     const { sequence, turned } = frames.publish(input(lying, 6));
     expect([sequence, stream.log]).toEqual([1, []]);
@@ -61,14 +61,14 @@ describe('UprightFrames', () => {
     expect(stream.frames[0]).toMatchObject({ ...SIZE, orientation: 1, isTrusted: true });
   });
 
-  it('turns the first and the newest of many', async () => {
+  it('rotates the first and the newest of many frames', async () => {
     const { stream, frames } = create();
     const accepted = Array.from({ length: 20 }, () => frames.publish(input(lying, 6)));
     await Promise.all(accepted.map(async ({ turned }) => turned));
     expect(stream.log).toEqual(['frame 1', 'frame 20']);
   });
 
-  it('never publishes an older frame after a newer one, in any mixture', async () => {
+  it('never publishes an older frame after a newer one, in any mixture of frames', async () => {
     const { stream, frames } = create();
     const accepted = Array.from({ length: 40 }, (_, index) =>
       frames.publish(index % 4 === 3 ? input(upright, 1) : input(lying, 6)),
@@ -100,7 +100,7 @@ describe('UprightFrames', () => {
     expect(stream.log).toEqual(['first', 'frame 1', 'second', 'frame 2', 'third']);
   });
 
-  it('changes the stream before a frame that overtakes', async () => {
+  it('changes the stream before a frame that overtakes others', async () => {
     const { stream, frames } = create();
     const one = frames.publish(input(lying, 6));
     frames.afterwards(() => stream.log.push('left'));

@@ -53,7 +53,7 @@ describe('DecodeFailures', () => {
     ]);
   });
 
-  it('does the same after a second each for a stream with one frame', () => {
+  it('does the same at intervals of a second for a stream with one frame', () => {
     fail(jpeg(0xc1, 12));
     vi.advanceTimersByTime(1000);
     expect(events).toEqual(['needs baseline']);
@@ -73,7 +73,7 @@ describe('DecodeFailures', () => {
     expect(events).toEqual([]);
   });
 
-  it('reports damaged JPEGs of a usual kind as such', () => {
+  it('reports damaged JPEGs of a common type as damaged', () => {
     for (let count = 0; count < 4; count += 1) fail(jpeg(0xc0));
     expect(events.at(-1)).toBe('the JPEGs that arrive are damaged: this browser can decode none of them');
   });
@@ -93,7 +93,7 @@ describe('DecodeFailures', () => {
     expect(events).toEqual(['two channels', 'five channels']);
   });
 
-  it('requests nothing else because of a slow decoder', () => {
+  it('requests no other format because of a slow decoder', () => {
     for (let count = 0; count < 2; count += 1) failures.failed(frame(jpeg(0xc0)), new DecodeTimeoutError(2000));
     expect(events).toEqual(['decoding takes longer than 2 s']);
   });

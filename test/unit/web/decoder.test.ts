@@ -84,7 +84,7 @@ describe('Decoder', () => {
     expect(acknowledged).toEqual([1, 2, 3]);
   });
 
-  it('does not wait for a frame that two newer ones have overtaken', async () => {
+  it('does not wait for a frame that was overtaken by two newer ones', async () => {
     add(1, 2, 3);
     await settle(1, 'finish');
     await settle(2, 'finish');

@@ -66,7 +66,7 @@ describe('H264Decoder', () => {
     expect(events.slice(3)).toEqual(['ack 4', 'picture 1']);
   });
 
-  it('fails without output, even if no chunk follows, and acknowledges so that the gateway continues', () => {
+  it('fails without output, even if no chunk follows, and acknowledges the chunks so that the gateway continues', () => {
     add(1, 2, 3, 4, 5);
     vi.advanceTimersByTime(1900);
     expect(events).toEqual(['ack 1', 'ack 2', 'ack 3']);
@@ -75,7 +75,7 @@ describe('H264Decoder', () => {
     expect(isClosed).toBe(true);
   });
 
-  it('does not fail while pictures arrive, or when nothing is left to decode', () => {
+  it('does not fail while pictures arrive or when there is nothing to decode', () => {
     add(1, 2);
     vi.advanceTimersByTime(1900);
     give(1);

@@ -87,7 +87,7 @@ describe('pictureMatrix', () => {
       ],
     ],
     [
-      'is turned clockwise',
+      'is rotated clockwise',
       { quarterTurns: 1 },
       [
         [227.5, 0],
@@ -96,7 +96,7 @@ describe('pictureMatrix', () => {
       ],
     ],
     [
-      'is turned by half',
+      'is rotated by 180°',
       { quarterTurns: 2 },
       [
         [280, 180],
@@ -114,7 +114,7 @@ describe('pictureMatrix', () => {
       ],
     ],
     [
-      'is turned, then mirrored',
+      'is rotated, then mirrored',
       { quarterTurns: 1, mirror: true },
       [
         [92.5, 0],
@@ -123,7 +123,7 @@ describe('pictureMatrix', () => {
       ],
     ],
     [
-      'is turned and covers',
+      'is rotated and covers the box',
       { quarterTurns: 1, fit: 'cover' },
       [
         [320, -123.33],

@@ -7,7 +7,7 @@ describe('ViewerModel.setReturnData', () => {
   it.each([
     ['a value', { speed: 1 }],
     ['a picture that is still being read', new Blob([Uint8Array.of(0xff, 0xd8)], { type: 'image/jpeg' })],
-  ])('discards %s that an urgent one of the same task overtakes', async (_name, before) => {
+  ])('discards %s that is overtaken by an urgent value of the same task', async (_name, before) => {
     const viewer = model();
     const overtaken = viewer.setReturnData(before, {});
     const stop = viewer.setReturnData({ stop: true }, { urgent: true });
@@ -15,7 +15,7 @@ describe('ViewerModel.setReturnData', () => {
     await expect(stop).resolves.toBeUndefined();
   });
 
-  it('keeps a value that comes after an urgent one', async () => {
+  it('keeps a value that is set after an urgent one', async () => {
     const viewer = model();
     const stop = viewer.setReturnData({ stop: true }, { urgent: true });
     const next = viewer.setReturnData({ stop: false }, {});

@@ -12,7 +12,7 @@ const EXAMPLE = {
 const secretOf = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 1).toString('base64')}`;
 
 describe('webhookHeaders', () => {
-  it('signs as the specification does', () => {
+  it('signs as specified', () => {
     const { secret, id, timestamp, body, signature } = EXAMPLE;
     expect(webhookHeaders(id, timestamp, body, parseWebhookSecret(secret))).toEqual({
       'webhook-id': id,

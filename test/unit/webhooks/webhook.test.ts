@@ -99,7 +99,7 @@ describe('Webhook', () => {
     },
   );
 
-  it('waits as long as the receiver requests', async () => {
+  it('waits for as long as the receiver requests', async () => {
     const times: number[] = [];
     await using receiver = await WebhookReceiver.start((response) => {
       times.push(performance.now());
@@ -134,7 +134,7 @@ describe('Webhook', () => {
     expect(other.requests).toEqual([]);
   });
 
-  it('gives up an attempt that is not answered, and tries again', async () => {
+  it('aborts an attempt without a response, and tries again', async () => {
     await using receiver = await WebhookReceiver.start(() => undefined);
     await using created = create(receiver.url, { timeoutMs: 50 });
     created.webhook.offer(event('one'));
@@ -144,7 +144,7 @@ describe('Webhook', () => {
     await expect.poll(() => created.webhook.status().delivered).toBe(1);
   });
 
-  it('does not wait for the end of an answer', async () => {
+  it('does not wait for the end of a response', async () => {
     await using receiver = await WebhookReceiver.start((response) => response.writeHead(200).write('endless'));
     await using created = create(receiver.url);
     for (let index = 0; index < 10; index += 1) created.webhook.offer(event(`event ${index}`));
@@ -153,7 +153,7 @@ describe('Webhook', () => {
     await expect.poll(() => receiver.connections).toBeLessThan(4);
   });
 
-  it('tries again when nothing listens, and does not log the address, which may contain a secret', async () => {
+  it('tries again when nothing is listening, and does not log the address, which may contain a secret', async () => {
     const [port] = await freePorts(1);
     await using created = create(`http://127.0.0.1:${port}/secret-path`);
     created.webhook.offer(event('one'));

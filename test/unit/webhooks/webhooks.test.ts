@@ -33,7 +33,7 @@ const EVENT: GatewayEvent = {
 };
 
 describe('webhooks of a gateway', () => {
-  it('get the events that GET /api/events has, until the gateway has stopped', async () => {
+  it('get the events of GET /api/events until the gateway has stopped', async () => {
     await using receiver = await WebhookReceiver.start();
     const gateway = await start({ webhooks: { ops: { url: receiver.url } } });
     gateway.stream.push(JPEG);
@@ -101,7 +101,7 @@ describe('webhooks of a gateway', () => {
 });
 
 describe('Webhooks', () => {
-  it('keep the waiting events of those that have not changed', async () => {
+  it('keep the waiting events of unchanged webhooks', async () => {
     const answers: (() => void)[] = [];
     await using slow = await WebhookReceiver.start((response) => answers.push(() => response.writeHead(204).end()));
     await using other = await WebhookReceiver.start();

@@ -56,7 +56,7 @@ class FakeResponse extends EventEmitter {
     return /boundary=(\S+)$/.exec(this.headers['content-type'] ?? '')?.[1] ?? '';
   }
 
-  /** All that was written, as text, with the random boundary as `B`. */
+  /** All written data as text, with the random boundary as `B`. */
   get text(): string {
     return Buffer.concat(this.writes).toString('latin1').replaceAll(this.boundary, 'B');
   }
@@ -233,7 +233,7 @@ describe('MjpegClient', () => {
     }
   });
 
-  it('reports once what it cannot show, and continues with frames that it can', async () => {
+  it('reports a frame that cannot be shown once, and continues with frames that can be shown', async () => {
     const { stream, response } = setUp({ first: jpeg('<1>') });
     for (let i = 0; i < 3; i += 1) {
       stream.publish(samples('int16', 256, [8, 8, 2]));
@@ -323,7 +323,7 @@ describe('MjpegClient', () => {
     expect(response.isDestroyed).toBe(false);
   });
 
-  it('sends the picture again after 5 s of silence, to detect a vanished peer', () => {
+  it('sends the picture again after 5 s of silence, to detect an unreachable peer', () => {
     const { response, stream, client } = setUp({ first: jpeg('<1>') });
     vi.advanceTimersByTime(4999);
     expect(response.text.match(/<\d>/g)).toEqual(['<1>']);
@@ -369,7 +369,7 @@ describe('MjpegClient', () => {
     ]);
   });
 
-  it('ends with its connection', async () => {
+  it('ends when its connection is closed', async () => {
     const { stream, response, client } = setUp({ first: jpeg('<1>'), maxFramesPerSecond: 1 });
     stream.publish(jpeg('<2>'));
     response.emit('close');
@@ -390,7 +390,7 @@ describe('MjpegClient', () => {
     expect(stream.clientStatuses()).toEqual([]);
   });
 
-  it('writes nothing to a connection that ended while a frame was encoded', async () => {
+  it('writes nothing to a connection that was closed while a frame was encoded', async () => {
     let encoded: (jpeg: Uint8Array) => void = () => undefined;
     const renditions = new Renditions();
     renditions.jpeg = () => new Promise((resolve) => (encoded = resolve));

@@ -10,9 +10,11 @@ function every20Ms(act: () => void): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Scripted clients, for behaviour that real ones do not show on demand. Real ones are in test/interop. */
+/**
+ * Scripted clients, for behaviour that real clients do not show on demand. Tests with real clients are in test/interop.
+ */
 describe('NativeClient', () => {
-  it('is connected before the first frame, and gets a placeholder before NetGear gives up, also when it is listed while the gateway runs', async () => {
+  it('is connected before the first frame, and gets a placeholder before NetGear times out, also when it is listed while the gateway runs', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const client = new Reply({ linger: 0, receiveTimeout: 15_000 });
     onTestFinished(() => client.close());
@@ -34,7 +36,7 @@ describe('NativeClient', () => {
     expect(gateway.stream.status().frame).toBeNull();
   });
 
-  it('returns a JPEG once it has been verified, and no truncated one', async () => {
+  it('returns a JPEG once it has been verified, but no truncated JPEG', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const client = new Reply({ linger: 0 });
     onTestFinished(() => client.close());
@@ -64,7 +66,7 @@ describe('NativeClient', () => {
     expect(status().returnData).toEqual(returnData);
   });
 
-  it('has no control: of its data, only a stop reaches the server, while it returns it', async () => {
+  it('has no control: only a stop in its data reaches the server, for as long as the client returns it', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const client = new Reply({ linger: 0 });
     onTestFinished(() => client.close());
@@ -79,7 +81,7 @@ describe('NativeClient', () => {
     await expect.poll(() => status().rejected, { timeout: 5000 }).toBe(1);
     const { delivered } = status();
     await expect.poll(() => status().delivered).toBeGreaterThan(delivered + 5);
-    // It returns the same value with each frame, which is counted once.
+    // It returns the same value with each frame; the value is counted once.
     expect(status()).toMatchObject({ rejected: 1, returnData: null });
     returned = { drive: 1, stop: true };
     await expect.poll(() => status().returnData).toEqual({ stop: true });

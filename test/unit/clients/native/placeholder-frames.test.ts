@@ -29,7 +29,7 @@ describe('PlaceholderFrames', () => {
     expect([frames.get(), frames.get()]).toEqual([null, null]);
     stream.lastSize = { width: 320, height: 240 };
     expect(frames.get()).toBeNull();
-    // The first one is done after the size has changed.
+    // The first one is finished after the size has changed.
     made[0]?.(frameOf(asked[0]!));
     await Promise.resolve();
     expect(frames.get()).toBeNull();
@@ -41,7 +41,7 @@ describe('PlaceholderFrames', () => {
     ]);
   });
 
-  it('draws another one after the source has changed', async () => {
+  it('draws another placeholder after the source has changed', async () => {
     let drawn = 0;
     const size = { width: 640, height: 480 };
     const create = async (): Promise<Frame> => ({ ...frameOf(size), receivedAtUs: (drawn += 1) });
@@ -53,7 +53,7 @@ describe('PlaceholderFrames', () => {
     await expect.poll(() => frames.get()?.receivedAtUs).toBe(2);
   });
 
-  it('waits 2 s once the size is known, and before that as long as NetGear allows', () => {
+  it('waits 2 s if the size is known, and otherwise as long as NetGear allows', () => {
     const stream: { lastSize: FrameSize | null } = { lastSize: null };
     const frames = new PlaceholderFrames({
       stream,

@@ -67,7 +67,7 @@ describe('VerifiedFrames', () => {
     expect(onVerified.mock.calls).toEqual([[true]]);
   });
 
-  it('rejects a bad frame once, and keeps the last good one until it is discarded', async () => {
+  it('rejects an invalid frame once, and keeps the last valid one until it is discarded', async () => {
     const { verifier, frames, reject } = setUp();
     const first = frameOf(1);
     const bad = frameOf(2);
@@ -84,7 +84,7 @@ describe('VerifiedFrames', () => {
     expect(frames.lastGood).toBeNull();
   });
 
-  it('replaces a frame that waits for a decoder by a newer one, but not one that is being decoded', async () => {
+  it('replaces a frame that waits for a decoder with a newer one, but not a frame that is being decoded', async () => {
     const { verifier, frames } = setUp();
     const decoding = frameOf(1);
     const first = frames.check(decoding);

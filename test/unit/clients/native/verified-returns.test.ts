@@ -51,7 +51,7 @@ describe('VerifiedReturns', () => {
     expect([accepted, asked]).toEqual([[VALUE], []]);
   });
 
-  it('accepts a JPEG with its verdict, and once more whenever it is repeated, without verifying it again', async () => {
+  it('accepts a JPEG once it is verified, and each repetition of it without verifying it again', async () => {
     const { returns, settle, asked, accepted } = setUp();
     returns.give(jpeg(1));
     returns.give(jpeg(1));
@@ -79,7 +79,7 @@ describe('VerifiedReturns', () => {
     expect([rejected, asked]).toEqual([[code], [1, 1]]);
   });
 
-  it('keeps the newest of the waiting ones', async () => {
+  it('keeps only the newest of the waiting JPEGs', async () => {
     const { returns, settle, asked, accepted } = setUp();
     for (const n of [1, 2, 3]) returns.give(jpeg(n));
     await settle(GOOD);
@@ -95,7 +95,7 @@ describe('VerifiedReturns', () => {
     expect(asked).toEqual([1]);
   });
 
-  it('drops a JPEG that is followed by another value, or by a verified one', async () => {
+  it('drops a JPEG that is followed by another value, or by a verified JPEG', async () => {
     const { returns, settle, cancelled, accepted } = setUp();
     returns.give(jpeg(1));
     await settle(GOOD);

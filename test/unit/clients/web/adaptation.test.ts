@@ -38,7 +38,7 @@ const frameOf = (sequence: number, bytes: number): Frame => ({
   wireHeader: null,
 });
 
-/** Gateway and viewer at either end of a link, in steps of a millisecond. */
+/** A gateway and a viewer at the ends of a link, in steps of a millisecond. */
 class Simulation {
   readonly pacer = new Pacer();
   readonly delivery: ViewerDelivery;
@@ -171,7 +171,7 @@ describe('ViewerDelivery', () => {
     ['2 Mbit/s', { bitsPerSecond: 2e6, roundTripMs: 120 }, 300],
     ['500 kbit/s', { bitsPerSecond: 500e3, roundTripMs: 200 }, 650],
   ] as const)(
-    'begins with a small picture over %s, and continues with what the link carries',
+    'begins with a small picture over %s, and continues with the size that the link can carry',
     (_name, link, firstMs) => {
       const simulation = new Simulation({ greetingMs: link.roundTripMs + 5 });
       const shown = simulation.run(3000, link);
@@ -266,7 +266,7 @@ describe('ViewerDelivery', () => {
     ['source', /^source$/],
     ['half', /^jpeg-[24]-/],
     ['quarter', /^jpeg-4-/],
-  ] as const)('sends only what the quality %s allows', (quality, expected) => {
+  ] as const)('sends only pictures that the quality %s allows', (quality, expected) => {
     for (const link of [
       { bitsPerSecond: 100e6, roundTripMs: 20 },
       { bitsPerSecond: 2e6, roundTripMs: 120 },

@@ -40,7 +40,7 @@ async function act(viewer: Viewer, fields: Omit<ControlMessage, 'type' | 'id'>):
 const ACCEPTED = { type: 'returned', id: 9, accepted: true };
 
 describe('WebClient of a stream with exclusive control', () => {
-  it('hands over between viewers, survives the loss of the driver, and counts what it refuses', async () => {
+  it('is handed over between viewers, survives the loss of the driver, and counts refused data', async () => {
     await using http = await setUp();
     await using driver = await connect(http, { name: 'front-desk' });
     await using second = await connect(http, { name: 'lab' });
@@ -113,7 +113,7 @@ describe('WebClient of a stream with exclusive control', () => {
     expect(await old.return({ kind: 'value', value: 1 })).toMatchObject({ code: 'no-control' });
   });
 
-  it('has no control of a stream that is shared', async () => {
+  it('has no control on a stream that is shared', async () => {
     await using http = await setUp('shared');
     await using viewer = await open(http);
     expect(await viewer.hello({ features: [feature.control] })).not.toHaveProperty('control');

@@ -103,7 +103,7 @@ describe('WebClient with renditions', () => {
     const { text, isLimited } = await viewer.until('delivery');
     expect(text).toMatch(/^JPEG 320×240 q75, .*: as requested by the viewer$/);
     expect(isLimited).toBe(false);
-    // The bit rate in it may have changed meanwhile.
+    // The bit rate in the report may have changed in the meantime.
     expect(app.http.stream.clientStatuses()[0]).toMatchObject({
       state: 'live',
       reason: expect.stringMatching(/^JPEG 320×240 q75, .*: as requested by the viewer$/) as unknown,
@@ -125,7 +125,7 @@ describe('WebClient with renditions', () => {
   it.each([
     ['does not know renditions', {}, {}],
     ['watches a stream without renditions', MODERN, { withoutRenditions: new Set(['main']) }],
-  ])('sends unmodified frames to a viewer that %s, whatever it requests', async (_name, hello, options) => {
+  ])('sends unmodified frames to a viewer that %s, even if it requests others', async (_name, hello, options) => {
     await using app = await setUp(options);
     const viewer = await app.connect(hello);
     viewer.want({ quality: 'quarter', maxBitsPerSecond: 1000 });
@@ -137,7 +137,7 @@ describe('WebClient with renditions', () => {
     expect(frame.payload.byteLength).toBe(input.payload.byteLength);
   });
 
-  it('sends unmodified 16-bit samples, whatever the viewer requests', async () => {
+  it('sends unmodified 16-bit samples for any request of the viewer', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
     viewer.want({ quality: 'quarter', maxBitsPerSecond: 1000 });
@@ -172,7 +172,7 @@ describe('WebClient with renditions', () => {
       message: { n: 1 },
       wireHeader: null,
     };
-    // The rate of the stream, and with it what the limit allows, is known from the second frame on.
+    // The rate of the stream, on which the limit depends, is known from the second frame on.
     app.http.stream.publish(input);
     viewer.ack((await viewer.until('frame')).sequence);
     await delay(20);

@@ -107,7 +107,7 @@ describe('ViewerVideo', () => {
     expect(sent).toEqual([1, 2]);
   });
 
-  it('skips to the next key frame over a congested link, and requests it when the link is free', () => {
+  it('skips to the next key frame on a congested link, and requests it when the link is free', () => {
     video.use(LARGE);
     large().give(1, true);
     isCongested = true;
@@ -125,7 +125,7 @@ describe('ViewerVideo', () => {
     expect(sent).toEqual([1, 4, 5]);
   });
 
-  it('waits for the key frame of an encoder that has started again', () => {
+  it('waits for the key frame of a restarted encoder', () => {
     video.use(LARGE);
     large().give(1, true);
     large().fail();

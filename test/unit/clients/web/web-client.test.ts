@@ -62,7 +62,7 @@ function valueMessage(id: number, value: Uint8Array): Uint8Array {
 
 interface Setup extends AsyncDisposable {
   readonly stream: Stream;
-  /** All so far. */
+  /** All messages so far. */
   readonly events: readonly GatewayEvent[];
   readonly webClients: ReadonlySet<ViewerSocket>;
   connect(path?: string): Promise<Viewer>;
@@ -207,7 +207,7 @@ describe('WebClient: hello', () => {
     expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
   });
 
-  it('keeps a reserved port for the owner of its token, which takes it over from an earlier connection', async () => {
+  it('keeps a reserved port for the holder of its token, who takes it over from an earlier connection', async () => {
     await using gateway = await setUp({ token: 's3cret', reservedPorts: { 6000: 'arm', 6001: 'leg' } });
     await using other = await gateway.connect();
     expect(await other.hello({ token: 's3cret' })).toMatchObject({ port: 6002 });
@@ -274,7 +274,7 @@ describe('WebClient: hello', () => {
     expect(await back.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6001 });
   });
 
-  it('closes with 4004 outside the range, which the reason contains', async () => {
+  it('closes with 4004 outside the range, and names the range in the reason', async () => {
     await using gateway = await setUp();
     for (const port of [5999, 6004, 0]) {
       await using viewer = await gateway.connect();
@@ -285,7 +285,7 @@ describe('WebClient: hello', () => {
     }
   });
 
-  it('assigns the port again to the owner of its key, even after the socket has closed', async () => {
+  it('assigns the port again to the holder of its key, even after the socket has closed', async () => {
     await using gateway = await setUp();
     const first = await gateway.connect();
     const welcome = await first.hello();
@@ -337,7 +337,7 @@ describe('WebClient: messages', () => {
   it.each<[string, (Uint8Array | string)[]]>([
     ['text', ['hello']],
     ['nothing', [new Uint8Array(0)]],
-    ['a few bytes', [new Uint8Array(7)]],
+    ['too few bytes', [new Uint8Array(7)]],
     ['zeros', [new Uint8Array(64)]],
     ['something else', [Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
     ['a ping before hello', [encodeMessage({ type: 'ping', id: 1 })]],
@@ -609,7 +609,7 @@ describe('WebClient: frames', () => {
     expect(frame.payload.byteLength).toBe(192);
   });
 
-  it('sends a JPEG again as baseline to a viewer that cannot decode its kind, and all others unmodified', async () => {
+  it('sends a JPEG again as a baseline JPEG to a viewer that cannot decode its type, and all others unmodified', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -631,7 +631,7 @@ describe('WebClient: frames', () => {
     });
   });
 
-  it('sends a JPEG that it cannot decode either unmodified', async () => {
+  it('sends a JPEG unmodified that the gateway cannot decode either', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -729,7 +729,7 @@ describe('WebClient: return data', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": "last"}');
   });
 
-  it('accepts an urgent value before all waiting ones, and discards them', async () => {
+  it('accepts an urgent value before all waiting values, and discards them', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -792,7 +792,7 @@ describe('WebClient: return data', () => {
     ],
     ['value-invalid', 'an integer of 4301 digits', { kind: 'value', value: 10n ** 4300n }],
     ['value-invalid', 'an integer of 5000 digits', { kind: 'value', value: [-(10n ** 5000n)] }],
-    ['value-invalid', '65 lists in each other', { kind: 'value', value: nestedList(65) }],
+    ['value-invalid', '65 nested lists', { kind: 'value', value: nestedList(65) }],
     ['value-invalid', 'bytes', { kind: 'value', value: { a: new Uint8Array(4) } as unknown as Value }],
     ['value-invalid', 'a date', { kind: 'value', value: new Date(0) as unknown as Value }],
   ])('refuses with %s: %s', async (code, _name, body) => {
@@ -872,7 +872,7 @@ describe('WebClient: return data', () => {
       '100 000 long integers',
       Buffer.concat([Buffer.from('dd000186a0', 'hex'), Buffer.from('c705420102030405'.repeat(100_000), 'hex')]),
     ],
-    ['100 000 lists in each other', Buffer.alloc(100_000, 0x91)],
+    ['100 000 nested lists', Buffer.alloc(100_000, 0x91)],
   ])('closes with 4000 for %s, and continues to serve others', async (_name, value) => {
     await using gateway = await setUp();
     await using other = await gateway.connect();
@@ -884,7 +884,7 @@ describe('WebClient: return data', () => {
     expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
   });
 
-  it('refuses with too-many if 32 once-only values wait', async () => {
+  it('refuses with too-many while 32 once-only values wait', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -911,7 +911,7 @@ describe('WebClient: return data', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{}');
   });
 
-  it('discards return data when the socket closes, and holds the port', async () => {
+  it('discards return data when the socket closes, and keeps the port reserved', async () => {
     await using gateway = await setUp();
     const viewer = await gateway.connect();
     await viewer.hello();
@@ -1180,7 +1180,7 @@ describe('WebClient: time', () => {
     expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
   });
 
-  it('is disconnected if too many frames wait for clients that do not read, and holds none afterwards', async () => {
+  it('is disconnected if too many frames wait for clients that do not read, and keeps no frame afterwards', async () => {
     const unsent = new UnsentFrames(JPEG.byteLength);
     const viewers = [create(['view', 'return'], unsent), create(['view', 'return'], unsent)];
     for (const { socket } of viewers) {
@@ -1197,7 +1197,7 @@ describe('WebClient: time', () => {
     await viewers[0]!.client.closed;
   });
 
-  it('pings with the welcome to measure the round trip, and every second to detect vanished hosts', () => {
+  it('pings with the welcome to measure the round trip, and every second to detect unreachable hosts', () => {
     const { socket } = seated();
     expect(socket.ping).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(3000);

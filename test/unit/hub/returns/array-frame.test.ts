@@ -15,7 +15,7 @@ const seen = async (array: NDArray): Promise<number[]> => [
 ];
 
 describe('frameOfArray', () => {
-  // The bytes are numpy's: np.array([...], dtype).tobytes().hex()
+  // The bytes are from NumPy: np.array([...], dtype).tobytes().hex()
   it.each([
     ['uint8', '00 80 ff', 3, [0, 128, 255]],
     ['|u1', '00 80 ff', 3, [0, 128, 255]],

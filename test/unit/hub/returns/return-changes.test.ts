@@ -63,7 +63,7 @@ describe('Returns.changes', () => {
     ]);
   });
 
-  it('immediately delivers to a waiting reader', async () => {
+  it('delivers a value to a waiting reader immediately', async () => {
     const returns = setUp();
     const changes = returns.changes();
     const next = changes.next();
@@ -88,7 +88,7 @@ describe('Returns.changes', () => {
     expect(returns.dropped).toBe(0);
   });
 
-  it('keeps 256 once-only values, drops the oldest beyond, and counts it', async () => {
+  it('keeps 256 once-only values, drops the oldest beyond that, and counts it', async () => {
     const returns = setUp();
     const changes = returns.changes();
     returns.set(6001, value('sticky'));
@@ -124,7 +124,7 @@ describe('Returns.changes', () => {
     expect(await rest(changes)).toEqual([[6000, 'sticky', null]]);
   });
 
-  it('reports null when the time to live is over, which the same value restarts', async () => {
+  it('reports null when the time to live is over; the same value restarts it', async () => {
     const returns = setUp();
     returns.set(6001, value('set before'), 100);
     const changes = returns.changes();

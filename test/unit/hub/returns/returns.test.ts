@@ -38,7 +38,7 @@ describe('Returns', () => {
     expect(takeJson(returns)).toBe('{"5567": null}');
   });
 
-  it('returns once-only values in order, one per reply and port, then the sticky one', () => {
+  it('returns once-only values in order, one per reply and port, then the sticky value', () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.join(6001);
@@ -73,7 +73,7 @@ describe('Returns', () => {
     expect(returns.take(6000)).toMatchObject(value(null));
   });
 
-  it('returns the newest value of all, after the once-only ones in order of arrival', () => {
+  it('returns the newest value of all clients, after the once-only values in order of arrival', () => {
     const { returns, clock } = setUp();
     expect(returns.takeNewest()).toMatchObject(value(null));
     for (const port of [6000, 6001, 6002]) returns.join(port);
@@ -96,7 +96,7 @@ describe('Returns', () => {
     expect(returns.takeNewest()).toMatchObject(value(null));
   });
 
-  it('discards the once-only values in front of an urgent one, and counts them', () => {
+  it('discards the once-only values before an urgent value, and counts them', () => {
     const { returns } = setUp();
     returns.join(6000);
     for (const name of ['first', 'second']) returns.push(6000, value(name));
@@ -170,7 +170,7 @@ describe('Returns', () => {
     expect(takeJson(returns)).toBe('{"6000": null}');
   });
 
-  it('forgets a client that leaves, with all its data', () => {
+  it('removes a client that leaves, with all its data', () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.join(6001);
@@ -218,7 +218,7 @@ describe('Returns', () => {
 });
 
 describe('Returns.values', () => {
-  it('yields a sticky value when it changes, and each once-only one', async () => {
+  it('yields a sticky value when it changes, and each once-only value', async () => {
     const { returns } = setUp();
     returns.join(6000);
     returns.set(6000, value('before'));
@@ -234,7 +234,7 @@ describe('Returns.values', () => {
     expect(await rest(reader)).toEqual(['a', 'once', 'once', 'b'].map((data) => ({ port: 6000, data })));
   });
 
-  it('yields a value again that had ended in between', async () => {
+  it('yields a value again if it had ended in the meantime', async () => {
     const { returns, clock } = setUp();
     returns.join(6000);
     const reader = returns.values();
@@ -274,7 +274,7 @@ describe('Returns.values', () => {
     ]);
   });
 
-  it('immediately delivers a value to a waiting reader', async () => {
+  it('delivers a value to a waiting reader immediately', async () => {
     const { returns } = setUp();
     returns.join(6000);
     const reader = returns.values();
@@ -283,7 +283,7 @@ describe('Returns.values', () => {
     expect(await next).toEqual({ value: { port: 6000, data: 1 }, done: false });
   });
 
-  it('keeps 256 values for a slow reader, then drops the oldest and counts', async () => {
+  it('keeps 256 values for a slow reader, then drops the oldest, and counts it', async () => {
     const { returns } = setUp({ hasServer: false });
     returns.join(6000);
     const slow = returns.values();
@@ -298,7 +298,7 @@ describe('Returns.values', () => {
     expect(items.at(-1)).toEqual({ port: 6000, data: 259 });
   });
 
-  it('detaches only the reader that breaks out', async () => {
+  it('detaches only the reader whose loop is left', async () => {
     const { returns } = setUp({ hasServer: false });
     returns.join(6000);
     const [leaving, staying] = [returns.values(), returns.values()];

@@ -38,7 +38,7 @@ describe('ArrayRenderer', () => {
     expect(rendered(row('float32', special), colors)).toEqual(['ff00ffff', 'ff0000ff', '0000ffff', BLACK, WHITE]);
   });
 
-  it('shows a constant array in the first colour, and one without any value in no colour', () => {
+  it('shows a constant array in the first colour, and an array without values transparent', () => {
     expect(rendered(row('int16', Int16Array.of(7, 7)), {})).toEqual([BLACK, BLACK]);
     expect(rendered(row('int16', Int16Array.of(7, 7)), { invert: true })).toEqual([WHITE, WHITE]);
     expect(rendered(row('uint16', Uint16Array.of(0, 0)), { colormap: 'turbo' })).toEqual([NONE, NONE]);

@@ -72,11 +72,11 @@ describe('AutoRange', () => {
     expect(after(null, first, null)).toEqual(first);
   });
 
-  it('holds while the ends are off by at most a tenth', () => {
+  it('keeps its range while the ends deviate by at most a tenth', () => {
     expect(after(first, { low: 9, high: 92 }, { low: -9, high: 109 }, { low: 0, high: 95 })).toEqual(first);
   });
 
-  it('moves gradually beyond that, until it has arrived, and then holds', () => {
+  it('moves gradually to the measured range beyond that, and then keeps it', () => {
     const target = { low: 0, high: 130 };
     expect(after(first, target)).toEqual({ low: 0, high: 103.75 });
     const range = new AutoRange();
@@ -91,7 +91,7 @@ describe('AutoRange', () => {
     expect(seen.at(-1)).toBe(seen.at(-2));
   });
 
-  it('jumps when it is off by more than half', () => {
+  it('is replaced when it deviates by more than half', () => {
     expect(after(first, { low: 1000, high: 1100 })).toEqual({ low: 1000, high: 1100 });
     expect(after(first, { low: 0, high: 1 })).toEqual({ low: 0, high: 1 });
   });

@@ -40,7 +40,7 @@ describe('pixelValues', () => {
     [0, 2],
     [0, -1],
     [0.5, 0],
-  ])('has none at %d, %d', (x, y) => {
+  ])('has no value at %d, %d', (x, y) => {
     expect(pixelValues(colors, x, y)).toBeNull();
   });
 });
@@ -86,7 +86,7 @@ describe('areaStatistics', () => {
     ]);
   });
 
-  it('has no figures if nothing was measured, and one step if all values are equal', () => {
+  it('has no statistics if nothing was measured, and one bin if all values are equal', () => {
     const floats = samples('float32', Float32Array.of(NaN, Infinity, 7, 7), 2);
     expect(areaStatistics(floats, { x: 0, y: 0, width: 2, height: 1 }, null)).toEqual([
       { count: 0, mean: null, min: null, max: null, histogram: [] },

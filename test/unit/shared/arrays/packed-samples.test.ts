@@ -40,7 +40,7 @@ describe('packed samples', () => {
     expect(planes.filter((byte) => byte !== 0).length).toBeLessThanOrEqual(4);
   });
 
-  it('become the same bytes again, in pieces of any size, aligned or not', () => {
+  it('are unpacked to the same bytes in pieces of any size, aligned or not', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...DTYPES),
@@ -60,7 +60,7 @@ describe('packed samples', () => {
     );
   });
 
-  it('exist for types with the least significant byte first alone', () => {
+  it('exist only for little-endian types', () => {
     expect(DTYPES.filter((dtype) => !canPack(dtype))).toEqual([]);
     for (const dtype of ['>u2', '>f4', 'complex64']) {
       expect(canPack(dtype)).toBe(false);

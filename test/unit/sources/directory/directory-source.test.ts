@@ -75,7 +75,7 @@ describe('one image', () => {
     return source;
   };
 
-  it('is shown with any name and in each new version, and no other file is', async () => {
+  it('is shown with any name and in each new version, but no other file is', async () => {
     await writeFile(join(folder, 'other.jpg'), await jpeg(9));
     const source = await openImage('.latest');
     expect(source).toMatchObject({ kind: 'image', address: join(folder, '.latest') });
@@ -93,7 +93,7 @@ describe('one image', () => {
     expect(sink.rejected).toEqual([]);
   });
 
-  it('may be removed and restored', async () => {
+  it('can be removed and restored', async () => {
     await writeFile(join(folder, 'a.jpg'), await jpeg(1));
     await openImage('a.jpg');
     await sink.until(() => sink.frames.length === 1);
@@ -188,7 +188,7 @@ describe('a list of images', () => {
     expect(sink.rejected).toEqual([]);
   });
 
-  it('restarts with the files that exist then', async () => {
+  it('restarts with the files that exist at that time', async () => {
     await writeFile(join(folder, '1.jpg'), await jpeg(1));
     await create('fps=100&loop=true').open(sink);
     await sink.until(() => sink.frames.length >= 3);
@@ -261,7 +261,7 @@ describe('a watched folder', () => {
     expect(sink.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
   });
 
-  it('shows a file that is written elsewhere and moved here', async () => {
+  it('shows a file that is written elsewhere and moved into the folder', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
     await create('watch=true').open(sink);
     await writeFile(join(elsewhere, 'x'), await jpeg(1));
@@ -270,7 +270,7 @@ describe('a watched folder', () => {
     await rm(elsewhere, { recursive: true });
   });
 
-  it('never shows an incomplete file, and counts one that stays incomplete', async () => {
+  it('never shows an incomplete file, and counts a file that stays incomplete', async () => {
     const whole = await jpeg(1, 320);
     await create('watch=true').open(sink);
     for (let end = 100; end < whole.byteLength; end += 300) {
@@ -286,7 +286,7 @@ describe('a watched folder', () => {
     expect(sink.frames).toHaveLength(1);
   });
 
-  it('shows a file that is moved here with an old modification time', async () => {
+  it('shows a file that is moved into the folder with an old modification time', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
     await writeFile(join(folder, 'new.jpg'), await jpeg(1));
     await writeFile(join(elsewhere, 'old.jpg'), await jpeg(2));
@@ -315,11 +315,11 @@ describe('a watched folder', () => {
     expect(sink.rejected).toEqual([]);
   });
 
-  it('fails when the folder disappears, and waits for it once it is opened again', async () => {
+  it('fails when the folder disappears, and waits for the folder after it is reopened', async () => {
     await writeFile(join(folder, 'first.jpg'), await jpeg(0));
     const source = create('watch=true');
     await source.open(sink);
-    // The folder has been read: a folder that disappears before that is waited for.
+    // The folder has been read; the source would wait for a folder that disappears before that.
     await sink.until(() => sink.frames.length === 1);
     await rm(folder, { recursive: true });
     await sink.until(() => sink.failed.length > 0);
@@ -347,7 +347,7 @@ describe('a watched folder', () => {
       await rm(`${folder} away`, { recursive: true, force: true });
       await writeFile(join(folder, 'b.jpg'), await jpeg(2));
       await sink.until(() => sink.frames.length === 2);
-      // Notified: by polling twice per second, they would be found too late.
+      // Found through notifications: polling twice per second would find them too late.
       for (let n = 3; n < 33; n += 1) {
         await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
         await sink.until(() => sink.files.at(-1) === `${n}.jpg`);
@@ -356,7 +356,7 @@ describe('a watched folder', () => {
     },
   );
 
-  it('follows links within the folder, not out of it', async () => {
+  it('follows links within the folder, but not out of it', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
     await writeFile(join(elsewhere, 'secret.jpg'), await jpeg(1));
     await mkdir(join(folder, 'today'));

@@ -55,7 +55,7 @@ describe('FolderWatch', () => {
     await sink.until(() => sink.frames.length === 1);
     await writeFile(join(folder, '3.jpg'), jpegOf(1200));
     await sink.until(() => sink.files.includes('3.jpg'));
-    // The one that is shown, and one that is not.
+    // The file that is shown, and one that is not.
     await writeFile(join(folder, '3.jpg'), jpegOf(1300));
     await sink.until(() => sink.frames.at(-1)!.payload.byteLength === 1300);
     await writeFile(join(folder, '1.jpg'), jpegOf(1400));

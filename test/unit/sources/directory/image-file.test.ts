@@ -85,7 +85,7 @@ describe('readImage', () => {
   it.each<[string, () => Sharp]>([
     ['PNG', () => deep().png()],
     ['TIFF', () => deep().tiff({ compression: 'lzw' })],
-  ])('keeps all 16 bits of a gray %s', async (_name, encode) => {
+  ])('keeps all 16 bits of a grayscale %s', async (_name, encode) => {
     const { dtype, shape, data } = (await readImage(await encode().toBuffer())) as NDArray;
     expect([dtype, shape, Buffer.compare(data, Buffer.from(deepSamples.buffer))]).toEqual([
       'uint16',
@@ -100,7 +100,7 @@ describe('readImage', () => {
     await expect(readImage(npy.subarray(0, -1))).rejects.toEqual(coded('array-misfit'));
   });
 
-  it('refuses samples that it would have to convert', async () => {
+  it('refuses samples that would have to be converted', async () => {
     await expect(readImage(FLOAT)).rejects.toEqual(coded('image-invalid'));
   });
 

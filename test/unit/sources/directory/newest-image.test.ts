@@ -27,7 +27,7 @@ async function find(...names: string[]): Promise<string | undefined> {
 }
 
 describe('NewestImage', () => {
-  it('finds the last written file first, then the last moved one', async () => {
+  it('finds the last written file first, then the last moved file', async () => {
     await writeFile(join(folder, 'a.jpg'), jpegOf(1000));
     await filesClockTicked(folder);
     await writeFile(join(folder, 'b.jpg'), jpegOf(1000));
@@ -40,7 +40,7 @@ describe('NewestImage', () => {
     expect(await find('a.jpg', 'b.jpg', 'c.jpg')).toBe(undefined);
   });
 
-  it('checks the found file separately, and finds it again when it was rewritten', async () => {
+  it('checks the found file separately, and finds it again after it was rewritten', async () => {
     await writeFile(join(folder, 'a.jpg'), jpegOf(1000));
     expect(await find('a.jpg')).toBe('a.jpg');
     expect(await find()).toBe(undefined);
@@ -48,7 +48,7 @@ describe('NewestImage', () => {
     expect(await find()).toBe('a.jpg');
   });
 
-  it('retries a file that it could not read, until there is a newer one', async () => {
+  it('retries a file that it could not read until there is a newer one', async () => {
     await writeFile(join(folder, 'half.jpg'), jpegOf(1000).subarray(0, 500));
     expect(await find('half.jpg')).toBe(undefined);
     expect(newest.retryAtMs).toBeLessThan(performance.now() + 1000);

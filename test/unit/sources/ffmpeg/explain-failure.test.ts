@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explainFailure } from '../../../../gateway/sources/ffmpeg/explain-failure.ts';
 
-/** As FFmpeg 5.1 and 7.0 print them. */
+/** Messages as printed by FFmpeg 5.1 and 7.0. */
 const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = [
   [
     'nothing is listening at this address (ffmpeg: Connection to tcp://127.0.0.1:1?timeout=4500000 failed: Connection refused)',

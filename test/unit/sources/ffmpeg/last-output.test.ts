@@ -16,7 +16,7 @@ describe('LastOutput', () => {
     expect(output.text().length).toBeLessThanOrEqual(200);
   });
 
-  it('returns no partial line, in which a password could not be found', () => {
+  it('returns no partial line, in which a password might not be found', () => {
     const output = new LastOutput(100);
     output.add(Buffer.from(`${'y'.repeat(150)}\n`));
     expect(output.lines()).toEqual([]);

@@ -80,7 +80,7 @@ function optionsOf(url: string): FfmpegOptions {
 }
 
 describe('probeMedia', () => {
-  it('reports how long an input was silent', async () => {
+  it('reports the duration of the silence of an input', async () => {
     const tools = new FfmpegTools('linux');
     tools.run = () =>
       Promise.resolve({
@@ -239,7 +239,7 @@ describe('planInput', () => {
     }
   });
 
-  it('distinguishes inputs that end', async () => {
+  it('detects inputs that end', async () => {
     expect(await plan('ffmpeg:lavfi:testsrc2')).toMatchObject({ isLive: false, hasEnd: true });
     expect(await plan('ffmpeg:rtsp://cam/s?copy=false')).toMatchObject({ isLive: true, hasEnd: false });
     expect(await plan('ffmpeg:screen')).toMatchObject({ isLive: true, hasEnd: false });

@@ -58,7 +58,7 @@ describe('Program', () => {
     expect(output()).toBe('a list\n');
   });
 
-  it('survives a program that does not read its input', async () => {
+  it('continues if a program does not read its input', async () => {
     const { program } = run('process.stdin.destroy()', { input: 'x'.repeat(1 << 20) });
     expect(await program.ended).toEqual({ kind: 'exited', code: 0 });
   });
@@ -175,7 +175,7 @@ const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 
 describe('ProcessGuard', () => {
   it.each(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    "leaves nothing behind after the gateway's %s",
+    "leaves no process behind after the gateway's %s",
     async (signal) => {
       await using gateway = new Child(
         process.execPath,
@@ -185,7 +185,7 @@ describe('ProcessGuard', () => {
       const has = (count: number) => (): true | undefined => (gateway.stdout.all.length >= count ? true : undefined);
       await gateway.stdout.waitFor('two programs', has(2));
       gateway.stdin.write('\n');
-      await gateway.stdout.waitFor('a third one', has(3));
+      await gateway.stdout.waitFor('a third program', has(3));
       const pids = gateway.stdout.all.flatMap((line) => /^runs (\d+)$/.exec(line)?.[1] ?? []).map(Number);
       expect(pids).toHaveLength(3);
       gateway.signal(signal);

@@ -62,7 +62,7 @@ function readHeaded(kind: keyof typeof PICTURES, chunks: readonly Buffer[], maxB
 describe.each(['bmp', 'pgm'] as const)('HeadedReader of %s', (kind) => {
   const { bytes, ends } = PICTURES[kind];
 
-  it('delivers each picture with its last byte, and nothing of a truncated one', () => {
+  it('delivers each picture with its last byte, but no truncated picture', () => {
     for (let length = 0; length <= bytes.byteLength; length += 1) {
       const count = ends.filter((end) => end <= length).length;
       expect(readHeaded(kind, [bytes.subarray(0, length)]), `${length} bytes`).toEqual(EXPECTED[kind].slice(0, count));
@@ -145,7 +145,7 @@ describe('JpegSequenceReader', () => {
   const ends = [JPEG_A.byteLength, JPEG_A.byteLength + JPEG_B.byteLength, bytes.byteLength];
   const all = [JPEG_A, JPEG_B, JPEG_A].map((jpeg) => jpeg.toString('hex'));
 
-  it('delivers each JPEG with its last byte, and nothing of a truncated one', () => {
+  it('delivers each JPEG with its last byte, but no truncated JPEG', () => {
     for (let length = 0; length <= bytes.byteLength; length += 1) {
       expect(readJpegs([bytes.subarray(0, length)]), `${length} bytes`).toEqual(
         all.slice(0, ends.filter((end) => end <= length).length),

@@ -10,7 +10,7 @@ import { logTo } from '../../../helpers/log.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** As pyzmq's send_json writes it. */
+/** JSON as written by pyzmq's send_json. */
 const head = (name: string): string => JSON.stringify({ msg: name });
 
 class Receiver implements HubReceiver {
@@ -134,7 +134,7 @@ describe('ImageHub', () => {
     const { hub } = createHub({ endpoints: [address] });
     const [first, second] = [new Receiver(), new Receiver()];
     for (let round = 0; round < 20; round += 1) {
-      // They open and close in any order, without waiting for each other.
+      // The receivers are opened and closed in any order, without waiting for each other.
       const done = [
         hub.join(first),
         hub.leave(first),

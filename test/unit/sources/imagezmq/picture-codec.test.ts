@@ -8,7 +8,7 @@ const data = Uint8Array.of(1, 2, 3);
 
 describe('decodeSent', () => {
   it('reads the messages of send_jpg and send_image', () => {
-    // As pyzmq's send_json writes them.
+    // JSON as written by pyzmq's send_json.
     expect(decodeSent(parts('{"msg": "rpi1"}', data))).toEqual({
       message: 'rpi1',
       messageJson: '"rpi1"',

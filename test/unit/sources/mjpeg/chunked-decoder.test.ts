@@ -14,9 +14,9 @@ describe('ChunkedDecoder', () => {
     ['chunks', '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n', 'abc0123456789', true],
     ['extensions and zeros', '003;x=y\r\nabc\r\n0;z\r\nTrailer: x\r\n\r\n', 'abc', true],
     ['LF alone', '3\nabc\n2\nde\n0\n\n', 'abcde', true],
-    ['no line end after a chunk', '3\r\nabc2\r\nde0\r\n\r\n', 'abcde', true],
+    ['no line break after a chunk', '3\r\nabc2\r\nde0\r\n\r\n', 'abcde', true],
     ['spaces', '  3  \r\nabc\r\n0 \r\n\r\n', 'abc', true],
-    ['line ends within', '5\r\na\r\n\nb\r\n0\r\n', 'a\r\n\nb', true],
+    ['line breaks within a chunk', '5\r\na\r\n\nb\r\n0\r\n', 'a\r\n\nb', true],
     ['no end', '3\r\nabc\r\n4\r\nde', 'abcde', false],
     [
       'a body that is not chunked',

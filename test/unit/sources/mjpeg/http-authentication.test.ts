@@ -29,7 +29,7 @@ describe('formatDigest', () => {
     ],
     // RFC 2617, 3.5.
     [
-      'the older one',
+      'the older scheme',
       'Digest realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"',
       'Circle Of Life',
       { path: '/dir/index.html', count: 1, cnonce: '0a4f113b' },
@@ -75,7 +75,7 @@ describe('HttpAuthentication', () => {
       ['Digest realm="y", nonce="1", algorithm=MD5', 'Digest realm="y", nonce="2", algorithm=SHA-256'],
       /nonce="2"/,
     ],
-    ['one that it knows', ['Digest realm="y", nonce="1", algorithm=SHA3', 'NTLM', 'Basic realm="x"'], /^Basic/],
+    ['a supported scheme', ['Digest realm="y", nonce="1", algorithm=SHA3', 'NTLM', 'Basic realm="x"'], /^Basic/],
     ['lower case, no quotes, no commas', ['digest realm=y nonce=n qop=auth'], /^Digest .*realm="y".*qop=auth/],
     ['nothing else', ['Bearer realm="x"', 'Negotiate'], null],
     ['nothing', [], null],

@@ -161,7 +161,7 @@ describe('HttpClient: answers', () => {
 });
 
 describe('HttpClient: redirects', () => {
-  it('follows them, and sends the credentials only to the server', async () => {
+  it('are followed, and the credentials are sent only to the server', async () => {
     await using server = await RawServer.start(({ path, socket, headers }) => {
       if (path === '/a') socket.end('HTTP/1.1 302 Found\r\nLocation: b?c\r\n\r\n');
       else if (headers.has('authorization')) socket.end('HTTP/1.1 200 OK\r\n\r\nbody');
@@ -182,7 +182,7 @@ describe('HttpClient: redirects', () => {
       );
     await using other = await RawServer.start(challenge);
     await using server = await RawServer.start(({ socket, headers }) => {
-      // First requested without credentials here, so the server is known to require them.
+      // The first request here has no credentials, so the server is known to require them.
       if (headers.has('authorization'))
         socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${other.url}/stolen\r\n\r\n`);
       else socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');
@@ -201,7 +201,7 @@ describe('HttpClient: redirects', () => {
     },
   );
 
-  it('fails after too many, and for other protocols', async () => {
+  it('fail after too many, and for other protocols', async () => {
     await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n'));
     await expect(ask(server.url)).rejects.toEqual(failed(/more than 5 times/));
     expect(server.requests).toHaveLength(6);
@@ -231,7 +231,7 @@ describe('HttpClient: authentication', () => {
   };
 
   it.each([true, false])(
-    'uses a nonce until it is stale, with or without a report of the server: %s',
+    'uses a nonce until it is stale, whether or not the server reports this: %s',
     async (saysStale) => {
       await using server = await digestServer(2, saysStale);
       const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), {

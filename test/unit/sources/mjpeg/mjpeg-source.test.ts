@@ -129,22 +129,22 @@ describe('a stream', () => {
       /not MJPEG: no part begins within 16384 bytes.*neither a JPEG nor the boundary "cam"/,
     ],
     [
-      'that is a page',
+      'that is an HTML page',
       'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html>',
       /responds with a page \(text\/html\)/,
     ],
     ['of tiny parts', `${MULTIPART}${'--cam\r\n\r\n'.repeat(2000)}`, /more than 500 parts per second/],
     [
-      'of beginnings alone',
+      'of beginnings only',
       Buffer.concat([Buffer.from(MULTIPART), Buffer.alloc(300_000, JPEG.subarray(0, 3))]),
       /all its pictures are damaged|more than 500 parts per second/,
     ],
     [
-      'of damaged pictures alone',
+      'of damaged pictures only',
       Buffer.concat([Buffer.from(MULTIPART), ...Array.from({ length: 11 }, () => part(JPEG.subarray(0, 50)))]),
       /^all its pictures are damaged$/,
     ],
-  ])('%s reports what is wrong', async (_name, text, sentence) => {
+  ])('%s reports the problem', async (_name, text, sentence) => {
     await using server = await RawServer.start(({ socket }) => socket.end(text));
     const { sink } = await record(server);
     await sink.until(() => sink.failed.length > 0);
@@ -154,13 +154,9 @@ describe('a stream', () => {
 
   it.each<[string, string, (jpeg: Buffer) => Buffer]>([
     ['of parts without a type of multipart', 'Content-Type: application/octet-stream', part],
-    ['of JPEGs with nothing between', 'Content-Type: video/x-motion-jpeg', (jpeg) => jpeg],
-    ['of JPEGs that claims a length', 'Content-Type: image/jpeg\r\nContent-Length: 2147483647', (jpeg) => jpeg],
-    [
-      'of multipart that claims a length',
-      'Content-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 10',
-      part,
-    ],
+    ['of consecutive JPEGs', 'Content-Type: video/x-motion-jpeg', (jpeg) => jpeg],
+    ['of JPEGs with a length', 'Content-Type: image/jpeg\r\nContent-Length: 2147483647', (jpeg) => jpeg],
+    ['of multipart with a length', 'Content-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 10', part],
   ])('%s is one', async (_name, headers, partOf) => {
     await using server = await RawServer.start(
       ({ socket }) =>
@@ -208,7 +204,7 @@ describe('a stream', () => {
 });
 
 describe('a still picture', () => {
-  it('is requested repeatedly at its rate, with one request at a time', async () => {
+  it('is requested repeatedly at its rate, one request at a time', async () => {
     let unanswered = 0;
     let mostUnanswered = 0;
     await using server = await RawServer.start(({ socket, index }) => {
@@ -227,7 +223,7 @@ describe('a still picture', () => {
     expect(sink.failed).toEqual([]);
   });
 
-  it('is only sent again if it has changed', async () => {
+  it('is requested in full only if it has changed', async () => {
     const asked: (string | undefined)[] = [];
     await using server = await RawServer.start(({ socket, headers, index }) => {
       const tag = `"${Math.floor(index / 3)}"`;
@@ -275,10 +271,10 @@ describe('a still picture', () => {
         ),
     ],
     [
-      'called a text',
+      'with a text type',
       (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'), JPEG])),
     ],
-    ['with a preview after it', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
+    ['followed by a preview', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
     ['whose connection is reset', (socket) => socket.write(still(JPEG), () => socket.resetAndDestroy())],
   ])('%s is shown', async (_name, answer) => {
     await using server = await RawServer.start(({ socket }) => answer(socket));
@@ -307,8 +303,8 @@ describe('a still picture', () => {
 
   it.each<[string, Buffer | string, RegExp]>([
     ['that is refused', 'HTTP/1.1 500 Internal Server Error\r\n\r\n', /^the server refuses the request/],
-    ['that is cut off', still(JPEG).subarray(0, -5), /no end marker/],
-  ])('%s fails, to be tried again later', async (_name, answer, sentence) => {
+    ['that is interrupted', still(JPEG).subarray(0, -5), /no end marker/],
+  ])('%s fails, and is retried later', async (_name, answer, sentence) => {
     await using server = await RawServer.start(({ socket, index }) => socket.end(index === 0 ? still(JPEG) : answer));
     const { sink } = await record(server, '?fps=50');
     await sink.until(() => sink.failed.length > 0);

@@ -11,7 +11,7 @@ import { encodePorts } from '../../../../gateway/sources/netgear/encode-ports.ts
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 
-// As msgpack 1.1.2 and msgpack_numpy 0.4.8 write them.
+// Messages as written by msgpack 1.1.2 and msgpack_numpy 0.4.8.
 /** `packb({"terminate": False, "bi_mode": True, "data": {"n": 1}})` */
 const HEADER = hex('83 a9 7465726d696e617465 c2 a7 62695f6d6f6465 c3 a4 64617461 81 a1 6e 01');
 /** `packb({"terminate": True})` */
@@ -56,7 +56,7 @@ describe('decodeAsyncMessage', () => {
     expect(decodeAsyncMessage([TERMINATION])).toEqual({ kind: 'termination' });
   });
 
-  it('reads nothing of a truncated message', () => {
+  it('refuses a truncated message', () => {
     for (let end = 0; end < HEADER.byteLength; end += 1)
       expect(() => decodeAsyncMessage([HEADER.subarray(0, end), ARRAY]), `header, ${end} bytes`).toThrow(
         coded('header-invalid'),
@@ -69,7 +69,7 @@ describe('decodeAsyncMessage', () => {
 
   it.each<[string, Uint8Array[], string]>([
     ['nothing', [], 'parts-invalid'],
-    ['a header alone', [HEADER], 'parts-invalid'],
+    ['a header without a frame', [HEADER], 'parts-invalid'],
     ['three parts', [HEADER, ARRAY, ARRAY], 'parts-invalid'],
     ['a header that is not a map', [hex('01'), ARRAY], 'header-invalid'],
     ['a header that is too long', [Buffer.alloc((1 << 20) + 1), ARRAY], 'header-invalid'],
@@ -112,7 +112,7 @@ describe('decodeAsyncMessage', () => {
       ],
       'shape-invalid',
     ],
-    ['bytes for data', [hex('82 a9 7465726d696e617465 c2 a4 64617461 c401ff'), ARRAY], 'value-invalid'],
+    ['bytes as data', [hex('82 a9 7465726d696e617465 c2 a4 64617461 c401ff'), ARRAY], 'value-invalid'],
   ])('refuses %s', (_name, parts, code) => {
     expect(() => decodeAsyncMessage(parts)).toThrow(coded(code));
   });
@@ -135,7 +135,7 @@ describe('the answers', () => {
       { port: 6002, data: { kind: 'array', array: { dtype: 'uint8', shape: [2], data: jpeg.subarray(0, 2) } } },
       { port: 6003, data: { kind: 'jpeg', data: jpeg, colorspace: 'BGR' } },
     ] as const;
-    // The same bytes as of the JSON that a NetGear server gets.
+    // The same bytes as in the JSON for a NetGear server.
     expect(encodeAsyncPorts(all)).toEqual(encodeAsyncReturn(Buffer.concat(encodePorts(all)).toString()));
     expect(Buffer.from(encodeAsyncTerminated()).toString('latin1')).toContain('terminated');
   });

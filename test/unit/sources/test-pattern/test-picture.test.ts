@@ -79,7 +79,7 @@ describe('locateDataStrip', () => {
 });
 
 describe('TestPicture', () => {
-  it.each(SIZES)('leaves nothing behind of the frame before, at %i×%i', (width, height) => {
+  it.each(SIZES)('overwrites the previous frame completely, at %i×%i', (width, height) => {
     const used = new TestPicture(width, height, 30);
     const fresh = new TestPicture(width, height, 30);
     used.draw(999_999, new Date(2025, 2, 4, 23, 59, 58, 888).getTime());
@@ -133,7 +133,7 @@ describe('TestPicture', () => {
     expect(readFrameNumber(picture.draw(123, NOON), 320, 240)).toBe(123);
   });
 
-  it('accepts sizes from 160×120 to sides of 3840, and no others', () => {
+  it('accepts only sizes from 160×120 to sides of 3840', () => {
     expect(new TestPicture(160, 120, 30).draw(0, NOON).byteLength).toBe(57_600);
     expect(new TestPicture(3840, 120, 30).draw(0, NOON).byteLength).toBe(1_382_400);
     expect(new TestPicture(160, 3840, 30).draw(0, NOON).byteLength).toBe(1_843_200);
@@ -159,7 +159,7 @@ describe('TestPicture', () => {
 });
 
 describe('drawPlaceholder', () => {
-  it.each(SIZES)('draws light text on a dark ground at %i×%i', (width, height) => {
+  it.each(SIZES)('draws light text on a dark background at %i×%i', (width, height) => {
     const bgr = drawPlaceholder(
       width,
       height,
@@ -172,7 +172,7 @@ describe('drawPlaceholder', () => {
     expect(bright).toBeLessThan(0.1);
   });
 
-  it('accepts texts that are empty, too long, or have characters that the font lacks', () => {
+  it('accepts texts that are empty, too long, or contain characters that the font does not have', () => {
     expect(drawPlaceholder(160, 120, '', '').byteLength).toBe(57_600);
     expect(drawPlaceholder(160, 120, 'W'.repeat(500), 'word '.repeat(500)).byteLength).toBe(57_600);
     expect(drawPlaceholder(160, 120, 'Ж 🎥', 'x'.repeat(5000)).byteLength).toBe(57_600);

@@ -88,7 +88,7 @@ describe('ArrayDecoder', () => {
     },
   );
 
-  it('reports the range when it changes, and not with every frame', async () => {
+  it('reports the range only when it changes', async () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
     for (const frame of [ramp(0, 10), ramp(0, 10), ramp(0, 20)]) await decoder.decode(frame);
@@ -127,7 +127,7 @@ describe('ArrayDecoder', () => {
 });
 
 describe('ArrayDecoder with packed arrays', () => {
-  it('shows the samples, and hands out the frame with them', async () => {
+  it('shows the samples, and returns the frame with them', async () => {
     const frame = frameOf('float32', [1, 3], new Uint8Array(Float32Array.of(0, 0.5, 1).buffer));
     const packed: FrameMessage = {
       ...frame,

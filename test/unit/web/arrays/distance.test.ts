@@ -12,7 +12,7 @@ describe('readIntrinsics', () => {
   it.each<[string, Value]>([
     ['a map', { intrinsics: CAMERA }],
     ['9 numbers', { intrinsics: MATRIX }],
-    ['rows, as tolist() gives them', { intrinsics: [MATRIX.slice(0, 3), MATRIX.slice(3, 6), MATRIX.slice(6)] }],
+    ['rows, as returned by tolist()', { intrinsics: [MATRIX.slice(0, 3), MATRIX.slice(3, 6), MATRIX.slice(6)] }],
     ['librealsense', { intrinsics: { width: 640, height: 480, fx: 500, fy: 520, ppx: 319.5, ppy: 239.5, coeffs: [] } }],
     ['K', { K: MATRIX, D: [] }],
     ['a CameraInfo of ROS', { camera_info: { height: 480, width: 640, distortion_model: 'plumb_bob', K: MATRIX } }],
@@ -22,7 +22,7 @@ describe('readIntrinsics', () => {
     expect(readIntrinsics(message, SIZE)).toEqual(CAMERA);
   });
 
-  it('scales those of another size: the centre of the picture stays in its centre', () => {
+  it('scales intrinsics of another size, and keeps the centre of the picture', () => {
     const large = { intrinsics: { fx: 1000, fy: 1040, cx: 639.5, cy: 479.5, width: 1280, height: 960 } };
     expect(readIntrinsics(large, SIZE)).toEqual(CAMERA);
   });
@@ -46,7 +46,7 @@ describe('readIntrinsics', () => {
     { K: [[1, 2], [3, 4], 5] },
     { K: [] },
     { camera_info: { K: Array.from({ length: 9 }, () => null) } },
-  ])('reports why %j is not usable', (message) => {
+  ])('reports why %j cannot be used', (message) => {
     expect(readIntrinsics(message, SIZE)).toMatch(/^\w+ in the message (is not usable: expected|has focal lengths)/);
   });
 });
@@ -78,7 +78,7 @@ describe('measureDistance', () => {
     expect(measureDistance(plane('uint16'), 0, message, between(7, 7, 7, 7)).meters).toBe(0);
   });
 
-  it('follows the depth', () => {
+  it('depends on the depth', () => {
     const [near, far] = [239 * 640 + 319, 239 * 640 + 320];
     const found = measureDistance(
       plane('uint16', { [near]: 1000, [far]: 5000 }),
@@ -155,7 +155,7 @@ describe('measureDistance', () => {
       message,
       between(0, 0, 1, 1, 'toString'),
     ],
-  ])('is none, with the reason: %s', (reason, samples, noData, sent, query) => {
+  ])('is missing, with the reason: %s', (reason, samples, noData, sent, query) => {
     expect(measureDistance(samples, noData, sent, query)).toMatchObject({ meters: null, reason });
   });
 });

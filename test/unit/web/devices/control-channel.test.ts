@@ -20,7 +20,7 @@ class RecordingViewer extends EventTarget {
   port: number | null = 6000;
   control: { readonly state: 'free' | 'mine' | 'taken' } | null = null;
   readonly sent: Sent[] = [];
-  /** Answer to the next values. */
+  /** The result of the next values. */
   answer: () => Promise<void> = () => Promise.resolve();
 
   setReturnData(value: unknown, options: { ttlMs?: number; urgent?: boolean }): Promise<void> {
@@ -107,7 +107,7 @@ describe('ControlChannel', () => {
   };
   const last = (): Sent | undefined => viewer.sent.at(-1);
 
-  it('composes one value of all devices, by name', async () => {
+  it('combines the values of all devices by name', async () => {
     channel.add(new Stick('x'));
     channel.add(new Stick('y'));
     await vi.advanceTimersByTimeAsync(0);
@@ -119,7 +119,7 @@ describe('ControlChannel', () => {
     expect(() => channel.add(new Stick(name))).toThrow(TypeError);
   });
 
-  it('repeats the values with a time to live while a device is held, and not afterwards', async () => {
+  it('repeats the values with a time to live while a device is in use, but not afterwards', async () => {
     const stick = await add('x');
     viewer.sent.length = 0;
     stick.hold(1);
@@ -135,7 +135,7 @@ describe('ControlChannel', () => {
     expect(viewer.sent).toHaveLength(count);
   });
 
-  it('returns a value once, with those of the other devices and the time to live of held ones', async () => {
+  it('returns a value once, with those of the other devices and the time to live of devices in use', async () => {
     const stick = await add('x');
     const form = await add('y');
     viewer.sent.length = 0;
@@ -163,7 +163,7 @@ describe('ControlChannel', () => {
 
   it.each<[string, () => void]>([
     ['the window loses the focus', () => page.window.dispatchEvent(new Event('blur'))],
-    ['the page is left', () => page.window.dispatchEvent(new Event('pagehide'))],
+    ['the user leaves the page', () => page.window.dispatchEvent(new Event('pagehide'))],
     ['the page is hidden', () => page.document.dispatchEvent(new Event('visibilitychange'))],
     ['the page is frozen', () => page.document.dispatchEvent(new Event('freeze'))],
     ['the connection ends', () => viewer.closes()],
@@ -190,7 +190,7 @@ describe('ControlChannel', () => {
     expect(stick.isHeld).toBe(false);
   });
 
-  it('is enabled only with a port, and sends nothing before there was one', async () => {
+  it('is enabled only with a port, and sends nothing before it has one', async () => {
     viewer.port = null;
     const stick = await add('x');
     expect(channel.isEnabled).toBe(false);
@@ -204,7 +204,7 @@ describe('ControlChannel', () => {
     expect(stick.isEnabled).toBe(false);
   });
 
-  it('can be used again when the picture is current, and stops until then', async () => {
+  it('is stopped until the picture is current again', async () => {
     const stick = await add('x');
     channel.block(viewer, true);
     stick.hold(1);
@@ -276,14 +276,14 @@ describe('ControlChannel', () => {
     await vi.advanceTimersByTimeAsync(REPEAT_MS);
     expect(stick.isHeld).toBe(false);
     expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
-    // Also without a waiting movement.
+    // The same without a waiting movement.
     stick.hold(1);
     vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
     stick.hold(0.5);
     expect(last()).toEqual({ value: { x: 0 } });
   });
 
-  it('skips movements on a stalled connection, and sends the newest when it continues', async () => {
+  it('skips movements on a stalled connection, and sends the newest one when it continues', async () => {
     const stick = await add('x');
     const answers: (() => void)[] = [];
     viewer.answer = () => new Promise((resolve) => answers.push(resolve));
@@ -314,7 +314,7 @@ describe('ControlChannel', () => {
     expect(stops()).toBe(count);
   });
 
-  it('does not repeat a stop that the viewer has no right to send, before the connection changes', async () => {
+  it('does not repeat a stop that the viewer has no right to send until the connection changes', async () => {
     await add('x');
     viewer.answer = () => Promise.reject(new ReturnRefusedError('not-allowed', ''));
     channel.stop();
@@ -339,7 +339,7 @@ describe('ControlChannel', () => {
     expect(last()?.value).not.toHaveProperty('stop');
   });
 
-  it('cannot be used without control, and sends nothing but a stop, which it can withdraw', async () => {
+  it('cannot be used without control, and sends only a stop, which it can withdraw', async () => {
     viewer.controls('taken');
     const stick = await add('x');
     expect(channel.isEnabled).toBe(false);
@@ -363,8 +363,8 @@ describe('ControlChannel', () => {
 
   it.each<[string, () => void]>([
     ['is handed over', () => viewer.controls('taken')],
-    ['is taken back', () => viewer.controls('free')],
-  ])('releases the devices when control %s, and requires a new use when it is taken again', async (_, happens) => {
+    ['is taken away', () => viewer.controls('free')],
+  ])('releases the devices when control %s, and requires a new input when it is taken again', async (_, happens) => {
     viewer.controls('mine');
     const stick = await add('x');
     stick.hold(1);

@@ -7,7 +7,7 @@ describe('positionIn', () => {
     ['just inside of the far corner', { x: 639.9999, y: 479.9999 }, [639.99, 479.99]],
     ['beyond the near corner', { x: -3, y: -0.001 }, [0, 0]],
     ['beyond the far corner', { x: 700, y: 480.5 }, [640, 480]],
-  ])('gives the nearest position in the picture, %s', (_, point, expected) => {
+  ])('returns the nearest position in the picture, %s', (_, point, expected) => {
     expect(positionIn(point, { width: 640, height: 480 })).toEqual(expected);
   });
 });
@@ -23,7 +23,7 @@ describe('Drawing', () => {
   });
 
   describe('of a drag', () => {
-    it('is a line from its beginning for as long as it lasts, and never complete', () => {
+    it('is a line from the beginning of the drag, and never complete', () => {
       const drawing = new Drawing('drag');
       expect(drawing.upTo([1, 1])).toBeNull();
       expect(drawing.add([3, 4], 0)).toBeNull();
@@ -65,7 +65,7 @@ describe('Drawing', () => {
       expect(drawing.isEmpty).toBe(true);
     });
 
-    it('waits for another corner where the second one is at the first, or gives it no area', () => {
+    it('waits for another corner if the second one is at the first, or the box would have no area', () => {
       const drawing = new Drawing('box');
       drawing.add([10, 20], 3);
       for (const second of [
@@ -80,7 +80,7 @@ describe('Drawing', () => {
       expect(drawing.add([14, 24], 3)).toEqual({ box: [10, 20, 14, 24] });
     });
 
-    it('begins again after its corner was removed or cancelled', () => {
+    it('restarts after its corner was removed or cancelled', () => {
       const drawing = new Drawing('box');
       for (const remove of [() => drawing.undo(), () => drawing.cancel()]) {
         drawing.add([10, 20], 0);
@@ -123,7 +123,7 @@ describe('Drawing', () => {
       expect(drawing.finish()).toBeNull();
     });
 
-    it('shows where the next point would be, and loses its last one', () => {
+    it('shows the position of the next point, and removes its last point', () => {
       const drawing = begun(2);
       expect(drawing.upTo([9, 9])).toEqual({
         polygon: [

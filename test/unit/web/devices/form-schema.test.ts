@@ -24,7 +24,7 @@ const SCHEMA = {
   },
 };
 
-/** Reads with these inputs by key of the top level. */
+/** Reads with these inputs, by top-level key. */
 const read = (schema: unknown, inputs: Record<string, string | boolean>) =>
   readForm(
     parseForm(schema).fields,
@@ -121,7 +121,7 @@ describe('parseForm', () => {
     ]);
   });
 
-  it('takes names of object prototypes for ordinary names, except __proto__, which it does not show', () => {
+  it('treats names of object prototypes as ordinary names, except __proto__, which it does not show', () => {
     const schema: unknown = JSON.parse(
       '{"type": "object", "properties": {"__proto__": {"type": "object", "properties": {"polluted": {"type": "boolean", "default": true}}}, "constructor": {"type": "boolean"}, "toString": {"$ref": "#/$defs/constructor"}}, "$defs": {}, "__proto__": {"title": "polluted"}}',
     );
@@ -212,7 +212,7 @@ describe('parseForm', () => {
     expect(() => parseForm(cyclic)).toThrow(FormSchemaError);
   });
 
-  it('cuts off long titles, and ignores a long default', () => {
+  it('truncates long titles, and ignores a long default', () => {
     const long = 'x'.repeat(100_000);
     const { fields } = parseForm({
       type: 'object',
@@ -232,7 +232,7 @@ describe('readForm', () => {
     expect(read(SCHEMA, { ...inputs, count: '3', mode: '2' }).value).toMatchObject({ count: 3, mode: null });
   });
 
-  it('says what is wrong with each field', () => {
+  it('reports the problem of each field', () => {
     const problems = (inputs: Record<string, string | boolean>): string[] => [
       ...read(SCHEMA, inputs).problems.values(),
     ];

@@ -17,7 +17,7 @@ describe('HeldKeys', () => {
     vi.useRealTimers();
   });
 
-  it('reports which keys are held', () => {
+  it('reports the pressed keys', () => {
     expect(keys.down(W)).toBe(true);
     expect(keys.down(D)).toBe(true);
     expect([...keys.names]).toEqual(['w', 'd']);
@@ -33,7 +33,7 @@ describe('HeldKeys', () => {
     expect(keys.isEmpty).toBe(true);
   });
 
-  it('holds a key while the system repeats it, and no longer', () => {
+  it('treats a key as pressed only while the system repeats it', () => {
     keys.down(W);
     vi.advanceTimersByTime(FIRST_REPEAT_MS - 1);
     keys.down(repeated(W));
@@ -54,7 +54,7 @@ describe('HeldKeys', () => {
     expect(keys.isEmpty).toBe(true);
   });
 
-  it('holds the other keys after a release, although the system does not repeat them', () => {
+  it('treats the other keys as pressed after a release, although the system does not repeat them', () => {
     keys.down(W);
     keys.down(D);
     keys.up(D);
@@ -62,14 +62,14 @@ describe('HeldKeys', () => {
     expect([...keys.names]).toEqual(['w']);
   });
 
-  it('holds a key again that is repeated after it counted as released', () => {
+  it('treats a key as pressed again if it is repeated after it counted as released', () => {
     keys.down(W);
     vi.advanceTimersByTime(FIRST_REPEAT_MS);
     expect(keys.down(repeated(W))).toBe(true);
     expect([...keys.names]).toEqual(['w']);
   });
 
-  it('does not hold a key again by repetition after it was released', () => {
+  it('does not treat a released key as pressed again because of a repetition', () => {
     keys.down(W);
     keys.clear();
     expect(keys.down(repeated(W))).toBe(false);

@@ -22,13 +22,13 @@ describe('keyValue', () => {
     expect(keyValue(map, new Set())).toEqual({ x: 0, y: 0, brake: false });
   });
 
-  it('limits the sum of an axis, not each step of it', () => {
+  it('limits the sum of an axis, not each addend', () => {
     const doubled = parseKeyMap('w=y+1 arrowup=y+1 s=y-1');
     expect(keyValue(doubled, new Set(['w', 'arrowup']))).toEqual({ y: 1 });
     expect(keyValue(doubled, new Set(['w', 'arrowup', 's']))).toEqual({ y: 1 });
   });
 
-  it('adds held keys up, from -1 to 1', () => {
+  it('adds up pressed keys, from -1 to 1', () => {
     expect(keyValue(map, new Set(['w', 'd', 'space']))).toEqual({ x: 1, y: 1, brake: true });
     expect(keyValue(map, new Set(['w', 's']))).toEqual({ x: 0, y: 0, brake: false });
     expect(keyValue(map, new Set(['w', 'arrowup']))).toEqual({ x: 0, y: 1, brake: false });

@@ -27,7 +27,7 @@ describe('LatencyLimit', () => {
     }
   };
 
-  it('is exceeded until pictures were below it for one second', () => {
+  it('is exceeded until pictures have been below it for one second', () => {
     limit.set(300);
     expect(limit.isExceeded).toBe(true);
     show(150, RECOVERY_MS - 100);
@@ -49,7 +49,7 @@ describe('LatencyLimit', () => {
     expect(limit.isKept).toBe(false);
   });
 
-  it('is exceeded by a late picture, but not by one of exactly this age', () => {
+  it('is exceeded by a late picture, but not by a picture of exactly this age', () => {
     limit.set(300);
     show(100, 2000);
     limit.shown(300);
@@ -74,7 +74,7 @@ describe('LatencyLimit', () => {
     expect(limit.isExceeded).toBe(true);
   });
 
-  it('ignores pictures of unknown latency, and a clock that is ahead', () => {
+  it('ignores pictures with unknown latency, and a clock that is ahead', () => {
     limit.set(300);
     limit.shown(null);
     show(-20, 2000);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { StopLatch } from '../../../../web/devices/stop-latch.ts';
 
 describe('StopLatch', () => {
-  it('is stopped only once the server has confirmed it, and ready only once it has confirmed the reset', () => {
+  it('is stopped only after the server has confirmed the stop, and ready only after it has confirmed the reset', () => {
     const latch = new StopLatch();
     expect([latch.state, latch.value]).toEqual(['ready', null]);
     latch.stop();
@@ -34,7 +34,7 @@ describe('StopLatch', () => {
     expect(latch.state).toBe('stopped');
   });
 
-  it('follows a stop of another viewer without requesting one, so that that viewer can clear it', () => {
+  it('adopts the stop of another viewer without requesting one, so that the other viewer can clear it', () => {
     const latch = new StopLatch();
     latch.confirm(true);
     expect([latch.state, latch.value]).toEqual(['stopped', null]);

@@ -71,7 +71,7 @@ describe('readOverlay', () => {
       marks: [BOX],
     });
     const turned = items[1]!.marks[0]! as Extract<Mark, { kind: 'lines' }>;
-    // A box of 40 by 20, turned by 90° clockwise: its top left corner is at the top right.
+    // A box of 40 × 20, rotated by 90° clockwise: its top left corner is at the top right.
     expect(turned.points.map((value) => Math.round(value))).toEqual([110, 80, 110, 120, 90, 120, 90, 80]);
     expect(items.slice(2).map(({ marks }) => marks)).toEqual([
       [{ kind: 'lines', points: [0, 0, 10, 0, 10, 10], isClosed: true }],
@@ -205,7 +205,7 @@ describe('readOverlay', () => {
 });
 
 describe('hostile overlays', () => {
-  it('are drawn up to the limits, and report objects beyond', () => {
+  it('are drawn up to the limits, and report objects beyond them', () => {
     const { items, problem } = read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => [0, 0, 1, 1]));
     expect(items).toHaveLength(OVERLAY_LIMITS.items);
     expect(problem).toContain('5 objects are beyond the limits');
@@ -253,7 +253,7 @@ describe('hostile overlays', () => {
       ],
     ],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
-    ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
+    ['a skeleton without indices', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
     ['text that is not JSON', '[1, 2'],
     ['empty text', ''],
     ['an empty map', {}],
@@ -261,13 +261,13 @@ describe('hostile overlays', () => {
     ['too few numbers', [[1, 2, 3]]],
     ['a batch of lists', [[[1, 2, 3, 4, 0.9, 0]]]],
     ['unknown units', { units: 'normalised', items: [[0, 0, 1, 1]] }],
-    ['a size of nothing', { size: [0, 480], items: [[0, 0, 1, 1]] }],
+    ['a size of zero', { size: [0, 480], items: [[0, 0, 1, 1]] }],
     ['a size in words', { size: 'large', items: [[0, 0, 1, 1]] }],
     ['a mask that is a list', [{ box: [0, 0, 1, 1], mask: [[1, 0]] }]],
     ['more runs than pixels', [{ mask: { size: [1, 2], counts: [2, 0, 0, 0, 0, 0] } }]],
     ['a bbox of nothing', [{ bbox: [], category_id: 1 }]],
     ['a bbox without a number', [{ bbox: [1, 2, NaN, 4] }]],
-    ['a bbox by names', [{ bbox: { x: 1, y: 2, width: 3, height: 4 } }]],
+    ['a bbox with names', [{ bbox: { x: 1, y: 2, width: 3, height: 4 } }]],
     ['keypoints of COCO that are pairs', [{ bbox: [1, 2, 3, 4], keypoints: [1, 2, 3, 4] }]],
     ['a box of Ultralytics without a corner', [{ name: 'car', confidence: 0.5, box: { x1: 1, y1: 2, x2: 3 } }]],
     [
@@ -275,7 +275,7 @@ describe('hostile overlays', () => {
       [{ box: { x1: 1, y1: 2, x2: 3, y2: 4 }, segments: { x: [1, 2], y: [1] } }],
     ],
     ['supervision with a box of nothing', { xyxy: [[]], confidence: [0.5] }],
-    ['supervision with a number as box', { xyxy: [7], confidence: null }],
+    ['supervision with a number as a box', { xyxy: [7], confidence: null }],
     ['JSON of JSON', '"[]"'],
   ])('report %s and draw nothing', (_, value) => {
     const { items, problem } = read(value);

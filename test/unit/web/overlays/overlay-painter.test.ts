@@ -12,7 +12,7 @@ interface DrawnText {
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-  /** Of the bar. */
+  /** The part that belongs to the bar. */
   readonly color: string;
 }
 
@@ -33,7 +33,7 @@ class TextRecorder {
         if (typeof value === 'function') return value.bind(target) as unknown;
         return value ?? (() => undefined);
       },
-      // As a browser, it ignores what is not a colour.
+      // Like a browser, it ignores values that are not colours.
       set: (target, name, value) => {
         if (name === 'fillStyle' && /^#[\da-f]+$/.test(String(value))) target.fillStyle = String(value);
         return true;
@@ -80,7 +80,7 @@ function draw(overlay: Value, matrix: Matrix = [1, 0, 0, 1, 0, 0], pixelRatio = 
   return texts;
 }
 
-/** The picture as it is, mirrored, turned, and zoomed to its lower right quarter. */
+/** The picture unmodified, mirrored, rotated, and zoomed to its lower right quarter. */
 const MATRICES: Readonly<Record<string, Matrix>> = {
   whole: [1, 0, 0, 1, 0, 0],
   mirrored: [-1, 0, 0, 1, WIDTH, 0],
@@ -94,7 +94,7 @@ beforeEach(() => void vi.spyOn(performance, 'now').mockReturnValue(0));
 afterEach(() => void vi.restoreAllMocks());
 
 describe('labels', () => {
-  it.each(Object.entries(MATRICES))('are whole at every edge and corner: %s', (_name, matrix) => {
+  it.each(Object.entries(MATRICES))('are completely visible at every edge and corner: %s', (_name, matrix) => {
     for (const pixelRatio of [1, 1.5, 3]) {
       const objects = [0, 5, 330, 635, 639].flatMap((x) =>
         [0, 4, 250, 475, 479].flatMap((y) => [
@@ -116,7 +116,7 @@ describe('labels', () => {
     }
   });
 
-  it('are above their objects, and inside of them only at the top edge', () => {
+  it('are above their objects, or inside of them at the top edge', () => {
     const [free, top] = draw([
       { box: [100, 100, 200, 200], label: 'free' },
       { box: [100, 3, 200, 200], label: 'top' },
@@ -129,7 +129,7 @@ describe('labels', () => {
     expect(draw([{ box: [600, 100, 630, 200], label: 'x'.repeat(100) }])[0]).toMatchObject({ left: 0 });
   });
 
-  it('have the colour of the class if that of the object is none', () => {
+  it('have the colour of the class if the object has no valid colour', () => {
     const box = [100, 100, 200, 200];
     const [known, , fromClass] = draw([
       { box, class: 'car', color: '#123456' },
@@ -142,7 +142,7 @@ describe('labels', () => {
     expect([fromClass]).toEqual(colors);
   });
 
-  it('of objects out of sight are not drawn', () => {
+  it('of objects outside of the visible part are not drawn', () => {
     const beyond = [
       [-200, 100],
       [700, 100],

@@ -121,7 +121,7 @@ describe('OverlaySession', () => {
     expect([shown, [...open]]).toEqual([[], []]);
   });
 
-  it('finishes a frame only when it is drawn, even if the page still acknowledges its last one', async () => {
+  it('finishes a frame only when it is drawn, even if the page is still acknowledging the previous one', async () => {
     settings(true);
     present(1, []);
     present(2, [MASK]);
@@ -133,7 +133,7 @@ describe('OverlaySession', () => {
     expect(shown).toEqual([1, 2]);
   });
 
-  it('leaves a picture that the page draws to the page', () => {
+  it('does not close a picture that the page draws itself', () => {
     settings(true);
     present(1, []);
     session.close();
@@ -157,7 +157,7 @@ describe('OverlaySession', () => {
     expect([...open]).toEqual(['picture 3', 'picture 4']);
   });
 
-  it('reports labels that there was no time to draw', () => {
+  it('reports labels that were not drawn in time', () => {
     vi.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValueOnce(0).mockReturnValue(40);
     present(1, [{ ...BOX, label: 'box' }]);
     expect(events.at(-1)).toEqual({

@@ -13,7 +13,7 @@ import {
 const layout = (...devices: unknown[]): string => JSON.stringify({ devices });
 
 describe('parseLayout', () => {
-  it('reads what formatLayout writes', () => {
+  it('reads the output of formatLayout', () => {
     const devices = [
       createDevice('button', { name: 'horn', label: 'Horn', toggle: true }),
       createDevice('slider', { name: 'speed', min: 0, max: 1, initial: 0.5 }),
@@ -65,7 +65,7 @@ describe('deviceProblem', () => {
 });
 
 describe('layoutMarkup', () => {
-  it('is a page with the viewer and the devices, in which nothing can break out of its place', () => {
+  it('is a page with the viewer and the devices, in which every value is escaped', () => {
     const devices = [
       createDevice('button', { name: '"><script>', label: '<b>&', toggle: true }),
       createDevice('latency', { 'max-latency': 400 }),

@@ -43,7 +43,7 @@ describe('streamHealth', () => {
     ['waiting', 'stale'],
     ['stale', 'stale'],
     ['ended', 'bad'],
-  ] as const)('gives the reason why a stream is %s', (state, tone) => {
+  ] as const)('contains the reason why a stream is %s', (state, tone) => {
     expect(streamHealth(stream({ state, reason: 'because' }))).toMatchObject({ tone, problem: 'because' });
   });
 });

@@ -8,7 +8,7 @@ function form(fields: Readonly<Record<string, string>>): FormData {
 }
 
 describe('readOptions', () => {
-  it('reads one native client per line, and omits what is empty', () => {
+  it('reads one native client per line, and omits empty options', () => {
     expect(
       readOptions(
         form({ source: ' push: ', clients: 'tcp://a:1\n\n  tcp://b:2 \n', virtualPorts: '', start: 'all', idle: '' }),

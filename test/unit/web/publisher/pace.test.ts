@@ -24,11 +24,11 @@ describe('RateLimit', () => {
     [29.97, 30, 300],
     [60, 24, 240],
     [10, 30, 100],
-  ])('passes of a camera with %d fps %d fps: %d pictures in ten seconds', (cameraFps, fps, expected) => {
+  ])('reduces %d fps of a camera to %d fps: %d pictures in ten seconds', (cameraFps, fps, expected) => {
     expect(Math.abs(passed(new RateLimit(fps), cameraFps, 10) - expected)).toBeLessThanOrEqual(expected / 100);
   });
 
-  it("passes all pictures at the camera's own rate, even with jitter", () => {
+  it("forwards all pictures at the camera's own rate, even with jitter", () => {
     expect(passed(new RateLimit(30), 30, 10, (index) => ((index * 37) % 11) - 5)).toBe(300);
   });
 
@@ -66,7 +66,7 @@ describe('FrameClock', () => {
     expect(clock.capturedAtMs(66, 1096)).toBeCloseTo(1086, 0);
   });
 
-  it('starts over with a clock that has stopped meanwhile', () => {
+  it('starts over with a clock that has stopped in the meantime', () => {
     const clock = new FrameClock();
     clock.capturedAtMs(0, 1000);
     expect(clock.capturedAtMs(33, 61_033)).toBe(61_033);

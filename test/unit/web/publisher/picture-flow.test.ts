@@ -50,7 +50,7 @@ class Bench {
 }
 
 describe('PictureFlow', () => {
-  it('encodes one picture, keeps the newest that arrives meanwhile, and closes each once', async () => {
+  it('encodes one picture, keeps the newest one that arrives in the meantime, and closes each picture once', async () => {
     const bench = new Bench();
     bench.flow.connected();
     for (const name of ['a', 'b', 'c', 'd']) bench.offer(name);
@@ -64,7 +64,7 @@ describe('PictureFlow', () => {
     expect([...bench.pictures.values()].map(({ closed }) => closed)).toEqual([1, 1, 1, 1]);
   });
 
-  it('has at most two frames in flight: the next is encoded when the gateway has read one', async () => {
+  it('has at most two frames in flight: the next one is encoded when the gateway has read one', async () => {
     const bench = new Bench();
     bench.flow.connected();
     for (const name of ['a', 'b']) {

@@ -208,7 +208,7 @@ describe('UplinkSteps', () => {
     expect(ladder.changes.filter(({ atMs }) => atMs > 5000).length).toBeLessThanOrEqual(3);
   });
 
-  it('keeps a screen readable: it lowers the rate before the size', () => {
+  it('keeps a screen readable by lowering the rate before the size', () => {
     const [camera, screen] = [new Ladder(), new Ladder(true)];
     for (const ladder of [camera, screen]) ladder.run(2000, () => 2.5e6);
     expect(screen.steps.settings.shortSide).toBe(720);

@@ -57,7 +57,7 @@ describe('otherCamera', () => {
     { id: 'b', label: 'B' },
   ];
 
-  it('is the next one, or on a phone the one on the other side', () => {
+  it('is the next camera, or on a phone the one on the other side', () => {
     expect(otherCamera(cameras, null, 'a')).toEqual({ device: 'b', facing: null });
     expect(otherCamera(cameras, null, 'b')).toEqual({ device: 'a', facing: null });
     expect(otherCamera(cameras, 'user', 'a')).toEqual({ device: null, facing: 'environment' });
