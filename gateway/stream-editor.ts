@@ -47,7 +47,7 @@ export class StreamEditor {
     this.#given = options.options;
   }
 
-  /** Replaces the given options. @param options or a function that reads them when it is their turn. */
+  /** Replaces the given options. @param options or a function that reads them when the operation starts. */
   async reconfigure(options: GatewayOptions | (() => Promise<GatewayOptions>)): Promise<Reconfiguration> {
     return this.#inTurn(async () => {
       const given = typeof options === 'function' ? await options() : options;
@@ -237,7 +237,7 @@ function withoutSecrets(settings: StreamSettings): StreamSettings {
   };
 }
 
-/** Replaces addresses that equal the output of {@link withoutSecrets} by those of the stream. */
+/** Replaces addresses that equal the output of {@link withoutSecrets} with those of the stream. */
 function restoreSecrets(settings: StreamSettings, before: StreamSettings | null): StreamSettings {
   const { hide } = redactorOfUrls(before === null ? [] : addressesOf(before));
   const restore = (address: string, known: readonly string[]): string => {

@@ -25,7 +25,11 @@ const ONE_OF = {
     enum: ['any', 'all'],
     default: 'any',
     description: '`all` holds frames back until every native client has connected once.',
-    flag: { name: 'start', value: 'any|all', help: 'all: hold frames back until every native client has connected once' },
+    flag: {
+      name: 'start',
+      value: 'any|all',
+      help: 'all: hold frames back until every native client has connected once',
+    },
   },
   distribution: {
     enum: ['broadcast', 'round-robin'],

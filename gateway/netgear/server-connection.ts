@@ -69,7 +69,9 @@ export class ServerConnection {
   #reopening: { readonly done: Promise<void>; readonly pause: AbortController } | null = null;
   #peers = 0;
   #hasWaitingServer = false;
-  /** Time of each server's last frame, by connection; the latest last. Empty if ZeroMQ does not expose connections. */
+  /**
+   * Time of each server's last frame, by connection, in ascending order. Empty if ZeroMQ does not expose connections.
+   */
   readonly #senders = new Map<string, number>();
 
   constructor(options: ServerConnectionOptions, events: ServerConnectionEvents) {

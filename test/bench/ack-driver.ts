@@ -5,8 +5,9 @@ const SPARE_EVERY = 16;
 const LEAST_EVERY_MS = 50;
 
 /**
- * A source that is as fast as its viewers: it makes one frame per acknowledgement (averaged over the viewers), at the
- * end of a turn of the event loop. The process sleeps if the viewers are slower, as with a source of their speed.
+ * A source that is as fast as its viewers: it creates one frame per acknowledgement (averaged over the viewers), at the
+ * end of an iteration of the event loop. The process is idle if the viewers are slower, as with a source of their
+ * speed.
  */
 export class AckDriver {
   readonly #push: () => void;

@@ -3,7 +3,7 @@ import { AckDriver } from './ack-driver.ts';
 /** Maximum per viewer: the gateway's window for viewers on the same machine. */
 export const FRAMES_IN_FLIGHT = 2;
 
-/** A receiver of every frame, if it keeps up. */
+/** A receiver of every frame, if it is fast enough. */
 export class BroadcastViewer {
   readonly #write: () => void;
   #inFlight = 0;

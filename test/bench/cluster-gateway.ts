@@ -57,7 +57,7 @@ const handlers = {
     const startMs = performance.now();
     let count = 0;
     timer = setInterval(() => {
-      // Frames that are due: a timer alone is late.
+      // Pushes all frames that are due, because timers are late.
       const due = Math.floor(((performance.now() - startMs) * framesPerSecond) / 1000);
       if (due - count > framesPerSecond / 5) count = due - 1;
       for (; count < due; count += 1) {

@@ -21,7 +21,7 @@ const RAW_BYTES = 1280 * 720 * 3;
 /** Time for windows to settle, and for code to be compiled. */
 const SETTLE_MS = 1000;
 
-/** Time until the interest of the other gateways has ended. */
+/** Time until the other gateways have unsubscribed. */
 const PAUSE_MS = 3500;
 
 /** Rate and time in which copies are counted: no frame is skipped. */

@@ -3,8 +3,8 @@ import { messageType } from '../../shared/protocol.ts';
 import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, SPECTATOR_HELLO, writeAck } from './wire.ts';
 
 /**
- * Read buffer shared by all viewers of a process: they take turns, and keep nothing. Small enough for the processor's
- * cache, large enough for two frames per read.
+ * Read buffer shared by all viewers of a process: they read one after another, and keep nothing. Small enough for the
+ * processor's cache, large enough for two frames per read.
  */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 

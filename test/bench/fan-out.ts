@@ -32,7 +32,7 @@ const VIEWERS_BUSY = 0.9;
 /** Share of the machine from which on other processes are reported. */
 const OTHERS_BUSY = 0.05;
 
-/** Minimum number of viewers for the CPU target: with fewer, turns of the event loop dominate. */
+/** Minimum number of viewers for the CPU target: with fewer, the iterations of the event loop dominate. */
 const CPU_TARGET_FROM = 10;
 
 /** One measurement of one server. */
@@ -190,7 +190,9 @@ function notes({ viewers, measured }: Row): string[] {
     Object.values(measured).flatMap((measurements) => measurements.map(({ othersShare }) => othersShare)),
   );
   if (others >= OTHERS_BUSY)
-    found.push(`${viewers} viewers: other processes used ${formatPercent(others)} of the machine meanwhile.`);
+    found.push(
+      `${viewers} viewers: other processes used ${formatPercent(others)} of the machine during the measurement.`,
+    );
   const of = (pick: (measurement: Measurement) => number): number => median(measured.Gearway.map(pick));
   found.push(
     `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms per pause; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,

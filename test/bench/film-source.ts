@@ -44,7 +44,7 @@ function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<Ha
       if (!isRunning) break;
       const number = count % jpegs.length;
       const jpeg = jpegs[number];
-      if (jpeg === undefined) throw new Error('the film is not made yet');
+      if (jpeg === undefined) throw new Error('the film has not been created yet');
       handedOver.push({ number, atMs: performance.timeOrigin + performance.now() });
       noteReturned(await sender.send(jpeg, { message: { number } }));
     }

@@ -22,7 +22,7 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
     if (!(socket instanceof Socket)) return;
     let isViewer = false;
     socket.once('close', () => isViewer && driver.left());
-    // Not by `socket.on`, which would make it flow and take it from the HTTP parser.
+    // Not with `socket.on`, which would start the flow of data and withhold it from the HTTP parser.
     EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => {
       if (isViewer) {
         driver.acknowledged(Math.max(1, Math.floor(bytes.length / ACK_BYTES)));
@@ -39,7 +39,7 @@ let stream: GatewayStream | null = null;
 
 const handlers = {
   async listen(): Promise<number> {
-    // Enough ports for many rounds: a port is held for a while after its viewer has left.
+    // Enough ports for many rounds: a port stays reserved for a while after its viewer has left.
     const gateway = await createGateway({ port: 0, source: 'push:', virtualPorts: '10000-14095' });
     stream = gateway.stream;
     pushAsFastAsTaken(stream);

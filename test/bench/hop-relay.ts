@@ -27,7 +27,7 @@ const handlers = {
     return listen(
       createServer((socket) => {
         socket.setNoDelay(true);
-        // A viewer leaves by closing.
+        // A viewer leaves by closing its connection.
         socket.on('error', () => undefined);
         viewer = socket;
       }),

@@ -16,7 +16,7 @@ export interface Memory {
 
 const handlers = {
   async listen(sourcePort: number): Promise<number> {
-    // Enough ports for viewers that connect and leave: a port is held for a while after its viewer has left.
+    // Enough ports for viewers that connect and leave: a port stays reserved for a while after its viewer has left.
     const gateway = await createGateway({
       port: 0,
       source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`,

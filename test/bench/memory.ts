@@ -22,7 +22,7 @@ const WINDOW = 8;
 const STUCK_COUNT = 200;
 
 /**
- * Frames that the kernel does not buffer, so that the gateway has to hold them: a window of two or three, and the
+ * Frames that the kernel does not buffer, so that the gateway has to keep them: a window of two or three, and the
  * latest one.
  */
 const LARGE_STUCK_COUNT = 20;
@@ -158,7 +158,9 @@ function series(values: readonly Memory[], unit: number): Line['series'] {
   ];
 }
 
-/** Load of the measurement. Each one uses a new gateway process, because a process that was large stays so. */
+/**
+ * Load of the measurement. Each one uses a new gateway process, because a process does not release all of its memory.
+ */
 interface Peers {
   readonly source: BenchProcess<FrameSource>;
   readonly still: BenchProcess<StillViewers>;

@@ -13,7 +13,7 @@ interface Report {
 const SOON = { timeout: 20_000 };
 
 describe('<gearway-camera>', () => {
-  it('sends its pictures to a NetGear server, which gets arrays, until it is switched off', async () => {
+  it('sends its pictures to a NetGear server, which gets arrays, until it is turned off', async () => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await LocalGateway.start(
       '--source',

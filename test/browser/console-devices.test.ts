@@ -75,7 +75,7 @@ describe('the devices of the console', () => {
     await page.evaluate(() => document.querySelector('gearway-slider')!.shadowRoot!.querySelector('input')!.focus());
     await page.keyboard.press('End');
     await returns({ speed: 1, horn: false });
-    // The form has the return data for itself.
+    // The form alone determines the return data.
     await press('JSON');
     await returns(null);
     await page.reload();

@@ -51,7 +51,7 @@ describe('the console on a phone', () => {
     );
     expect(gap).toBeGreaterThanOrEqual(0);
     expect(gap).toBeLessThan(40);
-    // To the end of the page.
+    // Scroll to the end of the page.
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.waitForFunction(() => scrollY > 200);
     const { top, bottom } = await page.$eval(
@@ -287,7 +287,7 @@ describe('the wall', () => {
     await page.waitForSelector('.tile');
   });
 
-  it('has tiles of one size, and pages that fit, whatever the names of the streams', async () => {
+  it('has tiles of one size, and pages that fit the window, with stream names of any length', async () => {
     const name = 'n'.repeat(64);
     await using gateway = await LocalGateway.start(
       '--source',

@@ -81,7 +81,7 @@ describe('the console of an administrator', () => {
     );
   });
 
-  it('saves a native client in the file, or not', async () => {
+  it('saves a native client in the file only on request', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway, '?stream=camera');
     await page.waitForSelector('.add [name=persist]');
@@ -96,7 +96,7 @@ describe('the console of an administrator', () => {
     expect(readFileSync(file, 'utf8')).toBe(`${FILE}    clients:\n      - tcp://127.0.0.1:1?id=5567\n`);
   });
 
-  it('changes one option; the password and everything else of the file stay', async () => {
+  it('changes one option, and keeps the password and the rest of the file', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway, '?stream=camera');
     await press(page, 'Edit stream');
@@ -112,7 +112,7 @@ describe('the console of an administrator', () => {
     expect(readFileSync(file, 'utf8')).toBe(`${FILE}    idle: silence\n`);
   });
 
-  it('removes a stream, after a confirmation that Escape cancels; from the file only on request', async () => {
+  it('removes a stream after a confirmation, which Escape cancels, and from the file only on request', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway, '?stream=camera');
     await press(page, 'Remove stream');
@@ -123,7 +123,7 @@ describe('the console of an administrator', () => {
     await press(page, 'Remove stream');
     await page.click('dialog[open] [name=persist]');
     await Promise.all([page.waitForNavigation(), page.click('dialog[open] .danger')]);
-    // The only stream that is left.
+    // The only remaining stream.
     await says(page, 'Edit stream');
     expect(readFileSync(file, 'utf8')).toBe(FILE);
     expect((await fetch(`${gateway.url}/api/streams/camera`)).status).toBe(404);

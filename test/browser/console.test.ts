@@ -97,7 +97,7 @@ describe('the console', () => {
     await says(page, 'disconnected by the administrator');
   });
 
-  it('is live again within 2 s of the return of its gateway, without a reload', async () => {
+  it('is live again within 2 s after the restart of its gateway, without a reload', async () => {
     const first = await GatewayProcess.start();
     const port = new URL(await first.url).port;
     await using page = await open(await first.url);
@@ -292,7 +292,7 @@ describe('the console', () => {
     await page.type('.key input[name=token]', gateway.key);
     await page.keyboard.press('Enter');
     await page.waitForSelector('#client-address:enabled');
-    // The viewer connects again with the rights of the key.
+    // The viewer reconnects with the rights of the key.
     await gateway.statusWhere('the only client', ({ clients }) => clients.length === 1);
   });
 
@@ -413,7 +413,7 @@ describe('the console', () => {
     await page.waitForFunction(() => document.querySelector('.thumb') === null);
   });
 
-  it('shows the stream in the address, whatever its name, and lists the ports of its server', async () => {
+  it('shows the stream in the address, with any name, and lists the ports of its server', async () => {
     const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await LocalGateway.start(
       '--source',

@@ -66,7 +66,7 @@ describe('devices', () => {
   const becomes = (expected: Record<string, unknown>): Promise<void> =>
     expect.poll(value, { timeout: 5000 }).toMatchObject(expected);
 
-  it('are one value by name, neutral at first', async () => {
+  it('return one value by name, which is neutral at first', async () => {
     await becomes({ horn: false, speed: 0.25, stick: { x: 0, y: 0 } });
   });
 
@@ -83,7 +83,7 @@ describe('devices', () => {
       .toContainEqual({ late: false });
   });
 
-  it('return their values while they are held, and their neutral values when they are released', async () => {
+  it('return their values while they are in use, and their neutral values when they are released', async () => {
     const horn = await centre('gearway-button');
     await page.mouse.move(horn.x, horn.y);
     await page.mouse.down();
@@ -123,7 +123,7 @@ describe('devices', () => {
     await page.evaluate(() => void window.dispatchEvent(new Event('blur')));
     await becomes({ pad: { axes: [0, 0] } });
     await move(0);
-    // At rest for long enough to be detected.
+    // The controller is at rest for long enough to be detected.
     await page.waitForFunction(
       (before) => (window as unknown as { polls: number }).polls > before + 1,
       {},
@@ -156,7 +156,7 @@ describe('devices', () => {
     await page.mouse.up();
     stop = true;
     await expect.poll(state).toBe('stopped');
-    // A second press in panic does not reset.
+    // A second press does not reset the stop.
     await page.mouse.click(button.x, button.y);
     await expect.poll(state).toBe('stopped');
     const reset = await centre('gearway-stop >>> .reset');
@@ -217,7 +217,7 @@ describe('devices', () => {
     await press();
   });
 
-  it('let go and cannot be used while no picture arrives within the limit', async () => {
+  it('are released, and cannot be used while no picture arrives within the limit', async () => {
     const isUsable = (): Promise<boolean> => page.evaluate(() => document.querySelector('gearway-button')!.isUsable);
     await page.evaluate(() => {
       const latency = document.createElement('gearway-latency');

@@ -37,7 +37,9 @@ export async function startDrivenServer(...options: readonly string[]): Promise<
   };
 }
 
-/** Presses W. The page repeats it as the system does, which DevTools do not, until {@link stopRepeating}. */
+/**
+ * Presses W. The page repeats the key like the system until {@link stopRepeating}, because DevTools do not repeat keys.
+ */
 export async function holdW(page: Page): Promise<void> {
   await page.keyboard.down('w');
   await page.evaluate(() => {

@@ -4,7 +4,7 @@ import { violations } from './accessibility.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer } from './driven-server.ts';
 import { closeWindow, openWindow } from '../helpers/windows.ts';
 
-/** Not per animation frame, because covered windows may have none. */
+/** Polls at intervals instead of per animation frame, because covered windows may have none. */
 const POLLING = { polling: 100 };
 
 describe('exclusive control', () => {
@@ -124,7 +124,7 @@ describe('exclusive control', () => {
     await Promise.all([desk, lab, yard].map((page) => closeWindow(page)));
   });
 
-  it('tells a viewer that its request was refused, withdraws one, and has no accessibility violations', async () => {
+  it('reports a refused request to its viewer, withdraws a request, and has no accessibility violations', async () => {
     const [desk, lab] = [await open('front-desk'), await open('lab-with-a-long-name-that-does-not-fit-on-a-phone')];
     await shows(desk, 'Nobody has control');
     await press(desk, 'action');

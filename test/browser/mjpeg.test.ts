@@ -39,7 +39,7 @@ describe('an <img> with MJPEG', () => {
     const tab = await browser.open();
     await tab.navigate(`${url}healthz`);
     await tab.evaluate(`document.body.innerHTML = '<img src="/streams/main/mjpeg" style="position: fixed; inset: 0">'`);
-    // The placeholder, before any frame.
+    // The placeholder is shown before the first frame.
     await tab.until('document.images[0].naturalWidth === 1280');
 
     const shown: { level: number; atMs: number }[] = [];
@@ -59,7 +59,7 @@ describe('an <img> with MJPEG', () => {
       await elapse(200);
     }
     await elapse(300);
-    // The first ones arrive while the browser is warming up.
+    // The first pictures arrive while the browser is warming up.
     const delaysMs = pushed
       .slice(5)
       .map(
@@ -69,7 +69,7 @@ describe('an <img> with MJPEG', () => {
       );
     const figures = `from push to shown: median ${median(delaysMs).toFixed(1)} ms, ${delaysMs.map((delay) => delay.toFixed(0)).join(' ')}`;
     expect(median(delaysMs), figures).toBeLessThanOrEqual(60);
-    // The picture stays when the gateway has ended.
+    // The picture remains after the end of the gateway.
     await gateway.close();
     const { data } = (await tab.send('Page.captureScreenshot', { format: 'jpeg' })) as { data: string };
     expect(Math.abs(levelAt(data, 100, 100) - LEVELS.at(-1)!)).toBeLessThanOrEqual(TOLERANCE);

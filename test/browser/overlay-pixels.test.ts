@@ -201,7 +201,7 @@ describe('pixels of overlays', () => {
     },
   );
 
-  it('are those of whole labels at all four edges', async () => {
+  it('show complete labels at all four edges', async () => {
     const label = async (x: number, y: number): Promise<{ left: number; top: number; rows: string[] }> => {
       // A mask without pixels: nothing but the label is drawn.
       const mask = { size: [1, 1], counts: [1], box: [x, y, x + 1, y + 1] };

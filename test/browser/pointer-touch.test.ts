@@ -19,7 +19,7 @@ describe('pointer tools on a phone', () => {
     session = await page.createCDPSession();
     await page.addScriptTag({ url: `${gateway.url}/gearway-devices.js`, type: 'module' });
     await page.evaluate(() => {
-      // A page that scrolls, with the picture in it.
+      // A scrollable page that contains the picture.
       document.documentElement.style.cssText = 'height: auto; overflow: auto';
       document.body.style.cssText = 'display: block; height: 2000px; overflow: visible';
       const viewer = document.querySelector('gearway-viewer')!;
@@ -60,7 +60,7 @@ describe('pointer tools on a phone', () => {
       (wanted) => document.querySelector<HTMLElementTagNameMap['gearway-pointer']>(`[name=${wanted}]`)!.value,
       tool,
     );
-  /** What must not change while something is drawn. */
+  /** The values that must not change while something is drawn. */
   const view = (): Promise<unknown> =>
     page.evaluate(() => ({
       scrolled: scrollY,
@@ -98,7 +98,7 @@ describe('pointer tools on a phone', () => {
     expect(await view()).toEqual(still);
   });
 
-  it.each(['box', 'click', 'polygon'])('zoom the picture, and not the page, by two fingers: %s', async (tool) => {
+  it.each(['box', 'click', 'polygon'])('zoom the picture, but not the page, with two fingers: %s', async (tool) => {
     await use(tool);
     const before = await value(tool);
     await move([

@@ -240,7 +240,7 @@ describe('pointer tools', () => {
     expect(await drag()).toBe(30);
     await view.page.keyboard.up('Shift');
     expect(await values()).toEqual([false, false, false, false]);
-    // Without Shift it draws, and the picture stays.
+    // A drag without Shift draws, and does not move the picture.
     expect(await drag()).toBe(0);
     await view.page.mouse.move(500, 260);
     await view.page.mouse.down();
@@ -253,7 +253,7 @@ describe('pointer tools', () => {
     expect(await left()).toBe(before);
   });
 
-  it('are active one at a time, and remove everything when they are switched off', async () => {
+  it('are active one at a time, and remove their shapes when they are deactivated', async () => {
     const state = (): Promise<unknown> =>
       view.page.evaluate(() => {
         const viewer = document.querySelector('gearway-viewer')!;
@@ -285,7 +285,7 @@ describe('pointer tools', () => {
     }
     await view.page.keyboard.press('Enter');
     expect((await returned(has('box'))).box).toMatchObject({ box: [321, 240, 331, 250] });
-    // Escape cancels the unfinished shape, then switches the tool off.
+    // Escape cancels the unfinished shape, then deactivates the tool.
     await view.page.keyboard.press('Enter');
     await view.page.keyboard.press('Escape');
     expect(await view.page.evaluate(() => document.querySelectorAll('gearway-pointer')[2]!.active)).toBe(true);

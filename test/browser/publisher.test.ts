@@ -48,7 +48,7 @@ describe('a camera whose pictures are numbered', () => {
     for (const number of seen) expect(number).toBeLessThan(COUNT);
   }
 
-  it('reaches two real clients and two viewers in order, and gets their return data; the page is closed, and opened again', async () => {
+  it('reaches two real clients and two viewers in order, and gets their return data, also after the page was reopened', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using gateway = await start(
       '--client',
@@ -192,7 +192,7 @@ describe('a page that publishes', () => {
     expect((await gateway.status()).source.state).toBe('waiting for a publisher');
   });
 
-  it('reports when the camera is unplugged, and is live again automatically when it is back', async () => {
+  it('reports an unplugged camera, and is live again automatically when it is reconnected', async () => {
     await using gateway = await start();
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     // A track that ends without `stop()`, as when a camera is unplugged.
@@ -222,7 +222,7 @@ describe('a page that publishes', () => {
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
   });
 
-  it('explains how to get a secure page if it is not one', async () => {
+  it('explains how to get a secure page on an insecure one', async () => {
     await using gateway = await start();
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     // This machine, under a name that browsers do not consider local.
@@ -234,7 +234,7 @@ describe('a page that publishes', () => {
     expect(await publisher.page.$eval('.help', (help) => (help as HTMLElement).innerText)).toContain('--tls-cert');
   });
 
-  it('asks for a token, reports a wrong one, and keeps the right one', async () => {
+  it('asks for a token, reports a wrong one, and stores the correct one', async () => {
     await using gateway = await start('--token', 'administer-this', '--publish-token', 'publish-that');
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await publish(browser, gateway.url);

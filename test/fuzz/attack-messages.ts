@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** Requests of the main process to an attacking one. */
+/** Requests of the main process to an attacking process. */
 export interface AttackOrder {
   readonly target: string;
   readonly seed: number;

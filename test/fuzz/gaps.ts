@@ -4,10 +4,10 @@ export interface Gap {
   readonly toMs: number;
 }
 
-/** Shorter ones are not kept. */
+/** Shorter gaps are ignored. */
 const MIN_GAP_MS = 100;
 
-/** Remembers the gaps between events. */
+/** Records the gaps between events. */
 export class GapMeter {
   readonly gaps: Gap[] = [];
   count = 0;

@@ -45,7 +45,7 @@ const MAX_SLICE_S = 60;
 
 const SHUTDOWN_MS = 2000;
 
-/** How long ports stay reserved for viewers that have left, and some seconds. */
+/** How long ports stay reserved for viewers that have left, plus a margin of some seconds. */
 const HELD_MS = 36_000;
 
 /**
@@ -53,7 +53,7 @@ const HELD_MS = 36_000;
  */
 const MIN_SLOPE_POINTS = 12;
 
-/** Targets take turns, and the size of the heap differs after each. */
+/** Targets alternate, and the size of the heap differs after each. */
 const NEGLIGIBLE_MIB_PER_MINUTE = 0.5;
 
 /** Number of attempts to minimize the inputs that ended a gateway. */
@@ -253,7 +253,7 @@ async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
     findings.push({
       target: 'end',
       input: null,
-      what: `${(await bed.counts()).held} ports are still held ${HELD_MS / 1000} s after the last viewer`,
+      what: `${(await bed.counts()).held} ports are still reserved ${HELD_MS / 1000} s after the last viewer`,
     });
   const startMs = performance.now();
   bed.gateway.signal('SIGTERM');

@@ -20,8 +20,8 @@ export type Packable =
   | { readonly [key: string]: Packable };
 
 /**
- * Writes MessagePack by hand, so that a fuzzer can put any bytes in any place. Lone surrogates become U+FFFD, as in
- * every UTF-8 encoder; integers beyond 64 bits wrap.
+ * Writes MessagePack by hand, so that a fuzzer can write any bytes at any position. Lone surrogates become U+FFFD, as
+ * in every UTF-8 encoder; integers beyond 64 bits wrap.
  */
 export function packValue(value: Packable): Buffer {
   const parts: Uint8Array[] = [];
@@ -80,7 +80,7 @@ function packBigInt(value: bigint): Buffer {
 }
 
 /**
- * @param fixed the byte for short ones, with the count in its low bits; null if there is none.
+ * @param fixed the byte for short values, with the count in its low bits; null if there is none.
  * @param byte the code with one byte of count.
  */
 function head(

@@ -8,7 +8,7 @@ export interface Probe {
   readonly tookMs: number;
 }
 
-/** Requests `/healthz` 20 times per second: its response needs only one turn of the event loop. */
+/** Requests `/healthz` 20 times per second: its response needs only one iteration of the event loop. */
 export class Prober implements Disposable {
   readonly probes: Probe[] = [];
   /** Requests that failed. */

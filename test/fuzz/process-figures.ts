@@ -6,7 +6,7 @@ export interface ProcessFigures {
   readonly sockets: number;
   /** Sockets closed by the peer, but not yet by the process. */
   readonly closeWait: number;
-  /** Their connections: `21187→40712`, the port of the process first. */
+  /** The connections of these sockets: `21187→40712`, the port of the process first. */
   readonly closeWaitPorts: readonly string[];
   /** Resident memory, MiB. */
   readonly residentMiB: number;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 /**
  * Deterministic pseudo-random numbers (xoshiro128**). The same key gives the same sequence on every machine, so an
- * input is named by its seed, target and number alone and can be made again without the inputs before it.
+ * input is identified by its seed, target and number, and can be generated again without the earlier inputs.
  */
 export class Random {
   readonly #state: Uint32Array;

@@ -83,7 +83,7 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
     if (socket.destroyed) break;
     switch (step.kind) {
       case 'send':
-        // Not waited for: a gateway that stops reading must not stop the script. `wait` gives it time.
+        // Not awaited: a gateway that stops reading must not stop the script. The step `wait` gives the gateway time.
         if (socket.writable) socket.write(step.bytes);
         break;
       case 'wait':
@@ -144,7 +144,7 @@ export function formatScripts(scripts: readonly Script[]): string {
   );
 }
 
-/** Reads what {@link formatScripts} wrote. */
+/** Reads the output of {@link formatScripts}. */
 export function parseScripts(json: string): Script[] {
   const stored = JSON.parse(json) as (Omit<Script, 'steps'> & {
     readonly steps: readonly (Exclude<Step, { kind: 'send' }> | StoredSend)[];

@@ -37,20 +37,20 @@ const SAMPLES_A_POINT = 6;
 /** Maximum rise in MiB per minute: 10 MiB per hour, as in `npm run bench -- memory`. */
 const NEGLIGIBLE = 10 / 60;
 
-/** Real peers and the publisher are ended and started again in turn, one each time. */
+/** Real peers and the publisher are restarted in rotation, one at a time. */
 const RESTART_MS = 30_000;
 
 /** Tolerance for descriptors that vary. */
 const SPARE_DESCRIPTORS = 8;
 
-/** Ports are held for 30 s after their viewers. */
+/** Ports are reserved for 30 s after their viewers have left. */
 const SETTLE_MS = 45_000;
 
 interface Sample extends ProcessFigures {
   readonly minutes: number;
 }
 
-/** The real peers, which are ended in turn and restarted. */
+/** The real peers, which are restarted in rotation. */
 class Peers implements AsyncDisposable {
   readonly #starts: Readonly<Record<string, () => PythonPeer>>;
   readonly #running = new Map<string, PythonPeer>();
@@ -98,7 +98,7 @@ class Peers implements AsyncDisposable {
     return this.#before + [...this.#running.values()].reduce((sum, peer) => sum + count(peer), 0);
   }
 
-  /** Kills the next one, like a crash, and restarts it. */
+  /** Kills the next peer, like a crash, and restarts it. */
   async restartNext(): Promise<void> {
     const names = Object.keys(this.#starts);
     const name = names[this.#turn % names.length] ?? '';

@@ -106,7 +106,8 @@ describe('imagezmq', () => {
     );
     await using sender = new PythonPeer('imagezmq_sender.py', { port, publish, raw, numbered: true, frames, fps: 20 });
     const seen: string[] = [];
-    // The first pictures of a publisher are lost before the gateway has subscribed; only the last one surely arrives.
+    // The first pictures of a publisher are lost before the gateway has subscribed; only the last one is certain to
+    // arrive.
     const hashes = (): Map<string, Sent> => new Map(sender.events<Sent>('sent').map((sent) => [sent.sha1, sent]));
     for (let last = -1; last < frames - 1;) {
       const frame = await viewer.until('frame');

@@ -60,7 +60,7 @@ async function serveBlocked(folder: string): Promise<Child> {
 
 describe('the end of the gateway', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'comes within 2 s of %s while threads of the pool are blocked',
+    'occurs within 2 s of %s while threads of the pool are blocked',
     async (signal) => {
       await withinAttempts(
         async () => {
@@ -78,7 +78,7 @@ describe('the end of the gateway', () => {
     120_000,
   );
 
-  it('comes immediately at the second signal, also while threads of the pool are blocked', async () => {
+  it('occurs immediately at the second signal, also while threads of the pool are blocked', async () => {
     await withinAttempts(
       async () => {
         using folder = temporaryFolder();
@@ -92,7 +92,7 @@ describe('the end of the gateway', () => {
     );
   }, 120_000);
 
-  it('comes within 2 s and with status 0, whatever is connected', async () => {
+  it('occurs within 2 s and with status 0 for any connected peers', async () => {
     await withinAttempts(
       async () => {
         // A suspended client: its address accepts connections, and sends nothing.

@@ -39,7 +39,7 @@ describe('native clients', () => {
         for (let time = 1; time <= KILLS; time += 1) {
           const client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: time, ...PICTURE });
           await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
-          // Its new value, not that of the previous client.
+          // The new value, not that of the previous client.
           const returned = await server.waitFor<{ data: Record<string, unknown> | null }>(
             'returned',
             ({ data }) => data?.[a] === time,

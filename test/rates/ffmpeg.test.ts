@@ -91,7 +91,7 @@ describe('a file', () => {
 });
 
 describe('lavfi', () => {
-  it('on demand: shows its first picture within a second of the first viewer, and sleeps again', async () => {
+  it('on demand: shows its first picture within a second of the first viewer, and is closed again', async () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       'ffmpeg:lavfi:testsrc2=size=640x480:rate=30?onDemand=true',
@@ -145,7 +145,7 @@ describe('RTSP', () => {
 });
 
 describe('an FFmpeg', () => {
-  it('that is killed is started again, and no viewer gets a broken picture', async () => {
+  it('that is killed is restarted, and no viewer gets an incomplete picture', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(50);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
@@ -174,7 +174,7 @@ describe('an FFmpeg', () => {
     expect((await gateway.status()).counters.rejected).toBe(0);
   });
 
-  it('that is suspended is started again after 5 s, and viewers get the reason', async () => {
+  it('that is suspended is restarted after 5 s, and viewers get the reason', async () => {
     await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=30');
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(30);

@@ -76,7 +76,7 @@ describe('native clients', () => {
     );
   });
 
-  it('survive a source that is silent for longer than their timeout, and a missing source', async () => {
+  it('stay connected while a source is silent for longer than their timeout, or missing', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start(
       '--source',

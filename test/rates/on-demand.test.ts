@@ -29,7 +29,7 @@ describe('a source on demand', () => {
     await gateway[Symbol.asyncDispose]();
   });
 
-  it('shows its first picture within a second of the first viewer, and sleeps within 5 s of the last', async () => {
+  it('shows its first picture within a second of the first viewer, and is closed within 5 s of the last', async () => {
     await withinAttempts(
       async () => {
         await sleeps(gateway);
@@ -50,12 +50,12 @@ describe('a source on demand', () => {
     );
   });
 
-  it('never sleeps while a native client is connected', async () => {
+  it('is never closed while a native client is connected', async () => {
     await using client = new PythonPeer('client.py', { port });
     await client.waitFor('progress');
-    // The client's first pictures may be the placeholder, while the source wakes up.
+    // The client's first pictures may be the placeholder while the source is being opened.
     const { counters } = await gateway.statusWhere('a running source', ({ source }) => source.state === 'running');
-    // Longer than it takes to fall asleep.
+    // Longer than the delay after which the source is closed.
     await elapse(8000);
     const later = await gateway.status();
     expect(later.source.state).toBe('running');

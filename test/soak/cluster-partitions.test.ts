@@ -9,7 +9,7 @@ import { get, served, until } from '../interop/cluster/here.ts';
 /** How long the network is cut. */
 const CUT_MS = 20_000;
 
-/** Maximum time from a fault, or its end, until all is well again. */
+/** Maximum time from a fault, or its end, until everything works again. */
 const RECOVERY_MS = 3000;
 
 const SOURCE = ['--source', 'main=test-pattern:?size=320x180&fps=20', '--control', 'exclusive'];
@@ -62,7 +62,7 @@ describe('a cluster in a network that is cut for 20 s', () => {
     await partitions.cut(21);
     const cutAtMs = performance.now();
     await until(
-      'nobody in control',
+      'no holder of control',
       () => holderAt(a.url),
       (port) => port === null,
     );
@@ -75,7 +75,7 @@ describe('a cluster in a network that is cut for 20 s', () => {
       if (extra.length < 4) extra.push(await open(extra.length % 2 === 0 ? a.url : c.url));
     }
     expect(Math.max(longest.a, longest.c)).toBeLessThan(2000);
-    // Whoever connects there only watches.
+    // Viewers that connect there can only watch.
     await using alone = await open(b.url);
     expect((await alone.welcome).port).toBeNull();
     await partitions.heal(21);
@@ -146,7 +146,7 @@ describe('a cluster in a network that is cut for 20 s', () => {
       // The majority assigns ports, if necessary after it has elected a leader.
       extra.push(await open(a.url), await open(b.url));
       await partitions.heal(number);
-      // It catches up before the next one is cut.
+      // The server catches up before the next one is cut off.
       await elapse(10_000);
     }
     // If it is the server of a gateway: until that notices, and its session begins again.

@@ -10,7 +10,7 @@ import type { StreamStatus } from '../../shared/status.ts';
 const PATTERN = 'main=test-pattern:?size=320x180&fps=20';
 
 describe('a gateway that is suspended for 10 s', () => {
-  it('has lost its source to another one, and does not take over the return data of others when it goes on', async () => {
+  it('loses its source to another gateway, and does not take over the return data of others when it resumes', async () => {
     await using nats = await NatsServer.start();
     await using a = await GatewayProcess.start(
       '--source',

@@ -65,7 +65,7 @@ describe('a real NetGear server as the source', () => {
       gateway.signal('SIGINT');
       await Promise.all([first, second].map((peer) => peer.waitFor('done')));
       const missed = FRAMES - received;
-      // A real PUB holds one frame, and drops further ones while the network is busy: these never reach the gateway.
+      // A real PUB queues one frame, and drops further ones while the network is busy: these never reach the gateway.
       if (pattern !== 2) expect(missed).toBe(0);
       for (const report of reports) {
         expect(report).toMatchObject({ last: FRAMES - 1, mismatched: 0 });

@@ -145,7 +145,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** The running or queued verification. */
   #verification: JpegVerification | null = null;
   #checksPending = 0;
-  /** Number of urgent values: values that waited for a verification meanwhile are discarded. */
+  /** Number of urgent values: values whose verification was pending at that time are discarded. */
   #urgentCount = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {

@@ -89,7 +89,7 @@ describe('arrays', () => {
   });
 });
 
-describe('JPEGs that this browser may lack', () => {
+describe('JPEGs that this browser may not support', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await sharedBrowser(TESTED_BROWSER);
@@ -146,7 +146,7 @@ describe('JPEGs that this browser may lack', () => {
     await page.becomes('live');
   });
 
-  it('does not mistake occasional damaged frames for such a kind', async () => {
+  it('does not mistake occasional damaged frames for such a type', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);

@@ -68,7 +68,7 @@ describe('devices', () => {
   const status = (): Promise<string> =>
     page.$eval('gearway-form', (form) => form.shadowRoot!.querySelector('[part=status]')!.textContent);
 
-  it('return values by mouse and keyboard, and neutral ones when they are let go', async () => {
+  it('return values by mouse and keyboard, and neutral values when they are released', async () => {
     await open(`<gearway-button name="horn">Horn</gearway-button>
       <gearway-slider name="speed" min="0" max="1" initial="0.25">Speed</gearway-slider>
       <gearway-joystick name="stick"></gearway-joystick>
@@ -113,14 +113,14 @@ describe('devices', () => {
     await expect.poll(state, { timeout: 5000 }).toBe('ready');
   });
 
-  it('have a form of the schema in the message, with typed values and problems in words', async () => {
+  it('have a form with the schema in the message, typed values and readable problems', async () => {
     message = { forms: { settings: SCHEMA } };
     await open('<gearway-form name="settings"></gearway-form>');
     await becomes({ settings: null });
     await page.waitForFunction(
       () => document.querySelector('gearway-form')!.shadowRoot!.querySelector('form') !== null,
     );
-    // By keyboard alone: the first field, which stays empty, and Enter.
+    // With the keyboard only: the first field, which stays empty, and Enter.
     await page.evaluate(() => document.querySelector('gearway-form')!.shadowRoot!.querySelector('input')!.focus());
     await page.keyboard.press('Enter');
     await expect.poll(status).toBe('Not sent: correct the marked fields');
@@ -143,7 +143,7 @@ describe('devices', () => {
     await page.keyboard.type('-90');
     await page.keyboard.press('Enter');
     await becomes({ settings: { name: 'first', speed: 0.25, lights: true, mode: 2, arm: { angle: -90 } } });
-    // Another schema: fields that are in both keep what is entered, and the focus.
+    // Another schema: fields that are in both schemas keep the entered values and the focus.
     const { path: _path, ...properties } = SCHEMA.properties;
     message = { forms: { settings: { ...SCHEMA, properties: { ...properties, speed: { type: 'number' } } } } };
     const entered = (): Promise<unknown> =>
@@ -156,7 +156,7 @@ describe('devices', () => {
     await becomes({ settings: null });
   });
 
-  it('have a form of the schema of the page, whose value the server gets once', async () => {
+  it('have a form with the schema of the page, whose value the server gets once', async () => {
     const returned: unknown[] = [];
     await open(`<gearway-slider name="speed" initial="0.5">Speed</gearway-slider>
       <gearway-form name="command" once schema='{ "type": "object", "properties": { "go": { "type": "string" } } }'>Command</gearway-form>`);

@@ -35,7 +35,7 @@ describe('the element', () => {
   const open = (gateway: { url: string }, query = ''): Promise<ViewerPage> =>
     ViewerPage.open(browser, `${gateway.url}/viewer${query}`);
 
-  it('shows each state as :state(), with the slot for it', async () => {
+  it('shows each state as :state(), with its slot', async () => {
     const gateway = await start();
     await using view = await open(gateway, '?bare');
     const { page } = view;
@@ -83,7 +83,7 @@ describe('the element', () => {
     await view.where("element.state === 'refused' && element.reason.startsWith('src is')");
   });
 
-  it('shows pictures upright, with their upright size in every event, whatever their EXIF orientation', async () => {
+  it('shows pictures upright for every EXIF orientation, with their upright size in every event', async () => {
     await using gateway = await start();
     await using view = await open(gateway);
     await view.becomes('waiting');
@@ -106,7 +106,7 @@ describe('the element', () => {
         return { event: [detail.width, detail.height], bitmap: [bitmap.width, bitmap.height], corners };
       });
       const jpegOfIt = oriented(await encodeJpeg(storedPicture(orientation, size)), orientation);
-      await elapse(50); // the listener is there
+      await elapse(50); // the listener is registered
       gateway.stream.push(jpegOfIt);
       const { event, bitmap, corners } = await seen;
       expect({ event, bitmap }, `orientation ${orientation}`).toEqual({ event: [320, 240], bitmap: [320, 240] });
@@ -142,7 +142,7 @@ describe('the element', () => {
     ]);
   });
 
-  it('immediately shows a late joiner the last picture, with its age', async () => {
+  it('immediately shows the last picture to a viewer that joins late, with its age', async () => {
     await using gateway = await start();
     gateway.stream.push(await jpeg());
     await elapse(3000);
@@ -320,7 +320,7 @@ describe('the element', () => {
     await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.mirror = false));
     await view.where("element.shadowRoot.querySelector('.picture').style.getPropertyValue('--mirror') === '1'");
 
-    // The wheel alone scrolls the page; with Control it zooms around the pointer; dragging moves a zoomed picture.
+    // The wheel scrolls the page, or zooms around the pointer with Control; dragging moves a zoomed picture.
     await view.page.mouse.move(320, 240);
     await view.page.mouse.wheel({ deltaY: -200 });
     await elapse(200);

@@ -126,12 +126,12 @@ describe('inspector', () => {
             values[0] !== valueAt(x, y) || isNoData !== (valueAt(x, y) === 0) || !isBack,
         ),
       ).toEqual([]);
-      // Many different pixels, not always the same one.
+      // The checks cover many different pixels.
       expect(new Set(found.map(({ x, y }) => y * WIDTH + x)).size).toBeGreaterThan(200);
     },
   );
 
-  it('is read by pointer, measures an area by drag, and changes the range', async () => {
+  it('is read with the pointer, measures an area by dragging, and changes the range', async () => {
     await using opened = await open();
     const { page } = opened;
     const at = (x: number, y: number): Promise<{ x: number; y: number }> =>
@@ -189,7 +189,7 @@ describe('inspector', () => {
     expect(await page.read('range')).toMatch(/^-?[\d.]+,[\d.]+$/);
   });
 
-  it('measures distances from the data, by clicks, drag, touch and keys, in a turned, mirrored and zoomed view', async () => {
+  it('measures distances from the data by clicks, drag, touch and keys, in a rotated, mirrored and zoomed view', async () => {
     await using opened = await open({ intrinsics: CAMERA });
     const { page } = opened;
     const { mouse, touchscreen, keyboard } = page.page;
@@ -234,20 +234,20 @@ describe('inspector', () => {
     await click(from);
     await click(to);
     await readsDistance(from, to);
-    // The third click begins again, and the pointer moves its other end.
+    // The third click starts a new distance, and the pointer moves its other end.
     await click(to);
     const at = await client(...other);
     await mouse.move(at.x, at.y);
     await readsDistance(to, other);
     await mouse.click(at.x, at.y);
-    // A drag measures, too.
+    // A drag measures a distance as well.
     const start = await client(...from);
     await mouse.move(start.x, start.y);
     await mouse.down();
     await mouse.move(at.x, at.y, { steps: 3 });
     await mouse.up();
     await readsDistance(from, other);
-    // A pixel without depth: in words.
+    // A pixel without depth is reported in words.
     const hole = [48, 26] as const;
     expect(valueAt(...hole)).toBe(0);
     await click(from);
@@ -267,7 +267,7 @@ describe('inspector', () => {
     );
   });
 
-  it('offers distances only if the message has intrinsics, and tells scripts why there is none', async () => {
+  it('offers distances only if the message has intrinsics, and reports the reason for a missing one to scripts', async () => {
     await using opened = await open({ unit: 'mm' });
     const { page } = opened;
     const found = await page.page.evaluate(async () => {

@@ -43,7 +43,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     return publisher;
   }
 
-  it('sends with the requested settings, changes them immediately, and switches the camera off', async () => {
+  it('sends with the requested settings, changes them immediately, and turns off the camera', async () => {
     await using gateway = await start();
     // Otherwise it sends less while the machine is busy.
     await using publisher = await open(gateway.url, '', true);
@@ -102,7 +102,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await first.becomes('refused');
     expect(await first.code).toBe(closeCode.takenOver);
     expect(await first.notice()).toBe('Taken over The stream has another publisher now: second (127.0.0.1) Take over');
-    // Its camera is off, and it does not reconnect.
+    // The camera of the first publisher is off, and it does not reconnect.
     expect(await first.tracks()).toEqual([]);
     await elapse(3000);
     expect(await first.state).toBe('refused');
@@ -112,7 +112,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await second.becomes('refused');
   });
 
-  it('is live again automatically when the gateway is, and shows the reason meanwhile', async () => {
+  it('is live again automatically after a restart of the gateway, and shows the reason in the meantime', async () => {
     const [port] = (await freePorts(1)) as [number];
     const gateway = await start('--port', String(port));
     await using publisher = await open(`http://127.0.0.1:${port}`);

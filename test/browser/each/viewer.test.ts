@@ -68,7 +68,7 @@ describe('gearway-viewer', () => {
     );
     expect(data).toEqual({});
     expect(t - killedAt).toBeLessThan(1);
-    // The port is held for the owner of the key; another viewer gets the next one.
+    // The port is reserved for the holder of the key; another viewer gets the next port.
     expect((await gateway.status()).ports).toMatchObject({ free: 63, taken: 1, held: [6000] });
     await using other = await open(gateway);
     await other.becomes('live');
@@ -91,7 +91,7 @@ describe('gearway-viewer', () => {
       'returned',
       ({ data }) => (data?.['6000'] as { gripper?: string } | null)?.gripper === 'close',
     );
-    // Once: with the next frame it is null again.
+    // The value is sent once, and is null with the next frame.
     await server.waitFor<Returned>('returned', (event) => event.n === n + 1 && event.data?.['6000'] === null);
     const code = await page.page.evaluate(() =>
       document
@@ -105,7 +105,7 @@ describe('gearway-viewer', () => {
     expect(code).toBe('array-misfit');
   });
 
-  it('is live again with its return data after the gateway was restarted, and reports what it waits for meanwhile', async () => {
+  it('is live again with its return data after a restart of the gateway, and reports the reason for waiting', async () => {
     const [http] = (await freePorts(1)) as [number];
     const first = await GatewayProcess.start('--port', String(http));
     await using page = await open(first);

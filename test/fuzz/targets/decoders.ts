@@ -66,7 +66,7 @@ function decoder<T>(name: string, inputs: fc.Arbitrary<T>, decode: (input: T) =>
   return { name, inputs, decode };
 }
 
-/** Maximum time of a decoder for one input, during which all streams stop. */
+/** Maximum time of a decoder for one input. All streams stop during this time. */
 export const MAX_DECODE_MS = 250;
 
 /** Maximum memory for one input. */

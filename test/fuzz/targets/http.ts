@@ -36,7 +36,7 @@ const RIGHTS: Readonly<Record<Credential, readonly Right[]>> = {
 
 /**
  * HTTP over raw sockets: every route with every method, unusual spellings of URLs, headers, bodies, aborts, pipelines.
- * Checks that rights hold however a URL is written.
+ * Checks that rights apply to every spelling of a URL.
  */
 export const httpTarget: Target = {
   name: 'http',
@@ -101,7 +101,7 @@ function honest(random: Random, world: World): Script {
   };
 }
 
-/** Failed log-ins slow down their address. */
+/** Failed log-ins delay further responses to their address. */
 function addressFor(random: Random, credential: Credential): string {
   return anyAddress(random, credential === 'none' || credential === 'wrong' ? 2 : 1);
 }

@@ -22,7 +22,7 @@ export function publisherTarget(samples: Samples): Target {
         () => {
           const { token, from } = pickToken(random, world, world.tokens.publish);
           const stream = random.chance(0.05) ? random.pick([...world.viewed, 'none', '%']) : random.pick(world.pushed);
-          // One publisher at a time: the next one takes over, because otherwise only the refusal would be tested.
+          // There is one publisher at a time: the next one takes over, because otherwise only refusals would be tested.
           const hello = {
             ...random.sample(helloFields),
             ...(random.chance(0.9) ? { takeOver: true } : {}),

@@ -43,7 +43,7 @@ export function webSocketAnswers(outcome: Outcome): readonly string[] {
   return [frames === undefined && status !== undefined ? `HTTP ${status}` : outcome.end];
 }
 
-/** The token of a hello, and its source address: wrong tokens slow an address down. */
+/** The token of a hello, and its source address: wrong tokens delay the responses to an address. */
 export function pickToken(
   random: Random,
   { tokens }: World,
@@ -104,7 +104,7 @@ export function webSocketScript(
   const upgrade = upgradeRequest(port, path, headers);
   const { last, lingerMs } = ending(random);
   const steps: Step[] = [{ kind: 'send', bytes: upgrade }];
-  // Some send immediately after the handshake, like a program that does not wait.
+  // Some viewers send immediately after the handshake, like a program that does not wait.
   if (random.chance(0.7)) steps.push({ kind: 'read', ms: 300 });
   for (const message of messages) {
     const wire = random.chance(0.1)

@@ -104,7 +104,7 @@ export function netgearFrame(random: Random, samples: Samples, pattern: string):
   ];
 }
 
-/** A picture as an imagezmq sender sends it. */
+/** A picture as sent by an imagezmq sender. */
 export function imagezmqPicture(random: Random, samples: Samples): Buffer[] {
   const isArray = random.chance(0.4);
   const json = `{"msg": ${random.chance(0.5) ? '"camera"' : pythonJson(random)}${isArray ? `, "dtype": ${random.pick(['"uint8"', '"float32"', '"object"', '1'])}, "shape": ${random.pick(['[48, 64, 3]', '[48, 64]', '[]', '[1e9]', '"x"'])}` : ''}}`;
@@ -114,7 +114,7 @@ export function imagezmqPicture(random: Random, samples: Samples): Buffer[] {
   ];
 }
 
-/** A frame as a NetGear_Async server sends it. */
+/** A frame as sent by a NetGear_Async server. */
 export function asyncFrame(random: Random): Buffer[] {
   const instead = (value: Packable): Packable => (random.chance(0.12) ? random.sample(hostileValue) : value);
   const header = packValue({

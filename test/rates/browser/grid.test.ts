@@ -16,7 +16,7 @@ function memoryBytes(root: number): number {
     try {
       parents.set(Number(entry), Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${entry}/stat`, 'utf8'))?.[1]));
     } catch {
-      // It has ended meanwhile.
+      // The process has ended in the meantime.
     }
   }
   const isUnder = (pid: number): boolean => pid === root || (parents.has(pid) && pid > 1 && isUnder(parents.get(pid)!));

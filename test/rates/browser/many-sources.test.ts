@@ -44,7 +44,7 @@ class MarkedViewer implements AsyncDisposable {
     const viewer = await Viewer.connect(url, name);
     await viewer.hello();
     const marked = new MarkedViewer(viewer);
-    // It ends with its socket.
+    // The viewer ends with its socket.
     marked.#watch(name).catch(() => undefined);
     return marked;
   }

@@ -36,7 +36,7 @@ function threadSeconds(pid: number): { main: number; worker: number } {
   return { main, worker };
 }
 
-/** The renderer process with the most processor time: that of the page in use. */
+/** The renderer process with the most processor time, which renders the active page. */
 function rendererOf(browserPid: number): number {
   const renderers = readdirSync('/proc').filter((entry) => {
     if (!/^\d+$/.test(entry)) return false;
@@ -45,7 +45,7 @@ function rendererOf(browserPid: number): number {
         readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes('--type=renderer') && isUnder(Number(entry), browserPid)
       );
     } catch {
-      return false; // it has ended
+      return false; // the process has ended
     }
   });
   const seconds = (entry: string): number => {
@@ -61,7 +61,7 @@ function isUnder(pid: number, root: number): boolean {
   return parent > 1 && isUnder(parent, root);
 }
 
-/** Limits of the parts of a core that a stream of 30 fps may take. */
+/** Maximum fractions of a core that a stream of 30 fps may use. */
 const CASES = [
   { dtype: 'uint16', size: [640, 480], place: 'worker', main: 0.05, worker: 0.3 },
   { dtype: 'uint16', size: [640, 480], place: 'main', main: 0.15, worker: 0 },
@@ -76,7 +76,7 @@ it.each(CASES)(
     const { url } = await gateway.listen();
     await using view = await ViewerPage.open(browser, `${url}viewer?stream=main&bare`);
     await view.page.evaluate((isMain) => {
-      // The samples as they are, also while the machine is too busy for the full rate.
+      // The viewer gets unmodified samples even while the machine is too busy for the full rate.
       Object.assign(document.querySelector('gearway-viewer')!, {
         noWorker: isMain,
         colormap: 'turbo',
@@ -98,7 +98,7 @@ it.each(CASES)(
           await elapse(SOAK_SECONDS * 1000);
           const [after, painted] = [threadSeconds(pid), (await view.stats).painted - paintedBefore];
           const seconds = (performance.now() - startMs) / 1000;
-          // Of the full rate, whatever the machine had time for.
+          // Extrapolated to the full rate, regardless of the rate that the machine reached.
           const part = (spent: number): number => (spent / painted) * FPS;
           return {
             main: part(after.main - before.main),

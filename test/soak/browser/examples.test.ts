@@ -48,7 +48,7 @@ describe('examples', () => {
     );
   });
 
-  it('push.mjs serves a picture and prints what viewers return', async () => {
+  it('push.mjs serves a picture and prints the return data of viewers', async () => {
     const [http, source] = (await freePorts(2)) as [number, number];
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
     // Any JPEG: a snapshot of the test pattern.

@@ -334,7 +334,7 @@ describe('nginx that sends its own Host, as plain proxy_pass does', () => {
   it.each([
     ['at the root', without(nginxRoot, HOST_LINE), '/'],
     ['under a path', without(nginxPath, HOST_LINE), '/cams/'],
-  ])('works with --public-url alone, %s', async (_name, recipe, path) => {
+  ])('works with --public-url only, %s', async (_name, recipe, path) => {
     await using setUp = await SetUp.start('nginx', recipe, path, ['--public-url', 'PUBLIC']);
     await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
@@ -350,7 +350,7 @@ describe('nginx that sends its own Host, as plain proxy_pass does', () => {
     await using setUp = await SetUp.start('nginx', without(nginxPath, HOST_LINE), '/cams/', []);
     await using opened = await open(setUp.url + page);
     if (page === '?stream=main') {
-      // The log-in is refused already.
+      // The log-in has already been refused.
       await giveToken(opened.page);
       await says(opened.page, `--public-url ${new URL(setUp.url).origin}/`);
     } else {

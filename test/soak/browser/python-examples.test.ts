@@ -262,7 +262,7 @@ describe('examples/python', () => {
     await page.evaluate(() => document.querySelector('gearway-stop')!.clear());
     await expect.poll(state, SOON).toBe('ready');
 
-    // It turns by 143° per second.
+    // The robot turns by 143° per second.
     await hold(50, 0);
     await expect.poll(moves, SOON).toBe(true);
     await stopProgram(example.gateway);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { agesOf, longestFreezeMs, recoveryMs, type ShownFrame } from '../../bench/shown-film.ts';
 
-/** Frames of one rate and latency. */
+/** Frames with the same rate and latency. */
 function run(fromMs: number, toMs: number, everyMs: number, latencyMs: number): ShownFrame[] {
   return Array.from({ length: Math.floor((toMs - fromMs) / everyMs) }, (_, index) => ({
     atMs: fromMs + index * everyMs,
@@ -54,7 +54,7 @@ describe('longestFreezeMs', () => {
 describe('recoveryMs', () => {
   it('is the time until late pictures are current and stay current', () => {
     expect(recoveryMs([...run(0, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 100, 6000)).toBe(1400);
-    // Current for a moment only.
+    // This picture is current only for a moment.
     expect(
       recoveryMs([...run(0, 500, 50, 200), ...run(500, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 0, 6000),
     ).toBe(1500);

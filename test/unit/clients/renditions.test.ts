@@ -39,7 +39,7 @@ function decoded(head: Uint8Array): FrameMessage {
 }
 
 describe('Renditions', () => {
-  it('forwards an unmodified JPEG, made once for all viewers', () => {
+  it('forwards an unmodified JPEG in one message for all viewers', () => {
     const renditions = new Renditions();
     const jpeg = frame({ kind: 'jpeg' }, 4);
     const rendition = renditions.get(jpeg, false);

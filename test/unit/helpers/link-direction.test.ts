@@ -70,7 +70,7 @@ describe('LinkDirection', () => {
     large.write(500_000);
     vi.advanceTimersByTime(200);
     small.write(3 * PACKET);
-    // After the queue, and then every other packet.
+    // The first packet arrives after the queue, and then every other packet.
     vi.advanceTimersByTime((10 + 1 + 2 * 3) * PACKET_MS + 5);
     expect(bytesOf(small.deliveries)).toBe(3 * PACKET);
     expect(bytesOf(large.deliveries)).toBeLessThan(60_000);
@@ -153,7 +153,7 @@ describe('LinkDirection', () => {
     expect(times(8)).not.toEqual(first);
   });
 
-  it('forwards the end of a connection after all bytes, and nothing of a closed flow', () => {
+  it('forwards the end of a connection after all bytes, but nothing of a closed flow', () => {
     const link = create({ bitsPerSecond: 1e6, delayMs: 10 });
     const [ended, closed] = [open(link), open(link)];
     ended.write(10_000);

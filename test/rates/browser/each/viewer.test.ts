@@ -69,7 +69,7 @@ describe('gearway-viewer', () => {
       6042: { viewer: 2 },
     });
 
-    await elapse(1500); // decoders warm up
+    await elapse(1500); // The decoders warm up first.
     const reports = (): ClientReport[] => [first, second].map((peer) => peer.events<ClientReport>('progress').at(-1)!);
     await withinAttempts(
       async () => {

@@ -102,7 +102,7 @@ async function viewerPixels(
   return { rgba: Buffer.from(rgba, 'base64'), low, high };
 }
 
-/** Random pixels of which the viewer's inspector has other values than NumPy. */
+/** Random pixels for which the viewer's inspector shows other values than NumPy. */
 async function wronglyInspected(page: ViewerPage, { case: name, shape, values }: Expected): Promise<string[]> {
   const [height = 0, width = 0, channels = 1] = shape;
   const bytes = Buffer.from(values, 'base64');
@@ -144,7 +144,7 @@ async function canvasBecomes(page: ViewerPage, [height, width]: readonly number[
 const queryOf = (style: ArrayStyleTexts): string =>
   new URLSearchParams(Object.entries(style).map(([name, value]) => [name, String(value)])).toString();
 
-/** RGBA of the gateway's own picture. */
+/** RGBA of a picture rendered by the gateway. */
 async function gatewayPixels(url: string, style: ArrayStyleTexts): Promise<Buffer> {
   const response = await fetch(`${url}/streams/main/snapshot.png?${queryOf(style)}`);
   if (!response.ok) throw new Error(await response.text());
@@ -184,7 +184,7 @@ describe('arrays of a real NetGear server', () => {
         });
         viewer.noWorker = isMain;
         viewer.raw = true;
-        // A busy machine is no slow link, over which 8-bit arrays are JPEGs.
+        // On a busy machine, the viewer must not detect a slow link, over which 8-bit arrays are sent as JPEGs.
         viewer.quality = 'source';
       }, place === 'main');
       const problems: string[] = [];
@@ -211,7 +211,7 @@ describe('arrays of a real NetGear server', () => {
           if (Math.abs(viewer.low - low) > 1e-9 || Math.abs(viewer.high - high) > 1e-9)
             problems.push(`${name}: range ${viewer.low} to ${viewer.high}, expected ${low} to ${high}`);
           if (at === 1) await canvasBecomes(page, expected.shape, rgba);
-          // Without a style a PNG has the samples themselves.
+          // Without a style, a PNG contains the unmodified samples.
           if (Object.keys(style).length > 0) check('PNG', await gatewayPixels(url, style));
         }
       }

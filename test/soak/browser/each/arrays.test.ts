@@ -52,13 +52,13 @@ describe('arrays', () => {
     await browser.close();
   });
 
-  it('show every type, byte order and shape, as NumPy computes it: in the viewer, as PNG and as MJPEG', async () => {
+  it('show every type, byte order and shape as computed by NumPy: in the viewer, as PNG and as MJPEG', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);
     await page.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
-      // Linear over all values of the type, and opaque.
+      // The mapping is linear over all values of the type, and the pixels are opaque.
       Object.assign(viewer, { range: 'type', noData: 'none', nanColor: '#000' });
       viewer.addEventListener('gearway-frame', ({ detail }) =>
         document.body.setAttribute('data-sequence', String(detail.sequence)),
@@ -83,7 +83,7 @@ describe('arrays', () => {
       const shown = await viewerPixels(page);
       expect(shown.sequence).toBe(sequence);
       const isJpegForViewers = array.dtype === 'uint8';
-      // JPEG turns extremes in 8-bit samples into noise.
+      // JPEG distorts extreme values in 8-bit samples.
       if (array.kind === 'smooth' || !isJpegForViewers)
         check(`viewer ${array.name}`, difference(shown.rgb, expected), !isJpegForViewers);
       if (array.kind === 'exact') {

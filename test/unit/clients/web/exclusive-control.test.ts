@@ -22,7 +22,7 @@ async function open({ app }: HttpApp): Promise<Viewer> {
     },
     { onInit: (socket) => (viewer = new Viewer(socket)) },
   );
-  if (viewer === undefined) throw new Error('no socket was made');
+  if (viewer === undefined) throw new Error('no socket was created');
   return viewer;
 }
 
@@ -101,7 +101,7 @@ describe('WebClient of a stream with exclusive control', () => {
     expect(JSON.parse(takeJson(http.stream.returns))).toEqual({ 6000: null });
   });
 
-  it('sends nothing about control to a viewer that does not read it', async () => {
+  it('sends nothing about control to a viewer that does not support it', async () => {
     await using http = await setUp();
     await using old = await connect(http, { features: [] });
     await using viewer = await connect(http);

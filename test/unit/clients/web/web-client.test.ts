@@ -112,7 +112,7 @@ async function setUp({
         },
         { onInit: (socket) => (viewer = new Viewer(socket)) },
       );
-      if (viewer === undefined) throw new Error('no socket was made');
+      if (viewer === undefined) throw new Error('no socket was created');
       return viewer;
     },
     connectSocket: async () => Viewer.connect(await http.listen()),
