@@ -1,6 +1,6 @@
 import type { Frame } from '../hub/frame.ts';
 
-/** Results of work on frames, made once per frame and key for all that request them, and released with the frame. */
+/** Results of work on frames, computed once per frame and key for all requests, and released with the frame. */
 export class FrameResults<T> {
   readonly #results = new WeakMap<Frame, Map<string, Promise<T>>>();
   readonly #maxPerFrame: number;

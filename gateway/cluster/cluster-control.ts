@@ -35,7 +35,7 @@ interface ClusterControlOptions extends ControlOptions {
 }
 
 /**
- * Who has control of a stream in a cluster. The owner of the stream decides, as a gateway without a cluster does, also
+ * Who has control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, also
  * about the viewers at other gateways. Another gateway forwards the requests of its viewers, and shows them what the
  * owner has answered; its session with the owner carries both. When the owner changes, nobody has control.
  */

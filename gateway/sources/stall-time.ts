@@ -12,6 +12,6 @@ export function stallTimeMs(fps: number | null): number {
 }
 
 /**
- * How much earlier than the supervisor a source itself gives up on a silent network, because its error names the cause.
+ * How much earlier than the supervisor a source itself reports a silent network, because its error names the cause.
  */
 export const SOONER_MS = 500;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 
 /**
- * Options of a gateway that trusts {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot
+ * Options of a gateway that trusts {@link forwardedFrom}. All loopback addresses count as one, so tests cannot
  * send from several.
  */
 export const TRUST_FORWARDED = { trustProxies: ['loopback'], insecure: true } as const;

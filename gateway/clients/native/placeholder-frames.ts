@@ -8,7 +8,7 @@ import type { Stream } from '../../hub/stream.ts';
 const WAIT_MS = 2000;
 
 /**
- * The same while the size of the frames is unknown: as long as NetGear allows, which gives up after 12 s. A
+ * The same while the size of the frames is unknown: as long as NetGear allows, which times out after 12 s. A
  * program may open a video file with the size of its first frame.
  */
 const UNKNOWN_SIZE_WAIT_MS = 8000;

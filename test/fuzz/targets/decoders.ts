@@ -374,7 +374,7 @@ function tolerate(decode: () => unknown): unknown {
 }
 
 /**
- * `unpack` is internal to its codec, which turns its plain errors into GearwayErrors; a RangeError would be one of
+ * `unpack` is internal to its codec, which converts its plain errors to GearwayErrors; a RangeError would be one of
  * V8's.
  */
 function tolerateAny(decode: () => unknown): unknown {

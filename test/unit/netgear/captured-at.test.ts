@@ -72,7 +72,7 @@ describe('readCapturedAt', () => {
     [{}, '__proto__'],
     [{}, 'constructor.length'],
     [[], 'length'],
-  ])('finds nothing in %j at %s', (message, path) => {
+  ])('finds no time in %j at %s', (message, path) => {
     expect(readCapturedAt(message, path)).toBeNull();
   });
 });
