@@ -56,7 +56,7 @@ export interface ClusterStream {
   /** For the stream, if its control is exclusive. */
   readonly createControl: (options: ControlOptions) => Control;
   readonly source: Source;
-  /** Renditions that the owner makes. */
+  /** Renditions that the owner creates. */
   readonly renditions: RemoteRenditions;
   /** Whether the source runs only while there are viewers. May change. */
   readonly isOnDemand: () => boolean;
@@ -99,7 +99,7 @@ export class Cluster {
   readonly #ownership: Ownership;
   readonly #host: SessionHost;
   readonly #renditionHost: RenditionHost;
-  /** The present streams of this gateway. */
+  /** The current streams of this gateway. */
   readonly #streams: Map<string, { readonly hasFailover: boolean }>;
   readonly #hosted = new Map<string, HostedStream & { readonly origin: string }>();
   /** Receivers of frames and renditions. */
@@ -192,7 +192,7 @@ export class Cluster {
   /**
    * @param onRemote called for each stream of another gateway that this one does not have yet, and repeated until it
    * has it.
-   * @param renditionsOf the renditions of a stream that this gateway can make for others; null if it makes none.
+   * @param renditionsOf the renditions of a stream that this gateway can create for others; null if it creates none.
    */
   start(
     describe: () => SelfDescription,
@@ -396,7 +396,7 @@ export class Cluster {
       attach: (stream) => {
         newest = () => stream.newestSequence;
         // While viewers have ports, their return data goes to the owner, although they may be paused. An administrator
-        // can take control back without viewers.
+        // can take control away without viewers.
         stream.follow({
           get isActive() {
             return !stream.returns.isEmpty || control.current?.isPending === true;
@@ -462,7 +462,7 @@ export class Cluster {
     return `${this.#options.address.cluster}.frames.${owner}.${stream}`;
   }
 
-  /** Without its last token. */
+  /** The subject of a rendition, without its last token. */
   #renditionSubject(owner: string, stream: string, step: string): string {
     return `${this.#options.address.cluster}.renditions.${owner}.${stream}.${step}`;
   }

@@ -50,7 +50,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     return this.#lastSequence;
   }
 
-  /** Begins a new subscription, in place of the present one if there is one. */
+  /** Begins a new subscription, which replaces the current one if there is one. */
   subscribe(): void {
     this.#subscription?.unsubscribe();
     if (this.#isClosed || this.#options.connection.isClosed()) return;

@@ -39,7 +39,7 @@ export class Reload {
     await this.#watch(this.#options.files ?? []);
   }
 
-  /** Reads and applies the file immediately, or after the present reload if one is running. */
+  /** Reads and applies the file immediately, or after the current reload if one is running. */
   now(): void {
     this.#running = this.#running
       .then(async () => this.#apply())

@@ -78,7 +78,7 @@ class ReturnRecorder implements ReturnFollower {
   readonly #timers: Set<NodeJS.Timeout>;
   readonly #add: (entry: AuditEntry) => void;
   readonly #unreported = new Map<number, Unreported>();
-  /** Counters of the present clients that have returned something, by port. */
+  /** Counters of the current clients that have returned something, by port. */
   readonly #identities = new Map<number, Identity>();
 
   constructor(stream: AuditedStream, timers: Set<NodeJS.Timeout>, add: (entry: AuditEntry) => void) {

@@ -35,7 +35,7 @@ export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'enco
    * false.
    */
   readonly isTrusted?: boolean;
-  /** Number and time of a frame that another gateway has numbered. Default: the next number, and the present time. */
+  /** Number and time of a frame that another gateway has numbered. Default: the next number, and the current time. */
   readonly arrival?: Arrival;
   /** Called at most once, with the result of that decoding; not called if no NetGear client needed the frame. */
   readonly onVerified?: ((isGood: boolean) => void) | undefined;

@@ -137,7 +137,7 @@ export class CurveServerSocket implements ServerSocket {
     }
   }
 
-  /** Answers the latest message. It comes from the present peer, because messages are read one at a time. */
+  /** Answers the latest message. It comes from the current peer, because messages are read one at a time. */
   async reply(_peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
     if (this.#socket instanceof Router) await this.#socket.send([...this.#envelope, ...parts]);
     else if (this.#socket instanceof Pair) await this.#socket.send([...parts]);

@@ -17,7 +17,7 @@ export interface ScryptHash {
   readonly hash: Buffer;
 }
 
-/** Costs of new hashes: 16 MiB of memory and some 50 ms. */
+/** Costs of new hashes: 16 MiB of memory and about 50 ms. */
 const LOG_N = 14;
 const R = 8;
 const P = 1;

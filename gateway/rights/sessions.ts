@@ -50,7 +50,7 @@ interface LiveSession {
  * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept.
  *
  * Sessions can outlast the process: {@link Sessions.save} and {@link Sessions.restore}. A restored session is only a
- * claim until its id is presented: then its owner is looked up among the present identities, and found only if the
+ * claim until its id is presented: then its owner is looked up among the current identities, and found only if the
  * identity has the same proof and the same rights as at the log-in.
  */
 export class Sessions {

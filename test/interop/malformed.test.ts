@@ -36,7 +36,7 @@ describe('a server that misbehaves', () => {
         ({ clients }) => clients[0]?.delivered === 2 && clients[0].state === 'live',
       );
       expect(status.counters).toMatchObject({ received: 2, rejected: 16 });
-      // The first of far too many parts are kept.
+      // Only the first of far too many parts are kept.
       expect(status.counters.lastRejections[0]).toMatch(/^parts-unexpected: message has \d\d parts/);
       expect(client.isRunning).toBe(true);
     },

@@ -64,7 +64,7 @@ export class GearwayPointer extends DeviceElement {
   #viewer: GearwayViewer | null = null;
   #frame: PointedFrame | null = null;
   #mode: PointerMode | null = null;
-  /** Viewer and tool of the present mode. */
+  /** Viewer and tool of the current mode. */
   #modeOf: readonly [GearwayViewer, PointerTool] | null = null;
   #value: PointerValue | null = null;
   #number = 0;

@@ -53,7 +53,7 @@ interface NativeClientOptions {
   readonly onSentAway?: () => void;
   /** Called in a cluster when a client of another gateway has taken the port; this client must then be closed. */
   readonly onPortLost?: (reason: string) => void;
-  /** Of the stream. */
+  /** The logger of the stream. */
   readonly log: Logger;
 }
 
@@ -70,7 +70,7 @@ const REPEAT_AFTER_MS = 3000;
  */
 const MIN_IN_FLIGHT = 2;
 
-/** Time of refused frames after which a subscriber, which sends no replies, is reported as not receiving. */
+/** How long a subscriber may refuse frames before it is reported as not receiving, as it sends no replies. */
 const REFUSING_AFTER_MS = 3000;
 
 /** How long to wait for a client's reply to a termination. */
@@ -176,7 +176,7 @@ export class NativeClient implements ListedClient {
   }
 
   streamChanged(): void {
-    // NetGear has no message for this; repeated frames keep the client alive.
+    // NetGear has no message for this; repeated frames keep the client connected.
   }
 
   notifyEndOfStream(): void {

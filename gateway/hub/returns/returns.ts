@@ -304,7 +304,7 @@ export class Returns {
     return follower;
   }
 
-  /** Replays the present clients and their sticky values to the follower, then reports all changes to it. */
+  /** Replays the current clients and their sticky values to the follower, then reports all changes to it. */
   follow(follower: ReturnFollower): void {
     for (const [port, entry] of this.#entries) {
       follower.join(port);

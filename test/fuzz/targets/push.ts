@@ -51,7 +51,7 @@ function post(random: Random, world: World, samples: Samples): Script {
     : random.pick([0, bytes.length - 1, bytes.length + 1, bytes.length + 70_000_000, 2 ** 40]);
   const head = Buffer.from(
     [
-      // One publisher at a time: the next takes over.
+      // There is one publisher at a time: the next one takes over.
       `POST /streams/${stream}/frames?takeOver=true&publisher=${random.pick(['a', 'b', 'c'])} HTTP/1.1`,
       `Host: 127.0.0.1:${world.httpPort}`,
       `Authorization: Bearer ${world.tokens.publish}`,

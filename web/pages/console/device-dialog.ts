@@ -40,7 +40,7 @@ export class DeviceDialog {
   /**
    * Resolves with the device; null if the user cancelled.
    *
-   * @param before the present settings of the device.
+   * @param before the current settings of the device.
    * @param others the other devices of the layout.
    * @param names suggested for its name.
    */

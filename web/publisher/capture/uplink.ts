@@ -44,7 +44,7 @@ export class Uplink {
     this.#rate = new UplinkRate(roundTripMs, nowMs);
   }
 
-  /** Encodes with the settings for the present state of the link. */
+  /** Encodes with the settings for the current state of the link. */
   async encode(
     nowMs: number,
     encode: (settings: EncodingSettings) => Promise<EncodedPicture>,
