@@ -23,7 +23,7 @@ export interface RenditionLink {
   /** Id of the living owner; null if there is none, or it is this gateway. */
   readonly owner: () => string | null;
   readonly requestSubject: (owner: string) => string;
-  /** Without its last token. */
+  /** The subject of the rendition, without its last token. */
   readonly frameSubject: (owner: string, step: string) => string;
   readonly log: Logger;
 }

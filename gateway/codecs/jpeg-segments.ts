@@ -16,9 +16,9 @@ const MAX_FREE_ESCAPES = 1 << 16;
 const MIN_BYTES_PER_ESCAPE = 64;
 
 /**
- * Iterates over the markers of a JPEG, which may be whole or still arriving. Segments are skipped by
+ * Iterates over the markers of a JPEG, which may be complete or still arriving. Segments are skipped by
  * their length, so the markers of a thumbnail inside a segment are not visited. Entropy-coded data, restart markers and
- * fill bytes are stepped over.
+ * fill bytes are skipped.
  *
  * Bytes between segments are an error before the first scan. After it they are skipped, as by decoders.
  */

@@ -4,9 +4,9 @@ import type { AuditLog } from '../hub/audit-log.ts';
 import { requester } from './requester.ts';
 
 /**
- * Records each request that uses the right to administer and changes something, also if it was refused, and serves the
+ * Records each request that uses the right to administer and changes something, even if it was refused, and serves the
  * latest entries. Routes need no code for it. Requests without the right are not recorded: they are failed
- * log-ins, which have limits of their own.
+ * log-ins, which have separate limits.
  */
 export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
   // Not 'onResponse', which is not emitted if the sender has disconnected.

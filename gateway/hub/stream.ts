@@ -116,7 +116,7 @@ export interface StreamOptions {
    * Whether the source is suspended while there are no viewers; snapshot requests then wait for a frame. Default false.
    */
   readonly isOnDemand?: boolean;
-  /** Of the stream. */
+  /** The logger of the stream. */
   readonly log: Logger;
 }
 

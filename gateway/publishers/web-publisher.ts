@@ -44,7 +44,7 @@ interface WebPublisherOptions {
   readonly served:
     | { readonly stream: Stream; readonly publishing: Publishing | null }
     | { readonly stream: null; readonly reason: (principal: Principal) => string };
-  /** Records an event of the requested stream, even if that does not exist. */
+  /** Records an event of the requested stream, even if the stream does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether the owner of this token may publish. */

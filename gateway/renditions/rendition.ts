@@ -34,15 +34,15 @@ export interface SharedEncoding {
   requestKey(): void;
 }
 
-/** The renditions of a stream that this gateway makes. */
+/** The renditions of a stream that this gateway creates. */
 export interface LocalRenditions {
   /** @returns null if H.264 cannot be encoded, or too many encoders run. */
   video(step: VideoStep): SharedEncoding | null;
-  /** @returns null if no renditions of the frame may be made. Rejects if it cannot be decoded. */
+  /** @returns null if no renditions of the frame may be created. Rejects if it cannot be decoded. */
   jpeg(frame: Frame, step: JpegStep): Promise<RenditionFrame> | null;
 }
 
-/** The renditions of a stream that another gateway of the cluster makes, for this one and all others. */
+/** The renditions of a stream that another gateway of the cluster creates for all gateways. */
 export interface RemoteRenditions {
   /** Whether another gateway encodes H.264, as far as is known. */
   readonly hasVideo: boolean;

@@ -22,7 +22,7 @@ export interface JwtSettings {
 const MAX_PENDING = 64;
 const MAX_AT_ONCE = 4;
 
-/** Maximum number of remembered tokens, in addition to those with open connections or requests. */
+/** Maximum number of cached tokens, in addition to those with open connections or requests. */
 const MAX_REMEMBERED = 1024;
 
 /** How long tokens are accepted before the keys at a URL are checked again, because a key may have been withdrawn. */
@@ -57,7 +57,7 @@ export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #log: Logger;
   readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
-  /** Remembered tokens by digest, in the order of their verification. */
+  /** Cached tokens by digest, in the order of their verification. */
   readonly #known = new Map<string, KnownToken>();
   #keys: JWTVerifyGetKey | null = null;
   #end: RightsEnd | null = null;
@@ -69,7 +69,7 @@ export class JwtVerifier {
   }
 
   /**
-   * Finds the identity of a token. One that has expired is found, too.
+   * Finds the identity of a token. An expired token is found as well.
    *
    * @returns null if the token is invalid.
    * @throws {GearwayError} `busy` if too many tokens are being verified, or the keys cannot be fetched.

@@ -13,7 +13,7 @@ interface SupervisorOptions {
   readonly stream: Stream;
   /** Whether the source is open only while there are viewers. */
   readonly isOnDemand: boolean;
-  /** Of the stream. */
+  /** The logger of the stream. */
   readonly log: Logger;
 }
 

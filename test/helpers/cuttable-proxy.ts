@@ -25,7 +25,7 @@ export class CuttableProxy implements AsyncDisposable {
       ] as const) {
         sockets.add(from);
         from.on('data', (chunk) => void to.write(chunk));
-        // An end during a cut is not forwarded.
+        // The end of a connection during a cut is not forwarded.
         from.on('end', () => proxy.#isCut || to.end());
         from.on('error', () => proxy.#isCut || to.destroy());
         from.on('close', () => {
