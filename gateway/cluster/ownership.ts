@@ -44,7 +44,7 @@ export class Ownership {
     this.#changed();
   }
 
-  /** Whether this gateway owns the stream, now. */
+  /** Whether this gateway currently owns the stream. */
   isOwner(stream: string): boolean {
     const { membership } = this.#options;
     if (this.#isClosed || this.#recorded(stream) !== membership.id) return false;
@@ -84,7 +84,7 @@ export class Ownership {
     return (this.#options.replica.get(ownerKey(stream))?.value as OwnerRecord | undefined)?.member ?? null;
   }
 
-  /** Whether this gateway wrote the key's present value, and has been certain ever since. */
+  /** Whether this gateway wrote the key's current value, and has been certain ever since. */
   #isConfirmed(stream: string): boolean {
     const confirmed = this.#confirmed.get(stream);
     return (

@@ -9,7 +9,7 @@ import { explainSystemError, identityOf, readVersion, replaceFile, SYSTEM_FILES 
 /** Maximum size of the file. */
 const MAX_BYTES = 1 << 20;
 
-/** Interval between attempts after one that failed. */
+/** Interval between attempts after a failed one. */
 const RETRY_MS = 30_000;
 
 interface StateFileOptions {

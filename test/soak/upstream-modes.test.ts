@@ -51,7 +51,7 @@ describe('a server in multi-clients mode', () => {
       });
       const done = await server.waitFor<Done>('done', undefined, 90_000);
       expect(done.sent).toBe(FRAMES);
-      // It serves all ports evenly, including unused ones, and each client's data has its own port.
+      // The server serves all ports evenly, including unused ones, and each client's data has its own port.
       expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
       expect(done.by_port).toEqual({
         [seats[0]!]: { speed: 2 },

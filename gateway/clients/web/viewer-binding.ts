@@ -78,7 +78,7 @@ interface ViewerBindingOptions {
   readonly served:
     | { readonly stream: Stream; readonly renditions: Renditions; readonly video?: VideoEncodings | undefined }
     | { readonly stream: null; readonly reason: (principal: Principal) => string };
-  /** Records an event of the requested stream, even if that does not exist. */
+  /** Records an event of the requested stream, even if the stream does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether this viewer may watch. */

@@ -28,7 +28,7 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
   return Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio));
 }
 
-/** Replaces the viewer's own notice by a link to publish, if the stream waits for a publisher. */
+/** Replaces the viewer's own notice with a link to publish, if the stream waits for a publisher. */
 function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
   if (status?.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
