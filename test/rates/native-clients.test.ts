@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { QUIET_SECONDS } from '../helpers/soak.ts';
 

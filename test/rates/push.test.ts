@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { JPEG } from '../helpers/viewer.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';

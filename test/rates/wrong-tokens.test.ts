@@ -6,7 +6,7 @@ import { readFigures } from '../fuzz/process-figures.ts';
 import { Child } from '../helpers/child.ts';
 import { forwardedFrom } from '../helpers/from-address.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { inASpell } from '../helpers/in-a-spell.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
 import { Folder } from '../helpers/media.ts';
 import { logIn } from '../helpers/session.ts';
 import { Viewer } from '../helpers/viewer.ts';
@@ -96,7 +96,7 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
 
   it.each(CASES)('by $way from $from cost a viewer no frame, and others can log in', async ({ way, ...sender }) => {
     const url = await gateway.url;
-    await inASpell(
+    await withinAttempts(
       async () => {
         sequences = sequences.slice(-1);
         await using attack = new Child(process.execPath, [

@@ -5,7 +5,7 @@ import { ViewerPage } from '../../browser/viewer-page.ts';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { inASpell } from '../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { PythonPeer } from '../../helpers/peers.ts';
 
 /** A returned array, as `server.py` reports it. */
@@ -33,7 +33,7 @@ describe('<gearway-camera>', () => {
     const pictures = (): Picture[] =>
       server.events<{ readonly data: Picture | null }>('returned').flatMap(({ data }) => data ?? []);
     await expect.poll(() => pictures().length, { timeout: 20_000 }).toBeGreaterThan(0);
-    await inASpell(
+    await withinAttempts(
       async () => {
         const from = pictures().length;
         await elapse(MEASURED_MS);

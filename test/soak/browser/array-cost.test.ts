@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
 import { sharedBrowser } from '../../helpers/browsers.ts';
-import { inASpell } from '../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { SOAK_SECONDS } from '../../helpers/soak.ts';
 
 const FPS = 30;

@@ -2,7 +2,7 @@ import type { Browser, ConsoleMessage, ElementHandle, Page } from 'puppeteer-cor
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { openWindow } from '../../browser/element-page.ts';
+import { openWindow } from '../../helpers/windows.ts';
 import { launchBrowser } from '../../helpers/browsers.ts';
 import { Child } from '../../helpers/child.ts';
 import { Disposables } from '../../helpers/disposables.ts';

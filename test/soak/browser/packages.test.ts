@@ -164,7 +164,7 @@ describe('docs/embedding.md', () => {
       const origin = server.resolvedUrls!.local[0]!.replace(/\/$/, '');
       await using gateway = await GatewayProcess.start('--allow-origin', origin);
       await writeFile(join(root, 'main.ts'), module.replace('http://127.0.0.1:8080', await gateway.url));
-      await using browser = await launchBrowser('chromium');
+      await using browser = await sharedBrowser('chromium');
       await using shown = await ViewerPage.open(browser, origin);
       await shown.becomes('live');
     } finally {

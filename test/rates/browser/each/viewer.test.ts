@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { freePorts } from '../../../helpers/free-port.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
-import { inASpell } from '../../../helpers/in-a-spell.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../../../helpers/peers.ts';
 import { SOAK_SECONDS } from '../../../helpers/soak.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
