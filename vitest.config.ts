@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * The folder of a test decides where it runs: `npm test` runs test/unit, test/interop (real peers) and test/browser
@@ -16,11 +17,31 @@ const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false,
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
-const soak = { ...long, maxWorkers: 3, sequence: { groupOrder: 2 } };
+// Benchmarks and cut networks mostly wait.
+const soak = { ...long, maxWorkers: 3, maxConcurrency: 2, sequence: { groupOrder: 2 } };
 const alone = { ...long, fileParallelism: false };
+
+/** Files that take minutes. Vitest starts large files first, and these are small. */
+const LONGEST = [
+  'soak/browser/overlays',
+  'soak/bench',
+  'soak/cluster-partitions',
+  'soak/histories',
+  'browser/overlays',
+];
+
+/** Starts the longest files first, so that none of them runs alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
       {

@@ -19,20 +19,28 @@ async function ip(...args: string[]): Promise<void> {
   await run('ip', args);
 }
 
+/** Number of instances in this process, which have different names. */
+let created = 0;
+
 /**
  * Network namespaces that are connected by a bridge in a separate namespace, so that each of them can be cut off:
  * packets are lost without an error. Needs Linux and root.
  */
 export class Partitions implements AsyncDisposable {
-  readonly #prefix = `gw${process.pid}`;
+  readonly #prefix: string;
   readonly #spaces: string[] = [];
   readonly #disposables: AsyncDisposable[] = [];
   readonly #folders: string[] = [];
   /** Links between this process and gateways. */
   readonly #fronts: string[] = [];
 
+  private constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
   static async create(): Promise<Partitions> {
-    const partitions = new Partitions();
+    created += 1;
+    const partitions = new Partitions(`gw${process.pid}${created}`);
     try {
       await partitions.#add('hub');
       await partitions.#ipAt('hub', 'link', 'add', 'br0', 'type', 'bridge');
@@ -75,6 +83,8 @@ export class Partitions implements AsyncDisposable {
 
   /**
    * A gateway in its own namespace, which viewers of this process can reach even while it is cut off from the others.
+   *
+   * @param number different from those of all instances.
    */
   async gateway(number: number, ...args: string[]): Promise<{ readonly process: Child; readonly url: string }> {
     await this.#connect(number);

@@ -2,16 +2,17 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { BENCHES } from '../bench/benches.ts';
 import { ARTIFACTS } from '../bench/report-files.ts';
 import type { Report } from '../bench/report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-// Checks only that each benchmark runs and measures: on a shared machine, targets may not be met.
-describe('npm run bench', () => {
-  it.each(BENCHES.map(({ name }) => name))('%s', async (name) => {
+// Checks only that each benchmark runs and measures: on a shared machine, targets may not be met. So two at a time,
+// which mostly wait.
+describe.concurrent('npm run bench', () => {
+  it.for(BENCHES.map(({ name }) => name))('%s', async (name, { expect }) => {
     const { stdout } = await promisify(execFile)(
       'npm',
       ['run', 'bench', '--', name, '--rounds', '1', '--seconds', '0.5', '--viewers', '2'],

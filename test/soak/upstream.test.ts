@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 
 interface Returned {
   n: number;
@@ -46,6 +46,7 @@ describe('a real NetGear server as the source', () => {
         bidirectional,
         returns: { from: 'a', list: [1, 2.5, null, 'é'] },
         awaited: FRAMES - 1,
+        ...VGA,
       });
       await using second = new PythonPeer('client.py', {
         port: b,
@@ -53,9 +54,16 @@ describe('a real NetGear server as the source', () => {
         bidirectional,
         returns: 'Hi',
         awaited: FRAMES - 1,
+        ...VGA,
       });
       await live(gateway, a, b);
-      await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
+      await using server = new PythonPeer('server.py', {
+        port: source,
+        pattern,
+        bidirectional,
+        frames: FRAMES,
+        ...VGA,
+      });
       await server.waitFor('done', undefined, 60_000);
       // The last frames are still in transit when the server has sent them, and a terminated client discards its queue.
       const reports = await Promise.all(
@@ -88,7 +96,7 @@ describe('a real NetGear server as the source', () => {
       '--client',
       `tcp://127.0.0.1:${a}`,
     );
-    await using client = new PythonPeer('client.py', { port: a, bidirectional: true, hash: true });
+    await using client = new PythonPeer('client.py', { port: a, bidirectional: true, hash: true, ...VGA });
     await live(gateway, a);
     await using server = new PythonPeer('server.py', {
       port: source,
@@ -96,6 +104,7 @@ describe('a real NetGear server as the source', () => {
       raw: true,
       hash: true,
       frames: 60,
+      ...VGA,
     });
     await server.waitFor('done');
     await client.waitFor<Hash>('frame', ({ n }) => n === 59);
