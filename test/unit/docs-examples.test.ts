@@ -35,7 +35,7 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'Show a NetGear server [sh]': [COMMANDS],
     'Show a NetGear server [python]': [EXAMPLES],
     'Show a camera [sh]': [COMMANDS],
-    'Put it into a page [html]': [PAGES],
+    'Embed the viewer in a page [html]': [PAGES],
     'Develop [sh]': [THE_SUITE],
   },
   'python/README.md': { 'gearway [python]': [PROGRAMS, PROGRAMS] },
@@ -146,7 +146,7 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'Put HTML on the picture [html]': [PAGES],
     'Put HTML on the picture [js]': [PAGES],
   },
-  'docs/phone-as-a-camera.md': { 'The page [sh]': [COMMANDS], 'In a page of your own [html]': [EMBEDDING, PAGES] },
+  'docs/phone-as-a-camera.md': { 'The page [sh]': [COMMANDS], 'In your own page [html]': [EMBEDDING, PAGES] },
   'docs/publishing.md': {
     'Publish from a program [sh]': [COMMANDS],
     'One request per picture [sh]': [PUSH],
@@ -177,7 +177,7 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'Failover [sh]': [COMMANDS],
     'With Docker Compose or Kubernetes [sh]': [NO_DOCKER, NO_DOCKER],
   },
-  'docs/secure-mode.md': { 'Turn it on [sh]': [COMMANDS], 'Turn it on [python]': [COMMANDS] },
+  'docs/secure-mode.md': { 'Enable it [sh]': [COMMANDS], 'Enable it [python]': [COMMANDS] },
   'docs/security.md': {
     'Tokens and users [sh]': [COMMANDS],
     'Tokens and users [yaml]': [COMMANDS],

@@ -233,7 +233,7 @@ describe('a viewer behind a link that changes', () => {
 
     const wrong = seen.filter(({ picture, message }) => picture !== message);
     expect(wrong, `of ${seen.length}`).toEqual([]);
-    // The browser encodes composited frames in parallel, and may report them in another order.
+    // By the time of composition: the order of the reports is not guaranteed.
     seen.sort((a, b) => a.atMs - b.atMs);
     expect(backwards(seen.map(({ picture }) => picture))).toEqual([]);
     expect(backwards(await view.page.evaluate(() => window.drawnNumbers))).toEqual([]);
