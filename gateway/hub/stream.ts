@@ -323,13 +323,14 @@ export class Stream {
   #distribute(frame: Frame): void {
     this.#latest = frame;
     this.#change('live', reasonOfLive(frame));
-    for (const follower of this.#followers) follower.offer(frame);
     if (this.#policy.distribution === 'broadcast') {
       for (const client of this.#clients) client.offer(frame);
-      return;
+    } else {
+      for (const client of this.#clients) if (!this.#listed.has(client as ListedClient)) client.offer(frame);
+      this.#offerToNextListed(frame);
     }
-    for (const client of this.#clients) if (!this.#listed.has(client as ListedClient)) client.offer(frame);
-    this.#offerToNextListed(frame);
+    // After the clients: encoders must not delay those that get the frame as it is.
+    for (const follower of this.#followers) follower.offer(frame);
   }
 
   /**

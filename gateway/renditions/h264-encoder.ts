@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { errorText } from '../../shared/errors.ts';
 import { type AccessUnit, FlvReader } from './flv-reader.ts';
 import { evenPart, type VideoStep } from './ladder.ts';
@@ -70,6 +71,7 @@ export class H264Encoder<T> {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
+    lowerPriority(this.#child);
     const reader = new FlvReader({
       configured: (description) => (this.#config = { codec: codecOf(description), description }),
       unit: (unit) => this.#encoded(unit),
@@ -238,4 +240,16 @@ function encoderArguments(
     'no_duration_filesize',
     'pipe:1',
   ];
+}
+
+/** Increment of the nice value: clients that get the frames as they are, are served first on a busy machine. */
+const NICE = 5;
+
+function lowerPriority({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, NICE);
+  } catch {
+    // The process has already ended, which is reported by its events.
+  }
 }

@@ -130,10 +130,11 @@ class Stage implements AsyncDisposable {
   async #open(): Promise<void> {
     const [sourcePort = 0, ...clientPorts] = await freePorts(1 + NATIVE);
     this.#sourcePort = sourcePort;
-    this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
-    await Promise.all(this.#clients.map((client) => client.waitFor('ready')));
     await this.#source.ask('make', 'camera');
     this.#port = await this.#gateway.ask('listen', sourcePort, clientPorts);
+    // A client that gets nothing for some seconds restarts itself, which fails: not while the film is made.
+    this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
+    await Promise.all(this.#clients.map((client) => client.waitFor('ready')));
     this.#links = await Promise.all(
       Array.from({ length: CROWD }, () => this.#relay.ask('open', this.#port, symmetricLink(THIN))),
     );
