@@ -426,11 +426,11 @@ export class Cluster {
       frameSubject: (owner) => this.#frameSubject(owner, name),
       sessionSubject: (owner) => this.#sessionSubject(owner),
       owner: () => {
-        const id = this.#ownerOf(name);
-        const announcement = this.#announcement(name);
-        if (id === null || announcement === null) return null;
+        const owner = this.#membership.member(this.#ownership.lastOwnerOf(name) ?? '');
+        const announcement = owner?.streams.find((stream) => stream.name === name) ?? null;
+        if (owner === null || announcement === null) return null;
         const { takesReturns, verifiesJpegs } = announcement;
-        return { id, name: cleanText(this.#membership.member(id)?.name ?? ''), takesReturns, verifiesJpegs };
+        return { id: owner.id, name: cleanText(owner.name), takesReturns, verifiesJpegs };
       },
       numbers,
       endSessions: () => {

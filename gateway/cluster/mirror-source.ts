@@ -26,7 +26,7 @@ interface MirrorSourceOptions {
   readonly maxPayload: () => number;
   readonly frameSubject: (owner: string) => string;
   readonly sessionSubject: (owner: string) => string;
-  /** The living owner; null if there is none. */
+  /** The owner, see {@link Ownership.lastOwnerOf}; null if there is none. */
   readonly owner: () => MirrorOwner | null;
   readonly numbers: RemoteNumbers;
   /**

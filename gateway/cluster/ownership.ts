@@ -60,6 +60,16 @@ export class Ownership {
     return member !== null && membership.isAlive(member) ? member : null;
   }
 
+  /**
+   * The id of the owner, also if it is considered dead, until another one owns the stream; null if it has left. It may
+   * still be reachable: heartbeats need a majority of the servers of the store, frames only one server.
+   */
+  lastOwnerOf(stream: string): string | null {
+    const member = this.#recorded(stream);
+    if (member === null || this.#options.membership.isAlive(member)) return member;
+    return this.#options.membership.member(member)?.hasLeft === false ? member : null;
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
