@@ -1,7 +1,7 @@
-import type { Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
-import { closeWindow, openWindow } from '../helpers/windows.ts';
+import { closeWindow, openTab, openWindow } from '../helpers/windows.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepeating } from './driven-server.ts';
 
 /** How long W is held, in frames of 33 ms: longer than its time to live. */
@@ -19,10 +19,13 @@ describe('W is held, and then', () => {
    *
    * @returns the time until the server gets the neutral value, in seconds.
    */
-  const drive = async (happens: (page: Page, proxy: CuttableProxy) => unknown): Promise<number> => {
+  const drive = async (
+    happens: (page: Page, proxy: CuttableProxy) => unknown,
+    open: (browser: Browser, url: string) => Promise<Page> = openWindow,
+  ): Promise<number> => {
     const { browser, gateway, server } = driven;
     await using proxy = await CuttableProxy.start(await gateway.url);
-    const page = await openWindow(browser, `${proxy.url}/viewer?stream=main&bare`);
+    const page = await open(browser, `${proxy.url}/viewer?stream=main&bare`);
     await page.addScriptTag({ url: `${proxy.url}/gearway-devices.js`, type: 'module' });
     await page.evaluate(() => {
       const keys = document.createElement('gearway-keys');
@@ -58,7 +61,7 @@ describe('W is held, and then', () => {
     return t - atSeconds;
   };
 
-  it.each<[string, Parameters<typeof drive>[0]]>([
+  it.each<[string, ...Parameters<typeof drive>]>([
     [
       'it is released',
       async (page) => {
@@ -79,6 +82,7 @@ describe('W is held, and then', () => {
         await (await page.browserContext().newPage()).bringToFront();
         await page.waitForFunction(() => document.hidden, { polling: 20 });
       },
+      openTab,
     ],
     [
       'the page is frozen',
@@ -87,7 +91,7 @@ describe('W is held, and then', () => {
     ['the worker is killed', (page) => page.workers().forEach((worker) => void worker.close().catch(() => undefined))],
     ['the user leaves the page', (page) => page.evaluate(() => window.location.assign('/publish'))],
     ['the tab is closed', (page) => page.close()],
-  ])('%s: the server gets the neutral value within 1 s', async (_, happens) => {
-    expect(await drive(happens)).toBeLessThan(1);
+  ])('%s: the server gets the neutral value within 1 s', async (_, ...how) => {
+    expect(await drive(...how)).toBeLessThan(1);
   });
 });

@@ -1,7 +1,7 @@
 import type { Browser } from 'puppeteer-core';
 import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
 import { ElementPage } from './element-page.ts';
-import { openWindow } from '../helpers/windows.ts';
+import { openTab, openWindow } from '../helpers/windows.ts';
 
 /** A page with one viewer. */
 export class ViewerPage extends ElementPage<GearwayViewer> {
@@ -9,6 +9,13 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
   static async open(browser: Browser, url: string, prepare?: () => void): Promise<ViewerPage> {
     const page = await openWindow(browser, url, prepare);
     // The page may wait for the gateway's answer before it adds the viewer.
+    await page.waitForSelector('gearway-viewer');
+    return new ViewerPage(page, 'gearway-viewer');
+  }
+
+  /** In a window with tabs. */
+  static async openInTab(browser: Browser, url: string): Promise<ViewerPage> {
+    const page = await openTab(browser, url);
     await page.waitForSelector('gearway-viewer');
     return new ViewerPage(page, 'gearway-viewer');
   }

@@ -30,6 +30,13 @@ export async function openWindow(browser: Browser, url: string, prepare?: () => 
   return page;
 }
 
+/** Opens a page in a window with tabs, which a pop-up window does not have, and in a separate profile. */
+export async function openTab(browser: Browser, url: string): Promise<Page> {
+  const page = await (await browser.createBrowserContext()).newPage({ type: 'window' });
+  await page.goto(url);
+  return page;
+}
+
 /** Closes the page and all others of its profile, which loses its data. */
 export async function closeWindow(page: Page): Promise<void> {
   const context = page.browserContext();

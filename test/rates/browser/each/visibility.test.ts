@@ -20,7 +20,9 @@ describe('the element', () => {
     'gets nothing while it is %s, and is live again within 300 ms with a frame of at most 100 ms',
     async (how) => {
       await using gateway = await GatewayProcess.start();
-      await using view = await ViewerPage.ofGateway(browser, gateway);
+      const url = `${await gateway.url}/viewer?stream=main`;
+      await using view =
+        how === 'behind another tab' ? await ViewerPage.openInTab(browser, url) : await ViewerPage.open(browser, url);
       const { page } = view;
       await view.becomes('live');
       const style = (key: 'display' | 'marginTop', value: string): Promise<void> =>
