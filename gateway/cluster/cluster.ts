@@ -426,7 +426,7 @@ export class Cluster {
       frameSubject: (owner) => this.#frameSubject(owner, name),
       sessionSubject: (owner) => this.#sessionSubject(owner),
       owner: () => {
-        const owner = this.#membership.member(this.#ownership.lastOwnerOf(name) ?? '');
+        const owner = this.#ownership.lastOwnerOf(name);
         const announcement = owner?.streams.find((stream) => stream.name === name) ?? null;
         if (owner === null || announcement === null) return null;
         const { takesReturns, verifiesJpegs } = announcement;

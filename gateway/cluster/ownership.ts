@@ -1,7 +1,7 @@
 import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { Membership } from './membership.ts';
+import type { Member, Membership } from './membership.ts';
 import type { Replica } from './store.ts';
 
 interface OwnerRecord {
@@ -61,13 +61,12 @@ export class Ownership {
   }
 
   /**
-   * The id of the owner, also if it is considered dead, until another one owns the stream; null if it has left. It may
-   * still be reachable: heartbeats need a majority of the servers of the store, frames only one server.
+   * The other gateway that owns the stream, even if it is considered dead, until another one owns the stream; null if
+   * it has left. It may still be reachable: heartbeats need a majority of the store's servers, frames only one server.
    */
-  lastOwnerOf(stream: string): string | null {
-    const member = this.#recorded(stream);
-    if (member === null || this.#options.membership.isAlive(member)) return member;
-    return this.#options.membership.member(member)?.hasLeft === false ? member : null;
+  lastOwnerOf(stream: string): Member | null {
+    const member = this.#options.membership.member(this.#recorded(stream) ?? '');
+    return member?.hasLeft === false ? member : null;
   }
 
   onChange(listener: () => void): void {

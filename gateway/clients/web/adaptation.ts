@@ -46,7 +46,7 @@ const MAX_PROBE_RATIO = 2.5;
 /** How long a measured throughput rules out larger steps that it does not carry. */
 const CEILING_MS = 30_000;
 
-/** A capacity of this multiple of the measured throughput shows that the link has become faster. */
+/** If the capacity exceeds the measured throughput by this factor, the link has become faster. */
 const FASTER_RATIO = 2;
 
 /** How long a viewer counts as limited after a late frame. */
@@ -174,7 +174,7 @@ export class Adaptation {
    * Call regularly while an acknowledgement is pending.
    *
    * @param sinceMs since when, counted from the latest acknowledgement.
-   * @param bytes of the oldest frame in flight: the link has not even carried this one since.
+   * @param bytes size of the oldest frame in flight, which the link has not carried completely since then.
    */
   waiting(sinceMs: number, bytes: number, nowMs: number): void {
     const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
@@ -206,8 +206,6 @@ export class Adaptation {
       this.#raisedAtMs = -Infinity;
     }
     if (this.#step.kind === 'source') return;
-    const capacity = this.#link.capacity(nowMs) ?? 0;
-    if (this.#ceiling !== null && capacity > FASTER_RATIO * this.#ceiling.bitsPerSecond) this.#ceiling = null;
     const goodMs = nowMs - this.#goodSinceMs;
     if (goodMs >= this.#holdMs) this.#raise(goodMs, nowMs);
   }
@@ -230,8 +228,9 @@ export class Adaptation {
   #mayProbe(next: Step, capacity: number, nowMs: number): boolean {
     const demand = this.#demand(next);
     if (demand > MAX_PROBE_RATIO * Math.max(capacity, this.#demand(this.#step))) return false;
-    const isCeilingValid = this.#ceiling !== null && nowMs - this.#ceiling.atMs < CEILING_MS;
-    return !isCeilingValid || demand <= Math.max(this.#ceiling?.bitsPerSecond ?? 0, capacity);
+    if (this.#ceiling === null || nowMs - this.#ceiling.atMs >= CEILING_MS) return true;
+    const { bitsPerSecond } = this.#ceiling;
+    return capacity > FASTER_RATIO * bitsPerSecond || demand <= Math.max(bitsPerSecond, capacity);
   }
 
   #lower(bitsPerSecond: number, nowMs: number): void {

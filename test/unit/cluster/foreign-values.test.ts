@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
-import { CLUSTER_PROTOCOL, memberKey, Membership } from '../../../gateway/cluster/membership.ts';
-import { Ownership } from '../../../gateway/cluster/ownership.ts';
+import { CLUSTER_PROTOCOL, memberKey, type Membership } from '../../../gateway/cluster/membership.ts';
+import type { Ownership } from '../../../gateway/cluster/ownership.ts';
 import { Replica } from '../../../gateway/cluster/store.ts';
 import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
 import { ModelServers, ModelStore } from './model-store.ts';
+import { member as memberOf, OneGateway } from './one-gateway.ts';
 
 const YARD: StreamAnnouncement = {
   name: 'yard',
@@ -22,18 +23,7 @@ const YARD: StreamAnnouncement = {
   clients: 0,
 };
 
-function member(id: string, changes: object = {}): object {
-  return {
-    id,
-    name: 'B',
-    url: null,
-    protocol: CLUSTER_PROTOCOL,
-    hasLeft: false,
-    number: 1,
-    streams: [YARD],
-    ...changes,
-  };
-}
+const member = (id: string, changes: object = {}): object => memberOf(id, { streams: [YARD], ...changes });
 
 async function setUp(): Promise<{
   readonly put: (key: string, value: unknown) => void;
@@ -41,26 +31,18 @@ async function setUp(): Promise<{
   readonly ownership: Ownership;
   readonly ports: ClusterPorts;
 }> {
-  const servers = new ModelServers();
-  const store = new ModelStore(servers);
-  const replica = new Replica(store);
-  const log = SILENT_LOGGER;
-  const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
-  const ownership = new Ownership({ replica, membership, streams: new Map(), log });
+  const gateway = new OneGateway();
+  const { replica, membership, ownership } = gateway;
   const ports = new ClusterPorts({
     stream: 'main',
     ranges: [{ from: 6000, to: 6000 }],
     reserved: [],
     replica,
     membership,
-    log,
+    log: SILENT_LOGGER,
   });
   await membership.beat();
-  const put = (key: string, value: unknown): void => {
-    servers.put(key, JSON.stringify(value));
-    store.deliver(replica);
-  };
-  return { put, membership, ownership, ports };
+  return { put: (key, value) => gateway.put(key, value), membership, ownership, ports };
 }
 
 describe('values in the store that were not written by a gateway', () => {
