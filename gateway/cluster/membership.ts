@@ -8,7 +8,7 @@ import type { Replica, ReplicaEntry, Store } from './store.ts';
 import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
 
 /** Version of the protocol between gateways. Gateways of different versions do not form a cluster. */
-export const CLUSTER_PROTOCOL = 1;
+export const CLUSTER_PROTOCOL = 2;
 
 /** Interval between two heartbeats ("beats"): from the acknowledgement of one to the next. */
 export const BEAT_MS = 500;
@@ -36,11 +36,11 @@ export interface Member {
 }
 
 interface Beat extends Member {
-  /** Increases with each beat, so that a gateway recognizes its own ones: other programs can write its key, too. */
+  /** Increases with each beat, so that a gateway recognizes its own beats: other programs can write its key, too. */
   readonly number: number;
 }
 
-/** Maximum number of own beats whose arrival is awaited. */
+/** Maximum number of own beats that may be awaited. */
 const MAX_AWAITED = 64;
 
 /** Maximum number of other gateways; further ones are ignored. */
@@ -106,7 +106,7 @@ export class Membership {
     this.#number += 1;
     const number = this.#number;
     this.#isRegular.set(number, this.#isPreviousAcked);
-    // While the watch is interrupted.
+    // Limits the memory while the watch is interrupted.
     if (this.#isRegular.size > MAX_AWAITED) this.#isRegular.delete(number - MAX_AWAITED);
     this.#isPreviousAcked = false;
     const sentAtMs = this.#nowMs();
@@ -222,7 +222,7 @@ export class Membership {
     if (member === null || memberKey(member.id) !== key) return;
     if (member.id === this.id) {
       if (this.#isRegular.get(member.number) === true) this.#ownBeats += 1;
-      // Earlier ones do not arrive any more.
+      // Earlier beats will not arrive.
       for (const number of this.#isRegular.keys()) if (number <= member.number) this.#isRegular.delete(number);
       this.#findDead();
     } else {
@@ -282,7 +282,7 @@ function readBeat(value: unknown, ownProtocol: number): Beat | null {
   return { ...member, url, streams };
 }
 
-/** Whether pages may link to it: not to `javascript:` and others. */
+/** Whether pages may link to the address: only `http:` and `https:` are allowed. */
 function isAddress(url: unknown): url is string {
   return typeof url === 'string' && url.length <= MAX_TEXT && /^https?:\/\//i.test(url) && URL.canParse(url);
 }
@@ -295,11 +295,13 @@ function versionError({ name, protocol }: Member, own: number): GearwayError {
   );
 }
 
-/** Interval between a failed beat and the next: the connection may be back, and the others wait. */
+/**
+ * Interval between a failed beat and the next one: the connection may be restored, and the other gateways are waiting.
+ */
 const RETRY_MS = 200;
 
 /**
- * Beats until the signal aborts.
+ * Sends beats until the signal aborts.
  *
  * @param onFailure called for the first of several beats in a row that fail.
  */

@@ -1,5 +1,6 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
+import { CLUSTER_PROTOCOL } from '../../../gateway/cluster/membership.ts';
 import type { ClusterStatus, StreamStatus } from '../../../shared/status.ts';
 import { NatsServer } from '../../helpers/nats.ts';
 import { Viewer } from '../../helpers/viewer.ts';
@@ -78,7 +79,15 @@ class Attacker implements AsyncDisposable {
       ])
         for (const junk of ['', 'null', '{}', '\0\u0002{}', '[]'.repeat(1000)])
           this.#send(`gearway.${subject}`, junk, 'nobody');
-    const row = { id: 'c', name: 'A', url: null, protocol: 1, hasLeft: false, number: this.#turn, streams: [] };
+    const row = {
+      id: 'c',
+      name: 'A',
+      url: null,
+      protocol: CLUSTER_PROTOCOL,
+      hasLeft: false,
+      number: this.#turn,
+      streams: [],
+    };
     const rows: Record<string, unknown> = {
       'member.c': row,
       'member.d': { ...row, id: 'd', url: 'javascript:alert(1)' },
