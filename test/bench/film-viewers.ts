@@ -1,14 +1,8 @@
-/** A process of viewers like the element, without a decoder: they show renditions, H.264 included, and record frames. */
-import { once } from 'node:events';
-import WebSocket from 'ws';
-import {
-  decodeGatewayMessage,
-  encodeMessage,
-  feature,
-  type FrameMessage,
-  PROTOCOL,
-  type WantFields,
-} from '../../shared/protocol.ts';
+/**
+ * A process of viewers like the element, without a decoder: they show renditions, H.264 included, and record frames.
+ */
+import { feature, type FrameMessage, type WantFields } from '../../shared/protocol.ts';
+import { FrameViewer } from './frame-viewer.ts';
 import { answerParent } from './processes.ts';
 import type { Shown } from './shown-delays.ts';
 
@@ -19,30 +13,12 @@ export interface Received {
   readonly renditions: Readonly<Record<string, number>>;
 }
 
-class FilmViewer {
-  /** Settles with the first frame. */
-  readonly ready: Promise<void>;
-  readonly #socket: WebSocket;
+class FilmViewer extends FrameViewer {
   #frames: Shown[] = [];
   #renditions: Record<string, number> = {};
 
   constructor(port: number, want: WantFields) {
-    this.#socket = new WebSocket(`ws://127.0.0.1:${port}/streams/main/ws`, PROTOCOL);
-    this.#socket.on('open', () =>
-      this.#socket.send(
-        encodeMessage({ type: 'hello', name: 'bench', spectate: true, features: [feature.renditions], want }),
-      ),
-    );
-    this.ready = new Promise((resolve, reject) => {
-      this.#socket.on('message', (data: Buffer) => {
-        const message = decodeGatewayMessage(data);
-        if (message?.type !== 'frame') return;
-        resolve();
-        this.#take(message);
-      });
-      this.#socket.on('error', reject);
-      this.#socket.on('close', (code, reason) => reject(new Error(`closed with ${code}: ${String(reason)}`)));
-    });
+    super(port, { spectate: true, features: [feature.renditions], want });
   }
 
   start(): void {
@@ -54,17 +30,9 @@ class FilmViewer {
     return { frames: this.#frames, renditions: this.#renditions };
   }
 
-  async close(): Promise<void> {
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
-    this.#socket.terminate();
-    await once(this.#socket, 'close');
-  }
-
-  #take({ sequence, message, rendition }: FrameMessage): void {
+  protected take({ sequence, message, rendition }: FrameMessage): void {
     const atMs = performance.timeOrigin + performance.now();
-    this.#socket.send(
-      encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 5, waitMs: 0 }),
-    );
+    this.acknowledge({ sequence, painted: sequence, skipped: 0, decodeMs: 5, waitMs: 0 });
     const name = rendition?.rendition ?? 'source';
     this.#renditions[name] = (this.#renditions[name] ?? 0) + 1;
     if (typeof message === 'object' && message !== null && 'number' in message)

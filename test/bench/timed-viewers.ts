@@ -1,8 +1,7 @@
 /** A process of viewers that take a given time per frame, like a browser's decoder, and record the times. */
-import { once } from 'node:events';
-import WebSocket from 'ws';
-import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from '../../shared/protocol.ts';
+import type { FrameMessage } from '../../shared/protocol.ts';
 import type { Drawn } from './drawn.ts';
+import { FrameViewer } from './frame-viewer.ts';
 import { answerParent } from './processes.ts';
 
 /** Frames of one viewer since `start`. */
@@ -10,12 +9,9 @@ export interface Seen {
   readonly drawn: readonly Drawn[];
 }
 
-class TimedViewer {
-  /** Settles with the first frame. */
-  readonly ready: Promise<void>;
+class TimedViewer extends FrameViewer {
   /** By this process's clock. */
   drawn: Drawn[] = [];
-  readonly #socket: WebSocket;
   readonly #workMs: number;
   #isDecoding = false;
   #waiting: FrameMessage | null = null;
@@ -24,44 +20,23 @@ class TimedViewer {
 
   /** @param workMs processing time per frame; 0 for none. */
   constructor(port: number, workMs: number) {
+    super(port);
     this.#workMs = workMs;
-    this.#socket = new WebSocket(`ws://127.0.0.1:${port}/streams/main/ws`, PROTOCOL);
-    this.#socket.on('open', () => this.#socket.send(encodeMessage({ type: 'hello', name: 'bench' })));
-    this.ready = new Promise((resolve, reject) => {
-      this.#socket.on('message', (data: Buffer) => {
-        const message = decodeGatewayMessage(data);
-        if (message?.type !== 'frame') return;
-        resolve();
-        this.#take(message);
-      });
-      this.#socket.on('error', reject);
-      this.#socket.on('close', (code, reason) => reject(new Error(`closed with ${code}: ${String(reason)}`)));
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
-    this.#socket.terminate();
-    await once(this.#socket, 'close');
   }
 
   /** Like the element: one frame is being decoded, one waits, and a newer one replaces it. */
-  #take(frame: FrameMessage): void {
+  protected take(frame: FrameMessage): void {
     if (this.#isDecoding) {
       if (this.#waiting !== null) this.#skipped += 1;
       this.#waiting = frame;
       return;
     }
-    this.#socket.send(
-      encodeMessage({
-        type: 'ack',
-        sequence: frame.sequence,
-        painted: this.#painted,
-        skipped: this.#skipped,
-        failed: 0,
-        decodeMs: this.#workMs,
-      }),
-    );
+    this.acknowledge({
+      sequence: frame.sequence,
+      painted: this.#painted,
+      skipped: this.#skipped,
+      decodeMs: this.#workMs,
+    });
     if (this.#workMs === 0) {
       this.#draw(frame);
       return;
@@ -72,7 +47,7 @@ class TimedViewer {
       this.#draw(frame);
       const waiting = this.#waiting;
       this.#waiting = null;
-      if (waiting !== null) this.#take(waiting);
+      if (waiting !== null) this.take(waiting);
     }, this.#workMs);
   }
 

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { FrameImporter } from '../../../gateway/cluster/frame-importer.ts';
 import { SOURCE_FRAMES } from '../../../gateway/cluster/frame-wire.ts';
+import { HEAD_OF_JPEG } from './frame-head.ts';
 
 describe('FrameImporter', () => {
   it('reports a refused subscription, which has no message', () => {
@@ -60,25 +61,12 @@ describe('FrameImporter', () => {
         onFrame: () => undefined,
         onError: (error) => expect.fail(String(error)),
       });
-      const head = {
-        origin: 'o',
-        sequence: 1,
-        ageUs: 0,
-        capturedAtUs: null,
-        width: 2,
-        height: 2,
-        encoding: { kind: 'jpeg' },
-        bytes,
-        message: 'null',
-        wireHeader: null,
-        isTrusted: true,
-      };
       const send = (subject: string, data: Uint8Array, reply = ''): void =>
         deliver(null, { subject, data, reply } as unknown as Msg);
       let received = 0;
       const extended: number[] = [];
       for (let sequence = 1; received < 3 * window; sequence += 1) {
-        send('frames.h', Buffer.from(JSON.stringify({ ...head, sequence })));
+        send('frames.h', Buffer.from(JSON.stringify({ ...HEAD_OF_JPEG, bytes, sequence })));
         received += 1;
         for (let at = 0, index = 0; at < bytes; at += partBytes, index += 1) {
           send('frames.p', new Uint8Array(Math.min(partBytes, bytes - at)), `o.${sequence}.${index}`);

@@ -18,6 +18,7 @@ import type { Frame } from '../../../gateway/hub/frame.ts';
 import { NOTHING, type ReturnData } from '../../../gateway/hub/returns/return-data.ts';
 import { Returns } from '../../../gateway/hub/returns/returns.ts';
 import type { RenditionFrame } from '../../../gateway/renditions/rendition.ts';
+import { HEAD_OF_JPEG } from './frame-head.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const value = (text: string): ReturnData => ({ kind: 'value', value: text, json: JSON.stringify(text) });
@@ -210,20 +211,6 @@ describe('FrameAssembler', () => {
     }
   });
 });
-
-const HEAD_OF_JPEG = {
-  origin: 'o',
-  sequence: 1,
-  ageUs: 0,
-  capturedAtUs: null,
-  width: 2,
-  height: 2,
-  encoding: { kind: 'jpeg' },
-  bytes: 12,
-  message: 'null',
-  wireHeader: null,
-  isTrusted: true,
-};
 
 describe('heads of frames that were not written by a gateway', () => {
   const jpeg = HEAD_OF_JPEG;
