@@ -17,11 +17,11 @@ const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false,
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
-// Benchmarks and cut networks mostly wait.
+// Tests of benchmarks and interrupted networks mostly wait.
 const soak = { ...long, maxWorkers: 3, maxConcurrency: 2, sequence: { groupOrder: 2 } };
 const alone = { ...long, fileParallelism: false };
 
-/** Files that take minutes. Vitest starts large files first, and these are small. */
+/** Files that take minutes. Vitest starts the largest files first, but these are small. */
 const LONGEST = [
   'soak/browser/overlays',
   'soak/bench',

@@ -290,7 +290,7 @@ export class ClusterPorts implements Ports {
   #received(key: string, entry: ReplicaEntry): void {
     if (!key.startsWith(this.#prefix)) return;
     const port = Number(key.slice(this.#prefix.length));
-    // Not a key of a gateway.
+    // The key was not written by a gateway.
     if (!Number.isInteger(port) || port < 1 || port > MAX_PORT) return;
     const { value } = entry;
     if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });

@@ -106,7 +106,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
   }
 }
 
-/** @param size of the present frame. */
+/** @param size size of the current frame. */
 function windowOf({ messages, bytes }: { readonly messages: number; readonly bytes: number }): number {
   const frames = Math.min(WINDOW_FRAMES, Math.max(1, Math.floor(WINDOW_BYTES / Math.max(1, bytes))));
   return Math.max(WINDOW, frames * messages);

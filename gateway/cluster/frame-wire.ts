@@ -63,7 +63,7 @@ interface RenditionHead extends CommonHead {
 export interface WireFrame {
   readonly head: Uint8Array;
   readonly parts: readonly Uint8Array[];
-  /** What each part carries as its reply subject, which costs no copy: the frame and the part's position. */
+  /** Reply subject of a part, which names the frame and the part's position without a copy of the payload. */
   readonly partName: (index: number) => string;
 }
 
@@ -74,7 +74,7 @@ export const PART = 'p';
 /** Maximum number of parts of a frame. */
 const MAX_PARTS = 65_536;
 
-/** Maximum number of a frame, so that one that is made up cannot end the numbers. */
+/** Maximum sequence number, so that a forged one cannot exhaust the numbers. */
 const MAX_SEQUENCE = 2 ** 48;
 
 /** Maximum age of a frame: one hour, in microseconds. */
@@ -154,7 +154,7 @@ export class FrameAssembler<T> {
   #head: CommonHead | null = null;
   /** Index of the next part. */
   #next = 0;
-  /** For a frame of several parts: its payload so far. */
+  /** Payload received so far, for a frame of several parts. */
   #payload = EMPTY;
   #received = 0;
   #size = { messages: 0, bytes: 0 };
@@ -165,7 +165,7 @@ export class FrameAssembler<T> {
     this.#onError = onError;
   }
 
-  /** Size of the present frame, or of the last one: `messages` is known from its first part on. */
+  /** Size of the current frame, or of the last one. `messages` is known once the first part has arrived. */
   get size(): { readonly messages: number; readonly bytes: number } {
     return this.#size;
   }
@@ -185,12 +185,12 @@ export class FrameAssembler<T> {
    */
   part(bytes: Uint8Array, name: string): void {
     const head = this.#head;
-    // The beginning was missed.
+    // The beginning of the frame is missing.
     if (head === null || name !== partName(head, this.#next)) return;
     this.#next += 1;
     const size = bytes.byteLength;
     if (this.#next === 1 && size < head.bytes) {
-      // The memory is only taken for a frame whose first part is not far too small for it.
+      // Memory is allocated only if the first part is large enough for a frame of this size.
       if (size * MAX_PARTS < head.bytes) {
         this.#reset();
         return;

@@ -68,7 +68,7 @@ export class MirrorSession {
   #id = '';
   #epoch = 0;
   #batch = 0;
-  /** The last batch of the session that was answered. */
+  /** Number of the last batch of the session that was answered; 0 if none was. */
   #answeredBatch = 0;
   #wake: () => void = () => undefined;
 
@@ -195,7 +195,7 @@ export class MirrorSession {
   }
 }
 
-/** In microseconds of a clock that is never set back, because each session of a stream has an object of its own. */
+/** The time in microseconds, by a monotonic clock, so that later sessions of a stream have greater epochs. */
 function nextEpoch(previous: number): number {
   return Math.max(previous + 1, Math.round(performance.now() * 1000));
 }

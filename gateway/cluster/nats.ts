@@ -63,7 +63,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 100,
-    // See SilentServerWatch, which pings, too.
+    // The library's own pings are not needed: SilentServerWatch sends pings more often.
     pingInterval: 60_000,
     reconnectToServer: chooseServer,
     timeout: 3000,
@@ -288,7 +288,7 @@ export class NatsStore implements Store {
   /** The oldest write of this gateway that has not arrived through the watch. */
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
-  /** Each lets a pending write fail. */
+  /** Functions that make the pending writes fail. */
   readonly #pending = new Set<(error: Error) => void>();
 
   constructor(kv: KV, openBucket: () => Promise<KV>, log: Logger) {
@@ -332,12 +332,14 @@ export class NatsStore implements Store {
     return entry === null || entry.operation !== 'PUT' ? null : { key, text: entry.string(), revision: entry.revision };
   }
 
-  /** The connection was lost, or made again: pending writes fail immediately, because they were lost, or their answers. */
+  /**
+   * Call when the connection was lost or restored. Pending writes fail immediately: they, or their answers, were lost.
+   */
   disconnected(): void {
     for (const fail of this.#pending) fail(new Error('the connection to the NATS server was lost'));
   }
 
-  /** Starts the watch again, from the present values of all keys. */
+  /** Restarts the watch, from the current values of all keys. */
   watchAgain(): void {
     this.#awaited = null;
     this.#stopWatch?.();

@@ -18,7 +18,7 @@ const INTEREST_TIMEOUT_MS = 1500;
 
 const CHECK_INTERVAL_MS = 250;
 
-/** Maximum number of gateways that want a rendition. */
+/** Maximum number of gateways that may request one rendition. */
 const MAX_WANTED = 1024;
 
 /** Maximum number of renditions of all streams that are made for other gateways. */
@@ -112,7 +112,7 @@ export class RenditionHost {
   }
 
   #received(message: Msg): void {
-    // An error must not reach the NATS library, which would stop to read the connection.
+    // An error must not reach the NATS library, which would stop reading from the connection.
     try {
       const answer = this.#accept(decodeRenditionRequest(message.data));
       if (message.reply !== undefined && message.reply !== '') message.respond(JSON.stringify(answer));

@@ -119,7 +119,7 @@ export class RenditionSubscription {
     const answered = link.control
       .request(link.requestSubject(owner), this.#encode(false), { timeout: ANSWER_TIMEOUT_MS })
       .then((message) => decodeRenditionAnswer(message.json()))
-      // No answer, or none that is JSON.
+      // There is no answer, or it is not JSON.
       .catch(() => null);
     const handled = answered.then((answer) => {
       this.#isRequesting = false;

@@ -36,7 +36,7 @@ interface ItemHead {
 
 const LENGTH_BYTES = 4;
 
-/** Maximum number of items of a batch: more than a gateway ever has, which has at most 65,535 clients per stream. */
+/** Maximum number of items of a batch. A gateway needs fewer: it has at most 65,535 clients per stream. */
 const MAX_ITEMS = 1 << 18;
 
 /** Maximum time to live, as in the protocol of viewers. */

@@ -113,7 +113,7 @@ export class SessionHost {
   }
 
   #received(message: Msg): void {
-    // An error must not reach the NATS library, which would stop to read the connection.
+    // An error must not reach the NATS library, which would stop reading from the connection.
     try {
       const { head, bytes } = decodePart(message.data);
       const answer = this.#accept(head, bytes);
@@ -125,8 +125,8 @@ export class SessionHost {
   }
 
   /**
-   * Whether a new session is the latest one of its gateway and stream, so not one that has ended, of which a message
-   * arrives late or again. It replaces the earlier ones.
+   * Whether a new session is the latest one of its gateway and stream. Otherwise it has ended, and its message is late
+   * or repeated. The latest session replaces the earlier ones.
    */
   #isLatest({ from, stream, epoch }: PartHead): boolean {
     const key = `${from} ${stream}`;
@@ -150,7 +150,7 @@ export class SessionHost {
       session = new Session(hosted, head, `gateway ${this.#options.gatewayName(head.from)}`, this.#incomplete);
       this.#sessions.set(head.session, session);
     }
-    // The id of another gateway's session.
+    // The id belongs to the session of another gateway.
     if (session.from !== head.from || session.hosted !== hosted) return { ok: false, code: 'restart' };
     const answer = session.part(head, bytes);
     if (session.isLast || (answer !== null && !answer.ok)) this.#end(head.session);
@@ -200,7 +200,7 @@ class Session {
     const isComplete = part === parts - 1;
     // Repeated, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
-    // It has arrived late or again. Its answer is not awaited any more.
+    // The batch is late or repeated, and its sender no longer waits for the answer.
     if (batch < this.#answered) return null;
     if (batch !== this.#answered + 1) return { ok: false, code: 'restart' };
     if (part === 0) this.#forgetParts();

@@ -11,7 +11,7 @@ export interface PartHead {
   readonly stream: string;
   /** Random id of the session. */
   readonly session: string;
-  /** Greater than those of all earlier sessions of this gateway: messages of an ended one can arrive late. */
+  /** Greater than the epochs of all earlier sessions of this gateway, whose messages can arrive late. */
   readonly epoch: number;
   /** Id of the gateway that sends it. */
   readonly from: string;

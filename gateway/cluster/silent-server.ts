@@ -7,10 +7,13 @@ export const CHECK_MS = 250;
 /** Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. */
 const SILENT_CHECKS = 4;
 
-/** The same if a connection falls silent soon after another one was cut, because the link is slow. */
+/**
+ * Maximum of this number. It doubles each time when a connection becomes silent soon after the previous one was cut,
+ * because the link may be slow.
+ */
 const MAX_SILENT_CHECKS = 16;
 
-/** Number of checks within which this is soon. */
+/** Maximum number of checks between the start of a connection and its silence that counts as soon. */
 const SOON_CHECKS = 40;
 
 /** A connection to a server, as {@link SilentServerWatch} needs it. */
@@ -19,13 +22,13 @@ export interface WatchedConnection {
   receivedBytes(): number;
   /** Resolves when the server has answered. May reject when the connection is lost. */
   ping(): Promise<void>;
-  /** Ends the connection, which is then made again, possibly to another server. */
+  /** Ends the connection. The library then reconnects, possibly to another server. */
   cut(): void;
 }
 
 /**
- * Cuts a connection from whose server nothing arrives, although it is pinged. Everything that arrives counts, so a ping
- * that waits behind frames does no harm. Checks are counted, not time, and arrived data is read before each of them: a
+ * Cuts a connection whose server sends nothing, although it is pinged. All received data counts, so a ping that waits
+ * behind frames does no harm. Checks are counted, not time, and arrived data is read before each of them: a
  * gateway that was suspended or is overloaded cuts no connection.
  */
 export class SilentServerWatch {
@@ -34,7 +37,7 @@ export class SilentServerWatch {
   #immediate: NodeJS.Immediate | undefined;
   #bytes = 0;
   #isAnswered = false;
-  /** Since the connection was made. */
+  /** Number of checks since the connection was established. */
   #checks = 0;
   #silentChecks = 0;
   #maxSilentChecks = SILENT_CHECKS;
@@ -44,7 +47,7 @@ export class SilentServerWatch {
     this.#connection = connection;
   }
 
-  /** Call when the connection was made. */
+  /** Call when the connection is established. */
   start(): void {
     this.stop();
     this.#checks = 0;
@@ -66,7 +69,7 @@ export class SilentServerWatch {
     });
     runInBackground(answered, () => undefined);
     this.#timer = setTimeout(() => {
-      // After sockets were read.
+      // The check runs after the sockets were read.
       this.#immediate = setImmediate(() => this.#check());
     }, CHECK_MS);
     this.#timer.unref();
@@ -94,7 +97,7 @@ export class SilentServerWatch {
  * a silent one never does once the buffers of the system are full.
  */
 export function cut(connection: { reconnect(): Promise<void> }): void {
-  // Not part of the library's interface.
+  // These properties are not part of the library's public interface.
   const { protocol } = connection as { readonly protocol?: { readonly transport?: { readonly socket?: unknown } } };
   const socket = protocol?.transport?.socket;
   if (socket instanceof Socket) socket.destroy();
@@ -109,7 +112,7 @@ interface KnownServer {
   readonly gossiped: boolean;
 }
 
-/** The server to connect to: the one that was not tried for the longest time, so the one that was just lost comes last. */
+/** Chooses the server that was tried least recently, so that the server that was just lost is tried last. */
 export function chooseServer<T extends KnownServer>(servers: readonly T[]): T | null {
   const [first = null] = servers.toSorted(
     (one, other) => one.lastConnect - other.lastConnect || Number(one.gossiped) - Number(other.gossiped),

@@ -38,10 +38,10 @@ export interface ReplicaEntry {
 /** Maximum size of all values of a {@link Replica}, in UTF-16 code units. Further keys are ignored. */
 const MAX_REPLICA_LENGTH = 256 << 20;
 
-/** Counted for each key, in addition to its value. */
+/** Length that each key counts in addition to its value. */
 const KEY_LENGTH = 256;
 
-/** Keys of gateways. Other programs may keep other ones in the same bucket. */
+/** Keys of gateways. Other programs may store other keys in the same bucket. */
 const KEY = /^(?:member|owner|port)\.[\w.-]{1,200}$/;
 
 type Listener = (key: string, entry: ReplicaEntry) => void;
@@ -82,7 +82,7 @@ export class Replica {
   apply({ key, text, revision }: StoredEntry): void {
     const known = this.#entries.get(key);
     if (revision <= (known?.revision ?? 0) || !KEY.test(key)) return;
-    // A gateway that does not know a key cannot write it over.
+    // The key is then unknown to this gateway, which therefore cannot overwrite it.
     if (known === undefined && this.#length + text.length > MAX_REPLICA_LENGTH) return;
     let value: unknown;
     try {

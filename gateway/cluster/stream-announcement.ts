@@ -43,7 +43,7 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
 /** The name in the configuration, and for a source that feeds several streams a part of up to 64 characters more. */
 const NAME = /^[A-Za-z0-9_-]{1,129}$/;
 
-/** Maximum length of a text for people: gateways cut theirs after 1000 code points. */
+/** Maximum length of a text for display. Gateways shorten their own texts to 1000 code points. */
 const MAX_TEXT = 4096;
 
 /** Maximum number of ranges: one per port, as in the options of a gateway. */

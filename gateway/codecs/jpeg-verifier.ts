@@ -342,7 +342,7 @@ class Decoder {
 
   async close(): Promise<void> {
     this.#child.kill('SIGKILL');
-    // Otherwise a process that waits for nothing else would end here, with the status 0 and without its error.
+    // Otherwise a process that waits for nothing else would exit here with status 0, without reporting its error.
     this.#keepAlive(true);
     await this.#ended;
   }

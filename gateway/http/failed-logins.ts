@@ -58,7 +58,7 @@ export class FailedLogins {
   #waiting = 0;
   /** Number of addresses that were named immediately since the last summary. */
   #named = 0;
-  /** Failures since the last summary of addresses that were forgotten. One that is forgotten again counts again. */
+  /** Failures of forgotten addresses since the last summary. An address that is forgotten twice counts twice. */
   #forgotten = { addresses: 0, failures: 0 };
   /** Runs while there are entries. */
   #timer: NodeJS.Timeout | null = null;
@@ -101,13 +101,13 @@ export class FailedLogins {
     return { kind: 'delayed', until: this.#delay(entry, Math.min(FIRST_DELAY_MS * 2 ** excess, MAX_DELAY_MS)) };
   }
 
-  /** Includes a token that was refused without being checked in the report of its address, if others were wrong. */
+  /** Counts a token that was refused without a check in the report of its address, if the address has failures. */
   noteUnchecked(address: string): void {
     const entry = this.#entries.get(addressKey(address));
     if (entry !== undefined) entry.unreported += 1;
   }
 
-  /** Reports what has not been reported, and forgets all failures. Delayed refusals are still sent. */
+  /** Reports the remaining failures, and forgets all. Delayed refusals are still sent. */
   close(): void {
     this.#summarize();
     this.#entries.clear();
@@ -155,7 +155,10 @@ export class FailedLogins {
     });
   }
 
-  /** Reports the failures since the last report: the addresses with the most of them by name. Called once per minute. */
+  /**
+   * Reports the failures since the last report, with the names of the addresses that have the most. Runs once per
+   * minute.
+   */
   #summarize(): void {
     const failed = [...this.#entries]
       .filter(([, { unreported }]) => unreported > 0)

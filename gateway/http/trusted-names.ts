@@ -171,6 +171,6 @@ export function originOf(url: string | undefined): string | null {
 
 /** Removes the trailing dot of a host name, also in an origin: `localhost.:8080` becomes `localhost:8080`. */
 function withoutDot(host: string): string {
-  // Not one after the port, which no browser sends.
+  // A dot after the port remains: no browser sends one.
   return host.replace(/^((?:https?:\/\/)?[^:/]+)\.(?=:\d+$|$)/, '$1');
 }

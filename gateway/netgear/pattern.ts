@@ -45,7 +45,7 @@ export function formatPattern(pattern: AsyncPattern): string {
   return String(ASYNC_PATTERNS.indexOf(pattern));
 }
 
-// Maps, because the peer chooses the type: as a property, `constructor` would exist.
+// Maps, because the peer chooses the type: objects also have properties such as `constructor`.
 const RECEIVER_SOCKETS: ReadonlyMap<string, Pattern> = new Map([
   ['PAIR', 'pair'],
   ['REP', 'request-reply'],

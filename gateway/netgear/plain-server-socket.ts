@@ -364,7 +364,8 @@ export class PlainServerSocket implements ServerSocket {
   /**
    * The connections of the address that has the most, oldest first: one address must not keep others out.
    *
-   * @param address of the connection that needs room. None if it would then have the most itself.
+   * @param address address of the connection that needs a slot.
+   * @returns an empty list if this address would then have the most connections itself.
    */
   #connectionsOfCrowd(address: string, counts: (connection: Connection) => boolean): readonly Connection[] {
     const byAddress = new Map<string, Connection[]>();

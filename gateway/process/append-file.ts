@@ -55,7 +55,7 @@ export class AppendedFile {
     try {
       while (this.#waiting.length > 0) await this.#appendWaiting();
     } finally {
-      // Not later: a line written in between would stay.
+      // In the same task: otherwise a line that is added in between would never be written.
       this.#writing = null;
     }
   }

@@ -242,7 +242,7 @@ function encoderArguments(
   ];
 }
 
-/** Increment of the nice value: clients that get the frames as they are, are served first on a busy machine. */
+/** Nice value of encoders, so that a busy machine first serves the clients that get unmodified frames. */
 const NICE = 5;
 
 function lowerPriority({ pid }: ChildProcess): void {

@@ -8,7 +8,7 @@ interface Waiting {
 /**
  * Runs expensive checks one at a time, in turn for each address, so that no address has to wait for more than one check
  * of each other one. Addresses under suspicion wait for all others. If too many checks wait, the newest one of the
- * address with the most of them is refused, of those under suspicion first.
+ * address with the most checks is refused, first among the addresses under suspicion.
  */
 export class FairQueue {
   readonly #maxWaiting: number;
@@ -61,7 +61,7 @@ export class FairQueue {
   }
 }
 
-/** Waiting checks, of which each address has one in turn. */
+/** Waiting checks. The addresses take turns, with one check each. */
 class Turns {
   /** By address, in the order of their turns. No list is empty. */
   readonly #waiting = new Map<string, Waiting[]>();

@@ -30,7 +30,7 @@ export interface FeedSink {
  * Opens the feed of a session.
  *
  * @param emit sends an event to the page.
- * @returns null if the session cannot read frames from a track here, which the page is told.
+ * @returns null if this thread cannot read frames from a track; the event `track-unsupported` was then emitted.
  */
 export function openFeed(source: FeedSource, sink: FeedSink, emit: (event: FeedEvent) => void): CaptureFeed | null {
   switch (source.kind) {

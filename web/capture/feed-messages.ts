@@ -9,7 +9,7 @@ export type FeedSource =
 
 /** Commands that give a session its pictures, sent by `postMessage` when the session runs in the worker. */
 export type FeedCommand =
-  /** Changes the source; null for none. A screen without changes delivers no frames, and is still live. */
+  /** Changes the source; null for none. An unchanged screen delivers no frames, but is still live. */
   | { readonly kind: 'feed'; readonly source: FeedSource | null; readonly isScreen: boolean }
   /** Answer to `pull`. */
   | { readonly kind: 'picture'; readonly bitmap: ImageBitmap; readonly capturedAtMs: number | null };
@@ -17,5 +17,5 @@ export type FeedCommand =
 export type FeedEvent =
   /** Requests the next picture. */
   | { readonly kind: 'pull' }
-  /** The session cannot read frames from a track here. */
+  /** The thread of the session cannot read frames from a track. */
   | { readonly kind: 'track-unsupported' };

@@ -16,7 +16,9 @@ export interface SenderSettings extends CaptureSettings {
 
 /** Callbacks of the sender. */
 export interface SenderActions {
-  /** Whether there is a connection that takes pictures. When there is one again, call {@link CameraSender.connected}. */
+  /**
+   * Whether there is a connection that takes pictures. When there is one again, call {@link CameraSender.connected}.
+   */
   isConnected(): boolean;
   /** Sends a picture. Resolves when the gateway has received or refused it. Must not reject. */
   send(jpeg: Blob): Promise<void>;
@@ -88,7 +90,7 @@ export class CameraSender {
     this.#actions.opened();
   }
 
-  /** There is a connection again: sending continues with the newest picture. */
+  /** Call when a connection is available again. Sending continues with the newest picture. */
   connected(): void {
     if (this.#unsent === null) return;
     this.#taken(this.#unsent);
@@ -105,7 +107,7 @@ export class CameraSender {
     this.#video.srcObject = null;
   }
 
-  /** A method, because TypeScript does not expect the field to change during `await`. */
+  /** A method, because TypeScript assumes that the field does not change during `await`. */
   #isClosed(): boolean {
     return this.#closed;
   }

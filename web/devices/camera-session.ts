@@ -13,7 +13,7 @@ export function openCameraSession(options: CameraOptions, emit: (event: CameraEv
   return new CameraSession(options, emit);
 }
 
-/** Encodes the newest picture of a camera as fast as pictures are taken, at most at the requested rate. */
+/** Encodes the newest picture of a camera whenever the previous one was taken, at most at the requested rate. */
 class CameraSession implements Session<CameraCommand> {
   readonly #emit: (event: CameraEvent) => void;
   readonly #encoder = new JpegEncoder();
@@ -46,7 +46,7 @@ class CameraSession implements Session<CameraCommand> {
         this.#flow.taken(command.sequence);
         return;
       case 'retry':
-        // There is no connection here.
+        // The session has no connection that could be retried.
         return;
       case 'close':
         this.#feed?.close();

@@ -6,7 +6,7 @@ export const MAX_FIELDS = 100;
 export const MAX_DEPTH = 4;
 /** Maximum number of values of an `enum`. */
 export const MAX_CHOICES = 200;
-/** Maximum number of values of all of them. */
+/** Maximum number of values of all enumerations together. */
 export const MAX_ALL_CHOICES = 2000;
 /** Maximum length of titles and descriptions; the rest is cut off. */
 const MAX_LABEL = 500;
@@ -268,7 +268,7 @@ function resolve(schema: Schema, root: Schema): Schema {
   const found: Record<string, unknown> = {};
   let current: Schema | null = schema;
   for (let hops = 0; current !== null && hops <= MAX_REFERENCES; hops += 1) {
-    // Not all properties: each of a hundred fields may refer to a map of a hundred thousand.
+    // Only known keywords are read: each of a hundred fields may refer to a map with a hundred thousand entries.
     for (const keyword of KEYWORDS)
       if (!Object.hasOwn(found, keyword) && Object.hasOwn(current, keyword)) found[keyword] = current[keyword];
     current = targetOf(current, root);

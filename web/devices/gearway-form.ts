@@ -9,7 +9,7 @@ import { deviceStyles } from './device-styles.ts';
 import { FormFields, formFieldStyles } from './form-fields.ts';
 import { ownObject, parseForm } from './form-schema.ts';
 
-/** Minimum interval between forms of the server: a message may have another one with each frame. */
+/** Minimum interval between two forms of the server: each message may contain another one. */
 const FORM_INTERVAL_MS = 500;
 
 /** Value of a form: its fields by name. */
@@ -68,7 +68,9 @@ export class GearwayForm extends DeviceElement {
   /** Problem of the schema; empty for a valid one. */
   #fault = '';
   #status = '';
-  /** Runs for a while after a form of the server was read; the newest one that arrives meanwhile waits for its end. */
+  /**
+   * Timer that runs after a form of the server was read. The newest form that arrives meanwhile waits until it ends.
+   */
   #interval: ReturnType<typeof setTimeout> | null = null;
   #waiting: { readonly schema: unknown } | null = null;
 
@@ -142,7 +144,7 @@ export class GearwayForm extends DeviceElement {
     if (waiting !== null && this.schema === null) this.#show(waiting.schema);
   }
 
-  /** Also called for the form that is shown, and then does nothing. */
+  /** Does nothing for the form that is already shown. */
   #show(schema: unknown): void {
     const { form, fault } = formOf(schema);
     const text = JSON.stringify([form, fault]);

@@ -371,7 +371,7 @@ class ViewerSession {
       return;
     }
     this.#takeId(elementId);
-    // Sending a Blob of both would copy them, too, and read it back from another process, while later values wait.
+    // A Blob of both parts would also be copied, and be read back from another process while later values wait.
     const message = new Uint8Array(bytes);
     message.set(head);
     message.set(payload, head.byteLength);
@@ -507,7 +507,10 @@ class ViewerSession {
     this.#emit({ kind: 'inspection', id, inspection });
   }
 
-  /** In all its pixels. Of H.264, whose chunks cannot be decoded again, it is what is shown. */
+  /**
+   * The picture of a frame at full resolution. For H.264, whose chunks cannot be decoded again, it is the shown
+   * picture.
+   */
   #pictureOf(frame: FrameMessage): Promise<DecodedPicture> | { source: CanvasImageSource | ImageData; close(): void } {
     if (frame.encoding.kind !== 'h264') return decodeJpeg(frame);
     return { source: this.#overlays?.source ?? this.#canvas, close: () => undefined };

@@ -58,7 +58,7 @@ export class Pacer {
     return this.#inFlight[0]?.sentAtMs ?? null;
   }
 
-  /** Size of that frame in bytes; 0 if there is none. */
+  /** Size of the oldest frame in flight, in bytes; 0 if there is none. */
   get oldestBytes(): number {
     return this.#inFlight[0]?.bytes ?? 0;
   }
@@ -118,8 +118,8 @@ export class Pacer {
     let bytes = 0;
     for (let [next] = this.#inFlight; next !== undefined && next.sequence <= sequence; [next] = this.#inFlight) {
       this.#inFlight.shift();
-      // The first key frame of another encoding can be of the same frame or an earlier one: it was sent later, and is
-      // not what the viewer acknowledges.
+      // After a switch to another encoding, its first key frame may show the same frame as the previous message or an
+      // earlier one. It was sent later, so its round trip has not ended with this acknowledgement.
       if (newest === undefined || next.sequence > newest.sequence) newest = next;
       bytes += next.bytes;
       count += 1;

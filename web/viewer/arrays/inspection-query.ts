@@ -16,7 +16,7 @@ export interface DistanceQuery {
   readonly unit: string;
 }
 
-/** Where values come from. */
+/** Origin of the values. */
 interface InspectedFrame {
   /** Number of the frame that has them. */
   readonly sequence: number;

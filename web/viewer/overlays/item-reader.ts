@@ -265,7 +265,7 @@ export class ItemReader {
   #pairs(value: Value | undefined, name: string): number[] {
     if (!isList(value)) throw new InvalidItemError(`${name} is not a list of points`);
     const isPairs = isList(value[0]);
-    // Counted with their coordinates, if they are valid. Too many are not looked at.
+    // Valid points are counted with their coordinates. Lists that are too long are not read.
     this.#checkCount(isPairs ? value.length : value.length / 2);
     const flat = isPairs ? value.flatMap((point) => (isList(point) ? [point[0], point[1]] : [null])) : value;
     const numbers = flat.map(numberOf);

@@ -22,10 +22,13 @@ const TIME_LIMIT_MS = 30;
  */
 const LENGTH_LIMIT = 2_000_000;
 
-/** Length that takes as long as a dot. */
+/** Length of a line that takes as long to draw as a dot. */
 const DOT_LENGTH = 100;
 
-/** Longer lines are drawn in pieces of so many points: the time for one piece is that of its length squared. */
+/**
+ * Maximum number of points of a piece. Longer lines are drawn in pieces, because the time grows with the square of
+ * their length.
+ */
 const PIECE_POINTS = 256;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
@@ -233,7 +236,10 @@ function addPath(context: Context, points: readonly Point[], from: number, to: n
   for (const { x, y } of points.slice(from, to)) context.lineTo(x, y);
 }
 
-/** What an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines are drawn much faster. */
+/**
+ * The length that an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines count nothing, because
+ * they are drawn much faster.
+ */
 function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }: Drawing): number {
   const { width, height } = context.canvas;
   let length = 0;
@@ -243,7 +249,7 @@ function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }:
     const isFilled = mark.isClosed && fill > 0;
     let before: Point | null = null;
     for (const { x, y } of mapped(mark.points, matrix)) {
-      // About the part in sight.
+      // Approximates the visible part.
       const point: Point = { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
       if (before !== null) {
         const [across, down] = [Math.abs(point.x - before.x), Math.abs(point.y - before.y)];

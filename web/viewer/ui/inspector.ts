@@ -73,7 +73,7 @@ export class Inspector {
   #area: AreaInspection | null = null;
   #distance: DistanceInspection | null = null;
   #isHistogramOpen = false;
-  /** Whether it is in the upper half of the viewer, away from the point. */
+  /** Whether the inspector is in the upper half of the viewer, away from the point. */
   #isAbove = false;
   #isBusy = false;
   #isStale = false;
@@ -155,7 +155,7 @@ export class Inspector {
   /** Size of the source's frame, in its pixels; null before the first frame. */
   #pictureSize(): Point | null {
     const rect = this.#viewer.pictureRect;
-    // Opposite corners stay opposite, however the picture is turned.
+    // Opposite corners remain opposite in every rotation.
     const from = rect && this.#viewer.toPicture(rect.left, rect.top);
     const to = rect && this.#viewer.toPicture(rect.right, rect.bottom);
     return from && to && { x: Math.round(Math.abs(to.x - from.x)), y: Math.round(Math.abs(to.y - from.y)) };
@@ -227,7 +227,7 @@ export class Inspector {
     const [x, y] = [Math.floor(position.x), Math.floor(position.y)];
     const isInside = x >= 0 && y >= 0 && x < size.x && y < size.y;
     if (!isInside && this.#drag === null) return false;
-    // Not for a mouse that is only moved: it may be on its way to a button.
+    // Without a pressed button, the mouse may be on its way to a button of the inspector, which must not move away.
     this.#set({ x: clamp(x, size.x), y: clamp(y, size.y) }, pointerType !== 'mouse' || this.#drag !== null);
     return isInside;
   }
@@ -389,7 +389,7 @@ function formatExact(value: number): string {
   return Number.isInteger(value) || !Number.isFinite(value) ? String(value) : String(Number(value.toPrecision(9)));
 }
 
-/** What {@link areaText} leaves out is behind it. */
+/** The summary shows {@link areaText}; the details contain the rest. */
 function areaPanel(inspection: AreaInspection, unit: string, isOpen: boolean): TemplateResult {
   const { channels } = inspection;
   const cell = (value: number | null): string => (value === null ? '–' : formatValue(value));
