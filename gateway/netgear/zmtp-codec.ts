@@ -43,7 +43,16 @@ export class ZmtpError extends Error {
   }
 }
 
-/** Decodes the bytes of a peer. Copies bytes only to join a part that arrived in several chunks. */
+/**
+ * Initial size of the buffer of a body that arrives in several chunks. It doubles as bytes arrive, because a peer that
+ * only claims a size must not cost that much memory.
+ */
+const BODY_BUFFER_BYTES = 4 << 20;
+
+/**
+ * Decodes the bytes of a peer. Copies bytes only to join a body that arrives in several chunks: each chunk when it
+ * arrives, so that little is left to do after the last one.
+ */
 export class ZmtpDecoder {
   readonly #limits: ZmtpLimits;
   /** Unread bytes, in order; the first chunk from {@link #offset} on. */
@@ -53,6 +62,9 @@ export class ZmtpDecoder {
   #state: 'greeting' | 'ready' | 'traffic' = 'greeting';
   /** The frame whose body is incomplete. */
   #frame: { readonly flags: number; readonly length: number } | null = null;
+  /** The first {@link #bodyBytes} bytes of that body, if some were joined already. */
+  #body: Buffer | null = null;
+  #bodyBytes = 0;
   #parts: Uint8Array[] = [];
   #messageBytes = 0;
 
@@ -62,7 +74,7 @@ export class ZmtpDecoder {
 
   /** Number of buffered bytes: parts of an unfinished message, and unread bytes. */
   get heldBytes(): number {
-    return this.#messageBytes + this.#available;
+    return this.#messageBytes + this.#bodyBytes + this.#available;
   }
 
   /** Whether the first byte of a greeting has arrived. */
@@ -86,10 +98,11 @@ export class ZmtpDecoder {
     if (this.#state === 'greeting' && !this.#readGreeting()) return null;
     for (;;) {
       this.#frame ??= this.#readHead();
-      if (this.#frame === null || this.#available < this.#frame.length) return null;
+      if (this.#frame === null) return null;
       const { flags, length } = this.#frame;
+      const body = this.#readBody(length);
+      if (body === null) return null;
       this.#frame = null;
-      const body = this.#take(length);
       if ((flags & COMMAND) !== 0) return this.#command(body);
       if (this.#state !== 'traffic') throw new ZmtpError('handshake', 'a message before READY');
       // A discarded part still counts towards the limit.
@@ -142,6 +155,33 @@ export class ZmtpDecoder {
     return { flags, length };
   }
 
+  /** @returns null if the body is incomplete. */
+  #readBody(length: number): Uint8Array | null {
+    const missing = length - this.#bodyBytes;
+    const isComplete = this.#available >= missing;
+    if (this.#body === null && (isComplete || this.#chunks.length === 0)) return isComplete ? this.#take(length) : null;
+    this.#join(length, Math.min(missing, this.#available));
+    if (!isComplete) return null;
+    const body = this.#body;
+    this.#body = null;
+    this.#bodyBytes = 0;
+    return body;
+  }
+
+  /** Moves the first `count` unread bytes to the body of `length` bytes. */
+  #join(length: number, count: number): void {
+    const bytes = this.#bodyBytes + count;
+    if (this.#body === null || this.#body.byteLength < bytes) {
+      const size = Math.min(length, Math.max(BODY_BUFFER_BYTES, 2 * bytes));
+      const larger = Buffer.allocUnsafeSlow(size);
+      if (this.#body !== null) larger.set(this.#body.subarray(0, this.#bodyBytes));
+      this.#body = larger;
+    }
+    this.#copyTo(this.#body.subarray(this.#bodyBytes, bytes));
+    this.#remove(count);
+    this.#bodyBytes = bytes;
+  }
+
   #command(body: Uint8Array): ZmtpEvent {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const name = bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
@@ -163,19 +203,29 @@ export class ZmtpDecoder {
     if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count)
       return first.subarray(this.#offset, this.#offset + count);
     const joined = Buffer.allocUnsafe(Math.min(count, this.#available));
+    this.#copyTo(joined);
+    return joined;
+  }
+
+  /** Copies the first unread bytes, as many as `target` has. */
+  #copyTo(target: Uint8Array): void {
     let at = 0;
     for (const [index, chunk] of this.#chunks.entries()) {
-      if (at === joined.byteLength) break;
-      const piece = chunk.subarray(index === 0 ? this.#offset : 0).subarray(0, joined.byteLength - at);
-      joined.set(piece, at);
+      if (at === target.byteLength) break;
+      const piece = chunk.subarray(index === 0 ? this.#offset : 0).subarray(0, target.byteLength - at);
+      target.set(piece, at);
       at += piece.byteLength;
     }
-    return joined;
   }
 
   /** Removes the first `count` unread bytes. */
   #take(count: number): Uint8Array {
     const bytes = this.#peek(count);
+    this.#remove(count);
+    return bytes;
+  }
+
+  #remove(count: number): void {
     this.#available -= count;
     let left = count + this.#offset;
     let used = 0;
@@ -186,7 +236,6 @@ export class ZmtpDecoder {
     }
     this.#chunks.splice(0, used);
     this.#offset = left;
-    return bytes;
   }
 }
 

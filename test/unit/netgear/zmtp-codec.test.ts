@@ -87,6 +87,46 @@ describe('ZmtpDecoder', () => {
     expect(decoder.heldBytes).toBe(0);
   });
 
+  it('joins a large message from many chunks, also when messages arrive faster than they are taken', () => {
+    const limits = { messageBytes: 64 << 20, parts: 4 };
+    const body = Buffer.alloc(9 << 20);
+    for (let at = 0; at < body.byteLength; at += 4) body.writeUInt32LE(at, at);
+    const bytes = Buffer.concat([HANDSHAKE, message('head', body), message(body.subarray(1), 'tail')]);
+    const chunks = Array.from({ length: Math.ceil(bytes.byteLength / 65_536) }, (_, index) =>
+      bytes.subarray(index * 65_536, (index + 1) * 65_536),
+    );
+    for (const burst of [1, 100, chunks.length]) {
+      const decoder = new ZmtpDecoder(limits);
+      const messages: Uint8Array[][] = [];
+      for (const [index, chunk] of chunks.entries()) {
+        decoder.add(chunk);
+        if (index % burst !== burst - 1 && index !== chunks.length - 1) continue;
+        for (let event = decoder.next(); event !== null; event = decoder.next())
+          if (event.kind === 'message') messages.push(event.parts);
+      }
+      expect(messages.map((parts) => parts.map(({ byteLength }) => byteLength))).toEqual([
+        [4, 9 << 20],
+        [(9 << 20) - 1, 4],
+      ]);
+      expect(body.equals(messages[0]![1]!)).toBe(true);
+      expect(body.subarray(1).equals(messages[1]![0]!)).toBe(true);
+      expect(decoder.heldBytes).toBe(0);
+    }
+  });
+
+  it('allocates little for a message that is only announced', () => {
+    const decoders = Array.from({ length: 20 }, () => new ZmtpDecoder({ messageBytes: 64 << 20, parts: 4 }));
+    const head = Buffer.from('02000000000400000001020304', 'hex');
+    const before = process.memoryUsage().arrayBuffers;
+    for (const decoder of decoders) {
+      decoder.add(Buffer.concat([HANDSHAKE, head]));
+      decoder.next();
+      expect(decoder.next()).toBeNull();
+      expect(decoder.heldBytes).toBe(4);
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * (5 << 20));
+  });
+
   it('reads the context of a PING, and skips other commands', () => {
     expect(
       decode([HANDSHAKE, command('PING', Buffer.from([0, 100, 7, 8])), command('SUBSCRIBE'), message('x')]).map(
