@@ -11,9 +11,11 @@ const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
 const retry = 1;
 const globalSetup = ['test/helpers/temporary-folder.ts'];
+// By default 1 s, in which a busy machine may not have done the work that a test waits for.
+const expect = { poll: { timeout: 20_000 } };
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
-const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup };
+const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
@@ -52,6 +54,7 @@ export default defineConfig({
           maxWorkers: 4,
           isolate: false,
           globalSetup,
+          expect,
           sequence: { groupOrder: 0 },
         },
       },
