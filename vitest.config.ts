@@ -4,22 +4,25 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /**
  * The folder of a test decides where it runs: `npm test` runs test/unit, test/interop (real peers) and test/browser
  * (Chromium); `npm run test:soak` runs test/soak, the files in folders named `each` in Firefox, and finally test/rates,
- * which measures rates and times, one file after another.
+ * which measures rates and times: three files at a time, and those in test/rates/alone one after another.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // Tests with real peers and browsers share a machine with others, and may get no processor time for seconds. One that
 // fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
 const retry = 1;
 const globalSetup = ['test/helpers/temporary-folder.ts'];
+// By default 1 s, in which a busy machine may not have done the work that a test waits for.
+const expect = { poll: { timeout: 20_000 } };
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
-const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup };
+const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
-// Tests of benchmarks and interrupted networks mostly wait.
-const soak = { ...long, maxWorkers: 3, maxConcurrency: 2, sequence: { groupOrder: 2 } };
-const alone = { ...long, fileParallelism: false };
+// Tests of benchmarks, faults and interrupted networks mostly wait.
+const soak = { ...long, maxWorkers: 5, maxConcurrency: 3, sequence: { groupOrder: 2 } };
+const rates = { ...long, maxWorkers: 3, sequence: { groupOrder: 3 } };
+const alone = { ...long, maxWorkers: 1, sequence: { groupOrder: 4 } };
 
 /** Files that take minutes. Vitest starts the largest files first, but these are small. */
 const LONGEST = [
@@ -52,6 +55,7 @@ export default defineConfig({
           maxWorkers: 4,
           isolate: false,
           globalSetup,
+          expect,
           sequence: { groupOrder: 0 },
         },
       },
@@ -66,15 +70,19 @@ export default defineConfig({
           ...soak,
         },
       },
-      { test: { name: 'rates', include: ['test/rates/**/*.test.ts'], ...alone, sequence: { groupOrder: 3 } } },
       {
         test: {
-          name: 'firefox-rates',
-          include: ['test/rates/browser/each/*.test.ts'],
-          env: FIREFOX,
-          ...alone,
-          sequence: { groupOrder: 4 },
+          name: 'rates',
+          include: ['test/rates/*.test.ts', 'test/rates/browser/**/*.test.ts'],
+          ...rates,
         },
+      },
+      {
+        test: { name: 'firefox-rates', include: ['test/rates/browser/each/*.test.ts'], env: FIREFOX, ...rates },
+      },
+      { test: { name: 'alone', include: ['test/rates/alone/**/*.test.ts'], ...alone } },
+      {
+        test: { name: 'firefox-alone', include: ['test/rates/alone/browser/each/*.test.ts'], env: FIREFOX, ...alone },
       },
     ],
   },

@@ -1,8 +1,10 @@
 // Builds the files for browsers into dist/web, their types into dist/types, and the package of the elements alone into
 // dist/viewer-package. `npm run build:web` runs it, with the
 // project's programs in the PATH.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { build } from 'vite';
 
 /** The builds of vite.config.ts, by mode; each adds to the folder that the first one has emptied. */
 const MODES = [
@@ -17,27 +19,40 @@ const MODES = [
   'pages',
 ];
 
-const STEPS = [
-  ...MODES.map((mode) => ['vite', 'build', '--mode', mode]),
-  [
-    'tsc',
-    '-p',
-    'web/tsconfig.json',
-    '--noEmit',
-    'false',
-    '--declaration',
-    '--emitDeclarationOnly',
-    '--outDir',
-    'dist/types',
-    '--rootDir',
-    '.',
-  ],
-  ['node', 'scripts/public-types.mjs'],
-  ['cem', 'analyze'],
-  ['node', 'scripts/viewer-package.mjs'],
+const TYPES = [
+  'tsc',
+  '-p',
+  'web/tsconfig.json',
+  '--noEmit',
+  'false',
+  '--declaration',
+  '--emitDeclarationOnly',
+  '--outDir',
+  'dist/types',
+  '--rootDir',
+  '.',
 ];
 
-// Removes the types of files that no longer exist.
-rmSync('dist/types', { recursive: true, force: true });
-for (const [program, ...args] of STEPS)
-  execFileSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+/** Runs a program, and prints its output when it has ended. */
+async function run(program, ...args) {
+  const running = promisify(execFile)(program, args, { shell: process.platform === 'win32' });
+  const { stdout, stderr } = await running.catch((error) => {
+    process.stderr.write(`${error.stdout}${error.stderr}`);
+    throw new Error(`${program} has failed`, { cause: error });
+  });
+  process.stdout.write(`${stdout}${stderr}`);
+}
+
+async function bundle() {
+  for (const mode of MODES) await build({ mode });
+}
+
+async function writeTypes() {
+  // Removes the types of files that no longer exist.
+  rmSync('dist/types', { recursive: true, force: true });
+  await run(...TYPES);
+  await run('node', 'scripts/public-types.mjs');
+}
+
+await Promise.all([bundle(), writeTypes(), run('cem', 'analyze')]);
+await run('node', 'scripts/viewer-package.mjs');

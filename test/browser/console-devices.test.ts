@@ -130,9 +130,7 @@ describe('the devices of the console', () => {
     await press('Use');
     await returns({ horn: false });
     await press('My camera');
-    await expect
-      .poll(returned, { timeout: 20_000 })
-      .toContainEqual(expect.objectContaining({ jpeg: true, width: 640, height: 480 }));
+    await expect.poll(returned).toContainEqual(expect.objectContaining({ jpeg: true, width: 640, height: 480 }));
     expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toContain('/gearway-camera-worker.js');
     // A stop is not replaced by what the form returns.
     await page.evaluate(() => document.querySelector('gearway-stop')!.stop());

@@ -4,8 +4,11 @@ import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
 import { closeWindow, openTab, openWindow } from '../helpers/windows.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepeating } from './driven-server.ts';
 
-/** How long W is held, in frames of 33 ms: longer than its time to live. */
+/** How long W is held, in frames of 33 ms: longer than its time to live, so that it must be repeated. */
 const HELD_FRAMES = 36;
+
+/** Maximum number of such periods. In each, a page that gets no processor time for half a second lets go of W. */
+const HELD_PERIODS = 5;
 
 describe('W is held, and then', () => {
   let driven: DrivenServer;
@@ -39,17 +42,21 @@ describe('W is held, and then', () => {
     // Other programs may have used this port before.
     const startSeconds = Date.now() / 1000;
     await holdW(page);
-    const { n: begin } = await server.waitFor<DriveReport>(
+    let { n: begin } = await server.waitFor<DriveReport>(
       'returned',
       (report) => report.t >= startSeconds && forward(report) === 1,
     );
-    // Held for longer than its time to live, so it must have been repeated.
-    const held = await server.waitFor<DriveReport>('progress', ({ n }) => n >= begin + HELD_FRAMES);
-    expect(forward(held)).toBe(1);
-    const interruptions = server
-      .events<DriveReport>('returned')
-      .filter((report) => report.n > begin && forward(report) !== 1);
-    expect(interruptions).toEqual([]);
+    for (let period = 1; ; period += 1) {
+      await server.waitFor<DriveReport>('progress', ({ n }) => n >= begin + HELD_FRAMES);
+      const changes = server.events<DriveReport>('returned').filter(({ n }) => n > begin);
+      if (changes.every((report) => forward(report) === 1)) break;
+      expect(period, JSON.stringify(changes)).toBeLessThan(HELD_PERIODS);
+      const lastChange = changes.at(-1)!.n;
+      ({ n: begin } = await server.waitFor<DriveReport>(
+        'progress',
+        (report) => report.n >= lastChange && forward(report) === 1,
+      ));
+    }
     const atSeconds = Date.now() / 1000;
     await happens(page, proxy);
     const { t } = await server.waitFor<DriveReport>(

@@ -63,8 +63,7 @@ describe('devices', () => {
     const { x, y, width, height } = (await (await page.$(selector))!.boundingBox())!;
     return { x: x + width / 2, y: y + height / 2 };
   };
-  const becomes = (expected: Record<string, unknown>): Promise<void> =>
-    expect.poll(value, { timeout: 5000 }).toMatchObject(expected);
+  const becomes = (expected: Record<string, unknown>): Promise<void> => expect.poll(value).toMatchObject(expected);
 
   it('return one value by name, which is neutral at first', async () => {
     await becomes({ horn: false, speed: 0.25, stick: { x: 0, y: 0 } });
@@ -79,7 +78,7 @@ describe('devices', () => {
       document.body.append(Object.assign(document.createElement('gearway-viewer'), { id: 'late', src }));
     });
     await expect
-      .poll(() => gateway.stream.status().clients.map(({ returnData }) => returnData), { timeout: 5000 })
+      .poll(() => gateway.stream.status().clients.map(({ returnData }) => returnData))
       .toContainEqual({ late: false });
   });
 

@@ -23,12 +23,13 @@ async function publish(browser: Browser, url: string, query = ''): Promise<Publi
 
 describe('a camera whose pictures are numbered', () => {
   const COUNT = 150;
+  const CAMERA_FPS = 10;
   let folder: Folder;
   let browser: Browser;
   beforeAll(async () => {
     folder = await Folder.create();
     browser = await launchBrowser('chromium', {
-      camera: await writeNumberedCamera(`${folder.file('numbers')}.y4m`, { count: COUNT, fps: 10 }),
+      camera: await writeNumberedCamera(`${folder.file('numbers')}.y4m`, { count: COUNT, fps: CAMERA_FPS }),
     });
   });
   afterAll(async () => {
@@ -37,7 +38,7 @@ describe('a camera whose pictures are numbered', () => {
   });
 
   /**
-   * Waits until a viewer has shown several new pictures, which may be smaller: on a busy machine, the publisher sends
+   * Waits until a viewer has shown several new pictures, which may be smaller: on a busy machine, the gateway sends it
    * less.
    */
   async function seesNew(viewer: ViewerPage, times: number): Promise<void> {
@@ -72,6 +73,9 @@ describe('a camera whose pictures are numbered', () => {
     let before: ClientReport;
     {
       await using publisher = await publish(browser, gateway.url, '&name=phone&fps=30');
+      const openedAtMs = performance.now();
+      // Otherwise a publisher on a busy machine sends smaller pictures, whose numbers the Python clients do not read.
+      await publisher.set('fixed', true);
       await publisher.becomes('live');
       expect(await publisher.place).toBe('worker');
       await gateway.statusWhere(
@@ -80,9 +84,10 @@ describe('a camera whose pictures are numbered', () => {
           source.state === 'phone (127.0.0.1)' && clients.filter(({ state }) => state === 'live').length === 4,
       );
       await Promise.all([seesNew(one, 8), seesNew(another, 8)]);
-      before = await first.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
+      before = await first.waitFor<ClientReport>('progress', ({ count, last }) => count >= 60 && last !== null);
       // Numbers decrease only when the camera's file starts over.
-      expect(before.disordered).toBeLessThanOrEqual(1);
+      const rounds = Math.ceil(((performance.now() - openedAtMs) / 1000) * (CAMERA_FPS / COUNT));
+      expect(before.disordered).toBeLessThanOrEqual(rounds);
       expect(before.last).toBeLessThan(COUNT);
       await second.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
       const says = (text: string): Promise<unknown> =>

@@ -32,6 +32,8 @@ export interface BrowserOptions {
    * By default there is no camera, and no permission for one.
    */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
+  /** Frames per second of Chromium's fake camera; default 30. */
+  readonly cameraFps?: number;
   readonly flags?: readonly string[];
   /** Whether the browser trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
@@ -49,6 +51,9 @@ export async function launchBrowser(
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
+/** Frames per second of the fake camera of a shared browser: encoding them takes most of the time of a publisher. */
+const SHARED_CAMERA_FPS = 10;
+
 const sharedBrowsers = new Map<string, Promise<Browser & AsyncDisposable>>();
 
 /**
@@ -64,7 +69,8 @@ export async function sharedBrowser(
   const kind = `${name} ${camera}`;
   const running = await sharedBrowsers.get(kind);
   if (running?.connected === true) return running;
-  const launched = launch(name, camera === undefined ? {} : { camera }).then((browser) => {
+  const options = camera === undefined ? {} : { camera, cameraFps: SHARED_CAMERA_FPS };
+  const launched = launch(name, options).then((browser) => {
     const close = (): Promise<void> => closeWindows(browser);
     return Object.assign(browser, { close, [Symbol.asyncDispose]: close });
   });
@@ -74,7 +80,7 @@ export async function sharedBrowser(
 
 function launch(
   name: BrowserName,
-  { camera, flags = [], acceptsAnyCertificate = false }: BrowserOptions,
+  { camera, cameraFps = 30, flags = [], acceptsAnyCertificate = false }: BrowserOptions,
 ): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
@@ -99,18 +105,17 @@ function launch(
     networkEnabled: false,
     args: [
       ...CHROMIUM_FLAGS,
-      ...(camera === undefined ? [] : cameraFlags(camera)),
+      ...(camera === undefined ? [] : cameraFlags(camera, cameraFps)),
       ...flags,
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ],
   });
 }
 
-function cameraFlags(camera: string): readonly string[] {
+function cameraFlags(camera: string, fps: number): readonly string[] {
   return [
     '--use-fake-ui-for-media-stream',
-    // Chromium's fake camera has 20 fps by default.
-    '--use-fake-device-for-media-stream=fps=30',
+    `--use-fake-device-for-media-stream=fps=${fps}`,
     ...(camera === 'fake' ? [] : [`--use-file-for-fake-video-capture=${camera}`]),
   ];
 }

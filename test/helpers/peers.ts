@@ -47,6 +47,8 @@ export interface ClientReport {
   /** Age of the latest frame in seconds, and ages of all frames that were older than half a second. */
   readonly age: number | null;
   readonly stale: readonly number[];
+  /** Seconds between receiving a frame and being ready for the next one, in total. */
+  readonly busy: number;
 }
 
 /**

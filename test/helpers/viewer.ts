@@ -42,7 +42,8 @@ export class Viewer implements AsyncDisposable {
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #unread: GatewayMessage[] = [];
   #waiting: (() => void) | null = null;
-  #hasEnded = false;
+  /** Code and reason with which the socket ended; null before. */
+  #end: string | null = null;
 
   constructor(socket: WebSocket) {
     this.socket = socket;
@@ -52,8 +53,8 @@ export class Viewer implements AsyncDisposable {
       if (message !== undefined) this.#unread.push(message);
       this.#waiting?.();
     });
-    socket.on('close', () => {
-      this.#hasEnded = true;
+    socket.on('close', (code, reason) => {
+      this.#end = `${code} ${String(reason)}`;
       this.#waiting?.();
     });
     this.closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
@@ -102,7 +103,7 @@ export class Viewer implements AsyncDisposable {
     for (;;) {
       const message = this.#unread.shift();
       if (message !== undefined) return message;
-      if (this.#hasEnded) throw new Error('the socket has ended, expected a message');
+      if (this.#end !== null) throw new Error(`the socket has ended with ${this.#end}, expected a message`);
       await new Promise<void>((resolve) => (this.#waiting = resolve));
     }
   }

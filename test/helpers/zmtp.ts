@@ -95,6 +95,11 @@ export class RawPeer implements Disposable {
       await Promise.race([this.closed, once(this.#socket, 'drain').catch(() => undefined)]);
   }
 
+  /** Number of bytes received so far, up to a few thousand. */
+  get receivedBytes(): number {
+    return this.#received.byteLength;
+  }
+
   /** @returns false if the connection ends before this number of bytes was received in total. */
   async receives(bytes: number): Promise<boolean> {
     while (this.#received.byteLength < bytes) {

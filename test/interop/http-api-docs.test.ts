@@ -170,7 +170,7 @@ describe('docs/http-api.md', () => {
       }),
     );
     await expect
-      .poll(async () => (await status()).clients.map(({ returnData }) => returnData !== null), { timeout: 20_000 })
+      .poll(async () => (await status()).clients.map(({ returnData }) => returnData !== null))
       .toEqual([true, true]);
     const [value = '', picture = ''] = commandLines(block('What a client returns', 'sh'));
     expect(await shell(value)).toBe('"Hi"');

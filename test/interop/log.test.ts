@@ -47,7 +47,7 @@ describe('gearway', () => {
         ({ ok }) => ok,
         () => false,
       );
-    await expect.poll(served, { timeout: 20_000 }).toBe(true);
+    await expect.poll(served).toBe(true);
     // Each connection causes a line in the log.
     for (let index = 0; index < 20; index += 1)
       await fetch(`${url}/streams/main/frames`, {
@@ -93,9 +93,7 @@ describe('gearway', () => {
     const script = 'exec 2>>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"';
     const command = [process.execPath, 'dist/gateway/main.js', '--port', '0', '--source', 'test-pattern:?fps=15'];
     await using child = new Child('sh', ['-c', script, file, ...command], { cwd: ROOT });
-    await expect
-      .poll(async () => readFile(file, 'utf8'), { timeout: 20_000 })
-      .toMatch(/^<6>\S+ stream main: live, frames arrive$/m);
+    await expect.poll(async () => readFile(file, 'utf8')).toMatch(/^<6>\S+ stream main: live, frames arrive$/m);
     child.signal('SIGTERM');
     expect(await child.exited).toBe(0);
   });

@@ -57,7 +57,7 @@ describe('GET /metrics with real peers', () => {
     expect(samples.get('gearway_stream_frames_received_total{stream="main"}')).toBe(sent);
     expect(samples.get('gearway_stream_frames_rejected_total{stream="main"}')).toBe(0);
     await expect
-      .poll(numbers, { timeout: 5000 })
+      .poll(numbers)
       .toBe(samples.get(`gearway_client_frames_delivered_total{stream="main",kind="native",port="${native}"}`));
     await expect
       .poll(() => viewer.messages.length)
@@ -104,7 +104,7 @@ describe('GET /metrics with real peers', () => {
     await using _spectator = await WebViewer.open(`${url}/streams/main`, { token: 'watch', spectate: true });
     await using prometheus = await Prometheus.start(new URL(url).host, 'watch');
     const up = async (): Promise<string | undefined> => (await prometheus.query('up{job="gearway"}'))[0]?.value[1];
-    await expect.poll(up, { timeout: 20_000 }).toBe('1');
+    await expect.poll(up).toBe('1');
     const queries = dashboardQueries();
     expect(queries.length).toBeGreaterThan(15);
     for (const { title, expression } of queries) {

@@ -90,9 +90,7 @@ describe('docs/operations.md', () => {
     const file = folder.file('audit.jsonl');
     await using gateway = await GatewayProcess.start('--config', config, '--log-format', 'json', '--audit-log', file);
     const url = await gateway.url;
-    await expect
-      .poll(async () => shape(await (await fetch(`${url}/readyz`)).text()), { timeout: 20_000 })
-      .toEqual(shape(ready));
+    await expect.poll(async () => shape(await (await fetch(`${url}/readyz`)).text())).toEqual(shape(ready));
     await using viewer = await WebViewer.open(`${url}/streams/yard`, { name: 'Console' });
     await viewer.return({ kind: 'value', value: 1 });
     await gateway.stderr.waitFor('the entry', (line) =>
@@ -107,9 +105,7 @@ describe('docs/operations.md', () => {
     });
     expect(changed.status).toBe(201);
     const wanted = shape(audit) as unknown[];
-    await expect
-      .poll(async () => shape(await readFile(file, 'utf8')), { timeout: 20_000 })
-      .toEqual(expect.arrayContaining(wanted));
+    await expect.poll(async () => shape(await readFile(file, 'utf8'))).toEqual(expect.arrayContaining(wanted));
     await using second = await GatewayProcess.start('--source', 'door=test-pattern:?size=320x180&fps=15');
     await using _viewer = await WebViewer.open(`${await second.url}/streams/door`, { name: 'Console' });
     const [connect = ''] = text.split('\n');

@@ -82,7 +82,7 @@ describe('--distribution round-robin', () => {
     await server.waitFor('done');
     const numbers = (peer: PythonPeer): number[] => peer.events<{ n: number }>('number').map(({ n }) => n);
     await expect
-      .poll(() => [...numbers(one), ...numbers(two)].sort((x, y) => x - y), { timeout: 5000 })
+      .poll(() => [...numbers(one), ...numbers(two)].sort((x, y) => x - y))
       .toEqual(Array.from({ length: 200 }, (_, index) => index));
     const [ones, twos] = [numbers(one), numbers(two)];
     expect(Math.abs(ones.length - twos.length)).toBeLessThanOrEqual(10);

@@ -331,7 +331,7 @@ describe('a stray connection', () => {
       async () => dealer!.write(message('hello')),
     );
     dealer![Symbol.dispose]();
-    await vi.waitFor(() => expect(state('reply')).toMatch(/^connected;/), { timeout: 10_000 });
+    await expect.poll(() => state('reply')).toMatch(/^connected;/);
   }, 60_000);
 
   it('may connect and disconnect 500 times without a message', async () => {
@@ -450,10 +450,7 @@ describe('a ZMTP peer', () => {
       expect(await peer.receives(64)).toBe(true);
     }
     // The gateway closes refused connections; otherwise each would occupy a descriptor.
-    await vi.waitFor(
-      () => expect(state('pair')).toBe('connected; another server is waiting for the first one to disconnect'),
-      { timeout: 10_000 },
-    );
+    await expect.poll(() => state('pair')).toBe('connected; another server is waiting for the first one to disconnect');
     await nextFrames();
   }, 60_000);
 
@@ -480,12 +477,11 @@ describe('a ZMTP peer', () => {
       const peer = await RawPeer.shake(port, 'DEALER');
       if (peer !== null) peers.push(peer);
     }
-    await vi.waitFor(() => expect(state('reply')).toMatch(/^connected, 128 servers/), { timeout: 10_000 });
+    await expect.poll(() => state('reply')).toMatch(/^connected, 128 servers/);
     expect(await RawPeer.shake(port, 'REQ')).toBeNull();
-    await vi.waitFor(
-      () => expect(state('reply')).toMatch(/127\.0\.0\.1 was refused: 128 ZeroMQ peers are already connected$/),
-      { timeout: 10_000 },
-    );
+    await expect
+      .poll(() => state('reply'))
+      .toMatch(/127\.0\.0\.1 was refused: 128 ZeroMQ peers are already connected$/);
     await nextFrames();
     const request = new Request({ linger: 0, reconnectInterval: 20, receiveTimeout: 20_000 });
     request.connect(`tcp://127.0.0.1:${port}`);
@@ -493,20 +489,20 @@ describe('a ZMTP peer', () => {
     for (const peer of peers) peer[Symbol.dispose]();
     await answered;
     request.close();
-    await vi.waitFor(() => expect(state('reply')).toMatch(/^connected;/), { timeout: 10_000 });
+    await expect.poll(() => state('reply')).toMatch(/^connected;/);
   }, 60_000);
 
   it('cannot end a stream that another peer feeds', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     using peer = await RawPeer.shake(port, 'DEALER');
     peer!.write(message('', '{"terminate_flag": true}'));
-    await vi.waitFor(() => expect(state('reply')).toMatch(/a termination was ignored/));
+    await expect.poll(() => state('reply')).toMatch(/a termination was ignored/);
     expect(gateway.streams.get('reply')!.status().state).toBe('live');
     await nextFrames();
     // The library's receiver ends only with its server.
     using other = await RawPeer.shake(targets.find(({ name }) => name === 'library 0')!.port, 'DEALER');
     other!.write(message('', '{"terminate_flag": true}'));
-    await vi.waitFor(() => expect(state('library 0')).toMatch(/a termination was ignored/));
+    await expect.poll(() => state('library 0')).toMatch(/a termination was ignored/);
     await nextFrames();
   });
 
@@ -582,7 +578,7 @@ describe('a hostile program at the address of a client', () => {
             code: expect.stringMatching(/^(?:no-client|timeout|disconnected)$/),
           });
         // libzmq accepts ZMTP 1 as ZeroMQ: only the answers show whether it is a client.
-        if (name !== 'ZMTP 1') await vi.waitFor(() => expect(sender.clients[0]!.state).not.toBe('ready'));
+        if (name !== 'ZMTP 1') await expect.poll(() => sender.clients[0]!.state).not.toBe('ready');
       }
       await nextFrames();
       await Promise.all(senders.map((sender) => sender.close({ terminate: false })));

@@ -48,7 +48,7 @@ if isinstance(returns, dict) and "$array" in returns:
 
 count = repeats = mismatched = gaps = disordered = 0
 first = last = None
-longest = 0.0
+longest = busy = 0.0
 age = None
 stale = []
 before = None
@@ -56,7 +56,7 @@ reported = time.monotonic()
 
 
 def report(kind):
-    emit(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, disordered=disordered, first=first, last=last, longest=longest, age=age, stale=stale)
+    emit(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, disordered=disordered, first=first, last=last, longest=longest, age=age, stale=stale, busy=busy)
 
 
 while True:
@@ -105,5 +105,6 @@ while True:
         reported = now
         report("progress")
     time.sleep(options.get("slow", 0))
+    busy += time.monotonic() - now
 report("done")
 client.close()

@@ -53,10 +53,14 @@ describe('native clients', () => {
         }
         const felt = await healthy.waitFor<ClientReport>('progress');
         const [latest = felt] = healthy.events<ClientReport>('progress').slice(-1);
-        expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
+        expect(latest.mismatched).toBe(0);
         return latest;
       },
-      ({ longest }) => expect(longest).toBeLessThan(0.1),
+      ({ gaps, longest }) => {
+        // A client that gets no processor time skips frames.
+        expect(gaps).toBe(0);
+        expect(longest).toBeLessThan(0.1);
+      },
     );
   });
 
@@ -126,7 +130,12 @@ describe('native clients', () => {
       expect(latest(slow).age).toBeLessThanOrEqual(1);
     }
     const status = await gateway.status();
-    expect(reasonOf(a)(status)).toMatch(/^reads (?:10|9\.\d) fps; limited to [89]\.\d fps to stay current$/);
+    const [, reads, limit] =
+      /^reads ([\d.]+) fps; limited to ([\d.]+) fps to stay current$/.exec(reasonOf(a)(status))?.map(Number) ?? [];
+    // Less than 10 on a busy machine.
+    const { count, busy } = latest(slow);
+    expect(Math.abs(reads! / (count / busy) - 1), `reads ${reads} fps, ${count} in ${busy} s`).toBeLessThan(0.1);
+    expect(limit! / reads!).toBeCloseTo(0.9, 1);
     // With the rate set in advance, there is never a queue.
     expect(latest(limited).age).toBeLessThanOrEqual(1);
     expect(status.clients.find(({ port }) => port === b)?.framesPerSecond).toBeCloseTo(5, 0);

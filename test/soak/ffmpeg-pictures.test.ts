@@ -306,9 +306,9 @@ describe('pixels that are not square', () => {
         gateway.stream.status().frame?.height,
       ];
       await gateway.listen();
-      await expect.poll(size, { timeout: 20_000 }).toEqual(first);
+      await expect.poll(size).toEqual(first);
       hasChanged = true;
-      await expect.poll(size, { timeout: 20_000 }).toEqual(second);
+      await expect.poll(size).toEqual(second);
       expect(gateway.stream.status().source.lastError).toBe(
         'the size or shape of its picture has changed; it is reopened',
       );

@@ -60,7 +60,7 @@ describe('devices', () => {
   };
   /** Return data of the only viewer, as the server would get it. */
   const value = (): unknown => gateway.stream.status().clients[0]?.returnData ?? null;
-  const becomes = (expected: object): Promise<void> => expect.poll(value, { timeout: 5000 }).toMatchObject(expected);
+  const becomes = (expected: object): Promise<void> => expect.poll(value).toMatchObject(expected);
   const centre = async (selector: string): Promise<{ x: number; y: number }> => {
     const { x, y, width, height } = (await (await page.$(selector))!.boundingBox())!;
     return { x: x + width / 2, y: y + height / 2 };
@@ -105,12 +105,12 @@ describe('devices', () => {
     await page.mouse.click(stop.x, stop.y);
     await becomes({ stop: true });
     message = { stop: true };
-    await expect.poll(state, { timeout: 5000 }).toBe('stopped');
+    await expect.poll(state).toBe('stopped');
     const reset = await centre('gearway-stop >>> .reset');
     await page.mouse.click(reset.x, reset.y);
     await becomes({ stop: false });
     message = { stop: false };
-    await expect.poll(state, { timeout: 5000 }).toBe('ready');
+    await expect.poll(state).toBe('ready');
   });
 
   it('have a form with the schema in the message, typed values and readable problems', async () => {

@@ -77,7 +77,7 @@ describe('a page that may not use the gateway', () => {
     );
     const page = await openWindow(browser, site.origin);
     await expect
-      .poll(() => Promise.all(page.frames().map((frame) => reasonIn(frame).catch(() => ''))), { timeout: 20_000 })
+      .poll(() => Promise.all(page.frames().map((frame) => reasonIn(frame).catch(() => ''))))
       .toContain(NO_ORIGIN);
     await closeWindow(page);
   });
@@ -89,7 +89,7 @@ describe('a page that may not use the gateway', () => {
     try {
       await writeFile(join(folder, 'page.html'), embedding(url));
       const page = await openWindow(browser, `file://${folder}/page.html`);
-      await expect.poll(() => reasonIn(page.mainFrame()), { timeout: 20_000 }).toBe(NO_ORIGIN);
+      await expect.poll(() => reasonIn(page.mainFrame())).toBe(NO_ORIGIN);
       await closeWindow(page);
     } finally {
       await rm(folder, { recursive: true });
@@ -108,9 +108,7 @@ describe('a page that may not use the gateway', () => {
     }, `${url}viewer`);
     const texts = (): Promise<string[]> =>
       Promise.all(page.frames().map((frame) => frame.evaluate(() => document.body.innerText).catch(() => '')));
-    await expect
-      .poll(async () => (await texts()).join(' '), { timeout: 20_000 })
-      .toMatch(/no origin|without an origin/);
+    await expect.poll(async () => (await texts()).join(' ')).toMatch(/no origin|without an origin/);
     await closeWindow(page);
   });
 });

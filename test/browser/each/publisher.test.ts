@@ -26,27 +26,33 @@ function coarseness(jpeg: Buffer): number {
   return jpeg.subarray(table, table + 64).reduce((sum, step) => sum + step, 0);
 }
 
-describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (place) => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
-  });
-  afterAll(async () => {
-    await browser.close();
-  });
-  async function open(url: string, query = '', fixed = false): Promise<PublisherPage> {
-    const publisher = await PublisherPage.open(browser, `${url}/publish?stream=main${query}`);
-    await publisher.page.evaluate(
-      (settings) => Object.assign(document.querySelector('gearway-publisher')!, settings).start(),
-      { noWorker: place === 'main', fixed },
-    );
-    return publisher;
-  }
+let browser: Browser;
+beforeAll(async () => {
+  browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
+});
+afterAll(async () => {
+  await browser.close();
+});
 
+/** The bundled page, started with some properties. */
+async function open(
+  url: string,
+  query = '',
+  properties: { readonly noWorker?: boolean; readonly fixed?: boolean } = {},
+): Promise<PublisherPage> {
+  const publisher = await PublisherPage.open(browser, `${url}/publish?stream=main${query}`);
+  await publisher.page.evaluate(
+    (settings) => Object.assign(document.querySelector('gearway-publisher')!, settings).start(),
+    properties,
+  );
+  return publisher;
+}
+
+describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (place) => {
   it('sends with the requested settings, changes them immediately, and turns off the camera', async () => {
     await using gateway = await start();
     // Otherwise it sends less while the machine is busy.
-    await using publisher = await open(gateway.url, '', true);
+    await using publisher = await open(gateway.url, '', { noWorker: place === 'main', fixed: true });
     await publisher.becomes('live');
     expect(await publisher.place).toBe(place);
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
@@ -88,6 +94,25 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await viewer.becomes('live');
   });
 
+  it('runs on a page of another origin', async () => {
+    let gatewayUrl = '';
+    await using page = await Site.serve(
+      () =>
+        `<!doctype html><meta charset="utf-8"><title>other</title><script type="module" src="${gatewayUrl}/gearway-publisher.js"></script><gearway-publisher src="${gatewayUrl}/streams/main" ${place === 'main' ? 'no-worker' : ''}></gearway-publisher>`,
+    );
+    await using gateway = await start('--allow-origin', page.origin);
+    gatewayUrl = gateway.url;
+    await using publisher = await PublisherPage.open(browser, page.origin);
+    await publisher.page.waitForFunction(() => customElements.get('gearway-publisher') !== undefined);
+    await publisher.page.evaluate(() => document.querySelector('gearway-publisher')!.start());
+    await publisher.becomes('live');
+    expect(await publisher.place).toBe(place);
+    await gateway.statusWhere('frames', ({ counters }) => counters.received > 5);
+  });
+});
+
+// Wherever it encodes.
+describe('the publisher', () => {
   it('is refused while another publisher is active, takes over on request, and does not take over repeatedly', async () => {
     await using gateway = await start();
     await using first = await open(gateway.url, '&name=first');
@@ -137,21 +162,5 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await publisher.becomes('live');
     const { counters } = await gateway.status();
     await gateway.statusWhere('more frames', ({ counters: now }) => now.received > counters.received + 5);
-  });
-
-  it('runs on a page of another origin', async () => {
-    let gatewayUrl = '';
-    await using page = await Site.serve(
-      () =>
-        `<!doctype html><meta charset="utf-8"><title>other</title><script type="module" src="${gatewayUrl}/gearway-publisher.js"></script><gearway-publisher src="${gatewayUrl}/streams/main" ${place === 'main' ? 'no-worker' : ''}></gearway-publisher>`,
-    );
-    await using gateway = await start('--allow-origin', page.origin);
-    gatewayUrl = gateway.url;
-    await using publisher = await PublisherPage.open(browser, page.origin);
-    await publisher.page.waitForFunction(() => customElements.get('gearway-publisher') !== undefined);
-    await publisher.page.evaluate(() => document.querySelector('gearway-publisher')!.start());
-    await publisher.becomes('live');
-    expect(await publisher.place).toBe(place);
-    await gateway.statusWhere('frames', ({ counters }) => counters.received > 5);
   });
 });

@@ -55,6 +55,19 @@ leafnodes { host: 127.0.0.1, port: ${leafPort} }`),
     expect((await returns.next()).value).toEqual({ port, data: 'hello' });
     await site.kill();
     await site.start();
+    // Viewers that connect before the robot is connected again can only watch.
+    for (const [url, stream] of [
+      [a.url, 'arm'],
+      [robot.url, 'door'],
+    ] as const)
+      await until(
+        `a port of ${stream}`,
+        async () => {
+          await using early = await Viewer.connect(url, stream);
+          return (await early.hello()).port;
+        },
+        (assigned) => assigned !== null,
+      );
     await shown(a.url, 'arm', robot, 3);
     await shown(robot.url, 'door', a, 4);
     expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);

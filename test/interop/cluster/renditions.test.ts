@@ -177,14 +177,13 @@ describe('renditions in a cluster', () => {
     await Promise.all([served(b.url), served(c.url)]);
     using _pictures = await NumberedPictures.start(a);
     await using first = await Watching.start(b.url, true);
-    await expect.poll(() => first.of('h264').length, { timeout: 20_000 }).toBeGreaterThan(25);
+    await expect.poll(() => first.of('h264').length).toBeGreaterThan(25);
     // Joining viewers get a key frame, here and at the other gateways.
     await using second = await Watching.start(b.url, true);
     await using third = await Watching.start(c.url, true);
     await using local = await Watching.start(a.url, true);
     const all = [first, second, third, local];
-    for (const viewer of all)
-      await expect.poll(() => viewer.of('h264').length, { timeout: 20_000 }).toBeGreaterThan(50);
+    for (const viewer of all) await expect.poll(() => viewer.of('h264').length).toBeGreaterThan(50);
     const pids = encoders();
     expect(pids).toHaveLength(1);
     for (const viewer of all) {
@@ -192,7 +191,7 @@ describe('renditions in a cluster', () => {
       await checkIdentity(viewer);
     }
     await using jpegs = await Watching.start(b.url, false);
-    await expect.poll(() => jpegs.frames.length, { timeout: 20_000 }).toBeGreaterThan(40);
+    await expect.poll(() => jpegs.frames.length).toBeGreaterThan(40);
     expect(jpegs.of('h264')).toEqual([]);
     await checkIdentity(jpegs);
     expect(encoders()).toEqual(pids);
@@ -210,7 +209,7 @@ describe('renditions in a cluster', () => {
     await served(b.url);
     await using c = await start('C', 'door=test-pattern:?size=640x480&fps=20');
     await using viewer = await Watching.start(b.url, true);
-    await expect.poll(() => viewer.of('h264').length, { timeout: 20_000 }).toBeGreaterThan(20);
+    await expect.poll(() => viewer.of('h264').length).toBeGreaterThan(20);
     a.signal('SIGKILL');
     await a.exited;
     const before = viewer.frames.length;

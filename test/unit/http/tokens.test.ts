@@ -352,8 +352,8 @@ describe('the end of rights', () => {
     );
     setImmediate(() => abort.abort());
     await gone;
-    await expect.poll(async () => statusOf(mjpeg, 'GET', { authorization }), { timeout: 5000 }).toBe(200);
-    await expect.poll(() => gateway.stream.clients.length, { timeout: 5000 }).toBe(0);
+    await expect.poll(async () => statusOf(mjpeg, 'GET', { authorization })).toBe(200);
+    await expect.poll(() => gateway.stream.clients.length).toBe(0);
   });
 
   it('ends connections of this machine without a token as soon as one is required', async () => {

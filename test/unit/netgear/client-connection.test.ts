@@ -124,7 +124,7 @@ describe('ClientConnection', () => {
     await wrong.bind(endpoint);
     void wrong.receive().catch(() => undefined);
     await expect
-      .poll(() => states.at(-1), { timeout: 5000 })
+      .poll(() => states.at(-1))
       .toEqual({ state: 'connecting', reason: 'its socket failed: the client disconnected before it had subscribed' });
     wrong.close();
     const right = new Subscriber({ linger: 0 });
@@ -204,7 +204,7 @@ describe('ClientConnection', () => {
   it('reports an unknown host name', async () => {
     const { states } = connect('tcp://no-such-host.invalid:5567', 'request-reply');
     await expect
-      .poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 })
+      .poll(() => states.at(-1)?.reason ?? '')
       .toMatch(
         /^the client at tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/,
       );

@@ -367,7 +367,7 @@ describe('NetGearReceiver.open', () => {
     await holder.unbind(`tcp://127.0.0.1:${taken}`);
     holder.close();
     // libzmq frees the address some time later.
-    await vi.waitFor(() => receiver.open());
+    await vi.waitFor(() => receiver.open(), { timeout: 20_000 });
     expect(receiver.servers.map(({ state }) => state)).toEqual(['listening', 'listening']);
   });
 

@@ -224,7 +224,7 @@ describe('MjpegClient', () => {
       const { stream, response, join } = setUp({ first: jpeg('<1>') });
       const second = join();
       const frame = stream.publish(samples(dtype, bytes));
-      await vi.waitFor(() => expect([response, second.response].map(({ writes }) => writes.length)).toEqual([5, 5]));
+      await expect.poll(() => [response, second.response].map(({ writes }) => writes.length)).toEqual([5, 5]);
       expect(Buffer.from(response.writes[3]!).readUInt16BE(0), dtype).toBe(0xffd8);
       expect(second.response.writes[3]).toBe(response.writes[3]);
       expect(frame.encoding.kind).toBe('raw');

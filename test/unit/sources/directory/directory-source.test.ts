@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { DirectorySource, parseDirectory, parseImage } from '../../../../gateway/sources/directory/directory-source.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
@@ -326,7 +326,7 @@ describe('a watched folder', () => {
     expect(sink.failed).toEqual([coded('source-unavailable')]);
     await source.close();
     await source.open(sink);
-    await vi.waitFor(() => expect(source.state()).toBe('the folder does not exist'));
+    await expect.poll(() => source.state()).toBe('the folder does not exist');
     await mkdir(folder);
     await writeFile(join(folder, 'back.jpg'), await jpeg(1));
     await sink.until(() => sink.frames.length === 2);

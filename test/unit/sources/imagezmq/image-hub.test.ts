@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { Pair, Publisher, Reply, Request } from 'zeromq';
 import { type HubReceiver, ImageHub, type ImageHubOptions } from '../../../../gateway/sources/imagezmq/image-hub.ts';
 import type { SentPicture } from '../../../../gateway/sources/imagezmq/picture-codec.ts';
@@ -161,13 +161,11 @@ describe('ImageHub', () => {
     await join(new Receiver());
     const stranger = open(new Pair({ linger: 0 }));
     stranger.connect(address);
-    await vi.waitFor(() =>
-      expect(hub.state()).toBe(
-        'listening; the ZeroMQ peer 127.0.0.1 was refused: its socket type is not that of an imagezmq sender',
-      ),
-    );
+    await expect
+      .poll(() => hub.state())
+      .toBe('listening; the ZeroMQ peer 127.0.0.1 was refused: its socket type is not that of an imagezmq sender');
     expect(await createSender(address).send(head('kitchen'), Buffer.of(1))).toBe('OK');
-    await vi.waitFor(() => expect(hub.state()).toMatch(/^1 sender connected; /));
+    await expect.poll(() => hub.state()).toMatch(/^1 sender connected; /);
   });
 
   it('receives the pictures of several publishing senders, in any order of connecting', async () => {
@@ -180,14 +178,16 @@ describe('ImageHub', () => {
     const second = open(new Publisher({ linger: 0 }));
     await second.bind(later);
     // There is no event for the arrival of a subscription.
-    await vi.waitFor(async () => {
-      await publisher.send([head('kitchen'), Buffer.of(1)]);
-      await second.send([head('porch'), Buffer.of(2)]);
-      expect(new Set(receiver.messages)).toEqual(new Set(['kitchen', 'porch']));
-    }, 5000);
+    await expect
+      .poll(async () => {
+        await publisher.send([head('kitchen'), Buffer.of(1)]);
+        await second.send([head('porch'), Buffer.of(2)]);
+        return new Set(receiver.messages);
+      })
+      .toEqual(new Set(['kitchen', 'porch']));
     expect(hub.state()).toBe('2 senders connected');
     second.close();
-    await vi.waitFor(() => expect(hub.state()).toBe('1 sender connected'));
+    await expect.poll(() => hub.state()).toBe('1 sender connected');
   });
 
   it('reconnects after another kind of socket', async () => {
@@ -196,20 +196,21 @@ describe('ImageHub', () => {
     await other.bind(address);
     const { join, hub } = createHub({ pattern: 'publish-subscribe', endpoints: [address] });
     const receiver = await join(new Receiver());
-    await vi.waitFor(
-      () => expect(hub.state()).toBe('connecting; the peer is not an imagezmq sender of pattern publish-subscribe'),
-      5000,
-    );
+    await expect
+      .poll(() => hub.state())
+      .toBe('connecting; the peer is not an imagezmq sender of pattern publish-subscribe');
     const ended = new Promise<void>((resolve) => other.events.on('close', () => resolve()));
     other.disconnect(address);
     await ended;
     other.close();
     const publisher = open(new Publisher({ linger: 0 }));
     await publisher.bind(address);
-    await vi.waitFor(async () => {
-      await publisher.send([head('kitchen'), Buffer.of(1)]);
-      expect(receiver.messages).toContain('kitchen');
-    }, 5000);
+    await expect
+      .poll(async () => {
+        await publisher.send([head('kitchen'), Buffer.of(1)]);
+        return receiver.messages;
+      })
+      .toContain('kitchen');
     expect(hub.state()).toBe('connected');
   });
 });

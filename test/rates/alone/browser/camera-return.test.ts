@@ -1,12 +1,12 @@
 /** A browser's camera as return data of a real NetGear server. */
 import { setTimeout as elapse } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ViewerPage } from '../../browser/viewer-page.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
-import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { PythonPeer } from '../../helpers/peers.ts';
+import { ViewerPage } from '../../../browser/viewer-page.ts';
+import { launchBrowser } from '../../../helpers/browsers.ts';
+import { freePorts } from '../../../helpers/free-port.ts';
+import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
+import { PythonPeer } from '../../../helpers/peers.ts';
 
 /** A returned array, as `server.py` reports it. */
 interface Picture {
@@ -32,7 +32,7 @@ describe('<gearway-camera>', () => {
     });
     const pictures = (): Picture[] =>
       server.events<{ readonly data: Picture | null }>('returned').flatMap(({ data }) => data ?? []);
-    await expect.poll(() => pictures().length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => pictures().length).toBeGreaterThan(0);
     await withinAttempts(
       async () => {
         const from = pictures().length;

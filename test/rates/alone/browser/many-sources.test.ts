@@ -2,15 +2,15 @@ import { fileURLToPath } from 'node:url';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Page } from 'puppeteer-core';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
-import { Child } from '../../helpers/child.ts';
-import { Disposables } from '../../helpers/disposables.ts';
-import { freePorts } from '../../helpers/free-port.ts';
-import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { PythonPeer } from '../../helpers/peers.ts';
-import { SOAK_SECONDS } from '../../helpers/soak.ts';
-import { Viewer } from '../../helpers/viewer.ts';
+import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
+import { launchBrowser } from '../../../helpers/browsers.ts';
+import { Child } from '../../../helpers/child.ts';
+import { Disposables } from '../../../helpers/disposables.ts';
+import { freePorts } from '../../../helpers/free-port.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
+import { PythonPeer } from '../../../helpers/peers.ts';
+import { SOAK_SECONDS } from '../../../helpers/soak.ts';
+import { Viewer } from '../../../helpers/viewer.ts';
 
 /** Gray value of a square in every picture of a stream. */
 const MARKS = { upstream: 40, feed: 100, camera: 160, pushed: 220 } as const;
@@ -112,7 +112,7 @@ describe('four sources of four kinds', () => {
           process.execPath,
           [
             '--import',
-            fileURLToPath(new URL('../../helpers/loop-delay.mjs', import.meta.url)),
+            fileURLToPath(new URL('../../../helpers/loop-delay.mjs', import.meta.url)),
             'dist/gateway/main.js',
             '--port',
             '0',
@@ -129,7 +129,7 @@ describe('four sources of four kinds', () => {
               `${name}=tcp://127.0.0.1:${port}?pattern=${pattern}`,
             ]),
           ],
-          { cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
+          { cwd: fileURLToPath(new URL('../../../..', import.meta.url)) },
         );
         const url = await gateway.stdout.waitFor(
           'the ready line',

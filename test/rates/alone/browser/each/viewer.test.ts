@@ -1,13 +1,19 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
-import { freePorts } from '../../../helpers/free-port.ts';
-import { GatewayProcess } from '../../../helpers/gateway-process.ts';
-import { withinAttempts } from '../../../helpers/within-attempts.ts';
-import { type ClientReport, PythonPeer, VGA } from '../../../helpers/peers.ts';
-import { SOAK_SECONDS } from '../../../helpers/soak.ts';
-import { ViewerPage } from '../../../browser/viewer-page.ts';
+import { launchBrowser, TESTED_BROWSER } from '../../../../helpers/browsers.ts';
+import { freePorts } from '../../../../helpers/free-port.ts';
+import { GatewayProcess } from '../../../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../../../helpers/within-attempts.ts';
+import { type ClientReport, PythonPeer } from '../../../../helpers/peers.ts';
+import { SOAK_SECONDS } from '../../../../helpers/soak.ts';
+import { ViewerPage } from '../../../../browser/viewer-page.ts';
+
+/**
+ * A third of the usual size, so that three windows and three Python peers fit into one core: the other one may be busy.
+ * grid.test.ts has pictures of the usual size.
+ */
+const PICTURE = { height: 241, width: 401 } as const;
 
 interface Returned {
   n: number;
@@ -36,8 +42,8 @@ describe('gearway-viewer', () => {
       '--client',
       `tcp://127.0.0.1:${b}`,
     );
-    await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a', ...VGA });
-    await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', ...VGA });
+    await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a', ...PICTURE });
+    await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', ...PICTURE });
     await using one = await open(gateway);
     await using two = await open(gateway);
     await using three = await open(gateway, '?stream=main&port=6042');
@@ -53,7 +59,7 @@ describe('gearway-viewer', () => {
       port: source,
       bidirectional: true,
       frames: 30 * (5.5 * SOAK_SECONDS + 10),
-      ...VGA,
+      ...PICTURE,
     });
     await Promise.all(pages.map((page) => page.becomes('live')));
     const ports = await Promise.all(pages.map((page) => page.port));
@@ -105,7 +111,7 @@ describe('gearway-viewer', () => {
   });
 
   it('keeps the latency of a slow decoder constant, and does not affect the others', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=40');
+    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=320x240&fps=40');
     await using healthy = await open(gateway);
     await healthy.becomes('live');
     await using slow = await open(gateway, '?stream=main', () => {

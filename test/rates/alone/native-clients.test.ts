@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { withinAttempts } from '../helpers/within-attempts.ts';
-import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
-import { QUIET_SECONDS } from '../helpers/soak.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
+import { type ClientReport, PythonPeer, VGA } from '../../helpers/peers.ts';
 
 /** For conditions without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -62,11 +61,13 @@ describe('native clients', () => {
             peer.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 585),
           ),
         );
-        expect(felt).toMatchObject({ gaps: 0, mismatched: 0 });
+        expect(felt!.mismatched).toBe(0);
         expect(returned!.mismatched).toBe(0);
         return { resumed, returned, felt };
       },
       ({ resumed, returned, felt }) => {
+        // A client that gets no processor time skips frames.
+        expect(felt!.gaps).toBe(0);
         expect(felt!.stale).toEqual([]);
         // Three frame times at 30 fps.
         expect(felt!.longest).toBeLessThan(0.1);
@@ -74,42 +75,6 @@ describe('native clients', () => {
         expect(returned!.stale.length).toBeLessThanOrEqual(2);
       },
     );
-  });
-
-  it('stay connected while a source is silent for longer than their timeout, or missing', async () => {
-    const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start(
-      '--source',
-      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
-      '--client',
-      `tcp://127.0.0.1:${a}?pattern=1`,
-      '--client',
-      `tcp://127.0.0.1:${b}?pattern=0`,
-    );
-    await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional: true });
-    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true });
-    await Promise.all([first.waitFor('progress'), second.waitFor('progress')]);
-    await elapse(QUIET_SECONDS * 1000);
-    await using server = new PythonPeer('server.py', {
-      port: source,
-      bidirectional: true,
-      frames: 60,
-      pauses: [{ at: 30, seconds: QUIET_SECONDS }],
-    });
-    await server.waitFor('done', undefined, (QUIET_SECONDS + 30) * 1000);
-    const reports = await Promise.all(
-      [first, second].map((peer) =>
-        peer.waitFor<ClientReport>('progress', ({ last }) => last !== null && last > 30).then(() => peer),
-      ),
-    );
-    expect(reports.every(({ isRunning }) => isRunning)).toBe(true);
-    const { clients } = await gateway.status();
-    expect(clients.map(({ delivered, dropped }) => ({ delivered, dropped }))).toEqual([
-      { delivered: 60, dropped: 0 },
-      { delivered: 60, dropped: 0 },
-    ]);
-    // The message of a repeat is null, because it was delivered before.
-    for (const { repeated } of clients) expect(repeated).toBeGreaterThanOrEqual(2 * Math.floor(QUIET_SECONDS / 4));
   });
 
   it('get the termination on SIGINT, and the gateway ends within 2 s even if one does not answer', async () => {

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { withinAttempts } from '../helpers/within-attempts.ts';
-import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
-import { JPEG } from '../helpers/viewer.ts';
-import { WebViewer } from '../helpers/web-viewer.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
+import { type ClientReport, PythonPeer, VGA } from '../../helpers/peers.ts';
+import { JPEG } from '../../helpers/viewer.ts';
+import { WebViewer } from '../../helpers/web-viewer.ts';
 
 interface AnswerEvent {
   readonly status: number;

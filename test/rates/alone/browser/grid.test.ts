@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { launchBrowser } from '../../helpers/browsers.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { SOAK_SECONDS } from '../../helpers/soak.ts';
-import { Site } from '../../helpers/site.ts';
+import { launchBrowser } from '../../../helpers/browsers.ts';
+import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
+import { SOAK_SECONDS } from '../../../helpers/soak.ts';
+import { Site } from '../../../helpers/site.ts';
 
 const VIEWERS = 16;
 
