@@ -37,7 +37,7 @@ export const formFieldStyles = css`
     margin: 0;
     padding: 8px 12px 12px;
     border: 1px solid var(--gearway-border, #8e9bab);
-    border-radius: 8px;
+    border-radius: 6px;
   }
   .field input:not([type='checkbox']),
   .field select {
@@ -47,7 +47,7 @@ export const formFieldStyles = css`
     min-height: 40px;
     padding: 6px 10px;
     border: 1px solid var(--gearway-border, #8e9bab);
-    border-radius: 8px;
+    border-radius: 6px;
     background: var(--gearway-surface, #8e9bab1f);
     color: inherit;
     font: inherit;
@@ -78,6 +78,7 @@ export const formFieldStyles = css`
   @media (pointer: coarse) {
     .field input:not([type='checkbox']),
     .field select {
+      min-height: 44px;
       /* Smaller text makes phones zoom in when the field is focused. */
       font-size: 1rem;
     }

@@ -99,6 +99,17 @@ function navigation(): TemplateResult | typeof nothing {
   return html`<nav aria-label="Streams"><a class="all" href="./">All streams</a>${feed.streams.map(link)}</nav>`;
 }
 
+let shownInNavigation: string | null = null;
+
+/** Scrolls the navigation to the stream of the page, once. */
+function showInNavigation(): void {
+  const name = streamPage?.name ?? null;
+  const link = root.querySelector('nav [aria-current]');
+  if (link === null || name === shownInNavigation) return;
+  shownInNavigation = name;
+  link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+}
+
 function streamUrl(stream: StreamStatus): string {
   return `?stream=${encodeURIComponent(stream.name)}`;
 }
@@ -126,6 +137,11 @@ function notice(): TemplateResult | typeof nothing {
       `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
     );
   }
+  return html`${actionNotice()}${configurationNotice()}`;
+}
+
+/** Why the last action failed. */
+function actionNotice(): TemplateResult | typeof nothing {
   const text = problem ?? streamPage?.problem ?? null;
   if (text === null) return nothing;
   const close = (): void => {
@@ -134,6 +150,12 @@ function notice(): TemplateResult | typeof nothing {
     update();
   };
   return noticeBox(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
+}
+
+/** For administrators: why the current content of the configuration file was not applied. */
+function configurationNotice(): TemplateResult | typeof nothing {
+  const fault = feed.gateway?.configuration?.problem ?? null;
+  return fault === null ? nothing : noticeBox(`The configuration file was not applied: ${fault}`);
 }
 
 function unknownStream(name: string): TemplateResult {
@@ -164,6 +186,7 @@ function update(): void {
       isStale = false;
       render(page(), root);
       streamPage?.updateDialogs();
+      showInNavigation();
     }
   } finally {
     isRendering = false;

@@ -191,8 +191,8 @@ export class ReturnPanel {
     const canSave = isValid && !this.#saved.isFull && !this.#saved.has(this.#text);
     const item = (text: string): TemplateResult =>
       html`<li>
-        <button class="use" type="button" title="Put into the field" @click=${() => this.#write(text)}>${text}</button
-        ><button class="remove" type="button" aria-label=${`Forget ${text}`} title="Forget" @click=${() => this.#forget(text)}>×</button>
+        <button class="use" type="button" title="Copy to the field" @click=${() => this.#write(text)}>${text}</button
+        ><button class="remove" type="button" aria-label=${`Remove ${text}`} title="Remove" @click=${() => this.#forget(text)}>×</button>
       </li>`;
     return html`<div class="saved">
       <p><span id="saved-title">Saved commands</span><button class="link" type="button" ?disabled=${!canSave} @click=${() => this.#save()}>Save this one</button></p>

@@ -221,7 +221,7 @@ export const arrayPanelStyles = css`
   }
   @media (pointer: coarse) {
     .inspector button {
-      min-height: 40px;
+      min-height: 44px;
     }
   }
   @container (max-width: 520px) {

@@ -155,6 +155,11 @@ export const viewerStyles = css`
     cursor: pointer;
     pointer-events: auto;
   }
+  @media (pointer: coarse) {
+    .notice button {
+      min-height: 44px;
+    }
+  }
   .notice ::slotted(*) {
     pointer-events: auto;
   }
