@@ -8,12 +8,14 @@ import { linkNotice, nameLabel, pageContent, pageForm, showTitle } from './page-
 export class SingleView {
   readonly #viewer: GearwayViewer = document.createElement('gearway-viewer');
   readonly #form: LogInForm;
-  /** Whether the address contains a token, as in a share link, which may not grant the right to open the console. */
-  readonly #isShared: boolean;
+  /** Whether the page links to the other pages. */
+  readonly #hasLinks: boolean;
   #hasLoggedIn = false;
 
+  /** @param isShared whether the page was opened by a link that contains a token. */
   constructor(query: URLSearchParams, token: string | null, isShared: boolean) {
-    this.#isShared = isShared;
+    // Users of a share link may not open the console, and a frame belongs to another page.
+    this.#hasLinks = !isShared && window.parent === window;
     const viewer = this.#viewer;
     const port = Number(query.get('port') ?? '0');
     viewer.requestedPort = Number.isInteger(port) && port > 0 ? port : null;
@@ -32,7 +34,7 @@ export class SingleView {
     this.#form.element.slot = 'refused';
     viewer.addEventListener('gearway-refused', ({ detail }) => {
       if (detail.code === closeCode.notAllowed) this.#ask(detail.reason);
-      else if (!this.#isShared) this.#explain(detail.code, detail.reason);
+      else if (this.#hasLinks) this.#explain(detail.code, detail.reason);
     });
     viewer.addEventListener('gearway-open', () => {
       this.#form.reset();
@@ -45,7 +47,7 @@ export class SingleView {
     showTitle(`${stream}, Gearway`);
     this.#viewer.src = `streams/${encodeURIComponent(stream)}`;
     if (this.#viewer.controls) {
-      const address = this.#isShared ? null : `./?stream=${encodeURIComponent(stream)}`;
+      const address = this.#hasLinks ? `./?stream=${encodeURIComponent(stream)}` : null;
       this.#viewer.append(nameLabel(stream, address));
     }
     pageContent().append(this.#viewer);
