@@ -28,6 +28,7 @@ export const formFieldStyles = css`
     grid-column: 2;
   }
   small {
+    font-size: 0.75rem;
     font-weight: 400;
   }
   fieldset {
@@ -76,6 +77,9 @@ export const formFieldStyles = css`
     content: '⚠ ';
   }
   @media (pointer: coarse) {
+    .field.boolean > label {
+      padding-block: 12px;
+    }
     .field input:not([type='checkbox']),
     .field select {
       min-height: 44px;

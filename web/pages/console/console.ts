@@ -133,7 +133,7 @@ function summary(status: StreamStatus | null): TemplateResult {
 
 function notice(): TemplateResult | typeof nothing {
   if (feed.state.kind === 'gone') {
-    return noticeBox(
+    return toast(
       `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
     );
   }
@@ -149,13 +149,15 @@ function actionNotice(): TemplateResult | typeof nothing {
     streamPage?.forgetProblem();
     update();
   };
-  return noticeBox(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
+  return toast(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
 }
 
 /** For administrators: why the current content of the configuration file was not applied. */
 function configurationNotice(): TemplateResult | typeof nothing {
   const fault = feed.gateway?.configuration?.problem ?? null;
-  return fault === null ? nothing : noticeBox(`The configuration file was not applied: ${fault}`);
+  return fault === null
+    ? nothing
+    : html`<div class="notice" role="status">The configuration file was not applied: ${fault}</div>`;
 }
 
 function unknownStream(name: string): TemplateResult {
@@ -169,8 +171,8 @@ function unknownStream(name: string): TemplateResult {
   </main>`;
 }
 
-function noticeBox(text: TemplateResult | string): TemplateResult {
-  return html`<div class="notice" role="status">${text}</div>`;
+function toast(text: TemplateResult | string): TemplateResult {
+  return html`<div class="notice toast" role="status">${text}</div>`;
 }
 
 let isRendering = false;

@@ -62,17 +62,18 @@ export class ReturnPanel {
   }
 
   /**
-   * @param mayReturn whether the user's rights include returning data.
+   * @param mayReturn whether the user's rights include returning data; null before they are known.
    * @param control shows who has control of the stream.
    */
-  render(mayReturn: boolean, control: TemplateResult | typeof nothing): TemplateResult {
+  render(mayReturn: boolean | null, control: TemplateResult | typeof nothing): TemplateResult {
     const { port, rights } = this.#viewer;
-    const isViewOnly = port === null && rights.length > 0;
+    // The rights are often known before the viewer is connected: the panel then does not change its height.
+    const isViewOnly = port === null && (rights.length > 0 || mayReturn === false);
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
       ${control}
-      ${isViewOnly ? this.#viewOnlyText(mayReturn) : html`${this.#choice()}${this.#content()}`}
+      ${isViewOnly ? this.#viewOnlyText(mayReturn === true) : html`${this.#choice()}${this.#content()}`}
     </section>`;
   }
 
@@ -144,7 +145,8 @@ export class ReturnPanel {
   }
 
   #viewOnlyText(mayReturn: boolean): TemplateResult {
-    const reason = sentence(this.#viewer.spectatorReason ?? 'this viewer has no port');
+    const unknown = mayReturn ? 'this viewer has no port' : 'you may only watch this stream';
+    const reason = sentence(this.#viewer.spectatorReason ?? unknown);
     const retry = html`<button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button>`;
     // Without the right, another attempt cannot succeed.
     return html`<p class="empty">${reason} ${mayReturn ? retry : nothing}</p>`;

@@ -125,7 +125,7 @@ export class StreamPage {
     const mayPublish = this.#feed.hasRight('publish');
     return html`<main class="stream">
       ${picturePanel(this.#viewer, status, mayPublish)}
-      <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'), this.#control(status))}${messagePanel(this.#message)}</div>
+      <div class="side">${this.#returnPanel.render(this.#mayReturn(), this.#control(status))}${messagePanel(this.#message)}</div>
       <div class="column">${this.#clients(status)}${activityPanel(this.#feed.events, this.name)}</div>
       <div class="column">
         ${sourcePanel(status, mayPublish, this.#streamActions())}${portsPanel(status, this.#ports)}
@@ -156,6 +156,10 @@ export class StreamPage {
       disconnect,
       enlarge: (client) => this.#enlarge(client),
     });
+  }
+
+  #mayReturn(): boolean | null {
+    return this.#feed.rights === null ? null : this.#feed.hasRight('return');
   }
 
   #control(status: StreamStatus | null): TemplateResult | typeof nothing {

@@ -58,6 +58,9 @@ export const viewerStyles = css`
   .dim canvas {
     filter: grayscale(1) brightness(0.55);
   }
+  .covered canvas {
+    filter: grayscale(1) brightness(0.25);
+  }
   .poster,
   .poster img,
   .poster ::slotted(*) {
