@@ -116,6 +116,66 @@ describe('the pages on a phone', () => {
   });
 });
 
+describe('the keyboard focus', () => {
+  it('stays in a dialog, returns to its button, and survives actions that remove their button', async () => {
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl);
+    await isLive(page);
+    await says(page, 'Edit stream');
+    const focused = (): Promise<string> =>
+      page.evaluate(() => {
+        const { activeElement } = document;
+        return (activeElement?.getAttribute('aria-label') ?? activeElement?.textContent ?? '').trim();
+      });
+    const press = async (selector: string): Promise<void> => {
+      await page.waitForSelector(selector);
+      await page.focus(selector);
+      await page.keyboard.press('Enter');
+    };
+    for (const [index, name] of ['Share', 'Edit stream', 'Add stream'].entries()) {
+      await press(`.actions button:nth-child(${index + 1})`);
+      await page.waitForSelector('dialog[open]');
+      for (let count = 0; count < 12; count += 1) {
+        await page.keyboard.press('Tab');
+        expect(
+          await page.evaluate(
+            () => document.activeElement === document.body || document.activeElement!.closest('dialog[open]') !== null,
+          ),
+        ).toBe(true);
+      }
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('dialog[open]', { hidden: true });
+      expect(await focused()).toBe(name);
+    }
+    await press('.saved .link');
+    expect(await focused()).toBe('Saved');
+    await press('.saved .remove');
+    expect(await focused()).toBe('Value as JSON');
+    await press('.composer .hold');
+    await press('.held button');
+    await page.waitForFunction(() => document.activeElement?.matches('.composer .hold'));
+    await page.evaluate(() =>
+      localStorage.setItem(
+        'gearway-layout / main',
+        JSON.stringify({ devices: ['a', 'b', 'c'].map((name) => ({ kind: 'button', name })) }),
+      ),
+    );
+    await page.reload();
+    await isLive(page);
+    await press('.choice button:last-child');
+    await press('.devices .tools button');
+    expect(await focused()).toBe('Use');
+    await press('[aria-label="Move up: Button c"]');
+    expect(await focused()).toBe('Move up: Button c');
+    await page.keyboard.press('Enter');
+    expect(await focused()).toBe('Move down: Button c');
+    await press('[aria-label="Remove: Button b"]');
+    expect(await focused()).toBe('Remove: Button a');
+    await press('.devices .tools .primary');
+    expect(await focused()).toBe('Edit layout');
+  });
+});
+
 describe('the pages without scripts', () => {
   it.each(['nowhere', 'api/'])('pass axe-core in both themes: %s', async (path) => {
     await using gateway = await LocalGateway.start();

@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import type { StreamStatus } from '../../../shared/status.ts';
 import { streamHealth } from '../shared/health.ts';
+import { moveFocus } from '../shared/focus.ts';
 import { account, pageHeader } from '../shared/page-header.ts';
 import { loadToken, takeKey } from '../shared/page-token.ts';
 import { capitalize, plural } from '../shared/text.ts';
@@ -144,10 +145,11 @@ function notice(): TemplateResult | typeof nothing {
 function actionNotice(): TemplateResult | typeof nothing {
   const text = problem ?? streamPage?.problem ?? null;
   if (text === null) return nothing;
-  const close = (): void => {
+  const close = (event: Event): void => {
     problem = null;
     streamPage?.forgetProblem();
     update();
+    moveFocus(event, 'header .icon');
   };
   return toast(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
 }

@@ -5,6 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 import { ControlChannel } from '../../devices/control-channel.ts';
 import { ownObject } from '../../devices/form-schema.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
+import { moveFocus } from '../shared/focus.ts';
 import { capitalize, sentence } from '../shared/text.ts';
 import type { DevicePanel } from './device-panel.ts';
 import { parseJsonText } from './json-text.ts';
@@ -182,7 +183,8 @@ export class ReturnPanel {
   }
 
   #heldRow(held: string): TemplateResult {
-    const stop = (): void => runInBackground(this.#send(null, 'hold'));
+    const stop = (event: Event): void =>
+      runInBackground(this.#send(null, 'hold').then(() => moveFocus(event, '.composer .hold', '.composer textarea')));
     return html`<div class="held">
       <span class="dot live"></span><span>Holding</span><code title=${held}>${held}</code
       ><button class="quiet" type="button" @click=${stop}>Stop</button>
@@ -194,10 +196,10 @@ export class ReturnPanel {
     const item = (text: string): TemplateResult =>
       html`<li>
         <button class="use" type="button" title="Copy to the field" @click=${() => this.#write(text)}>${text}</button
-        ><button class="remove" type="button" aria-label=${`Remove ${text}`} title="Remove" @click=${() => this.#forget(text)}>×</button>
+        ><button class="remove" type="button" aria-label=${`Remove ${text}`} title="Remove" @click=${(event: Event) => this.#forget(text, event)}>×</button>
       </li>`;
     return html`<div class="saved">
-      <p><span id="saved-title">Saved commands</span><button class="link" type="button" ?disabled=${!canSave} @click=${() => this.#save()}>Save this one</button></p>
+      <p><span id="saved-title">Saved commands</span><button class="link" type="button" aria-disabled=${!canSave} @click=${() => canSave && this.#save()}>${this.#saved.has(this.#text) ? 'Saved' : 'Save this one'}</button></p>
       ${this.#saved.texts.length === 0 ? nothing : html`<ul aria-labelledby="saved-title">${this.#saved.texts.map(item)}</ul>`}
     </div>`;
   }
@@ -213,9 +215,12 @@ export class ReturnPanel {
     this.#onChange();
   }
 
-  #forget(text: string): void {
+  #forget(text: string, event: Event): void {
+    const index = this.#saved.texts.indexOf(text) + 1;
     this.#saved.remove(text);
     this.#onChange();
+    const button = (at: string): string => `.saved li:${at} .remove`;
+    moveFocus(event, button(`nth-child(${index})`), button('last-child'), '.composer textarea');
   }
 
   async #send(value: Value, mode: Mode): Promise<void> {
