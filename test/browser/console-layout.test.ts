@@ -86,10 +86,14 @@ describe('the pages on a phone', () => {
     await isLive(page);
     await says(page, 'Edit stream');
     await page.locator('section[aria-label="Connect"] summary').click();
-    await page.$eval('textarea', (field, text) => {
-      field.value = text;
-      field.dispatchEvent(new Event('input'));
-    }, `"${'a long command '.repeat(20)}"`);
+    await page.$eval(
+      'textarea',
+      (field, text) => {
+        field.value = text;
+        field.dispatchEvent(new Event('input'));
+      },
+      `"${'a long command '.repeat(20)}"`,
+    );
     await page.click('.saved .link');
     await page.click('.composer .hold');
     await says(page, 'Received');

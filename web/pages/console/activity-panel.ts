@@ -31,7 +31,12 @@ const DOTS: Readonly<Record<EventKind, string>> = {
 };
 
 /** The same for the new state of a stream. */
-const STATE_DOTS: Readonly<Record<StreamState, string>> = { waiting: 'stale', live: 'live', stale: 'stale', ended: 'bad' };
+const STATE_DOTS: Readonly<Record<StreamState, string>> = {
+  waiting: 'stale',
+  live: 'live',
+  stale: 'stale',
+  ended: 'bad',
+};
 
 /**
  * The latest events, newest first.
@@ -53,7 +58,10 @@ export function activityPanel(events: readonly GatewayEvent[], stream: string | 
   </section>`;
 }
 
-function eventRow({ kind, time, stream, port, address, reason, state }: GatewayEvent, namesStream: boolean): TemplateResult {
+function eventRow(
+  { kind, time, stream, port, address, reason, state }: GatewayEvent,
+  namesStream: boolean,
+): TemplateResult {
   // The reason may name the port.
   const namesPort = port !== null && !reason.includes(`port ${port}`);
   const parts = [namesStream ? stream : null, namesPort ? `port ${port}` : null, address];

@@ -102,7 +102,10 @@ const TYPES = {
     },
   },
   control: { title: 'Control', properties: {} },
-  stop: { title: 'Emergency stop', properties: { inline: { type: 'boolean', title: 'Inline, between the other devices' } } },
+  stop: {
+    title: 'Emergency stop',
+    properties: { inline: { type: 'boolean', title: 'Inline, between the other devices' } },
+  },
 } as const satisfies Readonly<Record<string, DeviceType>>;
 
 export type DeviceKind = keyof typeof TYPES;

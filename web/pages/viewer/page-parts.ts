@@ -36,7 +36,11 @@ export function nameLabel(name: string, href: string | null): HTMLElement {
 }
 
 /** A notice over the picture, with a link. */
-export function linkNotice(title: string, text: string, link: { readonly text: string; readonly href: string }): HTMLElement {
+export function linkNotice(
+  title: string,
+  text: string,
+  link: { readonly text: string; readonly href: string },
+): HTMLElement {
   const notice = document.createElement('div');
   notice.className = 'on-picture';
   const [heading, paragraph, anchor] = [
