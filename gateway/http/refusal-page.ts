@@ -21,6 +21,7 @@ body { min-height: 100vh; display: grid; place-items: center; padding: 24px; bac
 main { width: 100%; max-width: 560px; display: grid; gap: 16px; padding: 24px; background: var(--surface); border: 1px solid var(--line); border-radius: 10px }
 header { display: flex; align-items: center; gap: 8px; font-weight: 600; letter-spacing: -0.01em }
 svg { color: var(--accent) }
+h1, h2, h3 { font-weight: 600 }
 h1 { font-size: 1.125rem; line-height: 1.35 }
 p { overflow-wrap: anywhere }
 pre { padding: 12px; overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; background: var(--bg); font: 0.8125rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre-wrap; overflow-wrap: anywhere }

@@ -2,11 +2,12 @@ import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { GatewayProcess, SMALL_PATTERN } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 import { closeWindow, openWindow } from '../helpers/windows.ts';
 import { violations } from './accessibility.ts';
+import { smallTargets } from './touch-targets.ts';
 
 const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true } as const;
 const LONG_NAME = 'A name that is as long as names may be, sixty-four characters 01';
@@ -66,6 +67,146 @@ describe('the console on a phone', () => {
     await says(page, 'Received');
     expect(await page.$eval('gearway-viewer', ({ state }) => state)).toBe('live');
     expect(await overflow(page)).toBe(0);
+  });
+});
+
+describe('the pages on a phone', () => {
+  it('have targets for fingers, and are no wider than the window', async () => {
+    await using gateway = await LocalGateway.start('--source', `a=${SMALL_PATTERN}`, '--source', 'b=push:');
+    await using locked = await LocalGateway.start('--token', 's3cret');
+    await using page = await open('about:blank', PHONE);
+    const check = async (): Promise<void> => {
+      expect(await smallTargets(page), page.url()).toEqual([]);
+      expect(await overflow(page), page.url()).toBe(0);
+    };
+    await page.goto(gateway.administratorUrl);
+    await says(page, 'Add stream');
+    await check();
+    await page.goto(`${gateway.url}/?stream=a`);
+    await isLive(page);
+    await says(page, 'Edit stream');
+    await page.locator('section[aria-label="Connect"] summary').click();
+    await page.$eval(
+      'textarea',
+      (field, text) => {
+        field.value = text;
+        field.dispatchEvent(new Event('input'));
+      },
+      `"${'a long command '.repeat(20)}"`,
+    );
+    await page.click('.saved .link');
+    await page.click('.composer .hold');
+    await says(page, 'Received');
+    await check();
+    // A long command does not widen the form.
+    expect(await page.$eval('.composer', ({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
+    expect(await violations(page)).toEqual([]);
+    await page.locator('::-p-text(Share)').click();
+    await page.waitForSelector('dialog[open]');
+    await check();
+    expect(await violations(page, 'dialog')).toEqual([]);
+    for (const path of ['viewer?stream=a', 'viewer?stream=a,b', 'viewer?stream=none', 'publish?stream=b']) {
+      await page.goto(`${gateway.url}/${path}`);
+      await page.waitForFunction(() => {
+        const element = document.querySelector('gearway-viewer') ?? document.querySelector('gearway-publisher');
+        return ['live', 'idle', 'refused'].includes(element?.state ?? '');
+      });
+      await page.waitForSelector('gearway-viewer >>> .controls button, .on-picture a, gearway-publisher >>> button');
+      await check();
+    }
+    await page.goto(locked.url);
+    await page.waitForSelector('input[name=token]', { visible: true });
+    await check();
+  });
+});
+
+describe('the keyboard focus', () => {
+  it('stays in a dialog, returns to its button, and survives actions that remove their button', async () => {
+    await using gateway = await LocalGateway.start();
+    await using page = await open(gateway.administratorUrl);
+    await isLive(page);
+    await says(page, 'Edit stream');
+    const focused = (): Promise<string> =>
+      page.evaluate(() => {
+        const { activeElement } = document;
+        return (activeElement?.getAttribute('aria-label') ?? activeElement?.textContent ?? '').trim();
+      });
+    const press = async (selector: string): Promise<void> => {
+      await page.waitForSelector(selector);
+      await page.focus(selector);
+      await page.keyboard.press('Enter');
+    };
+    for (const [index, name] of ['Share', 'Edit stream', 'Add stream'].entries()) {
+      await press(`.actions button:nth-child(${index + 1})`);
+      await page.waitForSelector('dialog[open]');
+      for (let count = 0; count < 12; count += 1) {
+        await page.keyboard.press('Tab');
+        expect(
+          await page.evaluate(
+            () => document.activeElement === document.body || document.activeElement!.closest('dialog[open]') !== null,
+          ),
+        ).toBe(true);
+      }
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('dialog[open]', { hidden: true });
+      expect(await focused()).toBe(name);
+    }
+    await press('.saved .link');
+    expect(await focused()).toBe('Saved');
+    await press('.saved .remove');
+    expect(await focused()).toBe('Value as JSON');
+    await press('.composer .hold');
+    await press('.held button');
+    await page.waitForFunction(() => document.activeElement?.matches('.composer .hold'));
+    await page.evaluate(() =>
+      localStorage.setItem(
+        'gearway-layout / main',
+        JSON.stringify({ devices: ['a', 'b', 'c'].map((name) => ({ kind: 'button', name })) }),
+      ),
+    );
+    await page.reload();
+    await isLive(page);
+    await press('.choice button:last-child');
+    await press('.devices .tools button');
+    expect(await focused()).toBe('Use');
+    await press('[aria-label="Move up: Button c"]');
+    expect(await focused()).toBe('Move up: Button c');
+    await page.keyboard.press('Enter');
+    expect(await focused()).toBe('Move down: Button c');
+    await press('[aria-label="Remove: Button b"]');
+    expect(await focused()).toBe('Remove: Button a');
+    await press('.devices .tools .primary');
+    expect(await focused()).toBe('Edit layout');
+  });
+});
+
+describe('the pages without scripts', () => {
+  it.each(['nowhere', 'api/'])('pass axe-core in both themes: %s', async (path) => {
+    await using gateway = await LocalGateway.start();
+    await using page = await open(`${gateway.url}/${path}`);
+    for (const value of ['dark', 'light']) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+      expect(await violations(page), value).toEqual([]);
+    }
+  });
+});
+
+describe('the viewer page', () => {
+  it('names its stream, and leads to the console, to all streams, or to any port', async () => {
+    await using gateway = await LocalGateway.start();
+    await using page = await open(`${gateway.url}/viewer`);
+    await isLive(page);
+    const links = (): Promise<string[]> =>
+      page.$$eval('gearway-viewer a', (anchors) => anchors.map((a) => `${a.innerText} ${a.getAttribute('href')}`));
+    expect(await links()).toEqual(['main ./?stream=main']);
+    await page.goto(`${gateway.url}/viewer?stream=none`);
+    await says(page, 'No such stream');
+    expect(await links()).toEqual(['none ./?stream=none', 'All streams ./']);
+    await page.goto(`${gateway.url}/viewer?stream=main&port=1`);
+    await says(page, 'No such port');
+    await page.locator('gearway-viewer a.primary').click();
+    await isLive(page);
+    expect(await page.$eval('gearway-viewer', ({ port }) => port)).toBe(6000);
   });
 });
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sharedBrowser } from '../helpers/browsers.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { closeWindow, openWindow } from '../helpers/windows.ts';
 import { violations } from './accessibility.ts';
@@ -127,6 +128,20 @@ describe('the console of an administrator', () => {
     await says(page, 'Edit stream');
     expect(readFileSync(file, 'utf8')).toBe(FILE);
     expect((await fetch(`${gateway.url}/api/streams/camera`)).status).toBe(404);
+  });
+
+  it('reports a fault in the configuration file until it is mended', async () => {
+    await using gateway = await GatewayProcess.start('--config', file);
+    await using page = await openWindow(browser, await gateway.administratorUrl()).then((window) =>
+      Object.assign(window, { [Symbol.asyncDispose]: () => closeWindow(window) }),
+    );
+    await says(page, 'Add stream');
+    writeFileSync(file, FILE.replace('source: test', 'sourc: test'));
+    await says(page, 'The configuration file was not applied');
+    expect(await page.$eval('.notice', (notice) => notice.innerText)).toContain(`${file}:4`);
+    expect(await violations(page)).toEqual([]);
+    writeFileSync(file, FILE);
+    await page.waitForFunction(() => document.querySelector('.notice') === null);
   });
 
   it('does not offer these actions to other users', async () => {

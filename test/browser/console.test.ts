@@ -121,7 +121,7 @@ describe('the console', () => {
     await says(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
-    await says(page, 'your token allows watching only');
+    await says(page, 'this token allows watching only');
     expect(await page.$('textarea')).toBeNull();
     expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
     await page.goto(`${gateway.url}/?stream=nope`);

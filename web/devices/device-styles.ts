@@ -4,7 +4,7 @@ import { css } from 'lit';
 export const deviceStyles = css`
   :host {
     display: block;
-    font: 400 0.875rem/1.5 var(--gearway-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif);
+    font: 400 0.8125rem/1.5 var(--gearway-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif);
     user-select: none;
     -webkit-user-select: none;
   }
@@ -21,7 +21,7 @@ export const deviceStyles = css`
     min-height: 40px;
     padding: 6px 16px;
     border: 1px solid var(--gearway-border, #8e9bab);
-    border-radius: 8px;
+    border-radius: 6px;
     background: var(--gearway-surface, #8e9bab1f);
     color: inherit;
     font: inherit;
@@ -33,6 +33,11 @@ export const deviceStyles = css`
     border-color: transparent;
     background: var(--gearway-accent, #0b6bcb);
     color: var(--gearway-on-accent, #fff);
+  }
+  @media (pointer: coarse) {
+    button {
+      min-height: 44px;
+    }
   }
   .unusable,
   button:disabled {

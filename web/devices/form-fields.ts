@@ -28,6 +28,7 @@ export const formFieldStyles = css`
     grid-column: 2;
   }
   small {
+    font-size: 0.75rem;
     font-weight: 400;
   }
   fieldset {
@@ -37,7 +38,7 @@ export const formFieldStyles = css`
     margin: 0;
     padding: 8px 12px 12px;
     border: 1px solid var(--gearway-border, #8e9bab);
-    border-radius: 8px;
+    border-radius: 6px;
   }
   .field input:not([type='checkbox']),
   .field select {
@@ -47,7 +48,7 @@ export const formFieldStyles = css`
     min-height: 40px;
     padding: 6px 10px;
     border: 1px solid var(--gearway-border, #8e9bab);
-    border-radius: 8px;
+    border-radius: 6px;
     background: var(--gearway-surface, #8e9bab1f);
     color: inherit;
     font: inherit;
@@ -76,8 +77,12 @@ export const formFieldStyles = css`
     content: '⚠ ';
   }
   @media (pointer: coarse) {
+    .field.boolean > label {
+      padding-block: 12px;
+    }
     .field input:not([type='checkbox']),
     .field select {
+      min-height: 44px;
       /* Smaller text makes phones zoom in when the field is focused. */
       font-size: 1rem;
     }

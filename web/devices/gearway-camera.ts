@@ -49,7 +49,7 @@ export class GearwayCamera extends LitElement {
       video {
         width: 160px;
         max-width: 100%;
-        border-radius: 8px;
+        border-radius: 6px;
         aspect-ratio: 4 / 3;
         background: #05070a;
       }

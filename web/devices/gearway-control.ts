@@ -67,7 +67,7 @@ export class GearwayControl extends LitElement {
         gap: 8px;
         padding: 8px 8px 8px 12px;
         border: 1px solid #111;
-        border-radius: 8px;
+        border-radius: 6px;
         background: #ffd24d;
         color: #111;
         font-weight: 600;

@@ -63,8 +63,8 @@ export class GearwayStop extends LitElement {
         background: #c81e1e;
         box-shadow: 0 2px 10px #0007;
         color: #fff;
-        font-size: 1.0625rem;
-        font-weight: 700;
+        font-size: 1.125rem;
+        font-weight: 600;
       }
       .stop.stopping {
         background: #7a1414;

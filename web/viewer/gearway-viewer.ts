@@ -581,11 +581,12 @@ export class GearwayViewer extends LitElement {
     const { spectatorReason } = this;
     const isInteractive = this.controls || this.inspector;
     const isDimmed = this.#pictureSize !== null && DIMMED.has(state);
+    const isCovered = isDimmed && COVERED.has(state);
     const isSlow = this.#isSlow();
     return html`
       <div
         part="stage"
-        class=${`stage ${isDimmed ? 'dim' : ''} ${state === 'paused' ? 'calls' : ''}`}
+        class=${`stage ${isDimmed ? 'dim' : ''} ${isCovered ? 'covered' : ''} ${state === 'paused' ? 'calls' : ''}`}
         tabindex=${isInteractive ? '0' : nothing}
         role=${isInteractive ? 'group' : nothing}
         aria-label=${isInteractive ? this.#pictureLabel() : nothing}
@@ -601,7 +602,7 @@ export class GearwayViewer extends LitElement {
           ><span title=${isSlow ? this.stats.delivery : nothing}>${isSlow ? SLOW_LINK_LABEL : STATE_LABELS[state]}</span>
           ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
-          ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
+          ${isDimmed && !isCovered && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${this.control === null ? nothing : html`<span part="control" class="control">${controlText(this.control)}</span>`}
           ${spectatorReason === null ? nothing : html`<span title=${spectatorReason}>View only</span>`}
         </div>

@@ -5,13 +5,14 @@ import { type DescribedRoute, describeRoutes } from './document.ts';
 const STYLE = `${PAGE_STYLE}
 body { place-items: start center }
 main { max-width: 860px }
-h2 { font-size: 1rem; padding-top: 8px }
+h1 { font-size: 1.5rem }
+h2 { font-size: 1.125rem; padding-top: 8px }
 section { display: grid; gap: 8px; padding-top: 12px; border-top: 1px solid var(--line) }
-h3 { font: 600 0.875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere }
-table { width: 100%; border-collapse: collapse; font-size: 0.875rem }
+h3 { font: 600 0.8125rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere }
+table { width: 100%; border-collapse: collapse; font-size: 0.8125rem }
 th, td { padding: 4px 12px 4px 0; text-align: start; vertical-align: top; overflow-wrap: anywhere }
 td:first-child { white-space: nowrap }
-th { color: var(--dim); font-weight: 500 }
+th { color: var(--dim); font-weight: 400 }
 a { color: var(--accent) }
 `;
 

@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit';
-import type { EventKind, GatewayEvent } from '../../../shared/status.ts';
+import type { EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import { capitalize, formatTime } from '../shared/text.ts';
 
 /** Maximum number of events shown. */
@@ -30,6 +30,14 @@ const DOTS: Readonly<Record<EventKind, string>> = {
   control: 'live',
 };
 
+/** The same for the new state of a stream. */
+const STATE_DOTS: Readonly<Record<StreamState, string>> = {
+  waiting: 'stale',
+  live: 'live',
+  stale: 'stale',
+  ended: 'bad',
+};
+
 /**
  * The latest events, newest first.
  *
@@ -38,7 +46,7 @@ const DOTS: Readonly<Record<EventKind, string>> = {
 export function activityPanel(events: readonly GatewayEvent[], stream: string | null): TemplateResult {
   const own = events.filter((event) => stream === null || event.stream === null || event.stream === stream);
   const shown = own.slice(-MAX_SHOWN).reverse();
-  return html`<section class="panel" aria-label="Activity">
+  return html`<section class="panel events" aria-label="Activity">
     <h2>Activity</h2>
     ${
       shown.length === 0
@@ -50,13 +58,19 @@ export function activityPanel(events: readonly GatewayEvent[], stream: string | 
   </section>`;
 }
 
-function eventRow({ kind, time, stream, port, address, reason }: GatewayEvent, namesStream: boolean): TemplateResult {
-  const parts = [namesStream ? stream : null, port === null ? null : `port ${port}`, address];
+function eventRow(
+  { kind, time, stream, port, address, reason, state }: GatewayEvent,
+  namesStream: boolean,
+): TemplateResult {
+  // The reason may name the port.
+  const namesPort = port !== null && !reason.includes(`port ${port}`);
+  const parts = [namesStream ? stream : null, namesPort ? `port ${port}` : null, address];
   const subject = parts.filter((part) => part !== null).join(', ');
-  const text = subject === '' ? capitalize(reason) : html`${subject}: <span class="kind">${reason}</span>`;
+  const verb = kind === 'state' ? ' is' : ':';
+  const text = subject === '' ? capitalize(reason) : html`${subject}${verb} <span class="kind">${reason}</span>`;
   return html`<li>
     <time datetime=${time}>${formatTime(time)}</time
-    ><span class="state"><span class=${`dot ${DOTS[kind]}`}></span>${LABELS[kind]}</span
+    ><span class="state"><span class=${`dot ${state === undefined ? DOTS[kind] : STATE_DOTS[state]}`}></span>${LABELS[kind]}</span
     ><span class="what">${text}</span>
   </li>`;
 }

@@ -45,11 +45,11 @@ export class AddClient {
         ?disabled=${isDisabled}
         @input=${() => this.#setResult({ kind: 'none' })}
       />
-      <button class="primary" ?disabled=${isDisabled || kind === 'pending'}>Add</button>
       ${file === null ? nothing : html`<label class="persist"><input type="checkbox" name="persist" checked />Save in ${file}</label>`}
       <p id="client-verdict" class=${`verdict ${resultClass}`} role="status">
         ${disabledReason ?? resultText(this.#result)}
       </p>
+      <button class="primary" ?disabled=${isDisabled || kind === 'pending'}>Add</button>
     </form>`;
   }
 

@@ -6,6 +6,9 @@ import { capitalize, formatCount } from '../shared/text.ts';
 import type { ClientRates } from './client-rates.ts';
 import { describeReturnData } from './return-description.ts';
 
+/** Maximum number of characters of return data that are visible in every layout without scrolling. */
+const SHORT_DATA = 60;
+
 /** Port and latency of this page's viewer, which also shows its latency over the picture. */
 export interface OwnClient {
   readonly port: number;
@@ -34,7 +37,9 @@ export function clientRow(client: ClientStatus, model: ClientRowModel): Template
   const { tone, label, problem } = clientHealth(client, model.stream);
   return html`<tr role="row" data-client=${id}>
     <td role="cell" class="client">
-      <span class="name" title=${address}>${address}</span> <span class="kind">${kind}</span>${own === null ? nothing : html`<span class="you">you</span>`}
+      <span class="who"
+        ><span class="name" title=${address}>${address}</span> <span class="kind">${kind}</span>${own === null ? nothing : html`<span class="you">you</span>`}</span
+      >
       ${problem === '' ? nothing : html`<span class="problem">${capitalize(problem)}</span>`}
     </td>
     <td role="cell" class="status"><span class="state"><span class=${`dot ${tone}`}></span>${label}</span></td>
@@ -54,7 +59,9 @@ export function clientRow(client: ClientStatus, model: ClientRowModel): Template
 function returnDataCell(client: ClientStatus, { imageOf, enlarge }: ClientRowModel): TemplateResult {
   const data = describeReturnData(client.returnData);
   if (data.kind === 'none') return html`<span class="text none">–</span>`;
-  const text = html`<span class="text" title=${data.text}>${data.text}</span>`;
+  // Long data scrolls in a card, and must then be reachable by keyboard.
+  const isLong = data.text.length > SHORT_DATA;
+  const text = html`<span class="text" title=${data.text} tabindex=${isLong ? 0 : nothing}>${data.text}</span>`;
   if (data.kind !== 'array' || !data.isImage) return text;
   const url = imageOf(client.id);
   return html`<span class="return-image">

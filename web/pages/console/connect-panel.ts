@@ -50,7 +50,7 @@ function otherDevice(base: string, status: StreamStatus | null, stream: string, 
     ${qrCode.render(address)}
     <div>
       <p>${publishes ? 'Publish from a phone' : 'Open on another device'}</p>
-      <a href=${address}>${address}</a>
+      <a class="link" href=${address}>${address}</a>
     </div>
   </div>`;
 }

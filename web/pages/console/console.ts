@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import type { StreamStatus } from '../../../shared/status.ts';
 import { streamHealth } from '../shared/health.ts';
+import { moveFocus } from '../shared/focus.ts';
 import { account, pageHeader } from '../shared/page-header.ts';
 import { loadToken, takeKey } from '../shared/page-token.ts';
 import { capitalize, plural } from '../shared/text.ts';
@@ -99,6 +100,17 @@ function navigation(): TemplateResult | typeof nothing {
   return html`<nav aria-label="Streams"><a class="all" href="./">All streams</a>${feed.streams.map(link)}</nav>`;
 }
 
+let shownInNavigation: string | null = null;
+
+/** Scrolls the navigation to the stream of the page, once. */
+function showInNavigation(): void {
+  const name = streamPage?.name ?? null;
+  const link = root.querySelector('nav [aria-current]');
+  if (link === null || name === shownInNavigation) return;
+  shownInNavigation = name;
+  link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+}
+
 function streamUrl(stream: StreamStatus): string {
   return `?stream=${encodeURIComponent(stream.name)}`;
 }
@@ -122,18 +134,32 @@ function summary(status: StreamStatus | null): TemplateResult {
 
 function notice(): TemplateResult | typeof nothing {
   if (feed.state.kind === 'gone') {
-    return noticeBox(
+    return toast(
       `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
     );
   }
+  return html`${actionNotice()}${configurationNotice()}`;
+}
+
+/** Why the last action failed. */
+function actionNotice(): TemplateResult | typeof nothing {
   const text = problem ?? streamPage?.problem ?? null;
   if (text === null) return nothing;
-  const close = (): void => {
+  const close = (event: Event): void => {
     problem = null;
     streamPage?.forgetProblem();
     update();
+    moveFocus(event, 'header .icon');
   };
-  return noticeBox(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
+  return toast(html`${capitalize(text)} <button class="link" @click=${close}>Close</button>`);
+}
+
+/** For administrators: why the current content of the configuration file was not applied. */
+function configurationNotice(): TemplateResult | typeof nothing {
+  const fault = feed.gateway?.configuration?.problem ?? null;
+  return fault === null
+    ? nothing
+    : html`<div class="notice" role="status">The configuration file was not applied: ${fault}</div>`;
 }
 
 function unknownStream(name: string): TemplateResult {
@@ -147,8 +173,8 @@ function unknownStream(name: string): TemplateResult {
   </main>`;
 }
 
-function noticeBox(text: TemplateResult | string): TemplateResult {
-  return html`<div class="notice" role="status">${text}</div>`;
+function toast(text: TemplateResult | string): TemplateResult {
+  return html`<div class="notice toast" role="status">${text}</div>`;
 }
 
 let isRendering = false;
@@ -164,6 +190,7 @@ function update(): void {
       isStale = false;
       render(page(), root);
       streamPage?.updateDialogs();
+      showInNavigation();
     }
   } finally {
     isRendering = false;

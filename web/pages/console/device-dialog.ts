@@ -91,7 +91,7 @@ export class DeviceDialog {
     render(
       html`<form novalidate @submit=${onSubmit}>
         <h2 id="device-title">${titleOf(kind)}</h2>
-        ${this.#fields.form?.fields.length === 0 ? html`<p class="dim">It has no settings.</p>` : nothing} ${this.#box}
+        ${this.#fields.form?.fields.length === 0 ? html`<p class="dim">This device has no settings.</p>` : nothing} ${this.#box}
         <p class="verdict" role="alert">${capitalize(this.#problem ?? '')}</p>
         <p class="buttons">
           <button type="button" class="second" @click=${() => this.#dialog.close()}>Cancel</button>

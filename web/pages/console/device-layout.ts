@@ -34,8 +34,8 @@ const TYPES = {
       min: { type: 'number', title: 'Minimum', default: -1 },
       max: { type: 'number', title: 'Maximum', default: 1 },
       step: { type: 'number', title: 'Step', default: 0.01 },
-      initial: { type: 'number', title: 'First value', default: 0 },
-      spring: { type: 'boolean', title: 'Returns to the first value when let go' },
+      initial: { type: 'number', title: 'Initial value', default: 0 },
+      spring: { type: 'boolean', title: 'Returns to the initial value when released' },
     },
   },
   joystick: { title: 'Joystick', properties: { name: NAME } },
@@ -46,7 +46,7 @@ const TYPES = {
       keys: {
         type: 'string',
         title: 'Keys',
-        description: 'Such as w=y+1 s=y-1 space=brake; W, A, S, D and arrows by default',
+        description: 'For example: w=y+1 s=y-1 space=brake. Default: W, A, S, D and the arrow keys',
       },
     },
   },
@@ -56,8 +56,8 @@ const TYPES = {
       name: NAME,
       index: {
         type: 'integer',
-        title: 'Number',
-        description: 'Of several controllers, from 0',
+        title: 'Controller',
+        description: 'Number from 0, if there are several',
         minimum: 0,
         maximum: 15,
       },
@@ -76,8 +76,8 @@ const TYPES = {
     properties: {
       name: NAME,
       label: LABEL,
-      schema: { type: 'string', title: 'JSON Schema', description: 'That of the server’s message by default' },
-      once: { type: 'boolean', title: 'The server gets the value once' },
+      schema: { type: 'string', title: 'JSON Schema', description: 'Default: the schema in the server’s message' },
+      once: { type: 'boolean', title: 'Send the value once' },
     },
   },
   camera: {
@@ -101,8 +101,11 @@ const TYPES = {
       },
     },
   },
-  control: { title: 'Who has control', properties: {} },
-  stop: { title: 'Emergency stop', properties: { inline: { type: 'boolean', title: 'Between the devices' } } },
+  control: { title: 'Control', properties: {} },
+  stop: {
+    title: 'Emergency stop',
+    properties: { inline: { type: 'boolean', title: 'Inline, between the other devices' } },
+  },
 } as const satisfies Readonly<Record<string, DeviceType>>;
 
 export type DeviceKind = keyof typeof TYPES;
@@ -163,8 +166,8 @@ export function deviceProblem(device: LayoutDevice, others: readonly LayoutDevic
     return `the setting ${tooLong[0]} is too long, expected at most ${MAX_SETTING_LENGTH} characters`;
   if (name === 'stop') return 'the name stop belongs to the emergency stop, expected another one';
   if (name !== undefined && others.some(({ settings }) => settings['name'] === name))
-    return `the name ${String(name)} is in use, expected a name of its own for each device`;
-  if (device.kind === 'stop' && others.some(({ kind }) => kind === 'stop')) return 'there is an emergency stop already';
+    return `the name ${String(name)} is in use, expected a different name for each device`;
+  if (device.kind === 'stop' && others.some(({ kind }) => kind === 'stop')) return 'there is already an emergency stop';
   try {
     if (typeof keys === 'string') parseKeyMap(keys);
     if (typeof schema === 'string') parseForm(JSON.parse(schema));

@@ -5,6 +5,7 @@ import { html, type TemplateResult } from 'lit';
 import { errorText } from '../../../shared/errors.ts';
 import { runInBackground } from '../../background.ts';
 import { copyText } from '../shared/clipboard.ts';
+import { moveFocus } from '../shared/focus.ts';
 import { capitalize } from '../shared/text.ts';
 import {
   attributesOf,
@@ -73,7 +74,7 @@ export class DevicePanel {
     const elements = this.#layout.devices.map((device, index) => this.#element(device, index));
     return html`<div class="devices">
       ${elements}
-      <p class="tools"><button class="quiet" type="button" @click=${() => this.#edit(true)}>Edit layout</button></p>
+      <p class="tools"><button class="quiet" type="button" @click=${(event: Event) => this.#edit(true, event)}>Edit layout</button></p>
     </div>`;
   }
 
@@ -121,7 +122,7 @@ export class DevicePanel {
         <button class="second" type="button" ?disabled=${isFull} @click=${() => runInBackground(this.#add())}>Add</button>
       </div>
       <p class="tools">
-        <button class="primary" type="button" ?disabled=${isEmpty} @click=${() => this.#edit(false)}>Use</button>
+        <button class="primary" type="button" ?disabled=${isEmpty} @click=${(event: Event) => this.#edit(false, event)}>Use</button>
         <button class="quiet" type="button" ?disabled=${isEmpty} @click=${() => runInBackground(this.#copy())}>Copy as HTML</button>
         <button class="quiet" type="button" ?disabled=${isEmpty} @click=${() => this.#export()}>Export</button>
         <button class="quiet" type="button" @click=${() => runInBackground(this.#import())}>Import</button>
@@ -134,24 +135,25 @@ export class DevicePanel {
     const title = titleOf(device.kind);
     const name = String(device.settings['name'] ?? '');
     const what = `${title} ${name}`.trim();
-    const button = (label: string, text: string, isDisabled: boolean, act: () => void): TemplateResult =>
+    const button = (label: string, text: string, isDisabled: boolean, act: (event: Event) => void): TemplateResult =>
       html`<button class="icon" type="button" aria-label=${`${label}: ${what}`} title=${label} ?disabled=${isDisabled} @click=${act}>${text}</button>`;
     return html`<li>
       <button class="use" type="button" title="Change" @click=${() => runInBackground(this.#change(device))}>
         <span>${title}</span> <code>${name}</code>
       </button>
-      ${button('Move up', '↑', index === 0, () => this.#move(index, -1))}
-      ${button('Move down', '↓', index === this.#layout.devices.length - 1, () => this.#move(index, 1))}
-      ${button('Remove', '×', false, () => this.#set(this.#layout.devices.filter((other) => other !== device)))}
+      ${button('Move up', '↑', index === 0, (event) => this.#move(index, -1, event))}
+      ${button('Move down', '↓', index === this.#layout.devices.length - 1, (event) => this.#move(index, 1, event))}
+      ${button('Remove', '×', false, (event) => this.#remove(index, event))}
     </li>`;
   }
 
-  #edit(isEdited: boolean): void {
+  #edit(isEdited: boolean, event: Event): void {
     this.#isEdited = isEdited;
     this.#notice = '';
     // New elements are created next time, so that held values and drawn shapes do not reappear.
     this.#elements.clear();
     this.#page.onChange();
+    moveFocus(event, '.devices .tools button');
   }
 
   #set(devices: readonly LayoutDevice[], notice = ''): void {
@@ -160,11 +162,21 @@ export class DevicePanel {
     this.#page.onChange();
   }
 
-  #move(index: number, by: -1 | 1): void {
+  #remove(index: number, event: Event): void {
+    this.#set(this.#layout.devices.filter((_, other) => other !== index));
+    const button = (at: string): string => `.devices li:${at} .icon:last-child`;
+    moveFocus(event, button(`nth-child(${index + 1})`), button('last-child'), '.devices select');
+  }
+
+  #move(index: number, by: -1 | 1, event: Event): void {
     const devices = [...this.#layout.devices];
     const [device] = devices.splice(index, 1);
     if (device !== undefined) devices.splice(index + by, 0, device);
     this.#set(devices);
+    // The same button of the moved device, or the other one at an end of the list.
+    const [same, other] = by === -1 ? [2, 3] : [3, 2];
+    const row = `.devices li:nth-child(${index + by + 1})`;
+    moveFocus(event, `${row} button:nth-child(${same})`, `${row} button:nth-child(${other})`);
   }
 
   #open(

@@ -58,6 +58,8 @@ export class GatewayFeed {
       this.api.follow((event) => {
         this.events.push(event);
         if (this.events.length > MAX_EVENTS) this.events.shift();
+        // The configuration file was read again.
+        if (event.kind === 'configure') this.#isDescribed = false;
         this.#pollSoon();
       }),
     );

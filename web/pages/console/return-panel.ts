@@ -5,6 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 import { ControlChannel } from '../../devices/control-channel.ts';
 import { ownObject } from '../../devices/form-schema.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
+import { moveFocus } from '../shared/focus.ts';
 import { capitalize, sentence } from '../shared/text.ts';
 import type { DevicePanel } from './device-panel.ts';
 import { parseJsonText } from './json-text.ts';
@@ -62,17 +63,18 @@ export class ReturnPanel {
   }
 
   /**
-   * @param mayReturn whether the user's rights include returning data.
+   * @param mayReturn whether the user's rights include returning data; null before they are known.
    * @param control shows who has control of the stream.
    */
-  render(mayReturn: boolean, control: TemplateResult | typeof nothing): TemplateResult {
+  render(mayReturn: boolean | null, control: TemplateResult | typeof nothing): TemplateResult {
     const { port, rights } = this.#viewer;
-    const isViewOnly = port === null && rights.length > 0;
+    // The rights are often known before the viewer is connected: the panel then does not change its height.
+    const isViewOnly = port === null && (rights.length > 0 || mayReturn === false);
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
       ${control}
-      ${isViewOnly ? this.#viewOnlyText(mayReturn) : html`${this.#choice()}${this.#content()}`}
+      ${isViewOnly ? this.#viewOnlyText(mayReturn === true) : html`${this.#choice()}${this.#content()}`}
     </section>`;
   }
 
@@ -144,7 +146,8 @@ export class ReturnPanel {
   }
 
   #viewOnlyText(mayReturn: boolean): TemplateResult {
-    const reason = sentence(this.#viewer.spectatorReason ?? 'this viewer has no port');
+    const unknown = mayReturn ? 'this viewer has no port' : 'you may only watch this stream';
+    const reason = sentence(this.#viewer.spectatorReason ?? unknown);
     const retry = html`<button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button>`;
     // Without the right, another attempt cannot succeed.
     return html`<p class="empty">${reason} ${mayReturn ? retry : nothing}</p>`;
@@ -180,7 +183,8 @@ export class ReturnPanel {
   }
 
   #heldRow(held: string): TemplateResult {
-    const stop = (): void => runInBackground(this.#send(null, 'hold'));
+    const stop = (event: Event): void =>
+      runInBackground(this.#send(null, 'hold').then(() => moveFocus(event, '.composer .hold', '.composer textarea')));
     return html`<div class="held">
       <span class="dot live"></span><span>Holding</span><code title=${held}>${held}</code
       ><button class="quiet" type="button" @click=${stop}>Stop</button>
@@ -191,11 +195,11 @@ export class ReturnPanel {
     const canSave = isValid && !this.#saved.isFull && !this.#saved.has(this.#text);
     const item = (text: string): TemplateResult =>
       html`<li>
-        <button class="use" type="button" title="Put into the field" @click=${() => this.#write(text)}>${text}</button
-        ><button class="remove" type="button" aria-label=${`Forget ${text}`} title="Forget" @click=${() => this.#forget(text)}>×</button>
+        <button class="use" type="button" title="Copy to the field" @click=${() => this.#write(text)}>${text}</button
+        ><button class="remove" type="button" aria-label=${`Remove ${text}`} title="Remove" @click=${(event: Event) => this.#forget(text, event)}>×</button>
       </li>`;
     return html`<div class="saved">
-      <p><span id="saved-title">Saved commands</span><button class="link" type="button" ?disabled=${!canSave} @click=${() => this.#save()}>Save this one</button></p>
+      <p><span id="saved-title">Saved commands</span><button class="link" type="button" aria-disabled=${!canSave} @click=${() => canSave && this.#save()}>${this.#saved.has(this.#text) ? 'Saved' : 'Save this one'}</button></p>
       ${this.#saved.texts.length === 0 ? nothing : html`<ul aria-labelledby="saved-title">${this.#saved.texts.map(item)}</ul>`}
     </div>`;
   }
@@ -211,9 +215,12 @@ export class ReturnPanel {
     this.#onChange();
   }
 
-  #forget(text: string): void {
+  #forget(text: string, event: Event): void {
+    const index = this.#saved.texts.indexOf(text) + 1;
     this.#saved.remove(text);
     this.#onChange();
+    const button = (at: string): string => `.saved li:${at} .remove`;
+    moveFocus(event, button(`nth-child(${index})`), button('last-child'), '.composer textarea');
   }
 
   async #send(value: Value, mode: Mode): Promise<void> {

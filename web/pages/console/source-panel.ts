@@ -19,7 +19,7 @@ export function sourcePanel(
       ${home(status)}
       <p class="kind">${capitalize(state)}</p>
       ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
-      ${kind === 'push' && mayPublish ? html`<p><a href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
+      ${kind === 'push' && mayPublish ? html`<p><a class="link" href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
       ${lastError === null ? nothing : html`<p class="last-error">Last error: ${lastError}${restarted}</p>`}
       ${actions}
     </div>

@@ -3,7 +3,7 @@ import type { StreamSettingsStatus } from '../../../shared/status.ts';
 /** The options of a stream that have a fixed set of values, with their meanings in the form. */
 export const CHOICES = {
   start: {
-    label: 'Frames begin',
+    label: 'Frames start',
     values: { any: 'immediately', all: 'when all native clients have connected once' },
   },
   distribution: {
@@ -18,10 +18,10 @@ export const CHOICES = {
     label: 'Without frames, native clients get',
     values: { card: 'a placeholder', silence: 'nothing' },
   },
-  renditions: { label: 'Viewers with slow links get', values: { auto: 'smaller pictures', off: 'fewer pictures' } },
+  renditions: { label: 'Viewers with slow links get', values: { auto: 'smaller pictures', off: 'fewer frames' } },
   control: {
-    label: 'Return data counts',
-    values: { shared: 'of all clients', exclusive: 'of the viewer with control' },
+    label: 'Return data is accepted from',
+    values: { shared: 'all clients', exclusive: 'the viewer that has control' },
   },
 } as const;
 

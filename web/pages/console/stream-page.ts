@@ -125,12 +125,11 @@ export class StreamPage {
     const mayPublish = this.#feed.hasRight('publish');
     return html`<main class="stream">
       ${picturePanel(this.#viewer, status, mayPublish)}
-      <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'), this.#control(status))}${messagePanel(this.#message)}</div>
-      <div class="column">${this.#clients(status)}</div>
+      <div class="side">${this.#returnPanel.render(this.#mayReturn(), this.#control(status))}${messagePanel(this.#message)}</div>
+      <div class="column">${this.#clients(status)}${activityPanel(this.#feed.events, this.name)}</div>
       <div class="column">
         ${sourcePanel(status, mayPublish, this.#streamActions())}${portsPanel(status, this.#ports)}
         ${connectPanel({ status, stream: this.name, gateway: this.#feed.gateway, fold: this.#connect, qrCode: this.#qrCode })}
-        ${activityPanel(this.#feed.events, this.name)}
       </div>
     </main>`;
   }
@@ -157,6 +156,10 @@ export class StreamPage {
       disconnect,
       enlarge: (client) => this.#enlarge(client),
     });
+  }
+
+  #mayReturn(): boolean | null {
+    return this.#feed.rights === null ? null : this.#feed.hasRight('return');
   }
 
   #control(status: StreamStatus | null): TemplateResult | typeof nothing {

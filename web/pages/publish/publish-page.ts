@@ -158,7 +158,7 @@ function notice(): TemplateResult | typeof nothing {
     problem = null;
     update();
   };
-  return html`<div class="notice" role="status">${problem} <button class="link" @click=${close}>Close</button></div>`;
+  return html`<div class="notice toast" role="status">${problem} <button class="link" @click=${close}>Close</button></div>`;
 }
 
 function figures(): TemplateResult {

@@ -31,7 +31,7 @@ export function account(user: string | null, logOut: () => void): TemplateResult
   if (user === null) return nothing;
   return html`<span class="account">
     <span class="user" title=${`Logged in: ${user}`}>${user}</span>
-    <button class="quiet" @click=${logOut}>Log out</button>
+    <button class="quiet" title=${`Logged in: ${user}`} @click=${logOut}>Log out</button>
   </span>`;
 }
 

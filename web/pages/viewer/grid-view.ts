@@ -1,6 +1,6 @@
 import type { Fit, GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { gridColumns } from './grid-columns.ts';
-import { pageContent, showTitle } from './page-parts.ts';
+import { nameLabel, pageContent, showTitle } from './page-parts.ts';
 
 /** Several streams in a grid that fills the window, for a wall display. Its viewers are spectators without ports. */
 export class GridView {
@@ -35,10 +35,6 @@ function createViewer(name: string, query: URLSearchParams, token: string | null
   viewer.controls = !query.has('bare');
   viewer.fit = (query.get('fit') ?? 'contain') as Fit;
   viewer.name = query.get('name') ?? 'Wall display';
-  const label = document.createElement('a');
-  label.className = 'label';
-  label.href = `viewer?stream=${encodeURIComponent(name)}`;
-  label.textContent = name;
-  viewer.append(label);
+  viewer.append(nameLabel(name, `viewer?stream=${encodeURIComponent(name)}`));
   return viewer;
 }

@@ -20,3 +20,39 @@ export function showTitle(title: string): void {
 export function pageForm(onLogIn: (token: string | null) => void): LogInForm {
   return new LogInForm({ label: 'This gateway requires a token', isOnPicture: true, onLogIn });
 }
+
+/**
+ * The name of a stream, over its picture.
+ *
+ * @param href address that the name is a link to; null for none.
+ */
+export function nameLabel(name: string, href: string | null): HTMLElement {
+  const label = document.createElement(href === null ? 'span' : 'a');
+  label.className = 'label';
+  label.textContent = name;
+  label.title = name;
+  if (href !== null) label.setAttribute('href', href);
+  return label;
+}
+
+/** A notice over the picture, with a link. */
+export function linkNotice(
+  title: string,
+  text: string,
+  link: { readonly text: string; readonly href: string },
+): HTMLElement {
+  const notice = document.createElement('div');
+  notice.className = 'on-picture';
+  const [heading, paragraph, anchor] = [
+    document.createElement('strong'),
+    document.createElement('p'),
+    document.createElement('a'),
+  ];
+  heading.textContent = title;
+  paragraph.textContent = text;
+  anchor.textContent = link.text;
+  anchor.href = link.href;
+  anchor.className = 'primary';
+  notice.append(heading, paragraph, anchor);
+  return notice;
+}

@@ -13,7 +13,8 @@ const RETRY_MS = 1500;
 // Several streams, stream=a,b,c,d: a grid. Without `stream`: the gateway's first one. viewer.html loads the viewer
 // element.
 const query = new URLSearchParams(location.search);
-const pageToken = tokenOfAddress() ?? loadToken();
+const addressToken = tokenOfAddress();
+const pageToken = addressToken ?? loadToken();
 // If another link is opened in the same tab, browsers do not reload the page if only the fragment differs.
 addEventListener('hashchange', () => location.reload());
 const notice = document.createElement('p');
@@ -29,12 +30,12 @@ async function open(): Promise<void> {
   const [name] = names;
   if (name !== undefined && names.length === 1) {
     await elementDefined;
-    new SingleView(query, pageToken).open(name);
+    new SingleView(query, pageToken, addressToken !== null).open(name);
     return;
   }
   // The page logs in once, instead of each viewer separately.
   const [{ token, first }] = await Promise.all([accessibleStreams(), elementDefined]);
-  if (name === undefined) new SingleView(query, token).open(first);
+  if (name === undefined) new SingleView(query, token, addressToken !== null).open(first);
   else new GridView(names, query, token).open();
 }
 

@@ -75,6 +75,12 @@ export const publisherStyles = css`
   .grow {
     flex: 1;
   }
+  @media (pointer: coarse) {
+    :is(.notice .actions, .bar) button {
+      min-width: 44px;
+      min-height: 44px;
+    }
+  }
   @media (prefers-contrast: more) {
     .bar {
       background: #000;

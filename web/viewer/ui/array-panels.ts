@@ -219,11 +219,6 @@ export const arrayPanelStyles = css`
     cursor: crosshair;
     touch-action: none;
   }
-  @media (pointer: coarse) {
-    .inspector button {
-      min-height: 40px;
-    }
-  }
   @container (max-width: 520px) {
     .inspector {
       right: 12px;
@@ -256,6 +251,13 @@ export const arrayPanelStyles = css`
       height: 1px;
       overflow: hidden;
       clip-path: inset(50%);
+    }
+  }
+  @media (pointer: coarse) {
+    .inspector :is(button, summary) {
+      min-width: 44px;
+      min-height: 44px;
+      align-content: center;
     }
   }
   @container (max-height: 160px) {

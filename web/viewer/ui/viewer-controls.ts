@@ -37,10 +37,15 @@ export function controls(model: ControlsModel, actions: ControlsActions): Templa
     key: string,
     icon: TemplateResult,
     action: () => void,
-    { isPressed = null, isDisabled = false }: { isPressed?: boolean | null; isDisabled?: boolean } = {},
+    {
+      isPressed = null,
+      isDisabled = false,
+      isMinor = false,
+    }: { isPressed?: boolean | null; isDisabled?: boolean; isMinor?: boolean } = {},
   ): TemplateResult =>
     html`<button
       part="button"
+      class=${isMinor ? 'minor' : nothing}
       type="button"
       aria-label=${label}
       title=${`${label} (${key})`}
@@ -60,9 +65,9 @@ export function controls(model: ControlsModel, actions: ControlsActions): Templa
     ${model.isZoomed ? button('Reset zoom', '0', icons.whole, actions.resetZoom) : nothing}
     ${button('Save snapshot', 'S', icons.snapshot, actions.saveSnapshot, { isDisabled: !hasPicture })}
     ${button('Statistics', 'I', icons.stats, actions.toggleStats, { isPressed: showsStats })}
-    ${button(`Rotate: ${model.rotation}°`, 'R', icons.rotate, actions.rotate)}
-    ${button('Mirror', 'M', icons.mirror, actions.toggleMirror, { isPressed: isMirrored })}
-    ${button(`Fit: ${FIT_LABELS[model.fit]}`, 'C', icons.fit, actions.nextFit)}
+    ${button(`Rotate: ${model.rotation}°`, 'R', icons.rotate, actions.rotate, { isMinor: true })}
+    ${button('Mirror', 'M', icons.mirror, actions.toggleMirror, { isPressed: isMirrored, isMinor: true })}
+    ${button(`Fit: ${FIT_LABELS[model.fit]}`, 'C', icons.fit, actions.nextFit, { isMinor: true })}
     ${button('Full screen', 'F', icons.fullscreen, actions.toggleFullscreen, { isPressed: isFullscreen })}
   </div>`;
 }

@@ -120,6 +120,27 @@ export const extraStyles = css`
       display: none;
     }
   }
+  @media (pointer: coarse) {
+    .controls {
+      gap: 0;
+      padding-inline: 4px;
+    }
+    .controls button {
+      width: 44px;
+      height: 44px;
+    }
+  }
+  /* A small box has room for what no other place offers. */
+  @container (max-width: 400px) {
+    .identity {
+      display: none;
+    }
+  }
+  @container (max-width: 320px) {
+    .controls .minor {
+      display: none;
+    }
+  }
   @media (hover: none) {
     .controls {
       opacity: 1;

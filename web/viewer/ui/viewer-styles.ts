@@ -58,6 +58,9 @@ export const viewerStyles = css`
   .dim canvas {
     filter: grayscale(1) brightness(0.55);
   }
+  .covered canvas {
+    filter: grayscale(1) brightness(0.25);
+  }
   .poster,
   .poster img,
   .poster ::slotted(*) {
@@ -154,6 +157,11 @@ export const viewerStyles = css`
     font-weight: 600;
     cursor: pointer;
     pointer-events: auto;
+  }
+  @media (pointer: coarse) {
+    .notice button {
+      min-height: 44px;
+    }
   }
   .notice ::slotted(*) {
     pointer-events: auto;

@@ -46,7 +46,7 @@ describe('parseLayout', () => {
     [layout({ kind: 'gamepad', name: 'a', index: -1 }), 'device 1 (gamepad), index: Enter a whole number from 0 to 15'],
     [layout({ kind: 'button', name: 'stop' }), /^device 1: the name stop belongs to the emergency stop/],
     [layout({ kind: 'button', name: 'a' }, { kind: 'joystick', name: 'a' }), /^device 2: the name a is in use/],
-    [layout({ kind: 'stop' }, { kind: 'stop' }), 'device 2: there is an emergency stop already'],
+    [layout({ kind: 'stop' }, { kind: 'stop' }), 'device 2: there is already an emergency stop'],
     [layout({ kind: 'keys', name: 'a', keys: 'w' }), /^device 1: the key "w" is invalid/],
     [layout({ kind: 'form', name: 'a', schema: '{}' }), /^device 1: the schema is not an object with properties/],
     [layout({ kind: 'button', name: 'x'.repeat(20_001) }), /^device 1: the setting name is too long/],

@@ -1,0 +1,26 @@
+import type { Page } from 'puppeteer-core';
+
+/** Minimum width and height of what a finger presses, in CSS px. */
+const MIN_PX = 44;
+
+/** Elements of a page, also in shadow roots, that can be pressed and are too small for a finger. */
+export function smallTargets(page: Page): Promise<string[]> {
+  return page.evaluate((minPx) => {
+    const small: string[] = [];
+    const visit = (root: ParentNode): void => {
+      for (const element of root.querySelectorAll<HTMLElement>('*')) {
+        if (element.shadowRoot !== null) visit(element.shadowRoot);
+        if (!element.matches('button, a[href], input, select, textarea, summary')) continue;
+        const { display } = getComputedStyle(element);
+        // A link within a sentence is exempt; a box is as large as its label.
+        if (!element.checkVisibility() || (element.matches('a') && display === 'inline')) continue;
+        const target = element.matches('[type=checkbox]') ? (element.closest('label') ?? element) : element;
+        const { width, height } = target.getBoundingClientRect();
+        const name = element.getAttribute('aria-label') ?? element.textContent.trim();
+        if (width < minPx || height < minPx) small.push(`${element.localName} ${name} ${width}x${height}`);
+      }
+    };
+    visit(document);
+    return small;
+  }, MIN_PX);
+}
