@@ -1,7 +1,7 @@
 """Publishes the pictures of pictures.py with `requests` (a dependency of VidGear), at fixed times. Prints a JSON line at its end, or when it is refused.
 
 Options (JSON, first argument): url (http://HOST:PORT/streams/NAME), frames, fps, how ("single": a request each; "form"; "running": one multipart body),
-first (the first picture's number), npy (arrays rather than JPEGs), query (a map).
+first (the first picture's number), npy (arrays rather than JPEGs), height and width of the pictures, query (a map).
 """
 import io
 import json
@@ -26,7 +26,7 @@ session = requests.Session()
 
 def picture(number):
     """@return: media type, bytes."""
-    frame = np.full((479, 641, 3), number % 200, np.uint8)
+    frame = np.full((options.get("height", 479), options.get("width", 641), 3), number % 200, np.uint8)
     picture_number.burn(frame, number)
     if options.get("npy"):
         file = io.BytesIO()

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { type ClientReport, PythonPeer, VGA } from '../../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../../helpers/peers.ts';
 import { JPEG } from '../../helpers/viewer.ts';
 import { WebViewer } from '../../helpers/web-viewer.ts';
 
@@ -15,6 +15,9 @@ interface AnswerEvent {
 }
 
 const FRAMES = 150;
+
+/** The size of the Python clients' own pictures, so that nobody skips one. */
+const PICTURE = { height: 121, width: 401 } as const;
 
 let folder: string;
 /** A JPEG like that of a camera program. */
@@ -56,7 +59,6 @@ describe('one picture per request, or several in a running request', () => {
           bidirectional: true,
           returns: 'a',
           awaited: FRAMES - 1,
-          ...VGA,
         });
         await using second = new PythonPeer('client.py', {
           port: b,
@@ -64,7 +66,6 @@ describe('one picture per request, or several in a running request', () => {
           bidirectional: true,
           returns: 'b',
           awaited: FRAMES - 1,
-          ...VGA,
         });
         await using one = await WebViewer.open(await stream(gateway));
         await using another = await WebViewer.open(await stream(gateway));
@@ -75,6 +76,7 @@ describe('one picture per request, or several in a running request', () => {
         await using publisher = new PythonPeer('push_requests.py', {
           url: await stream(gateway),
           frames: FRAMES,
+          ...PICTURE,
           ...options,
         });
         await publisher.waitFor('done', undefined, 60_000);

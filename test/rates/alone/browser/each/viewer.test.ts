@@ -15,6 +15,9 @@ import { ViewerPage } from '../../../../browser/viewer-page.ts';
  */
 const PICTURE = { height: 241, width: 401 } as const;
 
+/** A fault affects every second; a hiccup of the machine affects one attempt. */
+const MEASURED_SECONDS = SOAK_SECONDS / 2;
+
 interface Returned {
   n: number;
   t: number;
@@ -81,7 +84,7 @@ describe('gearway-viewer', () => {
       async () => {
         const before = await Promise.all(pages.map((page) => page.stats));
         const reportsBefore = reports();
-        await elapse(SOAK_SECONDS * 1000);
+        await elapse(MEASURED_SECONDS * 1000);
         const after = await Promise.all(pages.map((page) => page.stats));
         const shares = after.map(
           (now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence),
@@ -105,7 +108,7 @@ describe('gearway-viewer', () => {
     expect(seen.length).toBeGreaterThan(SOAK_SECONDS);
     expect(seen.filter(({ picture, message }) => picture !== message)).toEqual([]);
     for (const report of reports()) {
-      expect(report.last).toBeGreaterThan(30 * SOAK_SECONDS);
+      expect(report.last).toBeGreaterThan(30 * MEASURED_SECONDS);
       expect(report).toMatchObject({ mismatched: 0, disordered: 0, first: 0 });
     }
   });
@@ -135,7 +138,7 @@ describe('gearway-viewer', () => {
       async () => {
         const delays: number[] = [];
         const before = await healthy.stats;
-        for (let second = 0; second < SOAK_SECONDS; second += 1) {
+        for (let second = 0; second < MEASURED_SECONDS; second += 1) {
           await elapse(1000);
           delays.push((await slow.stats).delayMs ?? Infinity);
         }
