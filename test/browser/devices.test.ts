@@ -221,10 +221,14 @@ describe('devices', () => {
     await page.evaluate(() => {
       const latency = document.createElement('gearway-latency');
       latency.maxLatency = 1000;
+      // As narrow as the console's column.
+      latency.style.width = '308px';
       document.body.append(latency);
     });
+    const height = (): Promise<number> => page.$eval('gearway-latency', ({ clientHeight }) => clientHeight);
     await expect.poll(isUsable).toBe(false);
     await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
+    const usableHeight = await height();
     const horn = await centre('gearway-button');
     await page.mouse.move(horn.x, horn.y);
     await page.mouse.down();
@@ -233,6 +237,8 @@ describe('devices', () => {
     await becomes({ horn: false });
     expect(await isUsable()).toBe(false);
     expect(await page.evaluate(() => document.querySelector('gearway-latency')!.matches(':state(late)'))).toBe(true);
+    // The devices below have not moved.
+    expect(await height()).toBe(usableHeight);
     await page.mouse.up();
     isSilent = false;
     await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);

@@ -32,7 +32,20 @@ export class GearwayLatency extends LitElement {
   static override styles = [
     deviceStyles,
     css`
+      /* The text about a late picture gets its room from the plot: devices below must not move while they are used. */
+      .row {
+        flex-wrap: nowrap;
+      }
+      svg {
+        flex: 0 1 auto;
+        min-width: 0;
+      }
+      [role='status'] {
+        flex: none;
+        white-space: nowrap;
+      }
       output {
+        flex: none;
         min-width: 4.5em;
         font-variant-numeric: tabular-nums;
         font-weight: 600;
@@ -117,7 +130,7 @@ export class GearwayLatency extends LitElement {
     return html`<div class="row">
       <slot>Latency</slot>
       <output part="value">${text}</output>
-      <svg part="plot" width=${WIDTH} height=${HEIGHT} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+      <svg part="plot" width=${WIDTH} height=${HEIGHT} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         <polyline points=${points}></polyline>
         ${limit}
       </svg>

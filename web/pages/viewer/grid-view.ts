@@ -18,6 +18,7 @@ export class GridView {
     showTitle(`${this.#names.join(', ')}, Gearway`);
     this.#grid.append(...this.#viewers);
     pageContent().append(this.#grid);
+    this.#arrange();
     new ResizeObserver(() => this.#arrange()).observe(this.#grid);
   }
 

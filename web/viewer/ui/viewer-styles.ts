@@ -145,6 +145,15 @@ export const viewerStyles = css`
   .notice span::first-letter {
     text-transform: uppercase;
   }
+  /* A small box has room for the beginning of the reason, above its buttons. */
+  @container (max-height: 200px) {
+    .notice span {
+      display: -webkit-box;
+      overflow: hidden;
+      -webkit-box-orient: vertical;
+      -webkit-line-clamp: 2;
+    }
+  }
   .notice button {
     margin-top: 12px;
     padding: 7px 16px;
