@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { inflateSync } from 'node:zlib';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { readJpegHeader } from '../../../../gateway/codecs/jpeg-header.ts';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
@@ -45,6 +44,10 @@ async function setUp(options: HttpAppOptions = {}): Promise<{
 }
 
 describe('WebClient with renditions', () => {
+  // A busy machine must not look like a distant viewer, or like a slow link.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+  afterEach(() => void vi.useRealTimers());
+
   it('sends unmodified frames to a viewer with a fast link', async () => {
     await using app = await setUp();
     const viewer = await app.connect(MODERN);
@@ -72,7 +75,7 @@ describe('WebClient with renditions', () => {
     app.http.stream.publish(input);
     const viewer = await Viewer.connect(app.url);
     onTestFinished(() => viewer[Symbol.asyncDispose]());
-    await delay(110);
+    vi.advanceTimersByTime(110);
     await viewer.hello(MODERN);
     const first = await viewer.until('frame');
     expect(first.rendition?.rendition).toBe('jpeg-1-50');
@@ -175,7 +178,7 @@ describe('WebClient with renditions', () => {
     // The rate of the stream, on which the limit depends, is known from the second frame on.
     app.http.stream.publish(input);
     viewer.ack((await viewer.until('frame')).sequence);
-    await delay(20);
+    vi.advanceTimersByTime(20);
     app.http.stream.publish(input);
     const frame = await viewer.until('frame');
     expect(frame).toMatchObject({ encoding: { kind: 'packed', dtype: 'uint16', shape }, message: { n: 1 } });
