@@ -46,8 +46,10 @@ export interface ProtocolPeer<M extends Message> {
   readonly unsentBytes: number;
   /** Called every second while the connection is open, after the socket's own checks. */
   tick?(): void;
-  /** Called with the time from the opening to the hello, and with the round trip of each ping. */
-  roundTrip?(ms: number): void;
+  /** Called with the time from the opening to the hello. */
+  greetedAfter?(ms: number): void;
+  /** Called when a ping is answered. Everything that was sent before `sentAtMs` has then arrived. */
+  pingAnswered?(sentAtMs: number): void;
   /** Called once, as the last callback. */
   ended(end: SocketEnd): void;
 }
@@ -73,6 +75,12 @@ const MAX_POSTPONED = 16;
 
 const TICK_MS = 1000;
 
+/** A ping contains its number. */
+const PING_BYTES = 4;
+
+/** Maximum number of unanswered pings whose times are kept. */
+const MAX_PINGS = 32;
+
 /**
  * Implements the common part of the WebSocket protocols: a hello as the first message and in time, budgets of messages,
  * bytes and decoding, keep-alive pings, and closing.
@@ -91,8 +99,9 @@ export class ProtocolSocket<M extends Message> {
   #phase: Phase = 'greeting';
   readonly #postponed: Buffer[] = [];
   #countsBytes = true;
-  /** When the oldest unanswered ping was sent; null for none. */
-  #pingedAtMs: number | null = null;
+  /** When unanswered pings were sent, by number. */
+  readonly #pings = new Map<number, number>();
+  #pingCount = 0;
 
   /** @param addressBudget shared by all connections of the peer's address. */
   constructor(
@@ -114,11 +123,9 @@ export class ProtocolSocket<M extends Message> {
       });
     });
     socket.on('ping', () => this.#receivedControl());
-    socket.on('pong', () => {
+    socket.on('pong', (data: Buffer) => {
       this.#receivedControl();
-      if (this.#pingedAtMs !== null && this.#phase === 'admitted')
-        this.#peer.roundTrip?.(performance.now() - this.#pingedAtMs);
-      this.#pingedAtMs = null;
+      this.#answered(data);
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
@@ -232,7 +239,7 @@ export class ProtocolSocket<M extends Message> {
       if (this.#phase === 'greeting') {
         if (!isHello(message))
           throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
-        this.#peer.roundTrip?.(performance.now() - this.#openedAtMs);
+        this.#peer.greetedAfter?.(performance.now() - this.#openedAtMs);
         this.#peer.greet(message);
         return;
       }
@@ -270,12 +277,29 @@ export class ProtocolSocket<M extends Message> {
   }
 
   /**
-   * Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, the
+   * Measures the round trip ({@link ProtocolPeer.pingAnswered}); also called every second. Before the first data, the
    * result is that of an empty path.
    */
   ping(): void {
-    this.#pingedAtMs ??= performance.now();
-    this.#socket.ping();
+    this.#pingCount = (this.#pingCount + 1) % 2 ** 32;
+    const [oldest] = this.#pings.keys();
+    if (oldest !== undefined && this.#pings.size >= MAX_PINGS) this.#pings.delete(oldest);
+    this.#pings.set(this.#pingCount, performance.now());
+    const number = Buffer.allocUnsafe(PING_BYTES);
+    number.writeUInt32BE(this.#pingCount);
+    this.#socket.ping(number);
+  }
+
+  /** A peer may leave out answers to earlier pings (RFC 6455, 5.5.3). */
+  #answered(data: Buffer): void {
+    const number = data.byteLength === PING_BYTES ? data.readUInt32BE() : -1;
+    const sentAtMs = this.#pings.get(number);
+    if (sentAtMs === undefined) return;
+    for (const earlier of this.#pings.keys()) {
+      this.#pings.delete(earlier);
+      if (earlier === number) break;
+    }
+    if (this.#phase === 'admitted') this.#peer.pingAnswered?.(sentAtMs);
   }
 
   /** @returns false if the connection was already closed. */

@@ -167,7 +167,7 @@ export class Adaptation {
     const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
     const isLasting =
       this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;
-    if (isClear || isLasting) this.#lower(this.#bestLateRate, nowMs);
+    if ((isClear || isLasting) && !this.#isProven(nowMs)) this.#lower(this.#bestLateRate, nowMs);
   }
 
   /**
@@ -179,6 +179,7 @@ export class Adaptation {
   waiting(sinceMs: number, bytes: number, nowMs: number): void {
     const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
     if (silentMs < SILENT_MS || this.#settling !== null) return;
+    if (this.#isProven(nowMs) && this.#link.minimumMs(nowMs) < LOCAL_MS) return;
     this.#lower((bytes * 8000) / silentMs, nowMs);
   }
 
@@ -233,8 +234,12 @@ export class Adaptation {
     return capacity > FASTER_RATIO * bitsPerSecond || demand <= Math.max(bitsPerSecond, capacity);
   }
 
+  /** Whether a frame has recently proven that the link carries the step. */
+  #isProven(nowMs: number): boolean {
+    return this.#fits(this.#step, (this.#link.capacity(nowMs, PROOF_MS) ?? 0) * SHARE_DOWN);
+  }
+
   #lower(bitsPerSecond: number, nowMs: number): void {
-    if (this.#fits(this.#step, (this.#link.capacity(nowMs, PROOF_MS) ?? 0) * SHARE_DOWN)) return;
     this.#lateAtMs = nowMs;
     this.#ceiling = { bitsPerSecond, atMs: nowMs };
     this.#link.slowed();

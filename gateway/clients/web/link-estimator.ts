@@ -25,6 +25,8 @@ export interface Delivery {
   readonly sentAtMs: number;
   /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
   readonly delayMs: number;
+  /** Time between the frame's arrival and its acknowledgement, as far as is known: the page or its decoder is busy. */
+  readonly pageMs: number;
   /** Delivery rate since the frame was sent, in bits per second; the link may be able to carry more. */
   readonly bitsPerSecond: number;
 }
@@ -63,26 +65,28 @@ export class LinkEstimator {
   }
 
   /**
-   * @param newest the newest acknowledged frame. `waitMs`: how long it waited in the viewer.
+   * @param newest the newest acknowledged frame.
    * @param bytes of all frames that were acknowledged together.
+   * @param arrivedAtMs when its acknowledgement would have arrived if the viewer had sent it immediately.
    */
   delivered(
     newest: { readonly sequence: number; readonly bytes: number; readonly sentAtMs: number; readonly state: SendState },
     bytes: number,
-    waitMs: number,
+    arrivedAtMs: number,
     nowMs: number,
   ): Delivery {
-    const roundTripMs = Math.max(0, nowMs - newest.sentAtMs - waitMs);
+    const roundTripMs = Math.max(0, arrivedAtMs - newest.sentAtMs);
     this.#minimum.add(roundTripMs, nowMs);
     this.#deliveredBytes += bytes;
     this.#deliveredAtMs = nowMs;
     const delayMs = roundTripMs - this.minimumMs(nowMs);
     this.#addCapacity(newest.bytes, roundTripMs, nowMs);
-    const seconds = Math.max(1, nowMs - newest.state.deliveredAtMs - waitMs) / 1000;
+    const seconds = Math.max(1, arrivedAtMs - newest.state.deliveredAtMs) / 1000;
     return {
       sequence: newest.sequence,
       sentAtMs: newest.sentAtMs,
       delayMs,
+      pageMs: nowMs - arrivedAtMs,
       bitsPerSecond: ((this.#deliveredBytes - newest.state.deliveredBytes) * 8) / seconds,
     };
   }

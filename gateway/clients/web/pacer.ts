@@ -14,21 +14,29 @@ const LONGER_WEIGHT = 1 / 12;
 /** Ratio of arrival interval to frame interval above which the link is the bottleneck. */
 const LINK_LIMITED_RATIO = 1.05;
 
+/** Time beyond the minimum round trip after which a ping checks whether the link or the page delays a frame. */
+const OVERDUE_MS = 50;
+
 /** A frame that has not been acknowledged yet. */
 interface InFlight {
   readonly sequence: number;
   readonly bytes: number;
   readonly sentAtMs: number;
   readonly state: SendState;
+  /** When a later ping was answered, which proves that the link has carried the frame; null before. */
+  carriedAtMs: number | null;
 }
 
 /**
  * Congestion window of one web viewer: the number of frames that may be in flight.
  *
- * The window is the bandwidth-delay product in frames, computed from the minimum round trip, so that a queue on the
- * path does not enlarge it. The rate is the lower of the source's and the link's. The link's rate is estimated from the
- * shortest arrival intervals: with jitter, their mean would only reflect a window that is too small. While
- * acknowledgements are slower than the minimum round trip explains, the window shrinks.
+ * The window is the bandwidth-delay product in whole frames, and one more. Every further frame would only be in transit
+ * when the link becomes slow, and nothing can overtake it. The round trip is the mean one, so that jitter costs no
+ * frames, but at most a frame more than the minimum, so that a queue on the path does not enlarge the window. The rate
+ * is the lower of the source's and the link's. The link's rate is estimated from the shortest arrival intervals: with
+ * jitter, their mean would only reflect a window that is too small. While acknowledgements are slower than the minimum
+ * round trip explains, the window shrinks. After a single frame that was much slower, the others in flight are awaited
+ * first: if the link has become slow, they already take long enough.
  *
  * A standing queue lengthens every round trip and hides the minimum. In that case the path is probed with half the
  * window for one round trip.
@@ -49,6 +57,11 @@ export class Pacer {
   #latestRoundTripMs = 0;
   #window = MIN_WINDOW;
   #waitingSinceMs: number | null = null;
+  /** Whether the latest acknowledged frame took much longer than the round trip explains. */
+  #isLate = false;
+  /** When a ping was last answered that proved that frames had arrived. */
+  #carriedAtMs = -Infinity;
+  #pingedAtMs = -Infinity;
 
   /** Estimate of the link, from the acknowledgements. */
   readonly link = new LinkEstimator();
@@ -58,9 +71,14 @@ export class Pacer {
     return this.#inFlight[0]?.sentAtMs ?? null;
   }
 
-  /** Size of the oldest frame in flight, in bytes; 0 if there is none. */
-  get oldestBytes(): number {
-    return this.#inFlight[0]?.bytes ?? 0;
+  /**
+   * The oldest frame that the link has not carried yet, as far as is known: its size, and since when neither an
+   * acknowledgement nor the answer to a ping has arrived. Null if there is none.
+   */
+  get underWay(): { readonly sinceMs: number; readonly bytes: number } | null {
+    const oldest = this.#inFlight.find(({ carriedAtMs }) => carriedAtMs === null);
+    if (oldest === undefined || this.#waitingSinceMs === null) return null;
+    return { sinceMs: Math.max(this.#waitingSinceMs, this.#carriedAtMs, oldest.sentAtMs), bytes: oldest.bytes };
   }
 
   get bytesInFlight(): number {
@@ -88,6 +106,7 @@ export class Pacer {
 
   canSend(): boolean {
     const count = this.#inFlight.length;
+    if (this.#isLate) return count === 0;
     if (this.#probe !== null) return count < Math.floor(this.#window / 2);
     return count < MIN_WINDOW || (count < this.#window && this.#bytes < MAX_BYTES_IN_FLIGHT);
   }
@@ -99,6 +118,7 @@ export class Pacer {
       bytes,
       sentAtMs: nowMs,
       state: this.link.sent(this.#inFlight.length === 0, nowMs),
+      carriedAtMs: null,
     });
     if (this.#probe?.first === null) this.#probe = { first: sequence };
     this.#bytes += bytes;
@@ -108,7 +128,7 @@ export class Pacer {
    * Records a cumulative acknowledgement.
    *
    * @param frameTimeMs mean interval of the source's frames; undefined if unknown.
-   * @param waitMs how long the newest frame waited in the viewer.
+   * @param waitMs how long the newest frame waited in the viewer, as the viewer reports.
    * @returns null, without effect, if it acknowledges no new frame.
    */
   acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number, waitMs = 0): Delivery | null {
@@ -134,7 +154,32 @@ export class Pacer {
     this.#roundTripMs = smooth(this.#roundTripMs, roundTripMs, 1 / 8);
     this.#measured(roundTripMs, sequence, nowMs);
     this.#adapt(frameTimeMs);
-    return this.link.delivered(newest, bytes, waitMs, nowMs);
+    const arrivedAtMs = Math.min(nowMs - waitMs, newest.carriedAtMs ?? Infinity);
+    this.#isLate = arrivedAtMs - newest.sentAtMs > this.#queuedMs(frameTimeMs);
+    return this.link.delivered(newest, bytes, arrivedAtMs, nowMs);
+  }
+
+  /**
+   * Whether a ping must be sent now: an acknowledgement is overdue. A browser answers pings while the page is busy, so
+   * the answer proves that the link has carried the frame. True once per overdue frame.
+   */
+  needsPing(nowMs: number): boolean {
+    const oldest = this.#inFlight.find(({ carriedAtMs }) => carriedAtMs === null);
+    if (oldest === undefined || this.#pingedAtMs >= oldest.sentAtMs) return false;
+    if (nowMs - oldest.sentAtMs < this.link.minimumMs(nowMs) + OVERDUE_MS) return false;
+    this.#pingedAtMs = nowMs;
+    return true;
+  }
+
+  /** Records the answer to a ping: the link has carried all frames that were sent before the ping. */
+  answered(pingedAtMs: number, nowMs: number): void {
+    this.link.roundTrip(nowMs - pingedAtMs, nowMs);
+    for (const frame of this.#inFlight) {
+      if (frame.sentAtMs > pingedAtMs) break;
+      if (frame.carriedAtMs !== null) continue;
+      frame.carriedAtMs = nowMs;
+      this.#carriedAtMs = nowMs;
+    }
   }
 
   /** Ends a pause, whose duration must not count as waiting for an acknowledgement. */
@@ -160,14 +205,18 @@ export class Pacer {
   #adapt(frameTimeMs: number | undefined): void {
     const minimumMs = this.#minimum.ms;
     if (minimumMs === null || frameTimeMs === undefined || frameTimeMs <= 0 || this.#roundTripMs === null) return;
-    const bySource = Math.ceil(minimumMs / frameTimeMs);
+    const bySource = Math.floor(Math.min(this.#roundTripMs, minimumMs + frameTimeMs) / frameTimeMs);
     const isLinkLimited = this.#arrivalMs !== null && this.#arrivalMs >= frameTimeMs * LINK_LIMITED_RATIO;
     const byLink = this.#arrivalMs === null || !isLinkLimited ? bySource : Math.round(minimumMs / this.#arrivalMs);
-    // One extra frame, so that the window can grow if it is itself the bottleneck.
+    // The window lasts longer than a round trip, and can grow if it is itself the bottleneck.
     const wanted = Math.min(bySource, byLink) + 1;
-    const queued = this.#roundTripMs > 2 * minimumMs + frameTimeMs;
-    const next = queued ? Math.min(this.#window - 1, wanted) : wanted;
+    const next = this.#roundTripMs > this.#queuedMs(frameTimeMs) ? Math.min(this.#window - 1, wanted) : wanted;
     this.#window = Math.max(MIN_WINDOW, Math.min(MAX_WINDOW, next));
+  }
+
+  /** A longer round trip shows a queue on the path. */
+  #queuedMs(frameTimeMs: number | undefined): number {
+    return this.#minimum.ms === null || frameTimeMs === undefined ? Infinity : 2 * this.#minimum.ms + frameTimeMs;
   }
 }
 

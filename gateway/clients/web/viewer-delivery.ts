@@ -31,6 +31,15 @@ const MAX_OPENING_BYTES = 32 << 10;
 /** Maximum width of that JPEG. */
 const OPENING_WIDTH = 640;
 
+/** A page that acknowledges a frame this long after its arrival was busy. */
+const BUSY_MS = 200;
+
+/** A page is busy from the second such frame within this time on, and until there has been none for as long. */
+const BUSY_WINDOW_MS = 5000;
+
+/** Acknowledgements within this time belong to the same pause of the page. */
+const SAME_PAUSE_MS = 250;
+
 /** The stream, as a viewer's delivery uses it. */
 interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
@@ -79,6 +88,8 @@ export class ViewerDelivery implements AdaptationContext {
   #bytesSinceReport = 0;
   #reportedAtMs: number;
   #reported = '';
+  #pausedAtMs = -Infinity;
+  #busyUntilMs = -Infinity;
 
   constructor(stream: DeliveryStream, link: LinkEstimator, { maxBitsPerSecond, unpacks }: Limits, nowMs: number) {
     this.#stream = stream;
@@ -166,6 +177,7 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   delivered(delivery: Delivery, nowMs: number): void {
+    if (delivery.pageMs > BUSY_MS) this.#notePause(nowMs);
     if (this.#isOpeningSmall) {
       this.#isOpeningSmall = false;
       this.#adaptation.opened(delivery, nowMs);
@@ -185,12 +197,12 @@ export class ViewerDelivery implements AdaptationContext {
 
   /**
    * `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's frames and nothing limits
-   * them.
+   * them. A busy page gets the same frames as another one, but fewer of them, because it acknowledges fewer.
    */
   describe(nowMs: number): string {
     const step = this.#adaptation.step();
     const isLimited = this.isLimited(nowMs);
-    if (step.kind === 'source' && !isLimited) return '';
+    if (step.kind === 'source' && !isLimited && !this.#isBusy(nowMs)) return '';
     return `${stepLabel(step, { width: this.#width, height: this.#height })}, ${formatBitRate(this.#bitsPerSecond)}: ${this.#cause(isLimited, nowMs)}`;
   }
 
@@ -212,9 +224,20 @@ export class ViewerDelivery implements AdaptationContext {
     };
   }
 
+  #notePause(nowMs: number): void {
+    const sinceMs = nowMs - this.#pausedAtMs;
+    if (sinceMs > SAME_PAUSE_MS && sinceMs < BUSY_WINDOW_MS) this.#busyUntilMs = nowMs + BUSY_WINDOW_MS;
+    this.#pausedAtMs = nowMs;
+  }
+
+  #isBusy(nowMs: number): boolean {
+    return nowMs < this.#busyUntilMs;
+  }
+
   #cause(isLimited: boolean, nowMs: number): string {
     const throughput = this.#adaptation.throughput(nowMs);
     if (isLimited) return throughput === null ? 'slow link' : `link ${formatBitRate(throughput)}`;
+    if (this.#isBusy(nowMs)) return 'busy page';
     const max = this.maxBitsPerSecond;
     return max === Infinity ? 'as requested by the viewer' : `limited to ${formatBitRate(max)}`;
   }

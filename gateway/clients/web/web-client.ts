@@ -203,11 +203,13 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     );
   }
 
-  /** A missing acknowledgement is the first sign that the link has become slower. */
+  /** A missing acknowledgement is the first sign that the link has become slower, unless a ping proves otherwise. */
   #noteWaiting(): void {
-    const { waitingSinceMs, oldestBytes } = this.#pacer;
-    if (this.#delivery !== null && waitingSinceMs !== null)
-      this.#delivery.waiting(waitingSinceMs, oldestBytes, performance.now());
+    const { underWay } = this.#pacer;
+    if (this.#delivery === null || underWay === null) return;
+    const now = performance.now();
+    if (this.#pacer.needsPing(now)) this.#protocol.ping();
+    this.#delivery.waiting(underWay.sinceMs, underWay.bytes, now);
   }
 
   streamChanged(state: StreamState, reason: string): void {
@@ -612,8 +614,12 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#pump();
   }
 
-  roundTrip(ms: number): void {
+  greetedAfter(ms: number): void {
     this.#pacer.link.roundTrip(ms, performance.now());
+  }
+
+  pingAnswered(sentAtMs: number): void {
+    this.#pacer.answered(sentAtMs, performance.now());
   }
 
   ended(end: SocketEnd): void {

@@ -113,6 +113,29 @@ describe('gearway-viewer with small pictures', () => {
     expect(picture).toBe(message);
   });
 
+  it('gets the frames of the source while its page is busy, and names the page as the reason', async () => {
+    await using camera = await Camera.start();
+    const { url } = await camera.gateway.listen();
+    await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
+    await set(page, { noWorker: true });
+    await page.where("element.stats.encoding === 'jpeg'");
+    await page.page.evaluate(() =>
+      setInterval(() => {
+        for (const untilMs = performance.now() + 1500; performance.now() < untilMs;);
+      }, 2000),
+    );
+    await page.where("element.stats.delivery.endsWith(': busy page')");
+    const stats = await page.page.evaluate(async () => {
+      const seen = [];
+      for (let second = 0; second < 5; second += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        seen.push(document.querySelector<GearwayViewer>('gearway-viewer')!.stats);
+      }
+      return seen.map(({ encoding, width, isLinkLimited }) => ({ encoding, width, isLinkLimited }));
+    });
+    expect(stats).toEqual(stats.map(() => ({ encoding: 'jpeg', width: WIDTH, isLinkLimited: false })));
+  });
+
   it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and says so', async () => {
     await using camera = await Camera.start();
     const { url } = await camera.gateway.listen();

@@ -376,7 +376,7 @@ class FakeSocket extends EventEmitter {
     if (this.drains) done?.();
     else if (done !== undefined) this.#waiting.push(done);
   };
-  readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
+  readonly ping = vi.fn<(data: Buffer) => void>((data) => void (this.answersPings && this.emit('pong', data)));
   readonly close = vi.fn<(code: number, reason: string) => void>();
   readonly terminate = vi.fn<() => void>(() => void this.emit('close'));
 

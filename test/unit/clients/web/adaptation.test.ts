@@ -16,6 +16,8 @@ interface Link {
   readonly roundTripMs: number;
   /** Maximum random delay of an acknowledgement, in addition. */
   readonly jitterMs?: number;
+  /** How long the page is busy per second: frames that arrive meanwhile are taken afterwards. */
+  readonly busyMs?: number;
 }
 
 /** Size of a key frame in relation to the mean frame. */
@@ -53,6 +55,7 @@ class Simulation {
   #random = 1;
   readonly #sourceBytes: number;
   readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
+  readonly #pings: { sentAtMs: number; answeredAtMs: number }[] = [];
 
   constructor({
     want = {},
@@ -81,7 +84,7 @@ class Simulation {
     this.delivery.wanted({ ...want, video: hasVideo });
   }
 
-  run(forMs: number, { bitsPerSecond, roundTripMs, jitterMs = 0 }: Link): readonly Shown[] {
+  run(forMs: number, link: Link): readonly Shown[] {
     const from = this.shown.length;
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
       this.#acknowledge();
@@ -89,19 +92,27 @@ class Simulation {
         this.#sequence += 1;
         this.#pending = frameOf(this.#sequence, this.#sourceBytes);
         this.#offeredAtMs = this.nowMs;
-        const { waitingSinceMs, oldestBytes } = this.pacer;
-        if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, oldestBytes, this.nowMs);
+        const { underWay } = this.pacer;
+        if (this.pacer.needsPing(this.nowMs)) this.#ping(link);
+        if (underWay !== null) this.delivery.waiting(underWay.sinceMs, underWay.bytes, this.nowMs);
       }
-      // A ping waits behind the frames in transit, like all other data.
-      if (this.nowMs % 1000 === 0)
-        this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
+      if (this.nowMs % 1000 === 0) this.#ping(link);
       if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);
-      this.#send(bitsPerSecond, roundTripMs, jitterMs);
+      this.#send(link);
     }
     return this.shown.slice(from);
   }
 
+  /** Waits behind the frames in transit, like all other data, and is answered even while the page is busy. */
+  #ping({ roundTripMs }: Link): void {
+    this.#pings.push({ sentAtMs: this.nowMs, answeredAtMs: Math.max(this.nowMs, this.#freeAtMs) + roundTripMs });
+  }
+
   #acknowledge(): void {
+    for (let [ping] = this.#pings; ping !== undefined && ping.answeredAtMs <= this.nowMs; [ping] = this.#pings) {
+      this.#pings.shift();
+      this.pacer.answered(ping.sentAtMs, this.nowMs);
+    }
     for (let [next] = this.#underWay; next !== undefined && next.ackAtMs <= this.nowMs; [next] = this.#underWay) {
       this.#underWay.shift();
       const delivered = this.pacer.acknowledged(next.sequence, 1000 / FPS, this.nowMs, 0);
@@ -110,7 +121,7 @@ class Simulation {
     }
   }
 
-  #send(bitsPerSecond: number, roundTripMs: number, jitterMs: number): void {
+  #send({ bitsPerSecond, roundTripMs, jitterMs = 0, busyMs = 0 }: Link): void {
     if (
       this.#pending === null ||
       !this.pacer.canSend() ||
@@ -125,10 +136,11 @@ class Simulation {
     this.delivery.sent(this.#pending.sequence, bytes);
     this.#freeAtMs = Math.max(this.nowMs, this.#freeAtMs) + (bytes * 8000) / bitsPerSecond;
     const arrivesAtMs = this.#freeAtMs + roundTripMs / 2;
-    const shown = { atMs: arrivesAtMs, latencyMs: arrivesAtMs - this.#offeredAtMs, step: stepName(step) };
+    const takenAtMs = Math.max(arrivesAtMs, Math.floor(arrivesAtMs / 1000) * 1000 + busyMs);
+    const shown = { atMs: takenAtMs, latencyMs: takenAtMs - this.#offeredAtMs, step: stepName(step) };
     // A linear congruential generator: the same delays in each run.
     this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    const ackAtMs = arrivesAtMs + roundTripMs / 2 + (jitterMs * this.#random) / 2 ** 32;
+    const ackAtMs = takenAtMs + roundTripMs / 2 + (jitterMs * this.#random) / 2 ** 32;
     this.#lastAckAtMs = Math.max(this.#lastAckAtMs, ackAtMs);
     this.#underWay.push({ sequence: this.#pending.sequence, ackAtMs: this.#lastAckAtMs, shown });
     this.#pending = null;
@@ -223,8 +235,12 @@ describe('ViewerDelivery', () => {
       const fast = { bitsPerSecond: 50e6, roundTripMs: 40, jitterMs };
       const slow = { ...fast, bitsPerSecond: 1e6 };
       expect(steps(simulation.run(5000, fast))).toEqual(['source']);
-      const drainMs = (simulation.pacer.window * sourceBytes * 8000) / slow.bitsPerSecond;
+      const { window } = simulation.pacer;
+      const drainMs = (window * sourceBytes * 8000) / slow.bitsPerSecond;
       const drained = simulation.run(drainMs + 500, slow);
+      // After the first late frame, none is sent behind those that are in flight.
+      const late = drained.filter(({ step, latencyMs }) => step === 'source' && latencyMs > 500);
+      expect(late.length).toBeLessThanOrEqual(window);
       expect(drained.at(-1)?.latencyMs).toBeLessThan(500);
       const settled = simulation.run(10_000, slow);
       expect(Math.max(...settled.map(({ latencyMs }) => latencyMs))).toBeLessThan(500);
@@ -234,6 +250,31 @@ describe('ViewerDelivery', () => {
       expect((restored?.atMs ?? Infinity) - widenedAtMs).toBeLessThan(5000);
     },
   );
+
+  it.each([
+    ['beside the gateway', 1, false],
+    ['far away', 40, false],
+    ['that decodes H.264', 40, true],
+  ])('does not take a busy page %s for a slow link, and names it as the reason', (_name, roundTripMs, hasVideo) => {
+    const simulation = new Simulation({ hasVideo });
+    const link = { bitsPerSecond: 50e6, roundTripMs };
+    simulation.run(5000, link);
+    const busy = simulation.run(20_000, { ...link, busyMs: 700 });
+    expect(steps(busy)).toEqual(['source']);
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(false);
+    expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^source 1280×720, .*: busy page$/);
+    simulation.run(10_000, link);
+    expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
+  });
+
+  it('gives a busy page behind a slow link smaller pictures, and names the link as the reason', () => {
+    const simulation = new Simulation();
+    const link = { bitsPerSecond: 2e6, roundTripMs: 40, busyMs: 700 };
+    simulation.run(5000, link);
+    expect(steps(simulation.run(20_000, link))).not.toContain('source');
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(true);
+    expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^JPEG .*: link [\d.]+ Mbit\/s$/);
+  });
 
   it('probes at growing intervals while probes fail', () => {
     const simulation = new Simulation();

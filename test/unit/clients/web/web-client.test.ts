@@ -941,7 +941,7 @@ class FakeSocket extends EventEmitter {
   /** Callback of the last write: the connection has accepted it. */
   taken: (() => void) | null = null;
   answersPings = true;
-  readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
+  readonly ping = vi.fn<(data: Buffer) => void>((data) => void (this.answersPings && this.emit('pong', data)));
   readonly close = vi.fn<(code: number, reason: string) => void>();
   readonly terminate = vi.fn<() => void>(() => void this.emit('close'));
 
