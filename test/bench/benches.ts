@@ -12,6 +12,7 @@ import { memory } from './memory.ts';
 import { mjpeg } from './mjpeg.ts';
 import { native } from './native.ts';
 import { overload } from './overload.ts';
+import { sideBySide } from './side-by-side.ts';
 import { start } from './start.ts';
 import { thin } from './thin.ts';
 
@@ -25,6 +26,7 @@ export const BENCHES: readonly Bench[] = [
   overload,
   distance,
   thin,
+  sideBySide,
   adaptive,
   audience,
   element,

@@ -1,9 +1,10 @@
 /**
- * A process with a NetGear server that sends a film of numbered pictures, encoded in advance so that sending takes
- * hardly any processor time.
+ * A process that sends a film of numbered pictures, JPEGs encoded in advance so that sending takes hardly any processor
+ * time: with a NetGear server, or with FFmpeg as H.264 to an RTSP server.
  */
 import { NetGearSender } from '../../gateway/netgear/index.ts';
 import { FILM, type FilmName, makeFilm } from './film.ts';
+import { FilmPublisher } from './film-publisher.ts';
 import { Pace } from './pace.ts';
 import { answerParent } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
@@ -34,7 +35,29 @@ function noteReturned(byPort: unknown): void {
   }
 }
 
-function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<HandedOver[]> {
+/** Where the pictures of a film are sent. */
+interface Sink {
+  send(jpeg: Buffer, number: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function netGear(port: number): Promise<Sink> {
+  const sender = new NetGearSender({
+    address: '127.0.0.1',
+    port,
+    pattern: 1,
+    bidirectional_mode: true,
+    check: false,
+  });
+  await sender.ready();
+  return {
+    send: async (jpeg, number) => noteReturned(await sender.send(jpeg, { message: { number } })),
+    close: () => sender.close({ terminate: false }),
+  };
+}
+
+/** @returns a function that ends it. */
+function film(sink: Sink, jpegs: readonly Buffer[]): () => Promise<HandedOver[]> {
   const handedOver: HandedOver[] = [];
   const pace = new Pace(FILM.fps);
   let isRunning = true;
@@ -46,9 +69,9 @@ function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<Ha
       const jpeg = jpegs[number];
       if (jpeg === undefined) throw new Error('the film has not been created yet');
       handedOver.push({ number, atMs: performance.timeOrigin + performance.now() });
-      noteReturned(await sender.send(jpeg, { message: { number } }));
+      await sink.send(jpeg, number);
     }
-    await sender.close({ terminate: false });
+    await sink.close();
     return handedOver;
   })();
   return () => {
@@ -72,16 +95,12 @@ const handlers = {
   },
   /** Sends it to a NetGear client on this port, in a loop. */
   async film(name: FilmName, port: number): Promise<void> {
-    const sender = new NetGearSender({
-      address: '127.0.0.1',
-      port,
-      pattern: 1,
-      bidirectional_mode: true,
-      check: false,
-    });
-    await sender.ready();
     arrivals = [];
-    stop = film(sender, films.get(name) ?? []);
+    stop = film(await netGear(port), films.get(name) ?? []);
+  },
+  /** Sends it to an RTSP server as H.264 of a bit rate, in a loop. */
+  publish(name: FilmName, url: string, bitsPerSecond: number): void {
+    stop = film(new FilmPublisher(url, bitsPerSecond), films.get(name) ?? []);
   },
   /** @returns the probes that viewers have returned since the film began. */
   arrivals: (): Arrival[] => arrivals,

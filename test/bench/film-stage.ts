@@ -6,10 +6,23 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import type { Link } from '../helpers/shaped-relay.ts';
 import type { FilmName } from './film.ts';
 import type { Arrival, FilmSource } from './film-source.ts';
+import type { Go2rtc, Go2rtcMode } from './go2rtc.ts';
 import type { LinkRelay } from './link-relay.ts';
 import { BenchProcess, endWithBench } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 import { type FilmPage, openFilmPage } from './shown-film.ts';
+
+/** WebRTC over loopback; no STUN server, which go2rtc's page would ask. */
+const BROWSER_FLAGS = [
+  '--allow-loopback-in-peer-connection',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
+
+/** Result of a function that watched a page, and the frames that were sent meanwhile. */
+export interface Showing<T> {
+  readonly result: T;
+  readonly handedOver: readonly HandedOver[];
+}
 
 /** A source with a film, a gateway, links to it, and a browser behind them, each in a separate process. */
 export class FilmStage implements AsyncDisposable {
@@ -44,7 +57,7 @@ export class FilmStage implements AsyncDisposable {
       );
       const source = all.use(new BenchProcess<FilmSource>('./film-source.ts'));
       const relay = all.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
-      const browser = all.use(await launchBrowser('chromium'));
+      const browser = all.use(await launchBrowser('chromium', { flags: BROWSER_FLAGS }));
       return new FilmStage(all, source, relay, browser, {
         source: sourcePort,
         gateway: Number(new URL(await gateway.url).port),
@@ -76,14 +89,31 @@ export class FilmStage implements AsyncDisposable {
   }
 
   /** Sends the film while `watch` runs with the viewer page behind a link. @returns its result, and all sent frames. */
-  async show<T>(
+  show<T>(film: FilmName, linkPort: number, watch: (page: FilmPage) => Promise<T>): Promise<Showing<T>> {
+    const send = (): Promise<void> => this.#source.ask('film', film, this.#sourcePort);
+    return this.#show(send, `http://127.0.0.1:${linkPort}/viewer?bare`, watch);
+  }
+
+  /** Sends the film to go2rtc as H.264 of a bit rate while `watch` runs with go2rtc's page behind a link. */
+  showBy<T>(
+    go2rtc: Go2rtc,
     film: FilmName,
+    bitsPerSecond: number,
     linkPort: number,
+    mode: Go2rtcMode,
     watch: (page: FilmPage) => Promise<T>,
-  ): Promise<{ result: T; handedOver: readonly HandedOver[] }> {
-    await this.#source.ask('film', film, this.#sourcePort);
+  ): Promise<Showing<T>> {
+    const send = async (): Promise<void> => {
+      await this.#source.ask('publish', film, go2rtc.rtspUrl, bitsPerSecond);
+      await go2rtc.published();
+    };
+    return this.#show(send, `http://127.0.0.1:${linkPort}/stream.html?src=main&mode=${mode}`, watch);
+  }
+
+  async #show<T>(send: () => Promise<void>, url: string, watch: (page: FilmPage) => Promise<T>): Promise<Showing<T>> {
     try {
-      await using page = await openFilmPage(this.#browser, `http://127.0.0.1:${linkPort}/viewer?bare`);
+      await send();
+      await using page = await openFilmPage(this.#browser, url);
       return { result: await watch(page), handedOver: await this.#source.ask('stop') };
     } finally {
       await this.#source.ask('stop');

@@ -28,7 +28,9 @@ export const latency: Bench = {
     await using bare = new BenchProcess<BareServer>('./bare-server.ts');
     await using browser = await launchBrowser('chromium');
     const barePort = await bare.ask('listen');
-    await using go2rtc = Go2rtc.isThere() ? new Go2rtc(go2rtcPort, `http://127.0.0.1:${barePort}/mjpeg`) : null;
+    await using go2rtc = Go2rtc.isThere()
+      ? new Go2rtc({ ports: { api: go2rtcPort }, source: `http://127.0.0.1:${barePort}/mjpeg` })
+      : null;
 
     const page = await browser.newPage({ type: 'window' });
     await page.setViewport({ width: SIZE.width, height: SIZE.height });

@@ -1,8 +1,10 @@
 /** A process with links, so that carrying their data does not delay the measured processes. */
+import { DatagramRelay } from '../helpers/datagram-relay.ts';
 import { type Link, ShapedRelay } from '../helpers/shaped-relay.ts';
 import { answerParent } from './processes.ts';
 
 const relays = new Map<number, ShapedRelay>();
+const datagrams = new Map<number, DatagramRelay>();
 
 function relayOf(port: number): ShapedRelay {
   const relay = relays.get(port);
@@ -17,6 +19,12 @@ const handlers = {
     relays.set(relay.port, relay);
     return relay.port;
   },
+  /** Carries UDP over a link too, from the port of its near end to another port of this machine. */
+  async openDatagrams(port: number, target: number): Promise<void> {
+    datagrams.set(port, await DatagramRelay.start(relayOf(port), target));
+  },
+  /** Datagrams that found the queue of a link full. */
+  lost: (port: number): number => datagrams.get(port)?.lost ?? 0,
   /** Changes a link. @returns when, by the machine's clock. */
   shape(port: number, changes: Partial<Link>): number {
     relayOf(port).shape(changes);

@@ -30,7 +30,7 @@ export async function compareWithMjpegServers(
   await using source = new BenchProcess<MjpegSource>('./mjpeg-source.ts');
   await using process = new BenchProcess<MjpegViewers>('./mjpeg-viewers.ts');
   await using go2rtc = Go2rtc.isThere()
-    ? new Go2rtc(go2rtcPort, `http://127.0.0.1:${await source.ask('listen')}/`)
+    ? new Go2rtc({ ports: { api: go2rtcPort }, source: `http://127.0.0.1:${await source.ask('listen')}/` })
     : null;
   const urls = {
     WebGear: `${(await webGear.waitFor<{ url: string }>('ready')).url}/video`,

@@ -17,7 +17,7 @@ export interface FilmPage extends AsyncDisposable {
   readonly shown: readonly Shown[];
   /** Settles with the first picture that has a number. */
   first(): Promise<Shown>;
-  /** The picture that the viewer shows now, as PNG in the size that was sent to it. */
+  /** The picture that the viewer or the video shows now, as PNG in the size that was sent to it. */
   snapshot(): Promise<Buffer>;
   /** Returns values, one every `everyMs`, and waits until all are acknowledged. */
   probe(count: number, everyMs: number): Promise<Probe[]>;
@@ -34,13 +34,22 @@ export interface Probe {
 
 const FIRST_TIMEOUT_MS = 30_000;
 
-/** An expression for the page: a snapshot, base64. */
-const SNAPSHOT = `document.querySelector('gearway-viewer').snapshot().then(({ blob }) => new Promise((resolve, reject) => {
-  const reader = new FileReader();
-  reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
-  reader.onerror = () => reject(reader.error);
-  reader.readAsDataURL(blob);
-}))`;
+/** An expression for the page: the picture of its viewer or of its video, base64. */
+const SNAPSHOT = `(async () => {
+  const pictureOf = async (video) => {
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    canvas.getContext('2d').drawImage(video, 0, 0);
+    return canvas.convertToBlob();
+  };
+  const viewer = document.querySelector('gearway-viewer');
+  const blob = viewer ? (await viewer.snapshot()).blob : await pictureOf(document.querySelector('video'));
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+})()`;
 
 const PROBE = `(count, everyMs) => {
   const viewer = document.querySelector('gearway-viewer');
@@ -52,11 +61,33 @@ const PROBE = `(count, everyMs) => {
   }));
 }`;
 
+/**
+ * Keeps WebRTC on the link, whose port is that of the page: on one machine, the page and its peer would otherwise connect
+ * directly. The page sends none of its addresses, as behind NAT, and uses only those of its peer with this port.
+ */
+const WEBRTC_BY_LINK = `{
+  const { addEventListener } = EventTarget.prototype;
+  const { addIceCandidate, setRemoteDescription } = RTCPeerConnection.prototype;
+  const isDirect = (line) => /^(a=)?candidate:/.test(line) && line.split(' ')[5] !== location.port;
+  Object.assign(RTCPeerConnection.prototype, {
+    addEventListener(type, ...rest) {
+      if (type !== 'icecandidate') addEventListener.call(this, type, ...rest);
+    },
+    async addIceCandidate(init) {
+      if (!isDirect(init.candidate)) await addIceCandidate.call(this, init);
+    },
+    setRemoteDescription({ type, sdp }) {
+      return setRemoteDescription.call(this, { type, sdp: sdp.split('\\r\\n').filter((line) => !isDirect(line)).join('\\r\\n') });
+    },
+  });
+}`;
+
 /** Opens a page in a fresh profile, so that nothing is cached, in a window of the film's size. */
 export async function openFilmPage(browser: Browser, url: string): Promise<FilmPage> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage({ type: 'window' });
   await page.setViewport({ width: 1280, height: 720 });
+  await page.evaluateOnNewDocument(WEBRTC_BY_LINK);
   const client = await page.createCDPSession();
   const shown = await startScreencast(client);
   const openedAtMs = Date.now();
@@ -104,7 +135,7 @@ export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, t
 }
 
 /** Number of decimals of each unit. */
-const DIGITS = { fps: 1, ms: 0, SSIM: 3 } as const;
+const DIGITS = { fps: 1, ms: 0, SSIM: 3, 'Mbit/s': 2 } as const;
 
 /** A report line for one figure, from the measurements of all rounds. */
 export function filmLine<Figure extends string>(
@@ -114,11 +145,22 @@ export function filmLine<Figure extends string>(
   unit: keyof typeof DIGITS,
   targets: readonly Target[] = [],
 ): Line {
+  return comparedLine({ Gearway: rounds }, figure, what, unit, targets);
+}
+
+/** A report line for one figure of several programs, Gearway first. */
+export function comparedLine<Figure extends string>(
+  measured: Readonly<Record<string, readonly Readonly<Record<Figure, number>>[]>>,
+  figure: Figure,
+  what: string,
+  unit: keyof typeof DIGITS,
+  targets: readonly Target[] = [],
+): Line {
   return {
     what,
     unit,
     digits: DIGITS[unit],
-    series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }],
+    series: Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map((one) => one[figure]) })),
     targets,
   };
 }

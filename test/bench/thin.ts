@@ -1,13 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import sharp from 'sharp';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
 import { alternate, type Bench } from './bench.ts';
-import { FILM, type FilmName } from './film.ts';
+import type { FilmName } from './film.ts';
+import { pictureQuality, QUALITY_METHOD } from './film-quality.ts';
 import { FilmStage } from './film-stage.ts';
-import { readNumber } from './picture-number.ts';
 import type { Line } from './report.ts';
 import { agesOf, filmLine, longestFreezeMs } from './shown-film.ts';
-import { type Gray, ssim } from './ssim.ts';
 import { median, percentile } from './statistics.ts';
 
 interface ThinLink {
@@ -110,7 +108,7 @@ export const thin: Bench = {
     );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
-      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address. Return data: ${PROBES} values, one every ${PROBE_EVERY_MS} ms, while the film goes on, until the NetGear server has the value with the reply to its next frame, and until the viewer has the gateway's acknowledgement, which shares the connection with the video; the targets are twice the link's round trip. Picture quality: luma of the viewer's snapshots, scaled to 1280x720, compared with the source's JPEGs of the same numbers by SSIM (Wang et al. 2004, Gaussian window of 11x11); noise that the encoder leaves out counts as a difference.`,
+      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving objects and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address. Return data: ${PROBES} values, one every ${PROBE_EVERY_MS} ms, while the film goes on, until the NetGear server has the value with the reply to its next frame, and until the viewer has the gateway's acknowledgement, which shares the connection with the video; the targets are twice the link's round trip. Picture quality: ${QUALITY_METHOD}.`,
       lines: LINKS.flatMap((link) => linesOf(link, measured[nameOf(link)] ?? [])),
       notes: ["The relay carries TCP's payload: its handshakes, slow start and losses are not in these figures."],
     };
@@ -154,30 +152,8 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
       result.probes.map(({ roundTripMs }) => roundTripMs),
       0.95,
     ),
-    ssim: median(await Promise.all(result.pngs.map((png) => compare(stage, film, png)))),
+    ssim: median(await Promise.all(result.pngs.map((png) => pictureQuality(stage, film, png)))),
   };
-}
-
-/** SSIM of a shown picture and the source's, at the source's size. */
-async function compare(stage: FilmStage, film: FilmName, png: Buffer): Promise<number> {
-  const { data, info } = await sharp(png).greyscale().raw().toBuffer({ resolveWithObject: true });
-  const number = readNumber(data, info.width, info.height);
-  if (number === null) throw new Error(`a shown picture of ${info.width}x${info.height} has no number`);
-  return ssim(await luma(await stage.picture(film, number)), await luma(png));
-}
-
-/** Luma, at the size of the film. */
-async function luma(picture: Buffer): Promise<Gray> {
-  const { width, height } = FILM;
-  const rgb = await sharp(picture)
-    .removeAlpha()
-    .resize(width, height, { fit: 'fill', kernel: 'cubic' })
-    .raw()
-    .toBuffer();
-  const data = new Uint8Array(width * height);
-  for (let at = 0; at < data.length; at += 1)
-    data[at] = Math.round(0.299 * (rgb[at * 3] ?? 0) + 0.587 * (rgb[at * 3 + 1] ?? 0) + 0.114 * (rgb[at * 3 + 2] ?? 0));
-  return { data, width, height };
 }
 
 function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {

@@ -77,6 +77,11 @@ export class LinkDirection {
     return this.#queuedBytes;
   }
 
+  /** Whether the queue accepts nothing until the bottleneck has transmitted more. */
+  get isFull(): boolean {
+    return this.#queuedBytes >= this.#shape.queueBytes;
+  }
+
   shape(changes: Partial<LinkShape>): void {
     // After an outage, the transmission of waiting packets starts now.
     if (this.#shape.bitsPerSecond === 0) this.#freeAtMs = performance.now();
