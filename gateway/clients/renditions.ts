@@ -6,7 +6,7 @@ import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import type { FrameHeader } from '../../shared/frame.ts';
 import { encodeFrameHead, type MessageEncoding, type RenditionHeader, type Value } from '../../shared/protocol.ts';
-import type { Frame } from '../hub/frame.ts';
+import type { Frame, FrameOutline } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { packArray } from '../codecs/pack-array.ts';
@@ -96,7 +96,7 @@ export class Renditions {
   }
 
   /** Which renditions may be made of this frame. Samples that JPEG cannot represent are not converted to JPEG. */
-  kindOf(frame: Frame): RenditionKind {
+  kindOf(frame: Pick<FrameOutline, 'encoding'>): RenditionKind {
     if (frame.encoding.kind === 'jpeg' || jpegChannels(frame) !== null) return 'pictures';
     return canPack(frame.encoding.dtype) ? 'packed' : 'none';
   }
@@ -249,7 +249,7 @@ function createRendition(
 }
 
 /** Number of channels for the JPEG encoder; null if the frame must be sent as it is. */
-function jpegChannels({ encoding }: Frame): 1 | 3 | 4 | null {
+function jpegChannels({ encoding }: Pick<FrameOutline, 'encoding'>): 1 | 3 | 4 | null {
   if (encoding.kind === 'jpeg' || encoding.dtype !== 'uint8') return null;
   return pictureChannels(encoding.shape);
 }

@@ -6,8 +6,8 @@ import type { PortRange, PortsStatus } from '../../shared/status.ts';
 import {
   checkReservable,
   choosePort,
-  createLeaseKey,
   type GrantedLease,
+  isInRanges,
   LASTING_LEASE_MS,
   LEASE_HOLD_MS,
   type LeaseHolder,
@@ -17,6 +17,7 @@ import {
   portsStatus,
   type PortTable,
 } from '../hub/port-registry.ts';
+import { sleep } from '../sources/sleep.ts';
 import type { Membership } from './membership.ts';
 import type { Replica, ReplicaEntry } from './store.ts';
 
@@ -58,6 +59,15 @@ const NATIVE_FOR_MS = 5000;
 /** Maximum number of attempts to lease a port while other gateways take the same ones. */
 const MAX_ATTEMPTS = 16;
 
+/**
+ * How long viewers wait for their ports after the last acknowledged heartbeat: while the connection to a NATS server is
+ * being restored. Later ones only watch.
+ */
+const PATIENCE_MS = 3000;
+
+/** Interval of the attempts. */
+const RETRY_MS = 100;
+
 const MAX_PORT = 65_535;
 
 /** Interval of the search for own records without a client, and own clients without a record. */
@@ -74,6 +84,8 @@ interface ClusterPortsOptions {
   readonly membership: Membership;
   readonly log: Logger;
   readonly nowMs?: () => number;
+  /** Default {@link PATIENCE_MS}. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -142,12 +154,13 @@ export class ClusterPorts implements Ports {
   async lease(owner: LeaseHolder, { key, ...request }: LeaseRequest = {}): Promise<GrantedLease> {
     const { membership, replica } = this.#options;
     const hashed: LeaseRequest = { ...request, key: key === undefined ? undefined : hashKey(key) };
+    if (key !== undefined) await this.#patiently(() => this.#catchUp(key));
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const now = this.#nowMs();
       const port = choosePort(this.#table(), hashed, now);
       const goesOn = hashed.key !== undefined && this.#lease(port)?.hash === hashed.key;
       const sinceMs = goesOn ? (this.#holders.get(port)?.sinceMs ?? now - LASTING_LEASE_MS) : now;
-      const leaseKey = createLeaseKey();
+      const leaseKey = createLeaseKey(port);
       const record: LeaseRecord = {
         kind: 'lease',
         nonce: createNonce(),
@@ -168,14 +181,12 @@ export class ClusterPorts implements Ports {
       // A viewer that renews its own lease can compete only with its own tabs.
       if (!goesOn) this.#claims.set(port, claim);
       try {
-        const revision = await replica.update(this.#key(port), record);
-        if (revision === null) continue;
-      } catch (error) {
-        throw new GearwayError(
-          'cluster-unreachable',
-          `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`,
-          { cause: error },
-        );
+        const isWritten = await this.#patiently(async () => {
+          if ((await replica.update(this.#key(port), record)) !== null) return true;
+          // An earlier attempt was stored, but its answer was lost.
+          return this.#entries.get(port)?.value.nonce === record.nonce;
+        });
+        if (!isWritten) continue;
       } finally {
         this.#pending.delete(record.nonce);
         if (this.#claims.get(port) === claim) this.#claims.delete(port);
@@ -187,6 +198,35 @@ export class ClusterPorts implements Ports {
       return { port, leaseKey };
     }
     throw new GearwayError('no-free-port', 'the ports are being taken by other viewers; reload the page to try again');
+  }
+
+  /** @throws {GearwayError} `cluster-unreachable` if the action fails for too long. */
+  async #patiently<T>(action: () => Promise<T>): Promise<T> {
+    const { membership, patienceMs = PATIENCE_MS } = this.#options;
+    for (;;) {
+      try {
+        return await action();
+      } catch (error) {
+        if (this.#isClosed || membership.silenceMs >= patienceMs)
+          throw new GearwayError(
+            'cluster-unreachable',
+            `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`,
+            { cause: error },
+          );
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  /**
+   * Reads the record of a lease key that is unknown here: the viewer may come from another gateway, and be faster than
+   * the directory.
+   */
+  async #catchUp(key: string): Promise<void> {
+    const hash = hashKey(key);
+    for (const { value } of this.#entries.values()) if (value.kind === 'lease' && value.hash === hash) return;
+    const port = portOf(key);
+    if (port !== null && isInRanges(port, this.#options.ranges)) await this.#options.replica.refresh(this.#key(port));
   }
 
   leave(port: number, owner: LeaseHolder): void {
@@ -358,6 +398,18 @@ function isPortRecord(value: unknown): value is PortRecord {
     (address === null || typeof address === 'string') &&
     typeof hasLasted === 'boolean'
   );
+}
+
+/** A lease key with 112 random bits, which begins with its port: as long as that of a gateway without a cluster. */
+function createLeaseKey(port: number): string {
+  return port.toString(16).padStart(PORT_DIGITS, '0') + randomBytes(14).toString('hex');
+}
+
+const PORT_DIGITS = 4;
+
+/** @returns null if the key was not made by a gateway of a cluster. */
+function portOf(key: string): number | null {
+  return /^[0-9a-f]{32}$/.test(key) ? Number.parseInt(key.slice(0, PORT_DIGITS), 16) : null;
 }
 
 /** The store is readable for all gateways and their administrators; it does not contain keys. */

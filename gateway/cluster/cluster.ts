@@ -401,6 +401,7 @@ export class Cluster {
           get isActive() {
             return !stream.returns.isEmpty || control.current?.isPending === true;
           },
+          needsPictures: false,
           offer: () => undefined,
           streamChanged: () => undefined,
         });

@@ -3,7 +3,7 @@ import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
 import type { Follower, Stream } from '../hub/stream.ts';
 import { FramePublisher } from './frame-publisher.ts';
-import { encodeFrame } from './frame-wire.ts';
+import { encodeFrame, encodeOutline } from './frame-wire.ts';
 
 /** Maximum number of frames in flight to the NATS server. A newer frame replaces the waiting one. */
 const MAX_IN_FLIGHT = 2;
@@ -20,13 +20,15 @@ interface FrameExporterOptions {
 
 /**
  * Publishes the frames of a stream for the other gateways while at least one needs them: each frame once, regardless of
- * the number of gateways and viewers.
+ * the number of gateways and viewers. If none of them needs the pictures, only the heads.
  */
 export class FrameExporter implements Follower {
   readonly #options: FrameExporterOptions;
   readonly #publisher: FramePublisher;
   readonly #mailbox = new Mailbox<Frame>();
-  readonly #wanted = new Set<object>();
+  /** The gateways that want frames, and whether they need the pictures. */
+  readonly #wanted = new Map<object, boolean>();
+  #needsPictures = false;
   #publishedAtMs = -Infinity;
 
   constructor(options: FrameExporterOptions) {
@@ -38,16 +40,20 @@ export class FrameExporter implements Follower {
     return this.#wanted.size > 0;
   }
 
-  /** Adds a gateway that wants frames. */
-  want(by: object): void {
-    if (this.#wanted.has(by)) return;
+  /** Adds a gateway that wants frames, or changes what it needs. */
+  want(by: object, needsPictures: boolean): void {
+    const before = this.#wanted.get(by);
+    if (before === needsPictures) return;
     if (this.#wanted.size === 0) this.#options.stream.follow(this);
-    this.#wanted.add(by);
-    this.repeat();
+    this.#wanted.set(by, needsPictures);
+    this.#wantedChanged();
+    if (before === undefined || needsPictures) this.repeat();
   }
 
   unwant(by: object): void {
-    if (!this.#wanted.delete(by) || this.#wanted.size > 0) return;
+    if (!this.#wanted.delete(by)) return;
+    this.#wantedChanged();
+    if (this.#wanted.size > 0) return;
     this.#options.stream.unfollow(this);
     this.#mailbox.clear();
   }
@@ -76,13 +82,19 @@ export class FrameExporter implements Follower {
     this.#publisher.reconnected();
   }
 
+  #wantedChanged(): void {
+    this.#needsPictures = [...this.#wanted.values()].includes(true);
+  }
+
   #pump(): void {
     const { maxPayload, stream, origin } = this.#options;
     if (this.#publisher.inFlight >= MAX_IN_FLIGHT || !this.isActive) return;
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
     try {
-      this.#publisher.send(encodeFrame(origin, frame, maxPayload()));
+      this.#publisher.send(
+        this.#needsPictures ? encodeFrame(origin, frame, maxPayload()) : encodeOutline(origin, frame),
+      );
       this.#publishedAtMs = performance.now();
     } catch (error) {
       stream.reject(error);

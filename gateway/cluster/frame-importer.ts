@@ -1,6 +1,6 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
-import { FrameAssembler, type FrameKind, HEAD, PART } from './frame-wire.ts';
+import { type CommonHead, FrameAssembler, type FrameKind, HEAD, PART } from './frame-wire.ts';
 
 /**
  * Minimum number of messages that the NATS server may send before this gateway requests more. The server drops the
@@ -19,6 +19,8 @@ interface FrameImporterOptions<T> {
   readonly subject: string;
   /** Called with each frame once, in order. */
   readonly onFrame: (frame: T) => void;
+  /** Called instead with the head of each frame, while pictures are not needed. */
+  readonly onHead?: (head: CommonHead) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -37,17 +39,32 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
   #isExtending = false;
   #origin = '';
   #lastSequence = 0;
+  #needsPictures: boolean;
   #isClosed = false;
 
-  constructor(options: FrameImporterOptions<T>) {
+  constructor(options: FrameImporterOptions<T>, needsPictures = true) {
     this.#options = options;
+    this.#needsPictures = needsPictures;
     this.#assembler = new FrameAssembler(options.kind, (frame) => this.#frame(frame), options.onError);
     this.subscribe();
   }
 
-  /** Sequence of the newest frame; 0 for none. */
+  /** Sequence of the newest frame, or of its head if pictures are not needed; 0 for none. */
   get lastSequence(): number {
     return this.#lastSequence;
+  }
+
+  get needsPictures(): boolean {
+    return this.#needsPictures;
+  }
+
+  /** Receives whole frames, or only their heads, from now on. */
+  set needsPictures(needed: boolean) {
+    if (needed === this.#needsPictures) return;
+    this.#needsPictures = needed;
+    // The picture of a frame whose head has arrived may still be needed.
+    if (needed) this.#lastSequence = 0;
+    this.subscribe();
   }
 
   /** Begins a new subscription, which replaces the current one if there is one. */
@@ -58,13 +75,13 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     this.#limit = WINDOW;
     this.#isExtending = false;
     const { connection, subject } = this.#options;
-    const subscription = connection.subscribe(`${subject}.*`, {
+    const subscription = connection.subscribe(`${subject}.${this.#needsPictures ? '*' : HEAD}`, {
       callback: (error, message) => {
         // The NATS user of this gateway lacks the right to subscribe. There is no message in this case.
         if (error !== null) this.#options.onError(error);
         if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;
-        if (message.subject.endsWith(`.${HEAD}`)) this.#assembler.head(message.data);
+        if (message.subject.endsWith(`.${HEAD}`)) this.#head(message.data);
         else if (message.subject.endsWith(`.${PART}`)) this.#assembler.part(message.data, message.reply ?? '');
         this.#extend(subscription);
       },
@@ -97,12 +114,21 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     runInBackground(this.#options.connection.flush().then(extended), () => undefined);
   }
 
+  #head(bytes: Uint8Array): void {
+    const head = this.#assembler.head(bytes);
+    if (head !== null && !this.#needsPictures && this.#isNew(head)) this.#options.onHead?.(head);
+  }
+
   #frame(frame: T): void {
-    // The frame was repeated for another gateway.
-    if (frame.origin === this.#origin && frame.sequence <= this.#lastSequence) return;
-    this.#origin = frame.origin;
-    this.#lastSequence = frame.sequence;
-    this.#options.onFrame(frame);
+    if (this.#isNew(frame)) this.#options.onFrame(frame);
+  }
+
+  /** Whether the frame was not repeated for another gateway. */
+  #isNew({ origin, sequence }: { readonly origin: string; readonly sequence: number }): boolean {
+    if (origin === this.#origin && sequence <= this.#lastSequence) return false;
+    this.#origin = origin;
+    this.#lastSequence = sequence;
+    return true;
   }
 }
 

@@ -4,7 +4,7 @@ import { arrayBytes } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { formatPythonJson, parsePythonJson } from '../codecs/python-json.ts';
 import { nowUs } from '../hub/clock.ts';
-import type { Frame, FrameInput } from '../hub/frame.ts';
+import type { Frame, FrameInput, FrameOutline } from '../hub/frame.ts';
 import type { RenditionFrame } from '../renditions/rendition.ts';
 
 /** Identifies a frame among those of its owner, and its age. */
@@ -22,6 +22,11 @@ export interface RemoteFrame extends Numbered {
   readonly input: FrameInput;
 }
 
+/** The head of a frame, without its picture. */
+export interface RemoteOutline extends Numbered {
+  readonly outline: Omit<FrameOutline, 'sequence' | 'receivedAtUs'>;
+}
+
 /** A frame of a rendition as its maker, the stream's owner, sends it to the other gateways. */
 export interface RemoteRendition extends Numbered {
   /** Number of the frame among those of its encoding: a gap shows that frames are missing. */
@@ -30,7 +35,7 @@ export interface RemoteRendition extends Numbered {
 }
 
 /** The JSON before the payload of a frame or a rendition. */
-interface CommonHead extends Numbered {
+export interface CommonHead extends Numbered {
   readonly capturedAtUs: number | null;
   readonly width: number;
   readonly height: number;
@@ -92,6 +97,13 @@ export function encodeFrame(origin: string, frame: Frame, maxPayload: number): W
   return encodeHead(head, payload, maxPayload);
 }
 
+/** The head of a frame, if no gateway needs the picture, and therefore neither the message nor NetGear's header. */
+export function encodeOutline(origin: string, frame: Frame): WireFrame {
+  const { encoding, payload } = frame;
+  const head: Head = { ...commonHead(origin, frame, null), encoding, wireHeader: null, isTrusted: false };
+  return { ...encodeHead(head, payload, MAX_PART_BYTES), parts: [] };
+}
+
 /** @param index see {@link RemoteRendition.index}. */
 export function encodeRendition(origin: string, index: number, frame: RenditionFrame, maxPayload: number): WireFrame {
   const { encoding, rendition, payload } = frame;
@@ -112,8 +124,9 @@ export function encodeRendition(origin: string, index: number, frame: RenditionF
 function commonHead(
   origin: string,
   frame: Omit<FrameHeader, 'encoding'> & { readonly message: Value; readonly payload: Uint8Array },
+  message: Value = frame.message,
 ): CommonHead {
-  const { sequence, receivedAtUs, capturedAtUs = null, width, height, message, payload } = frame;
+  const { sequence, receivedAtUs, capturedAtUs = null, width, height, payload } = frame;
   return {
     origin,
     sequence,
@@ -170,13 +183,15 @@ export class FrameAssembler<T> {
     return this.#size;
   }
 
-  head(bytes: Uint8Array): void {
+  /** @returns null if the head is malformed. */
+  head(bytes: Uint8Array): CommonHead | null {
     this.#reset();
     try {
       this.#head = parseHead(bytes, this.#kind);
     } catch (error) {
       this.#onError(error);
     }
+    return this.#head;
   }
 
   /**
@@ -256,6 +271,12 @@ export const SOURCE_FRAMES: FrameKind<RemoteFrame> = {
     };
   },
 };
+
+/** @param head valid, of {@link SOURCE_FRAMES}. */
+export function outlineOf(head: CommonHead): RemoteOutline {
+  const { origin, sequence, ageUs, width, height, encoding, bytes } = head as Head;
+  return { origin, sequence, ageUs, outline: { width, height, encoding, payload: { byteLength: bytes } } };
+}
 
 /** @param step name of the rendition. */
 export function renditionFrames(step: string): FrameKind<RemoteRendition> {

@@ -8,7 +8,7 @@ import type { Replica, ReplicaEntry, Store } from './store.ts';
 import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
 
 /** Version of the protocol between gateways. Gateways of different versions do not form a cluster. */
-export const CLUSTER_PROTOCOL = 2;
+export const CLUSTER_PROTOCOL = 3;
 
 /** Interval between two heartbeats ("beats"): from the acknowledgement of one to the next. */
 export const BEAT_MS = 500;
@@ -55,6 +55,8 @@ interface Known {
   beatsBefore: number;
   /** When it was declared dead, or has left; null while it is alive. */
   diedAtMs: number | null;
+  /** Whether it runs, and has the name of this gateway. */
+  readonly isNamesake: boolean;
 }
 
 interface MembershipOptions {
@@ -229,11 +231,19 @@ export class Membership {
       const known = this.#known.get(member.id);
       if (known === undefined && this.#known.size >= MAX_MEMBERS) return;
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
+      // From its second beat on: the last beat of a former process of this gateway is in the store, too.
+      const isNamesake = known !== undefined && member.name === this.#options.name;
       this.#known.set(member.id, {
         member,
         beatsBefore: this.#ownBeats,
         diedAtMs: member.hasLeft ? (known?.diedAtMs ?? atMs) : null,
+        isNamesake,
       });
+      if (isNamesake && !known.isNamesake)
+        this.#options.log.warn(
+          { peer: member.name },
+          `another gateway of this cluster is called ${cleanText(member.name)}, too: give each one a name of its own with ?gateway=NAME`,
+        );
       if (isNew && !member.hasLeft)
         this.#options.log.info({ peer: member.name }, `gateway ${cleanText(member.name)} is connected`);
       if (known?.diedAtMs === null && member.hasLeft)

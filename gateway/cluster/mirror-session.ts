@@ -38,7 +38,9 @@ interface MirrorSessionOptions {
   readonly returns: SourceSink['returns'];
   /** null if all viewers may return data. */
   readonly control: ClusterControl | null;
-  /** Sequence of the newest frame that has arrived from this owner. */
+  /** Whether this gateway needs the pictures of the frames. */
+  readonly needsPictures: () => boolean;
+  /** Sequence of the newest frame, or head, that has arrived from this owner. */
   readonly newestFrame: () => number;
   readonly onAnswer: (answer: Extract<SessionAnswer, { ok: true }>) => void;
   /** Called when the owner cannot be reached or is not the owner, at intervals. */
@@ -71,6 +73,7 @@ export class MirrorSession {
   /** Number of the last batch of the session that was answered; 0 if none was. */
   #answeredBatch = 0;
   #wake: () => void = () => undefined;
+  #isHurried = false;
 
   constructor(options: MirrorSessionOptions) {
     this.#options = options;
@@ -79,6 +82,12 @@ export class MirrorSession {
     this.#ended = containFailure(this.#run(), (error) =>
       options.log.warn({ stream: options.stream }, `the session has failed: ${errorText(error)}`),
     );
+  }
+
+  /** Sends a batch without waiting for the next interval. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#wake();
   }
 
   /** Ends the session at the owner, if it can be reached. Resolves when no further callback will be called. */
@@ -95,9 +104,11 @@ export class MirrorSession {
     const { signal } = this.#closing;
     const { control } = this.#options;
     while (!signal.aborted) {
+      this.#isHurried = false;
       await this.#send({ control: control?.take() ?? [], waiting: this.#queue.take() });
       // A new session begins immediately: the owner sends no frames without one.
-      if (this.#answeredBatch === 0 || !this.#queue.isEmpty || control?.isPending === true || signal.aborted) continue;
+      const isWaiting = this.#isHurried || !this.#queue.isEmpty || control?.isPending === true;
+      if (this.#answeredBatch === 0 || isWaiting || signal.aborted) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, control === null ? KEEP_ALIVE_MS : CONTROL_KEEP_ALIVE_MS);
         this.#wake = () => {
@@ -174,9 +185,9 @@ export class MirrorSession {
   }
 
   async #request({ control, waiting }: Content, isLast: boolean): Promise<SessionAnswer> {
-    const { connection, subject, stream, from, newestFrame, maxPayload } = this.#options;
+    const { connection, subject, stream, from, needsPictures, newestFrame, maxPayload } = this.#options;
     const bytes = encodeBatch({
-      wantsFrames: !isLast,
+      needsPictures: needsPictures(),
       newestFrame: newestFrame(),
       isLast,
       control,

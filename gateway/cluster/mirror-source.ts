@@ -4,7 +4,7 @@ import type { ClusterControl } from './cluster-control.ts';
 import type { SessionAnswer } from './session-wire.ts';
 import type { Source, SourceSink } from '../sources/source.ts';
 import { FrameImporter } from './frame-importer.ts';
-import { type RemoteFrame, SOURCE_FRAMES } from './frame-wire.ts';
+import { outlineOf, type RemoteFrame, SOURCE_FRAMES } from './frame-wire.ts';
 import { MirrorSession } from './mirror-session.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 
@@ -39,7 +39,16 @@ interface MirrorSourceOptions {
   readonly log: Logger;
 }
 
-/** The frames of a stream that another gateway of the cluster owns. */
+/** Interval of the check whether this gateway needs pictures. */
+const CHECK_MS = 50;
+
+/** How long pictures are received after nobody needs them any more: viewers may change their minds. */
+const UNNEEDED_MS = 2000;
+
+/**
+ * The frames of a stream that another gateway of the cluster owns. Pictures cross the network only while somebody here
+ * needs them: viewers that get renditions from the owner do not.
+ */
 export class MirrorSource implements Source {
   readonly kind = 'cluster';
   readonly serverPorts = null;
@@ -51,6 +60,7 @@ export class MirrorSource implements Source {
         readonly owner: string;
         readonly importer: FrameImporter<RemoteFrame>;
         readonly session: MirrorSession;
+        readonly timer: NodeJS.Timeout;
         readonly sink: SourceSink;
       }
     | { readonly owner: null; readonly sink: SourceSink }
@@ -96,16 +106,24 @@ export class MirrorSource implements Source {
       return;
     }
     numbers.begin();
-    const importer = new FrameImporter({
-      kind: SOURCE_FRAMES,
-      connection: frames,
-      subject: frameSubject(owner.id),
-      onFrame: (frame) => {
-        const arrival = numbers.arrival(frame);
-        if (arrival !== null) sink.publish({ ...frame.input, arrival });
+    const importer = new FrameImporter(
+      {
+        kind: SOURCE_FRAMES,
+        connection: frames,
+        subject: frameSubject(owner.id),
+        onFrame: (frame) => {
+          const arrival = numbers.arrival(frame);
+          if (arrival !== null) sink.publish({ ...frame.input, arrival });
+        },
+        onHead: (head) => {
+          const { outline, ...number } = outlineOf(head);
+          const arrival = numbers.arrival(number);
+          if (arrival !== null) sink.announce({ ...outline, ...arrival });
+        },
+        onError: (error) => sink.reject(error),
       },
-      onError: (error) => sink.reject(error),
-    });
+      sink.needsPictures,
+    );
     let newestAtLastAnswer = 0;
     let state = '';
     const onAnswer = (answer: Extract<SessionAnswer, { ok: true }>): void => {
@@ -127,6 +145,7 @@ export class MirrorSource implements Source {
       from: self,
       returns: sink.returns,
       control: this.#options.exclusiveControl(),
+      needsPictures: () => importer.needsPictures,
       newestFrame: () => importer.lastSequence,
       onAnswer,
       onFailure: (reason) => {
@@ -135,13 +154,24 @@ export class MirrorSource implements Source {
       },
       log,
     });
-    this.#open = { owner: owner.id, importer, session, sink };
+    let neededAtMs = -Infinity;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      if (sink.needsPictures) neededAtMs = now;
+      const isNeeded = now - neededAtMs < UNNEEDED_MS;
+      if (isNeeded === importer.needsPictures) return;
+      importer.needsPictures = isNeeded;
+      session.hurry();
+    }, CHECK_MS);
+    timer.unref();
+    this.#open = { owner: owner.id, importer, session, timer, sink };
   }
 
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = null;
     if (open === null || open.owner === null) return;
+    clearInterval(open.timer);
     open.importer.close();
     await open.session.close();
   }

@@ -6,6 +6,7 @@ import { errorText, GearwayError } from '../../shared/errors.ts';
 import { isCertificateError } from '../../shared/system-errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
+import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
@@ -28,6 +29,9 @@ export interface NatsConnections extends AsyncDisposable {
 
 /** How long to try to reach a server at the start, because containers start in any order. */
 const CONNECT_TIMEOUT_MS = 20_000;
+
+/** A start that has to wait longer than this is logged. */
+const NOTICE_MS = 1000;
 
 /** Time after which a write counts as failed. */
 const WRITE_TIMEOUT_MS = 1000;
@@ -57,6 +61,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
   const { servers, isTls, user, password, credentials, ca, cert, key, domain } = address;
   const createKvm = (connection: NatsConnection): Kvm =>
     new Kvm(domain === null ? connection : jetstream(connection, { domain }));
+  const answering: AnsweringServer = { current: null };
   const options: NodeConnectionOptions = {
     servers: [...servers],
     name: 'gearway',
@@ -65,7 +70,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     reconnectJitter: 100,
     // The library's own pings are not needed: SilentServerWatch sends pings more often.
     pingInterval: 60_000,
-    reconnectToServer: chooseServer,
+    reconnectToServer: (known) => chooseServer(known, answering.current),
     timeout: 3000,
     ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
     ...(credentials === null ? {} : { authenticator: credsAuthenticator(readOption('credentials', credentials)) }),
@@ -80,20 +85,27 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
       : {}),
   };
   const open = async (): Promise<NatsConnection> => {
+    const notice = new StartNotice(log, `no NATS server has answered yet at ${servers.join(', ')}`);
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
-    for (;;) {
-      try {
-        return await connect(options);
-      } catch (error) {
-        if (performance.now() > untilMs || isRefusal(error)) {
-          throw new GearwayError(
-            'cluster-unreachable',
-            `no NATS server can be reached at ${servers.join(', ')}: ${explain(error, isTls && cert === null)}`,
-            { cause: error },
-          );
+    try {
+      for (;;) {
+        try {
+          return await connect(options);
+        } catch (error) {
+          const reason = explain(error, isTls && cert === null);
+          if (performance.now() > untilMs || isRefusal(error)) {
+            throw new GearwayError(
+              'cluster-unreachable',
+              `no NATS server can be reached at ${servers.join(', ')}: ${reason}`,
+              { cause: error },
+            );
+          }
+          notice.reason = reason;
+          await sleep(500);
         }
-        await sleep(500);
       }
+    } finally {
+      notice.close();
     }
   };
   const control = await open();
@@ -101,7 +113,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     await control.close();
     throw error;
   });
-  const connections = new Connections(control, frames, address, createKvm, log);
+  const connections = new Connections(control, frames, { address, createKvm, answering, log });
   try {
     connections.checkServer();
   } catch (error) {
@@ -109,6 +121,30 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
     throw error;
   }
   return connections;
+}
+
+/** The server that has answered last, when the server of a connection was silent. */
+interface AnsweringServer {
+  current: { readonly server: string; readonly atMs: number } | null;
+}
+
+/** Logs, after a second, why the start takes long. */
+class StartNotice {
+  /** Latest reason; empty if none is known. */
+  reason = '';
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param problem as a sentence without a full stop. */
+  constructor(log: Logger, problem: string) {
+    this.#timer = setTimeout(() => {
+      const cause = this.reason === '' ? '' : ` (${this.reason})`;
+      log.warn({}, `${problem}${cause}; trying for ${CONNECT_TIMEOUT_MS / 1000} s, and no stream is served until then`);
+    }, NOTICE_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 /** Whether retrying is useless: the server responds, but one side rejects the other. */
@@ -155,6 +191,13 @@ function readOption(option: string, path: string): Uint8Array {
   }
 }
 
+interface ConnectionsOptions {
+  readonly address: ClusterAddress;
+  readonly createKvm: (connection: NatsConnection) => Kvm;
+  readonly answering: AnsweringServer;
+  readonly log: Logger;
+}
+
 class Connections implements NatsConnections {
   readonly control: NatsConnection;
   readonly frames: NatsConnection;
@@ -168,9 +211,7 @@ class Connections implements NatsConnections {
   constructor(
     control: NatsConnection,
     frames: NatsConnection,
-    address: ClusterAddress,
-    createKvm: (connection: NatsConnection) => Kvm,
-    log: Logger,
+    { address, createKvm, answering, log }: ConnectionsOptions,
   ) {
     this.control = control;
     this.frames = frames;
@@ -181,8 +222,21 @@ class Connections implements NatsConnections {
       const watch = new SilentServerWatch({
         receivedBytes: () => connection.stats().inBytes,
         ping: () => connection.flush(),
+        findServer: async () => {
+          const { info } = connection;
+          const server = await findAnsweringServer([...address.servers, ...(info?.connect_urls ?? [])]);
+          if (server !== null) answering.current = { server, atMs: Date.now() };
+          return server !== null;
+        },
+        noServer: () => {
+          if (connection === control)
+            log.warn({}, `the NATS server ${connection.getServer()} is silent, and no server answers`);
+        },
         cut: () => {
-          log.warn({}, `the NATS server ${connection.getServer()} is silent`);
+          log.warn(
+            {},
+            `the NATS server ${connection.getServer()} is silent, but ${answering.current?.server ?? 'another one'} answers`,
+          );
           cut(connection);
         },
       });
@@ -226,25 +280,31 @@ class Connections implements NatsConnections {
         allow_direct: false,
         timeout: WRITE_TIMEOUT_MS,
       });
+    const notice = new StartNotice(this.#log, "the NATS server does not keep the cluster's directory yet");
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
-    for (;;) {
-      try {
-        this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
-        return this.#store;
-      } catch (error) {
-        if (performance.now() > untilMs) {
-          const remedy =
-            count === 1
-              ? 'start nats-server with -js'
-              : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
-          throw new GearwayError(
-            'cluster-unsuitable',
-            `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`,
-            { cause: error },
-          );
+    try {
+      for (;;) {
+        try {
+          this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
+          return this.#store;
+        } catch (error) {
+          if (performance.now() > untilMs) {
+            const remedy =
+              count === 1
+                ? 'start nats-server with -js'
+                : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
+            throw new GearwayError(
+              'cluster-unsuitable',
+              `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`,
+              { cause: error },
+            );
+          }
+          notice.reason = errorText(error);
+          await sleep(500);
         }
-        await sleep(500);
       }
+    } finally {
+      notice.close();
     }
   }
 

@@ -12,9 +12,9 @@ export type ReturnItem =
 
 /** Message of a gateway to the owner of a stream; in order and acknowledged. */
 export interface Batch {
-  /** Whether the gateway needs frames. */
-  readonly wantsFrames: boolean;
-  /** Sequence of the newest frame that the gateway has received from this owner. */
+  /** Whether the gateway needs the pictures of the frames, and not only their heads. */
+  readonly needsPictures: boolean;
+  /** Sequence of the newest frame, or head, that the gateway has received from this owner. */
   readonly newestFrame: number;
   /** Whether the session ends. */
   readonly isLast: boolean;
@@ -71,6 +71,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     const { items, ...batch } = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as Omit<Batch, 'items'> & {
       readonly items: readonly ItemHead[];
     };
+    if (typeof batch.needsPictures !== 'boolean') throw new TypeError('needsPictures is not a boolean');
     if (!Number.isInteger(batch.newestFrame)) throw new TypeError('the number of the newest frame is missing');
     if (!Array.isArray(items) || items.length > MAX_ITEMS)
       throw new TypeError(`the items are not a list of at most ${MAX_ITEMS}`);

@@ -237,7 +237,7 @@ class Session {
 
   #process(bytes: Uint8Array): SessionAnswer {
     const { stream, exporter } = this.hosted;
-    const { wantsFrames, newestFrame, isLast, control, items } = decodeBatch(bytes);
+    const { needsPictures, newestFrame, isLast, control, items } = decodeBatch(bytes);
     this.isLast = isLast;
     const results = control.flatMap((item) => this.#applyControl(item) ?? []);
     const refused: string[] = [];
@@ -249,10 +249,10 @@ class Session {
         if (refused.length < MAX_REFUSED) refused.push(`port ${item.port}: ${errorText(error)}`);
       }
     }
-    if (wantsFrames) exporter.want(this);
-    else exporter.unwant(this);
+    if (isLast) exporter.unwant(this);
+    else exporter.want(this, needsPictures);
     const newest = stream.latest?.sequence ?? 0;
-    if (wantsFrames && newest > newestFrame && exporter.silenceMs > REPEAT_AFTER_MS) exporter.repeat();
+    if (!isLast && newest > newestFrame && exporter.silenceMs > REPEAT_AFTER_MS) exporter.repeat();
     const { state, reason } = stream;
     return { ok: true, state, reason, newestFrame: newest, refused, control: this.#controlAnswer(results) };
   }

@@ -4,7 +4,7 @@ import { runInBackground } from '../../shared/background.ts';
 /** Interval between two checks, each of which sends a ping. */
 export const CHECK_MS = 250;
 
-/** Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. */
+/** Number of checks in a row without any data after which a server counts as silent, and another one is sought: 1 to 1.25 s. */
 const SILENT_CHECKS = 4;
 
 /**
@@ -22,14 +22,19 @@ export interface WatchedConnection {
   receivedBytes(): number;
   /** Resolves when the server has answered. May reject when the connection is lost. */
   ping(): Promise<void>;
+  /** Whether a server answers on a new connection: this one, or another. Called at each check while it is silent. */
+  findServer(): Promise<boolean>;
+  /** Called when the server has become silent, and no other one has answered. */
+  noServer(): void;
   /** Ends the connection. The library then reconnects, possibly to another server. */
   cut(): void;
 }
 
 /**
- * Cuts a connection whose server sends nothing, although it is pinged. All received data counts, so a ping that waits
- * behind frames does no harm. Checks are counted, not time, and arrived data is read before each of them: a
- * gateway that was suspended or is overloaded cuts no connection.
+ * Cuts a connection whose server sends nothing, although it is pinged, as soon as a server answers on a new connection.
+ * Otherwise, the server or the network is only busy, or no server can be reached: then, ending the connection would not
+ * help. All received data counts, so a ping that waits behind frames does no harm. Checks are counted, not time, and
+ * arrived data is read before each of them: a gateway that was suspended or is overloaded cuts no connection.
  */
 export class SilentServerWatch {
   readonly #connection: WatchedConnection;
@@ -42,6 +47,9 @@ export class SilentServerWatch {
   #silentChecks = 0;
   #maxSilentChecks = SILENT_CHECKS;
   #hasCut = false;
+  #hasReported = false;
+  /** Increases with each start and stop. */
+  #run = 0;
 
   constructor(connection: WatchedConnection) {
     this.#connection = connection;
@@ -52,12 +60,14 @@ export class SilentServerWatch {
     this.stop();
     this.#checks = 0;
     this.#silentChecks = 0;
+    this.#hasReported = false;
     this.#bytes = this.#connection.receivedBytes();
     this.#ping();
   }
 
   /** Call when the connection was lost. Idempotent. */
   stop(): void {
+    this.#run += 1;
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
   }
@@ -81,10 +91,26 @@ export class SilentServerWatch {
     this.#bytes = bytes;
     this.#checks += 1;
     this.#silentChecks = isSilent ? this.#silentChecks + 1 : 0;
-    if (this.#silentChecks < this.#maxSilentChecks) {
-      this.#ping();
-      return;
-    }
+    if (!isSilent) this.#hasReported = false;
+    this.#ping();
+    if (this.#silentChecks < this.#maxSilentChecks) return;
+    const run = this.#run;
+    const found = this.#connection.findServer().then((isFound) => {
+      if (run !== this.#run || this.#silentChecks < this.#maxSilentChecks) return;
+      if (isFound) this.#cut();
+      else this.#report();
+    });
+    runInBackground(found, () => undefined);
+  }
+
+  #report(): void {
+    if (this.#hasReported) return;
+    this.#hasReported = true;
+    this.#connection.noServer();
+  }
+
+  #cut(): void {
+    this.stop();
     const isSoon = this.#hasCut && this.#checks - this.#silentChecks < SOON_CHECKS;
     this.#maxSilentChecks = isSoon ? Math.min(MAX_SILENT_CHECKS, this.#maxSilentChecks * 2) : SILENT_CHECKS;
     this.#hasCut = true;
@@ -106,14 +132,26 @@ export function cut(connection: { reconnect(): Promise<void> }): void {
 
 /** A server, as the library reports it to its handler `reconnectToServer`. */
 interface KnownServer {
+  /** `HOST:PORT`, as given and as resolved. */
+  readonly src: string;
+  readonly listen: string;
   /** When it was last tried; 0 if never. */
   readonly lastConnect: number;
   /** Whether it was learned from another server, possibly as the address of one whose name is known. */
   readonly gossiped: boolean;
 }
 
-/** Chooses the server that was tried least recently, so that the server that was just lost is tried last. */
-export function chooseServer<T extends KnownServer>(servers: readonly T[]): T | null {
+/**
+ * Chooses the server that was tried least recently, so that the server that was just lost is tried last.
+ *
+ * @param answering a server that has just answered, which is chosen if it was not tried afterwards.
+ */
+export function chooseServer<T extends KnownServer>(
+  servers: readonly T[],
+  answering: { readonly server: string; readonly atMs: number } | null = null,
+): T | null {
+  const best = servers.find(({ src, listen }) => src === answering?.server || listen === answering?.server);
+  if (best !== undefined && best.lastConnect < (answering?.atMs ?? 0)) return best;
   const [first = null] = servers.toSorted(
     (one, other) => one.lastConnect - other.lastConnect || Number(one.gossiped) - Number(other.gossiped),
   );

@@ -133,6 +133,16 @@ export class Replica {
     return null;
   }
 
+  /**
+   * Reads the current value of a key, which the watch may not have delivered yet.
+   *
+   * @throws if the store cannot be reached in time.
+   */
+  async refresh(key: string): Promise<void> {
+    const current = await this.#store.get(key);
+    if (current !== null) this.apply(current);
+  }
+
   #change(key: string, entry: ReplicaEntry, textLength: number): void {
     const length = textLength + KEY_LENGTH;
     this.forget(key);

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { StreamStatus, WebhookStatus } from '../../shared/status.ts';
+import type { ClusterStatus, StreamStatus, WebhookStatus } from '../../shared/status.ts';
 import { sourceDown, type SourceDown } from '../hub/readiness.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
@@ -11,6 +11,7 @@ interface HealthOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream; status(): StreamStatus }>;
   readonly guard: Guard;
   readonly webhookStatuses: () => readonly WebhookStatus[];
+  readonly clusterStatus: () => ClusterStatus | null;
   /** Right that `GET /metrics` requires. */
   readonly metricsRight: Extract<Right, 'view' | 'administer'> | 'public';
 }
@@ -27,7 +28,7 @@ const KNOWN_MS = 250;
  */
 export function serveHealth(
   app: FastifyInstance,
-  { streams, guard, metricsRight, webhookStatuses }: HealthOptions,
+  { streams, guard, metricsRight, webhookStatuses, clusterStatus }: HealthOptions,
 ): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
 
@@ -53,7 +54,7 @@ export function serveHealth(
   let loading: Promise<GatewayMetrics> | null = null;
   app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (_request, reply) => {
     loading ??= import('../metrics/gateway-metrics.ts').then(
-      ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses),
+      ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses, clusterStatus),
     );
     const metrics = await loading;
     return reply

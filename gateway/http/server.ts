@@ -223,7 +223,7 @@ export async function createServer({
   requireRights(app, guard);
   upgrades.addTo(app);
 
-  serveHealth(app, { streams, guard, metricsRight, webhookStatuses });
+  serveHealth(app, { streams, guard, metricsRight, webhookStatuses, clusterStatus });
   serveSession(app, { access, guard, cookies, log });
   app.get(
     '/api/rights',

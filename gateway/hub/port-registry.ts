@@ -195,7 +195,7 @@ export class PortRegistry implements Ports {
 }
 
 /** A new key of 128 random bits. */
-export function createLeaseKey(): string {
+function createLeaseKey(): string {
   return randomBytes(KEY_BYTES).toString('hex');
 }
 

@@ -15,7 +15,7 @@ import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
 import { Control, type ControlOptions } from './control.ts';
 import type { EventLog } from './event-log.ts';
-import type { Arrival, Frame, FrameInput, FrameSize } from './frame.ts';
+import type { Arrival, Frame, FrameInput, FrameOutline, FrameSize } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { type PortRange, PortRegistry, type Ports } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -25,8 +25,12 @@ import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
 export interface Follower {
   /** Whether the follower needs frames, which keeps an on-demand source running. Default false. */
   readonly isActive?: boolean;
+  /** Whether an active follower needs the pictures of the frames. Otherwise {@link Follower.announce} suffices. Default true. */
+  readonly needsPictures?: boolean;
   /** Called for each frame. The frame is shared; a newer one should replace one that is still pending. */
   offer(frame: Frame): void;
+  /** Called for each frame whose picture is not here, because nobody needs it. */
+  announce?(outline: FrameOutline): void;
   /** Called when the stream's state or its reason has changed. */
   streamChanged(state: StreamState, reason: string): void;
 }
@@ -147,6 +151,8 @@ export class Stream {
   readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
+  /** The newest frame, if its picture is not here. */
+  #outline: FrameOutline | null = null;
   #lastSize: FrameSize | null = null;
   /** The newest frame while `start: all` is holding frames back. */
   #held: Frame | null = null;
@@ -200,6 +206,7 @@ export class Stream {
     this.#timer.unref();
   }
 
+  /** The newest frame; null if its picture is not here. */
   get latest(): Frame | null {
     return this.#latest;
   }
@@ -207,6 +214,11 @@ export class Stream {
   /** Size of the last frame that was ever published; null before the first one. */
   get lastSize(): FrameSize | null {
     return this.#lastSize;
+  }
+
+  /** The newest frame, whether its picture is here or not; null if there is none. */
+  get newest(): FrameOutline | null {
+    return this.#latest ?? this.#outline;
   }
 
   get state(): StreamState {
@@ -231,6 +243,18 @@ export class Stream {
     if (performance.now() - this.#snapshotRequestedAtMs < SNAPSHOT_WAKE_MS) return true;
     for (const client of this.#clients) if (client.isActive) return true;
     for (const follower of this.#followers) if (follower.isActive === true) return true;
+    return false;
+  }
+
+  /**
+   * Whether a client or a follower needs the pictures of the frames, or a snapshot was requested recently. If not, a
+   * source may call {@link Stream.announce} instead of {@link Stream.publish}.
+   */
+  needsPictures(): boolean {
+    if (performance.now() - this.#snapshotRequestedAtMs < SNAPSHOT_WAKE_MS) return true;
+    const needs = (each: Follower): boolean => each.needsPictures !== false && each.isActive === true;
+    for (const client of this.#clients) if (needs(client)) return true;
+    for (const follower of this.#followers) if (needs(follower)) return true;
     return false;
   }
 
@@ -277,13 +301,32 @@ export class Stream {
       onVerified: input.onVerified,
     };
     this.#receivedBytes += payload.byteLength;
-    this.#latestAtMs = performance.now();
-    this.#rate.mark(this.#latestAtMs);
+    this.#mark(frame);
     this.#held = frame;
-    if (this.#lastSize?.width !== width || this.#lastSize.height !== height) this.#lastSize = { width, height };
+    this.#outline = null;
     if (this.#hasStarted) this.#distribute(frame);
     else this.#startWhenAllReady();
     return frame;
+  }
+
+  /** Reports a frame whose picture is not here: see {@link Stream.needsPictures}. */
+  announce(outline: FrameOutline): void {
+    this.arrive(outline);
+    this.#mark(outline);
+    if (!this.#hasStarted) return;
+    // An old picture must not be sent as the latest one.
+    this.#latest = null;
+    this.#held = null;
+    this.#outline = outline;
+    this.#change('live', reasonOfLive(outline));
+    for (const client of this.#clients) client.announce?.(outline);
+    for (const follower of this.#followers) follower.announce?.(outline);
+  }
+
+  #mark({ width, height }: FrameSize): void {
+    this.#latestAtMs = performance.now();
+    this.#rate.mark(this.#latestAtMs);
+    if (this.#lastSize?.width !== width || this.#lastSize.height !== height) this.#lastSize = { width, height };
   }
 
   /** Called when a listed client has connected for the first time. */
@@ -384,13 +427,14 @@ export class Stream {
 
   /** Called when the source has failed; clients keep the last frame until a new one arrives. */
   interrupted(reason: string): void {
-    this.#change(this.#latest === null ? 'waiting' : 'stale', reason);
+    this.#change(this.newest === null ? 'waiting' : 'stale', reason);
   }
 
   /** Discards the latest frame, which must no longer be shown: the source is starting or suspended. */
   wait(reason: string): void {
     this.#latest = null;
     this.#held = null;
+    this.#outline = null;
     this.#change('waiting', reason);
   }
 
@@ -477,7 +521,7 @@ export class Stream {
   }
 
   status(source: SourceStatus): StreamStatus {
-    const frame = this.#latest ?? this.#held;
+    const frame = this.#latest ?? this.#held ?? this.#outline;
     return {
       name: this.name,
       state: this.#state,
@@ -566,13 +610,13 @@ function createLatencies(): LatenciesByKind {
 const FRAMES_ARRIVE = 'frames arrive';
 
 /** The reason of a live stream. */
-function reasonOfLive(frame: Frame): string {
+function reasonOfLive(frame: FrameOutline): string {
   const reason = unshowableReason(frame);
   return reason === null ? FRAMES_ARRIVE : `${FRAMES_ARRIVE} that viewers cannot show: ${reason}`;
 }
 
 /** Why browsers cannot show a frame; null if they can. NetGear clients take arrays of any shape. */
-function unshowableReason({ encoding }: Frame): string | null {
+function unshowableReason({ encoding }: FrameOutline): string | null {
   if (encoding.kind === 'jpeg') return null;
   try {
     checkShowable(encoding);

@@ -3,6 +3,7 @@ import {
   CLIENT_KINDS,
   CLIENT_STATES,
   type ClientKind,
+  type ClusterStatus,
   STREAM_STATES,
   type StreamStatus,
   type WebhookStatus,
@@ -40,9 +41,17 @@ export class GatewayMetrics {
   readonly #streams: ReadonlyMap<string, MeteredStream>;
   #readings: readonly Reading[] = [];
 
-  /** @param streams the gateway's streams, which may change. */
-  constructor(streams: ReadonlyMap<string, MeteredStream>, webhooks: () => readonly WebhookStatus[] = () => []) {
+  /**
+   * @param streams the gateway's streams, which may change.
+   * @param cluster null without a cluster.
+   */
+  constructor(
+    streams: ReadonlyMap<string, MeteredStream>,
+    webhooks: () => readonly WebhookStatus[] = () => [],
+    cluster: () => ClusterStatus | null = () => null,
+  ) {
     this.#streams = streams;
+    if (cluster() !== null) this.#addCluster(cluster);
     this.#addStreams();
     this.#addClients();
     this.#addWebhooks(webhooks);
@@ -72,6 +81,23 @@ export class GatewayMetrics {
     });
     // The registry reads all values before it returns its promise.
     return `${await this.#registry.metrics()}\n${await processMetrics().metrics()}`;
+  }
+
+  #addCluster(cluster: () => ClusterStatus | null): void {
+    addGauge(
+      this.#registry,
+      {
+        name: 'gearway_cluster_connected',
+        help: 'Whether the directory of the cluster can be written, that is, a majority of its NATS servers is reached.',
+        labels: [],
+      },
+      (set) => set({}, cluster()?.isConnected === true ? 1 : 0),
+    );
+    addGauge(
+      this.#registry,
+      { name: 'gearway_cluster_gateways', help: 'Gateways of the cluster, with this one.', labels: [] },
+      (set) => set({}, cluster()?.members.length ?? 0),
+    );
   }
 
   #addStreams(): void {
@@ -136,7 +162,7 @@ export class GatewayMetrics {
       },
       (set) => {
         for (const { stream } of this.#readings)
-          if (stream.latest !== null) set({ stream: stream.name }, stream.latest.receivedAtUs / 1e6);
+          if (stream.newest !== null) set({ stream: stream.name }, stream.newest.receivedAtUs / 1e6);
       },
     );
     addGauge(

@@ -1,4 +1,4 @@
-import type { FrameInput } from '../hub/frame.ts';
+import type { FrameInput, FrameOutline } from '../hub/frame.ts';
 import type { Redactor } from './redactor.ts';
 import type { AcceptedFrame, Source, SourceSink } from './source.ts';
 
@@ -63,8 +63,16 @@ class RedactedSink implements SourceSink {
     return this.#sink.returns;
   }
 
+  get needsPictures(): boolean {
+    return this.#sink.needsPictures;
+  }
+
   publish(input: FrameInput): AcceptedFrame {
     return this.#sink.publish(input);
+  }
+
+  announce(outline: FrameOutline): void {
+    this.#sink.announce(outline);
   }
 
   reject(error: unknown): void {

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { FrameInput } from '../hub/frame.ts';
+import type { FrameInput, FrameOutline } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { AcceptedFrame, SourceSink } from './source.ts';
 import { UprightFrames } from './upright-frames.ts';
@@ -68,11 +68,24 @@ export class SourceRun implements SourceSink {
     return this.#options.stream.returns;
   }
 
+  get needsPictures(): boolean {
+    return this.#options.stream.needsPictures();
+  }
+
   publish(input: FrameInput): AcceptedFrame {
+    this.#arrived();
+    return this.#frames.publish(input);
+  }
+
+  announce(outline: FrameOutline): void {
+    this.#arrived();
+    this.#frames.afterwards(() => this.#options.stream.announce(outline));
+  }
+
+  #arrived(): void {
     this.#lastFrameAtMs = performance.now();
     this.#firstFrameAtMs ??= this.#lastFrameAtMs;
     this.#hasEnded = false;
-    return this.#frames.publish(input);
   }
 
   reject(error: unknown): void {

@@ -1,5 +1,5 @@
 import type { GearwayError } from '../../shared/errors.ts';
-import type { FrameInput } from '../hub/frame.ts';
+import type { FrameInput, FrameOutline } from '../hub/frame.ts';
 import type { Returns } from '../hub/returns/returns.ts';
 
 /** A frame that a stream has accepted. */
@@ -16,6 +16,10 @@ export interface AcceptedFrame {
 export interface SourceSink {
   /** Sends a frame to all clients. The stream takes ownership of its memory. */
   publish(input: FrameInput): AcceptedFrame;
+  /** Whether anybody needs the pictures of the frames: see {@link SourceSink.announce}. May change. */
+  readonly needsPictures: boolean;
+  /** Reports a frame without its picture, instead of publishing it, while nobody needs pictures. */
+  announce(outline: FrameOutline): void;
   /** Counts a malformed frame and keeps its reason for the API. */
   reject(error: unknown): void;
   /**

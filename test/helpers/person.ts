@@ -26,6 +26,8 @@ export class Person {
     });
     const socket: ViewerSocket = {
       offer: () => undefined,
+      needsPictures: true,
+      announce: () => undefined,
       streamChanged: () => undefined,
       controlChanged: (view, notice) => this.told.push({ view, notice }),
       figures: () => ({

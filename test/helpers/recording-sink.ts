@@ -1,4 +1,4 @@
-import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
+import type { Frame, FrameInput, FrameOutline } from '../../gateway/hub/frame.ts';
 import type { SourceSink } from '../../gateway/sources/source.ts';
 
 /** A sink that records the calls of a source, and waits for the next one. */
@@ -8,12 +8,17 @@ export class RecordingSink implements SourceSink {
   readonly ended: string[] = [];
   readonly failed: unknown[] = [];
   readonly returns = null as never;
+  needsPictures = true;
+  readonly announced: FrameOutline[] = [];
   #waiting: (() => void)[] = [];
 
   publish(input: FrameInput): Frame {
     this.frames.push(input);
     this.#wake();
     return { ...input, sequence: this.frames.length, receivedAtUs: 0 };
+  }
+  announce(outline: FrameOutline): void {
+    this.announced.push(outline);
   }
   reject(error: unknown): void {
     this.rejected.push(error);

@@ -110,8 +110,9 @@ export class MjpegClient implements Client, FrameHolder {
     const { stream } = options;
     stream.attach(this);
     this.#report('connect', 'watches as MJPEG');
-    if (stream.latest === null) this.#showPlaceholder(stream.reason);
-    else this.offer(stream.latest);
+    if (stream.latest !== null) this.offer(stream.latest);
+    // Otherwise the first picture has been requested from another gateway.
+    else if (stream.state !== 'live') this.#showPlaceholder(stream.reason);
   }
 
   offer(frame: Frame): void {
@@ -122,7 +123,7 @@ export class MjpegClient implements Client, FrameHolder {
 
   /** Shows the placeholder only if there is no frame; otherwise the last picture stays. */
   streamChanged(_state: StreamState, reason: string): void {
-    if (this.#options.stream.latest === null) this.#showPlaceholder(reason);
+    if (this.#options.stream.latest === null && this.#options.stream.state !== 'live') this.#showPlaceholder(reason);
   }
 
   status(): ClientStatus {

@@ -10,8 +10,14 @@ import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditio
 export interface VideoStream {
   readonly latest: Frame | null;
   frameTimeMs(): number | undefined;
-  follow(follower: { offer(frame: Frame): void; streamChanged(): void }): void;
-  unfollow(follower: { offer(frame: Frame): void; streamChanged(): void }): void;
+  follow(follower: VideoFollower): void;
+  unfollow(follower: VideoFollower): void;
+}
+
+interface VideoFollower {
+  readonly isActive: boolean;
+  offer(frame: Frame): void;
+  streamChanged(): void;
 }
 
 interface VideoEncodingOptions {
@@ -61,7 +67,7 @@ const DEFAULT_FPS = 30;
 export class VideoEncoding implements SharedEncoding {
   readonly #options: VideoEncodingOptions;
   readonly #subscribers = new Set<VideoSubscriber>();
-  readonly #follower = { offer: (frame: Frame): void => this.#offer(frame), streamChanged: (): void => undefined };
+  readonly #follower: VideoFollower;
   #encoder: H264Encoder<Frame> | null = null;
   #width = 0;
   #height = 0;
@@ -77,6 +83,15 @@ export class VideoEncoding implements SharedEncoding {
 
   constructor(options: VideoEncodingOptions) {
     this.#options = options;
+    const subscribers = this.#subscribers;
+    this.#follower = {
+      // Its viewers get chunks, and do not need the frames.
+      get isActive() {
+        return subscribers.size > 0;
+      },
+      offer: (frame) => this.#offer(frame),
+      streamChanged: () => undefined,
+    };
     options.stream.follow(this.#follower);
   }
 

@@ -4,7 +4,7 @@ import { type ControlMessage, type Hello, type Return, closeCode } from '../../.
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
 import { type ControlNotice, type ControlParty, type ControlView, endControlledData } from '../../hub/control.ts';
-import type { Frame } from '../../hub/frame.ts';
+import type { Frame, FrameOutline } from '../../hub/frame.ts';
 import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
@@ -60,6 +60,10 @@ export type ViewerFigures = Pick<
 export interface ViewerSocket {
   /** Offers a new frame, which replaces a pending one. */
   offer(frame: Frame): void;
+  /** Whether it needs the pictures of the frames, and not only renditions from another gateway. */
+  readonly needsPictures: boolean;
+  /** Called for each frame whose picture is not here. */
+  announce(outline: FrameOutline): void;
   streamChanged(state: StreamState, reason: string): void;
   /** Who has control of the stream, or why this viewer does not get it, has changed. */
   controlChanged(view: ControlView, notice: ControlNotice | null): void;
@@ -175,6 +179,10 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#phase.kind === 'inside' && this.#phase.socket.figures().state !== 'paused';
   }
 
+  get needsPictures(): boolean {
+    return this.#phase.kind === 'inside' && this.#phase.socket.needsPictures;
+  }
+
   latest(): Frame | null {
     return this.#inside().stream.latest;
   }
@@ -192,7 +200,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#inside().renditions.isEnabled;
   }
 
-  renditionsOf(frame: Frame): RenditionKind {
+  renditionsOf(frame: FrameOutline): RenditionKind {
     return this.#inside().renditions.kindOf(frame);
   }
 
@@ -423,6 +431,10 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
 
   offer(frame: Frame): void {
     if (this.#phase.kind === 'inside') this.#phase.socket.offer(frame);
+  }
+
+  announce(outline: FrameOutline): void {
+    if (this.#phase.kind === 'inside') this.#phase.socket.announce(outline);
   }
 
   streamChanged(state: StreamState, reason: string): void {

@@ -1,7 +1,7 @@
 import { formatBitRate } from '../../../shared/bit-rate.ts';
 import type { Delivery as DeliveryMessage, WantFields } from '../../../shared/protocol.ts';
 import { MAX_FRAMES_PER_SECOND, type Quality } from '../../../shared/quality.ts';
-import type { Frame } from '../../hub/frame.ts';
+import type { FrameOutline } from '../../hub/frame.ts';
 import {
   jpegInstead,
   type JpegStep,
@@ -45,7 +45,7 @@ interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
   frameTimeMs(): number | undefined;
   /** Which renditions of this frame may be made. */
-  renditionsOf(frame: Frame): RenditionKind;
+  renditionsOf(frame: FrameOutline): RenditionKind;
   /** Mean size of a step's frames in bytes; 0 while unknown. */
   bytesOf(step: Step): number;
   /** Whether H.264 can be encoded. */
@@ -142,7 +142,7 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   /** The step in which a frame is sent next. */
-  choose(frame: Frame): Step {
+  choose(frame: FrameOutline): Step {
     const renditions = this.#stream.renditionsOf(frame);
     if (
       frame.width !== this.#width ||

@@ -20,6 +20,9 @@ interface Subscription extends VideoSubscriber {
 /** Maximum time for a requested key frame to arrive, even on a busy machine. */
 const REQUEST_MS = 1000;
 
+/** Chunks that are interrupted usually continue within this time. */
+const RESUME_MS = 500;
+
 /**
  * H.264 for one viewer. A chunk refers to those before it, so none can be left out: a viewer whose link is congested
  * skips to the next key frame, which is requested when the link is free again. After a switch to another step, the
@@ -29,6 +32,7 @@ export class ViewerVideo {
   readonly #options: ViewerVideoOptions;
   #current: Subscription | null = null;
   #next: Subscription | null = null;
+  #sentAtMs = -Infinity;
 
   constructor(options: ViewerVideoOptions) {
     this.#options = options;
@@ -37,6 +41,11 @@ export class ViewerVideo {
   /** Whether the viewer receives chunks and needs no other frames. */
   get isFlowing(): boolean {
     return this.#current?.isInStep === true;
+  }
+
+  /** Whether chunks arrive, or are expected to continue soon. */
+  continues(nowMs: number): boolean {
+    return this.isFlowing || nowMs - this.#sentAtMs < RESUME_MS;
   }
 
   /** Selects the step; null for none. @returns whether H.264 is available. */
@@ -103,6 +112,7 @@ export class ViewerVideo {
       this.#next = null;
     }
     subscription.isInStep = true;
+    this.#sentAtMs = performance.now();
     this.#options.send(chunk);
   }
 

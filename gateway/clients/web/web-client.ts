@@ -22,7 +22,7 @@ import type { ClientState, StreamState } from '../../../shared/status.ts';
 import type { JpegVerification } from '../../codecs/jpeg-verifier.ts';
 import { nowUs } from '../../hub/clock.ts';
 import type { ControlNotice, ControlView } from '../../hub/control.ts';
-import type { Frame } from '../../hub/frame.ts';
+import type { Frame, FrameOutline } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
@@ -126,6 +126,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** null for a viewer that does not show renditions. */
   #delivery: ViewerDelivery | null = null;
   #video: ViewerVideo | null = null;
+  /** Whether the step for the latest frame was H.264. */
+  #choosesVideo = false;
   #readsControl = false;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
@@ -176,6 +178,18 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#pump();
   }
 
+  get needsPictures(): boolean {
+    return !this.#choosesVideo || this.#video?.continues(performance.now()) !== true;
+  }
+
+  /** Chooses the step again. H.264 continues until the first picture has arrived, if the step needs pictures. */
+  announce(outline: FrameOutline): void {
+    if (this.#paused || this.#admission === null) return;
+    this.#noteWaiting();
+    const step = this.#step(outline);
+    this.#choosesVideo = step.kind === 'h264' && this.#video?.use(step) === true;
+  }
+
   /**
    * Selects the viewer's H.264 encoding, if any. @returns whether the viewer receives its chunks, which then contain
    * this frame, too.
@@ -183,11 +197,12 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #isInVideo(frame: Frame): boolean {
     if (this.#video === null) return false;
     const step = this.#step(frame);
-    return this.#video.use(step.kind === 'h264' ? step : null) && this.#video.isFlowing;
+    this.#choosesVideo = this.#video.use(step.kind === 'h264' ? step : null);
+    return this.#choosesVideo && this.#video.isFlowing;
   }
 
   /** The step in which a frame is sent. */
-  #step(frame: Frame): Step {
+  #step(frame: FrameOutline): Step {
     if (this.#wantsRaw && this.#options.binding.renditionsOf(frame) === 'pictures') return SOURCE;
     return this.#delivery?.choose(frame) ?? SOURCE;
   }

@@ -7,12 +7,11 @@ import { ModelServers, ModelStore } from './model-store.ts';
 
 const HOLDER = { revoke: () => undefined, lose: () => undefined };
 
-async function createPorts(): Promise<{
+async function createPorts({ servers = new ModelServers(), patienceMs = 0 } = {}): Promise<{
   readonly ports: ClusterPorts;
   readonly store: ModelStore;
   readonly writes: () => number;
 }> {
-  const servers = new ModelServers();
   const store = new ModelStore(servers);
   const replica = new Replica(store);
   const log = SILENT_LOGGER;
@@ -24,6 +23,7 @@ async function createPorts(): Promise<{
     replica,
     membership,
     log,
+    patienceMs,
   });
   await membership.beat();
   return { ports, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
@@ -60,5 +60,30 @@ describe('ClusterPorts', () => {
     await expect(ports.lease({ ...HOLDER }, { wanted: 6005 })).rejects.toMatchObject({ code: 'cluster-unreachable' });
     store.isCut = false;
     expect(await ports.lease({ ...HOLDER }, { wanted: 6005 })).toMatchObject({ port: 6005 });
+  });
+
+  it('recognizes the key of another gateway before the directory has arrived here, and no older key', async () => {
+    const servers = new ModelServers();
+    const [{ ports: a }, { ports: b }] = [await createPorts({ servers }), await createPorts({ servers })];
+    const holder = { ...HOLDER };
+    await a.lease({ ...HOLDER });
+    const first = await a.lease(holder);
+    const second = await a.lease({ ...HOLDER }, { key: first.leaseKey });
+    await expect(b.lease({ ...HOLDER }, { key: first.leaseKey, wanted: first.port })).rejects.toMatchObject({
+      code: 'port-taken',
+    });
+    const third = await b.lease({ ...HOLDER }, { key: second.leaseKey });
+    expect(third.port).toBe(first.port);
+    expect((await a.lease({ ...HOLDER }, { key: third.leaseKey, wanted: first.port })).port).toBe(first.port);
+  });
+
+  it('waits while the connection to a server is being restored, and adopts a write whose answer was lost', async () => {
+    const { ports, store, writes } = await createPorts({ patienceMs: 60_000 });
+    store.losesAnswer = true;
+    const leased = ports.lease({ ...HOLDER });
+    store.isCut = true;
+    setTimeout(() => (store.isCut = false), 150);
+    expect(await leased).toMatchObject({ port: 6000 });
+    expect(writes()).toBe(1);
   });
 });

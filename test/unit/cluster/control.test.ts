@@ -125,6 +125,7 @@ class Gateway {
         from: this.#subject,
         returns: this.stream.returns,
         control: this.control,
+        needsPictures: () => true,
         newestFrame: () => 0,
         onAnswer: () => undefined,
         onFailure: () => undefined,

@@ -1,7 +1,8 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { FrameImporter } from '../../../gateway/cluster/frame-importer.ts';
 import { SOURCE_FRAMES } from '../../../gateway/cluster/frame-wire.ts';
+import { Bus } from './bus.ts';
 import { HEAD_OF_JPEG } from './frame-head.ts';
 
 describe('FrameImporter', () => {
@@ -29,6 +30,46 @@ describe('FrameImporter', () => {
     callbacks[0]?.(refused, {} as Msg);
     expect(errors).toEqual([refused]);
     importer.close();
+  });
+
+  it('receives only heads while pictures are not needed, each once, and then the picture of the newest one', async () => {
+    const bus = new Bus();
+    const heads: number[] = [];
+    const frames: number[] = [];
+    const importer = new FrameImporter(
+      {
+        kind: SOURCE_FRAMES,
+        connection: bus.connect(),
+        subject: 'frames',
+        onFrame: ({ sequence }) => frames.push(sequence),
+        onHead: ({ sequence }) => heads.push(sequence),
+        onError: (error) => expect.fail(String(error)),
+      },
+      false,
+    );
+    onTestFinished(() => importer.close());
+    const owner = bus.connect();
+    const send = async (sequence: number): Promise<void> => {
+      owner.publish('frames.h', Buffer.from(JSON.stringify({ ...HEAD_OF_JPEG, bytes: 3, sequence })));
+      owner.publish('frames.p', Uint8Array.of(1, 2, 3), { reply: `o.${sequence}.0` });
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const sequence of [1, 2, 2, 3]) await send(sequence);
+    expect([heads, frames, importer.lastSequence]).toEqual([[1, 2, 3], [], 3]);
+    importer.needsPictures = true;
+    // Until it has arrived, the owner repeats it.
+    expect(importer.lastSequence).toBe(0);
+    for (const sequence of [3, 3, 4]) await send(sequence);
+    expect([heads, frames]).toEqual([
+      [1, 2, 3],
+      [3, 4],
+    ]);
+    importer.needsPictures = false;
+    for (const sequence of [4, 5]) await send(sequence);
+    expect([heads, frames]).toEqual([
+      [1, 2, 3, 5],
+      [3, 4],
+    ]);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { GearwayError } from '../../../shared/errors.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { BEAT_MS, Membership } from '../../../gateway/cluster/membership.ts';
@@ -55,6 +56,7 @@ class ModelGateway {
       membership: this.membership,
       log,
       nowMs,
+      patienceMs: 0,
     });
   }
 
@@ -193,6 +195,7 @@ class World {
 
   async #connect(each: ModelViewer, at: ModelGateway, losesAnswer: boolean): Promise<void> {
     if (!at.isRunning || at.isStopped) return;
+    const before = each.connection?.port;
     this.#leave(each);
     const holder: LeaseHolder = { revoke: () => end(), lose: () => end() };
     const end = (): void => {
@@ -204,8 +207,11 @@ class World {
       const { port, leaseKey } = await at.ports.lease(holder, { key });
       each.key = leaseKey;
       each.connection = { gateway: at, port, holder };
+      // However much older the directory of this gateway is.
+      if (before !== undefined) expect(port, 'the port of a viewer that changes its gateway').toBe(before);
       this.leases += 1;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
       // No port is free, or the servers cannot be reached: the viewer becomes a spectator.
     }
     at.store.losesAnswer = false;

@@ -38,6 +38,7 @@ class Fixture {
       from: 'b',
       returns: new Returns({ hasServer: true }),
       control: null,
+      needsPictures: () => true,
       newestFrame: () => 0,
       onAnswer: () => (this.answers += 1),
       onFailure: () => (this.failures += 1),

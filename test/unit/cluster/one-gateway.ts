@@ -2,6 +2,7 @@ import { CLUSTER_PROTOCOL, Membership } from '../../../gateway/cluster/membershi
 import { Ownership } from '../../../gateway/cluster/ownership.ts';
 import { Replica } from '../../../gateway/cluster/store.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { logTo } from '../../helpers/log.ts';
 import { ModelServers, ModelStore } from './model-store.ts';
 
 /** One gateway without streams, and a store into which other programs can write. */
@@ -9,12 +10,13 @@ export class OneGateway {
   readonly #servers = new ModelServers();
   readonly #store = new ModelStore(this.#servers);
   readonly replica = new Replica(this.#store);
+  readonly logged: string[] = [];
   readonly membership = new Membership({
     store: this.#store,
     replica: this.replica,
     name: 'A',
     describe: () => ({ url: null, streams: [] }),
-    log: SILENT_LOGGER,
+    log: logTo(this.logged),
   });
   readonly ownership = new Ownership({
     replica: this.replica,

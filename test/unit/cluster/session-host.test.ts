@@ -70,7 +70,7 @@ class Fixture {
     return this.sendBytes(
       encodePart(
         { stream: 'main', session, epoch, from, batch, part: 0, parts: 1 },
-        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, control: [], items }),
+        encodeBatch({ needsPictures: true, newestFrame: 0, isLast: false, control: [], items }),
       ),
     );
   }
@@ -104,7 +104,7 @@ describe('SessionHost', () => {
     const fixture = new Fixture();
     const { returns } = fixture.create();
     const batch = encodeBatch({
-      wantsFrames: false,
+      needsPictures: false,
       newestFrame: 0,
       isLast: false,
       control: [],
@@ -155,7 +155,7 @@ describe('SessionHost', () => {
       encodePart(
         head as PartHead,
         encodeBatch({
-          wantsFrames: true,
+          needsPictures: true,
           newestFrame: 0,
           isLast: false,
           control: [],

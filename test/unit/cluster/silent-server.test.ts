@@ -8,13 +8,21 @@ import { CHECK_MS, chooseServer, cut, SilentServerWatch } from '../../../gateway
 class Connection {
   bytes = 0;
   answers = true;
+  /** Whether a server answers on a new connection. */
+  isReachable = true;
   pings = 0;
   cuts = 0;
+  reports = 0;
+  findServer = (): Promise<boolean> => Promise.resolve(this.isReachable);
   readonly watch = new SilentServerWatch({
     receivedBytes: () => this.bytes,
     ping: () => {
       this.pings += 1;
       return this.answers ? Promise.resolve() : new Promise(() => undefined);
+    },
+    findServer: () => this.findServer(),
+    noServer: () => {
+      this.reports += 1;
     },
     cut: () => {
       this.cuts += 1;
@@ -60,6 +68,37 @@ describe('SilentServerWatch', () => {
       await vi.advanceTimersByTimeAsync(900);
       connection.bytes += 1;
     }
+    expect(connection.cuts).toBe(0);
+  });
+
+  it('keeps it while no server answers on a new connection, reports that once, and cuts it when one does', async () => {
+    connection.answers = false;
+    connection.isReachable = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([connection.cuts, connection.reports]).toEqual([0, 1]);
+    // The server was only busy.
+    connection.answers = true;
+    await vi.advanceTimersByTimeAsync(1000);
+    connection.isReachable = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([connection.cuts, connection.reports]).toEqual([0, 1]);
+    connection.answers = false;
+    connection.isReachable = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([connection.cuts, connection.reports]).toEqual([0, 2]);
+    connection.isReachable = true;
+    expect(await connection.timeUntilCut()).toBeLessThanOrEqual(300);
+  });
+
+  it('ignores a server that answers after the connection was lost, or has been restored', async () => {
+    let answer: (isFound: boolean) => void = () => undefined;
+    connection.findServer = () => new Promise((resolve) => (answer = resolve));
+    connection.answers = false;
+    await vi.advanceTimersByTimeAsync(1300);
+    const late = answer;
+    connection.watch.start();
+    late(true);
+    await vi.advanceTimersByTimeAsync(500);
     expect(connection.cuts).toBe(0);
   });
 
@@ -132,7 +171,13 @@ describe('cut', () => {
 });
 
 describe('chooseServer', () => {
-  const server = (name: string, lastConnect: number, gossiped = false) => ({ name, lastConnect, gossiped });
+  const server = (name: string, lastConnect: number, gossiped = false) => ({
+    name,
+    src: name,
+    listen: `${name}:4222`,
+    lastConnect,
+    gossiped,
+  });
 
   it('tries the server that was just lost last, and addresses that were only learned after the given ones', () => {
     const servers = [server('lost', 900), server('learned', 0, true), server('b', 0), server('c', 100)];
@@ -143,6 +188,14 @@ describe('chooseServer', () => {
       servers[at] = { ...servers[at]!, lastConnect: 1000 + attempt };
     }
     expect(order).toEqual(['b', 'learned', 'c', 'lost', 'b']);
+  });
+
+  it('prefers a server that has just answered, until that was tried', () => {
+    const servers = [server('a', 100), server('b', 300), server('c', 200)];
+    expect(chooseServer(servers, { server: 'b', atMs: 400 })?.name).toBe('b');
+    expect(chooseServer(servers, { server: 'c:4222', atMs: 400 })?.name).toBe('c');
+    expect(chooseServer(servers, { server: 'b', atMs: 250 })?.name).toBe('a');
+    expect(chooseServer(servers, { server: 'unknown', atMs: 400 })?.name).toBe('a');
   });
 
   it('leaves the choice of the first server to the library', () => {

@@ -366,7 +366,7 @@ describe('encodeBatch', () => {
       { kind: 'revoke' },
       { kind: 'exit', client: 'web-1' },
     ] as const;
-    const batch = { wantsFrames: true, newestFrame: 7, isLast: false, control, items };
+    const batch = { needsPictures: true, newestFrame: 7, isLast: false, control, items };
     const bytes = encodeBatch(batch);
     expect(decodeBatch(bytes)).toEqual(batch);
     for (let length = 0; length < bytes.byteLength; length += 1)
@@ -381,13 +381,14 @@ describe('batches that were not written by a gateway', () => {
     length.writeUInt32BE(text.byteLength);
     return Buffer.concat([length, text, Buffer.from(binary)]);
   }
-  const batch = { wantsFrames: true, newestFrame: 0, isLast: false };
+  const batch = { needsPictures: true, newestFrame: 0, isLast: false };
 
   it.each([
     null,
     [],
     { ...batch, items: {} },
     { ...batch, newestFrame: 'x', items: [] },
+    { ...batch, needsPictures: 1, items: [] },
     ...[undefined, '6000', 0, 65_536, 1.5].map((port) => ({ ...batch, items: [{ kind: 'join', port }] })),
     { ...batch, items: [null] },
     { ...batch, items: [], control: {} },

@@ -92,6 +92,63 @@ describe('Stream', () => {
     expect(stream.publish(INPUT).sequence).toBe(2);
   });
 
+  it('needs pictures while an active client or follower does, or a snapshot was requested', () => {
+    const stream = createStream();
+    const [viewer, follower] = [
+      { ...client(), isActive: true, needsPictures: true },
+      { isActive: true, needsPictures: false, offer: vi.fn(), streamChanged: vi.fn() },
+    ];
+    stream.follow(follower);
+    expect([stream.isWatched(), stream.needsPictures()]).toEqual([true, false]);
+    stream.attach(viewer);
+    expect(stream.needsPictures()).toBe(true);
+    viewer.isActive = false;
+    expect(stream.needsPictures()).toBe(false);
+    viewer.isActive = true;
+    viewer.needsPictures = false;
+    expect(stream.needsPictures()).toBe(false);
+    // Clients that know no other frames.
+    stream.attach(client());
+    expect(stream.needsPictures()).toBe(true);
+    const other = createStream();
+    other.noteSnapshotRequest();
+    expect(other.needsPictures()).toBe(true);
+    vi.advanceTimersByTime(5500);
+    expect(other.needsPictures()).toBe(false);
+  });
+
+  it('announces frames whose pictures are not here, and keeps no older picture', () => {
+    const stream = createStream();
+    const announce = vi.fn();
+    const viewer = { ...client(), announce };
+    stream.attach(viewer);
+    stream.attach(client());
+    stream.publish(INPUT);
+    const outline = {
+      sequence: 7,
+      receivedAtUs: 5,
+      width: 64,
+      height: 48,
+      encoding: { kind: 'jpeg' },
+      payload: { byteLength: 9 },
+    } as const;
+    stream.announce(outline);
+    expect(announce.mock.calls).toEqual([[outline]]);
+    expect(viewer.offer).toHaveBeenCalledTimes(1);
+    expect([stream.latest, stream.newestSequence, stream.lastSize]).toEqual([null, 7, { width: 64, height: 48 }]);
+    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 7, width: 64, encoding: 'jpeg' } });
+    stream.interrupted('the gateway of the source cannot be reached');
+    expect(stream.state).toBe('stale');
+    // Its picture may arrive later.
+    const frame = stream.publish({ ...INPUT, arrival: { sequence: 7, receivedAtUs: 5 } });
+    expect([stream.latest, frame.sequence]).toEqual([frame, 7]);
+    stream.announce({ ...outline, sequence: 8 });
+    vi.advanceTimersByTime(2500);
+    expect([stream.state, stream.reason]).toEqual(['stale', 'the source has stopped sending']);
+    stream.wait('suspended');
+    expect(stream.status(SOURCE).frame).toBeNull();
+  });
+
   it('reports arrays that cannot be shown while they arrive', () => {
     const stream = createStream();
     const viewer = client();

@@ -1134,7 +1134,14 @@ describe('WebClient: time', () => {
     }
   });
 
-  it('ends the H.264 of a viewer that requests raw frames', () => {
+  /** A viewer that gets H.264. `encode` is the encoder's next chunk. */
+  function withVideo(): {
+    readonly socket: FakeSocket;
+    readonly client: WebClient;
+    readonly place: ViewerBinding;
+    readonly subscribers: ReadonlySet<VideoSubscriber>;
+    readonly encode: (sequence: number, isKey?: boolean) => void;
+  } {
     const subscribers = new Set<VideoSubscriber>();
     const encoding: SharedEncoding = {
       subscribe: (subscriber) => void subscribers.add(subscriber),
@@ -1160,11 +1167,67 @@ describe('WebClient: time', () => {
     });
     socket.receive({ type: 'hello', features: [feature.renditions] });
     socket.receive({ type: 'want', video: true, quality: 'half' });
+    const description = { codec: 'avc1.42c028', description: Uint8Array.of(1, 66, 192, 40) };
+    const encode = (sequence: number, isKey = false): void => {
+      for (const subscriber of subscribers)
+        subscriber.chunk({
+          sequence,
+          receivedAtUs: 0,
+          capturedAtUs: null,
+          width: 640,
+          height: 480,
+          message: null,
+          encoding: { kind: 'h264', isKey, ...(isKey ? description : {}) },
+          rendition: { rendition: 'h264-2-740', pictureWidth: 320, pictureHeight: 240 },
+          payload: Uint8Array.of(1),
+        });
+    };
+    return { socket, client, place, subscribers, encode };
+  }
+
+  it('ends the H.264 of a viewer that requests raw frames', () => {
+    const { socket, client, subscribers } = withVideo();
     stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
     expect(subscribers.size).toBe(1);
     socket.receive({ type: 'want', raw: true });
     stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
     expect(subscribers.size).toBe(0);
+    client.close(1001, 'the test ends');
+  });
+
+  it('needs no pictures while it gets H.264, which continues after a switch until the first picture arrives', () => {
+    const { socket, client, place, subscribers, encode } = withVideo();
+    const picture = { ...JPEG_FRAME, width: 640, height: 480 };
+    const announce = (sequence: number): void =>
+      stream.announce({ ...picture, sequence, receivedAtUs: 0, payload: { byteLength: 50_000 } });
+    expect(place.needsPictures).toBe(true);
+    stream.publish(picture);
+    // The key frame has not arrived.
+    expect(place.needsPictures).toBe(true);
+    encode(1, true);
+    expect([place.needsPictures, stream.needsPictures()]).toEqual([false, false]);
+    let sequence = 1;
+    for (; sequence <= 20; sequence += 1) {
+      announce(sequence + 1);
+      encode(sequence + 1);
+      socket.receive(ack(sequence + 1));
+    }
+    expect(place.needsPictures).toBe(false);
+    // A short interruption needs none either, until the next key frame.
+    for (const subscriber of subscribers) subscriber.interrupted();
+    expect(place.needsPictures).toBe(false);
+    vi.advanceTimersByTime(600);
+    expect(place.needsPictures).toBe(true);
+    encode((sequence += 1), true);
+    expect(place.needsPictures).toBe(false);
+    socket.receive({ type: 'want', quality: 'source' });
+    announce((sequence += 1));
+    expect([place.needsPictures, subscribers.size]).toEqual([true, 1]);
+    const { delivered } = place.status();
+    encode((sequence += 1));
+    expect(place.status().delivered).toBe(delivered + 1);
+    stream.publish({ ...picture, arrival: { sequence: (sequence += 1), receivedAtUs: 0 } });
+    expect([place.needsPictures, subscribers.size]).toEqual([true, 0]);
     client.close(1001, 'the test ends');
   });
 

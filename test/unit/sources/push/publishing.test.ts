@@ -25,6 +25,8 @@ function setUp({ newestWins = false } = {}): Setup {
   const rejected: unknown[] = [];
   const sink: SourceSink = {
     publish: (input: FrameInput): Frame => ({ ...input, sequence: published.push(input.message), receivedAtUs: 0 }),
+    needsPictures: true,
+    announce: () => undefined,
     reject: (error) => void rejected.push(error),
     end: () => undefined,
     interrupted: (reason) => void published.push(reason),
