@@ -33,6 +33,8 @@ export interface BrowserOptions {
    */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
+  /** Further environment variables of Chromium. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether the browser trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
 }
@@ -74,7 +76,7 @@ export async function sharedBrowser(
 
 function launch(
   name: BrowserName,
-  { camera, flags = [], acceptsAnyCertificate = false }: BrowserOptions,
+  { camera, flags = [], env = {}, acceptsAnyCertificate = false }: BrowserOptions,
 ): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
@@ -93,6 +95,7 @@ function launch(
   return puppeteer.launch({
     executablePath,
     headless: true,
+    env: { ...process.env, ...env },
     acceptInsecureCerts: acceptsAnyCertificate,
     defaultViewport: WINDOW,
     // Otherwise each WebSocket message is also sent to the driver, and the page is several times slower.
