@@ -1,5 +1,5 @@
 // Sets up the programs for the tests: the real VidGear in a virtual environment, Chromium and Firefox, FFmpeg,
-// GStreamer's RTSP server, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Prints what it
+// GStreamer's RTSP server, umockdev, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Prints what it
 // will do first, and leaves existing programs unchanged.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,18 +28,25 @@ const browsers = {
   },
 };
 /**
- * Python interpreters that may have GStreamer's bindings: that of the system comes first, even if the PATH has another.
+ * Python interpreters that may have the bindings of GStreamer and umockdev: that of the system comes first, even if the
+ * PATH has another.
  */
-const gstreamerPythons = ['/usr/bin/python3', 'python3'];
-const gstreamerPackages = [
+const systemPythons = ['/usr/bin/python3', 'python3'];
+const bindingPackages = [
   'python3-gi',
   'gir1.2-gst-rtsp-server-1.0',
   'gstreamer1.0-plugins-base',
   'gstreamer1.0-plugins-good',
   'gstreamer1.0-plugins-ugly',
+  'umockdev',
+  'gir1.2-umockdev-1.0',
 ];
-const gstreamerCheck = `
+const bindingsCheck = `
+import ctypes
 import gi
+gi.require_version("UMockdev", "1.0")
+from gi.repository import UMockdev
+ctypes.CDLL("libumockdev-preload.so.0")
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
@@ -120,7 +127,7 @@ function aptInstall(...packages) {
 }
 
 const hasFfmpeg = () => works('ffmpeg', '-version') && works('ffprobe', '-version');
-const findGstreamer = () => gstreamerPythons.find((python) => works(python, '-c', gstreamerCheck));
+const findSystemPython = () => systemPythons.find((python) => works(python, '-c', bindingsCheck));
 
 const findPrograms = () =>
   Object.fromEntries(
@@ -147,7 +154,7 @@ const venvReady =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
 const ffmpegReady = hasFfmpeg();
-let gstreamer = findGstreamer();
+let systemPython = findSystemPython();
 let foundPrograms = findPrograms();
 const howToInstall = isRoot && isDebian ? 'will be installed with apt-get now' : 'will be downloaded now';
 const packaged = isRoot && isDebian ? howToInstall : 'missing';
@@ -158,7 +165,7 @@ process.stdout.write(
     `  Chromium: ${ready.chromium ?? howToInstall}`,
     `  Firefox: ${ready.firefox ?? howToInstall}`,
     `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
-    `  GStreamer's RTSP server: ${gstreamer ? `there, for ${gstreamer}` : packaged}`,
+    `  GStreamer's RTSP server and umockdev: ${systemPython ? `there, for ${systemPython}` : packaged}`,
     ...Object.keys(programs).map((name) => `  ${name}: ${foundPrograms[name] ?? packaged}`),
     '',
   ].join('\n'),
@@ -192,11 +199,11 @@ for (const [name, browser] of Object.entries(browsers)) {
 
 if (!ffmpegReady) installPackages('FFmpeg', ['ffmpeg']);
 if (!hasFfmpeg()) fail('ffmpeg and ffprobe do not run. To fix it: sudo apt-get install ffmpeg');
-if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreamerPackages);
-gstreamer ??= findGstreamer();
-if (gstreamer === undefined)
+if (systemPython === undefined) installPackages("GStreamer's RTSP server or umockdev", bindingPackages);
+systemPython ??= findSystemPython();
+if (systemPython === undefined)
   fail(
-    `GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. To fix it: sudo apt-get install ${gstreamerPackages.join(' ')}`,
+    `GStreamer's RTSP server and umockdev do not run with ${systemPythons.join(' or ')}. To fix it: sudo apt-get install ${bindingPackages.join(' ')}`,
   );
 
 if (Object.values(foundPrograms).includes(undefined))
@@ -208,5 +215,5 @@ for (const [name, command] of Object.entries(foundPrograms))
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
 writeFileSync(
   found,
-  `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundPrograms })}\n`,
+  `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), systemPython, ...foundPrograms })}\n`,
 );

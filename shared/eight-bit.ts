@@ -9,6 +9,14 @@ export interface SampleRange {
   readonly high: number;
 }
 
+/**
+ * Factor by which values are multiplied before they are subtracted from each other: the difference of two finite numbers
+ * may be infinite, but not that of their halves.
+ */
+export function subtractionFactor({ low, high }: SampleRange): 1 | 0.5 {
+  return Number.isFinite(high - low) ? 1 : 0.5;
+}
+
 /** The range of a type: floats from 0 to 1, booleans false and true, integers all values of the type. */
 export function rangeOfType({ kind, bytes }: SampleType): SampleRange {
   if (kind === 'float' || kind === 'bool') return { low: 0, high: 1 };
@@ -22,6 +30,8 @@ export function rangeOfType({ kind, bytes }: SampleType): SampleRange {
  */
 export class EightBitConverter {
   readonly type: SampleType;
+  readonly #factor: number;
+  /** `low` times the factor. */
   readonly #low: number;
   readonly #scale: number;
   /**
@@ -35,8 +45,9 @@ export class EightBitConverter {
     if (type === undefined) throw unsupportedDtype(dtype);
     const { low, high } = range ?? rangeOfType(type);
     this.type = type;
-    this.#low = low;
-    this.#scale = high > low ? 255 / (high - low) : 0;
+    this.#factor = subtractionFactor({ low, high });
+    this.#low = low * this.#factor;
+    this.#scale = high > low ? 255 / (high * this.#factor - this.#low) : 0;
     this.#table = type.bytes > 2 ? null : this.#createTable();
   }
 
@@ -61,13 +72,13 @@ export class EightBitConverter {
       const count = Math.min(SAMPLES_AT_ONCE, to - at);
       readSamples(this.type, bytes, at, count, values);
       for (let index = 0; index < count; index += 1)
-        out[at - from + index] = ((values[index] ?? 0) - this.#low) * this.#scale;
+        out[at - from + index] = ((values[index] ?? 0) * this.#factor - this.#low) * this.#scale;
     }
   }
 
   #createTable(): Uint8ClampedArray {
     const values = everyValue(this.type);
-    return Uint8ClampedArray.from(values, (value) => (value - this.#low) * this.#scale);
+    return Uint8ClampedArray.from(values, (value) => (value * this.#factor - this.#low) * this.#scale);
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkShowable, EightBitConverter, rangeOfType, type SampleRange } from '../eight-bit.ts';
+import { checkShowable, EightBitConverter, rangeOfType, type SampleRange, subtractionFactor } from '../eight-bit.ts';
 import { GearwayError } from '../errors.ts';
 import type { Encoding } from '../frame.ts';
 import { parseDtype, type SampleType } from '../ndarray.ts';
@@ -189,9 +189,11 @@ export class ArrayRenderer {
   ): void {
     const { colors, below, above, nan, noDataColor } = this.#palette;
     const noData = noDataOf(this.#style, type, channels) ?? NaN;
-    const extent = high > low ? high - low : 1;
+    const factor = subtractionFactor({ low, high });
+    const start = low * factor;
+    const extent = high > low ? high * factor - start : 1;
     const indices = count <= this.#indices.length ? this.#indices : new Uint8ClampedArray(count);
-    for (let at = 0; at < count; at += 1) indices[at] = (((values[at] ?? 0) - low) / extent) * (COLORS - 1);
+    for (let at = 0; at < count; at += 1) indices[at] = (((values[at] ?? 0) * factor - start) / extent) * (COLORS - 1);
     for (let at = 0; at < count; at += 1) {
       const value = values[at] ?? 0;
       if (value >= low && value <= high && value !== noData) out[outAt + at] = colors[indices[at] ?? 0] ?? 0;

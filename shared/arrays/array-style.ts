@@ -1,7 +1,7 @@
 import type { SampleRange } from '../eight-bit.ts';
 import { GearwayError } from '../errors.ts';
 import type { SampleType } from '../ndarray.ts';
-import { colormapOf, type PackedColor, parseColor } from './colormaps.ts';
+import { colormapOf, type PackedColor, parseColor, quoted } from './colormaps.ts';
 
 /** How arrays are shown, in the notation of attributes and query parameters. Absent or empty text means the default. */
 export interface ArrayStyleTexts {
@@ -60,10 +60,7 @@ export function parseArrayStyle(texts: ArrayStyleTexts): ArrayStyle {
   } = texts;
   const order = channelOrder === '' ? 'bgr' : channelOrder;
   if (order !== 'bgr' && order !== 'rgb')
-    throw new GearwayError(
-      'style-invalid',
-      `the channel order is ${JSON.stringify(channelOrder)}, expected bgr or rgb`,
-    );
+    throw new GearwayError('style-invalid', `the channel order is ${quoted(channelOrder)}, expected bgr or rgb`);
   return {
     range: parseRange(range),
     colormap: colormapOf(colormap === '' ? 'gray' : colormap),
@@ -85,7 +82,7 @@ function parseRange(text: string): ArrayStyle['range'] {
   if (parts.length !== 2 || low === undefined || high === undefined || low >= high) {
     throw new GearwayError(
       'style-invalid',
-      `range is ${JSON.stringify(text)}, expected auto, type, or two increasing numbers such as "400,6000"`,
+      `range is ${quoted(text)}, expected auto, type, or two increasing numbers such as "400,6000"`,
     );
   }
   return { low, high };
@@ -99,7 +96,7 @@ function parseNoData(text: string): ArrayStyle['noData'] {
   if (value === undefined)
     throw new GearwayError(
       'style-invalid',
-      `the value without a measurement is ${JSON.stringify(text)}, expected a number or none`,
+      `the value without a measurement is ${quoted(text)}, expected a number or none`,
     );
   return value;
 }
@@ -107,7 +104,8 @@ function parseNoData(text: string): ArrayStyle['noData'] {
 /** A finite decimal number; undefined if the text is not one. */
 function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();
-  if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(trimmed)) return undefined;
+  // Each digit has one way to match: otherwise, long texts that are not numbers would take seconds.
+  if (!/^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/i.test(trimmed)) return undefined;
   const value = Number(trimmed);
   return Number.isFinite(value) ? value : undefined;
 }

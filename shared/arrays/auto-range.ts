@@ -93,7 +93,8 @@ export class AutoRange {
     }
     const extent = Math.max(current.high - current.low, measured.high - measured.low);
     const off = Math.max(Math.abs(measured.low - current.low), Math.abs(measured.high - current.high));
-    if (off > JUMP * extent) {
+    // A range whose extent is infinite cannot be compared with another one.
+    if (extent === Infinity || off > JUMP * extent) {
       this.#range = measured;
       this.#isMoving = false;
       return;

@@ -14,6 +14,11 @@ const MAX_CUSTOM_COLORS = COLORS;
 /** A colour as a pixel in memory on a little-endian machine: red in the lowest byte, alpha in the highest. */
 export type PackedColor = number;
 
+/** A text in quotes for an error message, cut off if it is long. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 40));
+}
+
 /** Packs a colour of 8 bits per channel. */
 export function packColor(red: number, green: number, blue: number, alpha = 255): PackedColor {
   return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -38,7 +43,7 @@ export function colormapOf(text: string): Uint32Array {
   if (table !== undefined) return readTable(table);
   const colors = text.split(',').map((color) => color.trim());
   if (colors.length < 2 || colors.length > MAX_CUSTOM_COLORS) {
-    const found = colors.length < 2 ? JSON.stringify(text.slice(0, 40)) : `a table of ${colors.length} colours`;
+    const found = colors.length < 2 ? quoted(text) : `a table of ${colors.length} colours`;
     throw new GearwayError(
       'style-invalid',
       `colormap is ${found}, expected ${COLORMAP_NAMES.join(', ')}, or 2 to ${MAX_CUSTOM_COLORS} colours such as "#000,#ff0000,#fff"`,
@@ -60,7 +65,7 @@ export function parseColor(text: string, what: string): PackedColor {
   if (digits === undefined)
     throw new GearwayError(
       'style-invalid',
-      `${what} has the colour ${JSON.stringify(text)}, expected #rgb, #rrggbb, #rrggbbaa or transparent`,
+      `${what} has the colour ${quoted(text)}, expected #rgb, #rrggbb, #rrggbbaa or transparent`,
     );
   const full = digits.length === 3 ? digits.replaceAll(/./g, '$&$&') : digits;
   const [red = 0, green = 0, blue = 0, alpha = 255] = (full.match(/../g) ?? []).map((hex) => Number.parseInt(hex, 16));

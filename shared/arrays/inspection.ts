@@ -1,3 +1,4 @@
+import { subtractionFactor } from '../eight-bit.ts';
 import { parseDtype } from '../ndarray.ts';
 import { readSamples } from './sample-reader.ts';
 
@@ -94,10 +95,15 @@ function channelStatistics(all: Float64Array, noData: number | null): ChannelSta
     if (value > max) max = value;
   }
   const histogram = Array.from({ length: HISTOGRAM_STEPS }, () => 0);
+  const factor = subtractionFactor({ low: min, high: max });
+  const extent = max * factor - min * factor;
   for (const value of values) {
-    const step =
-      max > min ? Math.min(HISTOGRAM_STEPS - 1, Math.floor(((value - min) / (max - min)) * HISTOGRAM_STEPS)) : 0;
+    const part = extent > 0 ? (value * factor - min * factor) / extent : 0;
+    const step = Math.min(HISTOGRAM_STEPS - 1, Math.floor(part * HISTOGRAM_STEPS));
     histogram[step] = (histogram[step] ?? 0) + 1;
   }
-  return { count: values.length, mean: sum / values.length, min, max, histogram };
+  const count = values.length;
+  // The sum of finite values may be infinite, but not their mean.
+  const mean = Number.isFinite(sum) ? sum / count : values.reduce((total, value) => total + value / count, 0);
+  return { count, mean, min, max, histogram };
 }

@@ -41,14 +41,8 @@ describe('devices', () => {
         <gearway-button name="horn">Horn</gearway-button>
         <gearway-slider name="speed" min="0" max="1" initial="0.25">Speed</gearway-slider>
         <gearway-joystick name="stick"></gearway-joystick>
-        <gearway-gamepad name="pad"></gearway-gamepad>
         <gearway-stop></gearway-stop>`;
       document.body.append(box);
-      const stub = Object.assign(window, { pads: [] as (Gamepad | null)[], polls: 0 });
-      navigator.getGamepads = () => {
-        stub.polls += 1;
-        return stub.pads;
-      };
     });
     await page.addScriptTag({ url: `${url}gearway-devices.js`, type: 'module' });
     await page.waitForFunction("document.querySelector('gearway-viewer').state === 'live'");
@@ -107,39 +101,6 @@ describe('devices', () => {
     await page.focus('gearway-slider >>> input');
     await page.keyboard.press('End');
     await becomes({ speed: 1 });
-  });
-
-  it('read a game controller (a stub of navigator.getGamepads), and require it to be at rest after a release', async () => {
-    const move = (axis: number): Promise<void> =>
-      page.evaluate(
-        (position) =>
-          void Object.assign(window, { pads: [{ id: 'Test pad', axes: [position, 0], buttons: [{ value: 0 }] }] }),
-        axis,
-      );
-    await page.bringToFront();
-    await move(0.5);
-    await becomes({ pad: { axes: [0.5, 0], buttons: [0] } });
-    await page.evaluate(() => void window.dispatchEvent(new Event('blur')));
-    await becomes({ pad: { axes: [0, 0] } });
-    await move(0);
-    // The controller is at rest for long enough to be detected.
-    await page.waitForFunction(
-      (before) => (window as unknown as { polls: number }).polls > before + 1,
-      {},
-      await page.evaluate(() => (window as unknown as { polls: number }).polls),
-    );
-    await move(1);
-    await becomes({ pad: { axes: [1, 0] } });
-  });
-
-  it('release a controller that is disconnected (a stub of navigator.getGamepads)', async () => {
-    await page.bringToFront();
-    await page.evaluate(
-      () => void Object.assign(window, { pads: [{ id: 'Test pad', axes: [0.5, 0], buttons: [{ value: 1 }] }] }),
-    );
-    await becomes({ pad: { axes: [0.5, 0], buttons: [1] } });
-    await page.evaluate(() => void Object.assign(window, { pads: [null] }));
-    await becomes({ pad: { axes: [0, 0], buttons: [0] } });
   });
 
   it('stop, and can be used again only after the server has confirmed stop and reset', async () => {

@@ -8,7 +8,10 @@ import { PythonPeer } from '../helpers/peers.ts';
 export interface DriveReport {
   readonly n: number;
   readonly t: number;
-  readonly data: Record<string, { drive?: { x: number; y: number }; stop?: boolean } | null> | null;
+  readonly data: Record<
+    string,
+    { drive?: { x?: number; y?: number; axes?: readonly number[] }; stop?: boolean } | null
+  > | null;
 }
 
 /** A real NetGear server, a gateway for its stream and a browser for the pages that drive it. */

@@ -35,6 +35,8 @@ export interface BrowserOptions {
   /** Frames per second of Chromium's fake camera; default 30. */
   readonly cameraFps?: number;
   readonly flags?: readonly string[];
+  /** Further environment variables of Chromium. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether the browser trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
 }
@@ -80,7 +82,7 @@ export async function sharedBrowser(
 
 function launch(
   name: BrowserName,
-  { camera, cameraFps = 30, flags = [], acceptsAnyCertificate = false }: BrowserOptions,
+  { camera, cameraFps = 30, flags = [], env = {}, acceptsAnyCertificate = false }: BrowserOptions,
 ): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
@@ -99,6 +101,7 @@ function launch(
   return puppeteer.launch({
     executablePath,
     headless: true,
+    env: { ...process.env, ...env },
     acceptInsecureCerts: acceptsAnyCertificate,
     defaultViewport: WINDOW,
     // Otherwise each WebSocket message is also sent to the driver, and the page is several times slower.

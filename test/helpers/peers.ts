@@ -13,7 +13,8 @@ export function peers(): {
   chromium: string;
   firefox: string;
   python: string;
-  gstreamer: string;
+  /** Python with the bindings of GStreamer and umockdev. */
+  systemPython: string;
   nginx: string;
   caddy: string;
   prometheus: string;

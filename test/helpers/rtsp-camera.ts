@@ -9,7 +9,7 @@ export class RtspCamera extends PythonPeer {
       h264: `${picture} ! x264enc tune=zerolatency key-int-max=30 ! rtph264pay name=pay0`,
       jpeg: `${picture} ! jpegenc ! rtpjpegpay name=pay0`,
     };
-    super('rtsp_server.py', { streams, ...options }, peers().gstreamer);
+    super('rtsp_server.py', { streams, ...options }, peers().systemPython);
   }
 
   async address(): Promise<string> {

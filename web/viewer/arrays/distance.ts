@@ -23,6 +23,9 @@ const METERS: Readonly<Record<string, number>> = {
   ft: 0.3048,
 };
 
+/** Maximum length of a unit in a reason, in characters. */
+const MAX_UNIT = 40;
+
 /**
  * Distance between the surfaces at two pixels of a depth array.
  *
@@ -52,7 +55,7 @@ export function measureDistance(
     return nowhere(
       name === ''
         ? 'distances require the unit of the depths: set unit="mm", or send "unit": "mm" in the message'
-        : `the unit is ${JSON.stringify(name)}, expected one of length, such as mm or m`,
+        : `the unit is ${JSON.stringify(name.slice(0, MAX_UNIT))}, expected one of length, such as mm or m`,
     );
   const inSpace = ({ x, y }: DistanceQuery['from']): PointInSpace => {
     const [value = NaN] = pixelValues(samples, x, y) ?? [];
@@ -69,7 +72,10 @@ export function measureDistance(
     };
   const [x1, y1, z1] = points.from.position;
   const [x2, y2, z2] = points.to.position;
-  return { ...points, meters: Math.hypot(x2 - x1, y2 - y1, z2 - z1), reason: null };
+  const meters = Math.hypot(x2 - x1, y2 - y1, z2 - z1);
+  return Number.isFinite(meters)
+    ? { ...points, meters, reason: null }
+    : nowhere('depths and intrinsics are too extreme for a distance');
 }
 
 /** Depth is the distance from the plane of the camera, not from its centre, as in ROS (REP 118) and depth cameras. */

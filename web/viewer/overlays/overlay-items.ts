@@ -71,7 +71,7 @@ export interface OverlayFilter {
 }
 
 export function isWanted({ classes, minScore }: OverlayFilter, { className, score }: OverlayItem): boolean {
-  return (classes === null || classes.has(className)) && (score === null || score >= minScore);
+  return (classes === null || classes.has(className)) && (score === null || !(score < minScore));
 }
 
 /** Map from the pixels of a mask to those of the picture. */

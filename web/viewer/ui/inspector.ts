@@ -258,6 +258,8 @@ export class Inspector {
     const extent = shown.high - shown.low || Math.abs(shown.high) || 1;
     const half = (extent * Math.max(0.1, 1 + width)) / 2;
     const centre = (shown.low + shown.high) / 2 + level * extent;
+    // The drag has reached the precision or the limit of numbers.
+    if (!(centre - half < centre + half) || !Number.isFinite(half) || !Number.isFinite(centre)) return;
     this.#viewer.range = `${centre - half},${centre + half}`;
     this.#announcement = `Range ${formatValue(centre - half)} to ${formatValue(centre + half)}`;
   }

@@ -60,6 +60,17 @@ describe('ArrayRenderer', () => {
     ]);
   });
 
+  it('shows a range whose extent is infinite', () => {
+    const wild = Float64Array.of(-1.7e308, 0, 1.7e308, -Infinity, Infinity, NaN);
+    const expected = [BLACK, '808080ff', WHITE, BLACK, WHITE];
+    expect(rendered(row('float64', wild), { range: '-1.7e308,1.7e308' })).toEqual([...expected, NONE]);
+    expect(rendered(row('float64', wild), { range: 'auto' })).toEqual([...expected, NONE]);
+    const colors = Float64Array.from([...wild].flatMap((value) => [value, value, value]));
+    expect(rendered(row('float64', colors, [1, 6, 3]), { range: '-1.7e308,1.7e308' })).toEqual([...expected, BLACK]);
+    // Less than the smallest number between two neighbours.
+    expect(rendered(row('float64', Float64Array.of(0, 5e-324)), { range: 'auto' })).toEqual([BLACK, WHITE]);
+  });
+
   it('reads memory that is not aligned', () => {
     const bytes = Uint8Array.of(9, 1, 0, 2, 0);
     expect(

@@ -50,9 +50,19 @@ describe('parseArrayStyle', () => {
     { belowColor: '#1' },
     { aboveColor: '#1' },
     { channelOrder: 'gbr' },
+    { range: '.,1' },
+    { range: 'e1,1' },
   ])('refuses %j', (texts) => {
     expect(() => parseArrayStyle(texts)).toThrow(expect.objectContaining({ code: 'style-invalid' }));
   });
+
+  it.each(['range', 'noData', 'colormap', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'])(
+    'refuses a long text for %s immediately, with a short message',
+    (name) => {
+      // A pattern in which a digit can match in two ways would need hours for a million of them.
+      expect(() => parseArrayStyle({ [name]: `${'1'.repeat(1_000_000)}x` })).toThrow(/^.{40,200}$/);
+    },
+  );
 });
 
 const type = (dtype: string): NonNullable<ReturnType<typeof parseDtype>> => parseDtype(dtype)!;

@@ -96,6 +96,13 @@ describe('AutoRange', () => {
     expect(after(first, { low: 0, high: 1 })).toEqual({ low: 0, high: 1 });
   });
 
+  it('recovers from values whose difference is infinite', () => {
+    const wild = { low: -1.7e308, high: 1.7e308 };
+    expect(after(first, wild)).toEqual(wild);
+    expect(after(wild, first)).toEqual(first);
+    expect(after(wild, { low: 0, high: 1.7e308 }, first)).toEqual(first);
+  });
+
   it('restarts after a reset', () => {
     const range = new AutoRange();
     range.update(first);

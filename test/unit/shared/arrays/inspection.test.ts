@@ -9,7 +9,7 @@ import {
 
 const samples = (
   dtype: string,
-  data: Uint16Array | Float32Array | Uint8Array,
+  data: Uint16Array | Float32Array | Float64Array | Uint8Array,
   width: number,
   channels = 1,
 ): InspectedSamples => ({
@@ -84,6 +84,15 @@ describe('areaStatistics', () => {
       [19, 13, 25],
       [20, 14, 26],
     ]);
+  });
+
+  it('has finite statistics of values whose sum and difference are infinite', () => {
+    const wild = samples('float64', Float64Array.of(-1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.7e308, 1.7e308), 6);
+    const [both] = areaStatistics(wild, { x: 0, y: 0, width: 6, height: 1 }, null);
+    expect(both).toMatchObject({ count: 6, min: -1.7e308, max: 1.7e308 });
+    expect(both!.mean! / 1.7e308).toBeCloseTo(1 / 3, 12);
+    expect(both!.histogram).toEqual([2, ...Array.from({ length: 30 }, () => 0), 4]);
+    expect(areaStatistics(wild, { x: 2, y: 0, width: 3, height: 1 }, null)[0]!.mean! / 1.7e308).toBeCloseTo(1, 12);
   });
 
   it('has no statistics if nothing was measured, and one bin if all values are equal', () => {

@@ -149,6 +149,36 @@ describe('measureDistance', () => {
       between(0, 0, 1, 1, '°C'),
     ],
     [
+      `the unit is "${'y'.repeat(40)}", expected one of length, such as mm or m`,
+      plane('uint16'),
+      0,
+      { ...message, unit: 'y'.repeat(1_000_000) },
+      between(0, 0, 1, 1, ''),
+    ],
+    ...[
+      { ...CAMERA, fx: 1e-308 },
+      { ...CAMERA, fy: 5e-324 },
+      { ...CAMERA, cx: 1e308, fx: 1e-3 },
+      { ...CAMERA, cx: -1.7e308, cy: 1.7e308 },
+      { ...CAMERA, width: 1e-308, height: 480 },
+    ].map(
+      (intrinsics) =>
+        [
+          'depths and intrinsics are too extreme for a distance',
+          plane('uint16'),
+          0,
+          { intrinsics },
+          between(0, 0, 9, 9),
+        ] as [string, InspectedSamples, number | null, Value, ReturnType<typeof between>],
+    ),
+    [
+      'depths and intrinsics are too extreme for a distance',
+      plane('float32', { 3: 3e38 }),
+      null,
+      { intrinsics: { ...CAMERA, fx: 1e-300 } },
+      between(3, 0, 9, 9),
+    ],
+    [
       'the unit is "toString", expected one of length, such as mm or m',
       plane('uint16'),
       0,

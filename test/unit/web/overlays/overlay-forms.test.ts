@@ -446,5 +446,7 @@ describe('isWanted', () => {
       [item('car', 0.5), item('car', 0.4), item('car', null), item('dog', 0.9)].map((one) => isWanted(filter, one)),
     ).toEqual([true, false, true, false]);
     expect(isWanted({ classes: null, minScore: 0 }, item('dog', 0))).toBe(true);
+    // An attribute that is not a number.
+    expect(isWanted({ classes: null, minScore: NaN }, item('dog', 0.1))).toBe(true);
   });
 });
