@@ -15,7 +15,10 @@ import { NetGearSource, type ReturnsMode } from './sources/netgear/netgear-sourc
 import { parsePush, PushSource } from './sources/push/push-source.ts';
 import { RedactedSource } from './sources/redacted-source.ts';
 import { createRedactor, wordsOf } from './sources/redactor.ts';
+import { splitName } from './config/client-address.ts';
+import { OptionError } from './config/problem.ts';
 import { parseSourceUrl, readFlag, type SourceUrl } from './config/source-url.ts';
+import { suggest } from './config/suggest.ts';
 import type { Source } from './sources/source.ts';
 import { parseTestPattern, TestPatternSource } from './sources/test-pattern/test-pattern-source.ts';
 
@@ -33,7 +36,10 @@ export interface NamedSource {
   readonly isOnDemand: boolean;
 }
 
-type CreatedSource = Omit<NamedSource, 'entry' | 'url'>;
+type CreatedSource = Omit<NamedSource, 'entry' | 'url'> & {
+  /** ZeroMQ endpoints at which the source listens; default none. */
+  readonly binds?: readonly string[];
+};
 
 /** A source to create. */
 interface Request {
@@ -79,16 +85,17 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
     netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
     'netgear-async': {
       example: 'netgear-async:tcp://HOST:PORT',
-      create: ({ name, url, log }) => [
-        {
-          name: name ?? DEFAULT_NAME,
-          source: new NetGearAsyncSource(
-            parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])),
-            log.child({ stream: name ?? DEFAULT_NAME }),
-          ),
-          isOnDemand: false,
-        },
-      ],
+      create: ({ name, url, log }) => {
+        const options = parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt']));
+        return [
+          {
+            name: name ?? DEFAULT_NAME,
+            source: new NetGearAsyncSource(options, log.child({ stream: name ?? DEFAULT_NAME })),
+            isOnDemand: false,
+            binds: [options.endpoint],
+          },
+        ];
+      },
     },
     imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
     push: {
@@ -119,26 +126,67 @@ const MAX_STREAMS = 64;
 export function createSources(urls: readonly string[], log: Logger): readonly NamedSource[] {
   const ffmpeg = new FfmpegTools(platform());
   const all = urls.flatMap((text) => {
-    const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+    const { stream: name, rest: url } = splitName(text);
     const kind = KINDS.get((url.split(':', 1)[0] ?? '').toLowerCase());
     if (kind === undefined || !url.includes(':')) {
       const examples = [...KINDS.values()].map(({ example }) => example).join(' ');
-      throw new GearwayError(
-        'source-invalid',
-        `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`,
-      );
+      const similar = similarSource(url);
+      const hint = similar === null ? '' : `; did you mean ${similar}?`;
+      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${examples}${hint}`);
     }
     return kind.create({ name, url, log, ffmpeg }).map((created) => ({ ...created, entry: name, url }));
   });
-  const names = all.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) !== index);
   if (twice !== undefined) {
-    const remedy = 'give each source a name: --source door=URL --source yard=URL';
-    throw new GearwayError('source-invalid', `the stream ${twice} has two sources, expected one; ${remedy}`);
+    const remedy = 'give each source another name: --source NAME=URL, or the key in streams';
+    throw new OptionError(pathOf(twice), `the stream ${twice.name} has two sources, expected one; ${remedy}`, {
+      code: 'source-invalid',
+    });
   }
+  checkBinds(all);
   if (all.length === 0 || all.length > MAX_STREAMS)
     throw new GearwayError('source-invalid', `there are ${all.length} streams, expected 1 to ${MAX_STREAMS}`);
   return all;
+}
+
+/** Path of a source's option; empty for one without a name. */
+function pathOf({ entry }: Pick<NamedSource, 'entry'>): readonly string[] {
+  return entry === null ? [] : ['streams', entry, 'source'];
+}
+
+/** @throws {GearwayError} `source-invalid` if two sources listen at the same port. */
+function checkBinds(sources: readonly (CreatedSource & Pick<NamedSource, 'entry'>)[]): void {
+  for (const [index, source] of sources.entries()) {
+    const binds = source.binds ?? [];
+    // Streams that share a socket have the same list.
+    const other = sources
+      .slice(0, index)
+      .find((each) => each.binds !== binds && each.binds?.some((a) => binds.some((b) => isSameEndpoint(a, b))));
+    if (other === undefined) continue;
+    const text = `the sources of the streams ${other.name} and ${source.name} listen at the same address, ${binds.join(', ')}`;
+    throw new OptionError(pathOf(source), `${text}: give one of them another port`, { code: 'source-invalid' });
+  }
+}
+
+/** Whether two sockets cannot be bound at the same time. Host names are not resolved. */
+function isSameEndpoint(a: string, b: string): boolean {
+  if (a === b) return true;
+  const [, hostA, portA] = /^tcp:\/\/(.*):(\d+)$/.exec(a) ?? [];
+  const [, hostB, portB] = /^tcp:\/\/(.*):(\d+)$/.exec(b) ?? [];
+  const isAny = (host: string | undefined): boolean => host === '*' || host === '0.0.0.0' || host === '[::]';
+  return portA !== undefined && portA === portB && (hostA === hostB || isAny(hostA) || isAny(hostB));
+}
+
+/** The source URL that an invalid one probably means; null if none is similar. */
+function similarSource(text: string): string | null {
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text) ?? [];
+  if (/^(?:rtsps?|rtmps?|https?|udp|srt|rtp)$/i.test(scheme)) return `ffmpeg:${text}`;
+  if (/^(?:tcp|ipc)$/i.test(scheme)) return `netgear:${text}`;
+  const kind = suggest(scheme === '' ? text : scheme, [...KINDS.keys()]);
+  if (kind !== null) return `${kind}:${rest}`;
+  if (/^(?:\d{1,2}|(?:web)?cam(?:era)?)$/i.test(text)) return 'ffmpeg:camera';
+  if (/^(?:screen|desktop)$/i.test(text)) return 'ffmpeg:screen';
+  return /^[./~]|\.\w{2,4}$/.test(text) ? `ffmpeg:${text}` : null;
 }
 
 /** Creates a source that the gateway can start and suspend. Only addresses of such sources can contain passwords. */
@@ -162,10 +210,13 @@ function createOnDemand(
 function createImagezmq({ name, url, log }: Request): readonly CreatedSource[] {
   const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders', 'check']));
   const hub = new ImageHub({ ...options, log: senders === null ? log.child({ stream: name ?? DEFAULT_NAME }) : log });
+  // In the other pattern, it connects to the senders.
+  const binds = options.pattern === 'request-reply' ? options.endpoints : [];
   const create = (stream: string, sender: string | null): CreatedSource => ({
     name: stream,
     source: new ImagezmqSource(hub, { ...options, log: log.child({ stream }) }, sender),
     isOnDemand: false,
+    binds,
   });
   if (senders === null) return [create(name ?? DEFAULT_NAME, null)];
   return senders.map((sender) =>
@@ -185,14 +236,22 @@ function createNetGear({ name, url, log }: Request): readonly CreatedSource[] {
   const nameOf = (port: string | null): string =>
     port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`;
   const sources = createNetGearSources(address, (port) => log.child({ stream: nameOf(port) }));
-  return sources.map(({ port, source }) => ({ name: nameOf(port), source, isOnDemand: false }));
+  return sources.map(({ port, source, binds }) => ({ name: nameOf(port), source, isOnDemand: false, binds }));
+}
+
+/** A source for a NetGear server. */
+interface NetGearServer {
+  /** Port by which the stream is named; null if it is the only one. */
+  readonly port: string | null;
+  readonly source: Source;
+  readonly binds: readonly string[];
 }
 
 /** @returns one source; in multi-servers mode one per port. */
 function createNetGearSources(
   { ports, endpoints, pattern, security, options }: NetGearAddress,
   logOf: (port: string | null) => Logger,
-): readonly { readonly port: string | null; readonly source: Source }[] {
+): readonly NetGearServer[] {
   const multiclient = parseFlag(options, 'multiclient');
   const multiserver = parseFlag(options, 'multiserver');
   const returns = options.get('returns');
@@ -210,19 +269,17 @@ function createNetGearSources(
     capturedAt: options.get('capturedAt') ?? null,
     isChecked: parseFlag(options, 'check'),
   };
-  const single = (index: number, port: string | null, mode: ReturnsMode): Source =>
-    new NetGearSource({
-      ...rest,
-      log: logOf(port),
-      returns: mode,
-      endpoints: endpoints.slice(index, index + 1),
-      ports: ports.slice(index, index + 1),
-    });
-  if (multiserver) return ports.map((port, index) => ({ port, source: single(index, port, returns ?? 'merge') }));
+  const create = (port: string | null, mode: ReturnsMode, from: number, to: number): NetGearServer => {
+    const own = { endpoints: endpoints.slice(from, to), ports: ports.slice(from, to) };
+    return {
+      port,
+      source: new NetGearSource({ ...rest, log: logOf(port), returns: mode, ...own }),
+      binds: own.endpoints,
+    };
+  };
+  if (multiserver) return ports.map((port, index) => create(port, returns ?? 'merge', index, index + 1));
   // In pattern 2 every port receives every frame, and nothing is returned, so one port is enough.
-  if (multiclient && pattern === 'request-reply')
-    return [
-      { port: null, source: new NetGearSource({ ...rest, log: logOf(null), returns: 'port', endpoints, ports }) },
-    ];
-  return [{ port: null, source: single(0, null, returns ?? 'merge') }];
+  return multiclient && pattern === 'request-reply'
+    ? [create(null, 'port', 0, ports.length)]
+    : [create(null, returns ?? 'merge', 0, 1)];
 }

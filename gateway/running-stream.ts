@@ -22,7 +22,7 @@ import type { Frame, FrameSize } from './hub/frame.ts';
 import { Stream } from './hub/stream.ts';
 import { formatPythonJson } from './codecs/python-json.ts';
 import { resolveClient } from './config/client-address.ts';
-import type { ResolvedGatewayOptions } from './config/options.ts';
+import { MAX_NATIVE_CLIENTS, type ResolvedGatewayOptions } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
 import { covers } from './rights/principal.ts';
@@ -83,9 +83,6 @@ const THIS_PROGRAM: SinglePublisher = { label: 'this program', identity: 'this p
 const RETRY_MS = 500;
 
 const SENT_AWAY = 'disconnected by the program that runs this gateway';
-
-/** Maximum number of native clients per stream: each has a socket, which libzmq polls. */
-const MAX_NATIVE_CLIENTS = 256;
 
 /** A stream with its source and its native clients, which it owns. */
 export class RunningStream implements GatewayStream {

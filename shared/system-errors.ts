@@ -20,6 +20,13 @@ const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['ETIMEDOUT', 'the host does not answer; check its address and the firewall'],
   ['ENAMETOOLONG', 'the path is too long'],
   ['ENOENT', 'there is no such file or folder'],
+  ['EISDIR', 'it is a folder, expected a file'],
+  ['ENOTDIR', 'a part of the path is a file, expected a folder'],
+  ['ELOOP', 'the path has too many symbolic links, or a loop of them'],
+  ['ENXIO', 'it is a pipe or socket at which no program reads, or a device that does not exist'],
+  ['ENOSPC', 'the disk is full; free some space'],
+  ['EROFS', 'the file system is read-only'],
+  ['EIO', 'the device reports an input or output error'],
   ['EMFILE', 'too many files are open; raise the limit with ulimit -n'],
 ]);
 

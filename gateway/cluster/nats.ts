@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
@@ -32,6 +32,9 @@ const CONNECT_TIMEOUT_MS = 20_000;
 
 /** A start that has to wait longer than this is logged. */
 const NOTICE_MS = 1000;
+
+/** Maximum size of a file with credentials or certificates. */
+const MAX_FILE_BYTES = 1 << 20;
 
 /** Time after which a write counts as failed. */
 const WRITE_TIMEOUT_MS = 1000;
@@ -181,13 +184,27 @@ function readText(option: string, path: string): string {
 
 function readOption(option: string, path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readRegularFile(path);
   } catch (error) {
     throw new GearwayError(
       'option-invalid',
       `the file of the cluster's option ${option} cannot be read: ${errorText(error)}`,
       { cause: error },
     );
+  }
+}
+
+/** @throws the error of the system, or one whose message is a phrase. */
+function readRegularFile(path: string): Uint8Array {
+  // O_NONBLOCK, because opening a pipe would otherwise wait for its writer, and block the process.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile()) throw new Error('it is not a file');
+    if (stat.size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,3 +1,4 @@
+import { quoteText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { NativeClientAddress } from '../clients/native/native-client.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
@@ -11,9 +12,16 @@ export interface ListedAddress {
   readonly address: NativeClientAddress;
 }
 
-/** Splits `NAME=REST`, where the name of a stream is optional. */
+/**
+ * Splits `NAME=REST`, where the name of a stream is optional. Neither a URL nor an address has a `=` before its first
+ * `:`.
+ *
+ * @throws {GearwayError} `option-invalid` for a name that no stream can have.
+ */
 export function splitName(text: string): { readonly stream: string | null; readonly rest: string } {
-  const [, stream = null, rest = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+  const [, stream = null, rest = text] = /^([^=:/?]*)=(.*)$/s.exec(text) ?? [];
+  if (stream !== null && !/^[A-Za-z0-9_-]{1,64}$/.test(stream))
+    throw invalid(`the name ${quoteText(stream)} of a stream is invalid, expected 1 to 64 letters, digits, - and _`);
   return { stream, rest };
 }
 

@@ -65,13 +65,16 @@ interface CommandLine {
 }
 
 /** Parses the command line and the environment. @throws an error whose message is one sentence. */
-function parseCommandLine(args: string[], variables: Readonly<Record<string, string | undefined>>): CommandLine {
+async function parseCommandLine(
+  args: string[],
+  variables: Readonly<Record<string, string | undefined>>,
+): Promise<CommandLine> {
   const { values } = parseArgs({ args, allowPositionals: false, options: parseArgsOptions() });
   const [help, version] = [values['help'] === true, values['version'] === true];
   // This mode reads no files.
   if (help || version) return { help, version, file: null, given: [], warnings: [] };
   const fromVariables = readVariables(variables);
-  const tokens = readTokens(values, variables);
+  const tokens = await readTokens(values, variables);
   const named = values['config'] ?? variables[CONFIG_VARIABLE];
   const file =
     typeof named === 'string' && named !== '' ? named : existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : null;
@@ -177,7 +180,7 @@ async function main(): Promise<void> {
     });
     return;
   }
-  const { file, given, warnings, help, version } = parseCommandLine(process.argv.slice(2), variables);
+  const { file, given, warnings, help, version } = await parseCommandLine(process.argv.slice(2), variables);
   if (help || version) {
     process.stdout.write(help ? formatHelp() : `${packageVersion()}\n`);
     return;
@@ -251,17 +254,21 @@ function onStopSignal(signals: readonly NodeJS.Signals[], stop: (signal: NodeJS.
   }
 }
 
-main().catch((error: unknown) => {
-  // Only the first line: Node explains an ambiguous flag in three lines.
-  const [sentence = ''] = errorText(error).split('\n', 1);
-  // An unexpected argument may be the rest of a password with a space in it.
-  writer.write(
-    `gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`,
-  );
-  process.exit(
-    error instanceof GearwayError ||
-      (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-      ? 2
-      : 1,
-  );
-});
+// While options are read, timers that wait for pipes do not keep the process alive, so that a reload does not, either.
+const starting = setInterval(() => undefined, 60_000);
+main()
+  .finally(() => clearInterval(starting))
+  .catch((error: unknown) => {
+    // Only the first line: Node explains an ambiguous flag in three lines.
+    const [sentence = ''] = errorText(error).split('\n', 1);
+    // An unexpected argument may be the rest of a password with a space in it.
+    writer.write(
+      `gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`,
+    );
+    process.exit(
+      error instanceof GearwayError ||
+        (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+        ? 2
+        : 1,
+    );
+  });

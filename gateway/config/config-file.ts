@@ -46,8 +46,8 @@ export interface ParsedConfig {
   readonly locate: (path: readonly string[]) => { readonly line: number; readonly column: number };
 }
 
-/** Parses and checks a configuration file. Never throws. */
-export function parseConfig(bytes: Uint8Array, formats: Formats, references: References): ParsedConfig {
+/** Parses and checks a configuration file, and reads the files to which it refers. Never rejects. */
+export async function parseConfig(bytes: Uint8Array, formats: Formats, references: References): Promise<ParsedConfig> {
   const decoded = decode(bytes);
   if ('problem' in decoded)
     return { config: {}, problems: [decoded.problem], hasSecrets: false, locate: () => ({ line: 1, column: 1 }) };
@@ -75,7 +75,7 @@ export function parseConfig(bytes: Uint8Array, formats: Formats, references: Ref
       locate,
     };
   const checker = new Checker(document, formats, references, at);
-  const config = checker.check() as Config;
+  const config = (await checker.check()) as Config;
   return { config, problems: checker.problems, hasSecrets: checker.hasSecrets, locate };
 }
 
@@ -187,12 +187,12 @@ class Checker {
     this.#at = at;
   }
 
-  check(): unknown {
+  async check(): Promise<unknown> {
     const { contents } = this.#document;
     // The file is empty, or contains only comments.
     if (contents === null || (isScalar(contents) && contents.value === null)) return {};
     try {
-      return this.#visit(contents, CONFIG_SCHEMA, []) ?? {};
+      return (await this.#visit(contents, CONFIG_SCHEMA, [])) ?? {};
     } catch (error) {
       if (!(error instanceof Stop)) throw error;
       return {};
@@ -206,7 +206,7 @@ class Checker {
   }
 
   /** @returns the value; undefined if a problem was reported. */
-  #visit(node: Node, schema: SchemaNode, path: readonly string[]): unknown {
+  async #visit(node: Node, schema: SchemaNode, path: readonly string[]): Promise<unknown> {
     const offset = node.range?.[0] ?? 0;
     const name = path.length === 0 ? 'the file' : path.join('.');
     const expected = describe(schema);
@@ -217,13 +217,16 @@ class Checker {
     if (isSeq(node)) {
       const { items } = schema;
       if (items === undefined) return this.#report(offset, `${name} is a list, expected ${expected}`);
-      return node.items.map((item, index) => this.#visit(item as Node, items, [...path, String(index)]));
+      const values: unknown[] = [];
+      for (const [index, item] of node.items.entries())
+        values.push(await this.#visit(item as Node, items, [...path, String(index)]));
+      return values;
     }
     if (!isScalar(node)) return this.#report(offset, `${name} has no value, expected ${expected}`);
     return this.#visitScalar(node.value, node.source ?? '', schema, name, offset);
   }
 
-  #visitMap(node: YAMLMap, schema: SchemaNode, path: readonly string[]): Record<string, unknown> {
+  async #visitMap(node: YAMLMap, schema: SchemaNode, path: readonly string[]): Promise<Record<string, unknown>> {
     // The object has no prototype, because a key may be `__proto__`.
     const result = Object.create(null) as Record<string, unknown>;
     const seen = new Map<string, number>();
@@ -245,7 +248,7 @@ class Checker {
         this.#report(offset, `${[...path, name].join('.')} has no value, expected ${describe(child)}`);
         continue;
       }
-      const read = this.#visit(value as Node, child, [...path, name]);
+      const read = await this.#visit(value as Node, child, [...path, name]);
       if (read !== undefined) result[name] = read;
     }
     const missing = (schema.required ?? []).find((key) => !seen.has(key));
@@ -300,15 +303,22 @@ class Checker {
     return null;
   }
 
-  #visitScalar(value: unknown, source: string, schema: SchemaNode, name: string, offset: number): unknown {
+  async #visitScalar(
+    value: unknown,
+    source: string,
+    schema: SchemaNode,
+    name: string,
+    offset: number,
+  ): Promise<unknown> {
     const expected = describe(schema);
     const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
     let actual = value;
     let isReferring = false;
     if (typeof value === 'string') {
       try {
-        const expanded =
-          schema.secret === true ? expandSecret(value, this.#references) : expandReferences(value, this.#references);
+        const expanded = await (schema.secret === true
+          ? expandSecret(value, this.#references)
+          : expandReferences(value, this.#references));
         ({ text: actual, isReferring } = expanded);
       } catch (error) {
         return this.#report(offset, `${name}: ${errorText(error)}`);
@@ -336,7 +346,14 @@ class Checker {
           ? types.includes('boolean')
           : Number.isInteger(actual) && types.includes('integer');
     if (!fits) {
-      const remedy = types.includes('string') && typeof value !== 'string' ? '; write it in quotes' : '';
+      const remedy =
+        types.includes('string') && typeof value !== 'string'
+          ? '; write it in quotes'
+          : types.includes('integer') && /^\d+$/.test(String(value)) && typeof value === 'string' && !isReferring
+            ? '; write it without quotes'
+            : types.includes('object') && /^[\w-]+:[^/\s]/.test(String(value)) && !isReferring
+              ? '; write a space after the colon'
+              : '';
       return this.#report(offset, `${name} ${shown}, expected ${expected}${remedy}`);
     }
     if (typeof actual === 'number' && (actual < (schema.minimum ?? -Infinity) || actual > (schema.maximum ?? Infinity)))

@@ -26,18 +26,26 @@ interface Expanded {
  *
  * @throws an error whose message is a sentence.
  */
-export function expandReferences(text: string, references: References): Expanded {
+export async function expandReferences(text: string, references: References): Promise<Expanded> {
   let isReferring = false;
-  const expanded = text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (found, name: string | undefined) => {
-    if (name === undefined) return '${';
+  let expanded = '';
+  let at = 0;
+  for (const match of text.matchAll(/\$\$\{|\$\{([^}]*)\}?/g)) {
+    const [found, name] = match;
+    expanded += text.slice(at, match.index);
+    at = match.index + found.length;
+    if (name === undefined) {
+      expanded += '${';
+      continue;
+    }
     if (!found.endsWith('}'))
       throw new Error(
         `a reference has no end, expected ${DOLLAR}{NAME}; write ${DOLLAR}${DOLLAR}{ for the characters themselves`,
       );
     isReferring = true;
-    return lookUp(name, references);
-  });
-  return { text: expanded, isReferring };
+    expanded += await lookUp(name, references);
+  }
+  return { text: expanded + text.slice(at), isReferring };
 }
 
 /**
@@ -45,13 +53,13 @@ export function expandReferences(text: string, references: References): Expanded
  *
  * @throws as {@link expandReferences}.
  */
-export function expandSecret(text: string, references: References): Expanded {
+export async function expandSecret(text: string, references: References): Promise<Expanded> {
   return /^(?:file|credential):/.test(text)
-    ? { text: lookUp(text, references), isReferring: true }
+    ? { text: await lookUp(text, references), isReferring: true }
     : expandReferences(text, references);
 }
 
-function lookUp(name: string, { variables, folder }: References): string {
+async function lookUp(name: string, { variables, folder }: References): Promise<string> {
   const [, kind, target = ''] = /^(file|credential):(.*)$/s.exec(name) ?? [];
   if (kind === 'file') return read(resolve(folder, target), target);
   if (kind === 'credential') {
@@ -75,9 +83,9 @@ function lookUp(name: string, { variables, folder }: References): string {
   throw new Error(`the environment variable ${variable} is not set; set it, or write ${DOLLAR}{${variable}:-DEFAULT}`);
 }
 
-function read(path: string, name: string): string {
+async function read(path: string, name: string): Promise<string> {
   try {
-    return readSecretFile(path).text;
+    return (await readSecretFile(path)).text;
   } catch (error) {
     throw new Error(`${name} cannot be read: ${errorText(error)}`, { cause: error });
   }

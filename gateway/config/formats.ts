@@ -5,7 +5,15 @@ import { resolveClient, splitName } from './client-address.ts';
 import { parseScryptHash } from '../rights/scrypt-hash.ts';
 import { parseBitrate } from './bit-rate.ts';
 import type { Formats } from './config-file.ts';
-import { checkOrigin, checkToken, parseRanges, resolveHost, resolveProxy, resolvePublicUrl } from './options.ts';
+import {
+  checkListenHost,
+  checkOrigin,
+  checkToken,
+  parseRanges,
+  resolveHost,
+  resolveProxy,
+  resolvePublicUrl,
+} from './options.ts';
 import { checkJwks, checkJwtSecret, checkStreamName, parseExpiry } from './rights-options.ts';
 import { checkWebhookSecret, checkWebhookUrl } from './webhook-options.ts';
 
@@ -16,14 +24,14 @@ import { checkWebhookSecret, checkWebhookUrl } from './webhook-options.ts';
  */
 export function createFormats(checkSource: (url: string) => void): Formats {
   return {
-    source: (text) => withoutSecrets(text, () => checkSource(text)),
+    source: (text) =>
+      withoutSecrets(text, () => {
+        refuseName(text, 'source');
+        checkSource(text);
+      }),
     client: (text) =>
       withoutSecrets(text, () => {
-        if (splitName(text).stream !== null)
-          throw new GearwayError(
-            'option-invalid',
-            'the client names a stream, expected an address only, because it already belongs to one',
-          );
+        refuseName(text, 'client');
         resolveClient(text);
       }),
     'listed-client': (text) => withoutSecrets(text, () => resolveClient(text)),
@@ -31,7 +39,13 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     bitrate: (text) => parseBitrate(text),
     path: (text) => {
       if (text === '') throw new GearwayError('option-invalid', 'the path is empty, expected a file');
+      if (/\p{Cc}/u.test(text))
+        throw new GearwayError(
+          'option-invalid',
+          'the path has a control character; write it in single quotes or none, because in double quotes \\ has another meaning',
+        );
     },
+    'listen-host': checkListenHost,
     origin: checkOrigin,
     host: (text) => resolveHost(text),
     proxy: (text) => resolveProxy(text),
@@ -46,6 +60,15 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     'webhook-secret': checkWebhookSecret,
     time: (text) => parseExpiry(text),
   };
+}
+
+/** Refuses `NAME=` before a value that belongs to a stream. */
+function refuseName(text: string, what: string): void {
+  if (splitName(text).stream !== null)
+    throw new GearwayError(
+      'option-invalid',
+      `the ${what} names a stream, expected an address only, because it already belongs to one`,
+    );
 }
 
 /** Runs a check whose errors may quote an address with a password. */

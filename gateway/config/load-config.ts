@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errorText } from '../../shared/errors.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
@@ -10,11 +9,15 @@ import type { GatewayOptions } from './gateway-options.ts';
 import { redactorOf } from './options.ts';
 import { ConfigError, invalid, OptionError } from './problem.ts';
 import type { Config } from './schema.ts';
-import { readBeginning } from './secret-file.ts';
+import { readBeginning, readTextFile } from './secret-file.ts';
 import { textPorts } from './stream-settings.ts';
+import { suggest } from './suggest.ts';
 
 /** Name of the configuration file that is read without `--config`. */
 export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
+
+/** Maximum size of a file with a certificate chain or a key. */
+const MAX_PEM_BYTES = 1 << 20;
 
 /** How a configuration is read. */
 export interface LoadOptions {
@@ -22,8 +25,12 @@ export interface LoadOptions {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Options that take precedence over the file, the most important ones last. */
   readonly given: readonly GivenOptions[];
-  /** Checks the options as a whole. @throws {OptionError}. */
-  readonly check: (options: GatewayOptions) => void;
+  /**
+   * Checks the options as a whole, and returns the names of the streams; undefined if they are not known.
+   *
+   * @throws {OptionError}.
+   */
+  readonly check: (options: GatewayOptions) => readonly string[] | undefined;
   /** Content to use instead of that of the file. If absent, the file is read. */
   readonly content?: Buffer;
 }
@@ -52,21 +59,25 @@ export async function loadOptions(
   const folder = dirname(resolve(file ?? '.'));
   const config = parsed?.config ?? {};
   try {
-    const { options, files } = merge(config, folder, given);
-    check(options);
+    const { options, files } = await merge(config, folder, given);
+    const names = check(options);
     return {
       options,
       files,
-      warnings:
-        parsed?.hasSecrets === true && parsed.isPublic
+      warnings: [
+        ...(parsed?.hasSecrets === true && parsed.isPublic
           ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`]
-          : [],
+          : []),
+        ...(names === undefined ? [] : findUnknownStreams(options, names)),
+      ],
       isEmpty: parsed !== null && Object.keys(config).length === 0,
     };
   } catch (error) {
-    const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
+    // Errors of sources have no path.
+    const path = error instanceof OptionError ? error.path : ['streams'];
+    const [key] = path;
     // Problems of options that are not in the file are not attributed to it.
-    if (parsed === null || file === null || !Object.hasOwn(config, path[0] ?? '')) throw error;
+    if (parsed === null || file === null || key === undefined || !Object.hasOwn(config, key)) throw error;
     throw new ConfigError(file, [
       {
         ...parsed.locate(path),
@@ -74,6 +85,27 @@ export async function loadOptions(
       },
     ]);
   }
+}
+
+/**
+ * Warnings for streams that tokens and webhooks name, but that do not exist. They may be created later, or be streams of
+ * another gateway of a cluster.
+ */
+function findUnknownStreams(
+  { tokens = {}, webhooks = {}, cluster }: GatewayOptions,
+  names: readonly string[],
+): readonly string[] {
+  if (cluster !== undefined) return [];
+  return Object.entries({ tokens, webhooks }).flatMap(([kind, entries]) =>
+    Object.entries<{ readonly streams?: readonly string[] }>(entries).flatMap(([name, { streams = [] }]) =>
+      streams
+        .filter((stream) => !names.includes(stream))
+        .map((stream) => {
+          const similar = suggest(stream, names);
+          return `${kind}.${name}.streams has ${stream}, which is no stream at present${similar === null ? '' : `; did you mean ${similar}?`}`;
+        }),
+    ),
+  );
 }
 
 /** @throws {ConfigError} if the file cannot be read or has problems. */
@@ -85,25 +117,26 @@ async function readConfigFile(
 ): Promise<ParsedConfig & { readonly isPublic: boolean }> {
   // The parser takes a tenth of the gateway's start-up time.
   const { MAX_CONFIG_BYTES, parseConfig } = await import('./config-file.ts');
-  let read: ReturnType<typeof readBeginning>;
+  let read: Awaited<ReturnType<typeof readBeginning>>;
   try {
     // One byte more than allowed, to detect larger files.
-    read = content === undefined ? readBeginning(file, MAX_CONFIG_BYTES + 1) : { bytes: content, isPublic: false };
+    read =
+      content === undefined ? await readBeginning(file, MAX_CONFIG_BYTES + 1) : { bytes: content, isPublic: false };
   } catch (error) {
     throw new ConfigError(file, [
       { line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` },
     ]);
   }
-  const parsed = parseConfig(read.bytes, formats, { variables, folder: dirname(resolve(file)) });
+  const parsed = await parseConfig(read.bytes, formats, { variables, folder: dirname(resolve(file)) });
   if (parsed.problems.length > 0) throw new ConfigError(file, parsed.problems);
   return { ...parsed, isPublic: read.isPublic };
 }
 
-function merge(
+async function merge(
   config: Config,
   folder: string,
   given: readonly GivenOptions[],
-): Pick<LoadedOptions, 'options' | 'files'> {
+): Promise<Pick<LoadedOptions, 'options' | 'files'>> {
   const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, stateDir, ...rest } = config;
   let paths: { cert?: string; key?: string } | undefined =
     tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
@@ -148,7 +181,7 @@ function merge(
   return {
     options: {
       ...merged,
-      ...(paths === undefined ? {} : { tls: readTls(paths) }),
+      ...(paths === undefined ? {} : { tls: await readTls(paths) }),
       ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }),
     },
     files: [paths?.cert, paths?.key].filter((path) => path !== undefined),
@@ -179,18 +212,18 @@ function withoutNamed(
   );
 }
 
-function readTls({ cert, key }: { readonly cert?: string; readonly key?: string }): {
+async function readTls({ cert, key }: { readonly cert?: string; readonly key?: string }): Promise<{
   readonly cert: string;
   readonly key: string;
-} {
+}> {
   if (cert === undefined || key === undefined)
     throw invalid('only one of --tls-cert and --tls-key is given, expected both');
-  const read = (name: 'cert' | 'key', path: string): string => {
+  const read = async (name: 'cert' | 'key', path: string): Promise<string> => {
     try {
-      return readFileSync(path, 'utf8');
+      return (await readTextFile(path, MAX_PEM_BYTES)).text;
     } catch (error) {
-      throw new OptionError(['tls', name], `--tls-${name} cannot be read: ${systemErrorText(error)}`, { cause: error });
+      throw new OptionError(['tls', name], `--tls-${name} cannot be read: ${errorText(error)}`, { cause: error });
     }
   };
-  return { cert: read('cert', cert), key: read('key', key) };
+  return { cert: await read('cert', cert), key: await read('key', key) };
 }

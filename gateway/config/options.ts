@@ -19,6 +19,7 @@ import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-opti
 import { MIN_BITRATE } from './bit-rate.ts';
 import { invalid, oneOf, OptionError } from './problem.ts';
 import { resolveJwt, resolveNamedTokens } from './rights-options.ts';
+import { suggest } from './suggest.ts';
 import { resolveWebhooks } from './webhook-options.ts';
 
 /** Validated options with defaults. */
@@ -64,6 +65,9 @@ export interface ResolvedGatewayOptions {
   readonly failover: ReadonlySet<string>;
 }
 
+/** Maximum number of native clients per stream: each has a socket, which libzmq polls. */
+export const MAX_NATIVE_CLIENTS = 256;
+
 /** Maximum number of virtual ports per stream. */
 const MAX_VIRTUAL_PORTS = 4096;
 
@@ -100,23 +104,27 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid(`port is ${port}, expected 0 to 65535`, 'port');
+  checkListenHost(host);
   const virtualPorts = resolveVirtualPorts(listPerStream(options, 'virtualPorts'), streams);
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
   const clients = resolveClients(options, streams);
   const tokens = resolveNamedTokens(options.tokens ?? {}, [...virtualPorts.values()].flat(), reservedPorts);
   const jwt = resolveJwt(options.jwt);
-  const both = clients.find(
-    ({ stream, address: { port: own } }) =>
-      reservedPorts.has(own) ||
-      tokens.some((named) => named.port === own && covers(named, stream ?? streams[0]?.name ?? '')),
-  );
-  if (both !== undefined)
-    throw invalid(
-      `port ${both.address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`,
-      'reservedPorts',
-      String(both.address.port),
+  for (const { stream, address } of clients) {
+    const name = stream ?? streams[0]?.name ?? '';
+    const owner = tokens.find((named) => named.port === address.port && covers(named, name));
+    if (owner === undefined && !reservedPorts.has(address.port)) continue;
+    throw new OptionError(
+      owner === undefined ? ['reservedPorts', String(address.port)] : ['tokens', owner.name, 'port'],
+      `port ${address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`,
     );
-  checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
+  }
+  checkTokens([
+    [['token'], token],
+    [['viewToken'], viewToken],
+    [['publishToken'], publishToken],
+    ...[...reservedPorts].map(([reserved, secret]) => [['reservedPorts', String(reserved)], secret] as const),
+  ]);
   const hasTokens = requiresToken({ token, tokens, jwt });
   if (viewToken !== null && !hasTokens)
     throw invalid(
@@ -165,6 +173,24 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
 }
 
 /**
+ * Checks the address on which to listen.
+ *
+ * @throws {GearwayError} `option-invalid`.
+ */
+export function checkListenHost(host: string): void {
+  // Node.js listens on all addresses if it is empty.
+  if (host === '' || isIP(host.replace(/%[\w.-]+$/, '')) !== 0 || /^[a-z\d_](?:[\w.-]{0,252})$/i.test(host)) return;
+  const [, address, port] = /^(?:https?:\/\/)?\[?(.*?)\]?(?::(\d+))?\/?$/i.exec(host) ?? [];
+  const hint =
+    address === '*'
+      ? '; 0.0.0.0 stands for all addresses'
+      : address === undefined || address === '' || address === host
+        ? ''
+        : `; did you mean ${address}${port === undefined ? '' : `, and port ${port}`}?`;
+  throw invalid(`host is ${JSON.stringify(host)}, expected an IP address or a name, without a port${hint}`, 'host');
+}
+
+/**
  * Checks that an origin is one that may be allowed.
  *
  * @throws {GearwayError} `option-invalid`.
@@ -200,25 +226,57 @@ function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'rendition
   return [...(typeof common === 'string' ? [common] : common), ...named];
 }
 
-/** Native clients of both options; those of `streams` with `NAME=` before them. */
-function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
+/** A native client with the path of its option. */
+interface ListedClient {
+  /** Its address; of `streams` with `NAME=` before it. */
+  readonly text: string;
+  readonly path: readonly string[];
+}
+
+/** Native clients of both options. */
+function listClients({ clients = [], streams = {} }: GatewayOptions): readonly ListedClient[] {
   return [
-    ...clients,
+    ...clients.map((text, index) => ({ text, path: ['clients', String(index)] })),
     ...Object.entries(streams).flatMap(([name, settings]) =>
-      (settings.clients ?? []).map((client) => `${name}=${client}`),
+      (settings.clients ?? []).map((client, index) => ({
+        text: `${name}=${client}`,
+        path: ['streams', name, 'clients', String(index)],
+      })),
     ),
   ];
 }
 
 /** Hides the passwords in the addresses of some options. */
 export function redactorOf(options: GatewayOptions): Redactor {
-  return redactorOfUrls([...listSources(options), ...listClients(options)]);
+  return redactorOfUrls([...listSources(options), ...listClients(options).map(({ text }) => text)]);
 }
 
 function resolveClients(options: GatewayOptions, streams: readonly StreamPorts[]): readonly ListedAddress[] {
-  const clients = listClients(options).map(resolveClient);
-  for (const { stream, address } of clients) checkStream('client', stream, address.endpoint, streams, 'clients');
-  return clients;
+  const counts = new Map<string, number>();
+  const identities = new Map<string, ListedAddress['address']>();
+  return listClients(options).map(({ text, path }) => {
+    const client = resolveClient(text);
+    const { stream, address } = client;
+    checkStream('client', stream, address.endpoint, streams, 'clients', path);
+    const name = stream ?? streams[0]?.name ?? '';
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    if (count > MAX_NATIVE_CLIENTS)
+      throw new OptionError(path, `the stream ${name} has more than ${MAX_NATIVE_CLIENTS} clients, the maximum`, {
+        code: 'too-many',
+      });
+    const identity = `${name} ${address.port}`;
+    const other = identities.get(identity);
+    // The same client may be listed twice, as in a file and by a flag.
+    if (other !== undefined && JSON.stringify(other) !== JSON.stringify(address))
+      throw new OptionError(
+        path,
+        `the clients ${other.endpoint} and ${address.endpoint} of the stream ${name} both have port ${address.port}, which identifies a client: remove one, or give it another identity with ?id=`,
+        { code: 'port-taken' },
+      );
+    identities.set(identity, address);
+    return client;
+  });
 }
 
 function resolvePolicies(options: GatewayOptions, streams: readonly StreamPorts[]): ReadonlyMap<string, NativePolicy> {
@@ -247,7 +305,8 @@ function resolveCluster(
   streams: readonly StreamPorts[],
 ): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
   const { cluster, failover = [] } = options;
-  for (const name of failover) checkStream('failover', name, '', streams, 'failover');
+  for (const [index, name] of failover.entries())
+    checkStream('failover', name, '', streams, 'failover', ['failover', String(index)]);
   if (cluster === undefined && failover.length > 0)
     throw invalid(
       'failover requires cluster, because other gateways take the stream over; add --cluster nats://HOST:4222',
@@ -322,6 +381,7 @@ function checkStream(
   rest: string,
   streams: readonly StreamPorts[],
   key: 'clients' | 'failover' | 'virtualPorts' | 'renditions',
+  path: readonly string[] = [key],
 ): void {
   if (
     stream === null ||
@@ -331,9 +391,12 @@ function checkStream(
   )
     return;
   const isEntry = streams.some(({ entry }) => entry === stream);
-  throw invalid(
-    `${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`,
-    ...(isEntry && key !== 'failover' ? ['streams', stream, key] : [key]),
+  const names = streams.map(({ name }) => name);
+  const similar = suggest(stream, names);
+  const named = rest === '' ? stream : `${stream}=${rest}`;
+  throw new OptionError(
+    isEntry && key !== 'failover' ? ['streams', stream, key] : path,
+    `${option} ${named} names an unknown stream, expected one of ${names.join(', ')}${similar === null ? '' : `; did you mean ${similar}?`}`,
   );
 }
 
@@ -456,10 +519,21 @@ export function checkToken(token: string): void {
     throw invalid('a token is invalid, expected 1 to 512 printable ASCII characters without spaces');
 }
 
-function checkTokens(tokens: readonly string[]): void {
-  tokens.forEach(checkToken);
-  if (new Set(tokens).size !== tokens.length)
-    throw invalid('two tokens are equal, expected unique tokens, because each grants different rights');
+/** @param tokens with the paths of their options; null for none. */
+function checkTokens(tokens: readonly (readonly [path: readonly string[], token: string | null])[]): void {
+  const names = new Map<string, string>();
+  for (const [path, token] of tokens) {
+    if (token === null) continue;
+    checkToken(token);
+    const name = path.join('.');
+    const equal = names.get(token);
+    if (equal !== undefined)
+      throw new OptionError(
+        path,
+        `${equal} and ${name} are equal, expected unique tokens, because each grants different rights`,
+      );
+    names.set(token, name);
+  }
 }
 
 /**

@@ -14,8 +14,12 @@ export interface Problem {
 export class OptionError extends GearwayError {
   readonly path: readonly string[];
 
-  constructor(path: readonly string[], message: string, options?: ErrorOptions) {
-    super('option-invalid', message, options);
+  constructor(
+    path: readonly string[],
+    message: string,
+    { code = 'option-invalid', ...options }: ErrorOptions & { readonly code?: string } = {},
+  ) {
+    super(code, message, options);
     this.path = path;
   }
 }

@@ -23,10 +23,15 @@ export function resolveNamedTokens(
   reservedPorts: ReadonlyMap<number, string>,
 ): readonly NamedToken[] {
   const ports = new Set(reservedPorts.keys());
+  const names = new Map<string, string>();
   return Object.entries(settings).map(([name, { hash, rights, streams, port, expires, limits }]) => {
     const refuse = (key: string, message: string): OptionError =>
       invalid(`tokens.${name}: ${message}`, 'tokens', name, key);
     if (BUILT_IN_NAMES.includes(name)) throw refuse('hash', `the name ${name} has another meaning; choose another one`);
+    const equal = names.get(hash);
+    if (equal !== undefined)
+      throw refuse('hash', `the hash is that of tokens.${equal}; make another token or password for each`);
+    names.set(hash, name);
     if (rights.length === 0) throw refuse('rights', `rights is empty, expected some of ${RIGHTS.join(', ')}`);
     const unknown = rights.find((right) => !RIGHTS.includes(right));
     if (unknown !== undefined)

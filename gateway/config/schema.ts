@@ -326,6 +326,7 @@ export const CONFIG_SCHEMA = {
     },
     host: {
       type: 'string',
+      format: 'listen-host',
       default: '127.0.0.1',
       description:
         'Address to listen on. Addresses beyond this machine require `token`, `tokens`, `jwt` or `insecure`.',
@@ -609,12 +610,13 @@ const PHRASES: Readonly<Record<string, string>> = {
 };
 
 /** The expected value, as a phrase. */
-export function describe({ type, enum: words, minimum, maximum, format }: SchemaNode): string {
+export function describe({ type, enum: words, minimum, maximum, format, required = [] }: SchemaNode): string {
   if (words !== undefined) return words.join(' or ');
   if (type === 'integer')
     return `a whole number${minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`}`;
   if (type === 'boolean') return 'true or false';
   if (type === 'array') return 'a list, each entry on its own line after "- "';
-  if (type === 'object') return 'a map of keys, indented below it';
+  if (type === 'object')
+    return `a map of keys, indented below it${required.length === 0 ? '' : `, with ${required.join(' and ')}`}`;
   return PHRASES[format ?? ''] ?? 'text';
 }

@@ -33,7 +33,7 @@ export async function readStreamSettings(name: string, value: unknown, formats: 
   const text = JSON.stringify({ streams: { [name]: value } }, (_key, part: unknown) =>
     typeof part === 'string' ? escapeReferences(part) : part,
   );
-  const { config, problems } = parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' });
+  const { config, problems } = await parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' });
   if (problems.length > 0) {
     const more = problems.length > MAX_PROBLEMS ? ` (and ${problems.length - MAX_PROBLEMS} more)` : '';
     const messages = problems.slice(0, MAX_PROBLEMS).map(({ message }) => message);

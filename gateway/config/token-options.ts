@@ -19,7 +19,10 @@ interface TokenOptions {
  * @throws {GearwayError} `option-invalid` if a secret is given twice, a file cannot be read, or a reserved port is
  * malformed.
  */
-export function readTokens(flags: TokenFlags, environment: Readonly<Record<string, string | undefined>>): TokenOptions {
+export async function readTokens(
+  flags: TokenFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<TokenOptions> {
   const warnings: string[] = [];
   const options: Record<string, unknown> = {};
   for (const {
@@ -30,7 +33,7 @@ export function readTokens(flags: TokenFlags, environment: Readonly<Record<strin
   } of DECLARED_OPTIONS) {
     if (schema.secret !== true) continue;
     const file = flags[`${name}-file`];
-    const fromFile = typeof file === 'string' ? read(`${name}-file`, file, warnings) : undefined;
+    const fromFile = typeof file === 'string' ? await read(`${name}-file`, file, warnings) : undefined;
     const [fromFlag, fromVariable] = [flags[name], environment[variable]];
     if (multiple) {
       options[path.join('.')] = parseReserved([
@@ -53,9 +56,9 @@ export function readTokens(flags: TokenFlags, environment: Readonly<Record<strin
   return { options, warnings };
 }
 
-function read(flag: string, path: string, warnings: string[]): string {
+async function read(flag: string, path: string, warnings: string[]): Promise<string> {
   try {
-    const { text, isPublic } = readSecretFile(path);
+    const { text, isPublic } = await readSecretFile(path);
     if (isPublic) warnings.push(`--${flag}: ${path} can be read by every user of this machine; run chmod 600 on it`);
     return text;
   } catch (error) {

@@ -58,6 +58,10 @@ export function hostsOf(request: FastifyRequest): readonly string[] {
 }
 
 function findHostRefusal(request: FastifyRequest, names: TrustedNames): Refusal | null {
+  // A proxy may have checked another one than Node, which returns the first (RFC 9112, section 3.2).
+  const { rawHeaders } = request.raw;
+  if (rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length > 1)
+    return { status: 400, code: 'request-invalid', message: 'the request has several Host headers' };
   const foreign = hostsOf(request).find((host) => !names.isOurHost(host));
   if (foreign === undefined) return null;
   const parsed = parseHost(foreign);

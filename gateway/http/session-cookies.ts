@@ -11,9 +11,6 @@ const NAME = /^(?:__Host-|__Secure-)?gearway-session(?:-\d{1,5})?$/;
 /** A session's id: 256 bits in base64url. */
 const ID = /^[\w-]{43}$/;
 
-/** Maximum number of cookies that are checked: other gateways on this host have their own. */
-const MAX_COOKIES = 16;
-
 /**
  * The cookies of sessions. Scripts cannot read them (`HttpOnly`), and browsers send them with requests of pages of the
  * same site only (`SameSite=Strict`). Because other ports and subdomains belong to the same site, cookies count only
@@ -40,7 +37,11 @@ export class SessionCookies {
     return site === undefined || site === 'same-origin' || site === 'none';
   }
 
-  /** The ids that a request of one of the gateway's own pages presents; none for other requests. */
+  /**
+   * The ids that a request of one of the gateway's own pages presents; none for other requests. Other gateways on this
+   * host, and anyone who controls a subdomain, can add cookies of the same name. All of them are checked, because the
+   * order is theirs; the limit of a request's headers also limits the number of ids.
+   */
   read(request: FastifyRequest): readonly string[] {
     const { cookie } = request.headers;
     if (cookie === undefined || !this.isOwnPage(request)) return [];
@@ -48,7 +49,6 @@ export class SessionCookies {
       .split(';')
       .map((pair) => pair.trim().split('='))
       .filter(([name = '', id = '']) => NAME.test(name) && ID.test(id))
-      .slice(0, MAX_COOKIES)
       .map(([, id = '']) => id);
   }
 

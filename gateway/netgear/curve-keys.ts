@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { errorText, GearwayError } from '../../shared/errors.ts';
@@ -126,8 +126,9 @@ function readPublicKey(path: string): string {
 function readCertificate(path: string): string {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readRegularFile(path);
   } catch (error) {
+    if (error instanceof GearwayError) throw error;
     const remedy = 'copy it from the other end, or empty the folder to have new keys created';
     throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
@@ -136,11 +137,22 @@ function readCertificate(path: string): string {
       'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
     throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
   }
-  if (bytes.byteLength > MAX_CERTIFICATE_BYTES) {
-    const expected = `a certificate of at most ${MAX_CERTIFICATE_BYTES} bytes`;
-    throw new GearwayError('keys-invalid', `${path} is ${bytes.byteLength} bytes, expected ${expected}`);
-  }
   return bytes.toString('utf8');
+}
+
+function readRegularFile(path: string): Buffer {
+  // O_NONBLOCK, because opening a pipe would otherwise wait for its writer, and block the process.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(file);
+    const expected = `a certificate of at most ${MAX_CERTIFICATE_BYTES} bytes`;
+    if (!stat.isFile()) throw new GearwayError('keys-invalid', `${path} is not a file, expected ${expected}`);
+    if (stat.size > MAX_CERTIFICATE_BYTES)
+      throw new GearwayError('keys-invalid', `${path} is ${stat.size} bytes, expected ${expected}`);
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function find(text: string, name: 'public-key' | 'secret-key', path: string): string {

@@ -1,9 +1,19 @@
+import { constants } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { runInBackground } from '../../shared/background.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
 
 /** Maximum number of pending characters; further lines are dropped. */
 const MAX_WAITING = 256 << 10;
+
+/**
+ * O_NONBLOCK, because opening a pipe without a reader, or writing to a full one, would otherwise block a thread, and
+ * with it the end of the process.
+ */
+const OPTIONS = {
+  mode: 0o600,
+  flag: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK,
+} as const;
 
 /**
  * Appends lines to a file. It is opened for each batch of lines, so a program such as logrotate may rename it at any
@@ -29,7 +39,7 @@ export class AppendedFile {
 
   /** Checks that lines can be appended, and creates the file. @throws the error of the system. */
   async open(): Promise<void> {
-    await this.#append(this.#path, '', { mode: 0o600 });
+    await this.#append(this.#path, '', OPTIONS);
   }
 
   /** Appends a line; it must not contain line breaks. Never throws or blocks. */
@@ -67,7 +77,7 @@ export class AppendedFile {
     // The last attempt may have written a part of a line.
     const text = `${this.#hasFailed ? '\n' : ''}${lines.join('\n')}\n`;
     try {
-      await this.#append(this.#path, text, { mode: 0o600 });
+      await this.#append(this.#path, text, OPTIONS);
       if (this.#hasFailed) this.#report(`${this.#path} can be written again; ${this.#lost} lines were lost`);
       this.#hasFailed = false;
       this.#lost = 0;

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
-/** Minimum number of free file descriptors: loading modules needs about 50, and sources and clients need more. */
-const MIN_FREE_DESCRIPTORS = 64;
+/** Minimum number of free file descriptors: loading modules needs about 110, and sources and clients need more. */
+const MIN_FREE_DESCRIPTORS = 160;
 
 /**
  * Checks that this process may open enough files and sockets. Otherwise modules fail to load with a stack trace of

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GearwayError } from '../../shared/errors.ts';
@@ -21,12 +22,15 @@ interface FileVersion {
  * @throws {GearwayError} `config-not-written` if the file cannot be read, because it cannot be changed then.
  */
 export async function readVersion(path: string, maxBytes: number): Promise<FileVersion> {
-  const handle = await open(path, 'r').catch((error: unknown) => {
+  // O_NONBLOCK, because opening a pipe would otherwise wait for its writer.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw new GearwayError('config-not-written', `${path} cannot be read: ${explainSystemError(error)}`, {
       cause: error,
     });
   });
   try {
+    if (!(await handle.stat()).isFile())
+      throw new GearwayError('config-not-written', `${path} cannot be changed: it is not a regular file`);
     const bytes = Buffer.alloc(maxBytes + 1);
     let length = 0;
     for (let count = -1; count !== 0 && length < bytes.byteLength; length += count)

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
@@ -152,7 +153,9 @@ export class StateFile {
       () => true,
       () => false,
     );
-    await (await open(this.path, 'a', 0o600)).close();
+    // O_NONBLOCK, because opening a pipe would otherwise wait for its reader.
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+    await (await open(this.path, flags, 0o600)).close();
     return !exists;
   }
 

@@ -33,8 +33,9 @@ const MAX_NAME = 64;
 /** Latest time that a date can have. */
 const MAX_DATE_MS = 8.64e15;
 
-/** Timeout of a request for keys. */
+/** Timeout of a request for keys, and maximum size of its response. */
 const KEYS_TIMEOUT_MS = 3000;
+const MAX_KEYS_BYTES = 256 << 10;
 
 /** Error codes of jose for a failed key lookup: the server is unreachable, or its response is not a JWK set. */
 const KEYS_UNREACHABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
@@ -148,7 +149,11 @@ export class JwtVerifier {
     if (isShared) return secret === null ? null : jose.jwtVerify(token, new TextEncoder().encode(secret), options);
     if (keys === null) return null;
     this.#keys ??= isUrl(keys)
-      ? jose.createRemoteJWKSet(new URL(keys), { timeoutDuration: KEYS_TIMEOUT_MS, cacheMaxAge: KEYS_VALID_MS })
+      ? jose.createRemoteJWKSet(new URL(keys), {
+          timeoutDuration: KEYS_TIMEOUT_MS,
+          cacheMaxAge: KEYS_VALID_MS,
+          [jose.customFetch]: fetchKeys,
+        })
       : jose.createLocalJWKSet(JSON.parse(keys) as import('jose').JSONWebKeySet);
     return jose.jwtVerify(token, this.#keys, options);
   }
@@ -168,6 +173,22 @@ export class JwtVerifier {
       return;
     }
   }
+}
+
+/** `fetch()` that reads at most {@link MAX_KEYS_BYTES}: jose would read a response of any size. */
+async function fetchKeys(url: string, options: RequestInit): Promise<Response> {
+  const response = await fetch(url, options);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop closes the connection.
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk as Uint8Array);
+    bytes += (chunk as Uint8Array).byteLength;
+    if (bytes > MAX_KEYS_BYTES)
+      throw new GearwayError('busy', `the response with the keys has more than ${MAX_KEYS_BYTES} bytes`);
+  }
+  const { status, headers } = response;
+  return new Response(status === 200 ? Buffer.concat(chunks) : null, { status, headers });
 }
 
 /** The algorithm in the header of a token; undefined if it is malformed. */

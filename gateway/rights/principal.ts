@@ -44,8 +44,8 @@ export interface RightsEnd {
   readonly mayRetry: boolean;
 }
 
-/** Longest delay of `setTimeout`. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Maximum time between two checks of the expiry: the clock may be set, while timers measure elapsed time. */
+const MAX_TIMER_MS = 30_000;
 
 /**
  * An identity and its rights until they end: because they expire, or because the configuration no longer has them.

@@ -40,7 +40,7 @@ export class LocalGateway implements AsyncDisposable {
       variables: {},
       given: [
         { port: 0, ...(source === undefined && config === undefined ? { source: [SMALL_PATTERN] } : {}) },
-        { ...readFlags(values), ...readTokens(values, {}).options },
+        { ...readFlags(values), ...(await readTokens(values, {})).options },
       ],
       // `createGateway` checks them.
       check: () => undefined,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { folderPerTest } from '../helpers/folder-per-test.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
@@ -11,14 +11,7 @@ import { jpegOf } from '../helpers/pictures.ts';
 import { nextFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 
 let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gearway "d\'ir" ü;-'));
-});
-
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+folderPerTest((path) => (folder = path));
 
 describe('a folder of images', () => {
   it('arrives unmodified at a viewer and at a real NetGear client, with files of every kind', async () => {

@@ -1,21 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { folderPerTest } from '../helpers/folder-per-test.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { jpegOf } from '../helpers/pictures.ts';
 import { nextFile, type SeenFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 
 let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gearway "d\'ir" ü;-'));
-});
-
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+folderPerTest((path) => (folder = path));
 
 describe('a folder that is watched', () => {
   it('shows only complete pictures, and finally the newest, while many programs write as fast as they can', async () => {

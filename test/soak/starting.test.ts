@@ -31,7 +31,7 @@ describe('the start of the gateway', () => {
       );
     });
 
-  it.each([80, 64, 48, 40, 32, 28])(
+  it.each([160, 128, 112, 100, 80, 64, 48, 32, 28])(
     'exits with 1 and one sentence with %i descriptors',
     async (limit) => {
       const { code, stdout, stderr } = await run(`ulimit -n ${limit}`, '--source', 'test-pattern:');
@@ -41,12 +41,12 @@ describe('the start of the gateway', () => {
     30_000,
   );
 
-  it('serves with 128 descriptors, refuses more, and recovers', async () => {
+  it('serves with 256 descriptors, refuses more connections, and recovers', async () => {
     const gateway = new Child(
       'sh',
       [
         '-c',
-        'ulimit -n 128 && exec "$0" "$@"',
+        'ulimit -n 256 && exec "$0" "$@"',
         process.execPath,
         COMMAND,
         '--port',

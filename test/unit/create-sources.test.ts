@@ -78,9 +78,6 @@ describe('createSources', () => {
     '',
     'push',
     'ftp://camera',
-    'a b=push:',
-    `${'n'.repeat(65)}=push:`,
-    '=push:',
     'test-pattern:1280x720',
     'test-pattern:?fps=0',
     'test-pattern:?size=100x100',
@@ -88,6 +85,57 @@ describe('createSources', () => {
     'constructor:',
   ])('refuses %j', (url) => {
     expect(() => named(url)).toThrow(coded('source-invalid'));
+  });
+
+  it.each([
+    'a b=push:',
+    `${'n'.repeat(65)}=push:`,
+    '=push:',
+    'türe=push:',
+    'a.b=ffmpeg:rtsp://cam/',
+    'door,yard=push:',
+  ])('names the fault of the name in %j', (url) => {
+    expect(() => named(url)).toThrow(
+      expect.objectContaining({
+        code: 'option-invalid',
+        message: expect.stringMatching(/^the name ".*" of a stream/) as string,
+      }),
+    );
+  });
+
+  it.each<[string, string]>([
+    ['rtsp://cam/live', 'ffmpeg:rtsp://cam/live'],
+    ['door=http://cam/video', 'ffmpeg:http://cam/video'],
+    ['tcp://127.0.0.1:5555?pattern=1', 'netgear:tcp://127.0.0.1:5555?pattern=1'],
+    ['fmpeg:camera', 'ffmpeg:camera'],
+    ['testpattern:', 'test-pattern:'],
+    ['push', 'push:'],
+    ['0', 'ffmpeg:camera'],
+    ['/dev/video0', 'ffmpeg:/dev/video0'],
+    ['film.mp4', 'ffmpeg:film.mp4'],
+  ])('suggests what %j may mean', (url, similar) => {
+    expect(() => named(url)).toThrow(`did you mean ${similar}?`);
+  });
+
+  it.each([
+    ['a=netgear:tcp://127.0.0.1:5555', 'b=netgear:tcp://127.0.0.1:5555?pattern=2'],
+    ['a=netgear:tcp://127.0.0.1:5555,5556?multiserver=true', 'b=netgear:tcp://*:5556'],
+    ['a=imagezmq:tcp://0.0.0.0:5555?senders=x', 'b=imagezmq:tcp://0.0.0.0:5555?senders=y'],
+    ['a=netgear-async:tcp://127.0.0.1:5555', 'b=netgear:tcp://0.0.0.0:5555'],
+    ['a=netgear:ipc:///tmp/x:5555', 'b=netgear:ipc:///tmp/x:5555'],
+  ])('refuses two sources that listen at one address: %s %s', (...urls) => {
+    expect(() => named(...urls)).toThrow(
+      expect.objectContaining({ code: 'source-invalid', path: ['streams', 'b', 'source'] }),
+    );
+  });
+
+  it.each([
+    ['a=netgear:tcp://127.0.0.1:5555', 'b=netgear:tcp://127.0.0.2:5555'],
+    ['a=imagezmq:tcp://pi:5555?pattern=publish-subscribe', 'b=imagezmq:tcp://pi:5555?pattern=publish-subscribe'],
+    ['a=netgear:tcp://127.0.0.1:5555,5556?multiclient=true&pattern=2', 'b=netgear:tcp://127.0.0.1:5556'],
+    ['a=mjpeg:http://cam/', 'b=mjpeg:http://cam/'],
+  ])('accepts sources that do not: %s %s', (...urls) => {
+    expect(() => named(...urls)).not.toThrow();
   });
 
   it('refuses two sources for one stream', () => {

@@ -15,6 +15,8 @@ export interface HttpRequest {
    * otherwise let users read from any service that the gateway reaches.
    */
   readonly isForeign: boolean;
+  /** Time by `performance.now()` until which the response's headers must be complete. */
+  readonly headUntilMs: number;
   /** Closes the connection. */
   readonly signal: AbortSignal;
 }
@@ -22,8 +24,19 @@ export interface HttpRequest {
 /** Receives a chunk of a body. @returns whether to stop reading after it. */
 type Take = (piece: Buffer) => boolean;
 
-/** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
-type Stop = 'enough' | 'ended' | 'silent';
+/**
+ * Why reading has stopped: `take` has returned true, the body has ended, there was no data for some time, or it took too
+ * long in all.
+ */
+type Stop = 'enough' | 'ended' | 'silent' | 'late';
+
+/** Limits of one read. Both are needed: a server that sends a byte now and then is never silent. */
+interface ReadLimits {
+  /** Maximum time without data. */
+  readonly silentMs: number;
+  /** Time by `performance.now()` at which reading stops. Default: no limit. */
+  readonly untilMs?: number;
+}
 
 /** Maximum number of responses with a status of 1xx, which announce the response to come. */
 const MAX_INTERIM = 8;
@@ -57,6 +70,7 @@ export class HttpAnswer {
   /** Copies of data that has arrived while there was no reader. */
   #unread: Buffer[] = [];
   #take: Take | null = null;
+  #deadline: NodeJS.Timeout | undefined;
   #stop: (stop: Stop) => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
 
@@ -136,15 +150,16 @@ export class HttpAnswer {
    * Reads the body.
    *
    * @param take called with chunks of the body, whose memory is reused afterwards.
-   * @param timeoutMs maximum time without data.
    * @throws the errors of `take`, and `source-failed` if the body is malformed.
    */
-  async read(take: Take, timeoutMs: number): Promise<Stop> {
+  async read(take: Take, { silentMs, untilMs = Infinity }: ReadLimits): Promise<Stop> {
     for (let piece = this.#unread.shift(); piece !== undefined; piece = this.#unread.shift())
       if (take(piece)) return 'enough';
     if (this.failure instanceof GearwayError) throw this.failure;
     if (this.#hasEnded) return 'ended';
-    this.#socket.setTimeout(timeoutMs);
+    this.#socket.setTimeout(silentMs);
+    if (untilMs !== Infinity)
+      this.#deadline = setTimeout(() => this.#settle('late'), Math.max(1, untilMs - performance.now()));
     const stopped = new Promise<Stop>((resolve, reject) => {
       this.#stop = resolve;
       this.#fail = reject;
@@ -158,7 +173,7 @@ export class HttpAnswer {
    * Returns the first bytes of the body without consuming them: at least this number of bytes, unless the body ends or
    * pauses earlier.
    */
-  async peek(bytes: number, timeoutMs: number): Promise<Buffer> {
+  async peek(bytes: number, limits: ReadLimits): Promise<Buffer> {
     const pieces: Buffer[] = [];
     let count = 0;
     const keep = (piece: Buffer): boolean => {
@@ -166,7 +181,7 @@ export class HttpAnswer {
       count += piece.byteLength;
       return count >= bytes;
     };
-    await this.read(keep, timeoutMs);
+    await this.read(keep, limits);
     const begin = Buffer.concat(pieces);
     if (count > 0) this.#unread.unshift(begin);
     return begin;
@@ -178,13 +193,13 @@ export class HttpAnswer {
     this.#end();
   }
 
-  async #readHead({ isForeign }: HttpRequest): Promise<void> {
+  async #readHead({ isForeign, headUntilMs }: HttpRequest): Promise<void> {
     let head = '';
     const take = (piece: Buffer): boolean => {
       head = (head + piece.toString('latin1')).trimStart();
       return head.length > MAX_HEAD_BYTES || findBlankLine(head) !== null;
     };
-    const stop = await this.read(take, HEAD_TIMEOUT_MS);
+    const stop = await this.read(take, { silentMs: HEAD_TIMEOUT_MS, untilMs: headUntilMs });
     const blank = findBlankLine(head);
     if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
     const [first = '', status, text = ''] =
@@ -210,6 +225,7 @@ export class HttpAnswer {
     } catch (error) {
       if (this.#take === null) this.failure = error as Error;
       this.#take = null;
+      clearTimeout(this.#deadline);
       this.#fail(error);
       this.close();
     }
@@ -226,6 +242,7 @@ export class HttpAnswer {
 
   #settle(stop: Stop): void {
     this.#take = null;
+    clearTimeout(this.#deadline);
     this.#stop(stop);
   }
 
@@ -243,6 +260,8 @@ function headProblem(stop: Stop): string {
       return 'the server closed the connection without a response';
     case 'silent':
       return `no response within ${HEAD_TIMEOUT_MS / 1000} s`;
+    case 'late':
+      return 'the server sends the headers of its response too slowly';
     default:
       return stop satisfies never;
   }

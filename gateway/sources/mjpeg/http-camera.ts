@@ -20,6 +20,8 @@ interface HttpCameraOptions {
   readonly framesPerSecond: number | null;
   /** Whether the camera may serve a stream, and content other than MJPEG and JPEG. Otherwise it is `unsuitable`. */
   readonly accepts: { readonly streams: boolean; readonly others: boolean };
+  /** Default: 60 s. */
+  readonly stillTimeoutMs?: number;
 }
 
 /** Result of a response. `unsuitable`: nothing was published. */
@@ -33,6 +35,9 @@ const FIRST_SILENT_MS = 10_000;
 
 /** If a server keeps the connection open, its still picture is considered complete after this time without data. */
 const STILL_SILENT_MS = 1000;
+
+/** Maximum time for one picture that is not part of a multipart body. */
+const STILL_TIMEOUT_MS = 60_000;
 
 /** Maximum rate of parts, with a burst of one second, because tiny parts would block the event loop. */
 const MAX_PARTS_PER_SECOND = 500;
@@ -103,7 +108,10 @@ export class HttpCamera {
       return accepts.streams
         ? await this.#readJpegs(answer, readBoundary(contentType), true, pictures, signal)
         : 'unsuitable';
-    const begin = await answer.peek(PEEKED_BYTES, FIRST_SILENT_MS);
+    const begin = await answer.peek(PEEKED_BYTES, {
+      silentMs: FIRST_SILENT_MS,
+      untilMs: performance.now() + FIRST_SILENT_MS,
+    });
     const text = begin.toString('latin1').trimStart();
     if (beginsAsJpeg(Buffer.from(text, 'latin1'))) return await this.#readJpegs(answer, null, false, pictures, signal);
     // The body is multipart, regardless of its type.
@@ -128,6 +136,9 @@ export class HttpCamera {
     pictures: PicturePublisher,
     signal: AbortSignal,
   ): Promise<Shown> {
+    // Frames that stop arriving are noticed by the supervisor, but not while still pictures are polled.
+    if (isMultipart) this.#isPolled = false;
+    const stillUntilMs = this.#stillUntilMs();
     const rate = new RateLimit(this.#options.framesPerSecond);
     const budget = new TokenBucket(MAX_PARTS_PER_SECOND);
     let count = 0;
@@ -155,16 +166,18 @@ export class HttpCamera {
     };
     // A picture is complete by its own end, because lengths are often wrong.
     while (!(isStill && count > 0)) {
-      const timeoutMs = mayBeStill() ? STILL_SILENT_MS : hasBegun ? this.#silentMs : FIRST_SILENT_MS;
-      const stop = await answer.read(take, timeoutMs).catch((error: unknown) => {
+      const silentMs = mayBeStill() ? STILL_SILENT_MS : hasBegun ? this.#silentMs : FIRST_SILENT_MS;
+      const untilMs = isMultipart || count > 1 ? Infinity : stillUntilMs;
+      const stop = await answer.read(take, { silentMs, untilMs }).catch((error: unknown) => {
         throw error instanceof GearwayError && error.code === 'multipart-invalid'
           ? new GearwayError('source-failed', `the response is not MJPEG: ${errorText(error)}`, { cause: error })
           : error;
       });
       signal.throwIfAborted();
-      if (stop === 'ended' || (stop === 'silent' && mayBeStill())) break;
+      if (stop === 'ended' || (stop !== 'enough' && mayBeStill())) break;
       if (stop === 'silent')
-        throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
+        throw new GearwayError('source-stalled', `the camera has sent nothing for ${silentMs / 1000} s`);
+      if (stop === 'late') throw this.#tooSlow();
     }
     if (count > 0 && !isMultipart) return isStill || count === 1 ? 'still' : 'stream';
     if (answer.failure !== null) throw explainConnectionError(answer.failure, this.#client.origin);
@@ -184,10 +197,20 @@ export class HttpCamera {
         throw new GearwayError('too-large', `the picture has more than ${FRAME_LIMITS.payloadBytes} bytes`);
       return bytes >= (answer.length ?? Infinity);
     };
-    await answer.read(take, this.#silentMs);
+    const stop = await answer.read(take, { silentMs: this.#silentMs, untilMs: this.#stillUntilMs() });
     signal.throwIfAborted();
+    if (stop === 'late') throw this.#tooSlow();
     pictures.offer(await readImage(Buffer.concat(pieces)));
     return 'still';
+  }
+
+  #stillUntilMs(): number {
+    return performance.now() + (this.#options.stillTimeoutMs ?? STILL_TIMEOUT_MS);
+  }
+
+  #tooSlow(): GearwayError {
+    const seconds = (this.#options.stillTimeoutMs ?? STILL_TIMEOUT_MS) / 1000;
+    return new GearwayError('source-stalled', `the camera has not sent a whole picture within ${seconds} s`);
   }
 }
 

@@ -6,6 +6,9 @@ import { explainConnectionError, explainStatus } from './http-failure.ts';
 
 const MAX_REDIRECTS = 5;
 
+/** Maximum time until the headers of the last response are complete, with redirects and authentication. */
+const RESPONSE_TIMEOUT_MS = 30_000;
+
 /** Maximum number of attempts to authenticate: servers may invalidate a nonce at any time. */
 const MAX_ATTEMPTS = 3;
 
@@ -16,9 +19,17 @@ export class HttpClient {
   readonly #address: HttpAddress;
   readonly #acceptsAnyCertificate: boolean;
   readonly #authentication: HttpAuthentication | null;
+  readonly #responseTimeoutMs: number;
 
-  constructor(address: HttpAddress, { acceptsAnyCertificate }: { readonly acceptsAnyCertificate: boolean }) {
+  constructor(
+    address: HttpAddress,
+    {
+      acceptsAnyCertificate,
+      responseTimeoutMs = RESPONSE_TIMEOUT_MS,
+    }: { readonly acceptsAnyCertificate: boolean; readonly responseTimeoutMs?: number },
+  ) {
     this.#address = address;
+    this.#responseTimeoutMs = responseTimeoutMs;
     this.#acceptsAnyCertificate = acceptsAnyCertificate;
     this.#authentication = address.credentials === null ? null : new HttpAuthentication(address.credentials);
   }
@@ -34,6 +45,7 @@ export class HttpClient {
    */
   async get(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
     let address = this.#address;
+    const headUntilMs = performance.now() + this.#responseTimeoutMs;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const isForeign = formatOrigin(address) !== this.origin;
       const answer = await this.#ask({
@@ -42,6 +54,7 @@ export class HttpClient {
         signal,
         acceptsAnyCertificate: this.#acceptsAnyCertificate,
         isForeign,
+        headUntilMs,
       });
       const location = answer.header('location');
       if (!REDIRECTS.has(answer.status) || location === undefined) {

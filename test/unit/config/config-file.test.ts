@@ -10,16 +10,16 @@ const folder = mkdtempSync(join(tmpdir(), 'gearway-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 writeFileSync(join(folder, 'secret'), 'hush hush\n');
 
-const parse = (text: string | Uint8Array, variables: Record<string, string> = {}): ParsedConfig =>
+const parse = async (text: string | Uint8Array, variables: Record<string, string> = {}): Promise<ParsedConfig> =>
   parseConfig(typeof text === 'string' ? Buffer.from(text) : text, formats, { variables, folder });
 
 /** The problems of a file, as they are printed. */
-const problems = (text: string | Uint8Array, variables?: Record<string, string>): string[] =>
-  parse(text, variables).problems.map((problem) => formatProblem('f', problem));
+const problems = async (text: string | Uint8Array, variables?: Record<string, string>): Promise<string[]> =>
+  (await parse(text, variables)).problems.map((problem) => formatProblem('f', problem));
 
 describe('parseConfig', () => {
-  it('reads every kind of value', () => {
-    const { config, problems: found } = parse(`
+  it('reads every kind of value', async () => {
+    const { config, problems: found } = await parse(`
 streams:
   door:
     source: "push:"
@@ -46,8 +46,8 @@ limits: {viewers: {total: 8}}
     });
   });
 
-  it.each(['', '# nothing yet\n', '{}', '---\n', '\u{feff}port: 80\r\n'])('accepts %j', (text) => {
-    expect(problems(text)).toEqual([]);
+  it.each(['', '# nothing yet\n', '{}', '---\n', '\u{feff}port: 80\r\n'])('accepts %j', async (text) => {
+    expect(await problems(text)).toEqual([]);
   });
 
   it.each<[string, string, string]>([
@@ -55,6 +55,46 @@ limits: {viewers: {total: 8}}
       'a misspelled key of a stream',
       'streams:\n  door:\n    sorce: "push:"\n',
       'f:3:5: streams.door has the unknown key "sorce"; did you mean source?',
+    ],
+    [
+      'a name in the source of a stream',
+      'streams:\n  a:\n    source: door=test-pattern:?fps=5\n',
+      'f:3:13: streams.a.source: the source names a stream, expected an address only, because it already belongs to one',
+    ],
+    [
+      'an address with a port',
+      'host: 0.0.0.0:8080\n',
+      'f:1:7: host: host is "0.0.0.0:8080", expected an IP address or a name, without a port; did you mean 0.0.0.0, and port 8080?',
+    ],
+    [
+      'a URL as address',
+      'host: http://box.lan\n',
+      'f:1:7: host: host is "http://box.lan", expected an IP address or a name, without a port; did you mean box.lan?',
+    ],
+    [
+      'a star as address',
+      'host: "*"\n',
+      'f:1:7: host: host is "*", expected an IP address or a name, without a port; 0.0.0.0 stands for all addresses',
+    ],
+    [
+      'a number in quotes',
+      'port: "80"\n',
+      'f:1:7: port is "80", expected a whole number from 0 to 65535; write it without quotes',
+    ],
+    [
+      'no space after a colon',
+      'port:8080\n',
+      'f:1:1: the file is "port:8080", expected a map of keys, indented below it; write a space after the colon',
+    ],
+    [
+      'a backslash in double quotes',
+      'auditLog: "C:\\new"\n',
+      'f:1:11: auditLog: the path has a control character; write it in single quotes or none, because in double quotes \\ has another meaning',
+    ],
+    [
+      'a source in place of a stream',
+      'streams:\n  a: rtsp://cam/\n',
+      'f:2:6: streams.a is "rtsp://cam/", expected a map of keys, indented below it, with source',
     ],
     ['a misspelled option', 'prot: 8080\n', 'f:1:1: the file has the unknown key "prot"; did you mean port?'],
     ["a flag's name", 'on-close: keep\n', 'f:1:1: the file has the unknown key "on-close"; did you mean onClose?'],
@@ -84,7 +124,6 @@ limits: {viewers: {total: 8}}
       'f:3:3: streams.door has no source, which is required',
     ],
     ['a wrong word', 'idle: crad\n', 'f:1:7: idle is "crad", expected card or silence; did you mean card?'],
-    ['a number in quotes', 'port: "80"\n', 'f:1:7: port is "80", expected a whole number from 0 to 65535'],
     ['a number that is too large', 'port: 65536\n', 'f:1:7: port is "65536", expected a whole number from 0 to 65535'],
     ['a yes', 'insecure: yes\n', 'f:1:11: insecure is "yes", expected true or false'],
     ['a number instead of a text', 'host: 1\n', 'f:1:7: host is "1", expected text; write it in quotes'],
@@ -127,7 +166,7 @@ limits: {viewers: {total: 8}}
     [
       'an unknown source',
       'streams: {a: {source: "ftp://camera"}}\n',
-      'f:1:23: streams.a.source: source is "ftp://camera", expected one of test-pattern: ffmpeg:camera mjpeg:http://HOST/PATH directory:FOLDER image:FILE netgear:tcp://HOST:PORT?pattern=1 netgear-async:tcp://HOST:PORT imagezmq:tcp://0.0.0.0:5555 push:, optionally with NAME= before it',
+      'f:1:23: streams.a.source: source is "ftp://camera", expected one of test-pattern: ffmpeg:camera mjpeg:http://HOST/PATH directory:FOLDER image:FILE netgear:tcp://HOST:PORT?pattern=1 netgear-async:tcp://HOST:PORT imagezmq:tcp://0.0.0.0:5555 push:',
     ],
     [
       'a variable that is not set',
@@ -159,16 +198,15 @@ limits: {viewers: {total: 8}}
       'streams: {a: {source: "push:", clients: ["a=tcp://127.0.0.1:5567"]}}\n',
       'f:1:42: streams.a.clients.0: the client names a stream, expected an address only, because it already belongs to one',
     ],
-  ])('reports %s', (_what, text, message) => {
-    expect(problems(text)).toEqual([message]);
+  ])('reports %s', async (_what, text, message) => {
+    expect(await problems(text)).toEqual([message]);
   });
 
-  it('reports all problems, in order, and a required key that is misspelled once', () => {
-    expect(problems('streams:\n  a:\n    sorce: "push:"\nport: x\n').map((line) => line.split(': ')[0])).toEqual([
-      'f:3:5',
-      'f:4:7',
-    ]);
-    expect(problems(Array.from({ length: 200 }, (_, index) => `qqq${index}: 1`).join('\n'))).toHaveLength(50);
+  it('reports all problems, in order, and a required key that is misspelled once', async () => {
+    expect(
+      (await problems('streams:\n  a:\n    sorce: "push:"\nport: x\n')).map((line) => line.split(': ')[0]),
+    ).toEqual(['f:3:5', 'f:4:7']);
+    expect(await problems(Array.from({ length: 200 }, (_, index) => `qqq${index}: 1`).join('\n'))).toHaveLength(50);
   });
 
   it.each<[string, string | Uint8Array, RegExp]>([
@@ -199,37 +237,39 @@ limits: {viewers: {total: 8}}
       `allowHosts: {${Array.from({ length: 10_000 }, (_, index) => `a${index}: 1`).join(',')}}`,
       /^f:1:\d+: the file has too many values/,
     ],
-  ])('refuses %s quickly', (_what, text, message) => {
+  ])('refuses %s quickly', async (_what, text, message) => {
     const fromMs = performance.now();
-    expect(problems(text)[0]).toMatch(message);
+    expect((await problems(text))[0]).toMatch(message);
     expect(performance.now() - fromMs).toBeLessThan(10_000);
   });
 
-  it('replaces references in texts, and in numbers and booleans that consist of one', () => {
+  it('replaces references in texts, and in numbers and booleans that consist of one', async () => {
     const variables = { CAMERA: 'cam 1', PORT: '9000', YES: 'true', EMPTY: '', CREDENTIALS_DIRECTORY: folder };
-    const { config, problems: found } = parse(
-      'host: "${CAMERA}-${NOT_SET:-x}-$${a}-${EMPTY}-${EMPTY:-e}-${file:secret}"\nport: ${PORT}\ninsecure: ${YES}\n',
+    const { config, problems: found } = await parse(
+      'auditLog: "${CAMERA}-${NOT_SET:-x}-$${a}-${EMPTY}-${EMPTY:-e}-${file:secret}"\nport: ${PORT}\ninsecure: ${YES}\n',
       variables,
     );
     expect(found).toEqual([]);
-    expect(config).toEqual({ host: 'cam 1-x-${a}--e-hush hush', port: 9000, insecure: true });
+    expect(config).toEqual({ auditLog: 'cam 1-x-${a}--e-hush hush', port: 9000, insecure: true });
     writeFileSync(join(folder, 'token'), 'abc\n');
     expect(
-      parse('token: credential:token\nviewToken: file:token\npublishToken: x${file:token}\n', variables).config,
+      (await parse('token: credential:token\nviewToken: file:token\npublishToken: x${file:token}\n', variables)).config,
     ).toEqual({ token: 'abc', viewToken: 'abc', publishToken: 'xabc' });
   });
 
-  it('does not let a reference change the structure', () => {
-    expect(parse('host: ${A}\n', { A: 'x\ninsecure: true' }).config).toEqual({ host: 'x\ninsecure: true' });
+  it('does not let a reference change the structure', async () => {
+    expect((await parse('jwt:\n  issuer: ${A}\n', { A: 'x\ninsecure: true' })).config).toEqual({
+      jwt: { issuer: 'x\ninsecure: true' },
+    });
   });
 
-  it('never quotes a secret', () => {
+  it('never quotes a secret', async () => {
     const found = [
-      ...problems('token: file:secret\nviewToken: hush hush\nport: ${A}\nidle: ${A}\n', { A: 'hush' }),
-      ...problems(
+      ...(await problems('token: file:secret\nviewToken: hush hush\nport: ${A}\nidle: ${A}\n', { A: 'hush' })),
+      ...(await problems(
         'streams: {a: {source: "ffmpeg:rtsp://user:hush-hush@cam?fps=x"}}\nreservedPorts: {6000: hush hush}\n',
-      ),
-      ...problems('token: 12345\n'),
+      )),
+      ...(await problems('token: 12345\n')),
     ];
     expect(found).toHaveLength(7);
     for (const line of found) expect(line).not.toMatch(/hush|12345/);
@@ -242,21 +282,23 @@ limits: {viewers: {total: 8}}
     ['a word', 'idle: ffmpeg:rtsp://user:hush@host/\n'],
     ['a number', 'port: http://host/?token=hush\n'],
     ['the public address', 'publicUrl: https://user:hush@host/\n'],
-  ])('hides the password of an address that is %s', (_what, text) => {
-    const [message = '', ...more] = problems(text);
+  ])('hides the password of an address that is %s', async (_what, text) => {
+    const [message = '', ...more] = await problems(text);
     expect(more).toEqual([]);
     expect(message).toContain('host/');
     expect(message).toContain('…');
     expect(message).not.toContain('hush');
   });
 
-  it('detects whether the file contains a secret', () => {
-    expect(parse('token: abc\n').hasSecrets).toBe(true);
-    expect(parse('token: file:secret\nviewToken: ${A}\nport: 80\n', { A: 'a' }).hasSecrets).toBe(false);
+  it('detects whether the file contains a secret', async () => {
+    expect((await parse('token: abc\n')).hasSecrets).toBe(true);
+    expect((await parse('token: file:secret\nviewToken: ${A}\nport: 80\n', { A: 'a' })).hasSecrets).toBe(false);
   });
 
-  it('locates options', () => {
-    const { locate } = parse('port: 1\nstreams:\n  a:\n    source: "push:"\n    clients:\n      - tcp://127.0.0.1:1\n');
+  it('locates options', async () => {
+    const { locate } = await parse(
+      'port: 1\nstreams:\n  a:\n    source: "push:"\n    clients:\n      - tcp://127.0.0.1:1\n',
+    );
     expect(locate(['streams', 'a', 'source'])).toEqual({ line: 4, column: 5 });
     expect(locate(['streams', 'a', 'clients', '0'])).toEqual({ line: 6, column: 9 });
     expect(locate(['streams', 'a', 'nothing'])).toEqual({ line: 3, column: 3 });

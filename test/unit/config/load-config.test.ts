@@ -25,6 +25,9 @@ const load = (path: string | null, ...given: GivenOptions[]): Promise<LoadedOpti
 const options = async (text: string, ...given: GivenOptions[]): Promise<GatewayOptions> =>
   (await load(file(text), ...given)).options;
 
+/** A hash as `gearway token` prints it. */
+const HASH = `$scrypt$ln=14,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+
 const STREAMS = 'streams:\n  door: {source: "push:", virtualPorts: 7000}\n  yard: {source: "push:"}\n';
 
 describe('loadOptions', () => {
@@ -102,10 +105,53 @@ describe('loadOptions', () => {
       5,
     ],
     [
+      'two clients with one port',
+      'streams:\n  a:\n    source: "push:"\n    clients:\n      - tcp://10.0.0.1:5567\n      - tcp://10.0.0.2:5567\n',
+      6,
+      9,
+    ],
+    [
+      'a client with the port of another one elsewhere',
+      'clients: [a=tcp://10.0.0.1:5567]\nstreams:\n  a:\n    source: "push:"\n    clients: [tcp://10.0.0.2:1?id=5567]\n',
+      5,
+      15,
+    ],
+    [
+      'a client of an unknown stream',
+      'clients:\n  - tcp://10.0.0.1:1\n  - b=tcp://10.0.0.1:2\nstreams:\n  a: {source: "push:"}\n',
+      3,
+      5,
+    ],
+    [
+      'failover of an unknown stream',
+      'streams:\n  a: {source: "push:"}\ncluster: nats://127.0.0.1\nfailover: [a, b]\n',
+      4,
+      15,
+    ],
+    [
+      'two sources that listen at one address',
+      'streams:\n  a: {source: "netgear:tcp://127.0.0.1:5555"}\n  b:\n    source: netgear:tcp://127.0.0.1:5555\n',
+      4,
+      5,
+    ],
+    [
+      'two tokens with one hash',
+      `tokens:\n  s:\n    hash: ${HASH}\n    rights: [view]\n  t:\n    rights: [view]\n    hash: ${HASH}\n`,
+      7,
+      5,
+    ],
+    ['two equal tokens', 'streams:\n  a: {source: "push:"}\ntoken: x\npublishToken: x\n', 4, 1],
+    [
+      'a port that a token reserves and a native client has',
+      `streams:\n  a: {source: "push:", clients: [tcp://10.0.0.1:6001]}\ntokens:\n  t:\n    hash: ${HASH}\n    rights: [view, return]\n    port: 6001\n`,
+      7,
+      5,
+    ],
+    [
       'one stream under two names',
       'port: 1\nstreams:\n  a-1: {source: "push:"}\n  a: {source: "netgear:tcp://127.0.0.1:1,2?multiserver=true"}\n',
-      2,
-      1,
+      4,
+      7,
     ],
   ])('locates %s', async (_what, text, line, column) => {
     const path = file(text);
@@ -113,6 +159,15 @@ describe('loadOptions', () => {
     expect(error).toBeInstanceOf(ConfigError);
     expect(error).toMatchObject({ code: 'config-invalid', problems: [{ line, column }] });
     expect((error as Error).message.startsWith(`${path}:${line}:${column}: `)).toBe(true);
+  });
+
+  it('warns of streams that do not exist', async () => {
+    const text = `${STREAMS}webhooks:\n  ops: {url: "http://127.0.0.1:1/", streams: [gate]}\ntokens:\n  t: {hash: "${HASH}", rights: [view], streams: [door, dor]}\n`;
+    expect((await load(file(text))).warnings).toEqual([
+      'tokens.t.streams has dor, which is no stream at present; did you mean door?',
+      'webhooks.ops.streams has gate, which is no stream at present',
+    ]);
+    expect((await load(file(`${text}cluster: nats://127.0.0.1\n`))).warnings).toEqual([]);
   });
 
   it('does not attribute other options to the file', async () => {

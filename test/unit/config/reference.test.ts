@@ -35,20 +35,20 @@ describe('gateway.example.yaml', () => {
   const example = read('gateway.example.yaml');
   const switchedOn = example.replaceAll(/^#(?! )/gm, '').replaceAll(/^#(?= {2,}(?:- |\w+:(?: |$)))/gm, '');
   const folder = fileURLToPath(new URL('../../fixtures/config', import.meta.url));
-  const parse = (text: string): ReturnType<typeof parseConfig> =>
+  const parse = async (text: string): ReturnType<typeof parseConfig> =>
     parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });
 
-  it('is valid unchanged and with every option enabled', () => {
+  it('is valid unchanged and with every option enabled', async () => {
     for (const text of [example, switchedOn]) {
-      const { config, problems } = parse(text);
+      const { config, problems } = await parse(text);
       expect(problems).toEqual([]);
       const { tls: _, viewerMaxBitrate: __, ...options } = config;
       expect(checkOptions(options as GatewayOptions)).toEqual(['robot', 'door', 'phone']);
     }
   });
 
-  it('has every key, with every option enabled', () => {
-    const { config } = parse(switchedOn);
+  it('has every key, with every option enabled', async () => {
+    const { config } = await parse(switchedOn);
     const present = new Set(
       JSON.stringify(config)
         .match(/"\w+"(?=:)/g)

@@ -90,7 +90,8 @@ describe('resolveNamedTokens', () => {
   it('refuses names of built-in identities, and one port for two tokens', () => {
     expect(() => resolve({}, 'token')).toThrow(invalid);
     const arm = { hash: HASH, rights: ['view', 'return'], port: 6000 } as const;
-    expect(() => resolveNamedTokens({ arm, leg: arm }, RANGES, new Map())).toThrow(
+    const leg = { ...arm, hash: HASH.replace('VH00', 'VH01') };
+    expect(() => resolveNamedTokens({ arm, leg }, RANGES, new Map())).toThrow(
       expect.objectContaining({ path: ['tokens', 'leg', 'port'] }) as Error,
     );
   });

@@ -45,7 +45,7 @@ describe('readStreamSettings', () => {
     ['null', 'door', { source: null }],
   ])('refuses %s with the message of check-config', async (_what, name, value) => {
     const text = JSON.stringify({ streams: { [name]: value } });
-    const { problems } = parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' });
+    const { problems } = await parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' });
     expect(problems).toHaveLength(1);
     await expect(readStreamSettings(name, value, formats)).rejects.toMatchObject({
       code: 'config-invalid',

@@ -13,7 +13,7 @@ async function run(
 ): Promise<{ text: string; token: string | null; table: RightsTable; settings: unknown }> {
   let text = '';
   await runToken(args, { readPassword: async () => password, print: (piece) => (text += piece) });
-  const { config, problems } = parseConfig(Buffer.from(text.slice(text.indexOf('tokens:'))), formats, {
+  const { config, problems } = await parseConfig(Buffer.from(text.slice(text.indexOf('tokens:'))), formats, {
     variables: {},
     folder: '/',
   });

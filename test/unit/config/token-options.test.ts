@@ -26,42 +26,53 @@ const read = (flags: Partial<TokenFlags>, environment: Record<string, string> = 
   readTokens({ reserve: [], ...flags }, environment);
 
 describe('readTokens', () => {
-  it('is empty if nothing is given', () => {
-    expect(read({})).toEqual({ options: { reservedPorts: {} }, warnings: [] });
+  it('is empty if nothing is given', async () => {
+    expect(await read({})).toEqual({ options: { reservedPorts: {} }, warnings: [] });
   });
 
-  it('reads each secret from a flag, a file, or a variable', () => {
+  it('reads each secret from a flag, a file, or a variable', async () => {
     const all = { token: 't', viewToken: 'v', publishToken: 'p', reservedPorts: { 6001: 'a=b', 6002: '#' } };
     expect(
-      read({ token: 't', 'view-token': 'v', 'publish-token': 'p', reserve: ['6001=a=b', '6002=#'] }).options,
+      (await read({ token: 't', 'view-token': 'v', 'publish-token': 'p', reserve: ['6001=a=b', '6002=#'] })).options,
     ).toEqual(all);
     expect(
-      read({
-        'token-file': file('t'),
-        'view-token-file': file('v\n'),
-        'publish-token-file': file('p\r\n'),
-        'reserve-file': file('6001=a=b\n\n6002=#\n'),
-      }).options,
-    ).toEqual(all);
-    expect(
-      read(
-        {},
-        { GEARWAY_TOKEN: 't', GEARWAY_VIEW_TOKEN: 'v', GEARWAY_PUBLISH_TOKEN: 'p', GEARWAY_RESERVE: '6001=a=b 6002=#' },
+      (
+        await read({
+          'token-file': file('t'),
+          'view-token-file': file('v\n'),
+          'publish-token-file': file('p\r\n'),
+          'reserve-file': file('6001=a=b\n\n6002=#\n'),
+        })
       ).options,
     ).toEqual(all);
     expect(
-      read(
-        { token: 't', 'view-token-file': file('v'), reserve: ['6001=a=b'], 'reserve-file': file('6002=#') },
-        { GEARWAY_PUBLISH_TOKEN: 'p' },
+      (
+        await read(
+          {},
+          {
+            GEARWAY_TOKEN: 't',
+            GEARWAY_VIEW_TOKEN: 'v',
+            GEARWAY_PUBLISH_TOKEN: 'p',
+            GEARWAY_RESERVE: '6001=a=b 6002=#',
+          },
+        )
+      ).options,
+    ).toEqual(all);
+    expect(
+      (
+        await read(
+          { token: 't', 'view-token-file': file('v'), reserve: ['6001=a=b'], 'reserve-file': file('6002=#') },
+          { GEARWAY_PUBLISH_TOKEN: 'p' },
+        )
       ).options,
     ).toEqual(all);
   });
 
-  it('removes one line break, and keeps characters that resolveOptions refuses', () => {
-    expect(read({ 'token-file': file('t\n\n') }).options.token).toBe('t\n');
-    expect(read({ 'token-file': file(' t') }).options.token).toBe(' t');
-    expect(read({ 'token-file': file('') }).options.token).toBe('');
-    expect(read({}, { GEARWAY_TOKEN: '' }).options.token).toBe('');
+  it('removes one line break, and keeps characters that resolveOptions refuses', async () => {
+    expect((await read({ 'token-file': file('t\n\n') })).options.token).toBe('t\n');
+    expect((await read({ 'token-file': file(' t') })).options.token).toBe(' t');
+    expect((await read({ 'token-file': file('') })).options.token).toBe('');
+    expect((await read({}, { GEARWAY_TOKEN: '' })).options.token).toBe('');
   });
 
   it.each<[string, () => Partial<TokenFlags>, Record<string, string>]>([
@@ -78,10 +89,10 @@ describe('readTokens', () => {
     ['a missing file', () => ({ 'token-file': join(folder, 'nothing') }), {}],
     ['a folder', () => ({ 'token-file': folder }), {}],
     ['a file of more than 64 KiB', () => ({ 'token-file': file('hush'.repeat(16_385)) }), {}],
-  ])('refuses %s, without the secret', (_what, flags, environment) => {
+  ])('refuses %s, without the secret', async (_what, flags, environment) => {
     let message = '';
     try {
-      read(flags(), environment);
+      await read(flags(), environment);
     } catch (error) {
       expect(error).toMatchObject({ code: 'option-invalid' });
       message = (error as Error).message;
@@ -91,12 +102,12 @@ describe('readTokens', () => {
     expect(message).not.toContain('\n');
   });
 
-  it.skipIf(process.platform === 'win32')('warns of a file that everyone can read', () => {
-    expect(read({ 'token-file': file('hush', 0o644) }).warnings).toEqual([
+  it.skipIf(process.platform === 'win32')('warns of a file that everyone can read', async () => {
+    expect((await read({ 'token-file': file('hush', 0o644) })).warnings).toEqual([
       expect.stringMatching(/^--token-file: .*chmod 600/),
     ]);
-    expect(read({ 'reserve-file': file('6001=hush', 0o604) }).warnings).toHaveLength(1);
+    expect((await read({ 'reserve-file': file('6001=hush', 0o604) })).warnings).toHaveLength(1);
     for (const mode of [0o600, 0o400, 0o440, 0o640])
-      expect(read({ 'token-file': file('t', mode) }).warnings).toEqual([]);
+      expect((await read({ 'token-file': file('t', mode) })).warnings).toEqual([]);
   });
 });

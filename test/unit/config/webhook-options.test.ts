@@ -45,8 +45,8 @@ describe('resolveWebhooks', () => {
 });
 
 describe('webhooks in a configuration file', () => {
-  const problems = (text: string): string[] =>
-    parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' }).problems.map(
+  const problems = async (text: string): Promise<string[]> =>
+    (await parseConfig(Buffer.from(text), formats, { variables: {}, folder: '.' })).problems.map(
       ({ line, column, message }) => `${line}:${column}: ${message}`,
     );
 
@@ -62,12 +62,12 @@ describe('webhooks in a configuration file', () => {
       `webhooks:\n  ops:\n    url: ${URL_}\n    secret: s3cret\n`,
       '4:13: webhooks.ops.secret: the secret is invalid, expected whsec_ and 24 to 64 bytes in Base64: echo "whsec_$(openssl rand -base64 32)"',
     ],
-  ])('are checked: %s', (_name, text, message) => {
-    expect(problems(text)).toEqual([message]);
+  ])('are checked: %s', async (_name, text, message) => {
+    expect(await problems(text)).toEqual([message]);
   });
 
-  it('are checked: an unknown event', () => {
-    expect(problems(`webhooks:\n  ops:\n    url: ${URL_}\n    events: [lvie]\n`)).toEqual([
+  it('are checked: an unknown event', async () => {
+    expect(await problems(`webhooks:\n  ops:\n    url: ${URL_}\n    events: [lvie]\n`)).toEqual([
       expect.stringMatching(/^4:14: webhooks\.ops\.events\.0 is "lvie", expected .*; did you mean live\?$/),
     ]);
   });

@@ -51,6 +51,17 @@ async function send(url: string, bytes: string): Promise<string> {
 
 const SITE = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' };
 
+describe('several Host headers', () => {
+  it.each(['/api/streams', '/', '/gearway-viewer.js', '/nothing'])('are refused at %s', async (path) => {
+    await using gateway = await start();
+    const host = `Host: 127.0.0.1:${new URL(gateway.url).port}\r\n`;
+    for (const headers of [`${host}Host: evil.example\r\n`, `Host: evil.example\r\n${host}`, `${host}hOST:\r\n`])
+      expect(await send(gateway.url, `GET ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 400 /,
+      );
+  });
+});
+
 describe('a foreign Host', () => {
   it('is answered with 421, as JSON or as a page, and with the options that allow it', async () => {
     await using gateway = await start();

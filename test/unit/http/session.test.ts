@@ -153,6 +153,8 @@ describe('the cookie', () => {
     const { page } = await logIn(gateway.url, { token: 'adm1n' });
     const cookie = `theme=dark; gearway-session-1=${'x'.repeat(43)};; a; ${page.cookie}; =; gearway-session=`;
     expect((await sessionOf(gateway.url, { cookie })).user?.principal).toBe('token');
+    const foreign = Array.from({ length: 200 }, (_none, n) => `gearway-session-${n}=${'x'.repeat(43)}`).join('; ');
+    expect((await sessionOf(gateway.url, { cookie: `${foreign}; ${page.cookie}` })).user?.principal).toBe('token');
   });
 
   it('that is unknown is ignored, and is not a failed log-in', async () => {

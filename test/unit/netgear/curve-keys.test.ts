@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -169,6 +178,9 @@ describe('isListedKey', () => {
     writeAll();
     writeFileSync(path('public_keys', 'a.key'), 'nothing');
     mkdirSync(path('public_keys', 'b.key'));
+    // Opening a pipe must not wait for its writer.
+    execFileSync('mkfifo', [path('public_keys', '0.key')]);
+    truncateSync(path('public_keys', 'a.key'), 2 ** 40);
     writeFileSync(path('public_keys', 'other.txt'), certificate('0'.repeat(40)));
     expect(isListedKey(folder, CLIENT[0])).toBe(true);
     expect(isListedKey(folder, '0'.repeat(40))).toBe(false);

@@ -32,6 +32,15 @@ describe('AppendedFile', () => {
     expect(read()).toBe('1\n2\n3\n4\n');
   });
 
+  it.skipIf(process.platform === 'win32')('does not wait for a pipe that no program reads', async () => {
+    spawnSync('mkfifo', [file]);
+    const lines = create();
+    await expect(lines.open()).rejects.toMatchObject({ code: 'ENXIO' });
+    lines.write('lost');
+    await lines.close();
+    expect(reports).toEqual([expect.stringMatching(/cannot be written: it is a pipe/)]);
+  });
+
   it.each([0, 1, 2, 3, 4, 5, 6])('keeps no line back that is written %i turns after the last one', async (turns) => {
     let afterAppend = Promise.resolve();
     const texts: string[] = [];

@@ -47,6 +47,13 @@ describe('StateFile', () => {
     expect(reports).toEqual([]);
   });
 
+  it.skipIf(process.platform === 'win32')('ignores a pipe, without waiting for its other end', async () => {
+    mkdirSync(join(folder, 'state'));
+    spawnSync('mkfifo', ['-m', '600', path]);
+    expect(await create().open()).toBeNull();
+    expect(reports).toEqual([expect.stringMatching(/it is a pipe/), expect.stringMatching(/not a regular file/)]);
+  });
+
   it('writes the latest state, but not every state', async () => {
     const state = create();
     await state.open();

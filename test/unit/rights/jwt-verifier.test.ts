@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { isJwt, type JwtSettings, JwtVerifier } from '../../../gateway/rights/jwt-verifier.ts';
 import { hs256, inSeconds, JWT_SECRET, SigningKey } from '../../helpers/jwt.ts';
@@ -112,6 +113,51 @@ describe('JwtVerifier.find', () => {
         await expect(checker.find(key.sign(CLAIMS))).rejects.toMatchObject({ code: 'busy' });
       expect(lines).toHaveLength(1);
       isDown = false;
+      expect(await checker.find(key.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it.each<[string, (response: ServerResponse, key: SigningKey) => void]>([
+    [
+      'has no end',
+      (response) => {
+        const write = (): void => {
+          while (response.write(Buffer.alloc(65_536, ' ')));
+        };
+        response.on('drain', write);
+        write();
+      },
+    ],
+    [
+      'is compressed far',
+      (response) => {
+        response.setHeader('content-encoding', 'gzip');
+        response.end(gzipSync(Buffer.alloc(64 << 20, ' ')));
+      },
+    ],
+    ['redirects', (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()],
+    ['is not JSON', (response) => response.end('<html>')],
+    ['is JSON without keys', (response) => response.end('{"keys": null}')],
+    ['closes the connection', (response) => response.destroy()],
+  ])('is busy, and stays usable, if the response with the keys %s', async (_what, answer) => {
+    const key = new SigningKey('ES256', 'b');
+    let isFirst = true;
+    let bytes = 0;
+    const server = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.once('close', () => (bytes += response.socket?.bytesWritten ?? 0));
+      if (isFirst) answer(response, key);
+      else response.end(JSON.stringify({ keys: [key.jwk] }));
+      isFirst = false;
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const checker = verifier({ keys: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` });
+      await expect(checker.find(key.sign(CLAIMS))).rejects.toMatchObject({ code: 'busy' });
+      expect(bytes).toBeLessThan(32 << 20);
       expect(await checker.find(key.sign(CLAIMS))).toMatchObject({ name: 'ann' });
     } finally {
       server.closeAllConnections();

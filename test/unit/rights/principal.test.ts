@@ -40,6 +40,15 @@ describe('Principal.whenEnded', () => {
     expect(principal.ended).toEqual(END);
   });
 
+  it('ends rights soon after the clock was set to a later time', () => {
+    const principal = new Principal({ ...GRANT, expiresAtMs: 1_000_000 + 86_400_000 });
+    const listener = vi.fn();
+    principal.whenEnded(listener);
+    vi.setSystemTime(1_000_000 + 86_400_001);
+    vi.advanceTimersByTime(30_000);
+    expect(listener).toHaveBeenCalledOnce();
+  });
+
   it('calls a listener immediately if the rights have ended', () => {
     const principal = new Principal(GRANT);
     principal.end(END);

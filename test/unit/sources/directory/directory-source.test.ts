@@ -9,6 +9,7 @@ import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { DirectorySource, parseDirectory, parseImage } from '../../../../gateway/sources/directory/directory-source.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 import { filesClockTicked } from '../../../helpers/files-clock.ts';
+import { folderPerTest } from '../../../helpers/folder-per-test.ts';
 import { RecordingSink } from '../../../helpers/recording-sink.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -20,15 +21,15 @@ let folder: string;
 let sources: DirectorySource[];
 let sink: RecordingSink;
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "gearway d'ir ü;"));
+folderPerTest((path) => (folder = path));
+
+beforeEach(() => {
   sources = [];
   sink = new RecordingSink();
 });
 
 afterEach(async () => {
   await Promise.all(sources.map((source) => source.close()));
-  await rm(folder, { recursive: true, force: true });
 });
 
 const create = (options: string): DirectorySource => {

@@ -11,16 +11,22 @@ const failed = (message: RegExp): unknown =>
 
 const ask = (
   url: string,
-  { certificate = 'verified', signal = new AbortController().signal } = {},
+  { certificate = 'verified', signal = new AbortController().signal, responseTimeoutMs = 30_000 } = {},
 ): Promise<HttpAnswer> =>
-  new HttpClient(parseHttpAddress(url), { acceptsAnyCertificate: certificate === 'any' }).get({}, signal);
+  new HttpClient(parseHttpAddress(url), {
+    acceptsAnyCertificate: certificate === 'any',
+    responseTimeoutMs,
+  }).get({}, signal);
 
 async function bodyOf(answer: HttpAnswer): Promise<string> {
   let body = '';
-  await answer.read((piece) => {
-    body += piece.toString('latin1');
-    return false;
-  }, 5000);
+  await answer.read(
+    (piece) => {
+      body += piece.toString('latin1');
+      return false;
+    },
+    { silentMs: 5000 },
+  );
   answer.close();
   return body;
 }
@@ -36,6 +42,30 @@ const answering = (...pieces: readonly string[]): Promise<RawServer> =>
       socket.end();
     })();
   });
+
+describe('HttpClient: a server that sends a byte now and then', () => {
+  it.each<[string, string]>([
+    ['endless headers', 'HTTP/1.1 200 OK\r\nx: '],
+    ['endless empty lines', '\r\n'],
+  ])('fails in time with %s', async (_what, begin) => {
+    await using server = await RawServer.start(({ socket }) => {
+      socket.write(begin);
+      const timer = setInterval(() => socket.write(begin === '\r\n' ? '\r\n' : 'x'), 10);
+      socket.on('close', () => clearInterval(timer));
+    });
+    await expect(ask(server.url, { responseTimeoutMs: 200 })).rejects.toEqual(
+      failed(/^the server sends .* too slowly/),
+    );
+  });
+
+  it('has one time limit for all redirects', async () => {
+    await using server = await RawServer.start(({ socket, index }) => {
+      setTimeout(() => socket.end(`HTTP/1.1 302 x\r\nLocation: /${index}\r\n\r\n`), 80);
+    });
+    await expect(ask(server.url, { responseTimeoutMs: 200 })).rejects.toEqual(failed(/too slowly/));
+    expect(server.requests.length).toBeLessThan(5);
+  });
+});
 
 describe('HttpClient: answers', () => {
   it.each<[string, readonly string[], string, string]>([
