@@ -10,6 +10,7 @@ import { ViewerPage } from './viewer-page.ts';
 
 const [WIDTH, HEIGHT] = [640, 360];
 const BLOCK = WIDTH / 16;
+const FPS = 30;
 
 /** A number as filled boxes, two rows below that in the picture. */
 function numberBoxes(number: number): unknown[] {
@@ -136,9 +137,8 @@ const changeViews = (page: Page): Promise<void> =>
  * Checks composited frames: numbers in pictures and overlays are equal, and the slot is at the picture.
  *
  * @param frames number of composited frames per case.
- * @param fps of the source.
  */
-export function describeOverlaysInStep(frames: number, fps: number): void {
+export function describeOverlaysInStep(frames: number): void {
   describe.concurrent('overlays in step', () => {
     let browser: Browser;
     let gateway: Gateway;
@@ -160,7 +160,7 @@ export function describeOverlaysInStep(frames: number, fps: number): void {
         gateway.stream.push(jpeg, { message: { n: number, overlay: numberBoxes(number) } as never });
         isEncoding = false;
       };
-      source = setInterval(() => void push().catch(console.error), 1000 / fps);
+      source = setInterval(() => void push().catch(console.error), 1000 / FPS);
     });
     afterAll(async () => {
       clearInterval(source);

@@ -9,7 +9,13 @@ import { createSources } from '../../gateway/create-sources.ts';
 import { listStreams } from '../../gateway/stream-editor.ts';
 import { SILENT_LOGGER } from '../../shared/logger.ts';
 import type { StreamStatus } from '../../shared/status.ts';
-import { SMALL_PATTERN, waitForStatus } from './gateway-process.ts';
+import { waitForStatus } from './gateway-process.ts';
+
+/**
+ * Source of a gateway for which a test names none. Each picture is drawn without a GPU, in windows of up to 1440 × 1000
+ * pixels.
+ */
+const SMALL_PATTERN = 'test-pattern:?size=320x180&fps=10';
 
 const FORMATS = createFormats((url) => createSources([url], SILENT_LOGGER));
 

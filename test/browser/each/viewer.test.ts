@@ -5,6 +5,7 @@ import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../helpers/within-attempts.ts';
 import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { PythonPeer } from '../../helpers/peers.ts';
 import { ViewerPage } from '../viewer-page.ts';
@@ -107,24 +108,30 @@ describe('gearway-viewer', () => {
 
   it('is live again with its return data after a restart of the gateway, and reports the reason for waiting', async () => {
     const [http] = (await freePorts(1)) as [number];
-    const first = await GatewayProcess.start('--port', String(http));
-    await using page = await open(first);
+    let gateway = await GatewayProcess.start('--port', String(http));
+    await using _ = { [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() };
+    const getsData = (): Promise<unknown> =>
+      gateway.statusWhere(
+        'return data',
+        ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+      );
+    await using page = await open(gateway);
     await page.becomes('live');
     await page.returnData({ speed: 0 });
-    await first.statusWhere(
-      'return data',
-      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
-    );
-    first.signal('SIGTERM');
-    expect(await first.exited).toBe(0);
-    await page.becomes('connecting');
-    await using second = await GatewayProcess.start('--port', String(http));
-    const startMs = performance.now();
-    await page.becomes('live');
-    expect(performance.now() - startMs).toBeLessThan(2500);
-    await second.statusWhere(
-      'return data again',
-      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+    await getsData();
+    await withinAttempts(
+      async () => {
+        gateway.signal('SIGTERM');
+        expect(await gateway.exited).toBe(0);
+        await page.becomes('connecting');
+        gateway = await GatewayProcess.start('--port', String(http));
+        const startMs = performance.now();
+        await page.becomes('live');
+        const tookMs = performance.now() - startMs;
+        await getsData();
+        return tookMs;
+      },
+      (tookMs) => expect(tookMs).toBeLessThan(2500),
     );
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { type ClientReport, PythonPeer, VGA } from '../../helpers/peers.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { withinAttempts } from '../helpers/within-attempts.ts';
+import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 
 /** For conditions without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
