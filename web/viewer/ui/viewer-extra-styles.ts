@@ -92,6 +92,11 @@ export const extraStyles = css`
     text-align: right;
     white-space: nowrap;
   }
+  /* The quality, which may be a whole sentence. */
+  .stats tr:last-child td:not(.plot) {
+    max-width: 22ch;
+    white-space: normal;
+  }
   .stats .plot {
     width: 72px;
     min-width: 72px;
