@@ -138,7 +138,7 @@ describe('the console of an administrator', () => {
     await says(page, 'Add stream');
     writeFileSync(file, FILE.replace('source: test', 'sourc: test'));
     await says(page, 'The configuration file was not applied');
-    expect(await page.$eval('.notice', (notice) => notice.innerText)).toContain(`${file}:4`);
+    expect(await page.$eval('.notice', (notice) => notice.textContent)).toContain(`${file}:4`);
     expect(await violations(page)).toEqual([]);
     writeFileSync(file, FILE);
     await page.waitForFunction(() => document.querySelector('.notice') === null);
