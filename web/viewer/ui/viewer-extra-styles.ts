@@ -12,6 +12,11 @@ export const extraStyles = css`
     background: linear-gradient(transparent, #05070ad9);
     opacity: 0;
     transition: opacity 0.15s;
+    /* The picture can be touched between the buttons. */
+    pointer-events: none;
+  }
+  .controls :is(button, .identity) {
+    pointer-events: auto;
   }
   .stage:hover .controls,
   .stage:focus-within .controls,
