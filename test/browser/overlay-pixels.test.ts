@@ -79,7 +79,7 @@ describe('pixels of overlays', () => {
       viewer.style.cssText = `position: fixed; left: ${box.left}px; top: ${box.top}px; width: ${box.width}px; height: ${box.height}px; aspect-ratio: auto`;
       Object.assign(viewer, { overlays: '', controls: true });
       const style = new CSSStyleSheet();
-      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls) { display: none }');
+      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls), .label { display: none }');
       document.adoptedStyleSheets.push(style);
       viewer.addEventListener('gearway-frame', ({ detail }) => {
         document.body.dataset['shown'] = JSON.stringify(detail.message);

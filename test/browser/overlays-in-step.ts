@@ -219,7 +219,7 @@ export function describeOverlaysInStep(frames: number): void {
           await viewer.updateComplete;
           const style = new CSSStyleSheet();
           style.replaceSync(
-            'gearway-viewer::part(status), gearway-viewer::part(controls) { display: none } [slot] { width: 100%; height: 100%; background: #ff000080 }',
+            'gearway-viewer::part(status), gearway-viewer::part(controls), .label { display: none } [slot] { width: 100%; height: 100%; background: #ff000080 }',
           );
           document.adoptedStyleSheets.push(style);
           const overlay = document.createElement('div');

@@ -61,7 +61,7 @@ describe('pointer tools', () => {
       viewer.style.cssText =
         'position: fixed; left: 20.25px; top: 11.5px; width: 901.5px; height: 400.75px; aspect-ratio: auto';
       const style = new CSSStyleSheet();
-      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls) { display: none }');
+      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls), .label { display: none }');
       document.adoptedStyleSheets.push(style);
       const box = document.createElement('section');
       box.style.cssText =

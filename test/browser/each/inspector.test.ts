@@ -335,6 +335,8 @@ describe('inspector', () => {
     }
     // Each tool is reached by Tab, and Escape ends it from there.
     await page.page.evaluate(`${shadow}.querySelector('.stage').focus()`);
+    // The name of the stream.
+    await keyboard.press('Tab');
     for (const label of ['Area', 'Distance', 'Range']) {
       await keyboard.press('Tab');
       expect(await page.page.evaluate(`${shadow}.activeElement.textContent`)).toBe(label);

@@ -52,7 +52,7 @@ describe('the place of the picture', () => {
       viewer.quality = 'source';
       viewer.style.cssText = `position: fixed; left: ${box.left}px; top: ${box.top}px; width: ${box.right - box.left}px; height: ${box.bottom - box.top}px; aspect-ratio: auto`;
       const style = new CSSStyleSheet();
-      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls) { display: none }');
+      style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls), .label { display: none }');
       document.adoptedStyleSheets.push(style);
       const overlay = document.createElement('div');
       overlay.slot = 'overlay';

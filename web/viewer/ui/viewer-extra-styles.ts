@@ -12,6 +12,11 @@ export const extraStyles = css`
     background: linear-gradient(transparent, #05070ad9);
     opacity: 0;
     transition: opacity 0.15s;
+    /* The picture can be touched between the buttons. */
+    pointer-events: none;
+  }
+  .controls :is(button, .identity) {
+    pointer-events: auto;
   }
   .stage:hover .controls,
   .stage:focus-within .controls,
@@ -91,6 +96,11 @@ export const extraStyles = css`
     padding: 1px 0;
     text-align: right;
     white-space: nowrap;
+  }
+  /* The quality, which may be a whole sentence. */
+  .stats tr:last-child td:not(.plot) {
+    max-width: 22ch;
+    white-space: normal;
   }
   .stats .plot {
     width: 72px;
