@@ -17,6 +17,12 @@ const LINK_LIMITED_RATIO = 1.05;
 /** Time beyond the minimum round trip after which a ping checks whether the link or the page delays a frame. */
 const OVERDUE_MS = 50;
 
+/**
+ * Time beyond the minimum round trip from which a frame is late. Shorter ones are normal on a fast link with a busy
+ * machine at one of its ends, where a second frame in flight keeps both ends working.
+ */
+const LATE_MS = 100;
+
 /** A frame that has not been acknowledged yet. */
 interface InFlight {
   readonly sequence: number;
@@ -155,7 +161,8 @@ export class Pacer {
     this.#measured(roundTripMs, sequence, nowMs);
     this.#adapt(frameTimeMs);
     const arrivedAtMs = Math.min(nowMs - waitMs, newest.carriedAtMs ?? Infinity);
-    this.#isLate = arrivedAtMs - newest.sentAtMs > this.#queuedMs(frameTimeMs);
+    this.#isLate =
+      arrivedAtMs - newest.sentAtMs > Math.max(this.#queuedMs(frameTimeMs), (this.#minimum.ms ?? 0) + LATE_MS);
     return this.link.delivered(newest, bytes, arrivedAtMs, nowMs);
   }
 

@@ -305,6 +305,15 @@ describe('Pacer', () => {
     expect(pacer.canSend()).toBe(true);
   });
 
+  it('keeps two frames in flight to a busy machine nearby', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 5, link: { roundTripMs: 1 } });
+    pacer.sent(2001, 1000, nowMs);
+    pacer.sent(2002, 1000, nowMs);
+    pacer.acknowledged(2001, 5, nowMs + 90);
+    expect(pacer.canSend()).toBe(true);
+  });
+
   it('smooths the round trip', () => {
     const pacer = new Pacer();
     pacer.sent(1, 1000, 0);
