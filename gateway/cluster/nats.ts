@@ -147,6 +147,19 @@ class StartNotice {
   }
 }
 
+/** Whether the NATS user of this gateway has too few rights. */
+export function lacksPermission(error: unknown): boolean {
+  return /permissions? violation/i.test(errorText(error));
+}
+
+/** @param remedy unless the gateway lacks permissions. */
+export function unsuitable(problem: string, error: unknown, remedy: string): GearwayError {
+  const hint = lacksPermission(error)
+    ? 'give its user the permissions listed in docs/scale-out.md (Protect the NATS server)'
+    : remedy;
+  return new GearwayError('cluster-unsuitable', `${problem} (${errorText(error)}): ${hint}`, { cause: error });
+}
+
 /** Whether retrying is useless: the server responds, but one side rejects the other. */
 function isRefusal(error: unknown): boolean {
   return (
@@ -167,7 +180,10 @@ function explain(error: unknown, mayNeedCertificate: boolean): string {
   // With TLS 1.3, the rejection comes after the handshake, and is often lost.
   if (mayNeedCertificate && error instanceof Error && error.name === 'TimeoutError')
     return 'the server does not respond; it may require a certificate: ?cert=FILE&key=FILE';
-  return code.startsWith('ERR_SSL_') ? `the TLS connection failed (${code})` : errorText(error);
+  if (code.startsWith('ERR_SSL_')) return `the TLS connection failed (${code})`;
+  if (/authorization|authentication/i.test(errorText(error)))
+    return `the server refuses the log-in (${errorText(error)}); check USER:PASSWORD@ or ?credentials=FILE in the address of the cluster`;
+  return `${errorText(error)}; check that nats-server runs there, and the address of the cluster`;
 }
 
 function systemCode(error: unknown): string {
@@ -288,16 +304,12 @@ class Connections implements NatsConnections {
           this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
           return this.#store;
         } catch (error) {
-          if (performance.now() > untilMs) {
+          if (performance.now() > untilMs || lacksPermission(error)) {
             const remedy =
               count === 1
                 ? 'start nats-server with -js'
                 : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
-            throw new GearwayError(
-              'cluster-unsuitable',
-              `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`,
-              { cause: error },
-            );
+            throw unsuitable("the NATS server cannot keep the cluster's directory", error, remedy);
           }
           notice.reason = errorText(error);
           await sleep(500);
