@@ -177,11 +177,12 @@ export class Cluster {
       store.follow(replica);
       let failure: unknown = new Error('its values do not arrive');
       const refused = new Promise<false>((resolve) => {
-        keepBeating(membership, closing.signal, (error) => {
+        const failed = (error: unknown): void => {
           failure = error;
           log.warn({}, `the directory cannot be written: ${errorText(error)}`);
           if (lacksPermission(error)) resolve(false);
-        });
+        };
+        keepBeating(membership, closing.signal, failed, () => log.info({}, 'the directory can be written again'));
       });
       // The watch delivers this gateway's own beat after all keys that existed before.
       const hasBeaten = (): boolean => replica.get(memberKey(membership.id)) !== undefined;

@@ -8,6 +8,7 @@ import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
 
@@ -353,6 +354,7 @@ const WATCH_TIMEOUT_MS = 1000;
 export class NatsStore implements Store {
   readonly #openBucket: () => Promise<KV>;
   readonly #log: Logger;
+  readonly #warnings: RareWarnings;
   readonly #closing = new AbortController();
   #kv: KV;
   #replica: Replica | null = null;
@@ -367,6 +369,7 @@ export class NatsStore implements Store {
     this.#kv = kv;
     this.#openBucket = openBucket;
     this.#log = log;
+    this.#warnings = new RareWarnings(log);
   }
 
   /** Keeps the replica up to date until the connections are closed. */
@@ -457,7 +460,7 @@ export class NatsStore implements Store {
           if (operation === 'PUT') replica.apply({ key, text: Buffer.from(value).toString('utf8'), revision });
         }
       } catch (error) {
-        if (!signal.aborted) this.#log.warn({}, `the directory cannot be read: ${errorText(error)}`);
+        if (!signal.aborted) this.#warnings.warn(`the directory cannot be read: ${errorText(error)}`);
         await sleep(WATCH_RETRY_MS, signal);
       }
     }
