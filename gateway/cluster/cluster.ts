@@ -18,7 +18,7 @@ import { FrameExporter } from './frame-exporter.ts';
 import { CLUSTER_PROTOCOL, keepBeating, memberKey, Membership } from './membership.ts';
 import { MirrorSource } from './mirror-source.ts';
 import { MirroredRenditions } from './mirrored-renditions.ts';
-import { connectNats, type NatsConnections } from './nats.ts';
+import { connectNats, lacksPermission, type NatsConnections, unsuitable } from './nats.ts';
 import { OwnedSource } from './owned-source.ts';
 import { Ownership } from './ownership.ts';
 import { RemoteNumbers } from './remote-numbers.ts';
@@ -78,6 +78,9 @@ export interface ClusterStream {
 interface ControlSlot {
   current: ClusterControl | null;
 }
+
+/** Maximum time until the directory can be written at the start: the NATS servers may have to elect a leader. */
+const FIRST_BEAT_TIMEOUT_MS = 20_000;
 
 /** Maximum time to detect, at the start of a gateway, that a former owner is dead. */
 const SETTLE_TIMEOUT_MS = 5000;
@@ -172,11 +175,19 @@ export class Cluster {
         log,
       });
       store.follow(replica);
-      keepBeating(membership, closing.signal, (error) =>
-        log.warn({}, `the directory cannot be written: ${errorText(error)}`),
-      );
+      let failure: unknown = new Error('its values do not arrive');
+      const refused = new Promise<false>((resolve) => {
+        const failed = (error: unknown): void => {
+          failure = error;
+          log.warn({}, `the directory cannot be written: ${errorText(error)}`);
+          if (lacksPermission(error)) resolve(false);
+        };
+        keepBeating(membership, closing.signal, failed, () => log.info({}, 'the directory can be written again'));
+      });
       // The watch delivers this gateway's own beat after all keys that existed before.
-      await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
+      const hasBeaten = (): boolean => replica.get(memberKey(membership.id)) !== undefined;
+      if (!(await Promise.race([refused, waitFor(membership, hasBeaten, FIRST_BEAT_TIMEOUT_MS)])))
+        throw unsuitable("the cluster's directory cannot be written", failure, 'check the log of the NATS server');
       await membership.checkVersions();
       cluster = new Cluster(options, { nats, replica, membership, closing, description });
       await cluster.#settle();

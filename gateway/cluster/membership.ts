@@ -314,20 +314,28 @@ const RETRY_MS = 200;
  * Sends beats until the signal aborts.
  *
  * @param onFailure called for the first of several beats in a row that fail.
+ * @param onRecovery called for the first beat that succeeds afterwards.
  */
-export function keepBeating(membership: Membership, signal: AbortSignal, onFailure: (error: unknown) => void): void {
-  runInBackground(beatUntil(membership, signal, onFailure), onFailure);
+export function keepBeating(
+  membership: Membership,
+  signal: AbortSignal,
+  onFailure: (error: unknown) => void,
+  onRecovery: () => void,
+): void {
+  runInBackground(beatUntil(membership, signal, onFailure, onRecovery), onFailure);
 }
 
 async function beatUntil(
   membership: Membership,
   signal: AbortSignal,
   onFailure: (error: unknown) => void,
+  onRecovery: () => void,
 ): Promise<void> {
   let hasFailed = false;
   while (!signal.aborted) {
     try {
       await membership.beat();
+      if (hasFailed) onRecovery();
       hasFailed = false;
     } catch (error) {
       if (!signal.aborted && !hasFailed) onFailure(error);

@@ -8,6 +8,7 @@ import type { Logger } from '../../shared/logger.ts';
 import { sleep } from '../sources/sleep.ts';
 import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
 
@@ -150,6 +151,19 @@ class StartNotice {
   }
 }
 
+/** Whether the NATS user of this gateway has too few rights. */
+export function lacksPermission(error: unknown): boolean {
+  return /permissions? violation/i.test(errorText(error));
+}
+
+/** @param remedy unless the gateway lacks permissions. */
+export function unsuitable(problem: string, error: unknown, remedy: string): GearwayError {
+  const hint = lacksPermission(error)
+    ? 'give its user the permissions listed in docs/scale-out.md (Protect the NATS server)'
+    : remedy;
+  return new GearwayError('cluster-unsuitable', `${problem} (${errorText(error)}): ${hint}`, { cause: error });
+}
+
 /** Whether retrying is useless: the server responds, but one side rejects the other. */
 function isRefusal(error: unknown): boolean {
   return (
@@ -170,7 +184,10 @@ function explain(error: unknown, mayNeedCertificate: boolean): string {
   // With TLS 1.3, the rejection comes after the handshake, and is often lost.
   if (mayNeedCertificate && error instanceof Error && error.name === 'TimeoutError')
     return 'the server does not respond; it may require a certificate: ?cert=FILE&key=FILE';
-  return code.startsWith('ERR_SSL_') ? `the TLS connection failed (${code})` : errorText(error);
+  if (code.startsWith('ERR_SSL_')) return `the TLS connection failed (${code})`;
+  if (/authorization|authentication/i.test(errorText(error)))
+    return `the server refuses the log-in (${errorText(error)}); check USER:PASSWORD@ or ?credentials=FILE in the address of the cluster`;
+  return `${errorText(error)}; check that nats-server runs there, and the address of the cluster`;
 }
 
 function systemCode(error: unknown): string {
@@ -305,16 +322,12 @@ class Connections implements NatsConnections {
           this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
           return this.#store;
         } catch (error) {
-          if (performance.now() > untilMs) {
+          if (performance.now() > untilMs || lacksPermission(error)) {
             const remedy =
               count === 1
                 ? 'start nats-server with -js'
                 : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
-            throw new GearwayError(
-              'cluster-unsuitable',
-              `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`,
-              { cause: error },
-            );
+            throw unsuitable("the NATS server cannot keep the cluster's directory", error, remedy);
           }
           notice.reason = errorText(error);
           await sleep(500);
@@ -358,6 +371,7 @@ const WATCH_TIMEOUT_MS = 1000;
 export class NatsStore implements Store {
   readonly #openBucket: () => Promise<KV>;
   readonly #log: Logger;
+  readonly #warnings: RareWarnings;
   readonly #closing = new AbortController();
   #kv: KV;
   #replica: Replica | null = null;
@@ -372,6 +386,7 @@ export class NatsStore implements Store {
     this.#kv = kv;
     this.#openBucket = openBucket;
     this.#log = log;
+    this.#warnings = new RareWarnings(log);
   }
 
   /** Keeps the replica up to date until the connections are closed. */
@@ -462,7 +477,7 @@ export class NatsStore implements Store {
           if (operation === 'PUT') replica.apply({ key, text: Buffer.from(value).toString('utf8'), revision });
         }
       } catch (error) {
-        if (!signal.aborted) this.#log.warn({}, `the directory cannot be read: ${errorText(error)}`);
+        if (!signal.aborted) this.#warnings.warn(`the directory cannot be read: ${errorText(error)}`);
         await sleep(WATCH_RETRY_MS, signal);
       }
     }

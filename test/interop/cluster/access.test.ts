@@ -94,6 +94,7 @@ describe('a cluster over a protected NATS server', () => {
       code: 'cluster-unreachable',
       message: expect.stringMatching(/authorization/i) as string,
     });
+    expect(wrong.message).toContain('check USER:PASSWORD@');
     expect(wrong.message).not.toContain('nope-s3cret');
     await using withToken = await NatsServer.start('--auth', 's3cret');
     await expectService((name) => `nats://s3cret@127.0.0.1:${withToken.port}?gateway=${name}`);
@@ -110,6 +111,27 @@ describe('a cluster over a protected NATS server', () => {
     await expectService((name) => `nats://gearway:s3cret@127.0.0.1:${nats.port}?gateway=${name}`);
     expect(nats.log.filter((line) => line.includes('Violation'))).toEqual([]);
   });
+
+  it.each(['"$KV.gearway.>", ', '"$JS.API.>", ', ', "_INBOX.>"]\n      }'])(
+    'names the missing permission, and where to find it: %j',
+    async (missing) => {
+      const permissions = (await documented()).permissions.replace(
+        missing,
+        missing.startsWith(',') ? ']\n      }' : '',
+      );
+      const path = await file(
+        'nats.conf',
+        `authorization { users: [ { user: gearway, password: s3cret, permissions: ${permissions} } ] }`,
+      );
+      await using nats = await NatsServer.start('--config', path);
+      expect(await refusal(`nats://gearway:s3cret@127.0.0.1:${nats.port}`)).toMatchObject({
+        code: 'cluster-unsuitable',
+        message: expect.stringMatching(
+          /Permissions Violation.*: give its user the permissions listed in docs/,
+        ) as string,
+      });
+    },
+  );
 
   it('logs in with a credentials file', async () => {
     const { config, credentials } = decentralized();
