@@ -3,8 +3,8 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { runInBackground } from '../../shared/background.ts';
-import { errorText, GearwayError } from '../../shared/errors.ts';
-import { systemErrorCode } from '../../shared/system-errors.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { systemErrorCode, systemErrorText } from '../../shared/system-errors.ts';
 import { explainSystemError, identityOf, readVersion, replaceFile, SYSTEM_FILES } from './replace-file.ts';
 
 /** Maximum size of the file. */
@@ -70,7 +70,7 @@ export class StateFile {
         throw new GearwayError('state-invalid', `it is larger than ${MAX_BYTES} bytes, the maximum`);
       return bytes.byteLength === 0 ? null : (JSON.parse(bytes.toString()) as unknown);
     } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') this.#report(`${this.path} is ignored: ${errorText(error)}`);
+      if (systemErrorCode(error) !== 'ENOENT') this.#report(`${this.path} is ignored: ${systemErrorText(error)}`);
       return null;
     }
   }

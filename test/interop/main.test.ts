@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { connect } from 'node:net';
@@ -45,7 +46,7 @@ const BROKEN: readonly (readonly [text: string, fault: string])[] = [
   ['streams:\n  main:\n    sorce: "push:"\n', ':3:5: streams.main has the unknown key "sorce"; did you mean source?'],
   ['streams: {main: {source: "push:"}}\nprot: 80\n', ':2:1: the file has the unknown key "prot"; did you mean port?'],
   ['idle: crad\n', ':1:7: idle is "crad", expected card or silence; did you mean card?'],
-  ['port: "80"\n', ':1:7: port is "80", expected a whole number from 0 to 65535'],
+  ['port: "80"\n', ':1:7: port is "80", expected a whole number from 0 to 65535; write it without quotes'],
   ['streams:\n  main:\n    start: any\n', ':2:3: streams.main has no source, which is required'],
   ['streams:\n\tmain:\n', ':2:1: there is a tab in the indentation, expected spaces'],
   ['streams: {main: {source: "test-p', ':1:33: a quote, bracket or colon is missing'],
@@ -287,6 +288,27 @@ describe('gearway', () => {
       expect(sequences).toEqual(sequences.map((_sequence, index) => sequences[0]! + index));
       expect(await status()).toMatchObject({ source: { restarts: 0 } });
     });
+
+    it.skipIf(process.platform === 'win32')(
+      'continues to serve while it waits for a pipe in the file, and ends on SIGTERM',
+      async () => {
+        const stream = 'streams: {main: {source: "test-pattern:?size=160x120&fps=20"}}\n';
+        const file = write('pipe.yaml', stream);
+        const pipe = join(folder, 'pipe');
+        execFileSync('mkfifo', [pipe]);
+        const { gateway, url } = await serve('--config', file);
+        await using viewer = await Viewer.connect(url);
+        await viewer.hello();
+        write('pipe.yaml', `${stream}viewToken: file:pipe\n`);
+        // Resolves when the gateway has opened the other end.
+        await using writer = await open(pipe, 'w');
+        for (let frames = 0; frames < 5; frames += 1) viewer.ack((await viewer.until('frame')).sequence);
+        gateway.signal('SIGTERM');
+        expect(await gateway.exited).toBe(0);
+        expect((await viewer.closed).code).toBe(1001);
+        expect(writer.fd).toBeGreaterThan(0);
+      },
+    );
 
     it('checks a file', async () => {
       const file = write(

@@ -195,9 +195,12 @@ export class HttpAnswer {
 
   async #readHead({ isForeign, headUntilMs }: HttpRequest): Promise<void> {
     let head = '';
+    // Includes empty lines before the response.
+    let bytes = 0;
     const take = (piece: Buffer): boolean => {
       head = (head + piece.toString('latin1')).trimStart();
-      return head.length > MAX_HEAD_BYTES || findBlankLine(head) !== null;
+      bytes += piece.byteLength;
+      return bytes > MAX_HEAD_BYTES || findBlankLine(head) !== null;
     };
     const stop = await this.read(take, { silentMs: HEAD_TIMEOUT_MS, untilMs: headUntilMs });
     const blank = findBlankLine(head);

@@ -58,6 +58,20 @@ describe('HttpClient: a server that sends a byte now and then', () => {
     );
   });
 
+  it.each(['HTTP/1.1 200 OK\r\nx: '.padEnd(65_536, 'x'), '\r\n'.repeat(32_768)])(
+    'fails early if it sends more than the maximum',
+    async (bytes) => {
+      await using server = await RawServer.start(({ socket }) => {
+        const write = (): void => {
+          while (!socket.destroyed && socket.write(bytes));
+        };
+        socket.on('drain', write);
+        write();
+      });
+      await expect(ask(server.url)).rejects.toEqual(failed(/^the headers of the response have more than 65536 bytes/));
+    },
+  );
+
   it('has one time limit for all redirects', async () => {
     await using server = await RawServer.start(({ socket, index }) => {
       setTimeout(() => socket.end(`HTTP/1.1 302 x\r\nLocation: /${index}\r\n\r\n`), 80);
