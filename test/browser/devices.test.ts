@@ -185,7 +185,21 @@ describe('devices', () => {
       latency.maxLatency = 1000;
       document.body.append(latency);
     });
+    const warning = (): Promise<string> =>
+      page.evaluate(() => document.querySelector('gearway-latency')!.shadowRoot!.querySelector('.late')!.textContent);
     await expect.poll(isUsable).toBe(false);
+    await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
+    // The last picture is not too old, but no longer live.
+    await page.evaluate(() => {
+      document.querySelector('gearway-latency')!.maxLatency = 20_000;
+      document.querySelector('gearway-viewer')!.pause();
+    });
+    await expect.poll(isUsable).toBe(false);
+    await expect.poll(warning).toBe('No picture');
+    await page.evaluate(() => {
+      document.querySelector('gearway-latency')!.maxLatency = 1000;
+      document.querySelector('gearway-viewer')!.resume();
+    });
     await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
     const horn = await centre('gearway-button');
     await page.mouse.move(horn.x, horn.y);
@@ -194,6 +208,7 @@ describe('devices', () => {
     isSilent = true;
     await becomes({ horn: false });
     expect(await isUsable()).toBe(false);
+    await expect.poll(warning).toBe('Too late to control');
     expect(await page.evaluate(() => document.querySelector('gearway-latency')!.matches(':state(late)'))).toBe(true);
     await page.mouse.up();
     isSilent = false;
