@@ -187,7 +187,21 @@ describe('devices', () => {
       document.body.append(latency);
     });
     const height = (): Promise<number> => page.$eval('gearway-latency', ({ clientHeight }) => clientHeight);
+    const warning = (): Promise<string> =>
+      page.evaluate(() => document.querySelector('gearway-latency')!.shadowRoot!.querySelector('.late')!.textContent);
     await expect.poll(isUsable).toBe(false);
+    await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
+    // The last picture is not too old, but no longer live.
+    await page.evaluate(() => {
+      document.querySelector('gearway-latency')!.maxLatency = 20_000;
+      document.querySelector('gearway-viewer')!.pause();
+    });
+    await expect.poll(isUsable).toBe(false);
+    await expect.poll(warning).toBe('No picture');
+    await page.evaluate(() => {
+      document.querySelector('gearway-latency')!.maxLatency = 1000;
+      document.querySelector('gearway-viewer')!.resume();
+    });
     await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
     const usableHeight = await height();
     const horn = await centre('gearway-button');
@@ -197,6 +211,7 @@ describe('devices', () => {
     isSilent = true;
     await becomes({ horn: false });
     expect(await isUsable()).toBe(false);
+    await expect.poll(warning).toBe('Too late to control');
     expect(await page.evaluate(() => document.querySelector('gearway-latency')!.matches(':state(late)'))).toBe(true);
     // The devices below have not moved.
     expect(await height()).toBe(usableHeight);

@@ -49,10 +49,10 @@ function anchors(page: string): ReadonlySet<string> {
   return found;
 }
 
-/** The relative links of a page: their targets as written. */
+/** The relative links of a page, and its pictures: their targets as written. */
 const links = (page: string): readonly string[] =>
-  [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)]
-    .map(([, target = '']) => target)
+  [...prose(page).matchAll(/\]\(([^)\s]+)\)|<(?:img|source)\b[^>]*?\ssrc(?:set)?="([^"]+)"/g)]
+    .map(([, link, picture]) => link ?? picture ?? '')
     .filter((target) => !/^[a-z]+:/.test(target));
 
 /** The problem of a link; null if its target exists. */
@@ -92,6 +92,7 @@ describe('the documentation', () => {
     expect(problem('README.md', 'docs/nothing.md')).toMatch(/does not exist/);
     expect(problem('README.md', 'docs/README.md#nothing')).toMatch(/no such heading/);
     expect(links('[a](b.md) `[c](d.md)` [e](https://e.org)\n```\n[f](g.md)\n```\n')).toEqual(['b.md']);
+    expect(links('<source srcset="h.webp"><img src="i.webp" alt="J (k)">')).toEqual(['h.webp', 'i.webp']);
     expect(tableHeads('| a | |\n|---|---|\n| b | c |\n').map(cells)).toEqual([['a', '']]);
     expect([...anchors('# A `b`: c\n## A b c\n')]).toEqual(['a-b-c', 'a-b-c-1']);
   });

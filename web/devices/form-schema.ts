@@ -148,14 +148,12 @@ class SchemaReader {
           suggestions: suggestionsOf(own(schema, 'examples')),
         };
       case 'number':
-      case 'integer':
-        return {
-          kind: 'number',
-          isInteger: type === 'integer',
-          minimum: finite(own(schema, 'minimum')),
-          maximum: finite(own(schema, 'maximum')),
-          initial: finite(initial),
-        };
+      case 'integer': {
+        const [minimum, maximum] = [finite(own(schema, 'minimum')), finite(own(schema, 'maximum'))];
+        if (minimum !== null && maximum !== null && minimum > maximum)
+          return { kind: 'unsupported', reason: `its minimum ${minimum} is above its maximum ${maximum}` };
+        return { kind: 'number', isInteger: type === 'integer', minimum, maximum, initial: finite(initial) };
+      }
       case 'boolean':
         return { kind: 'boolean', initial: initial === true };
       case 'object':
@@ -183,6 +181,7 @@ class SchemaReader {
         finite(value) !== null ||
         (typeof value === 'string' && value.length <= MAX_LABEL),
     );
+    if (choices.length === 0) return { kind: 'unsupported', reason: 'its enum has no value that can be chosen' };
     return { kind: 'choice', choices, initial: (choices as readonly unknown[]).indexOf(initial) };
   }
 }

@@ -160,7 +160,8 @@ export class GearwayLatency extends LitElement {
   #lateTemplate(): TemplateResult | typeof nothing {
     if (!this.late) return nothing;
     if (this.#limit.isKept) return html`<span>Checking…</span>`;
-    return html`<span class="late">${this.latencyMs === null ? 'No picture' : 'Too late to control'}</span>`;
+    const isTooLate = this.latencyMs !== null && !(this.latencyMs <= (this.maxLatency ?? Infinity));
+    return html`<span class="late">${isTooLate ? 'Too late to control' : 'No picture'}</span>`;
   }
 
   #sample(): void {

@@ -125,7 +125,7 @@ export class Inspector {
 
   render(): TemplateResult {
     const { unit } = this.#viewer;
-    const text = this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, unit);
+    const text = this.#pixel === null ? hint() : pixelText(this.#pixel, unit);
     const button = (tool: keyof typeof TOOLS): TemplateResult => {
       const [label, key, icon] = TOOLS[tool];
       return html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}><svg viewBox="0 0 24 24" aria-hidden="true">${icon}</svg><span>${label}</span></button>`;
@@ -258,10 +258,11 @@ export class Inspector {
     const extent = shown.high - shown.low || Math.abs(shown.high) || 1;
     const half = (extent * Math.max(0.1, 1 + width)) / 2;
     const centre = (shown.low + shown.high) / 2 + level * extent;
-    // The drag has reached the precision or the limit of numbers.
-    if (!(centre - half < centre + half) || !Number.isFinite(half) || !Number.isFinite(centre)) return;
-    this.#viewer.range = `${centre - half},${centre + half}`;
-    this.#announcement = `Range ${formatValue(centre - half)} to ${formatValue(centre + half)}`;
+    const [low, high] = [roundTo(centre - half, extent), roundTo(centre + half, extent)];
+    // Otherwise, the drag has reached the precision or the limit of numbers.
+    if (!(low < high && Number.isFinite(low) && Number.isFinite(high))) return;
+    this.#viewer.range = `${low},${high}`;
+    this.#announcement = `Range ${formatValue(low)} to ${formatValue(high)}`;
   }
 
   /** Requests one result at a time; changes in the meantime are requested next. */
@@ -341,6 +342,13 @@ export class Inspector {
   }
 }
 
+/** What to do to read a pixel. */
+function hint(): string {
+  return matchMedia('(any-pointer: fine)').matches
+    ? 'Point at the picture, or press an arrow key'
+    : 'Tap the picture, or press an arrow key';
+}
+
 function isControl(event: Event): boolean {
   return event
     .composedPath()
@@ -348,6 +356,12 @@ function isControl(event: Event): boolean {
       (target) =>
         target instanceof HTMLElement && target.matches('button, a, input, select, .controls, .inspector, .stats'),
     );
+}
+
+/** Rounds a value to about a hundred-thousandth of the extent of a range. */
+function roundTo(value: number, extent: number): number {
+  const digits = Math.min(100, Math.max(0, Math.ceil(5 - Math.log10(extent))));
+  return Number(value.toFixed(digits));
 }
 
 function clamp(value: number, size: number): number {

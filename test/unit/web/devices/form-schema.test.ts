@@ -103,6 +103,24 @@ describe('parseForm', () => {
     expect(others).toEqual([[], []]);
   });
 
+  it('does not show fields for which no input is valid', () => {
+    const { fields } = parseForm({
+      type: 'object',
+      required: ['a', 'b'],
+      properties: {
+        a: { type: 'number', minimum: 2, maximum: 1 },
+        b: { enum: [{}, []] },
+        c: { type: 'number', minimum: 2, maximum: 2 },
+      },
+    });
+    expect(fields).toMatchObject([
+      { kind: 'unsupported', reason: 'its minimum 2 is above its maximum 1' },
+      { kind: 'unsupported', reason: 'its enum has no value that can be chosen' },
+      { kind: 'number', minimum: 2, maximum: 2 },
+    ]);
+    expect(readForm(fields, new Map([['["c"]', '2']]))).toEqual({ value: { c: 2 }, problems: new Map() });
+  });
+
   it('does not show fields of other types, and says why', () => {
     const properties = {
       a: { type: 'array' },

@@ -1,0 +1,167 @@
+/**
+ * Records the pictures of docs/overlays.md, docs/arrays.md and docs/control.md from examples/python: each in the size of
+ * a desktop and of a phone, light and dark.
+ *
+ * Usage: npm run pictures [-- NAME …]
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'puppeteer-core';
+import sharp from 'sharp';
+import { PythonExample } from '../browser/python-example.ts';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { ROOT } from '../helpers/example-lines.ts';
+
+const STYLE = `
+  :root { color-scheme: light dark; --gearway-accent: light-dark(#0b6bcb, #4db8ff);
+    --gearway-on-accent: light-dark(#fff, #04121d); font: 1rem/1.5 system-ui, sans-serif }
+  body { display: grid; gap: 16px; justify-items: start; margin: 0; padding: 16px }
+  gearway-viewer { width: 100%; aspect-ratio: 4 / 3; border-radius: 12px }`;
+
+/** Widths of the window, by the end of the file's name. */
+const WIDTHS = { desktop: 720, phone: 390 };
+
+/** A picture: the example, and what a user does in it. */
+interface Picture {
+  readonly example: string;
+  /** Width of the window of a desktop, if the page needs another one. */
+  readonly desktopWidth?: number;
+  /** Called for each size. */
+  readonly use?: (page: Page) => Promise<void>;
+  /** Expression over the `message` of the frame that is recorded. */
+  readonly frame?: string;
+}
+
+const PICTURES: Readonly<Record<string, Picture>> = {
+  // All vehicles are in the picture.
+  detector: {
+    example: 'detector.py',
+    frame: 'message.overlay.length === 4 && message.overlay.every(({ score }) => score > 0.9)',
+  },
+  'depth-camera': {
+    example: 'depth_camera.py',
+    async use(page) {
+      const distance = 'gearway-viewer >>> .inspector button[aria-keyshortcuts=D]';
+      // The inspector offers distances when it has read a pixel of a frame with intrinsics.
+      const at = await clientAt(page, 60, 60);
+      await page.mouse.move(at.x, at.y);
+      await page.waitForSelector(distance);
+      await page.click(distance);
+      await dragOnPicture(page, [60, 60], [262, 196]);
+    },
+    // The ball is near.
+    frame: 'message.nearest < 2000',
+  },
+  dashboard: {
+    example: 'driven_robot.py',
+    desktopWidth: 1136,
+    async use(page) {
+      await usable(page, 'gearway-joystick');
+      await page.click('gearway-pointer >>> button');
+      await clickOnPicture(page, 470, 110);
+      await hold(page, 'gearway-joystick', 14, -40);
+      await frameWhere(page, 'message.pose.heading > 290 && message.pose.heading < 330');
+    },
+  },
+  'click-to-label': {
+    example: 'click_to_label.py',
+    async use(page) {
+      await usable(page, 'gearway-pointer');
+      await dragOnPicture(page, [424, 97], [502, 158]);
+      await dragOnPicture(page, [222, 332], [300, 374]);
+      await page.click('[name=nut] >>> button');
+      await clickOnPicture(page, 364, 151);
+      await page.click('[name=screw] >>> button');
+      await frameWhere(page, 'message.overlay.length >= 3');
+      await dragOnPicture(page, [500, 222], [580, 272], false);
+    },
+  },
+};
+
+/** Waits until the message of the frame on screen fulfils an expression over `message`. */
+async function frameWhere(page: Page, expression: string): Promise<void> {
+  await page.evaluate(`new Promise((resolve) => {
+    const viewer = document.querySelector('gearway-viewer');
+    const check = ({ detail: { message } }) => {
+      if (!(${expression})) return;
+      viewer.removeEventListener('gearway-frame', check);
+      resolve();
+    };
+    viewer.addEventListener('gearway-frame', check);
+  })`);
+}
+
+async function usable(page: Page, selector: string): Promise<void> {
+  await page.waitForFunction(`document.querySelector(${JSON.stringify(selector)}).isUsable`);
+}
+
+async function clientAt(page: Page, x: number, y: number): Promise<{ x: number; y: number }> {
+  await page.waitForFunction(`document.querySelector('gearway-viewer').toClient(0, 0) !== null`);
+  return page.evaluate((pixelX, pixelY) => document.querySelector('gearway-viewer')!.toClient(pixelX, pixelY)!, x, y);
+}
+
+async function clickOnPicture(page: Page, x: number, y: number): Promise<void> {
+  const at = await clientAt(page, x, y);
+  await page.mouse.click(at.x, at.y);
+}
+
+/** @param isReleased whether the button is released at the end. */
+async function dragOnPicture(
+  page: Page,
+  from: readonly [number, number],
+  to: readonly [number, number],
+  isReleased = true,
+): Promise<void> {
+  const [start, end] = [await clientAt(page, ...from), await clientAt(page, ...to)];
+  await page.mouse.move(start.x, start.y);
+  await page.mouse.down();
+  await page.mouse.move(end.x, end.y, { steps: 4 });
+  if (isReleased) await page.mouse.up();
+}
+
+/** Presses the button on the centre of an element, and moves the pointer. */
+async function hold(page: Page, selector: string, right: number, down: number): Promise<void> {
+  const { x, y, width, height } = (await (await page.$(selector))!.boundingBox())!;
+  const centre = { x: x + width / 2, y: y + height / 2 };
+  await page.mouse.move(centre.x, centre.y);
+  await page.mouse.down();
+  await page.mouse.move(centre.x + right, centre.y + down);
+}
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(PICTURES, name));
+if (unknown.length > 0)
+  throw new Error(`there is no picture ${unknown.join()}, expected ${Object.keys(PICTURES).join()}`);
+
+await using browser = await launchBrowser('chromium');
+for (const [name, { example, desktopWidth, use, frame }] of Object.entries(PICTURES)) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  for (const [size, width] of Object.entries(WIDTHS)) {
+    await using running = await PythonExample.open(browser, example, STYLE);
+    const { page } = running.view;
+    const viewport = {
+      width: size === 'desktop' ? (desktopWidth ?? width) : width,
+      height: 600,
+      deviceScaleFactor: size === 'phone' ? 1.5 : 1,
+    };
+    await page.setViewport(viewport);
+    // The window is as high as the page.
+    const height = await page.evaluate('document.documentElement.getBoundingClientRect().height');
+    await page.setViewport({ ...viewport, height: Math.ceil(height as number) });
+    await page.bringToFront();
+    await use?.(page);
+    for (const theme of ['light', 'dark']) {
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+      await page.evaluate(`new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))`);
+      await running.view.becomes('live');
+      await frameWhere(page, frame ?? 'true');
+      const file = join(ROOT, 'docs/images', `${name}-${size}-${theme}.webp`);
+      const webp = await sharp(await page.screenshot())
+        .webp({ quality: 86, smartSubsample: true })
+        .toBuffer();
+      await writeFile(file, webp);
+      console.log(`${file}: ${webp.byteLength} bytes`);
+    }
+    await page.mouse.reset();
+  }
+}
