@@ -49,7 +49,7 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   },
   'docs/cameras.md': {
     'A camera of this machine [sh]': [COMMANDS, COMMANDS],
-    'An IP camera [sh]': [COMMANDS],
+    'An IP camera [sh]': [COMMANDS, COMMANDS],
     'A camera with still pictures [sh]': [COMMANDS, COMMANDS],
     'Several cameras [sh]': [COMMANDS],
     'A screen, a file, a folder [sh]': [COMMANDS],
