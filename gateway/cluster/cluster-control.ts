@@ -185,8 +185,8 @@ export class ClusterControl extends Control {
   }
 
   /**
-   * Called when the owner has ended the session, or will: no viewer of this gateway has control. The results of sent
-   * requests are unknown.
+   * Called when the owner has ended the session, or is about to end it: no viewer of this gateway has control. The
+   * results of sent requests are unknown.
    */
   lost(reason: string): void {
     const [sent, seen] = [this.#sent, this.#seen];

@@ -358,7 +358,7 @@ class Session {
   }
 }
 
-/** The session of a viewer at another gateway, as the viewer uses it. */
+/** Callbacks of a {@link RemoteParty} to its session. */
 interface PartySession {
   /** @param notice null after it has lost control. */
   readonly notify: (notice: ControlNotice | null) => void;

@@ -107,7 +107,9 @@ class Reader {
       case 0xdf:
         return this.#map(this.#uint(2 ** (type - 0xdd)), depth);
       default:
-        throw invalid(`has the type 0x${type.toString(16)} at byte ${this.#at - 1}, expected what JSON has, or bytes`);
+        throw invalid(
+          `has the type 0x${type.toString(16)} at byte ${this.#at - 1}, expected a type that JSON has, or bytes`,
+        );
     }
   }
 

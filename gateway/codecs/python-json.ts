@@ -280,7 +280,7 @@ class Formatter {
       case 'object':
         break;
       default:
-        throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
+        throw invalid(`a value is ${typeof value}, expected a type that Python's JSON has`);
     }
     if (value === null) return this.#write('null');
     if (value instanceof PythonFloat)
@@ -305,7 +305,7 @@ class Formatter {
   #dict(dict: object, depth: number): string {
     const prototype: unknown = Object.getPrototypeOf(dict);
     if (prototype !== Object.prototype && prototype !== null)
-      throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
+      throw invalid(`a value is ${className(prototype)}, expected a type that Python's JSON has`);
     let text = '{';
     let index = 0;
     for (const key of Object.keys(dict)) {

@@ -583,7 +583,7 @@ export const CONFIG_SCHEMA = {
 /** Content of a configuration file. */
 export type Config = XStatic<typeof CONFIG_SCHEMA>;
 
-/** A node of {@link CONFIG_SCHEMA}, as its interpreters see it. */
+/** A node of {@link CONFIG_SCHEMA}, with the keywords that the code evaluates. */
 export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly enum?: readonly string[];

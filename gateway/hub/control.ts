@@ -57,7 +57,7 @@ export interface ControlView {
   readonly requests: readonly ControlRequest[];
 }
 
-/** Who has control, and who requests it. */
+/** The holder of control, and the pending requests. */
 export interface ControlState {
   /** Port of the holder; null while nobody has control, like `since`. */
   readonly port: number | null;

@@ -128,7 +128,7 @@ export class Stream {
   readonly name: string;
   readonly ports: Ports;
   readonly returns: Returns;
-  /** Who has control; null if all clients may return data. */
+  /** State of control; null if all clients may return data. */
   readonly control: Control | null;
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
@@ -403,7 +403,7 @@ export class Stream {
   /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
-    // The hello of the viewer has arrived after its stream was replaced.
+    // The viewer's hello arrived after its stream had been replaced.
     if (this.#closedReason !== null) queueMicrotask(() => this.#disconnect(client));
   }
 
@@ -411,7 +411,7 @@ export class Stream {
     if (this.#clients.delete(client)) this.#totals.add(client.status());
   }
 
-  /** From the next frame on. */
+  /** Offers frames to the follower, from the next one on. */
   follow(follower: Follower): void {
     this.#followers.add(follower);
   }
@@ -571,7 +571,7 @@ function reasonOfLive(frame: Frame): string {
   return reason === null ? FRAMES_ARRIVE : `${FRAMES_ARRIVE} that viewers cannot show: ${reason}`;
 }
 
-/** Why browsers cannot show a frame; null if they can. NetGear clients take arrays of any shape. */
+/** Why browsers cannot show a frame; null if they can. NetGear clients accept arrays of any shape. */
 function unshowableReason({ encoding }: Frame): string | null {
   if (encoding.kind === 'jpeg') return null;
   try {

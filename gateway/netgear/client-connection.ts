@@ -70,7 +70,7 @@ const OPENER = {
   payload: new Uint8Array(OPENER_SHAPE.reduce((product, size) => product * size, 1)),
 } as const;
 
-/** A socket and its frames in flight. Discarded as a whole, so that late replies are not taken for new ones. */
+/** A socket and its frames in flight. Discarded as a whole, so that late replies are not mistaken for new ones. */
 interface Link {
   readonly socket: ClientSocket;
   ready: boolean;

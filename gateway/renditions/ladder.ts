@@ -134,7 +134,7 @@ export function stepName(step: Step): string {
     : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
 }
 
-/** Maximum bit rate of a step, in bits per second: several times that of the largest frame's. */
+/** Maximum bit rate of a step, in bits per second: several times the rate that the largest frames need. */
 const MAX_BIT_RATE = 1e9;
 
 /** @returns the rendition with this {@link stepName}; null if the ladder has no such step. */

@@ -125,8 +125,8 @@ export class RightsTable {
   }
 
   /**
-   * All fields of a row as text, including its proof; null if the identity is not in the table, as that of a JSON Web
-   * Token. Contains secrets.
+   * All fields of a row as text, including its proof; null if the identity is not in the table, such as that of a JSON
+   * Web Token. Contains secrets.
    */
   describe(principal: Principal): string | null {
     return this.#rows.find((row) => row.principal === principal)?.text ?? null;

@@ -70,7 +70,10 @@ const REPEAT_AFTER_MS = 3000;
  */
 const MIN_IN_FLIGHT = 2;
 
-/** How long a subscriber may refuse frames before it is reported as not receiving, as it sends no replies. */
+/**
+ * How long a subscriber may refuse frames before it is reported as not receiving: it sends no replies by which this
+ * could be detected.
+ */
 const REFUSING_AFTER_MS = 3000;
 
 /** How long to wait for a client's reply to a termination. */

@@ -309,7 +309,8 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   ): Admission {
     const port = lease?.port ?? null;
     try {
-      // After the lease, which may have ended an earlier connection of the same viewer.
+      // The viewer is counted after its lease was granted, which may have ended an earlier connection of the same
+      // viewer.
       this.#release = principal.budget.enter();
     } catch (error) {
       if (port !== null) stream.ports.leave(port, this);
@@ -402,8 +403,8 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     this.#unwatch();
     const { address } = this;
     if (phase.kind === 'inside') {
-      // Also after a take-over: the next viewer has not returned anything yet, and this viewer's data must not be
-      // attributed to it. Before others learn that control is free.
+      // The data also ends after a take-over, so that it is not attributed to the next viewer, which has not returned
+      // anything yet. It must end before others are notified that control is free.
       if (phase.port !== null) phase.stream.returns.leave(phase.port, this);
       // The status must be final before the viewer leaves, because events name it, and the stream reads its final
       // counters.

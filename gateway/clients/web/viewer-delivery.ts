@@ -28,10 +28,10 @@ const DISTANT_MS = 100;
  */
 const MAX_OPENING_BYTES = 32 << 10;
 
-/** Maximum width of that JPEG. */
+/** Maximum width of the small JPEG that is sent instead of a large first frame. */
 const OPENING_WIDTH = 640;
 
-/** The stream, as a viewer's delivery uses it. */
+/** The part of a stream that a viewer's delivery needs. */
 interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
   frameTimeMs(): number | undefined;
