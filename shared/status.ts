@@ -185,7 +185,7 @@ export interface RightsStatus {
 
 /** Response of `GET /api/session`. */
 export interface SessionStatus {
-  /** Who is logged in, with the latest end of the session; null if nobody is. */
+  /** The user who is logged in, with the latest end of the session; null if nobody is. */
   readonly user: RightsStatus | null;
   /** Credentials for which a log-in form should ask: `password` for a name and a password, `token` for a token or key. */
   readonly accepts: readonly ('password' | 'token')[];

@@ -17,7 +17,7 @@ export type FormValue = { readonly [key: string]: DeviceValue };
 
 /**
  * A form made from a JSON Schema, which the server sends in its message as `forms`, by the names of the forms, or the
- * page as `schema`. Its value is what was submitted last.
+ * page as `schema`. Its value is the last submission.
  *
  * @tag gearway-form
  * @summary Form made from a JSON Schema for return data.
@@ -31,7 +31,7 @@ export type FormValue = { readonly [key: string]: DeviceValue };
  * @csspart form - the form
  * @csspart button - the button that submits
  * @csspart clear - the button that withdraws the value
- * @csspart status - what has happened to the value, or what is wrong with the schema
+ * @csspart status - whether the value was accepted, or the problem of the schema
  */
 export class GearwayForm extends DeviceElement {
   static override styles = [
