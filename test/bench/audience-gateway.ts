@@ -9,7 +9,7 @@ const TICK_MS = 10;
 
 const SAMPLE_MS = 100;
 
-/** What the encoders of the gateway did in a measuring window. */
+/** Activity of the gateway's encoders in a measuring window. */
 export interface EncoderUsage {
   /** Maximum number of encoders of the same step at the same time. */
   readonly perStep: number;

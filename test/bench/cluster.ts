@@ -52,7 +52,7 @@ interface Measurement {
 /** Viewers of one stream at several gateways over a NATS server, compared with all of them at the gateway of its source. */
 export const cluster: Bench = {
   name: 'cluster',
-  summary: 'frames/s, CPU and latency of viewers at other gateways of a cluster, beside the gateway of the source',
+  summary: 'fps, CPU and latency of viewers at other gateways of a cluster, compared with the gateway of the source',
   effort: { rounds: 10, seconds: 4 },
   async run({ rounds, seconds, viewers: counts }) {
     const count = counts?.at(-1) ?? VIEWERS;

@@ -8,7 +8,7 @@ export interface Drawn {
   readonly delayMs: number;
 }
 
-/** Median delay of the last third minus that of the first, which shows a growing queue. */
+/** Median latency of the last third minus that of the first, which shows a growing queue. */
 export function delayGrowth(drawn: readonly Drawn[], seconds: number): number {
   const between = (from: number, to: number): number =>
     median(drawn.filter(({ atMs }) => atMs >= from * 1000 && atMs < to * 1000).map(({ delayMs }) => delayMs));

@@ -183,7 +183,7 @@ function notes({ viewers, measured }: Row): string[] {
     const share = median(measurements.map(({ viewerCores }) => viewerCores));
     if (share >= VIEWERS_BUSY)
       found.push(
-        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the fps are limited by it, not by the server. The CPU per frame holds.`,
+        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the fps are limited by it, not by the server. The CPU per frame is not affected.`,
       );
   }
   const others = median(

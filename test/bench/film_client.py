@@ -1,4 +1,4 @@
-"""A real NetGear client of pattern 1 in multi-clients mode that records the number burned into each frame and the time when it has it decoded, between the commands `go` and `rest`. Options (JSON, first argument): port."""
+"""A real NetGear client of pattern 1 in multi-clients mode that records the number burned into each frame and the time at which it was decoded, between the commands `go` and `rest`. Options (JSON, first argument): port."""
 import json
 import sys
 import time

@@ -12,7 +12,7 @@ export class Go2rtc implements AsyncDisposable {
   }
 
   /**
-   * @param port free.
+   * @param port a free port.
    * @param source an MJPEG stream over HTTP.
    */
   constructor(port: number, source: string) {

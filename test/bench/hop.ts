@@ -64,7 +64,7 @@ function lost(name: FrameName, hops: Measured[FrameName]): string[] {
     return missing === 0
       ? []
       : [
-          `${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not come, or not within 0.2 s of the last.`,
+          `${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not arrive within 0.2 s of the last.`,
         ];
   });
 }

@@ -16,7 +16,7 @@ const TARGETS: readonly Target[] = [
   { is: 'difference', to: 'bare page', atMost: 5 },
 ];
 
-/** From a camera program to the screen, for each method of showing its frames in a browser. */
+/** Latency from a camera program to the screen, for each method of showing its frames in a browser. */
 export const latency: Bench = {
   name: 'latency',
   summary: "ms from a program's frame to the browser's screen, compared with WebGear and a hand-written page",

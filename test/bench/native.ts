@@ -27,7 +27,7 @@ const KINDS = ['jpeg', 'raw'] as const;
 
 const NAMES = { jpeg: 'JPEG', raw: 'raw' } as const;
 
-/** Between a server's first frame and measuring. */
+/** Time between a server's first frame and the measurement. */
 const SETTLE_MS = 500;
 
 /** Share of a core from which on a process may limit the rate. */

@@ -53,7 +53,7 @@ export function slope(points: readonly (readonly [x: number, y: number])[]): num
   return median(slopes);
 }
 
-/** Between the two nearest values, linearly. */
+/** Interpolates linearly between the two nearest values. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;
   const below = at(sorted, Math.floor(position));
