@@ -113,7 +113,7 @@ describe('gearway-viewer with small pictures', () => {
     expect(picture).toBe(message);
   });
 
-  it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and says so', async () => {
+  it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and reports it', async () => {
     await using camera = await Camera.start();
     const { url } = await camera.gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
@@ -128,7 +128,7 @@ describe('gearway-viewer with small pictures', () => {
       page.page.evaluate(async () => {
         const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
         viewer.pause();
-        // The last frames that are on their way.
+        // Wait for the frames in transit.
         let [sequence, isSame] = [0, false];
         while (!isSame) {
           const pixel = (await viewer.inspectPixel(0, 0))!;
