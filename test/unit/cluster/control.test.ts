@@ -427,9 +427,12 @@ describe('ClusterControl, with any order of events', () => {
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
         const cluster = await Cluster.start(GATEWAYS);
         const persons: (Person | null)[] = Array.from({ length: PERSONS }, () => null);
-        /** What each person has returned; each value is returned once. */
+        /** Values that each person has returned; each value is returned once. */
         const given = new Map<Person, Set<string>>();
-        /** The same of the persons of killed gateways, by port: in this model, their successors get the same ports. */
+        /**
+         * Values returned by the persons of killed gateways, by port: in this model, their successors get the same
+         * ports.
+         */
         const orphaned = new Map<number, Set<string>>();
         let number = 0;
         const gatewayOf = (index: number): Gateway => cluster.gateways[index % GATEWAYS]!;

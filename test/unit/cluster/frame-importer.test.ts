@@ -36,7 +36,7 @@ describe('FrameImporter', () => {
     { bytes: 100_000, partBytes: 128 << 10, window: 24 },
     // Raw frames of 720p: 4 frames of 23 messages.
     { bytes: 2_764_800, partBytes: 128 << 10, window: 92 },
-    // The same with a server that takes little.
+    // Raw frames of 720p with a server that accepts only small messages.
     { bytes: 2_764_800, partBytes: 8 << 10, window: 1356 },
     // Fewer than the 64 MiB for which a server disconnects a gateway that does not read.
     { bytes: 24_883_200, partBytes: 128 << 10, window: 382 },

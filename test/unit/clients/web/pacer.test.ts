@@ -161,7 +161,7 @@ describe('Pacer', () => {
     expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(
       155,
     );
-    // In flight, waiting and their acknowledgement: 60 ms, and one in the gap after the last run.
+    // One frame in flight, one that waits and an acknowledgement take 60 ms; the gap after the last run adds a little.
     expect(pacer.roundTripMs).toBeLessThan(63);
   });
 

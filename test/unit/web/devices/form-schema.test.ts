@@ -103,7 +103,7 @@ describe('parseForm', () => {
     expect(others).toEqual([[], []]);
   });
 
-  it('does not show fields of other types, and says why', () => {
+  it('does not show fields of other types, and gives the reason', () => {
     const properties = {
       a: { type: 'array' },
       b: {},
@@ -114,10 +114,10 @@ describe('parseForm', () => {
     const { fields } = parseForm({ type: 'object', properties });
     expect(fields.map((field) => field.kind === 'unsupported' && field.reason)).toEqual([
       'its type is array',
-      'it has not one type',
+      'it does not have exactly one type',
       'its schema is not an object',
-      'it has not one type',
-      'it has not one type',
+      'it does not have exactly one type',
+      'it does not have exactly one type',
     ]);
   });
 
@@ -176,7 +176,7 @@ describe('parseForm', () => {
   it('does not read a list of types without end', () => {
     const type = Array.from({ length: 100_000 }, (_, index) => `t${index}`);
     const { fields } = parseForm({ type: 'object', properties: { a: { type } } });
-    expect(fields).toMatchObject([{ kind: 'unsupported', reason: 'it has not one type' }]);
+    expect(fields).toMatchObject([{ kind: 'unsupported', reason: 'it does not have exactly one type' }]);
   });
 
   it('refuses more fields, levels and choices than it allows, also in a schema that contains itself', () => {
