@@ -121,7 +121,7 @@ describe('docs/http-api.md', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  it('prints where the gateway is, and its key', () => {
+  it('prints the address of the gateway, and its key', () => {
     const [serving = '', administer = '', file = ''] = block('Administrator key', '').split('\n');
     const shape = (line: string): string => line.replace(/key=\S+/, 'key=…').replace(/in \S+$/, 'in …');
     expect(gateway.stdout.all.map(shape)).toEqual(
@@ -181,7 +181,7 @@ describe('docs/http-api.md', () => {
   it.each(['Disconnect a client', 'Administrator key'])('disconnects a client: %s', async (heading) => {
     await using viewer = await WebViewer.open(`http://127.0.0.1:${port}/streams/main`);
     const id = (await status()).clients.find(({ kind }) => kind === 'web')!.id;
-    // With the line that reads the key.
+    // Includes the line that reads the key.
     const script = block(heading, 'sh').replaceAll('web-1', id);
     expect(JSON.parse(await shell(script))).toMatchObject({ id });
     await expect.poll(() => viewer.isOpen).toBe(false);

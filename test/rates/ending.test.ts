@@ -115,7 +115,7 @@ describe('the end of the gateway', () => {
         await using _ = gateway;
         stopped.signal('SIGSTOP');
         await using peers = new Disposables();
-        // In groups, because each has 5 s for its hello.
+        // Viewers connect in groups, because each has 5 s for its hello.
         for (let group = 0; group < 10; group += 1) {
           const viewers = await Promise.all(
             Array.from({ length: 20 }, async () => peers.use(await Viewer.connect(url))),

@@ -5,7 +5,7 @@ import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 import { QUIET_SECONDS } from '../helpers/soak.ts';
 
-/** For conditions without an event. */
+/** Waits between two checks of a condition without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('native clients', () => {

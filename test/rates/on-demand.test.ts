@@ -5,7 +5,7 @@ import { withinAttempts } from '../helpers/within-attempts.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** For conditions without an event. */
+/** Waits between two checks of a condition without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>

@@ -128,7 +128,7 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
 
   it('take no more memory and descriptors than before', async () => {
     expect(readFigures(gateway.pid!).residentMiB).toBeLessThan(startMiB + MAX_GROWTH_MIB);
-    // Those whose refusal is delayed are closed.
+    // Connections with a delayed refusal are closed.
     await expect.poll(() => readFigures(gateway.pid!).sockets, { timeout: 20_000 }).toBeLessThan(20);
   });
 
