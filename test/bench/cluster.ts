@@ -144,7 +144,7 @@ export const cluster: Bench = {
       lines: [
         {
           what: `${count} viewers at ${other}`,
-          unit: 'frames/s',
+          unit: 'fps',
           series: [
             { name: other, values: values(other, 'framesPerSecond') },
             { name: own, values: values(own, 'framesPerSecond') },
@@ -153,7 +153,7 @@ export const cluster: Bench = {
         },
         ...names.slice(2).map((name): Line => ({
           what: `${count} viewers at ${name}`,
-          unit: 'frames/s',
+          unit: 'fps',
           series: [
             { name, values: values(name, 'framesPerSecond') },
             { name: own, values: values(own, 'framesPerSecond') },
