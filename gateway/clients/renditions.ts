@@ -54,7 +54,7 @@ export class Renditions {
   readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
   readonly #packed = new FrameResults<Rendition>();
-  /** By step name. */
+  /** Keyed by step name. */
   readonly #scaled = new FrameResults<RenditionFrame>();
   readonly #encoded = new WeakMap<RenditionFrame, Rendition>();
   readonly #remote: Pick<RemoteRenditions, 'jpeg'> | null;

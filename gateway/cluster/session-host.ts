@@ -176,7 +176,7 @@ class Session {
   /** Viewers of the other gateway, if control of the stream is exclusive, by their ids. */
   readonly #parties = new Map<string, RemoteParty>();
   readonly #partiesByPort = new Map<number, RemoteParty>();
-  /** Since the last answer. */
+  /** Events since the last answer. */
   #events: ControlAnswer['events'][number][] = [];
   readonly #incomplete: ByteBudget;
   #parts: Uint8Array[] = [];

@@ -109,7 +109,7 @@ export function cut(connection: { reconnect(): Promise<void> }): void {
 
 /** A server, as the library reports it to its handler `reconnectToServer`. */
 interface KnownServer {
-  /** When it was last tried; 0 if never. */
+  /** Time of the last attempt to connect; 0 for none. */
   readonly lastConnect: number;
   /** Whether it was learned from another server, possibly as the address of one whose name is known. */
   readonly gossiped: boolean;

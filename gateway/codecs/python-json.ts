@@ -296,7 +296,7 @@ class Formatter {
 
   #list(list: readonly unknown[], depth: number): string {
     let text = '[';
-    // By index, so that holes are visited: they read as undefined, which is refused.
+    // Iterates by index, so that holes are visited: they read as undefined, which is refused.
     for (let index = 0; index < list.length; index += 1)
       text += this.#separator(index) + this.format(list[index], depth + 1);
     return `${text}]`;

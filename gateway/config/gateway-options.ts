@@ -169,7 +169,7 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly metricsRight?: 'public' | 'view' | 'administer';
   /**
-   * What native clients get while there are no frames: a placeholder frame and repeats (`card`), or nothing. Default
+   * Frames for native clients while the source has none: a placeholder frame and repeats (`card`), or nothing. Default
    * `card`.
    */
   readonly idle?: 'card' | 'silence';

@@ -31,7 +31,7 @@ export interface Follower {
   streamChanged(state: StreamState, reason: string): void;
 }
 
-/** One receiver of a stream, whatever its transport. */
+/** One receiver of a stream, over any transport. */
 export interface Client extends Follower {
   /** Unique in the gateway. */
   readonly id: string;
@@ -140,7 +140,7 @@ export class Stream {
   /** All clients, including listed ones. */
   readonly #clients = new Set<Client>();
   readonly #followers = new Set<Follower>();
-  /** In round-robin order: a client that got a frame moves to the end. */
+  /** Listed clients in round-robin order: a client that got a frame moves to the end. */
   readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
   readonly #events: EventLog;

@@ -119,7 +119,7 @@ export class ClientConnection {
     return this.#state;
   }
 
-  /** Why it is in this state, as a sentence. */
+  /** Why the connection is in this state, as a sentence. */
   get reason(): string {
     return this.#reason;
   }

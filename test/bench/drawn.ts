@@ -2,9 +2,9 @@ import { median } from './statistics.ts';
 
 /** A frame that a viewer has drawn. */
 export interface Drawn {
-  /** Since the measurement began. */
+  /** Time since the measurement began. */
   readonly atMs: number;
-  /** Since the frame's arrival at the gateway. */
+  /** Time since the frame's arrival at the gateway. */
   readonly delayMs: number;
 }
 

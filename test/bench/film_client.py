@@ -22,7 +22,7 @@ def obey(word):
 def number(frame):
     height, width = frame.shape[:2]
     block = width // COLUMNS
-    # Both rows of blocks; a placeholder has no number.
+    # Reads both rows of blocks, because a placeholder has no number.
     row = frame[height // 2 - block // 2, 2 * block + block // 2::block, 1][:BITS]
     inverted = frame[height // 2 + block // 2, 2 * block + block // 2::block, 1][:BITS]
     bits = row > 128

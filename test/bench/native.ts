@@ -35,7 +35,7 @@ const BUSY = 0.9;
 
 interface Picture {
   readonly shape: readonly number[];
-  /** Both base64. */
+  /** JPEG in base64, like `raw`. */
   readonly jpeg: string;
   readonly raw: string;
 }

@@ -15,7 +15,7 @@ import bench_picture
 import uvicorn
 from vidgear.gears.asyncio import WebGear
 
-# Not under version control.
+# WebGear writes its files here; the folder is not under version control.
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".artifacts")
 
 INDEX = '<!doctype html><title>WebGear</title><style>body{margin:0}img{display:block}</style><img src="/video">'

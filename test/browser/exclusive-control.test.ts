@@ -131,7 +131,7 @@ describe('exclusive control', () => {
     await shows(lab, 'front-desk');
     await press(lab, 'action');
     await shows(desk, 'Request: lab');
-    // In a column that is as wide as its content, and on a narrow screen.
+    // Checks a column that is as wide as its content, and a narrow screen.
     const overflow = await desk.evaluate(() => {
       const section = document.querySelector('section')!;
       section.style.cssText += '; display: grid; width: 300px; box-sizing: border-box';

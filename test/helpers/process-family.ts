@@ -7,7 +7,7 @@ const VARIABLE = 'GEARWAY_TEST_FAMILY';
 export interface FamilyMember {
   readonly pid: number;
   readonly parent: number;
-  /** Its command line, joined by spaces. */
+  /** Command line of the process, joined by spaces. */
   readonly command: string;
 }
 

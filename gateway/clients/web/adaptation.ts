@@ -179,7 +179,7 @@ export class Adaptation {
   /**
    * Call regularly while an acknowledgement is pending.
    *
-   * @param sinceMs since when, counted from the latest acknowledgement.
+   * @param sinceMs time since which an acknowledgement has been pending, counted from the latest one.
    * @param bytes size of the oldest frame in flight, which the link has not carried completely since then.
    */
   waiting(sinceMs: number, bytes: number, nowMs: number): void {

@@ -61,7 +61,7 @@ export interface ViewerSocket {
   /** Offers a new frame, which replaces a pending one. */
   offer(frame: Frame): void;
   streamChanged(state: StreamState, reason: string): void;
-  /** Who has control of the stream, or why this viewer does not get it, has changed. */
+  /** Called when control of the stream, or the reason why this viewer does not have it, has changed. */
   controlChanged(view: ControlView, notice: ControlNotice | null): void;
   figures(): ViewerFigures;
   /** Closes the connection with a close code of the protocol. Idempotent. */
@@ -153,7 +153,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#inside().stream.control?.view(this) ?? null;
   }
 
-  /** For events and the list of clients. */
+  /** Address and name of the viewer, for events and the list of clients. */
   get address(): string {
     const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
     return formatLabel(name, this.#options.address);

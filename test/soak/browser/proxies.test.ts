@@ -301,7 +301,7 @@ describe.each<[string, ProxyName, string, string]>([
     expect(await setUp.fingerprint()).not.toBe(fingerprint);
     await setUp.proxy.renew(cert, key);
     await expect.poll(() => setUp.fingerprint(), { timeout: 20_000 }).toBe(fingerprint);
-    // Without a reload of the pages, whether their sockets continued or connected again.
+    // The pages were not reloaded; their sockets may have continued or connected again.
     const counts = async (): Promise<number[]> => [
       await watched.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.stats?.painted ?? 0),
       (await setUp.status('cam')).counters.received,

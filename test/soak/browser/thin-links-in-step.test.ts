@@ -115,7 +115,7 @@ interface Composited {
   readonly situation: string;
   readonly picture: number;
   readonly message: number;
-  /** When it was composited. */
+  /** Time at which the picture was composited. */
   readonly atMs: number;
 }
 

@@ -160,7 +160,7 @@ class Cluster {
     return cluster;
   }
 
-  /** Another gateway, or none, owns the stream. */
+  /** Makes another gateway, or none, the owner of the stream. */
   async own(index: number | null): Promise<void> {
     this.owner = index === null ? null : (this.gateways[index] ?? null);
     for (const gateway of this.gateways) gateway.ownerChanged();
@@ -173,7 +173,7 @@ class Cluster {
     killed.kill();
     if (this.owner === killed) this.owner = null;
     this.gateways[index] = new Gateway(this, index);
-    // Its peers notice that the owner is dead.
+    // The other gateways notice that the owner is dead.
     for (const gateway of this.gateways) gateway.ownerChanged();
   }
 

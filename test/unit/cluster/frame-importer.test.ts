@@ -77,9 +77,9 @@ describe('FrameImporter', () => {
         }
       }
       importer.close();
-      // The largest number of messages on the way, right after an extension.
+      // The number of messages in transit is highest right after an extension.
       expect(Math.max(...extended.slice(1))).toBe(window);
-      // It is never used up.
+      // The window is never used up.
       expect(Math.min(...extended.slice(30))).toBeGreaterThan(0);
     },
   );

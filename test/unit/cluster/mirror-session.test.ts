@@ -56,7 +56,7 @@ beforeEach(() => {
 });
 
 describe('MirrorSession', () => {
-  it('continues after any malformed answer, which counts as none', async () => {
+  it('continues after any malformed answer, which it treats as a missing answer', async () => {
     await vi.advanceTimersByTimeAsync(1000);
     const anything = fc.oneof(
       fc.jsonValue(),

@@ -110,7 +110,7 @@ async function wronglyInspected(page: ViewerPage, { case: name, shape, values }:
     x: Math.floor(Math.random() * width),
     y: Math.floor(Math.random() * height),
   }));
-  // As texts: NaN and infinities do not pass from the page.
+  // Values are returned as text, because NaN and infinities cannot be returned from a page.
   const found = await page.page.evaluate(async (pixels) => {
     const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
     return Promise.all(pixels.map(async ({ x, y }) => (await viewer.inspectPixel(x, y))?.values.map(String).join()));

@@ -133,7 +133,7 @@ describe('Pacer', () => {
     'opens the window with a round trip of %i ms and a frame time of %i ms to %i',
     (roundTripMs, frameTimeMs, window) => {
       const pacer = new Pacer();
-      // One more frame per round trip.
+      // The window grows by one frame per round trip.
       run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
       expect(pacer.window).toBe(window);
       for (let i = 0; i < window; i += 1) {
