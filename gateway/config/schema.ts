@@ -424,7 +424,7 @@ export const CONFIG_SCHEMA = {
     logFormat: {
       enum: ['text', 'json'],
       default: 'text',
-      description: 'Lines of the log: text for people, or JSON for log collectors (docs/operations.md#log).',
+      description: 'Format of the log lines: readable text, or JSON for log collectors (docs/operations.md#log).',
       flag: { name: 'log-format', value: 'text|json', help: 'lines of the log: text, or JSON for log collectors' },
     },
     auditLog: {

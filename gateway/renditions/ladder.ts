@@ -148,7 +148,7 @@ export function parseStep(name: string): JpegStep | VideoStep | null {
   return { kind: 'h264', divisor, bitsPerSecond };
 }
 
-/** `JPEG 640×360 q50`, for people. */
+/** `JPEG 640×360 q50`, for display. */
 export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
   if (step.kind === 'source') return `source ${width}×${height}`;
   if (step.kind === 'packed') return `lossless ${width}×${height}`;

@@ -28,6 +28,8 @@ export function delayNotes(measured: Measured): string[] {
     const share = median(rounds.map(({ delaysMs, handedOver }) => delaysMs.length / handedOver));
     return share >= MOST_SHOWN
       ? []
-      : [`${name}: ${formatPercent(share)} of the frames were seen on the screen; the latency is that of these frames.`];
+      : [
+          `${name}: ${formatPercent(share)} of the frames were seen on the screen; the latency is that of these frames.`,
+        ];
   });
 }

@@ -63,8 +63,6 @@ function lost(name: FrameName, hops: Measured[FrameName]): string[] {
     const missing = sum('sent') - sum('received');
     return missing === 0
       ? []
-      : [
-          `${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not arrive within 0.2 s of the last.`,
-        ];
+      : [`${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not arrive within 0.2 s of the last.`];
   });
 }

@@ -36,7 +36,7 @@ interface Measurement {
 /** Latency of a viewer that reads half of the frames, and its effect on nine healthy viewers. */
 export const overload: Bench = {
   name: 'overload',
-  summary: "a viewer at half speed: its latency, and the gaps of the healthy viewers with and without it",
+  summary: 'a viewer at half speed: its latency, and the gaps of the healthy viewers with and without it',
   effort: { rounds: 3, seconds: 60 },
   async run({ rounds, seconds }) {
     const [sourcePort = 0] = await freePorts(1);

@@ -64,7 +64,7 @@ export class ProcessFamily {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has just ended.
+        // The process has just ended.
       }
     }
     await this.until('the end of all', (members) => members.length === 0);

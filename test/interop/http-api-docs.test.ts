@@ -139,7 +139,7 @@ describe('docs/http-api.md', () => {
   it('sends events in the documented form', async () => {
     await using _viewer = await WebViewer.open(`http://127.0.0.1:${port}/streams/main`);
     const line = commandLines(block('Events', 'sh'))[0]!;
-    // It is endless.
+    // The response is endless.
     const output = await shell(`timeout 2 ${line} || [ $? = 124 ]`);
     const shape = (text: string): string[] =>
       [...text.matchAll(/^(?:id: |event: connect$|data: )|"\w+":/gm)].map(([each]) => each).toSorted();

@@ -97,7 +97,7 @@ describe.concurrent('gearway probe, of a client', () => {
     expect(await probe(`netgear:${address}?multiserver=true`)).toMatchObject({ code: 0 });
   });
 
-  it('reports another pattern than that of the address', async () => {
+  it('reports a pattern that differs from that of the address', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, pattern: 0 });
     expect(await probe(`${address}?pattern=1`)).toEqual(
@@ -188,7 +188,7 @@ describe.concurrent('gearway probe, of a server', () => {
     );
   });
 
-  it('reports another pattern than that of the address', async () => {
+  it('reports a pattern that differs from that of the address', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
     expect(await probe(`${address}?pattern=1`, 2)).toEqual(

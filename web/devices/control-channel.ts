@@ -101,7 +101,7 @@ export class ControlChannel {
   add(device: Device): void {
     if (device.name === STOP || [...this.#devices].some(({ name }) => name === device.name)) {
       const name = JSON.stringify(device.name);
-      throw new TypeError(`the name ${name} is in use, expected a name of its own for each device`);
+      throw new TypeError(`the name ${name} is in use, expected a different name for each device`);
     }
     this.#devices.add(device);
     this.#listen();

@@ -52,8 +52,8 @@ interface Limits {
 }
 
 /**
- * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the
- * measured link, and describes the result for people.
+ * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the measured
+ * link, and describes the result as readable text.
  */
 export class ViewerDelivery implements AdaptationContext {
   readonly #stream: DeliveryStream;

@@ -223,7 +223,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Clients',
     summary: 'Take control back from the viewer that has it',
     description: 'Nobody has control then. Its return data ends, except an emergency stop.',
-    responses: json('Who has control', schemaOf('Control')),
+    responses: json('Holder of control', schemaOf('Control')),
   },
   'POST /api/streams/:name/shares': {
     tag: 'Share links',

@@ -18,9 +18,7 @@ a { color: var(--accent) }
 /** Content security policy of the page: it may load only its own style sheet. */
 export const API_PAGE_POLICY = pagePolicy(STYLE);
 
-/**
- * The API as a page for people, generated from the same descriptions as the OpenAPI document. The page loads nothing.
- */
+/** The API as an HTML page, generated from the same descriptions as the OpenAPI document. The page loads nothing. */
 export function apiPage(routes: readonly RouteRights[]): string {
   const described = describeRoutes(routes);
   const tags = [...new Set(described.map(({ operation }) => operation.tag))];

@@ -236,7 +236,7 @@ describe('SessionHost', () => {
     for (let round = 1; round <= 3; round += 1) {
       for (const from of ['a', 'b', 'c', 'd']) expect(begin(from, round)).toBeNull();
       expect(begin('e', round)).toEqual({ ok: false, code: 'restart' });
-      // They are malformed, so their sessions end.
+      // These messages are malformed, so their sessions end.
       for (const from of ['a', 'b', 'c', 'd']) expect(end(from, round)).toEqual({ ok: false, code: 'restart' });
     }
   });

@@ -102,7 +102,7 @@ async function viewerPixels(
   return { rgba: Buffer.from(rgba, 'base64'), low, high };
 }
 
-/** Random pixels for which the viewer's inspector shows other values than NumPy. */
+/** Random pixels for which the viewer's inspector shows values that differ from NumPy's. */
 async function wronglyInspected(page: ViewerPage, { case: name, shape, values }: Expected): Promise<string[]> {
   const [height = 0, width = 0, channels = 1] = shape;
   const bytes = Buffer.from(values, 'base64');

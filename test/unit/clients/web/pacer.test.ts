@@ -176,7 +176,7 @@ describe('Pacer', () => {
     const forMs = 60_000;
     const { delivered } = run(pacer, { forMs, frameTimeMs: 16, link });
     expect(pacer.window).toBeLessThanOrEqual(window);
-    // It has probed the path occasionally, for about one frame each time.
+    // The pacer has probed the path occasionally, for about one frame each time.
     expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
   });
 

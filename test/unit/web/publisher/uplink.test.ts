@@ -119,7 +119,7 @@ describe('Uplink', () => {
   });
 });
 
-/** Bytes of a camera's JPEG with these settings, by another formula than the ladder's own. */
+/** Bytes of a camera's JPEG with these settings, by a formula other than the ladder's own. */
 const bytesOf = ({ shortSide, quality }: typeof WANTED): number =>
   1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
