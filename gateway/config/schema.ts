@@ -333,7 +333,7 @@ export const CONFIG_SCHEMA = {
       flag: {
         name: 'host',
         value: 'ADDRESS',
-        help: 'address to listen on; others than loopback require --token or --insecure',
+        help: 'address to listen on; all but loopback require --token or --insecure',
       },
     },
     port: {

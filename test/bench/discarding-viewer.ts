@@ -212,7 +212,7 @@ function headerBytes(bytes: Buffer, at: number, end: number): number {
   return opcode === opcodes.close ? size + length : size;
 }
 
-/** Where a WebSocket frame's content begins, and its length. A server's frames have no mask. */
+/** Offset and length of a WebSocket frame's content. A server's frames have no mask. */
 function frameLength(bytes: Buffer, at: number): { begin: number; length: number } {
   const short = bytes.readUInt8(at + 1);
   if (short < 126) return { begin: at + 2, length: short };

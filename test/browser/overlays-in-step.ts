@@ -75,7 +75,7 @@ interface Box {
   readonly bottom: number;
 }
 
-/** Where the picture, which is gray, and the slot, which is half red, are in composited frames. */
+/** Positions of the picture, which is gray, and of the slot, which is half red, in composited frames. */
 async function boxes(client: CDPSession, count: number): Promise<{ picture: Box; slot: Box }[]> {
   const seen: { picture: Box; slot: Box }[] = [];
   await screencast(client, 'png', async (image) => {

@@ -119,7 +119,7 @@ describe('the package gearway-viewer', () => {
   });
 });
 
-/** Where `react` is, because the projects do not install it. */
+/** Folder of `react`, because the projects do not install it. */
 const TSCONFIG = JSON.stringify({
   compilerOptions: {
     target: 'ES2022',
