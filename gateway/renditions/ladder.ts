@@ -53,7 +53,7 @@ const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number]
 /** H.264 needs fewer bits for a slower stream, but not in proportion: the rate of 30 fps always applies. */
 const VIDEO_FPS = 30;
 
-/** Bit rates are multiples of this. */
+/** Granularity of bit rates. */
 const BIT_RATE_UNIT = 10_000;
 
 /** Minimum length of a rendition's shorter side, below which its picture is not useful. */

@@ -26,10 +26,10 @@ const SETTLE_MS = 500;
 /** Time between two measurements, so that one server's sockets are closed before the next ones are opened. */
 const PAUSE_MS = 100;
 
-/** Share of a core from which on the viewers' process limits the rate. */
+/** Share of a core above which the viewers' process limits the rate. */
 const VIEWERS_BUSY = 0.9;
 
-/** Share of the machine from which on other processes are reported. */
+/** Share of the machine above which other processes are reported. */
 const OTHERS_BUSY = 0.05;
 
 /** Minimum number of viewers for the CPU target: with fewer, the iterations of the event loop dominate. */

@@ -30,7 +30,7 @@ const NAMES = { jpeg: 'JPEG', raw: 'raw' } as const;
 /** Time between a server's first frame and the measurement. */
 const SETTLE_MS = 500;
 
-/** Share of a core from which on a process may limit the rate. */
+/** Share of a core above which a process may limit the rate. */
 const BUSY = 0.9;
 
 interface Picture {

@@ -105,8 +105,8 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
         ]);
         const report = attack.stdout.waitFor('the attempts', (line) => JSON.parse(line) as Attempts, 60_000);
         await new Promise((resolve) => setTimeout(resolve, (SECONDS * 1000) / 2));
-        // One log-in with a password that was never checked, and one viewer with the correct token, from an address
-        // that is not attacked.
+        // One log-in with a password that was never checked, and one viewer with the correct token, both from an
+        // address without wrong attempts.
         const other = forwardedFrom('198.51.100.9');
         const { status } = await logIn(url, { name: users.pop()!, password: PASSWORD }, other);
         expect(status.user?.rights).toEqual(['view']);

@@ -17,7 +17,7 @@ interface DeviceType {
   readonly properties: { readonly [setting: string]: Property };
 }
 
-const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value that the server gets' };
+const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value in the return data' };
 const LABEL: Property = { type: 'string', title: 'Label' };
 
 /** The devices that a layout can contain, by the suffixes of their tag names. */
