@@ -82,8 +82,8 @@ export class SessionHost {
   }
 
   /**
-   * Ends the sessions of a stream that is closed, or has another owner. If it is created again, or comes back, the other
-   * gateways begin new ones.
+   * Ends the sessions of a stream that is closed, or has another owner. If this gateway creates the stream again, or
+   * owns it again, the other gateways begin new sessions.
    */
   endSessions(stream: Stream): void {
     for (const [id, { hosted }] of this.#sessions) if (hosted.stream === stream) this.#end(id);
