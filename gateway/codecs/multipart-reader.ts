@@ -388,7 +388,7 @@ export class MultipartReader {
     return false;
   }
 
-  /** @returns where a truncated JPEG ends, if a boundary or the header of the next one is within `[from, to)`. */
+  /** @returns the end of a truncated JPEG, if a boundary or the header of the next one is within `[from, to)`. */
   #findSeparator(window: Buffer, from: number, to: number): number | null {
     const boundary = this.#findBoundary(window, from, to);
     if (boundary !== null && boundary !== 'pending') return boundary.end;

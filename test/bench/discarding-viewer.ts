@@ -116,7 +116,7 @@ export class DiscardingViewer {
     if (this.#acks.length > 0) this.#acknowledge();
   }
 
-  /** @returns where the first WebSocket frame begins. */
+  /** @returns the offset of the first WebSocket frame. */
   #shakeHands(bytes: Buffer, before: string): number {
     const text = before + bytes.toString('latin1');
     const end = text.indexOf('\r\n\r\n');

@@ -1,4 +1,4 @@
-/** A process with links, so that carrying their data does not delay the measured processes. */
+/** A process that carries the data of links, so that this work does not delay the measured processes. */
 import { type Link, ShapedRelay } from '../helpers/shaped-relay.ts';
 import { answerParent } from './processes.ts';
 
@@ -17,7 +17,7 @@ const handlers = {
     relays.set(relay.port, relay);
     return relay.port;
   },
-  /** Changes a link. @returns when, by the machine's clock. */
+  /** Changes a link. @returns the time of the change, by the machine's clock. */
   shape(port: number, changes: Partial<Link>): number {
     relayOf(port).shape(changes);
     return Date.now();

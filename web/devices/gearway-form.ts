@@ -25,7 +25,7 @@ export type FormValue = { readonly [key: string]: DeviceValue };
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be submitted
  * @attr {string} schema - JSON Schema as JSON, or as an object if set as property; that of the server's message by default
- * @attr {boolean} once - the server gets the value once; otherwise until it is replaced
+ * @attr {boolean} once - sends each value once; otherwise a value is in effect until it is replaced
  * @fires {GearwayInputEvent} gearway-input - it was submitted, or its value was withdrawn
  * @slot - heading; the title of the schema by default
  * @csspart form - the form
