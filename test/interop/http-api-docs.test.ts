@@ -107,7 +107,7 @@ describe('docs/http-api.md', () => {
         bidirectional: true,
         raw_returns: true,
         returns: { $array: 'uint8', shape: [480, 640, 3] },
-        // The pictures of the test pattern have no numbers that it could check.
+        // Skips the check of the pictures' numbers, because those of the test pattern have none.
         height: 1,
       }),
     ];

@@ -42,7 +42,7 @@ export function apiPage(routes: readonly RouteRights[]): string {
 <main>
 <header>${PAGE_MARK}Gearway</header>
 <h1>HTTP API</h1>
-<p>The same as <a href="openapi.json">OpenAPI 3.1</a>, for generators of clients. Send a token as <code>Authorization: Bearer TOKEN</code>. Every refusal is <code>{"code", "message"}</code>.</p>
+<p>The API is also described in <a href="openapi.json">OpenAPI 3.1</a>, for client generators. Send a token as <code>Authorization: Bearer TOKEN</code>. Every refusal is <code>{"code", "message"}</code>.</p>
 ${groups.join('\n')}
 </main>
 </body>
