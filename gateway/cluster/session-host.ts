@@ -396,6 +396,6 @@ class RemoteParty implements ControlParty {
 
 /** The result of a decision that is made here, because this gateway owns the stream. */
 function withoutPromise<T>(result: T | Promise<T>): T {
-  if (result instanceof Promise) throw new GearwayError('not-owner', 'this gateway does not run the source any more');
+  if (result instanceof Promise) throw new GearwayError('not-owner', 'this gateway no longer runs the source');
   return result;
 }
