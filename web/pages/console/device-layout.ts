@@ -17,7 +17,7 @@ interface DeviceType {
   readonly properties: { readonly [setting: string]: Property };
 }
 
-const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value in the return data' };
+const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value that the server gets' };
 const LABEL: Property = { type: 'string', title: 'Label' };
 
 /** The devices that a layout can contain, by the suffixes of their tag names. */
@@ -35,7 +35,7 @@ const TYPES = {
       max: { type: 'number', title: 'Maximum', default: 1 },
       step: { type: 'number', title: 'Step', default: 0.01 },
       initial: { type: 'number', title: 'First value', default: 0 },
-      spring: { type: 'boolean', title: 'Returns to the first value when released' },
+      spring: { type: 'boolean', title: 'Returns to the first value when let go' },
     },
   },
   joystick: { title: 'Joystick', properties: { name: NAME } },
@@ -57,7 +57,7 @@ const TYPES = {
       index: {
         type: 'integer',
         title: 'Number',
-        description: 'Number of the controller, from 0',
+        description: 'Of several controllers, from 0',
         minimum: 0,
         maximum: 15,
       },
@@ -76,8 +76,8 @@ const TYPES = {
     properties: {
       name: NAME,
       label: LABEL,
-      schema: { type: 'string', title: 'JSON Schema', description: 'Default: the schema in the server’s message' },
-      once: { type: 'boolean', title: 'Sends each value once' },
+      schema: { type: 'string', title: 'JSON Schema', description: 'That of the server’s message by default' },
+      once: { type: 'boolean', title: 'The server gets the value once' },
     },
   },
   camera: {
@@ -101,7 +101,7 @@ const TYPES = {
       },
     },
   },
-  control: { title: 'Exclusive control', properties: {} },
+  control: { title: 'Who has control', properties: {} },
   stop: { title: 'Emergency stop', properties: { inline: { type: 'boolean', title: 'Between the devices' } } },
 } as const satisfies Readonly<Record<string, DeviceType>>;
 
@@ -163,7 +163,7 @@ export function deviceProblem(device: LayoutDevice, others: readonly LayoutDevic
     return `the setting ${tooLong[0]} is too long, expected at most ${MAX_SETTING_LENGTH} characters`;
   if (name === 'stop') return 'the name stop belongs to the emergency stop, expected another one';
   if (name !== undefined && others.some(({ settings }) => settings['name'] === name))
-    return `the name ${String(name)} is in use, expected a different name for each device`;
+    return `the name ${String(name)} is in use, expected a name of its own for each device`;
   if (device.kind === 'stop' && others.some(({ kind }) => kind === 'stop')) return 'there is an emergency stop already';
   try {
     if (typeof keys === 'string') parseKeyMap(keys);
