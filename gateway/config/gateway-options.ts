@@ -66,7 +66,7 @@ export interface WebhookOptions {
   readonly timeout?: number;
 }
 
-/** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
+/** Maximum numbers of concurrent viewers, publishers and requests, each optional. docs/limits.md lists the defaults. */
 export type LimitSettings = Readonly<
   Record<
     'viewers' | 'publishers' | 'mjpegClients' | 'eventFollowers' | 'snapshots',

@@ -213,7 +213,8 @@ const TOKEN = {
         bitrate: {
           type: ['integer', 'string'],
           format: 'bitrate',
-          description: 'Bit rate of the pictures to all of them. Viewers then get smaller pictures, or fewer.',
+          description:
+            'Maximum bit rate of the pictures to all of them together. Viewers get smaller pictures, or fewer.',
           examples: ['4M'],
         },
         returnsPerSecond: {
@@ -299,7 +300,7 @@ export const CONFIG_SCHEMA = {
     },
     virtualPorts: {
       ...VIRTUAL_PORTS,
-      description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next six options.`,
+      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own, like the next six options.`,
     },
     ...ONE_OF,
     renditions: RENDITIONS,
@@ -565,16 +566,13 @@ export const CONFIG_SCHEMA = {
     limits: {
       type: 'object',
       additionalProperties: false,
-      description: 'Limits of concurrent uses (docs/limits.md).',
+      description: 'Maximum numbers of concurrent viewers, publishers and requests (docs/limits.md).',
       properties: {
         viewers: shares(DEFAULT_SHARED_LIMITS.viewers, "viewers' WebSockets"),
         publishers: shares(DEFAULT_SHARED_LIMITS.publishers, "publishers' WebSockets"),
         mjpegClients: shares(DEFAULT_SHARED_LIMITS.mjpegClients, 'MJPEG clients'),
         eventFollowers: shares(DEFAULT_SHARED_LIMITS.eventFollowers, 'followers of `GET /api/events`'),
-        snapshots: shares(
-          DEFAULT_SHARED_LIMITS.snapshots,
-          'requests for a snapshot or returned data, until the picture has been read',
-        ),
+        snapshots: shares(DEFAULT_SHARED_LIMITS.snapshots, 'pending requests for snapshots and returned data'),
       },
     },
   },

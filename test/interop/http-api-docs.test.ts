@@ -172,7 +172,7 @@ describe('docs/http-api.md', () => {
     await expect
       .poll(async () => (await status()).clients.map(({ returnData }) => returnData !== null), { timeout: 20_000 })
       .toEqual([true, true]);
-    const [value = '', picture = ''] = commandLines(block('What a client returns', 'sh'));
+    const [value = '', picture = ''] = commandLines(block('Return data of a client', 'sh'));
     expect(await shell(value)).toBe('"Hi"');
     await shell(picture);
     expect((await readFile(folder.file('returned.png'))).subarray(1, 4).toString()).toBe('PNG');
