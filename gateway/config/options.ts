@@ -183,7 +183,7 @@ export function checkOrigin(origin: string): void {
   }
 }
 
-/** Source URLs of both options; those of `streams` as `NAME=URL`. Default `push:`. */
+/** Source URLs of the options `source` and `streams`; those of `streams` as `NAME=URL`. Default `push:`. */
 export function listSources({ source, streams = {} }: GatewayOptions): readonly string[] {
   const named = Object.entries(streams).map(([name, settings]) => `${name}=${settings.source}`);
   const listed =
@@ -191,7 +191,7 @@ export function listSources({ source, streams = {} }: GatewayOptions): readonly 
   return [...listed, ...named];
 }
 
-/** The values of an option from both options; those of `streams` with `NAME=` before them. */
+/** Values of an option for all streams, and those in `streams` with `NAME=` before them. */
 function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
   const { [key]: common = [], streams = {} } = options;
   const named = Object.entries(streams).flatMap(([name, { [key]: own }]) =>
@@ -200,7 +200,7 @@ function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'rendition
   return [...(typeof common === 'string' ? [common] : common), ...named];
 }
 
-/** Native clients of both options; those of `streams` with `NAME=` before them. */
+/** Native clients of the options `clients` and `streams`; those of `streams` with `NAME=` before them. */
 function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
   return [
     ...clients,

@@ -9,7 +9,7 @@ import { probeZmtpPeer, type ZmtpProbeResult } from './zmtp-peer.ts';
 
 /**
  * State of a connection. `connecting`: the client is not reachable (yet); `ready`: it accepts frames; `stuck`: it is
- * connected but does not answer; `refused`: it is reachable, but the two ends are incompatible.
+ * connected but does not answer; `refused`: it is reachable, but the two sides are incompatible.
  */
 export type ConnectionState = 'connecting' | 'ready' | 'stuck' | 'refused';
 

@@ -128,12 +128,12 @@ function readCertificate(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    const remedy = 'copy it from the other end, or empty the folder to have new keys created';
+    const remedy = 'copy it from the other side, or empty the folder to have new keys created';
     throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
   if (bytes.byteLength === 0) {
     const remedy =
-      'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
+      'copy the keys from the other side, or delete those in public_keys and private_keys to have new ones created';
     throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
   }
   if (bytes.byteLength > MAX_CERTIFICATE_BYTES) {

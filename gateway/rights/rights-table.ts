@@ -117,7 +117,7 @@ export class RightsTable {
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
     if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash, address);
-    // Takes as long as for an existing user, also for a secret that was tried before, so that names cannot be
+    // Takes as long as for an existing user, even for a secret that was tried before, so that names cannot be
     // guessed.
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;

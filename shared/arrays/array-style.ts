@@ -99,7 +99,7 @@ function parseNoData(text: string): ArrayStyle['noData'] {
   if (value === undefined)
     throw new GearwayError(
       'style-invalid',
-      `the value without a measurement is ${JSON.stringify(text)}, expected a number or none`,
+      `the no-data value is ${JSON.stringify(text)}, expected a number or none`,
     );
   return value;
 }
@@ -113,7 +113,7 @@ function parseNumber(text: string): number | undefined {
 }
 
 /**
- * The value without a measurement in arrays of this type; null for none. In unsigned 16-bit depth pictures it is 0, and
+ * The value of pixels without a measurement in arrays of this type; null for none. In unsigned 16-bit depth pictures it is 0, and
  * in floats NaN (ROS REP 118), which has a colour of its own.
  */
 export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleType, channels: number): number | null {
@@ -123,8 +123,8 @@ export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleTyp
 }
 
 /**
- * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which hardly ever fill their
- * type.
+ * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which rarely use the full range
+ * of their type.
  */
 export function usesAutoRange({ range }: Pick<ArrayStyle, 'range'>, type: SampleType, channels: number): boolean {
   return range === 'auto' || (range === 'default' && channels === 1 && type.bytes >= 2);

@@ -56,7 +56,7 @@ describe('exclusive control', () => {
     ({ data }: DriveReport): boolean =>
       data?.[port]?.drive?.y === 1;
 
-  it('is handed over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
+  it('is handed over between three viewers, even after the driver has crashed, and the server sees only the holder', async () => {
     const [desk, lab, yard] = [await open('front-desk'), await open('lab'), await open('yard')];
     const [deskPort, labPort, yardPort] = [await portOf(desk), await portOf(lab), await portOf(yard)];
     for (const page of [desk, lab, yard]) {

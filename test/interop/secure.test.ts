@@ -403,7 +403,7 @@ describe('the keys', () => {
       expect(await gateway.exited).toBe(2);
       const sentence = gateway.stderr.all.at(-1) ?? '';
       expect(sentence).toContain(`gearway: ${file(keys, missing)} cannot be read (ENOENT`);
-      expect(sentence).toContain(': copy it from the other end, or empty the folder to have new keys created');
+      expect(sentence).toContain(': copy it from the other side, or empty the folder to have new keys created');
       expect((await readdir(folder(keys), { recursive: true })).toSorted()).toEqual(before.toSorted());
     },
   );

@@ -78,7 +78,7 @@ describe('the end of the gateway', () => {
     120_000,
   );
 
-  it('occurs immediately at the second signal, also while threads of the pool are blocked', async () => {
+  it('occurs immediately at the second signal, even while threads of the pool are blocked', async () => {
     await withinAttempts(
       async () => {
         using folder = temporaryFolder();

@@ -115,8 +115,8 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`,
  * `magma`, `jet`, or a table such as `#000,#f00,#fff`
  * @attr {boolean} invert - reverse the colours
- * @attr {string} no-data - value without a measurement, which is transparent; `none` for no such value. By default 0
- * for unsigned 16-bit arrays of one channel
+ * @attr {string} no-data - value of pixels without a measurement, which are transparent; `none` if there is none.
+ * By default 0 for unsigned 16-bit arrays of one channel
  * @attr {string} nan-color - colour of NaN; transparent by default
  * @attr {string} below-color - colour of values below the range; the first one by default
  * @attr {string} above-color - colour of values above the range; the last one by default

@@ -325,7 +325,7 @@ describe('ClusterControl', () => {
     expect(a.last?.view.port).toBeNull();
   });
 
-  it('has no holder after the owner has changed, also for the viewers of the old and the new owner', async () => {
+  it('has no holder after the owner has changed, not even for the viewers of the old and the new owner', async () => {
     for (const holder of [0, 1, 2]) {
       const [cluster, ...persons] = await three();
       const person = persons[holder]!;

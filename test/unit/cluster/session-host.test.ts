@@ -241,7 +241,7 @@ describe('SessionHost', () => {
     }
   });
 
-  it('answers every message, never throws, and logs little, also for invalid messages', () => {
+  it('answers every message, never throws, and logs little, even for invalid messages', () => {
     const fixture = new Fixture();
     fixture.create();
     const json = fc.oneof(fc.jsonValue(), fc.record({ stream: fc.constant('main'), session: fc.jsonValue() }));

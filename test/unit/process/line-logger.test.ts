@@ -58,7 +58,7 @@ describe('LineLogger', () => {
     expect(lines).toEqual(['<3>error: error', '<4>warning: warn', '<6>info', '<7>debug: debug']);
   });
 
-  it.each(LOG_LEVELS)('discards entries below the level %s, also in existing loggers', (level) => {
+  it.each(LOG_LEVELS)('discards entries below the level %s, including in existing loggers', (level) => {
     const { log, lines, settings } = create({ level: 'debug' });
     const child = log.child({ stream: 'door' });
     settings.level = level;
