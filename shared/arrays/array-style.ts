@@ -97,10 +97,7 @@ function parseNoData(text: string): ArrayStyle['noData'] {
   if (name === 'none') return name;
   const value = parseNumber(name);
   if (value === undefined)
-    throw new GearwayError(
-      'style-invalid',
-      `the no-data value is ${JSON.stringify(text)}, expected a number or none`,
-    );
+    throw new GearwayError('style-invalid', `the no-data value is ${JSON.stringify(text)}, expected a number or none`);
   return value;
 }
 
