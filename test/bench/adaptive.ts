@@ -53,7 +53,7 @@ export const adaptive: Bench = {
         filmLine(viewer, 'medianMs', `behind ${NARROW / 1e6} Mbit/s, latency, median`, 'ms'),
         filmLine(viewer, 'lateMs', `behind ${NARROW / 1e6} Mbit/s, latency, 95 % within`, 'ms'),
       ],
-      notes: [`${NEVER_MS} ms mean that the event did not happen within the measurement.`],
+      notes: [`${NEVER_MS} ms means that the event did not happen within the measurement.`],
     };
   },
 };
