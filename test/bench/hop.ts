@@ -40,7 +40,7 @@ function report(measured: Measured): Report {
   const names = ['jpeg', 'raw'] as const;
   return {
     method:
-      'A NetGear server (our NetGearSender, pattern 1) and a viewer that requests raw frames are in one process, so that one clock measures the time from handing a frame to the ZeroMQ socket until its last byte is read, 60 fps. Compared with a process that only copies data from a ZeroMQ socket to a TCP socket.',
+      'A NetGear server (our NetGearSender, pattern 1) and a viewer that requests raw frames are in one process, so that one clock measures the time from handing a frame to the ZeroMQ socket until its last byte is read, at 60 fps. Compared with a process that only copies data from a ZeroMQ socket to a TCP socket.',
     lines: names.flatMap((name) => lines(name, measured[name])),
     notes: names.flatMap((name) => lost(name, measured[name])),
   };
