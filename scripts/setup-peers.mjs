@@ -56,7 +56,7 @@ assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc",
 
 /**
  * Other programs, by the commands that run them, with the argument that only prints their version. Debian installs
- * nginx where only root looks.
+ * nginx in a folder that is only in root's PATH.
  */
 const programs = {
   nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },
@@ -161,7 +161,7 @@ const packaged = isRoot && isDebian ? howToInstall : 'missing';
 process.stdout.write(
   [
     'The tests run against real peers:',
-    `  VidGear from PyPI in .venv: ${venvReady ? 'there' : 'will be installed now (about a minute)'}`,
+    `  VidGear from PyPI in .venv: ${venvReady ? 'installed' : 'will be installed now (about a minute)'}`,
     `  Chromium: ${ready.chromium ?? howToInstall}`,
     `  Firefox: ${ready.firefox ?? howToInstall}`,
     `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,

@@ -1,4 +1,4 @@
-/** Default maximum length of a text for people, in code points. */
+/** Default maximum length of a displayed text, in code points. */
 const MAX_TEXT = 1000;
 
 /** Maximum length of a name chosen by a peer, in code points. */

@@ -223,7 +223,7 @@ export type Welcome = {
   readonly reason: string;
   /** The gateway's clock, microseconds of Unix time. */
   readonly clockUs: number;
-  /** Who has control of a stream with exclusive control; absent if control is shared. */
+  /** Holder of control of a stream with exclusive control; absent if control is shared. */
   readonly control?: { readonly port: number | null; readonly name: string };
 };
 /** An encoding of a frame that differs from the source's: its name, and the size of its picture. */
@@ -325,8 +325,8 @@ export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'en
 export type PublisherMessage = Hello | PublishedFrame | Ping;
 
 /**
- * Confirms that the gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: number
- * of clients of the stream has now.
+ * Confirms that the gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: current
+ * number of clients of the stream.
  */
 export type Taken = {
   readonly type: 'taken';
@@ -417,7 +417,7 @@ function readUint32(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 2 ** 24 + low;
 }
 
-/** Decodes no more than the budget allows, so that a peer without any left costs nothing. */
+/** Decodes no more than the budget allows, so that a peer that has used up its budget causes no work. */
 function decodeWithin(
   budget: ElementBudget,
   bytes: Uint8Array,
@@ -704,7 +704,7 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
     case messageType.hello:
       return decodeHello(fields);
     case messageType.ack: {
-      // The one message that comes with every frame and viewer: without the spreads of the others.
+      // Decoded without object spreads, because this message arrives for every frame of every viewer.
       const ack: { -readonly [K in keyof Ack]: Ack[K] } = {
         type: 'ack',
         sequence: integer(fields, 'sequence'),

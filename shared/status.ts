@@ -185,7 +185,7 @@ export interface RightsStatus {
 
 /** Response of `GET /api/session`. */
 export interface SessionStatus {
-  /** Who is logged in, with the latest end of the session; null if nobody is. */
+  /** The user who is logged in, with the latest end of the session; null if nobody is. */
   readonly user: RightsStatus | null;
   /** Credentials for which a log-in form should ask: `password` for a name and a password, `token` for a token or key. */
   readonly accepts: readonly ('password' | 'token')[];
@@ -267,13 +267,13 @@ export interface GatewayStatus {
 
 /** The source of a stream. */
 export interface SourceStatus {
-  /** The scheme of its URL: `netgear`, `ffmpeg`, … */
+  /** The scheme of the source URL: `netgear`, `ffmpeg`, … */
   readonly kind: string;
-  /** Origin of its frames, for display. */
+  /** Origin of the frames, for display. */
   readonly address: string;
-  /** Its state in a few words. `asleep` for an on-demand source without viewers. */
+  /** State of the source in a few words. `asleep` for an on-demand source without viewers. */
   readonly state: string;
-  /** Its latest failure, as a sentence; null if it has never failed. */
+  /** Latest failure of the source, as a sentence; null if it has never failed. */
   readonly lastError: string | null;
   /** Number of times the source was reopened after a failure. */
   readonly restarts: number;
@@ -317,7 +317,7 @@ export interface ClusterStatus {
 export interface ControlStatus {
   /** Port of the viewer that has control; null while nobody has it, like the next three fields. */
   readonly port: number | null;
-  /** Its id in the list of clients; also null if it is at another gateway of a cluster. */
+  /** Id of that viewer in the list of clients; also null if the viewer is at another gateway of a cluster. */
   readonly client: string | null;
   /** Name that the viewer chose; may be empty. */
   readonly name: string | null;

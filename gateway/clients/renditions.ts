@@ -44,7 +44,7 @@ const MAX_STYLED = 8;
 /**
  * Creates the renditions of each frame, once for all viewers of a stream: `asIs` (the unmodified JPEG or samples), and
  * `jpeg` for 8-bit raw frames. 16-bit and float frames keep their samples, because JPEG would lose precision. Scaled
- * JPEGs and packed arrays are made when a viewer with a slow link takes a frame, once per step.
+ * JPEGs and packed arrays are made when a frame is sent to a viewer with a slow link, once per step.
  */
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
@@ -54,7 +54,7 @@ export class Renditions {
   readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
   readonly #packed = new FrameResults<Rendition>();
-  /** By step name. */
+  /** Keyed by step name. */
   readonly #scaled = new FrameResults<RenditionFrame>();
   readonly #encoded = new WeakMap<RenditionFrame, Rendition>();
   readonly #remote: Pick<RemoteRenditions, 'jpeg'> | null;
@@ -122,7 +122,7 @@ export class Renditions {
   }
 
   /**
-   * The same, made by this gateway.
+   * Like {@link Renditions.scaled}, but always made by this gateway.
    *
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
@@ -202,8 +202,9 @@ export class Renditions {
   }
 
   /**
-   * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG, unless its kind is one that many
-   * decoders lack, which is re-encoded as baseline; 8-bit samples encoded; other samples as the viewer shows them.
+   * The frame as a JPEG, for receivers that support no other format. A JPEG is unmodified, or re-encoded as baseline if
+   * many decoders do not support its kind. 8-bit samples are encoded; other samples are first rendered as in the
+   * viewer.
    *
    * @param style valid; it does not apply to frames that are JPEGs.
    * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`,

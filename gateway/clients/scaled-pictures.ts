@@ -36,7 +36,8 @@ export class ScaledPictures {
    * Begins to use a scaling. The caller releases it.
    *
    * @param stream name of the stream.
-   * @param arrays of the stream; those of its other pictures, so that all are shown with the same range.
+   * @param arrays renders the arrays of the stream. Pass the object that its other pictures use, so that all are shown
+   * with the same range.
    * @throws {GearwayError} `too-many` if a limit on the number of scalings is reached.
    */
   acquire(stream: string, scaling: Scaling, arrays = new StyledArrays()): ScaledStream {

@@ -13,7 +13,7 @@ export interface ClusterAddress {
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
-  /** Name of this gateway for people; null for this machine's name. */
+  /** Display name of this gateway; null for this machine's name. */
   readonly gateway: string | null;
   /** Name of the cluster: the first token of its subjects, and the name of its bucket. */
   readonly cluster: string;

@@ -30,14 +30,14 @@ const NOBODY: ControlState = { port: null, name: '', since: null, requests: [] }
 interface ClusterControlOptions extends ControlOptions {
   /** Whether this gateway owns the stream. */
   readonly isHere: () => boolean;
-  /** What the owner announces to all gateways; null if there is no owner. */
+  /** The state that the owner announces to all gateways; null if there is no owner. */
   readonly announced: () => ControlState | null;
 }
 
 /**
- * Who has control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, also
- * about the viewers at other gateways. Another gateway forwards the requests of its viewers, and shows them what the
- * owner has answered; its session with the owner carries both. When the owner changes, nobody has control.
+ * Control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, also about the
+ * viewers at other gateways. Another gateway forwards the requests of its viewers, and the owner's answers to them, in
+ * its session with the owner. When the owner changes, nobody has control.
  */
 export class ClusterControl extends Control {
   readonly #options: ClusterControlOptions;
@@ -185,8 +185,8 @@ export class ClusterControl extends Control {
   }
 
   /**
-   * Called when the owner has ended the session, or will: no viewer of this gateway has control. The results of sent
-   * requests are unknown.
+   * Called when the owner has ended the session, or is about to end it: no viewer of this gateway has control. The
+   * results of sent requests are unknown.
    */
   lost(reason: string): void {
     const [sent, seen] = [this.#sent, this.#seen];

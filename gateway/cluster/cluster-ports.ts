@@ -51,8 +51,8 @@ interface Holder {
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
 /**
- * The same for native clients. Another gateway takes their ports sooner, because it may list the same clients, which
- * end after 12 s without a frame.
+ * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients. It is shorter
+ * than for viewers, because another gateway may list the same clients, which end after 12 s without a frame.
  */
 const NATIVE_FOR_MS = 5000;
 
@@ -90,8 +90,8 @@ interface ClusterPortsOptions {
 
 /**
  * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if no other
- * gateway has written it in the meantime. So a port has one holder in the whole cluster, and its key has one valid
- * value, whichever gateway a viewer connects to.
+ * gateway has written it in the meantime. Therefore, a port has one holder in the whole cluster, and its key has one
+ * valid value, regardless of the gateway to which a viewer connects.
  */
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;

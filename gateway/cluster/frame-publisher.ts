@@ -30,7 +30,8 @@ export class FramePublisher {
     connection.publish(`${subject}.${HEAD}`, head);
     for (const [index, part] of parts.entries()) {
       connection.publish(`${subject}.${PART}`, part, { reply: partName(index) });
-      // The server's answers to these pings show that the connection is alive, however long a large frame takes.
+      // The server's answers to these pings show that the connection is alive, regardless of how long a large frame
+      // takes.
       if (index < parts.length - 1) runInBackground(connection.flush(), () => undefined);
     }
     this.#inFlight += 1;

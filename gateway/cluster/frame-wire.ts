@@ -248,7 +248,7 @@ export interface FrameKind<T> {
   create(head: CommonHead, payload: Uint8Array): T;
 }
 
-/** Frames as they came from the source. */
+/** Unmodified frames of the source. */
 export const SOURCE_FRAMES: FrameKind<RemoteFrame> = {
   isValid: (head) => isPicture(head as Head),
   create(head, payload) {

@@ -40,7 +40,7 @@ interface Beat extends Member {
   readonly number: number;
 }
 
-/** Maximum number of own beats that may be awaited. */
+/** Maximum number of own beats that have not arrived through the watch. */
 const MAX_AWAITED = 64;
 
 /** Maximum number of other gateways; further ones are ignored. */
@@ -72,8 +72,8 @@ interface MembershipOptions {
 
 /**
  * Tracks which gateways are alive. Each writes a beat to the store every {@link BEAT_MS}, and declares another one dead
- * after {@link BEATS_OF_THE_DEAD} of its own beats without a beat from the other. So no clocks are compared, and a
- * gateway that is suspended, or cut off from the store, declares no other gateway dead.
+ * after {@link BEATS_OF_THE_DEAD} of its own beats without a beat from the other. Therefore, no clocks are compared,
+ * and a gateway that is suspended, or cut off from the store, does not declare other gateways dead.
  */
 export class Membership {
   readonly id = randomBytes(6).toString('hex');
@@ -122,7 +122,7 @@ export class Membership {
     for (const listener of this.#lapseListeners) listener(lapseMs);
   }
 
-  /** Time since the last beat that a majority of the servers has stored was sent. */
+  /** Time since this gateway sent the last beat that a majority of the servers has stored. */
   get silenceMs(): number {
     return this.#nowMs() - this.#ackedSentAtMs;
   }

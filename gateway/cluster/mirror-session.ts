@@ -21,7 +21,10 @@ import {
 /** Interval of batches without changes, which keep the session alive. */
 export const KEEP_ALIVE_MS = 400;
 
-/** The same for a stream with exclusive control, so that all viewers soon see who has it. */
+/**
+ * Interval of batches without changes for a stream with exclusive control: shorter, so that all viewers soon see
+ * changes of control.
+ */
 const CONTROL_KEEP_ALIVE_MS = 200;
 
 const ANSWER_TIMEOUT_MS = 500;

@@ -3,7 +3,7 @@ import type { Arrival } from '../hub/frame.ts';
 import type { RenditionFrame } from '../renditions/rendition.ts';
 import type { RemoteRendition } from './frame-wire.ts';
 
-/** A frame, as its owner numbers it. */
+/** Number and age of a frame, assigned by its owner. */
 interface RemoteNumber {
   readonly origin: string;
   readonly sequence: number;
@@ -12,7 +12,8 @@ interface RemoteNumber {
 
 /**
  * Numbers the frames of a stream that other gateways own, and their renditions: as the owner does, or continuing the
- * numbers of the previous owner. So a rendition has the number of its frame, whether this gateway has the frame or not.
+ * numbers of the previous owner. Therefore, a rendition has the number of its frame, even if this gateway does not have
+ * the frame.
  */
 export class RemoteNumbers {
   readonly #newest: () => number;
@@ -34,8 +35,8 @@ export class RemoteNumbers {
   }
 
   /**
-   * Number and time of a frame. The time is that of its arrival at its owner, without the time on the network between
-   * both, because the clocks of two machines are not compared.
+   * Number and time of a frame. The time is that of its arrival at its owner, without the transmission time between the
+   * two gateways, because the clocks of two machines are not compared.
    *
    * @returns null if the frame is older than those of a previous owner.
    */

@@ -120,8 +120,8 @@ export class JpegExporter implements RenditionExporter, Follower {
 }
 
 /**
- * H.264: the chunks of the encoding that this gateway's viewers use, too. If the NATS server does not take them, they
- * are skipped to the next key frame, which is requested when it does again.
+ * H.264: the chunks of the encoding that this gateway's own viewers use. While the NATS server accepts no chunks, they
+ * are skipped; a key frame is requested when it accepts chunks again.
  */
 export class VideoExporter implements RenditionExporter, VideoSubscriber, Follower {
   readonly #options: RenditionExporterOptions;

@@ -39,7 +39,7 @@ interface RenditionSubscriptionOptions {
   readonly onUnavailable: () => void;
 }
 
-/** Receives a rendition from the owner of its stream, whichever gateway that is, and requests it until closed. */
+/** Receives a rendition from the current owner of its stream, and requests it until closed. */
 export class RenditionSubscription {
   readonly #options: RenditionSubscriptionOptions;
   readonly #warnings: RareWarnings;

@@ -82,8 +82,8 @@ export class SessionHost {
   }
 
   /**
-   * Ends the sessions of a stream that is closed, or has another owner. If it is created again, or comes back, the other
-   * gateways begin new ones.
+   * Ends the sessions of a stream that is closed, or has another owner. If this gateway creates the stream again, or
+   * owns it again, the other gateways begin new sessions.
    */
   endSessions(stream: Stream): void {
     for (const [id, { hosted }] of this.#sessions) if (hosted.stream === stream) this.#end(id);
@@ -176,7 +176,7 @@ class Session {
   /** Viewers of the other gateway, if control of the stream is exclusive, by their ids. */
   readonly #parties = new Map<string, RemoteParty>();
   readonly #partiesByPort = new Map<number, RemoteParty>();
-  /** Since the last answer. */
+  /** Events since the last answer. */
   #events: ControlAnswer['events'][number][] = [];
   readonly #incomplete: ByteBudget;
   #parts: Uint8Array[] = [];
@@ -358,7 +358,7 @@ class Session {
   }
 }
 
-/** The session of a viewer at another gateway, as the viewer uses it. */
+/** Callbacks of a {@link RemoteParty} to its session. */
 interface PartySession {
   /** @param notice null after it has lost control. */
   readonly notify: (notice: ControlNotice | null) => void;
@@ -396,6 +396,6 @@ class RemoteParty implements ControlParty {
 
 /** The result of a decision that is made here, because this gateway owns the stream. */
 function withoutPromise<T>(result: T | Promise<T>): T {
-  if (result instanceof Promise) throw new GearwayError('not-owner', 'this gateway does not run the source any more');
+  if (result instanceof Promise) throw new GearwayError('not-owner', 'this gateway no longer runs the source');
   return result;
 }

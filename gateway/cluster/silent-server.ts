@@ -8,15 +8,18 @@ export const CHECK_MS = 250;
 const SILENT_CHECKS = 4;
 
 /**
- * Maximum of this number. It doubles each time when a connection becomes silent soon after the previous one was cut,
- * because the link may be slow.
+ * Maximum number of checks without data. The number doubles each time a new connection becomes silent within {@link
+ * SOON_CHECKS}, because the link may be slow.
  */
 const MAX_SILENT_CHECKS = 16;
 
-/** Maximum number of checks between the start of a connection and its silence that counts as soon. */
+/**
+ * A connection that becomes silent within this number of checks doubles the number of checks without data for the next
+ * one.
+ */
 const SOON_CHECKS = 40;
 
-/** A connection to a server, as {@link SilentServerWatch} needs it. */
+/** The part of a connection to a server that {@link SilentServerWatch} needs. */
 export interface WatchedConnection {
   /** Increases with all data that arrives. */
   receivedBytes(): number;
@@ -119,8 +122,8 @@ export class SilentServerWatch {
 }
 
 /**
- * Ends a connection immediately. The library's own `reconnect()` first waits until the server has taken all data, which
- * a silent one never does once the buffers of the system are full.
+ * Ends a connection immediately. The library's own `reconnect()` first waits until the server has received all data,
+ * which a silent one never does once the buffers of the system are full.
  */
 export function cut(connection: { reconnect(): Promise<void> }): void {
   // These properties are not part of the library's public interface.

@@ -2,7 +2,7 @@ import type { ControlState } from '../hub/control.ts';
 import { type PortRange, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
 import { isControlState } from './control-wire.ts';
 
-/** A stream that a gateway lists, as the other gateways see it. */
+/** Description of a stream that a gateway lists, for the other gateways. */
 export interface StreamAnnouncement {
   readonly name: string;
   /** Kind and address of its source, for display. */
@@ -14,7 +14,7 @@ export interface StreamAnnouncement {
   readonly state: StreamStatus['state'];
   readonly reason: string;
   readonly frame: StreamStatus['frame'];
-  /** Who has control, if that gateway runs the source; null if all clients may return data. */
+  /** State of control, if that gateway runs the source; null if all clients may return data. */
   readonly control: ControlState | null;
   /** Number of its clients at that gateway. */
   readonly clients: number;

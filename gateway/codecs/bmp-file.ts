@@ -51,7 +51,7 @@ export function readBmp(bytes: Uint8Array): NDArray {
     compression === BITFIELDS &&
     !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)
   )
-    throw invalid('has its colours in another order than blue, green, red');
+    throw invalid('has colours in an order other than blue, green, red');
   // The last row comes first, unless the height is negative.
   const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
   const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);

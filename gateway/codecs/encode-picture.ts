@@ -46,7 +46,7 @@ sharp.concurrency(1);
 /**
  * Scales and encodes a picture on the thread pool. All pictures are scaled here, for snapshots, MJPEG and
  * viewers. A JPEG is decoded at ½, ¼ or ⅛ of its size where that is still large enough (libjpeg-turbo's scaled
- * decoding). 1280×720 takes 16 to 18 ms of CPU to 640 pixels, 9 ms to 320. Callers limit how many run at the same time.
+ * decoding). Scaling 1280×720 to a width of 640 takes 16 to 18 ms of CPU time, to 320 9 ms. Callers limit the concurrency.
  *
  * @param picture must not change until the promise settles.
  * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `jpeg-unsupported`, `picture-invalid`.

@@ -4,7 +4,7 @@ interface BlankLine {
   readonly end: number;
 }
 
-/** Two line ends with nothing between, of any kind: CR LF, LF or CR. */
+/** Two line endings with nothing between, of any kind: CR LF, LF or CR. */
 const BLANK_LINE = /(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r(?!\n))/;
 
 /**
@@ -21,7 +21,7 @@ export function findBlankLine(text: string): BlankLine | null {
 }
 
 /**
- * Parses header lines with any line ends. Lines without a name are skipped; indented lines continue the previous one.
+ * Parses header lines with any line endings. Lines without a name are skipped; indented lines continue the previous one.
  *
  * @returns names in lower case, and values; a name may occur several times.
  */

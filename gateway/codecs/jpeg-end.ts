@@ -37,7 +37,7 @@ export class JpegEndFinder {
   /** Whether further JPEGs that belong to this one follow. */
   isMultiPicture = false;
   readonly #segments = new JpegSegments();
-  /** Where the entropy-coded data must be searched next; 0 within the header. */
+  /** Offset from which the entropy-coded data is searched next; 0 within the header. */
   #dataAt = 0;
   #frameComponents = 0;
   #isProgressive = false;

@@ -50,7 +50,7 @@ export const MAX_BUFFERED_BLOCKS = 1 << 20;
 /** Maximum number of segments that are read; cameras and programs write fewer than a thousand. */
 const MAX_SEGMENTS = 1 << 16;
 
-/** Larger pictures are rejected because of their size, whatever the source. */
+/** Larger pictures are rejected because of their size, regardless of the source. */
 const MAX_PIXELS = 1 << 26;
 
 interface Component {

@@ -42,7 +42,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * @param maxElements limits the work: a number, string, boolean or nil counts as one element; a list, a map and a key
  *   count as four each. By default the limit for a browser.
- * @throws {GearwayError} `message-pack-invalid`, also for extension types, which JSON lacks; `message-pack-too-large`.
+ * @throws {GearwayError} `message-pack-invalid`, including for extension types, which JSON lacks; `message-pack-too-large`.
  */
 export function unpack(bytes: Uint8Array, maxElements = PEER_LIMITS.elements): Unpacked {
   const reader = new Reader(bytes, maxElements);
@@ -107,7 +107,9 @@ class Reader {
       case 0xdf:
         return this.#map(this.#uint(2 ** (type - 0xdd)), depth);
       default:
-        throw invalid(`has the type 0x${type.toString(16)} at byte ${this.#at - 1}, expected what JSON has, or bytes`);
+        throw invalid(
+          `has the type 0x${type.toString(16)} at byte ${this.#at - 1}, expected a type that JSON has, or bytes`,
+        );
     }
   }
 

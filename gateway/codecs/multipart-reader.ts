@@ -90,7 +90,7 @@ interface Boundary {
 /**
  * Reads a `multipart` body (RFC 2046, 5.1) as it arrives, especially `multipart/x-mixed-replace`, the MJPEG of cameras.
  * Cameras often get the format wrong, so a JPEG is recognized by its bytes, and ends with its own last byte: neither
- * boundaries, lengths, types nor line ends matter. Without a boundary, it also reads JPEGs that follow each other.
+ * boundaries, lengths, types nor line endings matter. Without a boundary, it also reads JPEGs that follow each other.
  *
  * - Parts of other kinds need a boundary before them, and a length or a boundary after them.
  * - A truncated JPEG is delivered up to the next boundary or JPEG, so that its receiver can count it.
@@ -388,7 +388,7 @@ export class MultipartReader {
     return false;
   }
 
-  /** @returns where a truncated JPEG ends, if a boundary or the header of the next one is within `[from, to)`. */
+  /** @returns the end of a truncated JPEG, if a boundary or the header of the next one is within `[from, to)`. */
   #findSeparator(window: Buffer, from: number, to: number): number | null {
     const boundary = this.#findBoundary(window, from, to);
     if (boundary !== null && boundary !== 'pending') return boundary.end;

@@ -280,7 +280,7 @@ class Formatter {
       case 'object':
         break;
       default:
-        throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
+        throw invalid(`a value is ${typeof value}, expected a type that Python's JSON has`);
     }
     if (value === null) return this.#write('null');
     if (value instanceof PythonFloat)
@@ -296,7 +296,7 @@ class Formatter {
 
   #list(list: readonly unknown[], depth: number): string {
     let text = '[';
-    // By index, so that holes are visited: they read as undefined, which is refused.
+    // Iterates by index, so that holes are visited: they read as undefined, which is refused.
     for (let index = 0; index < list.length; index += 1)
       text += this.#separator(index) + this.format(list[index], depth + 1);
     return `${text}]`;
@@ -305,7 +305,7 @@ class Formatter {
   #dict(dict: object, depth: number): string {
     const prototype: unknown = Object.getPrototypeOf(dict);
     if (prototype !== Object.prototype && prototype !== null)
-      throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
+      throw invalid(`a value is ${className(prototype)}, expected a type that Python's JSON has`);
     let text = '{';
     let index = 0;
     for (const key of Object.keys(dict)) {

@@ -26,7 +26,7 @@ export function repairJpeg(jpeg: Uint8Array, colorspace?: string): RepairedJpeg 
 
 /** ITU-T T.81, K.3.3: how many codes have 1, 2, … 16 bits, and the values in their order. */
 interface HuffmanTable {
-  /** Its class and number, as a DHT segment names it. */
+  /** Class and number of the table, as in a DHT segment. */
   readonly id: number;
   readonly counts: readonly number[];
   readonly values: string;

@@ -26,7 +26,7 @@ export function splitName(text: string): { readonly stream: string | null; reado
 }
 
 /**
- * Parses a native client as in `--client` and the API: `tcp://HOST:PORT?…`, with `NAME=` before it for another stream
+ * Parses a native client as in `--client` and the API: `tcp://HOST:PORT?…`, with `NAME=` before it for a stream other
  * than the first.
  */
 export function resolveClient(text: string): ListedAddress {

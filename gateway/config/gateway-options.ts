@@ -66,7 +66,7 @@ export interface WebhookOptions {
   readonly timeout?: number;
 }
 
-/** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
+/** Maximum numbers of concurrent viewers, publishers and requests, each optional. docs/limits.md lists the defaults. */
 export type LimitSettings = Readonly<
   Record<
     'viewers' | 'publishers' | 'mjpegClients' | 'eventFollowers' | 'snapshots',
@@ -169,7 +169,7 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly metricsRight?: 'public' | 'view' | 'administer';
   /**
-   * What native clients get while there are no frames: a placeholder frame and repeats (`card`), or nothing. Default
+   * Frames for native clients while the source has none: a placeholder frame and repeats (`card`), or nothing. Default
    * `card`.
    */
   readonly idle?: 'card' | 'silence';

@@ -209,7 +209,7 @@ export function checkOrigin(origin: string): void {
   }
 }
 
-/** Source URLs of both options; those of `streams` as `NAME=URL`. Default `push:`. */
+/** Source URLs of the options `source` and `streams`; those of `streams` as `NAME=URL`. Default `push:`. */
 export function listSources({ source, streams = {} }: GatewayOptions): readonly string[] {
   const named = Object.entries(streams).map(([name, settings]) => `${name}=${settings.source}`);
   const listed =
@@ -217,7 +217,7 @@ export function listSources({ source, streams = {} }: GatewayOptions): readonly 
   return [...listed, ...named];
 }
 
-/** The values of an option from both options; those of `streams` with `NAME=` before them. */
+/** Values of an option for all streams, and those in `streams` with `NAME=` before them. */
 function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
   const { [key]: common = [], streams = {} } = options;
   const named = Object.entries(streams).flatMap(([name, { [key]: own }]) =>

@@ -12,7 +12,7 @@ interface ReloadOptions {
     reconfigure(load: () => Promise<GatewayOptions>): Promise<Reconfiguration>;
     report(reason: string): void;
   };
-  /** Reads all files. @throws {GearwayError} with the place of the fault. */
+  /** Reads all files. @throws {GearwayError} with the position of the fault. */
   readonly load: () => Promise<{ readonly options: GatewayOptions; readonly files: readonly string[] }>;
   /** Called when the file was applied. */
   readonly onApplied?: (options: GatewayOptions) => void;

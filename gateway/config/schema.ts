@@ -213,7 +213,8 @@ const TOKEN = {
         bitrate: {
           type: ['integer', 'string'],
           format: 'bitrate',
-          description: 'Bit rate of the pictures to all of them. Viewers then get smaller pictures, or fewer.',
+          description:
+            'Maximum bit rate of the pictures to all of them together. Viewers get smaller pictures, or fewer.',
           examples: ['4M'],
         },
         returnsPerSecond: {
@@ -299,7 +300,7 @@ export const CONFIG_SCHEMA = {
     },
     virtualPorts: {
       ...VIRTUAL_PORTS,
-      description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next six options.`,
+      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own, like the next six options.`,
     },
     ...ONE_OF,
     renditions: RENDITIONS,
@@ -334,7 +335,7 @@ export const CONFIG_SCHEMA = {
       flag: {
         name: 'host',
         value: 'ADDRESS',
-        help: 'address to listen on; others than loopback require --token or --insecure',
+        help: 'address to listen on; all but loopback require --token or --insecure',
       },
     },
     port: {
@@ -425,7 +426,7 @@ export const CONFIG_SCHEMA = {
     logFormat: {
       enum: ['text', 'json'],
       default: 'text',
-      description: 'Lines of the log: text for people, or JSON for log collectors (docs/operations.md#log).',
+      description: 'Format of the log lines: readable text, or JSON for log collectors (docs/operations.md#log).',
       flag: { name: 'log-format', value: 'text|json', help: 'lines of the log: text, or JSON for log collectors' },
     },
     auditLog: {
@@ -566,16 +567,13 @@ export const CONFIG_SCHEMA = {
     limits: {
       type: 'object',
       additionalProperties: false,
-      description: 'Limits of concurrent uses (docs/limits.md).',
+      description: 'Maximum numbers of concurrent viewers, publishers and requests (docs/limits.md).',
       properties: {
         viewers: shares(DEFAULT_SHARED_LIMITS.viewers, "viewers' WebSockets"),
         publishers: shares(DEFAULT_SHARED_LIMITS.publishers, "publishers' WebSockets"),
         mjpegClients: shares(DEFAULT_SHARED_LIMITS.mjpegClients, 'MJPEG clients'),
         eventFollowers: shares(DEFAULT_SHARED_LIMITS.eventFollowers, 'followers of `GET /api/events`'),
-        snapshots: shares(
-          DEFAULT_SHARED_LIMITS.snapshots,
-          'requests for a snapshot or returned data, until the picture has been read',
-        ),
+        snapshots: shares(DEFAULT_SHARED_LIMITS.snapshots, 'pending requests for snapshots and returned data'),
       },
     },
   },
@@ -584,7 +582,7 @@ export const CONFIG_SCHEMA = {
 /** Content of a configuration file. */
 export type Config = XStatic<typeof CONFIG_SCHEMA>;
 
-/** A node of {@link CONFIG_SCHEMA}, as its interpreters see it. */
+/** A node of {@link CONFIG_SCHEMA}, with the keywords that the code evaluates. */
 export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly enum?: readonly string[];

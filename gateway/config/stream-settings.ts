@@ -71,7 +71,7 @@ function findStructure(value: unknown): string | null {
   return members.some(isNested) ? `the body has nested lists or objects, ${expected}` : null;
 }
 
-/** Finds a stream by name, which may equal that of a property of every object. */
+/** Finds a stream by name. The name may be that of a property of every object, such as `toString`. */
 export function streamOf(streams: NamedStreams, name: string): StreamSettings | null {
   return (Object.hasOwn(streams, name) ? streams[name] : undefined) ?? null;
 }

@@ -7,7 +7,7 @@ import { checkStreamName, parseExpiry } from './rights-options.ts';
 
 const HELP = `gearway token [NAME] [--rights view,return] [--streams NAME,NAME] [--port NUMBER] [--expires 2027-01-31]
 
-Makes a token, prints it once, and the lines for the configuration file (gateway.yaml), which contain only its hash.
+Creates a token, and prints it with the lines for the configuration file (gateway.yaml), which contain only its hash.
 With --password, NAME becomes a user instead, whose password is asked for or read from standard input.
 Rights: ${RIGHTS.join(', ')}. Default: view, for all streams.
 `;

@@ -30,7 +30,7 @@ export type Authorization =
       readonly message: string;
     };
 
-/** Where sessions and share links are kept, so that they outlast the process. */
+/** Storage of sessions and share links, so that they outlast the process. */
 export interface RightsStore {
   /** Schedules writing of the rights, in their state at that time. Must not throw. */
   save(rights: () => SavedRights): void;

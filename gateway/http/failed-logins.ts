@@ -53,7 +53,7 @@ interface FailedLoginsOptions {
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
-  /** By {@link addressKey}, in the order of the last failure. */
+  /** Keyed by {@link addressKey}, in the order of the last failure. */
   readonly #entries = new Map<string, Entry>();
   #waiting = 0;
   /** Number of addresses that were named immediately since the last summary. */

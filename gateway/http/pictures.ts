@@ -18,10 +18,10 @@ import { unknownStream } from './unknown-stream.ts';
 
 interface PicturesOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  /** By stream name; shared with viewers. */
+  /** Keyed by stream name; shared with viewers. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
-  /** Of all streams. */
+  /** Scaled pictures of all streams. */
   readonly scaledPictures: ScaledPictures;
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;

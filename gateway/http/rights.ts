@@ -87,7 +87,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (right === undefined) throw new TypeError('a route without a right was matched');
     if (right === 'public' || right === 'hello') return undefined;
     const { authorization } = request.headers;
-    // Browsers send the password for a proxy with every request, also with those of a session.
+    // Browsers send the password for a proxy with every request, including those of a session.
     const credential =
       tokenCredential(bearerToken(authorization)) ??
       (basic && guard.session(request) === null ? basicCredential(authorization) : undefined);

@@ -70,7 +70,7 @@ export class SecurityHeaders {
     });
     const name = parseHost(request.headers.host)?.name ?? '';
     const isHere = name === 'localhost' || name === '::1' || name.startsWith('127.');
-    // On other pages browsers ignore it and log a warning.
+    // Browsers ignore this header on other pages, and log a warning.
     if (this.#isTls || this.#isPublicTls || isHere) reply.header('cross-origin-opener-policy', 'same-origin');
     // Not sent for localhost, which other services of this machine share, nor for IP addresses, for which browsers
     // ignore it.

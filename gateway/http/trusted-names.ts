@@ -120,8 +120,7 @@ export class TrustedNames {
   /**
    * Whether a page of another origin embeds the response without sending that origin, as `<img src>` does, so that it
    * cannot be checked. Browsers report this to loopback addresses and over TLS (https://www.w3.org/TR/fetch-metadata/);
-   * elsewhere
-   * `Cross-Origin-Resource-Policy` makes them discard the response.
+   * otherwise, `Cross-Origin-Resource-Policy` makes them discard the response.
    */
   isAnonymousEmbedding(headers: IncomingHttpHeaders): boolean {
     const site = headers['sec-fetch-site'];
@@ -169,7 +168,7 @@ export function originOf(url: string | undefined): string | null {
   return protocol === 'http:' || protocol === 'https:' ? origin : null;
 }
 
-/** Removes the trailing dot of a host name, also in an origin: `localhost.:8080` becomes `localhost:8080`. */
+/** Removes the trailing dot of a host name, alone or in an origin: `localhost.:8080` becomes `localhost:8080`. */
 function withoutDot(host: string): string {
   // A dot after the port remains: no browser sends one.
   return host.replace(/^((?:https?:\/\/)?[^:/]+)\.(?=:\d+$|$)/, '$1');

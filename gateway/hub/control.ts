@@ -36,7 +36,7 @@ export const CONTROL_NOTICES = [
 /** Why a party did not get control, or has lost it. */
 export interface ControlNotice {
   readonly code: (typeof CONTROL_NOTICES)[number];
-  /** A sentence. */
+  /** The reason as a sentence. */
   readonly reason: string;
 }
 
@@ -57,12 +57,12 @@ export interface ControlView {
   readonly requests: readonly ControlRequest[];
 }
 
-/** Who has control, and who requests it. */
+/** The holder of control, and the pending requests. */
 export interface ControlState {
   /** Port of the holder; null while nobody has control, like `since`. */
   readonly port: number | null;
   readonly name: string;
-  /** ISO 8601. */
+  /** Time at which the holder got control, ISO 8601. */
   readonly since: string | null;
   /** Pending requests, in the order of their arrival. */
   readonly requests: readonly ControlRequest[];

@@ -1,4 +1,4 @@
-/** Upper bounds of the buckets, in milliseconds; a last bucket takes everything above. */
+/** Upper bounds of the buckets, in milliseconds; a last bucket counts all longer durations. */
 export const LATENCY_BOUNDS_MS: readonly number[] = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /** Distribution of durations since the gateway started. Constant memory; an observation takes a few comparisons. */

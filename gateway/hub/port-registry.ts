@@ -20,13 +20,11 @@ export function isInRanges(port: number, ranges: readonly PortRange[]): boolean 
  */
 export interface LeaseHolder {
   revoke(): void;
-  /**
-   * Called when the port may be assigned to another viewer, because the cluster cannot be reached; at most once, too.
-   */
+  /** Called at most once, when the port may be assigned to another viewer because the cluster cannot be reached. */
   lose(reason: string): void;
 }
 
-/** A lease, as {@link choosePort} sees it. */
+/** The part of a lease that {@link choosePort} needs. */
 export interface LeaseState {
   /** The lease's key, or the hash of it; the key of a request is compared with it. */
   readonly key: string;

@@ -35,7 +35,7 @@ export interface Follower {
   streamChanged(state: StreamState, reason: string): void;
 }
 
-/** One receiver of a stream, whatever its transport. */
+/** One receiver of a stream, over any transport. */
 export interface Client extends Follower {
   /** Unique in the gateway. */
   readonly id: string;
@@ -132,7 +132,7 @@ export class Stream {
   readonly name: string;
   readonly ports: Ports;
   readonly returns: Returns;
-  /** Who has control; null if all clients may return data. */
+  /** State of control; null if all clients may return data. */
   readonly control: Control | null;
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
@@ -144,7 +144,7 @@ export class Stream {
   /** All clients, including listed ones. */
   readonly #clients = new Set<Client>();
   readonly #followers = new Set<Follower>();
-  /** In round-robin order: a client that got a frame moves to the end. */
+  /** Listed clients in round-robin order: a client that got a frame moves to the end. */
   readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
   readonly #events: EventLog;
@@ -447,7 +447,7 @@ export class Stream {
   /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
-    // The hello of the viewer has arrived after its stream was replaced.
+    // The viewer's hello arrived after its stream had been replaced.
     if (this.#closedReason !== null) queueMicrotask(() => this.#disconnect(client));
   }
 
@@ -455,7 +455,7 @@ export class Stream {
     if (this.#clients.delete(client)) this.#totals.add(client.status());
   }
 
-  /** From the next frame on. */
+  /** Offers frames to the follower, from the next one on. */
   follow(follower: Follower): void {
     this.#followers.add(follower);
   }

@@ -9,11 +9,11 @@ const ZAP_ENDPOINT = 'inproc://zeromq.zap.01';
 
 /** A peer in the middle of its handshake. */
 export interface ConnectingPeer {
-  /** Its IP address; empty for `ipc`. */
+  /** IP address of the peer; empty for `ipc`. */
   readonly address: string;
   /** `NULL` or `CURVE`. */
   readonly mechanism: string;
-  /** Its CURVE key, 32 bytes; undefined for other mechanisms. */
+  /** CURVE key of the peer, 32 bytes; undefined for other mechanisms. */
   readonly publicKey: Uint8Array | undefined;
 }
 

@@ -17,8 +17,8 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d
  * Reads the time at which a frame was captured from its message.
  *
  * @param path name of the value, such as `t`, or `meta.t` for a nested one.
- * @returns Unix time in microseconds; null if there is none. A number is taken as seconds, milliseconds or microseconds
- * depending on its magnitude, a string as ISO 8601 with a zone.
+ * @returns Unix time in microseconds; null if there is none. A number is interpreted as seconds, milliseconds or
+ * microseconds depending on its magnitude, a string as ISO 8601 with a zone.
  */
 export function readCapturedAt(message: Value, path: string): number | null {
   let value = message;

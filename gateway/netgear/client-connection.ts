@@ -9,7 +9,7 @@ import { probeZmtpPeer, type ZmtpProbeResult } from './zmtp-peer.ts';
 
 /**
  * State of a connection. `connecting`: the client is not reachable (yet); `ready`: it accepts frames; `stuck`: it is
- * connected but does not answer; `refused`: it is reachable, but the two ends are incompatible.
+ * connected but does not answer; `refused`: it is reachable, but the two sides are incompatible.
  */
 export type ConnectionState = 'connecting' | 'ready' | 'stuck' | 'refused';
 
@@ -70,7 +70,7 @@ const OPENER = {
   payload: new Uint8Array(OPENER_SHAPE.reduce((product, size) => product * size, 1)),
 } as const;
 
-/** A socket and its frames in flight. Discarded as a whole, so that late replies are not taken for new ones. */
+/** A socket and its frames in flight. Discarded as a whole, so that late replies are not mistaken for new ones. */
 interface Link {
   readonly socket: ClientSocket;
   ready: boolean;
@@ -119,7 +119,7 @@ export class ClientConnection {
     return this.#state;
   }
 
-  /** Why it is in this state, as a sentence. */
+  /** Why the connection is in this state, as a sentence. */
   get reason(): string {
     return this.#reason;
   }

@@ -134,7 +134,7 @@ function readCertificate(path: string): string {
   }
   if (bytes.byteLength === 0) {
     const remedy =
-      'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
+      'copy the keys from the other side, or delete those in public_keys and private_keys to have new ones created';
     throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
   }
   return bytes.toString('utf8');

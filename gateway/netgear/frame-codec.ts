@@ -251,5 +251,5 @@ export function encodeTermination(serverPort: string | null): string {
 /** A receiver's reply to a termination. */
 export const TERMINATION_REPLY = "Termination signal successfully received at Client's end!";
 
-/** The same reply from a receiver in multi-servers mode. */
+/** Reply to a termination from a receiver in multi-servers mode. */
 export const MULTISERVER_TERMINATION_REPLY = 'Termination signal successfully received at client!';

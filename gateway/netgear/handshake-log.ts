@@ -33,7 +33,8 @@ export class HandshakeLog {
   }
 
   /**
-   * The same, plus admitted peers that are finishing their handshake. Call it while another peer is in its handshake.
+   * {@link HandshakeLog.peers}, plus the admitted peers that are finishing their handshake. Call it while another peer
+   * is in its handshake.
    */
   get expectedPeers(): number {
     return this.peers + Math.min(this.#admitted.length, Math.max(0, this.#pending - 1));

@@ -84,7 +84,7 @@ function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => vo
     publish(files);
   } catch (error) {
     const remedy =
-      'Specify a writable folder with keys= (custom_cert_location in a program), or copy the keys there from the other end';
+      'Specify a writable folder with keys= (custom_cert_location in a program), or copy the keys there from the other side';
     throw new GearwayError('keys-missing', `cannot create keys in ${folder}: ${errorText(error)}. ${remedy}`, {
       cause: error,
     });

@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 
-/** NetGear's mutually exclusive modes, which both ends must share. */
+/** NetGear's mutually exclusive modes, which both sides must share. */
 export interface Modes {
   readonly pattern: Pattern;
   readonly multiclient: boolean;

@@ -8,7 +8,7 @@ import type { Pattern } from './pattern.ts';
 /** A port as NetGear accepts it. It identifies a peer, and is returned as text. */
 export type Port = string | number;
 
-/** NetGear's parameters and options of both ends, under NetGear's names. Other options are rejected with a reason. */
+/** NetGear's parameters and options of both sides, under NetGear's names. Other options are rejected with a reason. */
 export interface NetGearOptions {
   /**
    * NetGear's `address`: a host name or IP address (IPv6 in brackets); with `ipc` an absolute path. The sender's
@@ -151,7 +151,7 @@ export function checkFlag(options: object, name: string): void {
 }
 
 /**
- * The end with several peers needs a list of ports. The other end needs one port without a default, because it is its
+ * The side with several peers needs a list of ports. The other side needs one port without a default, because it is its
  * identity.
  */
 function checkPorts(side: keyof typeof SIDES, options: NetGearOptions, count: number): void {

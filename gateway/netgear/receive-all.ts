@@ -25,8 +25,8 @@ const MAX_EMPTY = 16;
 const EMPTY_PAUSE_MS = 5;
 
 /**
- * Limits on the messages that are read before the queue is empty once. Peers that wait for replies, and cameras, stay
- * orders of magnitude below: the limits are exceeded only if messages arrive faster than they can be read, which would
+ * Limits on the messages that are read before the queue becomes empty. Peers that wait for replies, and cameras, stay
+ * far below them: the limits are exceeded only if messages arrive faster than they can be read, which would
  * exhaust memory.
  */
 interface QueueLimits {

@@ -32,7 +32,7 @@ export interface NetGearReceiverOptions extends NetGearOptions {
 export interface Received {
   readonly frame: Picture;
   /**
-   * The server's message; null for none. Unlike with NetGear, available in every mode, and also if it is `0` or `""`.
+   * The server's message; null for none. Unlike with NetGear, available in every mode, even if it is `0` or `""`.
    */
   readonly message: Value;
   /** The port on which the frame arrived, as given in the options: in multi-servers mode, the server's identity. */
@@ -237,7 +237,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
       );
     }
     if (!multiclient && !bidirectional) {
-      throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode at both ends');
+      throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode on both sides');
     }
     const given = toReplyData(data);
     this.#given = given;

@@ -17,5 +17,5 @@ export function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): v
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
   if (wanted === null) say(good(`${text}.`));
   else if (wanted === actual) say(good(`${text}, as in the address.`));
-  else say(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both ends need the same.`));
+  else say(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
 }

@@ -180,7 +180,7 @@ function saySeveral(peers: number, hasWaitingServer: boolean, { first }: Receive
     );
   }
   if (peers < 2 || (first !== null && first.serverPort !== null)) return;
-  const remedy = 'stop all but one, give each its own port, or set multiserver_mode at both ends';
+  const remedy = 'stop all but one, give each its own port, or set multiserver_mode on both sides';
   say(bad(`${peers} servers are connected, and their frames are mixed: ${remedy}.`));
 }
 

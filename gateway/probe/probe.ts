@@ -24,7 +24,7 @@ const GATEWAY_OPTIONS = [
 ];
 
 /**
- * Diagnoses an address by acting as the other end of a NetGear connection for a few seconds: as a server if a client is
+ * Diagnoses an address by acting as the other side of a NetGear connection for a few seconds: as a server if a client is
  * listening, and otherwise as a client.
  *
  * @param address as in `--client` and `--source netgear:`.
@@ -64,7 +64,7 @@ async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): P
   if (security !== null && !hasKeys(security.folder)) {
     say(
       bad(
-        `There are no keys in ${security.folder}: copy that folder from the other end, or specify another one with keys=.`,
+        `There are no keys in ${security.folder}: copy that folder from the other side, or specify another one with keys=.`,
       ),
     );
     return;
@@ -77,7 +77,7 @@ async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): P
     case 'foreign':
       say(
         bad(
-          `The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port at both ends.`,
+          `The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port on both sides.`,
         ),
       );
       return;

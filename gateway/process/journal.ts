@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs';
 
 /**
- * Whether a stream of this process leads to systemd's journal, as systemd.exec(5) describes.
+ * Whether a stream of this process is connected to systemd's journal, as systemd.exec(5) describes.
  *
  * @param descriptor file descriptor of the stream.
  * @param variable value of `JOURNAL_STREAM`.

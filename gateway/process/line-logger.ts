@@ -4,7 +4,7 @@ import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from '../../sh
 export interface LineLoggerSettings {
   /** Entries of lower levels are discarded. Default `info`. */
   level?: LogLevel;
-  /** `text`: lines for people; `json`: an object per line, for log collectors. Default `text`. */
+  /** `text`: readable lines; `json`: one object per line, for log collectors. Default `text`. */
   format?: 'text' | 'json';
   /** Whether lines of text begin with the time. */
   readonly hasTime: boolean;

@@ -43,7 +43,7 @@ export async function readVersion(path: string, maxBytes: number): Promise<FileV
 
 /**
  * Replaces a file atomically: writes a new file next to it, flushes it to the disk, and renames it. A reader sees the
- * old content or the new one, also after a power failure. The file keeps its mode, and its owner if this process may
+ * old content or the new one, even after a power failure. The file keeps its mode, and its owner if this process may
  * set it; a symbolic link remains a link.
  *
  * @param version the version on which the new content is based.
@@ -124,8 +124,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of this user is exceeded; free some space',
   EACCES: 'this user may not create files in its folder; allow it, or change the file itself',
   EPERM: 'this user may not replace it; allow it, or change the file itself',
-  EBUSY: 'it is a mount of its own, which cannot be replaced; mount its folder instead',
-  EXDEV: 'it is a mount of its own, which cannot be replaced; mount its folder instead',
+  EBUSY: 'it is itself a mount, which cannot be replaced; mount its folder instead',
+  EXDEV: 'it is itself a mount, which cannot be replaced; mount its folder instead',
   ENOENT: 'the file or its folder has disappeared',
 };
 

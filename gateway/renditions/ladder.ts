@@ -53,7 +53,7 @@ const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number]
 /** H.264 needs fewer bits for a slower stream, but not in proportion: the rate of 30 fps always applies. */
 const VIDEO_FPS = 30;
 
-/** Bit rates are multiples of this. */
+/** Granularity of bit rates. */
 const BIT_RATE_UNIT = 10_000;
 
 /** Minimum length of a rendition's shorter side, below which its picture is not useful. */
@@ -134,7 +134,7 @@ export function stepName(step: Step): string {
     : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
 }
 
-/** Maximum bit rate of a step, in bits per second: several times that of the largest frame's. */
+/** Maximum bit rate of a step, in bits per second: several times the rate that the largest frames need. */
 const MAX_BIT_RATE = 1e9;
 
 /** @returns the rendition with this {@link stepName}; null if the ladder has no such step. */
@@ -148,7 +148,7 @@ export function parseStep(name: string): JpegStep | VideoStep | null {
   return { kind: 'h264', divisor, bitsPerSecond };
 }
 
-/** `JPEG 640×360 q50`, for people. */
+/** `JPEG 640×360 q50`, for display. */
 export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
   if (step.kind === 'source') return `source ${width}×${height}`;
   if (step.kind === 'packed') return `lossless ${width}×${height}`;

@@ -63,7 +63,7 @@ export class FairQueue {
 
 /** Waiting checks. The addresses take turns, with one check each. */
 class Turns {
-  /** By address, in the order of their turns. No list is empty. */
+  /** Keyed by address, in the order of their turns. No list is empty. */
   readonly #waiting = new Map<string, Waiting[]>();
   #size = 0;
 
@@ -88,7 +88,7 @@ class Turns {
     const [address, own] = first;
     const next = own.shift();
     this.#size -= 1;
-    // Its next turn comes after those of all others.
+    // The next turn of this address comes after those of all others.
     this.#waiting.delete(address);
     if (own.length > 0) this.#waiting.set(address, own);
     return next ?? null;

@@ -49,7 +49,7 @@ const MAX_TIMER_MS = 30_000;
 
 /**
  * An identity and its rights until they end: because they expire, or because the configuration no longer has them.
- * Whatever outlasts one request registers with {@link Principal.whenEnded}.
+ * Everything that outlasts one request registers with {@link Principal.whenEnded}.
  */
 export class Principal implements Grant {
   readonly name: string;

@@ -117,7 +117,7 @@ export class RightsTable {
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
     if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash, address);
-    // Takes as long as for an existing user, also for a secret that was tried before, so that names cannot be
+    // Takes as long as for an existing user, even for a secret that was tried before, so that names cannot be
     // guessed.
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
@@ -125,8 +125,8 @@ export class RightsTable {
   }
 
   /**
-   * All fields of a row as text, including its proof; null if the identity is not in the table, as that of a JSON Web
-   * Token. Contains secrets.
+   * All fields of a row as text, including its proof; null if the identity is not in the table, such as that of a JSON
+   * Web Token. Contains secrets.
    */
   describe(principal: Principal): string | null {
     return this.#rows.find((row) => row.principal === principal)?.text ?? null;

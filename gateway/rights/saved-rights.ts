@@ -47,9 +47,9 @@ export function parseSavedRights(value: unknown): SavedRights {
   if (version !== VERSION)
     throw new GearwayError('state-invalid', `its version is ${String(version).slice(0, 40)}, expected ${VERSION}`);
   if (!isListOf(sessions, ['key', 'name', 'proof'], ['expiresAtMs', 'usedAtMs']))
-    throw new GearwayError('state-invalid', 'its sessions are not as this version of the gateway writes them');
+    throw new GearwayError('state-invalid', 'its sessions do not have the format of this version of the gateway');
   if (!isListOf(shareLinks, ['key', 'id', 'stream', 'createdBy'], ['createdAtMs', 'expiresAtMs']))
-    throw new GearwayError('state-invalid', 'its share links are not as this version of the gateway writes them');
+    throw new GearwayError('state-invalid', 'its share links do not have the format of this version of the gateway');
   return { version, sessions, shareLinks } as unknown as SavedRights;
 }
 

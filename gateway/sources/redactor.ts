@@ -8,7 +8,7 @@ import { splitWords } from './ffmpeg/split-words.ts';
 const SECRET_PARAMETER =
   /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
 
-/** The same for a text that consists of an address only, so that values may contain spaces. */
+/** URL parameters with secret values in a text that is an address, whose values may contain spaces. */
 const SECRET_PARAMETER_OF_ADDRESS = new RegExp(SECRET_PARAMETER.source.replace(String.raw`[^&\s]*)`, '[^&]*)'), 'gi');
 
 /** Options of FFmpeg with secret values. */

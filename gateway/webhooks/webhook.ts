@@ -10,7 +10,7 @@ import { selects, type WebhookSettings } from './webhook-settings.ts';
 
 /** Times and sizes of a webhook, which tests change. */
 export interface WebhookLimits {
-  /** Delay of the first retry. It doubles with each further one. */
+  /** Back-off before the first retry. It doubles with each further one. */
   readonly firstDelayMs: number;
   readonly maxDelayMs: number;
   /** Age at which an event that could not be delivered is dropped. */

@@ -95,8 +95,8 @@ export class ArrayRenderer {
   /**
    * Sets the array to be rendered, and determines its range. The payload is borrowed until the next call.
    *
-   * @param isNext whether the array succeeds the last one: the automatic range then follows its values. Otherwise it is
-   * shown with the range of the last one.
+   * @param isNext whether the array is the next one of the same stream: the automatic range then follows its values.
+   * Otherwise it is shown with the range of the last one.
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `frame-encoded` for a JPEG, `array-misfit`.
    */
   prepare({ encoding, width, height, payload }: RenderedArray, isNext = true): ShownRange {
@@ -125,7 +125,7 @@ export class ArrayRenderer {
     return { low, high, dtype: type.name, channels, isAuto };
   }
 
-  /** Discards the automatic range, because the next array does not succeed the last one. */
+  /** Discards the automatic range, because the next array does not follow the last one. */
   reset(): void {
     this.#autoRange.reset();
   }

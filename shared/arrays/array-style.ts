@@ -111,7 +111,7 @@ function parseNumber(text: string): number | undefined {
 }
 
 /**
- * The value without a measurement in arrays of this type; null for none. In unsigned 16-bit depth pictures it is 0, and
+ * The value of pixels without a measurement in arrays of this type; null for none. In unsigned 16-bit depth pictures it is 0, and
  * in floats NaN (ROS REP 118), which has a colour of its own.
  */
 export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleType, channels: number): number | null {
@@ -121,8 +121,8 @@ export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleTyp
 }
 
 /**
- * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which hardly ever fill their
- * type.
+ * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which rarely use the full range
+ * of their type.
  */
 export function usesAutoRange({ range }: Pick<ArrayStyle, 'range'>, type: SampleType, channels: number): boolean {
   return range === 'auto' || (range === 'default' && channels === 1 && type.bytes >= 2);

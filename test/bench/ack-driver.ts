@@ -6,8 +6,7 @@ const LEAST_EVERY_MS = 50;
 
 /**
  * A source that is as fast as its viewers: it creates one frame per acknowledgement (averaged over the viewers), at the
- * end of an iteration of the event loop. The process is idle if the viewers are slower, as with a source of their
- * speed.
+ * end of an iteration of the event loop. While the viewers are slower, the process is idle.
  */
 export class AckDriver {
   readonly #push: () => void;

@@ -4,18 +4,18 @@ import { createGateway } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 
-/** Processor time in /proc is in units of this. */
+/** Unit of processor times in /proc. */
 const TICK_MS = 10;
 
 const SAMPLE_MS = 100;
 
-/** What the encoders of the gateway did in a measuring window. */
+/** Activity of the gateway's encoders in a measuring window. */
 export interface EncoderUsage {
   /** Maximum number of encoders of the same step at the same time. */
   readonly perStep: number;
   /** Maximum number of encoders at the same time. */
   readonly atOnce: number;
-  /** Processor time of those that ran at the end. */
+  /** Processor time of the encoders that ran at the end. */
   readonly cpuMs: number;
 }
 
@@ -38,7 +38,7 @@ function encoders(): Map<number, Encoder> {
       const [user = '0', system = '0'] = rest.split(' ').slice(10, 12);
       found.set(Number(pid), { step, cpuMs: (Number(user) + Number(system)) * TICK_MS });
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
   return found;

@@ -32,7 +32,7 @@ const LEAST_SECONDS = 1;
 
 const MOST_LOOP_DELAY_MS = 10;
 
-/** Share that the frames and the latency of others may change by thin viewers. */
+/** Maximum relative change of the frames and the latency of other clients that thin viewers may cause. */
 const TOLERANCE = 0.05;
 
 const ELEMENT = { video: true, width: FILM.width, height: FILM.height } as const;
@@ -52,7 +52,7 @@ interface Crowded {
   readonly seconds: number;
 }
 
-/** Frames per second of each, and the median of all latencies. */
+/** Frame rate of each client, and the median of all latencies. */
 interface Watched {
   readonly framesPerSecond: number;
   readonly latencyMs: number;
@@ -67,7 +67,7 @@ interface Mixed {
 /** Many thin viewers of one stream, and a few of them among fast viewers and native clients. */
 export const audience: Bench = {
   name: 'audience',
-  summary: `encoders, event-loop delay and CPU with ${CROWD} thin viewers, and what fast viewers and native clients notice of some`,
+  summary: `encoders, event-loop delay and CPU with ${CROWD} thin viewers, and the effect of some on fast viewers and native clients`,
   effort: { rounds: 4, seconds: 10 },
   async run({ rounds, seconds: wantedSeconds }) {
     const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
@@ -132,7 +132,8 @@ class Stage implements AsyncDisposable {
     this.#sourcePort = sourcePort;
     await this.#source.ask('make', 'camera');
     this.#port = await this.#gateway.ask('listen', sourcePort, clientPorts);
-    // A client that gets nothing for some seconds restarts itself, which fails: not while the film is made.
+    // Started after the film has been made, because a client that gets nothing for some seconds restarts itself, which
+    // fails.
     this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
     await Promise.all(this.#clients.map((client) => client.waitFor('ready')));
     this.#links = await Promise.all(

@@ -22,7 +22,8 @@ export interface Bench {
   /** One line for the usage. */
   readonly summary: string;
   /**
-   * Effort of the published figures. One round of half a second only checks that the benchmark runs.
+   * Number and length of the rounds for the published figures. One round of half a second only checks that the
+   * benchmark runs.
    */
   readonly effort: BenchEffort;
   run(options: BenchOptions): Promise<Report>;

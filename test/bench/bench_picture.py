@@ -1,4 +1,4 @@
-"""The picture that benchmarks send: a JPEG of a wanted size, with the frame's number burned into its middle.
+"""The picture that benchmarks send: a JPEG of a given size, with the frame's number burned into its middle.
 
 The number is a row of blocks, most significant bit first, white for 1, and below it the same inverted, so that a picture that shows no number is
 not read as one. Blocks are a sixteenth of the width: they survive scaling and JPEG.
@@ -15,7 +15,7 @@ import simplejpeg
 BITS = 12
 COLUMNS = 16
 
-# Fractional part of the golden ratio: its multiples cover 0 to 1 evenly, however many there are.
+# Fractional part of the golden ratio: its multiples cover 0 to 1 evenly, regardless of their number.
 GOLDEN = 0.6180339887
 REFRESH = 1 / 60
 

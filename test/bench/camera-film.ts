@@ -25,7 +25,7 @@ export class CameraFilm {
     this.length = length;
     this.#sceneWidth = width + PAN.x;
     this.#scene = drawScene(this.#sceneWidth, height + PAN.y);
-    // Longer than a row, so that each row begins elsewhere in it.
+    // The noise is longer than a row, so that each row begins at another position in it.
     this.#noise = Int8Array.from({ length: 1 << 16 }, () =>
       Math.round((this.#random() + this.#random() + this.#random() + this.#random() - 2) * Math.sqrt(3) * NOISE),
     );

@@ -7,14 +7,17 @@ import { createPayload } from './wire.ts';
 const meter = new UsageMeter();
 const payload = createPayload();
 
-/** Samples of 720p: 22 parts on the way. */
+/** Samples of 720p, which are sent in 22 parts. */
 const RAW = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
 
 /** Bytes that JavaScript has copied, while they are counted. */
 let copiedBytes = 0;
 let isCounting = false;
 
-/** Counts the bytes copied by `set()`, with which the NATS library copies payloads. Costs time: not while measuring. */
+/**
+ * Counts the bytes copied by `set()`, with which the NATS library copies payloads. Takes time, so it is not used while
+ * measuring.
+ */
 function countCopies(): void {
   const arrays = Uint8Array.prototype as {
     set: (this: Uint8Array, source: ArrayLike<number>, offset?: number) => void;

@@ -52,7 +52,7 @@ interface Measurement {
 /** Viewers of one stream at several gateways over a NATS server, compared with all of them at the gateway of its source. */
 export const cluster: Bench = {
   name: 'cluster',
-  summary: 'frames/s, CPU and latency of viewers at other gateways of a cluster, beside the gateway of the source',
+  summary: 'fps, CPU and latency of viewers at other gateways of a cluster, compared with the gateway of the source',
   effort: { rounds: 10, seconds: 4 },
   async run({ rounds, seconds, viewers: counts }) {
     const count = counts?.at(-1) ?? VIEWERS;
@@ -144,7 +144,7 @@ export const cluster: Bench = {
       lines: [
         {
           what: `${count} viewers at ${other}`,
-          unit: 'frames/s',
+          unit: 'fps',
           series: [
             { name: other, values: values(other, 'framesPerSecond') },
             { name: own, values: values(own, 'framesPerSecond') },
@@ -153,7 +153,7 @@ export const cluster: Bench = {
         },
         ...names.slice(2).map((name): Line => ({
           what: `${count} viewers at ${name}`,
-          unit: 'frames/s',
+          unit: 'fps',
           series: [
             { name, values: values(name, 'framesPerSecond') },
             { name: own, values: values(own, 'framesPerSecond') },

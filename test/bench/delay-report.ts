@@ -3,7 +3,7 @@ import { formatPercent } from './report-text.ts';
 import type { ShownDelays } from './shown-delays.ts';
 import { median, percentile } from './statistics.ts';
 
-/** Below this share of shown frames, the delay is not representative. */
+/** Below this share of shown frames, the latency is not representative. */
 const MOST_SHOWN = 0.95;
 
 type Measured = Readonly<Record<string, readonly ShownDelays[]>>;
@@ -28,6 +28,8 @@ export function delayNotes(measured: Measured): string[] {
     const share = median(rounds.map(({ delaysMs, handedOver }) => delaysMs.length / handedOver));
     return share >= MOST_SHOWN
       ? []
-      : [`${name}: ${formatPercent(share)} of the frames were seen on the screen; the delay is theirs.`];
+      : [
+          `${name}: ${formatPercent(share)} of the frames were seen on the screen; the latency is that of these frames.`,
+        ];
   });
 }

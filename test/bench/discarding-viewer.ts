@@ -116,7 +116,7 @@ export class DiscardingViewer {
     if (this.#acks.length > 0) this.#acknowledge();
   }
 
-  /** @returns where the first WebSocket frame begins. */
+  /** @returns the offset of the first WebSocket frame. */
   #shakeHands(bytes: Buffer, before: string): number {
     const text = before + bytes.toString('latin1');
     const end = text.indexOf('\r\n\r\n');
@@ -212,7 +212,7 @@ function headerBytes(bytes: Buffer, at: number, end: number): number {
   return opcode === opcodes.close ? size + length : size;
 }
 
-/** Where a WebSocket frame's content begins, and its length. A server's frames have no mask. */
+/** Offset and length of a WebSocket frame's content. A server's frames have no mask. */
 function frameLength(bytes: Buffer, at: number): { begin: number; length: number } {
   const short = bytes.readUInt8(at + 1);
   if (short < 126) return { begin: at + 2, length: short };

@@ -69,7 +69,7 @@ export const distance: Bench = {
     ];
     const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
     return {
-      method: `${FPS} fps from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; over the slow link, frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
+      method: `${FPS} fps from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; over the slow link, frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Latency: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
       lines: [
         ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
           what: `${roundTripMs} ms round trip`,
@@ -79,20 +79,20 @@ export const distance: Bench = {
           targets: roundTripMs <= FAR_MS ? [{ is: 'value', atLeast: LEAST_FPS }] : [],
         })),
         ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
-          what: `${roundTripMs} ms round trip, median delay`,
+          what: `${roundTripMs} ms round trip, median latency`,
           unit: 'ms',
           digits: 1,
           series: ours(`${roundTripMs} ms`, 'delayMs'),
         })),
         { what: thin, unit: 'fps', digits: 1, series: ours('thin', 'framesPerSecond') },
         {
-          what: `${thin}, delay of the last third minus that of the first`,
+          what: `${thin}, latency of the last third minus that of the first`,
           unit: 'ms',
           digits: 1,
           series: ours('thin', 'growthMs'),
         },
         {
-          what: `${thin}, median delay`,
+          what: `${thin}, median latency`,
           unit: 'ms',
           digits: 1,
           series: ours('thin', 'delayMs'),

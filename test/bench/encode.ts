@@ -5,6 +5,7 @@ import { BenchProcess } from './processes.ts';
 import { makePicture, type PictureSize } from './python.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line } from './report.ts';
+import { formatCount } from './report-text.ts';
 import type { Usage } from './usage-meter.ts';
 import type { Viewers } from './viewers.ts';
 
@@ -59,27 +60,27 @@ export const encode: Bench = {
       ];
       lines.push(
         {
-          what: `${count} viewers`,
+          what: formatCount(count, 'viewer'),
           unit: 'encodings per frame',
           digits: 2,
           series: series(({ encoded, pushed }) => encoded / pushed),
           targets: [{ is: 'value', atMost: 1.01 }],
         },
         {
-          what: `${count} viewers, event-loop delay, 99 % within`,
+          what: `${formatCount(count, 'viewer')}, event-loop delay, 99 % within`,
           unit: 'ms',
           digits: 1,
           series: series(({ loopDelayMs }) => loopDelayMs),
           targets: [{ is: 'value', atMost: MOST_LOOP_DELAY_MS }],
         },
         {
-          what: `${count} viewers, each`,
+          what: `${formatCount(count, 'viewer')}, each`,
           unit: 'fps',
           digits: 1,
           series: series(({ framesPerSecond }) => framesPerSecond),
         },
         {
-          what: `${count} viewers`,
+          what: formatCount(count, 'viewer'),
           unit: 'CPU ms per frame of the source',
           digits: 1,
           series: series(({ cpuUs, pushed }) => cpuUs / 1000 / pushed),

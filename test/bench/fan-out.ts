@@ -8,7 +8,7 @@ import { BenchProcess } from './processes.ts';
 import type { RawServer } from './raw-server.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line, Report, Target } from './report.ts';
-import { formatPercent } from './report-text.ts';
+import { formatCount, formatPercent } from './report-text.ts';
 import { median } from './statistics.ts';
 import type { Usage } from './usage-meter.ts';
 import type { Viewers } from './viewers.ts';
@@ -26,10 +26,10 @@ const SETTLE_MS = 500;
 /** Time between two measurements, so that one server's sockets are closed before the next ones are opened. */
 const PAUSE_MS = 100;
 
-/** Share of a core from which on the viewers' process limits the rate. */
+/** Share of a core above which the viewers' process limits the rate. */
 const VIEWERS_BUSY = 0.9;
 
-/** Share of the machine from which on other processes are reported. */
+/** Share of the machine above which other processes are reported. */
 const OTHERS_BUSY = 0.05;
 
 /** Minimum number of viewers for the CPU target: with fewer, the iterations of the event loop dominate. */
@@ -161,13 +161,13 @@ function lines({ viewers, measured }: Row): Line[] {
   const cpuTargets: Target[] = viewers >= CPU_TARGET_FROM ? [{ is: 'ratio', to: 'raw sockets', atMost: 1.3 }] : [];
   return [
     {
-      what: `${viewers} viewers`,
+      what: formatCount(viewers, 'viewer'),
       unit: 'fps',
       series: series('framesPerSecond'),
       targets: [{ is: 'ratio', to: 'raw sockets', atLeast: 0.85 }],
     },
     {
-      what: `${viewers} viewers`,
+      what: formatCount(viewers, 'viewer'),
       unit: 'CPU µs per frame',
       digits: 1,
       series: series('cpuUsPerFrame'),
@@ -183,7 +183,7 @@ function notes({ viewers, measured }: Row): string[] {
     const share = median(measurements.map(({ viewerCores }) => viewerCores));
     if (share >= VIEWERS_BUSY)
       found.push(
-        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the fps are limited by it, not by the server. The CPU per frame holds.`,
+        `${formatCount(viewers, 'viewer')}, ${name}: the viewers' process is ${formatPercent(share)} busy, so the fps are limited by it, not by the server. The CPU per frame is not affected.`,
       );
   }
   const others = median(
@@ -191,11 +191,11 @@ function notes({ viewers, measured }: Row): string[] {
   );
   if (others >= OTHERS_BUSY)
     found.push(
-      `${viewers} viewers: other processes used ${formatPercent(others)} of the machine during the measurement.`,
+      `${formatCount(viewers, 'viewer')}: other processes used ${formatPercent(others)} of the machine during the measurement.`,
     );
   const of = (pick: (measurement: Measurement) => number): number => median(measured.Gearway.map(pick));
   found.push(
-    `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms per pause; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
+    `${formatCount(viewers, 'viewer')}, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight per viewer; garbage collection took ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms per pause; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,
   );
   return found;
 }

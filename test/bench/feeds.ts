@@ -28,7 +28,7 @@ export class Camera implements AsyncDisposable {
   readonly #gateway: GatewayProcess;
 
   /**
-   * @param port free.
+   * @param port a free port.
    * @param args further options of the gateway.
    */
   constructor(port: number, size: PictureSize, ...args: string[]) {

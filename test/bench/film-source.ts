@@ -17,7 +17,7 @@ const films = new Map<FilmName, Buffer[]>();
 /** A value that a viewer has returned to identify it, when the server got it. */
 export interface Arrival {
   readonly probe: number;
-  /** By the machine's clock. */
+  /** Time by the machine's clock. */
   readonly atMs: number;
 }
 

@@ -1,4 +1,4 @@
-"""A real NetGear client of pattern 1 in multi-clients mode that records the number burned into each frame and the time when it has it decoded, between the commands `go` and `rest`. Options (JSON, first argument): port."""
+"""A real NetGear client of pattern 1 in multi-clients mode that records the number burned into each frame and the time at which it was decoded, between the commands `go` and `rest`. Options (JSON, first argument): port."""
 import json
 import sys
 import time
@@ -22,7 +22,7 @@ def obey(word):
 def number(frame):
     height, width = frame.shape[:2]
     block = width // COLUMNS
-    # Both rows of blocks; a placeholder has no number.
+    # Reads both rows of blocks, because a placeholder has no number.
     row = frame[height // 2 - block // 2, 2 * block + block // 2::block, 1][:BITS]
     inverted = frame[height // 2 + block // 2, 2 * block + block // 2::block, 1][:BITS]
     bits = row > 128

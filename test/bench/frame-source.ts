@@ -1,4 +1,4 @@
-/** A NetGear server that sends frames, which the receiver gets in separate memory. */
+/** A NetGear server that sends frames. Each frame has separate memory at the receiver. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
 import { answerParent } from './processes.ts';

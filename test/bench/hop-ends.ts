@@ -129,7 +129,7 @@ const handlers = {
     const count = Math.max(1, Math.round(FRAMES_PER_SECOND * seconds));
     const startMs = performance.now();
     for (let i = 0; i < count; i += 1) {
-      // By the clock, so that the rate does not drift.
+      // Due times are computed from the start, so that the rate does not drift.
       await delay(Math.max(0, startMs + (i * 1000) / FRAMES_PER_SECOND - performance.now()));
       way.expect(performance.now(), bytes);
       await way.sender.send(frame);

@@ -40,7 +40,7 @@ function report(measured: Measured): Report {
   const names = ['jpeg', 'raw'] as const;
   return {
     method:
-      'A NetGear server (our NetGearSender, pattern 1) and a viewer that asks for raw frames are one process, so that one clock measures: from handing a frame to the ZeroMQ socket until its last byte is read, 60 fps. Compared with a process that only copies data from a ZeroMQ socket to a TCP socket.',
+      'A NetGear server (our NetGearSender, pattern 1) and a viewer that requests raw frames are in one process, so that one clock measures the time from handing a frame to the ZeroMQ socket until its last byte is read, at 60 fps. Compared with a process that only copies data from a ZeroMQ socket to a TCP socket.',
     lines: names.flatMap((name) => lines(name, measured[name])),
     notes: names.flatMap((name) => lost(name, measured[name])),
   };
@@ -63,8 +63,6 @@ function lost(name: FrameName, hops: Measured[FrameName]): string[] {
     const missing = sum('sent') - sum('received');
     return missing === 0
       ? []
-      : [
-          `${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not come, or not within 0.2 s of the last.`,
-        ];
+      : [`${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not arrive within 0.2 s of the last.`];
   });
 }

@@ -16,7 +16,7 @@ const TARGETS: readonly Target[] = [
   { is: 'difference', to: 'bare page', atMost: 5 },
 ];
 
-/** From a camera program to the screen, for each method of showing its frames in a browser. */
+/** Latency from a camera program to the screen, for each method of showing its frames in a browser. */
 export const latency: Bench = {
   name: 'latency',
   summary: "ms from a program's frame to the browser's screen, compared with WebGear and a hand-written page",
@@ -45,7 +45,7 @@ export const latency: Bench = {
     );
     const measured = await alternate<string, ShownDelays>(rounds, Object.fromEntries(measurements));
     return {
-      method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands, at ${FPS} fps, to Chromium's compositor showing it in a window of that size, by its screencast. All encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, <gearway-viewer> on the viewer page. WebGear and go2rtc: their MJPEG in <img>. The bare page: ws, a worker, createImageBitmap and a canvas.`,
+      method: `Time from the moment when the program has a frame of ${SIZE.width}x${SIZE.height} as samples until Chromium's compositor shows it in a window of that size, by its screencast, at ${FPS} fps. All encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, <gearway-viewer> on the viewer page. WebGear and go2rtc: their MJPEG in <img>. The bare page: ws, a worker, createImageBitmap and a canvas.`,
       lines: delayLines(`${SIZE.height}p, ${FPS} fps`, measured, TARGETS),
       notes: [
         ...delayNotes(measured),

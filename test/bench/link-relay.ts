@@ -30,7 +30,7 @@ const handlers = {
     relayOf(port).shape(changes);
     return Date.now();
   },
-  /** Bytes that have passed each direction. */
+  /** Number of bytes that the link has carried in each direction. */
   carried(port: number): { up: number; down: number } {
     const { up, down } = relayOf(port);
     return { up: up.carriedBytes, down: down.carriedBytes };

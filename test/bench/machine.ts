@@ -6,7 +6,7 @@ export function describeMachine(): string {
   return `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, ${type()} ${release()}, Node ${process.version}, load ${load} at the start`;
 }
 
-/** Measures the share of the machine used by other processes than those of the benchmark. */
+/** Measures the share of the machine used by processes other than those of the benchmark. */
 export class MachineMeter {
   #before = machineTimes();
 

@@ -8,7 +8,7 @@ const COLLECTIONS = 4;
 const BETWEEN_COLLECTIONS_MS = 50;
 
 export interface Memory {
-  /** Of the whole process. */
+  /** Resident memory of the whole process. */
   readonly residentBytes: number;
   /** The heap, and the memory that it references: frames, sockets' buffers. */
   readonly usedBytes: number;

@@ -144,7 +144,7 @@ export const memory: Bench = {
   },
 };
 
-/** One after the other, each in a separate process. */
+/** Runs the measurements one after another, each in a separate process. */
 async function repeat<T>(rounds: number, measure: () => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (let round = 0; round < rounds; round += 1) results.push(await measure());

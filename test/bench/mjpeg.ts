@@ -41,7 +41,7 @@ export const mjpeg: Bench = {
       notes.push(...delayNotes(measured).map((note) => `${fps} fps, ${note}`));
     }
     return {
-      method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands to Chromium's compositor showing it in an <img>, by its screencast. Both encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, GET /streams/main/mjpeg.`,
+      method: `Time from the moment when the program has a frame of ${SIZE.width}x${SIZE.height} as samples until Chromium's compositor shows it in an <img>, by its screencast. Both encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, GET /streams/main/mjpeg.`,
       lines,
       notes,
     };

@@ -15,7 +15,10 @@ export class NativePeer extends PythonPeer {
     super(`../bench/${script}`, options, peers().python);
   }
 
-  /** @param word `go` and `rest` make a server send and stop, and a client of the film record; any other only asks. */
+  /**
+   * @param word `go` and `rest` make a server send and stop, and a client of the film record; any other word only
+   * requests the totals.
+   */
   async ask(word: 'figures' | 'go' | 'rest'): Promise<Figures> {
     this.#lastId += 1;
     const id = this.#lastId;

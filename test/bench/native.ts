@@ -9,6 +9,7 @@ import { BenchProcess } from './processes.ts';
 import { makePicture, type PictureSize } from './python.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line, Report } from './report.ts';
+import { formatCount } from './report-text.ts';
 import { median } from './statistics.ts';
 
 const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
@@ -27,15 +28,15 @@ const KINDS = ['jpeg', 'raw'] as const;
 
 const NAMES = { jpeg: 'JPEG', raw: 'raw' } as const;
 
-/** Between a server's first frame and measuring. */
+/** Time between a server's first frame and the measurement. */
 const SETTLE_MS = 500;
 
-/** Share of a core from which on a process may limit the rate. */
+/** Share of a core above which a process may limit the rate. */
 const BUSY = 0.9;
 
 interface Picture {
   readonly shape: readonly number[];
-  /** Both base64. */
+  /** JPEG in base64, like `raw`. */
   readonly jpeg: string;
   readonly raw: string;
 }
@@ -116,7 +117,9 @@ async function measureClients(
   const measured = await alternate(options.rounds, measurements);
   return {
     rows: KINDS.map((kind) => ({ clients: count, kind, measured: contestants(measured, kind) })),
-    notes: (await gateway.ask('reasons')).map((reason) => `${count} clients, Gearway: a client ${reason}.`),
+    notes: (await gateway.ask('reasons')).map(
+      (reason) => `${formatCount(count, 'client')}, Gearway: a client ${reason}.`,
+    ),
   };
 }
 
@@ -197,7 +200,7 @@ function report({ jpeg, raw, shape }: Picture, rows: readonly Row[], notes: read
 function lines({ clients, kind, measured }: Row): Line[] {
   const series = (key: 'framesPerSecond' | 'cpuUsPerFrame'): Line['series'] =>
     Object.entries(measured).map(([name, values]) => ({ name, values: values.map((value) => value[key]) }));
-  const what = `${clients} ${clients === 1 ? 'client' : 'clients'}, ${NAMES[kind]}`;
+  const what = `${formatCount(clients, 'client')}, ${NAMES[kind]}`;
   return [
     {
       what,
@@ -216,6 +219,6 @@ function limits({ clients, kind, measured }: Row): string[] {
     const client = median(measurements.map(({ clientCores }) => clientCores));
     const busy = `${name} ${server.toFixed(2)} cores, the clients ${client.toFixed(2)}`;
     const cores = availableParallelism();
-    return `${clients} clients, ${NAMES[kind]}: ${busy}${server < BUSY && server + client >= BUSY * cores ? `, of ${cores}: the clients' work is the limit, not the server` : ''}.`;
+    return `${formatCount(clients, 'client')}, ${NAMES[kind]}: ${busy}${server < BUSY && server + client >= BUSY * cores ? `, of ${cores}: the clients' work is the limit, not the server` : ''}.`;
   });
 }

@@ -33,10 +33,10 @@ interface Measurement {
   readonly slow: { readonly delayMs: number; readonly growthMs: number; readonly rate: number } | null;
 }
 
-/** Effect of a viewer that takes half of the frames on itself, and on nine healthy viewers. */
+/** Latency of a viewer that reads half of the frames, and its effect on nine healthy viewers. */
 export const overload: Bench = {
   name: 'overload',
-  summary: "a viewer at half speed: its delay, and the healthy ones' gaps with and without it",
+  summary: 'a viewer at half speed: its latency, and the gaps of the healthy viewers with and without it',
   effort: { rounds: 3, seconds: 60 },
   async run({ rounds, seconds }) {
     const [sourcePort = 0] = await freePorts(1);
@@ -55,17 +55,17 @@ export const overload: Bench = {
     const slow = measured['with it'].flatMap((round) => (round.slow === null ? [] : [round.slow]));
     const ours = (values: readonly number[]): Line['series'] => [{ name: 'Gearway', values }];
     return {
-      method: `Frames of 100 KB at ${FPS} fps from a NetGear server; ${HEALTHY} viewers that draw each immediately, and one that takes ${WORK_MS.toFixed(1)} ms for each; ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
+      method: `Frames of 100 KB at ${FPS} fps from a NetGear server; ${HEALTHY} viewers that draw each immediately, and one that takes ${WORK_MS.toFixed(1)} ms for each; ${seconds} s with it and ${seconds} s without it. Latency: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
       lines: [
         {
-          what: 'slow viewer, median delay',
+          what: 'slow viewer, median latency',
           unit: 'ms',
           digits: 1,
           series: ours(slow.map(({ delayMs }) => delayMs)),
           targets: [{ is: 'value', atMost: round(2 * FRAME_MS + WORK_MS) }],
         },
         {
-          what: 'slow viewer, delay of the last third minus that of the first',
+          what: 'slow viewer, latency of the last third minus that of the first',
           unit: 'ms',
           digits: 1,
           series: ours(slow.map(({ growthMs }) => growthMs)),

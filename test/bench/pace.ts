@@ -1,8 +1,8 @@
-/** Fractional part of the golden ratio: its multiples cover 0 to 1 evenly, however many there are. */
+/** Fractional part of the golden ratio: its multiples cover 0 to 1 evenly, regardless of their number. */
 const GOLDEN = 0.6180339887;
 const REFRESH_MS = 1000 / 60;
 
-/** When frames are due. The same as `Pace` of bench_picture.py, which gives the reasons. */
+/** Times at which frames are due. Equivalent to `Pace` of bench_picture.py, which explains them. */
 export class Pace {
   readonly #periodMs: number;
   readonly #startMs = performance.now();

@@ -35,7 +35,7 @@ export function viewersPage(url: string, viewers: number): PaintingPage {
   return {
     url,
     isReady: `${all}.filter(({ state, stats }) => state === 'live' && stats.painted > 0).length === ${viewers}`,
-    // Its own figures are refreshed twice per second, too seldom for a short measurement.
+    // The element's own statistics are refreshed twice per second, too seldom for a short measurement.
     prepare: `
       self.counts = ${all}.map((viewer) => {
         const count = { painted: 0, sequence: 0 };

@@ -5,7 +5,10 @@ const COLUMNS = 16;
 /** Number of different numbers; after the last one, they start over. */
 export const NUMBERS = 1 << BITS;
 
-/** Below this a block is black, above 255 minus this white. Other values are not blocks, or a mix of two pictures. */
+/**
+ * Values below this limit are a black block, values above 255 minus this limit a white one. Other values do not belong
+ * to a block, or to a mix of two pictures.
+ */
 const BLACK = 80;
 
 interface Block {
@@ -30,7 +33,7 @@ function blocks(width: number, height: number): Block[] {
   );
 }
 
-/** Burns it into BGR samples. */
+/** Burns the number into BGR samples. */
 export function burnNumber(samples: Uint8Array, width: number, height: number, number: number): void {
   for (const { bit, left, top, size, inverted } of blocks(width, height)) {
     const value = ((number >> bit) & 1) === (inverted ? 0 : 1) ? 255 : 0;

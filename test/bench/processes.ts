@@ -24,7 +24,7 @@ process.once('exit', () => {
   for (const kill of leftovers) kill();
 });
 
-/** A process of a benchmark. It ends with its parent, however that ends: the channel between them closes. */
+/** A process of a benchmark. It ends with its parent, even if that crashes, because the channel between them closes. */
 export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #name: string;
@@ -78,7 +78,7 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   }
 }
 
-/** Ends a foreign program with the benchmark, however that ends. */
+/** Ends a foreign program with the benchmark, even if the benchmark crashes. */
 export function endWithBench<C extends Program>(child: C): C {
   const kill = (): void => child.signal('SIGKILL');
   leftovers.add(kill);
@@ -91,7 +91,7 @@ export function answerParent(handlers: Handlers): void {
   const answer = async ({ id, name, args }: Request): Promise<Answer> => {
     try {
       const handler = handlers[name];
-      if (handler === undefined) throw new Error(`nothing answers to ${name}`);
+      if (handler === undefined) throw new Error(`there is no handler for ${name}`);
       return { id, value: await handler(...(args as never[])) };
     } catch (error) {
       return { id, error: error instanceof Error ? error.message : String(error) };

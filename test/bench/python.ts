@@ -8,7 +8,7 @@ import { endWithBench } from './processes.ts';
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
-  /** Of the JPEG. */
+  /** Size of the JPEG. */
   readonly kilobytes: number;
 }
 

@@ -77,6 +77,11 @@ function formatInterval({ median, interval }: Summary, digits: number): string {
   return `${formatNumber(median, digits)} [${formatNumber(interval.low, digits)}–${formatNumber(interval.high, digits)}]`;
 }
 
+/** A number of things, such as `1 viewer` or `10 viewers`. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

@@ -11,7 +11,7 @@ export interface Report {
 
 /** One measured quantity, of the gateway and of the compared programs. */
 export interface Line {
-  /** With its condition: "100 viewers". */
+  /** Name of the quantity, with its condition: "100 viewers". */
   readonly what: string;
   /** "fps", "ms", "CPU µs per frame". */
   readonly unit: string;
@@ -24,7 +24,7 @@ export interface Line {
 
 export interface Series {
   readonly name: string;
-  /** At least one. */
+  /** Measured values; at least one. */
   readonly values: readonly number[];
 }
 

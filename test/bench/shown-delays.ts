@@ -3,7 +3,7 @@ import jpegTurbo from '@julusian/jpeg-turbo';
 import type { CDPSession, Page } from 'puppeteer-core';
 import { NUMBERS, readNumber } from './picture-number.ts';
 
-/** A frame when the program has captured it, before any processing. By the machine's clock. */
+/** A frame, and the time at which the program had captured it, before any processing, by the machine's clock. */
 export interface HandedOver {
   readonly number: number;
   readonly atMs: number;
@@ -19,12 +19,12 @@ export interface Shown {
 export interface Feed {
   /** Begins to hand over frames and has the page show them. */
   open(page: Page, fps: number): Promise<void>;
-  /** Ends it. @returns the frames handed over, possibly with earlier ones. */
+  /** Closes the path. @returns the frames handed over, possibly including earlier ones. */
   close(): Promise<readonly HandedOver[]>;
 }
 
 export interface ShownDelays {
-  /** Delays of all shown frames; at least one. */
+  /** Latencies of all shown frames; at least one. */
   readonly delaysMs: readonly number[];
   readonly handedOver: number;
 }
@@ -32,12 +32,12 @@ export interface ShownDelays {
 /** Time for decoders to warm up and windows to settle. */
 const SETTLE_MS = 700;
 
-/** Time after which the last frame has been shown, or never will be. */
+/** Time after which a frame that was not shown counts as lost. */
 const LATEST_MS = 500;
 
 const FIRST_TIMEOUT_MS = 15_000;
 
-/** Of the screencast, in a window of 1280x720. Its blocks are 40 pixels wide. */
+/** Settings of the screencast of a window of 1280x720. In its pictures, the blocks are 40 pixels wide. */
 const SCREENCAST = { format: 'jpeg', quality: 60, maxWidth: 640, maxHeight: 360, everyNthFrame: 1 } as const;
 
 /**

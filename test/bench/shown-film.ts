@@ -26,7 +26,7 @@ export interface FilmPage extends AsyncDisposable {
 /** A value `{ probe }` that the viewer has returned. */
 export interface Probe {
   readonly probe: number;
-  /** By the machine's clock. */
+  /** Time by the machine's clock. */
   readonly atMs: number;
   /** Time until the gateway's answer. */
   readonly roundTripMs: number;

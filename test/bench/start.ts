@@ -99,7 +99,7 @@ async function openPage(browser: Browser, url: string, event: 'gearway-frame' | 
     },
   });
   const page = await context.newPage({ type: 'window' });
-  // In the capture phase, because gearway-frame does not bubble.
+  // Listens in the capture phase, because gearway-frame does not bubble.
   await page.evaluateOnNewDocument(
     `window.painted = new Promise((resolve) => addEventListener('${event}', () => requestAnimationFrame(() => resolve(performance.now())), { capture: true, once: true }))`,
   );

@@ -53,7 +53,7 @@ export function slope(points: readonly (readonly [x: number, y: number])[]): num
   return median(slopes);
 }
 
-/** Between the two nearest values, linearly. */
+/** Interpolates linearly between the two nearest values. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;
   const below = at(sorted, Math.floor(position));
@@ -61,9 +61,9 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /**
- * From order statistics, so that nothing is assumed of the distribution: the k-th smallest and k-th largest value miss
- * the median only when fewer than k of n values fall on one side, which is as probable as in n tosses of a coin. 10 values: the 2nd and
- * the 9th.
+ * Computed from order statistics, which make no assumption about the distribution: the k-th smallest and k-th largest
+ * value miss the median only if fewer than k of n values are on one side of it, which has the probability of fewer than
+ * k heads in n tosses of a coin, or fewer than k tails. Of 10 values, these are the 2nd and the 9th.
  */
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;

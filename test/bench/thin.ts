@@ -66,16 +66,19 @@ interface Measurement {
   readonly firstMs: number;
   readonly freezeMs: number;
   readonly ssim: number;
-  /** Of return data, 95 % until the server has it; median and 95 % until the gateway's acknowledgement is back. */
+  /**
+   * Times of return data: until the server has received it (95th percentile), and until the viewer has received the
+   * gateway's acknowledgement (median and 95th percentile).
+   */
   readonly returnMs: number;
   readonly answeredMs: number;
   readonly answeredLateMs: number;
 }
 
-/** Time after the first picture in which the gateway learns the link's rate. */
+/** Time after the first picture in which the gateway estimates the link's rate. */
 const SETTLE_MS = 4000;
 
-/** A shorter measurement may see no picture at all. */
+/** A shorter measurement may contain no picture. */
 const LEAST_SECONDS = 2;
 
 /** Time after the measurement in which frames in transit are shown. */
@@ -85,7 +88,7 @@ const LATEST_MS = 1500;
 const COMPARED = 4;
 const COMPARED_EVERY_MS = 400;
 
-/** Number of returned values, and the time between them, while the film goes on. Not a multiple of a frame's time. */
+/** Number of returned values, and the time between them, while the film continues. Not a multiple of a frame's time. */
 const PROBES = 30;
 const PROBE_EVERY_MS = 107;
 

@@ -10,7 +10,7 @@ export interface Seen {
 }
 
 class TimedViewer extends FrameViewer {
-  /** By this process's clock. */
+  /** Drawn frames, with their times by this process's clock. */
   drawn: Drawn[] = [];
   readonly #workMs: number;
   #isDecoding = false;
@@ -73,7 +73,7 @@ const handlers = {
     startedAtMs = performance.now();
     for (const viewer of viewers) viewer.drawn = [];
   },
-  /** In the order in which they connected. */
+  /** @returns the results in the order in which the viewers connected. */
   stop(): Seen[] {
     return viewers.map(({ drawn }) => ({
       drawn: drawn.map(({ atMs, delayMs }) => ({ atMs: atMs - startedAtMs, delayMs })),

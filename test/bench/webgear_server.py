@@ -1,7 +1,7 @@
 """A real WebGear server with a frame producer of its own, as VidGear's documentation shows one. Prints one JSON object per line:
 {"event": "ready", "url"}, and with `tell` {"event": "frame", "n", "t"} when a frame is handed over, before it is encoded. Ends with its standard input.
 
-Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps (null: as fast as it is taken), ready_made (frames are
+Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps (null: as fast as frames are read), ready_made (frames are
 encoded once in advance; otherwise by each viewer's producer, as in WebGear itself), tell. The page at / shows the stream /video.
 """
 import asyncio
@@ -15,7 +15,7 @@ import bench_picture
 import uvicorn
 from vidgear.gears.asyncio import WebGear
 
-# Not under version control.
+# WebGear writes its files here; the folder is not under version control.
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".artifacts")
 
 INDEX = '<!doctype html><title>WebGear</title><style>body{margin:0}img{display:block}</style><img src="/video">'

@@ -68,7 +68,7 @@ export function createMessage(): Buffer {
   return Buffer.concat([head, createPayload()]);
 }
 
-/** The same on the wire, with its WebSocket header. */
+/** A frame's message as a WebSocket frame, with its header. */
 export function createFrameBytes(): Buffer {
   const message = createMessage();
   const header = Buffer.alloc(10);
@@ -92,7 +92,7 @@ export function handshakeRequest(port: number): string {
   ].join('\r\n');
 }
 
-/** The answer to it. */
+/** The response to {@link handshakeRequest}. */
 export function handshakeResponse(request: string): string {
   const key = /^sec-websocket-key: *(\S+)/im.exec(request)?.[1] ?? '';
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -109,7 +109,7 @@ export function handshakeResponse(request: string): string {
 /** `hello` as a masked WebSocket frame. */
 export const HELLO = mask(encodeMessage({ type: 'hello', name: 'bench' }));
 
-/** The same of a viewer without a port. */
+/** `hello` of a viewer without a port, as a masked WebSocket frame. */
 export const SPECTATOR_HELLO = mask(encodeMessage({ type: 'hello', name: 'bench', spectate: true }));
 
 /** `want` as a masked WebSocket frame. */

@@ -132,7 +132,7 @@ describe('the devices of the console', () => {
     await press('My camera');
     await expect.poll(returned).toContainEqual(expect.objectContaining({ jpeg: true, width: 640, height: 480 }));
     expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toContain('/gearway-camera-worker.js');
-    // A stop is not replaced by what the form returns.
+    // A stop is not replaced by the value of the form.
     await page.evaluate(() => document.querySelector('gearway-stop')!.stop());
     await returns({ horn: false, stop: true });
     await press('JSON');

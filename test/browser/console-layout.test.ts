@@ -230,7 +230,7 @@ describe('the clients of the console', () => {
     it.each([390, 768, 899, 900, 1280, 1440])('show return data and actions in full at %i px', async (width) => {
       await page.setViewport({ width, height: 900 });
       await page.waitForFunction((wanted) => innerWidth === wanted, {}, width);
-      // In one step, between two changes of the list.
+      // Read in one step, between two changes of the list.
       const hidden = await page.evaluate(() =>
         [...document.querySelectorAll('[data-client] :is(.data .text, .action button, .state)')]
           .filter((element) => {

@@ -263,7 +263,7 @@ describe('the console', () => {
     expect(await guest.evaluate(() => document.querySelector('gearway-viewer')?.port)).toBeNull();
     await guest.reload();
     await guest.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    // The console is not for the guest.
+    // The guest cannot use the console.
     await using console = await open(`${gateway.url}/${link.hash}`);
     await console.waitForSelector('#token');
     await page.locator('.share-dialog [aria-label^=Revoke]').click();

@@ -56,7 +56,7 @@ describe('exclusive control', () => {
     ({ data }: DriveReport): boolean =>
       data?.[port]?.drive?.y === 1;
 
-  it('is handed over between three viewers, also after the driver has crashed, and the server sees only the holder', async () => {
+  it('is handed over between three viewers, even after the driver has crashed, and the server sees only the holder', async () => {
     const [desk, lab, yard] = [await open('front-desk'), await open('lab'), await open('yard')];
     const [deskPort, labPort, yardPort] = [await portOf(desk), await portOf(lab), await portOf(yard)];
     for (const page of [desk, lab, yard]) {
@@ -131,7 +131,7 @@ describe('exclusive control', () => {
     await shows(lab, 'front-desk');
     await press(lab, 'action');
     await shows(desk, 'Request: lab');
-    // In a column that is as wide as its content, and on a narrow screen.
+    // Checks a column that is as wide as its content, and a narrow screen.
     const overflow = await desk.evaluate(() => {
       const section = document.querySelector('section')!;
       section.style.cssText += '; display: grid; width: 300px; box-sizing: border-box';

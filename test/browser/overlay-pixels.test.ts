@@ -12,7 +12,7 @@ const [WIDTH, HEIGHT] = [160, 120];
 /** Level of all channels of the picture. */
 const LEVEL = 40;
 
-/** In the window, in CSS px. */
+/** Box of the element in the window, in CSS px. */
 const ELEMENT = { left: 20, top: 30, width: 400, height: 250 };
 
 /** Whether a pixel of a mask is inside: a pattern without symmetry. */

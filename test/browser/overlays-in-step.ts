@@ -75,7 +75,7 @@ interface Box {
   readonly bottom: number;
 }
 
-/** Where the picture, which is gray, and the slot, which is half red, are in composited frames. */
+/** Positions of the picture, which is gray, and of the slot, which is half red, in composited frames. */
 async function boxes(client: CDPSession, count: number): Promise<{ picture: Box; slot: Box }[]> {
   const seen: { picture: Box; slot: Box }[] = [];
   await screencast(client, 'png', async (image) => {
@@ -110,8 +110,8 @@ const block = (page: Page): Promise<void> =>
   });
 
 /**
- * Changes the view again and again, with all fits, rotations and zooms up to 2.4: beyond, a black block of the picture's
- * number would fill the box, and could not be told from the stage.
+ * Changes the view again and again, with all fits, rotations and zooms up to 2.4: beyond, a black block of the
+ * picture's number would fill the box, and could not be distinguished from the stage.
  */
 const changeViews = (page: Page): Promise<void> =>
   page.evaluate(() => {

@@ -56,7 +56,7 @@ describe('pointer tools', () => {
     view = await ViewerPage.ofGateway(browser, gateway);
     await view.page.addScriptTag({ url: `${await gateway.url}/gearway-devices.js`, type: 'module' });
     await view.page.evaluate(() => {
-      // Between bars at its sides, or above and below it if it is rotated, at fractional positions.
+      // The picture is between bars at its sides, or above and below it if it is rotated, at fractional positions.
       const viewer = document.querySelector('gearway-viewer')!;
       viewer.style.cssText =
         'position: fixed; left: 20.25px; top: 11.5px; width: 901.5px; height: 400.75px; aspect-ratio: auto';
@@ -159,7 +159,7 @@ describe('pointer tools', () => {
       const width = await shownWidth();
       if (zoom > 1) {
         await view.page.keyboard.down('Control');
-        // In device pixels.
+        // The distance is in device pixels.
         await view.page.mouse.wheel({ deltaY: -100 * Math.log(zoom) * scale });
         await view.page.keyboard.up('Control');
       }

@@ -49,7 +49,7 @@ describe('a camera whose pictures are numbered', () => {
     for (const number of seen) expect(number).toBeLessThan(COUNT);
   }
 
-  it('reaches two real clients and two viewers in order, and gets their return data, also after the page was reopened', async () => {
+  it('reaches two real clients and two viewers in order, and gets their return data, even after the page was reopened', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using gateway = await start(
       '--client',

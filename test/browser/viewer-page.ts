@@ -13,7 +13,7 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
     return new ViewerPage(page, 'gearway-viewer');
   }
 
-  /** In a window with tabs. */
+  /** Opened in a window with tabs. */
   static async openInTab(browser: Browser, url: string): Promise<ViewerPage> {
     const page = await openTab(browser, url);
     await page.waitForSelector('gearway-viewer');

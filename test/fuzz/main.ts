@@ -245,7 +245,7 @@ async function attack(
   return { report, figures: judged.figures, findings };
 }
 
-/** After all attacks: ports are released, and SIGTERM ends the process in time. */
+/** Checks after all attacks that ports are released, and that SIGTERM ends the process in time. */
 async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const held = async (): Promise<boolean> => (await bed.counts()).held === 0;

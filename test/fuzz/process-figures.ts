@@ -26,7 +26,7 @@ export function readFigures(pid: number): ProcessFigures {
       const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`${folder}/${name}`))?.[1];
       if (inode !== undefined) inodes.add(inode);
     } catch {
-      // It has been closed in the meantime.
+      // The descriptor has been closed in the meantime.
       descriptors -= 1;
     }
   }

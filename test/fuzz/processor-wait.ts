@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 const INTERVAL_MS = 25;
 
-/** A total at a time. */
+/** Total waiting time of a process until `atMs`. */
 interface Sample {
   readonly atMs: number;
   readonly waitedMs: number;
@@ -43,7 +43,9 @@ export class ProcessorWait implements Disposable {
   }
 }
 
-/** The total at a time, linear between samples. @param samples in order of time. */
+/**
+ * The total waiting time until a point in time, interpolated linearly between samples. @param samples in order of time.
+ */
 export function at(samples: readonly Sample[], ms: number): number {
   let low = 0;
   let high = samples.length;

@@ -129,7 +129,7 @@ type StoredSend =
 
 /** A script as JSON, bytes as base64. */
 export function formatScripts(scripts: readonly Script[]): string {
-  // Not by a replacer: `Buffer.toJSON` has made a list of numbers before one is called.
+  // A replacer cannot be used, because `Buffer.toJSON` makes a list of numbers before it is called.
   let leftBytes = MAX_STORED_BYTES;
   const store = (bytes: Uint8Array): StoredSend => {
     if (bytes.byteLength > leftBytes) return { kind: 'send', zeros: bytes.byteLength };

@@ -177,7 +177,7 @@ export const anyValue: fc.Arbitrary<Packable> = fc.letrec<{ tree: Packable; leaf
   ),
 })).tree;
 
-/** The same, including MessagePack that libraries do not write. */
+/** Any value, including MessagePack that libraries do not write. */
 export const hostileValue: fc.Arbitrary<Packable> = fc.oneof(
   { weight: 4, arbitrary: anyValue },
   { weight: 1, arbitrary: hostilePacked },

@@ -1,7 +1,7 @@
 /** A route as the gateway's router knows it. */
 export interface Route {
   readonly method: string;
-  /** With parameters as `:name`. */
+  /** Path of the URL, with parameters as `:name`. */
   readonly path: string;
 }
 

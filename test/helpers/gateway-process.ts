@@ -24,7 +24,7 @@ export async function waitForStatus(
     const status = await gateway.status();
     if (fits(status)) return status;
     if (performance.now() > deadline)
-      throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
+      throw new Error(`${what} did not occur; the status is ${JSON.stringify(status, null, 1)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

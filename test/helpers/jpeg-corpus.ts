@@ -117,7 +117,7 @@ function samplings(random: Random): Sample[] {
   return samples;
 }
 
-/** Kinds of JPEG of the standard that decoders may lack. */
+/** Kinds of JPEG in the standard that some decoders do not support. */
 function kinds(random: Random): Sample[] {
   const samples: Sample[] = [];
   const base = {
@@ -271,8 +271,8 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
 }
 
 /**
- * JPEGs for the comparison of verdicts, the same for the same seed: of real encoders, with all samplings and kinds, and
- * damaged ones.
+ * JPEGs on which decoders are compared: from real encoders, with all samplings and kinds, and damaged ones. The same
+ * seed gives the same JPEGs.
  *
  * @param damaged number of damaged ones.
  */

@@ -37,7 +37,7 @@ export class Lines {
       }
       const leftMs = deadline - performance.now();
       if (this.#ended || leftMs <= 0)
-        throw new Error(`${what} did not come; the last lines were:\n${this.all.slice(-12).join('\n')}`);
+        throw new Error(`${what} did not occur; the last lines were:\n${this.all.slice(-12).join('\n')}`);
       await new Promise<void>((resolve) => {
         const done = (): void => {
           clearTimeout(timer);

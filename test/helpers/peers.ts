@@ -62,7 +62,7 @@ export const VGA = { height: 479, width: 641 } as const;
 export class PythonPeer implements Program, AsyncDisposable {
   readonly #program: Program;
 
-  /** @param python another interpreter than the one with VidGear. */
+  /** @param python an interpreter other than the one with VidGear. */
   constructor(script: string, options: Readonly<Record<string, unknown>>, python?: string) {
     const argument = JSON.stringify(options);
     this.#program =

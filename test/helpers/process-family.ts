@@ -7,7 +7,7 @@ const VARIABLE = 'GEARWAY_TEST_FAMILY';
 export interface FamilyMember {
   readonly pid: number;
   readonly parent: number;
-  /** Its command line, joined by spaces. */
+  /** Command line of the process, joined by spaces. */
   readonly command: string;
 }
 
@@ -64,7 +64,7 @@ export class ProcessFamily {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has just ended.
+        // The process has just ended.
       }
     }
     await this.until('the end of all', (members) => members.length === 0);

@@ -38,7 +38,7 @@ export class Publisher implements AsyncDisposable {
     this.closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
   }
 
-  /** Over TCP. @param url `http://127.0.0.1:PORT`. */
+  /** Connects over TCP. @param url `http://127.0.0.1:PORT`. */
   static async connect(
     url: string,
     { stream = 'main', headers = {} }: { stream?: string; headers?: Record<string, string> } = {},

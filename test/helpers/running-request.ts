@@ -25,7 +25,7 @@ export class RunningRequest implements AsyncDisposable {
         response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as unknown }));
         response.on('error', reject);
       });
-      this.#request.on('close', () => reject(new Error('the connection has ended without an answer')));
+      this.#request.on('close', () => reject(new Error('the connection has ended without a response')));
     });
     // Prevents an unhandled rejection if the test does not await it.
     this.answer.catch(() => undefined);

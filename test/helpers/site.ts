@@ -5,7 +5,7 @@ import { extname, join } from 'node:path';
 
 const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
-/** A separate web site on this machine: another port than the gateway's is another origin. */
+/** A separate web site on this machine: a port other than the gateway's is another origin. */
 export class Site implements AsyncDisposable {
   readonly origin: string;
   readonly #server: Server;

@@ -60,7 +60,7 @@ export class Viewer implements AsyncDisposable {
     this.closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
   }
 
-  /** Over TCP. @param url `http://127.0.0.1:PORT`. */
+  /** Connects over TCP. @param url `http://127.0.0.1:PORT`. */
   static async connect(url: string, stream = 'main', options: ClientOptions = {}): Promise<Viewer> {
     const viewer = new Viewer(
       new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/ws`, PROTOCOL, {

@@ -113,7 +113,7 @@ export interface WrongCamera {
   readonly separators: 'boundaries' | 'all but the first' | 'headers' | 'nothing';
   readonly hasMoreDashes: boolean;
   readonly lineEnds: '\r\n' | '\n' | '\r';
-  /** Before a boundary. */
+  /** Line end before a boundary: that of the camera, LF, or none. */
   readonly ending: 'line' | 'LF' | 'nothing';
   readonly blankLines: number;
   readonly nameless: string;

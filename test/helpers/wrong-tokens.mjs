@@ -93,7 +93,7 @@ const timer = setInterval(() => {
     WAYS[way](counts.sent);
   if (elapsedMs < seconds * 1000) return;
   clearInterval(timer);
-  // Answers under way; delayed ones are given up.
+  // Pending answers; delayed ones are abandoned.
   setTimeout(() => {
     process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit());
   }, 500);

@@ -204,7 +204,7 @@ interface Census {
    * Connections of the gateway's port by state: `01` is established, `08` CLOSE-WAIT (Linux, include/net/tcp_states.h).
    */
   readonly connections: readonly string[];
-  /** Without ports that are reserved for viewers that have left. */
+  /** Number of taken ports, without those reserved for viewers that have left. */
   readonly portsTaken: number;
   readonly clients: readonly string[];
   readonly publisher: string;

@@ -201,7 +201,7 @@ describe('raw frames', () => {
     ['gray', { channels: 1, bytes: 1 }, 'uint8'],
     ['bgr24', { channels: 3, bytes: 1 }, 'uint8'],
   ] as const)(
-    'of %s reach a real client bit for bit, also of a width that BMP pads',
+    'of %s reach a real client bit for bit, even with a width that BMP pads',
     async (pixels, { channels, bytes }, dtype) => {
       await using folder = await Folder.create();
       const size = { width: 403, height: 121, channels, bytes };

@@ -191,7 +191,7 @@ class VideoViewers implements AsyncDisposable {
   async next(viewer: Viewer): Promise<FrameMessage> {
     const frame = await viewer.until('frame');
     viewer.ack(frame.sequence);
-    // The message is that of the frame with this number, whatever the encoding.
+    // The message is that of the frame with this number in any encoding.
     expect(frame.message).toEqual({ n: frame.sequence });
     expect(frame).toMatchObject({ width: 1280, height: 720 });
     return frame;

@@ -107,7 +107,7 @@ describe('docs/http-api.md', () => {
         bidirectional: true,
         raw_returns: true,
         returns: { $array: 'uint8', shape: [480, 640, 3] },
-        // The pictures of the test pattern have no numbers that it could check.
+        // Skips the check of the pictures' numbers, because those of the test pattern have none.
         height: 1,
       }),
     ];
@@ -121,7 +121,7 @@ describe('docs/http-api.md', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  it('prints where the gateway is, and its key', () => {
+  it('prints the address of the gateway, and its key', () => {
     const [serving = '', administer = '', file = ''] = block('Administrator key', '').split('\n');
     const shape = (line: string): string => line.replace(/key=\S+/, 'key=…').replace(/in \S+$/, 'in …');
     expect(gateway.stdout.all.map(shape)).toEqual(
@@ -139,7 +139,7 @@ describe('docs/http-api.md', () => {
   it('sends events in the documented form', async () => {
     await using _viewer = await WebViewer.open(`http://127.0.0.1:${port}/streams/main`);
     const line = commandLines(block('Events', 'sh'))[0]!;
-    // It is endless.
+    // The response is endless.
     const output = await shell(`timeout 2 ${line} || [ $? = 124 ]`);
     const shape = (text: string): string[] =>
       [...text.matchAll(/^(?:id: |event: connect$|data: )|"\w+":/gm)].map(([each]) => each).toSorted();
@@ -172,7 +172,7 @@ describe('docs/http-api.md', () => {
     await expect
       .poll(async () => (await status()).clients.map(({ returnData }) => returnData !== null))
       .toEqual([true, true]);
-    const [value = '', picture = ''] = commandLines(block('What a client returns', 'sh'));
+    const [value = '', picture = ''] = commandLines(block('Return data of a client', 'sh'));
     expect(await shell(value)).toBe('"Hi"');
     await shell(picture);
     expect((await readFile(folder.file('returned.png'))).subarray(1, 4).toString()).toBe('PNG');
@@ -181,7 +181,7 @@ describe('docs/http-api.md', () => {
   it.each(['Disconnect a client', 'Administrator key'])('disconnects a client: %s', async (heading) => {
     await using viewer = await WebViewer.open(`http://127.0.0.1:${port}/streams/main`);
     const id = (await status()).clients.find(({ kind }) => kind === 'web')!.id;
-    // With the line that reads the key.
+    // Includes the line that reads the key.
     const script = block(heading, 'sh').replaceAll('web-1', id);
     expect(JSON.parse(await shell(script))).toMatchObject({ id });
     await expect.poll(() => viewer.isOpen).toBe(false);

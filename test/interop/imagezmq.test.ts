@@ -200,8 +200,8 @@ describe('imagezmq', () => {
     async (signal) => {
       const [port = 0] = await freePorts(1);
       const gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
-      // Between two pictures: a sender that waits for an answer when its hub ends waits forever, a limitation of
-      // imagezmq.
+      // The gateway ends between two pictures: because of a limitation of imagezmq, a sender that waits for an answer
+      // when its hub ends waits forever.
       await using sender = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', frames: 60, pause_at: 30 });
       await sender.waitFor('paused');
       gateway.signal(signal);

@@ -433,7 +433,7 @@ describe('a real server and NetGearReceiver', () => {
       custom_cert_location: ours.path,
     });
     await Promise.all([ironhouse.open(), stonehouse.open()]);
-    // Their own pair, and our public key for the server.
+    // The other side has its own key pair, and our public key of the server.
     await using maker = new NetGearSender({ ...local, port: 1, secure_mode: 1, custom_cert_location: theirs.path });
     await maker.close({ terminate: false });
     const serverKey = '.vidgear/keys/public_keys/server.key';

@@ -126,12 +126,12 @@ function compare(
     ({ n, sha1, dtype, shape }) =>
       expected.get(n)?.sha1 !== sha1 || dtype !== 'uint8' || shape.join() !== `${HEIGHT},${WIDTH},3`,
   );
-  if (wrong.length > 0) return `other pictures than were sent: ${wrong.map(({ n }) => n).join()}`;
+  if (wrong.length > 0) return `pictures that were not sent: ${wrong.map(({ n }) => n).join()}`;
   if (numbers.some((n, index) => n <= (numbers[index - 1] ?? -1))) return `out of order: ${numbers.join()}`;
   const misplaced = received.filter(({ n, message }) =>
     hasMessages ? message?.n !== n || message.from !== expected.get(n)?.server : message !== null,
   );
-  if (misplaced.length > 0) return `other messages than were sent: ${JSON.stringify(misplaced[0])}`;
+  if (misplaced.length > 0) return `a message that was not sent: ${JSON.stringify(misplaced[0])}`;
   const missed = [...expected.keys()].filter((n) => !numbers.includes(n));
   if (isLossy ? numbers.length < MOST : missed.length > 0)
     return `${numbers.length} of ${sent.length} frames; missed ${missed.join()}`;

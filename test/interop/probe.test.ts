@@ -97,13 +97,13 @@ describe.concurrent('gearway probe, of a client', () => {
     expect(await probe(`netgear:${address}?multiserver=true`)).toMatchObject({ code: 0 });
   });
 
-  it('reports another pattern than that of the address', async () => {
+  it('reports a pattern that differs from that of the address', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, pattern: 0 });
     expect(await probe(`${address}?pattern=1`)).toEqual(
       bad(
         /^✓ A NetGear client is listening/,
-        /^✗ It has pattern 0 \(pair\), the address specifies pattern 1: both ends need the same\.$/,
+        /^✗ It has pattern 0 \(pair\), the address specifies pattern 1: both sides need the same\.$/,
         /^✓ It answered/,
       ),
     );
@@ -188,13 +188,13 @@ describe.concurrent('gearway probe, of a server', () => {
     );
   });
 
-  it('reports another pattern than that of the address', async () => {
+  it('reports a pattern that differs from that of the address', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
     expect(await probe(`${address}?pattern=1`, 2)).toEqual(
       bad(
         /^✓ A NetGear server connects/,
-        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1: both ends need the same\.$/,
+        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1: both sides need the same\.$/,
         /^✓ It sends/,
         /^✓ Its frames have no message/,
       ),
@@ -367,7 +367,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
   it('creates no keys', async () => {
     const { address } = await place();
     expect(await probe(`${address}?secure=1&keys=${keys('none')}`)).toEqual(
-      bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other end/),
+      bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other side/),
     );
     expect(existsSync(keys('none'))).toBe(false);
   });

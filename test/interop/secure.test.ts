@@ -174,7 +174,7 @@ describe('a real client in secure mode', () => {
 
   it.each([
     { name: 'over ipc, where peers have no IP address', protocol: 'ipc', at: () => join(root, 'feed') },
-    { name: 'that binds to another address than we come from', protocol: 'tcp', at: () => '127.0.0.2' },
+    { name: 'that binds to an address other than ours', protocol: 'tcp', at: () => '127.0.0.2' },
   ])('refuses the gateway $name, and the reason is reported', async ({ protocol, at }) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await LocalGateway.start(
@@ -403,7 +403,7 @@ describe('the keys', () => {
       expect(await gateway.exited).toBe(2);
       const sentence = gateway.stderr.all.at(-1) ?? '';
       expect(sentence).toContain(`gearway: ${file(keys, missing)} cannot be read (ENOENT`);
-      expect(sentence).toContain(': copy it from the other end, or empty the folder to have new keys created');
+      expect(sentence).toContain(': copy it from the other side, or empty the folder to have new keys created');
       expect((await readdir(folder(keys), { recursive: true })).toSorted()).toEqual(before.toSorted());
     },
   );

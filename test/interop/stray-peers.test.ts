@@ -532,7 +532,7 @@ describe('a ZMTP peer', () => {
       isOver = true;
       end();
       await Promise.all(flooding);
-      // With a full queue, and by a reset: with ZMTP heartbeats, libzmq would abort within half a second.
+      // Resets the connections while the queue is full: with ZMTP heartbeats, libzmq would abort within half a second.
       for (const peer of peers) peer.reset();
       const resetAtMs = performance.now();
       do await nextFrames();

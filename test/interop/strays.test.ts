@@ -23,7 +23,8 @@ const STRAYS: readonly ((port: number) => Promise<void>)[] = [
   async (port) => {
     using _peer = await RawPeer.shake(port, 'PUSH');
   },
-  // Floods: messages that are not requests, and requests that are not frames. Then disconnected with a full queue.
+  // Floods: messages that are not requests, and requests that are not frames. The peer then disconnects while the queue
+  // is full.
   ...[message('hello'), message('a', 'b', 'c'), message('', 'hello'), message('', '{"terminate_flag": true}')].map(
     (bytes) => async (port: number) => {
       const peer = await RawPeer.shake(port, 'DEALER');

@@ -16,8 +16,8 @@ const OPTIONS = ['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2=size=320x240:
 const GATEWAY = [process.execPath, 'dist/gateway/main.js', ...OPTIONS] as const;
 
 /**
- * From the signal to the end of the last process: 0.5 s until the end of the package manager is noticed, 1.8 s to close,
- * and a margin for a busy machine.
+ * Time from the signal to the end of the last process: 0.5 s until the end of the package manager is noticed, 1.8 s to
+ * close, and a margin for a busy machine.
  */
 const LIMIT_MS = 4000;
 
@@ -61,7 +61,8 @@ const nothingLeft = (family: ProcessFamily): Promise<void> =>
   family.until('the end of all processes', (members) => members.length === 0, LIMIT_MS);
 
 describe('npm start', () => {
-  // Without SIGINT to npm alone: npm and its shell would continue to wait for a program that did not get the signal.
+  // SIGINT to npm alone is not tested: npm and its shell would continue to wait for a program that did not get the
+  // signal.
   it.each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as const)('leaves nothing running when npm gets %s', async (signal) => {
     await using running = await start('npm', 'start', '--', ...OPTIONS);
     running.child.signal(signal);

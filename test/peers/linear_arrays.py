@@ -17,7 +17,7 @@ def limits(dtype):
 
 
 def ramp(dtype, shape):
-    """From black to white, smooth, so that a JPEG preserves it; the ramp of each channel begins slightly later than that of the previous one."""
+    """A smooth ramp from black to white, which a JPEG preserves; the ramp of each channel begins slightly later than that of the previous one."""
     channels = shape[2] if len(shape) == 3 else 1
     y, x, c = np.mgrid[0:HEIGHT, 0:WIDTH, 0:channels]
     part = np.clip((x + y / 4 + 2 * c) / (WIDTH + HEIGHT / 4 + 6), 0, 1)

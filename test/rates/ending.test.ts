@@ -78,7 +78,7 @@ describe('the end of the gateway', () => {
     120_000,
   );
 
-  it('occurs immediately at the second signal, also while threads of the pool are blocked', async () => {
+  it('occurs immediately at the second signal, even while threads of the pool are blocked', async () => {
     await withinAttempts(
       async () => {
         using folder = temporaryFolder();
@@ -115,7 +115,7 @@ describe('the end of the gateway', () => {
         await using _ = gateway;
         stopped.signal('SIGSTOP');
         await using peers = new Disposables();
-        // In groups, because each has 5 s for its hello.
+        // Viewers connect in groups, because each has 5 s for its hello.
         for (let group = 0; group < 10; group += 1) {
           const viewers = await Promise.all(
             Array.from({ length: 20 }, async () => peers.use(await Viewer.connect(url))),

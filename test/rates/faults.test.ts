@@ -47,7 +47,7 @@ describe('native clients', () => {
           expect(returned.data).toEqual({ [a]: time, [b]: 'b' });
           client.signal('SIGKILL');
           await client.exited;
-          await gateway.statusWhere('that it is gone', ({ clients }) =>
+          await gateway.statusWhere('a missing client', ({ clients }) =>
             clients.some(({ port, state }) => port === a && state === 'connecting'),
           );
         }

@@ -4,7 +4,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 
-/** For conditions without an event. */
+/** Waits between two checks of a condition without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('native clients', () => {

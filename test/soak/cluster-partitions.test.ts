@@ -55,7 +55,7 @@ async function expectUnique(viewers: readonly WebViewer[]): Promise<void> {
   expect(new Set(ports).size).toBe(ports.length);
 }
 
-// At the same time, because both mostly wait.
+// Both run concurrently, because they mostly wait.
 describe.concurrent('a cluster in a network that is cut for 20 s', () => {
   it('continues at the others while a gateway is cut off, and everywhere afterwards', async ({ expect }) => {
     await using partitions = await Partitions.create();
@@ -122,7 +122,7 @@ describe.concurrent('a cluster in a network that is cut for 20 s', () => {
     await expectUnique([atA, atB, atC]);
   });
 
-  it('continues while one of three NATS servers is cut off, whichever it is', async ({ expect }) => {
+  it('continues while any one of three NATS servers is cut off', async ({ expect }) => {
     await using partitions = await Partitions.create();
     const numbers = [10, 11, 12];
     const routes = numbers.map((number) => `nats://${Partitions.address(number)}:6222`).join(',');
@@ -165,7 +165,7 @@ describe.concurrent('a cluster in a network that is cut for 20 s', () => {
       // The server catches up before the next one is cut off.
       await elapse(10_000);
     }
-    // If it is the server of a gateway: until that notices, and its session begins again.
+    // If the server of a gateway is cut off, the gap lasts until the gateway notices this and restarts its session.
     expect(Math.max(...gapsMs), `gaps of ${gapsMs.join(', ')} ms`).toBeLessThan(RECOVERY_MS);
     expect([atA, atB, ...extra].map(({ isOpen }) => isOpen)).not.toContain(false);
     await expectUnique([atA, atB, ...extra]);

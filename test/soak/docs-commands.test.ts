@@ -14,8 +14,8 @@ import { ffmpeg } from '../helpers/media.ts';
 import { NatsServer } from '../helpers/nats.ts';
 import { peers, PythonPeer } from '../helpers/peers.ts';
 
-// The commands and configuration files of all pages, as a shell runs them, in a folder with what they name. Ports and
-// the addresses of other machines are replaced; nothing else is.
+// The commands and configuration files of all pages, as a shell runs them, in a folder with the files that they name.
+// Ports and the addresses of other machines are replaced; nothing else is.
 
 const run = promisify(execFile);
 
@@ -247,7 +247,7 @@ describe('the commands that end', () => {
     }
   });
 
-  it('gearway probe prints what docs/troubleshooting.md shows', async () => {
+  it('gearway probe prints the output in docs/troubleshooting.md', async () => {
     const [line = ''] = blocks('troubleshooting.md', 'sh');
     const [shown = ''] = blocks('troubleshooting.md', '');
     await using client = new PythonPeer('client.py', {

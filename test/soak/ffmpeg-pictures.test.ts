@@ -171,7 +171,7 @@ describe('colours of a video', () => {
   it.each([
     [720, 'BT.709'],
     [64, 'BT.601'],
-  ] as const)('that does not name its matrix, of %i lines, are those of %s', async (height, matrix) => {
+  ] as const)('without a matrix, with %i lines, are those of %s', async (height, matrix) => {
     const path = await writeBars(`untagged-${height}.mkv`, {
       codec: 'libx264',
       matrix,
@@ -259,7 +259,7 @@ describe('pixels that are not square', () => {
     expect([width, height]).toEqual(expected);
   });
 
-  it('of JPEGs are encoded square from a recording, and stay as they are if copied', async () => {
+  it('of JPEGs in a recording become square when encoded, and stay unchanged when copied', async () => {
     const path = await write('sar.avi', '96x108', '2/1', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p');
     expect(await frameOf(`ffmpeg:${path}?loop=true`)).toMatchObject({ width: 192, height: 108 });
     expect(await frameOf(`ffmpeg:${path}?loop=true&copy=true`)).toMatchObject({ width: 96, height: 108 });

@@ -60,7 +60,7 @@ describe('a still picture', () => {
     });
     const sink = await record(server);
     await sink.until(() => sink.frames.length === 3);
-    // The second request is late already; the third one keeps the interval.
+    // The second request is already late; the third one keeps the interval.
     expect(atMs[1]! - atMs[0]!).toBeGreaterThan(1450);
     expect(atMs[2]! - atMs[1]!).toBeGreaterThan(950);
   });

@@ -106,7 +106,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     await server.waitFor<Returned>('returned', ({ data }) => data[ports[0]] === '1' && data[ports[1]] === '[2.5]');
   });
 
-  it('waits for a gateway longer than three NetGear time-outs, and survives its restart', async () => {
+  it('waits for a gateway longer than three NetGear timeouts, and survives its restart', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
     await using server = new PythonPeer('helper_server.py', { port: source });
     await using client = new PythonPeer('helper_client.py', { port: native, returns: '7' });

@@ -114,7 +114,7 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'Take control back [sh]': [API],
     'Share links [sh]': [API],
     'Share links [json]': [API],
-    'What a client returns [sh]': [API],
+    'Return data of a client [sh]': [API],
     'MJPEG [html]': [PAGES],
     'MJPEG [sh]': [API],
     'MJPEG [python]': [API],

@@ -12,7 +12,7 @@ type OpenSession<Opening, Command, Event> = (
   emit: (event: Event, transfer?: Transferable[]) => void,
 ) => Session<Command>;
 
-/** A session, as its element uses it, regardless of the thread. */
+/** The part of a session that its element uses, regardless of the thread. */
 export interface SessionHandle<Command> {
   readonly thread: SessionThread;
   /** @throws DataCloneError if the browser cannot transfer an object to the worker. */

@@ -17,7 +17,7 @@ export interface SenderSettings extends CaptureSettings {
 /** Callbacks of the sender. */
 export interface SenderActions {
   /**
-   * Whether there is a connection that takes pictures. When there is one again, call {@link CameraSender.connected}.
+   * Whether there is a connection that accepts pictures. When there is one again, call {@link CameraSender.connected}.
    */
   isConnected(): boolean;
   /** Sends a picture. Resolves when the gateway has received or refused it. Must not reject. */

@@ -15,7 +15,7 @@ export const TIME_TO_LIVE_MS = 500;
  */
 const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 
-/** Time in which the server has to confirm that the stop is cleared. Otherwise this has to be requested again. */
+/** Time in which the server has to confirm that the stop is cleared. Otherwise, the user has to request it again. */
 const CLEAR_WITHIN_MS = 3000;
 
 /** Codes of refusals that last as long as the connection. */
@@ -158,8 +158,8 @@ export class ControlChannel {
   }
 
   /**
-   * Requests that the server clear the stop; without control, only withdraws this viewer's own stop. Only after the
-   * server has confirmed that it has stopped.
+   * Requests that the server clear the stop; without control, only withdraws this viewer's own stop. Has an effect only
+   * after the server has confirmed that it has stopped.
    */
   clearStop(): void {
     if (!this.#isInControl) {

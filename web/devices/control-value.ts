@@ -10,7 +10,7 @@ export type DeviceValue =
 /** Values of all devices of a viewer, by name. */
 export type ControlValue = { readonly [name: string]: DeviceValue };
 
-/** A device, as the channel of its viewer uses it. */
+/** The part of a device that the channel of its viewer uses. */
 export interface Device {
   /** Key of its value in the viewer's return data. */
   readonly name: string;

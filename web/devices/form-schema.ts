@@ -161,7 +161,7 @@ class SchemaReader {
       default:
         return {
           kind: 'unsupported',
-          reason: typeof type === 'string' ? `its type is ${label(type)}` : 'it has not one type',
+          reason: typeof type === 'string' ? `its type is ${label(type)}` : 'it does not have exactly one type',
         };
     }
   }

@@ -13,7 +13,7 @@ type ControlState = 'none' | 'free' | 'mine' | 'taken' | 'requested';
  * other viewers. It is empty if control is shared.
  *
  * @tag gearway-control
- * @summary Who has control of the stream.
+ * @summary Shows and changes the holder of control.
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @csspart holder - who has control
  * @csspart action - the button that takes, requests or releases control, or withdraws the request

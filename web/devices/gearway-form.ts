@@ -17,7 +17,7 @@ export type FormValue = { readonly [key: string]: DeviceValue };
 
 /**
  * A form made from a JSON Schema, which the server sends in its message as `forms`, by the names of the forms, or the
- * page as `schema`. Its value is what was submitted last.
+ * page as `schema`. Its value is the last submission.
  *
  * @tag gearway-form
  * @summary Form made from a JSON Schema for return data.
@@ -25,13 +25,13 @@ export type FormValue = { readonly [key: string]: DeviceValue };
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be submitted
  * @attr {string} schema - JSON Schema as JSON, or as an object if set as property; that of the server's message by default
- * @attr {boolean} once - the server gets the value once; otherwise until it is replaced
+ * @attr {boolean} once - sends each value once; otherwise a value is in effect until it is replaced
  * @fires {GearwayInputEvent} gearway-input - it was submitted, or its value was withdrawn
  * @slot - heading; the title of the schema by default
  * @csspart form - the form
  * @csspart button - the button that submits
  * @csspart clear - the button that withdraws the value
- * @csspart status - what has happened to the value, or what is wrong with the schema
+ * @csspart status - whether the value was accepted, or the problem of the schema
  */
 export class GearwayForm extends DeviceElement {
   static override styles = [

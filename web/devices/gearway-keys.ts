@@ -13,7 +13,7 @@ import { DEFAULT_KEYS, isUsedByTarget, type KeyEffect, keyValue, parseKeyMap } f
  * @attr {string} name - key of its value in the viewer's return data
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
- * @attr {string} keys - keys and what they do, such as `w=y+1 s=y-1 space=brake`
+ * @attr {string} keys - keys and their effects, such as `w=y+1 s=y-1 space=brake`
  * @attr {boolean} no-repeat - do not require the system's key repetition as proof that a key is still held
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @csspart key - a key

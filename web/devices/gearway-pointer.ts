@@ -31,9 +31,9 @@ const HINTS: Readonly<Record<PointerTool, string>> = {
 };
 
 /**
- * A tool that draws on the picture: its value is the last shape, in pixels of the frame, whatever the fit, zoom and
- * rotation of the viewer. While it is active, drags draw instead of moving the picture, unless the Shift key is held;
- * the wheel and two fingers zoom. Arrow keys move a cursor, Enter sets a point, Backspace removes one, and Escape
+ * A tool that draws on the picture: its value is the last shape, in pixels of the frame, regardless of the fit, zoom
+ * and rotation of the viewer. While it is active, drags draw instead of moving the picture, unless the Shift key is
+ * held; the wheel and two fingers zoom. Arrow keys move a cursor, Enter sets a point, Backspace removes one, and Escape
  * cancels.
  *
  * @tag gearway-pointer
@@ -41,12 +41,12 @@ const HINTS: Readonly<Record<PointerTool, string>> = {
  * @attr {string} name - key of its value in the viewer's return data
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
- * @attr {'click' | 'drag' | 'box' | 'polygon'} tool - what is drawn; `click` by default
+ * @attr {'click' | 'drag' | 'box' | 'polygon'} tool - kind of shape; `click` by default
  * @attr {boolean} active - draws on the picture; the button switches it. One tool per viewer is active
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @slot - label of the button
  * @csspart button - the button that switches the tool on and off
- * @csspart status - what to do, or the last shape
+ * @csspart status - an instruction, or the last shape
  */
 export class GearwayPointer extends DeviceElement {
   static override styles = [

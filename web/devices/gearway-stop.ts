@@ -23,8 +23,8 @@ const NOT_HERE = 'The server has stopped. The viewer that has control can reset 
 /**
  * An emergency stop, above everything else in the window. It releases all devices of its viewer, and sends `stop: true`
  * ahead of other return data until it is reset. The reset button appears when the server has confirmed the stop in its
- * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`. It works
- * without control of the stream, too; the reset then only withdraws this viewer's own stop.
+ * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`. It also
+ * works without control of the stream; the reset then only withdraws this viewer's own stop.
  *
  * @tag gearway-stop
  * @summary Emergency stop.
@@ -93,11 +93,11 @@ export class GearwayStop extends LitElement {
   readonly #internals = this.attachInternals();
   #channel: ControlChannel | null = null;
   #state: StopState = 'ready';
-  /** Of the second button: ends {@link #follow}. */
+  /** Function that ends {@link #follow}; used by the second button. */
   #end: () => void = () => undefined;
   /** A second button inside a dialog or a full-screen element, because these block everything outside of them. */
   #twin: GearwayStop | null = null;
-  /** Of the second button: the channel of the first one. */
+  /** Channel of the first button; used by the second button. */
   #givenChannel: ControlChannel | null = null;
 
   constructor() {
@@ -122,7 +122,7 @@ export class GearwayStop extends LitElement {
     this.#channel?.stop();
   }
 
-  /** Requests a reset; only after the server has confirmed the stop. */
+  /** Requests a reset. Has an effect only after the server has confirmed the stop. */
   clear(): void {
     this.#channel?.clearStop();
   }

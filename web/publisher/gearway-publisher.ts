@@ -45,13 +45,13 @@ const MAX_QUALITY = 100;
  * @summary A camera or screen as the source of a stream.
  * @attr {string} src - address of the stream, `http://HOST:PORT/streams/NAME`
  * @attr {string} name - name shown where the gateway lists its publisher
- * @attr {'camera' | 'screen'} input - what to publish; `camera` by default
+ * @attr {'camera' | 'screen'} input - source of the pictures; `camera` by default
  * @attr {string} device - id of the camera; any camera by default
  * @attr {'user' | 'environment'} facing - preferred direction of the camera if no `device` is given
  * @attr {'480p' | '720p' | '1080p'} size - maximum length of the shorter side; `720p` by default
  * @attr {number} fps - maximum frame rate; 15 by default
  * @attr {number} quality - JPEG quality, 1 to 100; 80 by default
- * @attr {number} max-bitrate - maximum bit rate in bits per second; as many as the link carries by default
+ * @attr {number} max-bitrate - maximum bit rate in bits per second; by default limited only by the link
  * @attr {boolean} fixed - keep size, frame rate and quality on a thin link, and only skip frames
  * @attr {boolean} controls - show buttons to start and stop, and to switch camera or share the screen
  * @attr {boolean} no-worker - encode on the main thread

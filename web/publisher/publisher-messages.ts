@@ -11,9 +11,9 @@ import type { CommonCommand } from '../connection/session-host.ts';
  */
 export type PublisherState = 'idle' | 'asking' | 'connecting' | 'live' | 'paused' | 'failed' | 'refused';
 
-/** The requested settings, and whether they may be lowered to what the link carries. */
+/** The requested settings, and whether they may be lowered to the throughput of the link. */
 export interface EncodingLimits extends EncodingSettings {
-  /** Maximum bits per second; null for as many as the link carries. */
+  /** Maximum bit rate in bits per second; null for no limit except that of the link. */
   readonly maxBitsPerSecond: number | null;
   /** Whether to keep size, quality and rate, and only skip frames. */
   readonly isFixed: boolean;

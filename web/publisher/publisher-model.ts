@@ -24,7 +24,7 @@ import {
   type PublisherStats,
 } from './publisher-messages.ts';
 
-/** Where to publish. `url` is the stream's WebSocket address for publishers. */
+/** Destination. `url` is the stream's WebSocket address for publishers. */
 export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly thread: SessionThread };
 
 /** The source and the encoding of the pictures. */

@@ -115,8 +115,8 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`,
  * `magma`, `jet`, or a table such as `#000,#f00,#fff`
  * @attr {boolean} invert - reverse the colours
- * @attr {string} no-data - value without a measurement, which is transparent; `none` for no such value. By default 0
- * for unsigned 16-bit arrays of one channel
+ * @attr {string} no-data - value of pixels without a measurement, which are transparent; `none` if there is none.
+ * By default 0 for unsigned 16-bit arrays of one channel
  * @attr {string} nan-color - colour of NaN; transparent by default
  * @attr {string} below-color - colour of values below the range; the first one by default
  * @attr {string} above-color - colour of values above the range; the last one by default
@@ -129,12 +129,12 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
- * @fires {GearwayControlEvent} gearway-control - who has control of the stream has changed
+ * @fires {GearwayControlEvent} gearway-control - control of the stream has changed
  * @fires {GearwayArrayEvent} gearway-array - an array is shown with another range, type or style than the one before
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
- * @fires {GearwayViewEvent} gearway-view - the picture has another place, size, rotation or zoom
+ * @fires {GearwayViewEvent} gearway-view - position, size, rotation or zoom of the picture have changed
  * @slot - content over the picture, in the element's box
  * @slot overlay - content on the picture, in a box that is the picture: it follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
@@ -347,7 +347,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Who has control of the stream: only the holder's return data is accepted, and the emergency stop of any viewer.
+   * State of control of the stream. Only the holder's return data is accepted, and the emergency stop of any viewer.
    * null if control is shared, and before the viewer is connected.
    */
   get control(): ViewerControl | null {

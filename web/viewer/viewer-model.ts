@@ -79,7 +79,7 @@ export class ViewerModel {
     return this.#spectatorReason;
   }
 
-  /** Who has control; null if it is shared, and without a connection. */
+  /** State of control; null if it is shared, and without a connection. */
   get control(): ViewerControl | null {
     return this.#control;
   }

@@ -70,7 +70,10 @@ const REPEAT_AFTER_MS = 3000;
  */
 const MIN_IN_FLIGHT = 2;
 
-/** How long a subscriber may refuse frames before it is reported as not receiving, as it sends no replies. */
+/**
+ * How long a subscriber may refuse frames before it is reported as not receiving: it sends no replies by which this
+ * could be detected.
+ */
 const REFUSING_AFTER_MS = 3000;
 
 /** How long to wait for a client's reply to a termination. */
@@ -94,8 +97,8 @@ export class NativeClient implements ListedClient {
    * subscribed.
    */
   #state: ClientState = 'connecting';
-  /** Why it is stuck; kept while a new connection has not been answered yet. */
   readonly #log: Logger;
+  /** Why the client is stuck; kept while a new connection has not been answered yet. */
   #stuckReason = '';
   #hasAnswered = false;
   #delivered = 0;
@@ -107,7 +110,7 @@ export class NativeClient implements ListedClient {
   #lastSentAtMs = -Infinity;
   /** When the current connection was made. */
   #readyAtMs = -Infinity;
-  /** Since when a subscriber has accepted no frame; null while it accepts them. */
+  /** Time since which a subscriber has accepted no frame; null while it accepts them. */
   #refusingSinceMs: number | null = null;
   /** Sequence of the newest frame sent to this client; anything older is a repeat. */
   #lastSequence = 0;

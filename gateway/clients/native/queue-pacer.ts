@@ -109,7 +109,7 @@ export class QueuePacer {
     this.#drain(Math.max(MIN_USER_RATE, (1000 * this.#slow.count) / tookMs), inFlight, nowMs);
   }
 
-  /** Starts over after a reconnect: the client has an empty queue, or is another one. */
+  /** Starts over after a reconnect: the client has an empty queue, or is a different client. */
   reset(): void {
     this.#phase = { kind: 'free' };
     this.#slow = null;

@@ -4,7 +4,10 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 /** Time beyond the minimum round trip that a frame may take. Twice this time indicates a queue. */
 const BUDGET_MS = 100;
 
-/** The same for H.264, whose key frames are several times as large as the others. */
+/**
+ * Time beyond the minimum round trip that a frame of H.264 may take: its key frames are several times as large as the
+ * others.
+ */
 const VIDEO_BUDGET_MS = 200;
 
 /** Number of late frames in a row, and their minimum duration, that indicate a slow link. */
@@ -40,7 +43,10 @@ const SHARE_UP = 0.85;
 /** Without evidence for more capacity, the next larger step is tried after this multiple of the hold time. */
 const PROBE_HOLDS = 2;
 
-/** Largest increase in bits of such a trial. */
+/**
+ * Maximum ratio of the bit rate of such a probe to that of the current step, or to the known capacity if that is
+ * higher.
+ */
 const MAX_PROBE_RATIO = 2.5;
 
 /** How long a measured throughput rules out larger steps that it does not carry. */
@@ -173,7 +179,7 @@ export class Adaptation {
   /**
    * Call regularly while an acknowledgement is pending.
    *
-   * @param sinceMs since when, counted from the latest acknowledgement.
+   * @param sinceMs time since which an acknowledgement has been pending, counted from the latest one.
    * @param bytes size of the oldest frame in flight, which the link has not carried completely since then.
    */
   waiting(sinceMs: number, bytes: number, nowMs: number): void {

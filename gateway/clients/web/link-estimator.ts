@@ -12,9 +12,9 @@ const JITTER_PART = 0.1;
 
 /** State of the delivery at the time when a frame was sent. */
 export interface SendState {
-  /** Bytes acknowledged by then. */
+  /** Number of bytes acknowledged by then. */
   readonly deliveredBytes: number;
-  /** When they were acknowledged; the time of sending if nothing was in flight. */
+  /** Time of the latest acknowledgement; the time of sending if nothing was in flight. */
   readonly deliveredAtMs: number;
 }
 

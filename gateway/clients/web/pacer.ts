@@ -105,7 +105,9 @@ export class Pacer {
     return this.#latestRoundTripMs;
   }
 
-  /** Since when an acknowledgement has been pending, counted from the latest one; null if no frame is in flight. */
+  /**
+   * Time since which an acknowledgement has been pending, counted from the latest one; null if no frame is in flight.
+   */
   get waitingSinceMs(): number | null {
     return this.#waitingSinceMs;
   }

@@ -65,7 +65,7 @@ export interface ViewerSocket {
   /** Called for each frame whose picture is not here. */
   announce(outline: FrameOutline): void;
   streamChanged(state: StreamState, reason: string): void;
-  /** Who has control of the stream, or why this viewer does not get it, has changed. */
+  /** Called when control of the stream, or the reason why this viewer does not have it, has changed. */
   controlChanged(view: ControlView, notice: ControlNotice | null): void;
   figures(): ViewerFigures;
   /** Closes the connection with a close code of the protocol. Idempotent. */
@@ -157,7 +157,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#inside().stream.control?.view(this) ?? null;
   }
 
-  /** For events and the list of clients. */
+  /** Address and name of the viewer, for events and the list of clients. */
   get address(): string {
     const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
     return formatLabel(name, this.#options.address);
@@ -317,7 +317,8 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   ): Admission {
     const port = lease?.port ?? null;
     try {
-      // After the lease, which may have ended an earlier connection of the same viewer.
+      // The viewer is counted after its lease was granted, which may have ended an earlier connection of the same
+      // viewer.
       this.#release = principal.budget.enter();
     } catch (error) {
       if (port !== null) stream.ports.leave(port, this);
@@ -410,8 +411,8 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     this.#unwatch();
     const { address } = this;
     if (phase.kind === 'inside') {
-      // Also after a take-over: the next viewer has not returned anything yet, and this viewer's data must not be
-      // attributed to it. Before others learn that control is free.
+      // The data also ends after a take-over, so that it is not attributed to the next viewer, which has not returned
+      // anything yet. It must end before others are notified that control is free.
       if (phase.port !== null) phase.stream.returns.leave(phase.port, this);
       // The status must be final before the viewer leaves, because events name it, and the stream reads its final
       // counters.

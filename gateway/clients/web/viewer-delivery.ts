@@ -28,7 +28,7 @@ const DISTANT_MS = 100;
  */
 const MAX_OPENING_BYTES = 32 << 10;
 
-/** Maximum width of that JPEG. */
+/** Maximum width of the small JPEG that is sent instead of a large first frame. */
 const OPENING_WIDTH = 640;
 
 /** A page that acknowledges a frame this long after its arrival was busy. */
@@ -61,8 +61,8 @@ interface Limits {
 }
 
 /**
- * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the
- * measured link, and describes the result for people.
+ * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the measured
+ * link, and describes the result as readable text.
  */
 export class ViewerDelivery implements AdaptationContext {
   readonly #stream: DeliveryStream;

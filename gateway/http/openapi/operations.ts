@@ -15,9 +15,9 @@ export interface Operation {
   readonly tag: 'Monitoring' | 'Log-in' | 'Streams' | 'Clients' | 'Pictures' | 'Share links' | 'Publishing';
   readonly query?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
   readonly headers?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
-  /** By media type. */
+  /** Keyed by media type. */
   readonly body?: Readonly<Record<string, Schema>>;
-  /** By status, then by media type. Every other status has a `Refusal`. */
+  /** Keyed by status, then by media type. Every other status has a `Refusal`. */
   readonly responses: Readonly<
     Record<string, { readonly description: string; readonly content: Readonly<Record<string, Schema>> }>
   >;
@@ -223,7 +223,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Clients',
     summary: 'Take control back from the viewer that has it',
     description: 'Nobody has control then. Its return data ends, except an emergency stop.',
-    responses: json('Who has control', schemaOf('Control')),
+    responses: json('Holder of control', schemaOf('Control')),
   },
   'POST /api/streams/:name/shares': {
     tag: 'Share links',

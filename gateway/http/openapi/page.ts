@@ -19,9 +19,7 @@ a { color: var(--accent) }
 /** Content security policy of the page: it may load only its own style sheet. */
 export const API_PAGE_POLICY = pagePolicy(STYLE);
 
-/**
- * The API as a page for people, generated from the same descriptions as the OpenAPI document. The page loads nothing.
- */
+/** The API as an HTML page, generated from the same descriptions as the OpenAPI document. The page loads nothing. */
 export function apiPage(routes: readonly RouteRights[]): string {
   const described = describeRoutes(routes);
   const tags = [...new Set(described.map(({ operation }) => operation.tag))];
@@ -45,7 +43,7 @@ export function apiPage(routes: readonly RouteRights[]): string {
 <main>
 <header>${PAGE_MARK}Gearway</header>
 <h1>HTTP API</h1>
-<p>The same as <a href="openapi.json">OpenAPI 3.1</a>, for generators of clients. Send a token as <code>Authorization: Bearer TOKEN</code>. Every refusal is <code>{"code", "message"}</code>.</p>
+<p>The API is also described in <a href="openapi.json">OpenAPI 3.1</a>, for client generators. Send a token as <code>Authorization: Bearer TOKEN</code>. Every refusal is <code>{"code", "message"}</code>.</p>
 ${groups.join('\n')}
 </main>
 </body>

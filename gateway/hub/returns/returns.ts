@@ -75,7 +75,7 @@ const ANYONE = {};
  */
 export const MAX_STREAM_RETURN_BYTES = 16 << 20;
 
-/** The same limit for all streams of a gateway together. */
+/** Maximum size of the return data of all streams of a gateway together. */
 export const MAX_RETURN_BYTES = 64 << 20;
 
 /** Maximum number of unread bytes per reader of `returns()`; the oldest values are dropped first. */
@@ -109,7 +109,10 @@ export class Returns {
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  /** Number of values that slow readers missed, and of once-only values that expired before the server took them. */
+  /**
+   * Number of values that slow readers missed, and of once-only values that expired before they were sent to the
+   * server.
+   */
   get dropped(): number {
     return this.#dropped;
   }
@@ -192,7 +195,7 @@ export class Returns {
   }
 
   /**
-   * Adds a once-only value. It is discarded if its time to live expires before the server takes it.
+   * Adds a once-only value. It is discarded if its time to live expires before it is sent to the server.
    *
    * @throws {GearwayError} `too-many` when too many are pending, `too-large` when the budget is used up.
    */

@@ -81,7 +81,7 @@ export class ImageFolder {
         await stat(this.path);
         return [this.#onlyName];
       }
-      // In batches: reading all names at once would block other streams for up to 100 ms.
+      // Names are read in batches: reading all of them at once would block other streams for up to 100 ms.
       for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE }))
         if (this.accepts(name)) names.push(name);
     } catch (error) {

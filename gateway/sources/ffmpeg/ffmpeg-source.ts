@@ -26,14 +26,14 @@ const ALL_DAMAGED = 'all its pictures are damaged';
 /** Result of one run of a program. */
 interface Run {
   readonly end: ProgramEnd;
-  /** Its last lines of error output. */
+  /** The last lines of the program's error output. */
   readonly lines: readonly string[];
   readonly published: number;
   /** Whether there were pictures, all of which were invalid. */
   readonly allFramesInvalid: boolean;
   /** Whether the program was stopped for that reason. */
   readonly wasEnded: boolean;
-  /** Why its output could not be parsed; null if it could. */
+  /** Why the program's output could not be parsed; null if it could. */
   readonly unreadable: unknown;
 }
 

@@ -7,7 +7,7 @@ import { UNKNOWN_COLORS, type VideoColors } from './probe-media.ts';
 /** Boundary of FFmpeg's multipart muxer. */
 export const BOUNDARY = 'ffmpeg';
 
-/** The same as for the test pattern, and in NetGear. */
+/** JPEG quality, equal to that of the test pattern and of NetGear. */
 const DEFAULT_QUALITY = 90;
 
 /**

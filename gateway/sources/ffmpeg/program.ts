@@ -5,7 +5,7 @@ import type { ProcessGuard } from './process-guard.ts';
 export interface ProgramOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** Its standard input; null for none. */
+  /** Standard input of the program; null for none. */
   readonly input?: string | null;
   /** Called for each chunk of its output. */
   readonly onOutput: (chunk: Buffer) => void;

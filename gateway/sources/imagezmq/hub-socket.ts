@@ -20,7 +20,7 @@ const ANSWER_LINGER_MS = 200;
 /** SO_RCVBUF for senders. Small, because frames buffered there add latency that the gateway cannot detect. */
 const RECEIVE_BUFFER_BYTES = 256 << 10;
 
-/** Delay before reconnecting after a failed handshake. */
+/** Interval before reconnecting after a failed handshake. */
 const RECONNECT_MS = 1000;
 
 /** Callbacks of a {@link HubSocket}. */

@@ -66,7 +66,7 @@ export class NetGearAsyncSource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
-  /** Its frames are arrays, not JPEGs. */
+  /** The frames are arrays, not JPEGs. */
   readonly verifiesJpegs = false;
   readonly serverPorts = null;
   /** No timeout: servers may pause. */

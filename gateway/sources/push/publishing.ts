@@ -59,8 +59,9 @@ export class Publishing {
   #sink: SourceSink | null = null;
   #occupant: Occupant | null = null;
   /**
-   * Until when publishers of single frames that were displaced may not take over in turn; each attempt restarts that
-   * time. Otherwise two publishers that both keep sending would take over from each other with every frame.
+   * For displaced publishers of single frames, the time until which they may not take over in turn; each attempt
+   * restarts that time. Otherwise two publishers that both keep sending would take over from each other with every
+   * frame.
    */
   readonly #displaced = new Map<string, number>();
 

@@ -15,7 +15,7 @@ from .values import decode, encode
 _logger = logging.getLogger("gearway")
 
 _UNLIMITED: Final = 2**31 - 1
-"""`max_retries`: by default, a server ends after its third time-out, counted over its whole lifetime."""
+"""`max_retries`: by default, a server ends after its third timeout, counted over its whole lifetime."""
 
 _A_WEEK: Final = 7 * 24 * 3600
 """`request_timeout` in seconds. A client waits three times as long for a frame, by default 12 s, and then ends: its new socket cannot bind, because the old
@@ -137,7 +137,7 @@ class Client:
     def _decode(self, message: Any) -> Any:
         try:
             return decode(message)
-        # Also without simplejpeg: whoever publishes the stream must not end its clients.
+        # This also applies without simplejpeg: a publisher of the stream must not end its clients.
         except (ValueError, ImportError) as error:
             if not self._has_reported:
                 self._has_reported = True

@@ -16,14 +16,14 @@ MAX_JPEG_PIXELS: Final = 16_777_216
 """Maximum number of pixels of a returned JPEG, as in the gateway: in a plain value, a viewer could send a larger one to exhaust the server's memory."""
 
 MAX_SCANNED_PIXELS: Final = 2**28
-"""Pixels of a JPEG, counted once per scan, where it has several: a decoder visits the whole picture for each scan, and one of a few bytes is enough.
+"""Maximum number of pixels of a JPEG with several scans, counted once per scan: a decoder visits the whole picture for each scan, even for one of a few bytes.
 16 scans fit at the maximum size, and a progressive JPEG usually has ten. Decoding takes less than a second."""
 
 MAX_NESTING: Final = 64
 """Maximum nesting of a value, equal to the gateway's limit."""
 
 _DTYPE: Final = re.compile(r"bool|u?int\d{1,2}|float\d{1,3}|[<>=|]?[biuf]\d{1,2}")
-"""NumPy also parses lists of types, for many seconds if they are long."""
+"""The accepted types, checked because NumPy also parses lists of types, for many seconds if they are long."""
 
 _START_OF_SCAN: Final = b"\xff\xda"
 

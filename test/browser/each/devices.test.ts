@@ -120,7 +120,7 @@ describe('devices', () => {
     await page.waitForFunction(
       () => document.querySelector('gearway-form')!.shadowRoot!.querySelector('form') !== null,
     );
-    // With the keyboard only: the first field, which stays empty, and Enter.
+    // Uses only the keyboard: focuses the first field, which stays empty, and presses Enter.
     await page.evaluate(() => document.querySelector('gearway-form')!.shadowRoot!.querySelector('input')!.focus());
     await page.keyboard.press('Enter');
     await expect.poll(status).toBe('Not sent: correct the marked fields');

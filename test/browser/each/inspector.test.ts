@@ -258,7 +258,7 @@ describe('inspector', () => {
       await touchscreen.tap(position.x, position.y);
     }
     await readsDistance(other, to);
-    // By keys, from the pixel that they have reached.
+    // Keys measure from the pixel to which they have moved.
     await keyboard.press('Escape');
     await keyboard.press('d');
     await keyboard.press('ArrowLeft');
@@ -349,7 +349,7 @@ describe('inspector', () => {
     }
   });
 
-  it('is complete by keyboard, and announces what keys have changed', async () => {
+  it('can be used by keyboard alone, and announces changes made by keys', async () => {
     await using opened = await open();
     const { page } = opened;
     await page.page.evaluate(() =>

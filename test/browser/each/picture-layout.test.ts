@@ -35,7 +35,7 @@ const VIEWS = FITS.flatMap((fit) =>
   [0, 90, 180, 270].flatMap((rotate) => [false, true].map((mirror) => ({ fit, rotate, mirror }))),
 );
 
-describe('the place of the picture', () => {
+describe('the position of the picture', () => {
   let browser: Browser;
   let gateway: Gateway;
   let view: ViewerPage;

@@ -151,7 +151,7 @@ describe('gearway-viewer with small pictures', () => {
       page.page.evaluate(async () => {
         const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
         viewer.pause();
-        // The last frames that are on their way.
+        // Wait for the frames in transit.
         let [sequence, isSame] = [0, false];
         while (!isSame) {
           const pixel = (await viewer.inspectPixel(0, 0))!;

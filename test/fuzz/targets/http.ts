@@ -87,7 +87,7 @@ function honest(random: Random, world: World): Script {
   const credential = random.pick<Credential>(['none', 'wrong', 'view', 'publish', 'port', 'administer']);
   const route = random.pick(world.routes);
   const { bytes, steps, method } = request(random, world, route, credential);
-  // By the method that was sent: the same path may be another route.
+  // Judged by the method that was sent, because another method of the same path is another route.
   const right = neededRight({ ...route, method });
   const mayNot = right !== null && !RIGHTS[credential].includes(right);
   const { last, lingerMs } = ending(random);

@@ -38,7 +38,7 @@ function accepted(random: Random, { port, socket }: FakePort, samples: Samples):
   const steps: Step[] = random.chance(0.06)
     ? [{ kind: 'send', bytes: random.bytes(random.between(0, 200)) }]
     : [...handshake(random, type)];
-  // A subscriber asks for everything, by message and by command.
+  // A subscriber subscribes to everything, by message and by command.
   if (socket === 'SUB')
     steps.push({
       kind: 'send',
@@ -49,7 +49,7 @@ function accepted(random: Random, { port, socket }: FakePort, samples: Samples):
     if (random.chance(0.6)) steps.push({ kind: 'read', ms: random.between(5, 60) });
   }
   return {
-    what: `${type.slice(0, 8)} that the gateway connects to`,
+    what: `${type.slice(0, 8)} to which the gateway connects`,
     port,
     from: '127.0.0.1',
     steps: [...steps, ...last],

@@ -18,7 +18,7 @@ const PATTERN: Readonly<Record<ZmqPort['socket'], string>> = { PAIR: '0', REP: '
 export function zmqTarget(samples: Samples): Target {
   return {
     name: 'zmq',
-    summary: 'strays and ZMTP peers on each port that a source binds',
+    summary: 'stray connections and ZMTP peers on each port that a source binds',
     concurrency: 8,
     perSecond: 60,
     create: (random, world) => {

@@ -18,7 +18,7 @@ interface Seen {
   readonly reply: string;
 }
 
-/** A program that reads everything, repeats it, and publishes what no gateway does. */
+/** A program that reads all messages, repeats them, and publishes messages that no gateway would send. */
 class Attacker implements AsyncDisposable {
   readonly #connection: NatsConnection;
   readonly #seen: Seen[] = [];
@@ -35,7 +35,7 @@ class Attacker implements AsyncDisposable {
         if (id !== undefined) this.#ids.add(id);
         this.#seen.push({ subject, data: Uint8Array.from(data), reply });
         if (this.#seen.length > 400) this.#seen.shift();
-        // Before the gateway that is asked.
+        // Sends a response before the requested gateway does.
         if (reply.startsWith('_INBOX.') && this.#turn % 7 === 0)
           this.#send(reply, ['null', '{"ok":true}', '}'][this.#turn % 3]!);
       },
@@ -46,7 +46,7 @@ class Attacker implements AsyncDisposable {
     return new Attacker(await connect({ servers: url.replace('nats://', ''), noEcho: true }));
   }
 
-  /** One of each kind. */
+  /** Sends one message of each kind. */
   attack(): void {
     this.#turn += 1;
     const any = this.#seen[(this.#turn * 31) % Math.max(1, this.#seen.length)];
@@ -65,7 +65,7 @@ class Attacker implements AsyncDisposable {
           { message: '['.repeat(5000) },
         ])
           this.#send(subject, JSON.stringify({ ...head, ...changes }));
-        // Of the largest frame, of which only little follows.
+        // The head of the largest frame, of which only a small part follows.
         this.#send(subject, JSON.stringify({ ...head, encoding: { kind: 'jpeg' }, bytes: 64 << 20 }));
         this.#send(subject.replace(/h$/, 'p'), new Uint8Array(100_000));
       }
@@ -114,7 +114,7 @@ class Attacker implements AsyncDisposable {
 }
 
 describe('a cluster whose NATS server a stranger uses', () => {
-  it('shows no mixed picture and returns nothing for a wrong port, whatever is published, and continues afterwards', async () => {
+  it('shows no mixed picture, returns nothing for a wrong port, and continues after the attack', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -161,7 +161,7 @@ describe('a cluster whose NATS server a stranger uses', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(attacker.sent).toBeGreaterThan(1000);
-    // It goes on with new frames and values.
+    // The stream continues with new frames and values.
     const before = n;
     await until(
       'a new frame',

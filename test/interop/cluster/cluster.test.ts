@@ -75,7 +75,7 @@ describe('gateways over NATS', () => {
     expect(frame.width).toBe(1280);
   });
 
-  it('publish each frame once, whatever the number of gateways and viewers, and none without viewers elsewhere', async () => {
+  it('publish each frame once for any number of gateways and viewers, and none without viewers elsewhere', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
@@ -236,11 +236,11 @@ describe('gateways over NATS', () => {
     expect(clockUs / 1000 - Date.now()).toBeGreaterThan(3_500_000);
     const pushed = setInterval(() => a.gateway.stream.push(JPEG, { capturedAtUs: 5 }), 50);
     using _timer = { [Symbol.dispose]: () => clearInterval(pushed) };
-    // By the clock of its own gateway, and the time of capture as it came.
+    // The receive time is converted to the clock of the viewer's gateway, and the capture time is unchanged.
     const { receivedAtUs, capturedAtUs } = await viewer.until('frame');
     expect(Math.abs(receivedAtUs - Date.now() * 1000 - hourUs)).toBeLessThan(60_000_000);
     expect(capturedAtUs).toBe(5);
-    // A value with a time to live has not expired on the way.
+    // A value with a time to live has not expired in transit.
     const returns = a.gateway.stream.returns();
     viewer.send({ type: 'return', id: 1, mode: 'sticky', ttlMs: 5000, body: { kind: 'value', value: 'hello' } });
     expect((await returns.next()).value).toEqual({ port, data: 'hello' });

@@ -75,7 +75,7 @@ describe('exclusive control over NATS', () => {
     await heldBy(null, a.url, c.url);
     expect(performance.now() - killedAtMs).toBeLessThan(5000);
     await using next = await viewer(c.url, 'gate');
-    // Also if this process was suspended for so long that control was lost again.
+    // Takes control again in case this process was suspended for so long that control was lost.
     const drive = async (): Promise<void> => {
       await next.control('take');
       await next.return({ kind: 'value', value: { drive: 6 } });

@@ -91,7 +91,7 @@ describe('a cluster with faults', () => {
   it('continues real NetGear clients that are listed at both gateways', async () => {
     await using nats = await NatsServer.start();
     const ports = (await freePorts(2)) as [number, number];
-    // With and without return data.
+    // One client with return data, and one without.
     await using first = new PythonPeer('client.py', {
       port: ports[0],
       bidirectional: true,
@@ -198,7 +198,7 @@ describe('a cluster with faults', () => {
       await using viewer = await Viewer.connect(b.url, 'main');
       await viewer.hello();
       const watched = watch(viewer);
-      // Of several parts, so that some are in the buffers of the connection when it is cut.
+      // A frame of several parts, so that some are in the buffers of the connection when it is cut.
       const frame = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
       const timer = setInterval(() => a.gateway.stream.push(frame), 100);
       using _timer = { [Symbol.dispose]: () => clearInterval(timer) };

@@ -16,7 +16,7 @@ async function configuration(text: string): Promise<string> {
 }
 
 describe('a cluster of two sites', () => {
-  it('shares streams through a leaf node, which makes only outgoing connections, also after its restart', async () => {
+  it('shares streams through a leaf node, which makes only outgoing connections, even after its restart', async () => {
     const [leafPort] = (await freePorts(1)) as [number];
     // As in docs/scale-out.md.
     await using main = await NatsServer.start(

@@ -13,16 +13,16 @@ import { Viewer } from '../../helpers/viewer.ts';
 
 const ATTACK = fileURLToPath(new URL('../../helpers/wrong-tokens.mjs', import.meta.url));
 
-/** More than the thousand that must be answered, because delayed refusals are not. */
+/** Higher than the required 1000 responses per second, because delayed refusals are not counted. */
 const PER_SECOND = 1500;
 const SECONDS = 2;
 
-/** More addresses than log-ins may wait, and more than the log names per minute. */
+/** More addresses than there may be waiting log-ins, and more than the log names per minute. */
 const MANY = Array.from({ length: 60 }, (_, index) => `203.0.113.${index + 1}`);
 
 /**
- * Additional memory that the attacks may take. Measured: up to 160 MiB, after which it shrinks and grows: each of the
- * four threads of the pool keeps the 16 MiB of a hash, and the garbage collector takes its time.
+ * Additional memory that the attacks may take. Measured: up to 160 MiB, after which it varies: each of the four threads
+ * of the pool keeps the 16 MiB of a hash, and the garbage collector runs late.
  */
 const MAX_GROWTH_MIB = 256;
 
@@ -33,7 +33,7 @@ interface Attempts {
   readonly other: number;
 }
 
-/** Where the attempts come from. All loopback addresses count as one; a trusted proxy reports others. */
+/** Source addresses of the attempts. All loopback addresses count as one; a trusted proxy reports others. */
 const SENDERS = [
   { from: 'one address', localAddresses: ['127.0.0.1'], forwardedFrom: ['203.0.113.1'] },
   { from: 'several loopback addresses', localAddresses: ['127.0.0.2', '127.0.0.3', '127.0.0.4'], forwardedFrom: [] },
@@ -105,7 +105,8 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
         ]);
         const report = attack.stdout.waitFor('the attempts', (line) => JSON.parse(line) as Attempts, 60_000);
         await new Promise((resolve) => setTimeout(resolve, (SECONDS * 1000) / 2));
-        // The first is of a new address and a password that was never checked; the second of the attacked address.
+        // One log-in with a password that was never checked, and one viewer with the correct token, both from an
+        // address without wrong attempts.
         const other = forwardedFrom('198.51.100.9');
         const { status } = await logIn(url, { name: users.pop()!, password: PASSWORD }, other);
         expect(status.user?.rights).toEqual(['view']);

@@ -23,7 +23,7 @@ const README = ['README.md', 'docs/getting-started.md']
   .map((path) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8'))
   .join('\n');
 
-/** An example's text for a gateway at another address than the default. */
+/** An example's text for a gateway at an address other than the default. */
 const exampleFor = (name: string, gatewayUrl: string): string =>
   readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
 

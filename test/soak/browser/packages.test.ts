@@ -119,7 +119,7 @@ describe('the package gearway-viewer', () => {
   });
 });
 
-/** Where `react` is, because the projects do not install it. */
+/** Folder of `react`, because the projects do not install it. */
 const TSCONFIG = JSON.stringify({
   compilerOptions: {
     target: 'ES2022',
@@ -137,7 +137,7 @@ const TSCONFIG = JSON.stringify({
   },
 });
 
-/** What the TypeScript compiler prints about a project. */
+/** Output of the TypeScript compiler for a project. */
 async function typeErrors(root: string): Promise<string> {
   const { stdout } = await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', root]).catch(
     (error: Error & { stdout: string }) => error,
@@ -240,7 +240,7 @@ export const page = (
 
 describe('the package gearway', () => {
   it('runs from its archive, with its pages and its elements', async () => {
-    // Below the project, whose packages are its dependencies.
+    // The folder is inside the project, whose packages are its dependencies.
     const artifacts = join(ROOT, 'test/.artifacts');
     await mkdir(artifacts, { recursive: true });
     const root = await mkdtemp(join(artifacts, 'gearway-'));

@@ -160,7 +160,7 @@ async function makeCertificate(name: string): Promise<{ cert: string; key: strin
   return { cert, key, fingerprint: new X509Certificate(cert).fingerprint256 };
 }
 
-/** A client of the proxy with another address than the proxy. */
+/** A client of the proxy with an address other than that of the proxy. */
 const lookup: LookupFunction = (_name, { all }, done) =>
   all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 const ELSEWHERE = { localAddress: '127.0.0.9', rejectUnauthorized: false, lookup } as const;

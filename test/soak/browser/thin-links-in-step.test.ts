@@ -28,7 +28,7 @@ const LINKS = { fast: 50e6, slow: 1.2e6, slower: 0.45e6 } as const;
 /** Number of frames that are composited in each situation. */
 const FRAMES = 25;
 
-/** A NetGear server whose pictures and messages have the same number. It can be restarted, and goes on counting. */
+/** A NetGear server whose pictures and messages have the same number. It can be restarted, and continues to count. */
 class Camera implements AsyncDisposable {
   size: (typeof SIZES)[keyof typeof SIZES] = SIZES.large;
   readonly #port: number;
@@ -115,7 +115,7 @@ interface Composited {
   readonly situation: string;
   readonly picture: number;
   readonly message: number;
-  /** When it was composited. */
+  /** Time at which the picture was composited. */
   readonly atMs: number;
 }
 
@@ -142,7 +142,7 @@ describe('a viewer behind a link that changes', () => {
     await gateway.close();
   });
 
-  it('shows each picture with its message, and none that is older than the last, whatever happens', async () => {
+  it('shows each picture with its message, and none that is older than the last, during all changes', async () => {
     await using view = await ViewerPage.open(browser, `${relay.url}/viewer?stream=main&bare`);
     await view.page.setViewport(SIZES.large);
     await view.becomes('live');
@@ -233,7 +233,7 @@ describe('a viewer behind a link that changes', () => {
 
     const wrong = seen.filter(({ picture, message }) => picture !== message);
     expect(wrong, `of ${seen.length}`).toEqual([]);
-    // By the time of composition: the order of the reports is not guaranteed.
+    // Sorted by the time of composition, because the order of the reports is not guaranteed.
     seen.sort((a, b) => a.atMs - b.atMs);
     expect(backwards(seen.map(({ picture }) => picture))).toEqual([]);
     expect(backwards(await view.page.evaluate(() => window.drawnNumbers))).toEqual([]);

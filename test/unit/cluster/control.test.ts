@@ -161,7 +161,7 @@ class Cluster {
     return cluster;
   }
 
-  /** Another gateway, or none, owns the stream. */
+  /** Makes another gateway, or none, the owner of the stream. */
   async own(index: number | null): Promise<void> {
     this.owner = index === null ? null : (this.gateways[index] ?? null);
     for (const gateway of this.gateways) gateway.ownerChanged();
@@ -174,7 +174,7 @@ class Cluster {
     killed.kill();
     if (this.owner === killed) this.owner = null;
     this.gateways[index] = new Gateway(this, index);
-    // Its peers notice that the owner is dead.
+    // The other gateways notice that the owner is dead.
     for (const gateway of this.gateways) gateway.ownerChanged();
   }
 
@@ -326,7 +326,7 @@ describe('ClusterControl', () => {
     expect(a.last?.view.port).toBeNull();
   });
 
-  it('has no holder after the owner has changed, also for the viewers of the old and the new owner', async () => {
+  it('has no holder after the owner has changed, not even for the viewers of the old and the new owner', async () => {
     for (const holder of [0, 1, 2]) {
       const [cluster, ...persons] = await three();
       const person = persons[holder]!;
@@ -428,9 +428,12 @@ describe('ClusterControl, with any order of events', () => {
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
         const cluster = await Cluster.start(GATEWAYS);
         const persons: (Person | null)[] = Array.from({ length: PERSONS }, () => null);
-        /** What each person has returned; each value is returned once. */
+        /** Values that each person has returned; each value is returned once. */
         const given = new Map<Person, Set<string>>();
-        /** The same of the persons of killed gateways, by port: in this model, their successors get the same ports. */
+        /**
+         * Values returned by the persons of killed gateways, by port: in this model, their successors get the same
+         * ports.
+         */
         const orphaned = new Map<number, Set<string>>();
         let number = 0;
         const gatewayOf = (index: number): Gateway => cluster.gateways[index % GATEWAYS]!;

@@ -85,14 +85,14 @@ describe('values in the store that were not written by a gateway', () => {
     expect(membership.others()).toMatchObject([{ name: 'B', streams: [YARD] }]);
   });
 
-  it('in the key of another member are not members, whatever they claim to be', async () => {
+  it('in the key of another member are not members, even if they claim to be', async () => {
     const { put, membership } = await setUp();
     put(memberKey('b'), member('b'));
     put(memberKey('c'), member('b', { name: 'thief', hasLeft: true }));
     put(memberKey('c'), member(membership.id, { name: 'thief', hasLeft: true }));
     expect(membership.others()).toMatchObject([{ id: 'b', name: 'B' }]);
     expect(membership.isAlive(membership.id)).toBe(true);
-    // The name is for people only.
+    // The name is only displayed.
     put(memberKey('c'), member('c'));
     expect(membership.others().map(({ id, name }) => [id, name])).toEqual([
       ['b', 'B'],

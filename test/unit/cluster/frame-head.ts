@@ -1,4 +1,4 @@
-/** Head of a JPEG of 12 bytes, as an owner sends it. */
+/** Head that an owner sends for a JPEG of 12 bytes. */
 export const HEAD_OF_JPEG = {
   origin: 'o',
   sequence: 1,

@@ -77,7 +77,7 @@ describe('FrameImporter', () => {
     { bytes: 100_000, partBytes: 128 << 10, window: 24 },
     // Raw frames of 720p: 4 frames of 23 messages.
     { bytes: 2_764_800, partBytes: 128 << 10, window: 92 },
-    // The same with a server that takes little.
+    // Raw frames of 720p with a server that accepts only small messages.
     { bytes: 2_764_800, partBytes: 8 << 10, window: 1356 },
     // Fewer than the 64 MiB for which a server disconnects a gateway that does not read.
     { bytes: 24_883_200, partBytes: 128 << 10, window: 382 },
@@ -118,9 +118,9 @@ describe('FrameImporter', () => {
         }
       }
       importer.close();
-      // The largest number of messages on the way, right after an extension.
+      // The number of messages in transit is highest right after an extension.
       expect(Math.max(...extended.slice(1))).toBe(window);
-      // It is never used up.
+      // The window is never used up.
       expect(Math.min(...extended.slice(30))).toBeGreaterThan(0);
     },
   );

@@ -67,7 +67,7 @@ class ModelGateway {
       this.#nextBeatAtMs = nowMs + BEAT_MS;
       await this.membership.beat().catch(() => undefined);
     }
-    // After the messages: the worse order if the gateway was suspended.
+    // Timers run after the messages, the worse order if the gateway was suspended.
     this.ports.tick();
   }
 }

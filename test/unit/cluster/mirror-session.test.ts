@@ -8,7 +8,7 @@ import { logTo } from '../../helpers/log.ts';
 
 const GOOD: SessionAnswer = { ok: true, state: 'live', reason: '', newestFrame: 3, refused: [], control: null };
 
-/** A session with an owner that answers whatever the test wants. */
+/** A session with an owner whose answers are set by the test. */
 class Fixture {
   readonly heads: PartHead[] = [];
   readonly log: string[] = [];
@@ -57,7 +57,7 @@ beforeEach(() => {
 });
 
 describe('MirrorSession', () => {
-  it('continues after any malformed answer, which counts as none', async () => {
+  it('continues after any malformed answer, which it treats as a missing answer', async () => {
     await vi.advanceTimersByTimeAsync(1000);
     const anything = fc.oneof(
       fc.jsonValue(),

@@ -180,7 +180,7 @@ describe('H.264 of another gateway', () => {
       });
       expect([...(chunks[1]?.payload ?? [])]).toEqual([8, 7]);
     }
-    // A head and a part per chunk, whatever the number of gateways.
+    // A head and a part per chunk, regardless of the number of gateways.
     expect(bus.published.filter((subject) => subject.startsWith('renditions.'))).toHaveLength(4);
   });
 

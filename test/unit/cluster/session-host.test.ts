@@ -200,7 +200,7 @@ describe('SessionHost', () => {
       fixture.send(session, batch, [join, value('forward')], { epoch });
       expect(returns.get(6000), `${session} ${batch}`).toMatchObject({ value: 'halt' });
     }
-    // The session goes on, and the others have not left its port.
+    // The session continues, and the others have not left its port.
     expect(fixture.send('b', 3, [value('slow')], { epoch: 6 })).toMatchObject({ ok: true });
     expect(returns.get(6000)).toMatchObject({ value: 'slow' });
   });
@@ -236,12 +236,12 @@ describe('SessionHost', () => {
     for (let round = 1; round <= 3; round += 1) {
       for (const from of ['a', 'b', 'c', 'd']) expect(begin(from, round)).toBeNull();
       expect(begin('e', round)).toEqual({ ok: false, code: 'restart' });
-      // They are malformed, so their sessions end.
+      // These messages are malformed, so their sessions end.
       for (const from of ['a', 'b', 'c', 'd']) expect(end(from, round)).toEqual({ ok: false, code: 'restart' });
     }
   });
 
-  it('answers every message, never throws, and logs little, whatever arrives', () => {
+  it('answers every message, never throws, and logs little, even for invalid messages', () => {
     const fixture = new Fixture();
     fixture.create();
     const json = fc.oneof(fc.jsonValue(), fc.record({ stream: fc.constant('main'), session: fc.jsonValue() }));

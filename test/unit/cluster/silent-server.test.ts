@@ -113,7 +113,7 @@ describe('SilentServerWatch', () => {
     expect(connection.cuts).toBe(0);
   });
 
-  it('is patient with a link on which new connections fall silent, and forgets that later', async () => {
+  it('waits longer on a link on which new connections fall silent, and resets the wait later', async () => {
     connection.answers = false;
     const times: number[] = [];
     for (let count = 0; count < 6; count += 1) {
@@ -125,7 +125,7 @@ describe('SilentServerWatch', () => {
     connection.watch.start();
     await vi.advanceTimersByTimeAsync(60_000);
     connection.answers = false;
-    // It has been patient until now.
+    // The longer wait still applies to this connection.
     expect(await connection.timeUntilCut()).toBeGreaterThan(3500);
     connection.answers = true;
     connection.watch.start();
@@ -143,7 +143,7 @@ describe('SilentServerWatch', () => {
 });
 
 describe('cut', () => {
-  it('ends a connection immediately, although its server takes no data', async () => {
+  it('ends a connection immediately, although its server reads no data', async () => {
     vi.useRealTimers();
     const accepted: Socket[] = [];
     const server = createServer((socket) => accepted.push(socket.pause()));
@@ -155,7 +155,7 @@ describe('cut', () => {
     });
     const socket = connectSocket((server.address() as AddressInfo).port, '127.0.0.1');
     await once(socket, 'connect');
-    // More than the buffers of the system take.
+    // More than the buffers of the system hold.
     socket.write(new Uint8Array(64 << 20));
     const closed = once(socket, 'close');
     const reconnect = (): Promise<void> => Promise.reject(new Error('not used'));
@@ -163,7 +163,7 @@ describe('cut', () => {
     await closed;
   });
 
-  it('uses the way of the library if it does not know the socket', () => {
+  it('uses the method of the library if it does not know the socket', () => {
     const reconnect = vi.fn(() => Promise.resolve());
     cut({ reconnect });
     expect(reconnect).toHaveBeenCalledOnce();

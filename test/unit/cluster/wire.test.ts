@@ -136,7 +136,7 @@ describe('FrameAssembler', () => {
     }
   });
 
-  it('never mixes frames: whatever messages are lost, late or repeated, a frame is the one of its number, or missing', () => {
+  it('never mixes frames: with lost, late or repeated messages, each frame is complete and correct, or missing', () => {
     const filled = (sequence: number): Uint8Array => new Uint8Array(1000).fill(sequence);
     const all = [1, 2, 3].flatMap((sequence) => messages(sequence, filled(sequence)));
     let assembled = 0;
@@ -150,7 +150,7 @@ describe('FrameAssembler', () => {
           },
           (error) => expect.fail(String(error)),
         );
-        // Whole frames, too, with the other messages in between.
+        // Complete frames follow, with the other messages in between.
         for (const at of [...order, 0, 1, order[0] ?? 0, 2, 3, order[1] ?? 0, 4]) {
           const { kind, bytes, name } = all[at]!;
           assembler[kind](bytes, name);
@@ -160,7 +160,7 @@ describe('FrameAssembler', () => {
     expect(assembled).toBeGreaterThan(20);
   });
 
-  it('takes no memory for made up heads and parts', () => {
+  it('allocates no memory for forged heads and parts', () => {
     const assembler = new FrameAssembler(
       SOURCE_FRAMES,
       () => expect.fail('no frame'),

@@ -112,7 +112,7 @@ describe('JpegVerifier', () => {
       modest.verdict.then(note('modest')),
       ...cameras.map(({ verdict }) => verdict.then(note('camera'))),
     ]);
-    // By starts: two processes do not report in the order in which they started.
+    // Counts starts, because two processes do not report in the order in which they started.
     expect(before).toBeLessThanOrEqual(2);
     expect(done.lastIndexOf('camera')).toBeLessThan(done.lastIndexOf('greedy'));
   });

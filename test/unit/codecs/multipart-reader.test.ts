@@ -18,7 +18,7 @@ function read(
     onPart: ({ headers, body }: Part) => parts.push([Object.fromEntries(headers), body.toString('latin1')]),
   });
   for (const piece of pieces) {
-    // Like the memory of a socket.
+    // The memory is reused, like that of a socket.
     const borrowed = Buffer.from(piece);
     reader.read(borrowed);
     borrowed.fill(0x2d);

@@ -207,7 +207,7 @@ describe('parsePythonJson', () => {
 
 describe('parsePythonObject', () => {
   it('reads the maximum number of elements of a browser, and not one more', () => {
-    // Three of the object itself, four of its key, four of the list.
+    // The object itself counts as three elements, its key as four, and the list as four.
     const objectOf = (numbers: number): string => `{"a": [${'0,'.repeat(numbers - 1)}0]}`;
     expect(() => parsePythonObject(objectOf((1 << 17) - 11))).not.toThrow();
     expect(() => parsePythonObject(objectOf((1 << 17) - 10))).toThrow(coded('json-too-large'));

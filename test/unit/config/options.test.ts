@@ -107,7 +107,7 @@ describe('resolveOptions', () => {
     expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
   });
 
-  it('reads the option for exclusive control, also in a cluster', () => {
+  it('reads the option for exclusive control, including in a cluster', () => {
     const streams = { main: { source: 'push:', control: 'exclusive' } } as const;
     expect(resolve({ streams }).policies.get('main')).toMatchObject({ control: 'exclusive' });
     const { policies } = resolve({ cluster: 'nats://a', control: 'exclusive' });

@@ -19,7 +19,7 @@ async function watch(file: string): Promise<{ applied: unknown[]; reports: strin
   const reports: string[] = [];
   const load = async (): Promise<LoadedOptions> =>
     loadOptions(file, { formats, variables: {}, given: [], check: checkOptions });
-  // Like the command. The YAML parser is loaded on the first call.
+  // The command loads the file at the start, too. The YAML parser is loaded on the first call.
   await load();
   const reload = new Reload({
     file,

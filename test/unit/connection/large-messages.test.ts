@@ -39,7 +39,7 @@ describe('LargeMessages', () => {
     expect(receive(join(messages, 'b'), 6 * MIB)).toBe(true);
     all[0]!.meter.completed();
     await nextTurn();
-    // 24 MiB and four bytes are left, of which the second is the oldest now.
+    // 24 MiB and four bytes are left; the message of the second connection is the oldest now.
     expect(all.map(({ told }) => told)).toEqual([[], ['resume'], [], [], []]);
     all[1]!.meter.close();
     await nextTurn();
@@ -77,7 +77,7 @@ describe('LargeMessages', () => {
     expect(receive(sender, 100 << 10)).toBe(false);
   });
 
-  it('ends a message that takes more than 10 s only while others wait, which do not time out', async () => {
+  it('ends a message that takes more than 10 s only while others wait; those do not time out', async () => {
     const messages = new LargeMessages();
     const slow = join(messages, 'a');
     receive(slow, 24 * MIB);

@@ -47,7 +47,7 @@ describe('LinkDirection', () => {
     expect(flow.deliveries.map(({ bytes }) => bytes)).toEqual([100_000]);
   });
 
-  it('transfers data at its bandwidth, also after a pause', () => {
+  it('transfers data at its bandwidth, even after a pause', () => {
     const link = create({ bitsPerSecond: 1e6 });
     const flow = open(link);
     for (const _ of [1, 2]) {

@@ -45,7 +45,7 @@ describe('basicCredential', () => {
     'Basic O?',
     'Bearer s3cret',
     'Digest OnMzY3JldA==',
-  ])('of %j is none', (header) => {
+  ])('returns undefined for %j', (header) => {
     expect(basicCredential(header)).toBeUndefined();
   });
 });
@@ -136,7 +136,7 @@ describe('Access.authorize', () => {
   });
 });
 
-describe('Access.authorize without a token: a sender that is not this machine', () => {
+describe('Access.authorize without a token', () => {
   const FORWARDED = [
     'forwarded',
     'via',
@@ -179,7 +179,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     'x-amzn-trace-id',
   ];
 
-  it.each(FORWARDED)('is one with the header %s of any value', (name) => {
+  it.each(FORWARDED)('treats a sender with the header %s of any value as remote', (name) => {
     for (const value of ['203.0.113.7', '127.0.0.1', ''])
       expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: value } }), value).toEqual([]);
     expect(rights({}, 'k', { ...HERE, headers: { ...HERE.headers, [name]: '203.0.113.7' } })).toEqual(RIGHTS);
@@ -198,7 +198,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     'gearway-message',
     'cache-control',
     'x-request-id',
-  ])('is none with the header %s', (name) => {
+  ])('treats a sender with the header %s as local', (name) => {
     expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: 'x' } })).toEqual([
       'view',
       'return',
@@ -218,12 +218,12 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     '1.127.0.0',
     '0.0.0.0',
     'fe80::1%eth0',
-  ])('is one with the peer %s', (peer) => {
+  ])('treats the peer %s as remote', (peer) => {
     expect(rights({}, undefined, { ...HERE, peer })).toEqual([]);
   });
 
   it.each(['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1'])(
-    'is none with the peer %s',
+    'treats the peer %s as local',
     (peer) => {
       expect(rights({}, undefined, { ...HERE, peer })).toEqual(['view', 'return', 'publish']);
     },
@@ -243,7 +243,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     '127.1',
     '2130706433',
     'user@localhost',
-  ])('is one with the Host %s', (host) => {
+  ])('treats a sender with the Host %s as remote', (host) => {
     expect(rights({}, undefined, { ...HERE, headers: { host } })).toEqual([]);
   });
 
@@ -255,7 +255,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     '[::1]:8080',
     '[::ffff:127.0.0.1]:8080',
     '127.9.9.9:8080',
-  ])('is none with the Host %s', (host) => {
+  ])('treats a sender with the Host %s as local', (host) => {
     expect(rights({}, undefined, { ...HERE, headers: { host } })).toEqual(['view', 'return', 'publish']);
   });
 
@@ -268,12 +268,12 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     'http://127.0.0.1.example.org',
     'file://',
     'http://[::2]',
-  ])('is one with the Origin %s', (origin) => {
+  ])('treats a sender with the Origin %s as remote', (origin) => {
     expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, origin } })).toEqual([]);
   });
 
   it.each(['http://127.0.0.1:8080', 'http://localhost:3000', 'https://localhost', 'http://[::1]:5173'])(
-    'is none with the Origin %s',
+    'treats a sender with the Origin %s as local',
     (origin) => {
       expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, origin } })).toEqual([
         'view',
@@ -283,7 +283,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
     },
   );
 
-  it('gets a reason that fits into a WebSocket close', () => {
+  it('gives remote senders a reason that fits into a WebSocket close', () => {
     for (const sender of [
       { ...HERE, headers: { ...HERE.headers, [FORWARDED.reduce((a, b) => (a.length > b.length ? a : b))]: 'x' } },
       { ...HERE, peer: '203.0.113.7' },

@@ -55,7 +55,7 @@ const readAndAnswer: RequestListener = (request, response) => {
   request.once('end', () => response.end('ok'));
 };
 
-/** Writes for as long as the peer reads. */
+/** Writes while the peer reads. */
 const flood: RequestListener = (_request, response) => {
   const chunk = Buffer.alloc(1 << 20);
   const write = (): void => {

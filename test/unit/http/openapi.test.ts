@@ -28,7 +28,7 @@ describe('GET /api/openapi.json', () => {
       >;
     }>();
     expect(openapi).toBe('3.1.0');
-    // Also below the path of a proxy.
+    // A relative URL is also correct below the path of a proxy.
     expect(servers).toEqual([{ url: '..' }]);
     const remove = paths['/api/streams/{name}/clients/{id}']?.['delete'];
     expect(remove?.security).toEqual([{ token: [] }]);

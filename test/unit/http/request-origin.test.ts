@@ -337,7 +337,7 @@ describe('security headers', () => {
     'permissions-policy': expect.stringContaining('camera=(self)') as unknown,
   };
 
-  it('are in every response, whichever component sends it', async () => {
+  it('are in every response, regardless of the component that sends it', async () => {
     await using gateway = await start({ token: 's' });
     const paths: [string, Record<string, string>, number, string?][] = [
       ['/', {}, 200],

@@ -158,7 +158,7 @@ describe('requireRights', () => {
     return app;
   };
 
-  it('fails for a route that declares no right, also in a plugin', async () => {
+  it('fails for a route that declares no right, even in a plugin', async () => {
     const app = build();
     expect(() => app.get('/open', async () => 'open')).toThrow(/declares no right/);
     await app.close();

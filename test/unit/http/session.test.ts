@@ -326,7 +326,7 @@ describe('the end of a session', () => {
     expect(await statusOf(`${gateway.url}/api/rights`, page)).toBe(401);
     await stays.settled();
     expect(stays.socket.readyState).toBe(stays.socket.OPEN);
-    // A second time, and without a session.
+    // Logging out again, without a session, succeeds.
     expect(await statusOf(`${gateway.url}/api/session`, page, 'DELETE')).toBe(200);
   });
 

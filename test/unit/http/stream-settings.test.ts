@@ -422,7 +422,7 @@ describe('persist=true', () => {
     expect(readFileSync(file, 'utf8')).toBe(`${FILE}    clients:\n      - ${address}\n`);
     await gateway.send('POST', 'streams/yard/clients', { address: 'tcp://127.0.0.1:1?id=5568' });
     expect(gateway.streams.get('yard')?.clients.map(({ port }) => port)).toEqual([5567, 5568]);
-    // Not in the file.
+    // This client is not in the file.
     expect((await gateway.send('DELETE', 'streams/yard/clients/native-5568?persist=true')).status).toBe(200);
     const removed = await gateway.send('DELETE', 'streams/yard/clients/native-5567?persist=true');
     expect(removed).toMatchObject({ status: 200, body: { id: 'native-5567' } });

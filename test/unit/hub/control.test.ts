@@ -126,7 +126,7 @@ describe('Control', () => {
     expect(() => a.give({ drive: 1 })).toThrow(coded('no-control'));
     b.give({ drive: 2 });
     expect(taken(stream)).toEqual({ 6000: null, 6001: { drive: 2 }, 6002: null });
-    // To a viewer that has not requested it.
+    // Control is handed over to a viewer that has not requested it.
     b.act('hand-over', 6002);
     expect(c.last?.view.port).toBe(6002);
     expect(() => c.act('hand-over', 6003)).toThrow(coded('client-unknown'));

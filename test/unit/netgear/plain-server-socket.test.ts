@@ -325,7 +325,7 @@ describe('a peer', () => {
     }
     expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.2')).toBeNull();
     const other = await shake(port);
-    // The one that has sent nothing for the longest time.
+    // The peer that has sent nothing for the longest time is disconnected.
     await busy[2]?.closed;
     other.write(message('', 'other'));
     await expect.poll(() => received.at(-1)).toBe('other');
@@ -333,7 +333,7 @@ describe('a peer', () => {
     expect(refused.at(-1)).toBe(
       'the ZeroMQ peer 127.0.0.2 was disconnected: 3 peers have its address, and a new peer of another one needed a slot',
     );
-    // Until each address has one.
+    // This continues until each address has one peer.
     expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.3')).not.toBeNull();
     expect(await RawPeer.shake(port, 'DEALER', 1, '127.0.0.4')).toBeNull();
   });

@@ -154,7 +154,7 @@ describe('probeZmtpPeer', () => {
     expect(getEventListeners(aborting.signal, 'abort')).toEqual([]);
   });
 
-  it('ends when its signal aborts, also before it begins', async () => {
+  it('ends when its signal aborts, even before it begins', async () => {
     const aborting = new AbortController();
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');

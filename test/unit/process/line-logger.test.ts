@@ -16,7 +16,7 @@ function create(settings: Partial<LineLoggerSettings> = {}): {
 }
 
 describe('LineLogger', () => {
-  it('writes text for people: the level unless it is info, the subject, and the message', () => {
+  it('writes human-readable text: the level unless it is info, the subject, and the message', () => {
     const { log, lines } = create({ level: 'debug' });
     log.info({ peer: '192.0.2.1' }, 'a client');
     log.child({ stream: 'door' }).warn({ port: 6000 }, 'a warning');
@@ -30,7 +30,7 @@ describe('LineLogger', () => {
     ]);
   });
 
-  it('writes an object per line for programs, with the fields', () => {
+  it('writes one JSON object per line, with the fields', () => {
     const { log, lines } = create({ format: 'json' });
     log.child({ stream: 'door' }).warn({ port: 6000, peer: 'phone "1" (192.0.2.1)' }, 'a\nwarning');
     expect(lines).toHaveLength(1);
@@ -58,7 +58,7 @@ describe('LineLogger', () => {
     expect(lines).toEqual(['<3>error: error', '<4>warning: warn', '<6>info', '<7>debug: debug']);
   });
 
-  it.each(LOG_LEVELS)('discards entries below the level %s, also in existing loggers', (level) => {
+  it.each(LOG_LEVELS)('discards entries below the level %s, including in existing loggers', (level) => {
     const { log, lines, settings } = create({ level: 'debug' });
     const child = log.child({ stream: 'door' });
     settings.level = level;

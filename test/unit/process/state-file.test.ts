@@ -66,7 +66,7 @@ describe('StateFile', () => {
     await state.flush();
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ count: 100 });
     expect(written.length).toBeLessThan(4);
-    // Also a change at the end of the last write.
+    // A change at the end of the last write is saved, too.
     for (let count = 101; count <= 130; count += 1) {
       state.save(() => ({ count }));
       await state.flush();

@@ -172,7 +172,7 @@ describe('JwtVerifier.find', () => {
       if (keys === null) response.writeHead(500).end();
       else response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys }));
     }).listen(0, '127.0.0.1');
-    // For jose's cache as well.
+    // Both clocks are advanced: jose's cache uses Date.now().
     let passedMs = 0;
     const [now, date] = [performance.now.bind(performance), Date.now];
     vi.spyOn(performance, 'now').mockImplementation(() => now() + passedMs);

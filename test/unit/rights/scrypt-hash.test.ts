@@ -42,7 +42,7 @@ describe('createToken', () => {
 
 describe('saltOfToken', () => {
   it.each(['', 's3cret', 'gw_', `gw_${'a'.repeat(43)}`, `gw_${'a'.repeat(45)}`, ` gw_${'a'.repeat(44)}`])(
-    'of %j is none',
+    'returns null for %j',
     (text) => expect(saltOfToken(text)).toBeNull(),
   );
 });

@@ -141,7 +141,7 @@ describe('Sessions after a restart', () => {
     return { ann, id: sessions.open(ann).id };
   };
 
-  it('finds the same owner again, also after a second restart', () => {
+  it('finds the same owner again, even after a second restart', () => {
     const { id } = begin();
     for (let count = 0; count < 2; count += 1) {
       const ann = owner();
@@ -208,7 +208,7 @@ describe('Sessions after a restart', () => {
     expect(sessions.find(id)).toBeNull();
   });
 
-  it('saves the use of a session four times per hour, also by open connections', async () => {
+  it('saves the use of a session four times per hour, including by open connections', async () => {
     const ann = owner();
     const onChange = vi.fn<() => void>(() => void sessions.save());
     sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }), onChange);

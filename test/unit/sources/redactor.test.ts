@@ -72,7 +72,7 @@ const passwordsWith = (character: string): readonly string[] => [
   `Hunt3rGreen${character}`,
 ];
 
-/** Removes halves of surrogate pairs, which programs cannot get. */
+/** Removes halves of surrogate pairs, which cannot be passed to programs. */
 const whole = (text: string): string => Buffer.from(text).toString();
 
 /** Splits an address as FFmpeg's av_url_split does. */

@@ -174,7 +174,7 @@ describe('Webhook', () => {
     expect(created.lines.at(-1)).toBe('webhook ops: events are delivered again; 2 were lost');
   });
 
-  it('keeps a bounded number of events for a slow receiver: the oldest refusals are dropped, then the oldest', async () => {
+  it('keeps a bounded number of events for a slow receiver: the oldest refusals are dropped first, then the oldest events', async () => {
     const answers: (() => void)[] = [];
     await using receiver = await WebhookReceiver.start((response) => answers.push(() => response.writeHead(204).end()));
     await using created = create(receiver.url, {}, { maxWaiting: 3 });

@@ -5,8 +5,8 @@ import { GearwayControl } from '../../devices/gearway-control.ts';
 if (!customElements.get('gearway-control')) customElements.define('gearway-control', GearwayControl);
 
 /**
- * Who has control of the stream, with the actions of this page's viewer and of an administrator; nothing if control is
- * shared.
+ * The state of control of the stream, with the actions of this page's viewer and of an administrator; nothing if
+ * control is shared.
  *
  * @param takeBack action of an administrator; null for others.
  */

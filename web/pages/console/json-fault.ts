@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, and why. */
+/** Position and description of the first error in a text that is not JSON. */
 interface Fault {
   /** Index of the first invalid character. */
   readonly at: number;

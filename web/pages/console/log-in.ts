@@ -36,7 +36,7 @@ export class LogIn {
     return this.#user;
   }
 
-  /** Requests who is logged in, and for which credentials the forms should ask. */
+  /** Requests the user who is logged in, and the credentials for which the forms should ask. */
   async refresh(): Promise<void> {
     const answer = await fetchSession();
     if (answer.kind !== 'ok') return;

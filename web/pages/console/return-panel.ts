@@ -20,7 +20,10 @@ type Result =
 /** How a value is returned: it stays in effect until it is replaced, or is sent once. */
 type Mode = 'hold' | 'once';
 
-/** Who returns data: the form, or the devices. Both set the viewer's return data, so it is one of them at a time. */
+/**
+ * Origin of the return data: the form, or the devices. Both set the viewer's return data, so only one of them is
+ * active.
+ */
 type Returner =
   | { readonly kind: 'form' }
   | { readonly kind: 'loading' }

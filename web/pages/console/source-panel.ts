@@ -26,7 +26,7 @@ export function sourcePanel(
   </section>`;
 }
 
-/** Where the source runs; nothing without a cluster. */
+/** Gateway that runs the source; nothing without a cluster. */
 function home({ gateway }: StreamStatus): TemplateResult | typeof nothing {
   if (gateway === undefined) return nothing;
   if (gateway === null) return html`<p class="home">No gateway of the cluster runs this source at the moment</p>`;

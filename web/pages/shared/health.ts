@@ -4,7 +4,7 @@ import { capitalize } from './text.ts';
 /** Colour of a state's dot: `live` green, `stale` amber, `bad` red, `idle` gray. */
 type Tone = 'live' | 'stale' | 'bad' | 'idle';
 
-/** A state, as pages show it. */
+/** A state for display on the pages. */
 export interface Health {
   readonly tone: Tone;
   readonly label: string;

@@ -12,7 +12,7 @@ type LogInResult =
 
 const NO_ANSWER = 'the gateway does not answer';
 
-/** Who is logged in by the cookie, and the credentials for which a log-in form should ask. */
+/** The user who is logged in by the cookie, and the credentials for which a log-in form should ask. */
 export function fetchSession(): Promise<Answer<SessionStatus>> {
   return request('api/session');
 }

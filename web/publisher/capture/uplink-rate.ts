@@ -41,8 +41,8 @@ interface SentFrame {
 /**
  * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the
  * moment at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the
- * time of its acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames
- * in a row, and also if less is sent than the link carries.
+ * time of its acknowledgement less the minimum round trip. Therefore, the rate is correct for single frames and for
+ * consecutive ones, and also if the link carries more than is sent.
  */
 export class UplinkRate {
   /** Frames in flight, in order. */

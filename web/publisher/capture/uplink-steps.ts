@@ -49,8 +49,8 @@ const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Queueing delays, including a frame's own transmission. The link is too slow only above `LATE_MS`, whatever rate a
- * busy program measures. Up to `PROMPT_MS`, the next higher step is tried.
+ * Queueing delays, including a frame's own transmission. The link is too slow only above `LATE_MS`, regardless of the
+ * rate that a busy program measures. Up to `PROMPT_MS`, the next higher step is tried.
  */
 const LATE_MS = 150;
 const PROMPT_MS = 80;

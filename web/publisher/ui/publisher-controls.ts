@@ -11,7 +11,7 @@ export interface PublisherActions {
   readonly switchCamera: () => void;
 }
 
-/** State of the publisher, as the control bar shows it. */
+/** The part of the publisher's state that the control bar shows. */
 interface BarModel {
   readonly input: PublisherInput;
   readonly hasOtherCamera: boolean;

@@ -134,7 +134,7 @@ export class ArrayDecoder {
     return { dtype: 'uint8', width, height, channels: 4, bytes: new Uint8Array(data.buffer) };
   }
 
-  /** Called when the next array does not succeed the last one: the automatic range starts over, and is reported. */
+  /** Called when the next array does not follow the last one: the automatic range starts over, and is reported. */
   reset(): void {
     this.#shownKey = '';
     this.#decoded = null;

@@ -17,8 +17,9 @@ export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext
 const TIME_LIMIT_MS = 30;
 
 /**
- * Maximum length of all oblique lines of one overlay, in CSS px, with the same consequence: browsers draw them after
- * the time has been measured. In Chromium without a GPU, this length takes about 0.1 s.
+ * Maximum length of all oblique lines of one overlay, in CSS px. Remaining objects are not drawn, but reported. Needed
+ * in addition to the time limit, because browsers draw lines after the time has been measured. In Chromium without a
+ * GPU, this length takes about 0.1 s.
  */
 const LENGTH_LIMIT = 2_000_000;
 
@@ -237,7 +238,7 @@ function addPath(context: Context, points: readonly Point[], from: number, to: n
 }
 
 /**
- * The length that an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines count nothing, because
+ * The length that an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines do not count, because
  * they are drawn much faster.
  */
 function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }: Drawing): number {

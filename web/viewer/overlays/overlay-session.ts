@@ -35,7 +35,7 @@ export class OverlaySession {
    */
   #copyInHand: VideoFrame | null = null;
   #copy: VideoFrame | null = null;
-  /** The newest frame after it. */
+  /** The newest frame after the one in `#busy`. */
   #waiting: Waiting | null = null;
   #problem: string | null = null;
   #problemAtMs = -Infinity;

@@ -12,8 +12,8 @@ interface Magnified {
 }
 
 /**
- * Shows the pixels around a position, rotated and mirrored like the picture. @param target canvas with one pixel for
- * each.
+ * Shows the pixels around a position, rotated and mirrored like the picture. @param target canvas with one pixel per
+ * pixel of the part.
  */
 export function drawMagnifier(
   target: HTMLCanvasElement,

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { Fit } from '../fit.ts';
 import { icons } from './viewer-icons.ts';
 
-/** State of the viewer, as the control bar shows it. */
+/** The part of the viewer's state that the control bar shows. */
 interface ControlsModel {
   readonly isPaused: boolean;
   readonly identity: string;
@@ -72,7 +72,7 @@ export function controls(model: ControlsModel, actions: ControlsActions): Templa
   </div>`;
 }
 
-/** Zoom and pan, as the shortcuts use them. */
+/** Zoom and pan, for the shortcuts. */
 interface ZoomView {
   readonly zoom: number;
   zoomIn(): void;

@@ -13,7 +13,7 @@ interface V4l2Device {
   readonly path: string;
 }
 
-/** All device files, including others than cameras: a webcam has a second one for metadata. */
+/** All device files, including those that are not cameras: a webcam has a second one for metadata. */
 export async function listV4l2Devices(folder = CLASS_FOLDER): Promise<readonly V4l2Device[]> {
   const entries = await readdir(folder).catch(() => []); // The folder is missing if there are no devices.
   const numbers = entries

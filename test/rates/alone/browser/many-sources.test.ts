@@ -20,7 +20,7 @@ const NAMES = Object.keys(MARKS) as Name[];
 // At 30 fps, the eight clients and two servers in Python alone would occupy both cores of a small machine.
 const [WIDTH, HEIGHT, FPS] = [320, 240, 10];
 
-/** For conditions without an event. */
+/** Waits between two checks of a condition without an event. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const hasMark = (gray: number, name: Name): boolean => Math.abs(gray - MARKS[name]) <= 8;

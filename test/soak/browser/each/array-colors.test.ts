@@ -102,7 +102,7 @@ async function viewerPixels(
   return { rgba: Buffer.from(rgba, 'base64'), low, high };
 }
 
-/** Random pixels for which the viewer's inspector shows other values than NumPy. */
+/** Random pixels for which the viewer's inspector shows values that differ from NumPy's. */
 async function wronglyInspected(page: ViewerPage, { case: name, shape, values }: Expected): Promise<string[]> {
   const [height = 0, width = 0, channels = 1] = shape;
   const bytes = Buffer.from(values, 'base64');
@@ -110,7 +110,7 @@ async function wronglyInspected(page: ViewerPage, { case: name, shape, values }:
     x: Math.floor(Math.random() * width),
     y: Math.floor(Math.random() * height),
   }));
-  // As texts: NaN and infinities do not pass from the page.
+  // Values are returned as text, because NaN and infinities cannot be returned from a page.
   const found = await page.page.evaluate(async (pixels) => {
     const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
     return Promise.all(pixels.map(async ({ x, y }) => (await viewer.inspectPixel(x, y))?.values.map(String).join()));

@@ -312,7 +312,7 @@ describe('MjpegClient', () => {
     expect(stream.clientStatuses()).toEqual([]);
   });
 
-  it('is not disconnected while it reads pictures, however slowly', () => {
+  it('is not disconnected while it reads pictures, even slowly', () => {
     const { response, stream } = setUp();
     response.drains = false;
     for (let second = 0; second < 60; second += 1) {

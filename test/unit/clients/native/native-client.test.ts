@@ -14,7 +14,7 @@ function every20Ms(act: () => void): Disposable {
  * Scripted clients, for behaviour that real clients do not show on demand. Tests with real clients are in test/interop.
  */
 describe('NativeClient', () => {
-  it('is connected before the first frame, and gets a placeholder before NetGear times out, also when it is listed while the gateway runs', async () => {
+  it('is connected before the first frame, and gets a placeholder before NetGear times out, even when it is listed while the gateway runs', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const client = new Reply({ linger: 0, receiveTimeout: 15_000 });
     onTestFinished(() => client.close());

@@ -63,7 +63,7 @@ describe('QueuePacer', () => {
     const client = new Client(10);
     client.run(6000);
     expect(client.pacer.reason()).toMatch(/^queue full \(reads (?:9\.\d|10) fps\)/);
-    // Only the frames that keep the client connected, whose timeout is 12 s.
+    // Only frames that keep the client connected are sent; its timeout is 12 s.
     const sent = client.sent;
     client.run(9000);
     expect(client.sent - sent).toBe(3);

@@ -136,7 +136,7 @@ describe('Pacer', () => {
     'opens the window with a round trip of %i ms and a frame time of %i ms to %i',
     (roundTripMs, frameTimeMs, window) => {
       const pacer = new Pacer();
-      // One more frame per round trip.
+      // The window grows by one frame per round trip.
       run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
       expect(pacer.window).toBe(window);
       for (let i = 0; i < window; i += 1) {
@@ -172,7 +172,7 @@ describe('Pacer', () => {
     expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(
       155,
     );
-    // In flight, waiting and their acknowledgement: 60 ms, and one in the gap after the last run.
+    // One frame in flight, one that waits and an acknowledgement take 60 ms; the gap after the last run adds a little.
     expect(pacer.roundTripMs).toBeLessThan(63);
   });
 
@@ -187,7 +187,7 @@ describe('Pacer', () => {
     const forMs = 60_000;
     const { delivered } = run(pacer, { forMs, frameTimeMs: 16, link });
     expect(pacer.window).toBeLessThanOrEqual(window);
-    // It has probed the path occasionally, for about one frame each time.
+    // The pacer has probed the path occasionally, for about one frame each time.
     expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
   });
 

@@ -74,7 +74,7 @@ describe('ViewerVideo', () => {
     expect(sent).toEqual([2, 3]);
   });
 
-  it('subscribes once, however often the step is selected', () => {
+  it('subscribes once, even if the step is selected repeatedly', () => {
     video.use(LARGE);
     video.use(LARGE);
     large().give(1, true);

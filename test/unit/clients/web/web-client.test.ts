@@ -66,7 +66,7 @@ interface Setup extends AsyncDisposable {
   readonly events: readonly GatewayEvent[];
   readonly webClients: ReadonlySet<ViewerSocket>;
   connect(path?: string): Promise<Viewer>;
-  /** Over TCP. */
+  /** Connects a viewer over TCP. */
   connectSocket(): Promise<Viewer>;
 }
 
@@ -207,7 +207,7 @@ describe('WebClient: hello', () => {
     expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
   });
 
-  it('keeps a reserved port for the holder of its token, who takes it over from an earlier connection', async () => {
+  it('keeps a reserved port for the holder of its token, which takes it over from an earlier connection', async () => {
     await using gateway = await setUp({ token: 's3cret', reservedPorts: { 6000: 'arm', 6001: 'leg' } });
     await using other = await gateway.connect();
     expect(await other.hello({ token: 's3cret' })).toMatchObject({ port: 6002 });

@@ -10,7 +10,7 @@ import {
 const rgb = (color: number | undefined): number[] => [color! & 0xff, (color! >>> 8) & 0xff, (color! >>> 16) & 0xff];
 
 describe('colormapOf', () => {
-  // By OpenCV's applyColorMap.
+  // Colours from OpenCV's applyColorMap.
   it.each([
     ['gray', [0, 0, 0], [128, 128, 128], [255, 255, 255]],
     ['turbo', [48, 18, 59], [164, 252, 60], [122, 4, 3]],

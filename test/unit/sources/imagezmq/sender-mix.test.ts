@@ -43,7 +43,7 @@ describe('SenderMix', () => {
     expect(mixOf(times(300, (n) => (n % 20 < 10 ? 'motion' : 'still'))).names(1)).toEqual([]);
   });
 
-  it('does not report a sender with another name than the previous one', () => {
+  it('does not report a sender whose name differs from that of the previous one', () => {
     expect(mixOf([...times(50, () => 'kitchen'), ...times(50, () => 'porch')]).names(2)).toEqual([]);
   });
 

@@ -157,7 +157,7 @@ describe('a stream', () => {
     ['of consecutive JPEGs', 'Content-Type: video/x-motion-jpeg', (jpeg) => jpeg],
     ['of JPEGs with a length', 'Content-Type: image/jpeg\r\nContent-Length: 2147483647', (jpeg) => jpeg],
     ['of multipart with a length', 'Content-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 10', part],
-  ])('%s is one', async (_name, headers, partOf) => {
+  ])('%s is shown', async (_name, headers, partOf) => {
     await using server = await RawServer.start(
       ({ socket }) =>
         void socket.write(Buffer.concat([Buffer.from(`HTTP/1.0 200 OK\r\n${headers}\r\n\r\n`), ...JPEGS.map(partOf)])),

@@ -276,7 +276,7 @@ describe('ControlChannel', () => {
     await vi.advanceTimersByTimeAsync(REPEAT_MS);
     expect(stick.isHeld).toBe(false);
     expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
-    // The same without a waiting movement.
+    // No movement is waiting when the page was frozen this time.
     stick.hold(1);
     vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
     stick.hold(0.5);

@@ -132,10 +132,10 @@ describe('parseForm', () => {
     const { fields } = parseForm({ type: 'object', properties });
     expect(fields.map((field) => field.kind === 'unsupported' && field.reason)).toEqual([
       'its type is array',
-      'it has not one type',
+      'it does not have exactly one type',
       'its schema is not an object',
-      'it has not one type',
-      'it has not one type',
+      'it does not have exactly one type',
+      'it does not have exactly one type',
     ]);
   });
 
@@ -167,7 +167,7 @@ describe('parseForm', () => {
     expect(() => parseForm(schema)).toThrow(FormSchemaError);
   });
 
-  it('reads only the keywords it knows of a schema to which many fields refer', () => {
+  it('reads only the known keywords of a schema that many fields reference', () => {
     let [reads, lists] = [0, 0];
     const large = new Proxy<Record<string, unknown>>(
       {
@@ -191,13 +191,13 @@ describe('parseForm', () => {
     expect(reads).toBeLessThan(10 * MAX_FIELDS);
   });
 
-  it('does not read a list of types without end', () => {
+  it('stops reading a long list of types', () => {
     const type = Array.from({ length: 100_000 }, (_, index) => `t${index}`);
     const { fields } = parseForm({ type: 'object', properties: { a: { type } } });
-    expect(fields).toMatchObject([{ kind: 'unsupported', reason: 'it has not one type' }]);
+    expect(fields).toMatchObject([{ kind: 'unsupported', reason: 'it does not have exactly one type' }]);
   });
 
-  it('refuses more fields, levels and choices than it allows, also in a schema that contains itself', () => {
+  it('refuses too many fields, levels and choices, even in a schema that contains itself', () => {
     expect(allFields(parseForm(many(MAX_FIELDS)).fields)).toHaveLength(MAX_FIELDS);
     expect(() => parseForm(many(MAX_FIELDS + 1))).toThrow(/more than 100 fields/);
     expect(allFields(parseForm(nested(MAX_DEPTH + 1)).fields)).toHaveLength(MAX_DEPTH + 1);

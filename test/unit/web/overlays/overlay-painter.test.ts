@@ -12,11 +12,11 @@ interface DrawnText {
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-  /** The part that belongs to the bar. */
+  /** Colour of the bar. */
   readonly color: string;
 }
 
-/** A canvas that records the place of each text, of its background and bar. Each character is 7.3 px wide. */
+/** A canvas that records the position of each text, of its background and bar. Each character is 7.3 px wide. */
 class TextRecorder {
   readonly canvas = { width: WIDTH, height: HEIGHT };
   readonly texts: DrawnText[] = [];
@@ -110,7 +110,7 @@ describe('labels', () => {
         expect(Math.min(left, top), text).toBeGreaterThanOrEqual(0);
         expect(right, text).toBeLessThanOrEqual(WIDTH);
         expect(bottom, text).toBeLessThanOrEqual(HEIGHT);
-        // On whole pixels, so that text is equally sharp everywhere.
+        // Text is drawn on whole pixels, so that it is equally sharp everywhere.
         expect([left % 1, top % 1]).toEqual([0, 0]);
       }
     }
@@ -205,16 +205,16 @@ describe('an overlay that would take seconds', () => {
       fills: 0,
       problem: null,
     });
-    // Also where it lies far out of sight.
+    // A line far outside of the visible part is not expensive either.
     const far = zigzag(9000) as [number, number][];
     expect(drawn([{ line: far.map(([x, y]) => [x + 9000, y + 9000]) }]).problem).toBeNull();
   });
 
-  it('has long lines in pieces, all of them', () => {
+  it('draws long lines completely, in pieces', () => {
     expect(drawn([{ line: circle.slice(0, 256) }]).strokes).toBe(1);
     expect(drawn([{ line: circle.slice(0, 257) }]).strokes).toBe(2);
     expect(drawn([{ line: circle.slice(0, 511) }]).strokes).toBe(2);
-    // The last side of a polygon is one more.
+    // A polygon has one more side, from its last point to its first.
     expect(drawn([{ polygon: circle.slice(0, 511) }]).strokes).toBe(3);
   });
 });

@@ -22,7 +22,7 @@ describe('messageTree', () => {
     expect(linesOf({ n: 1, by: { name: 'arm' } })).toBe(3);
   });
 
-  it('has at most 50 lines for a list, about 500 in total, and says how many are missing', () => {
+  it('has at most 50 lines for a list, about 500 in total, and shows the number of missing ones', () => {
     expect(treeOf(Array.from({ length: 1_000_000 }, () => 0))).toContain('… 999950 more');
     const wide = (depth: number): Value =>
       Array.from({ length: 40 }, () => (depth === 0 ? 7 : wide(depth - 1))) as Value;

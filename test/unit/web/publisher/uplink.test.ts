@@ -119,13 +119,13 @@ describe('Uplink', () => {
   });
 });
 
-/** Bytes of a camera's JPEG with these settings, by another formula than the ladder's own. */
+/** Bytes of a camera's JPEG with these settings, by a formula other than the ladder's own. */
 const bytesOf = ({ shortSide, quality }: typeof WANTED): number =>
   1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
 /**
- * Runs the steps on a simulated link: the delay of a frame is its own transmission, plus that of another one if the link
- * does not carry them.
+ * Runs the steps on a simulated link: the latency of a frame is its own transmission time, plus that of another frame
+ * if the link is too slow for the rate.
  */
 class Ladder {
   readonly steps: UplinkSteps;

@@ -97,7 +97,7 @@ describe('gearway-viewer', () => {
       },
     );
 
-    // After counting, because taking PNGs needs processor time.
+    // PNGs are taken after the frames were counted, because they need processor time.
     const seen: { picture: number; message: number | null }[] = [];
     for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline;) {
       for (const page of pages) {
