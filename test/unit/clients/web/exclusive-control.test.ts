@@ -18,6 +18,7 @@ async function open({ app }: HttpApp): Promise<Viewer> {
     '/streams/main/ws',
     {
       socket: { remoteAddress: '127.0.0.1' } as Socket,
+      rawHeaders: [],
       headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' },
     },
     { onInit: (socket) => (viewer = new Viewer(socket)) },
