@@ -129,7 +129,7 @@ function readCertificate(path: string): string {
     bytes = readRegularFile(path);
   } catch (error) {
     if (error instanceof GearwayError) throw error;
-    const remedy = 'copy it from the other end, or empty the folder to have new keys created';
+    const remedy = 'copy it from the other side, or empty the folder to have new keys created';
     throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
   if (bytes.byteLength === 0) {

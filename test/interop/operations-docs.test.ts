@@ -48,7 +48,7 @@ const PRINTED: readonly RegExp[] = [
   /^\{"status":"ready","streams":1\}$/,
   /^gearway_stream_frames_received_total\{stream="main"\} \d+$/m,
   /^\[\{"time":"[^"]+","kind":"change","principal":"administrator key",.*"status":201\}\]$/,
-  /SUCCESS: 11 rules found/,
+  /SUCCESS: 12 rules found/,
   /SUCCESS/,
 ];
 

@@ -36,12 +36,12 @@ async function failureOf(begin: string | Buffer, drip: string): Promise<unknown>
     acceptsAnyCertificate: false,
     framesPerSecond: 200,
     accepts: { streams: true, others: true },
-    stillTimeoutMs: 200,
+    stillTimeoutMs: 1000,
   });
   const closing = new AbortController();
   const running = camera.run(pictures, closing.signal).catch((error: unknown) => error);
   try {
-    await sink.until(() => sink.frames.length > 0);
+    await Promise.race([sink.until(() => sink.frames.length > 0), running]);
     const isStream = begin.includes('multipart');
     if (!isStream) return await running;
     // The supervisor detects that there are no frames, unless the camera is polled.
