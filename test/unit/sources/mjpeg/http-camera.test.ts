@@ -60,7 +60,8 @@ describe('HttpCamera: a polled picture that is dripped', () => {
     ['a JPEG with its length', `HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n`],
     ['a JPEG without a length', `HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n`],
   ])('fails in time: %s', async (_what, head) => {
-    const begin = Buffer.concat([Buffer.from(head), JPEG.subarray(0, 100)]);
+    // A segment of 64 KB.
+    const begin = Buffer.concat([Buffer.from(head), Buffer.from('ffd8ffe1ffff', 'hex')]);
     expect(await failureOf(begin, 'x')).toMatchObject({ code: 'source-stalled' });
   });
 
