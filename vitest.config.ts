@@ -20,7 +20,7 @@ const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false,
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 // Tests of benchmarks, faults and interrupted networks mostly wait.
-const soak = { ...long, maxWorkers: 5, maxConcurrency: 3, sequence: { groupOrder: 2 } };
+const soak = { ...long, maxWorkers: 3, maxConcurrency: 3, sequence: { groupOrder: 2 } };
 const rates = { ...long, maxWorkers: 3, sequence: { groupOrder: 3 } };
 const alone = { ...long, maxWorkers: 1, sequence: { groupOrder: 4 } };
 

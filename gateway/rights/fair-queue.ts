@@ -7,8 +7,9 @@ interface Waiting {
 
 /**
  * Runs expensive checks one at a time, in turn for each address, so that no address has to wait for more than one check
- * of each other one. Addresses under suspicion wait for all others. If too many checks wait, the newest one of the
- * address with the most checks is refused, first among the addresses under suspicion.
+ * of each other one. Addresses under suspicion wait for all others, as do those with several waiting checks. If too
+ * many checks wait, the newest one of the address with the most checks is refused, first among the addresses under
+ * suspicion.
  */
 export class FairQueue {
   readonly #maxWaiting: number;
@@ -38,7 +39,9 @@ export class FairQueue {
   }
 
   async #turn(address: string, isSuspect: boolean): Promise<void> {
-    const turns = isSuspect ? this.#suspects : this.#ordinary;
+    // A user waits for the answer before the next attempt.
+    const isEager = this.#ordinary.moveTo(this.#suspects, address) || this.#suspects.count(address) > 0;
+    const turns = isSuspect || isEager ? this.#suspects : this.#ordinary;
     if (this.#ordinary.size + this.#suspects.size >= this.#maxWaiting) this.#makeRoom(address, turns);
     return new Promise((start, reject) => turns.add(address, { start, reject }));
   }
@@ -80,6 +83,16 @@ class Turns {
     own.push(check);
     this.#waiting.set(address, own);
     this.#size += 1;
+  }
+
+  /** Moves the checks of an address. @returns whether there were any. */
+  moveTo(other: Turns, address: string): boolean {
+    const own = this.#waiting.get(address);
+    if (own === undefined) return false;
+    this.#waiting.delete(address);
+    this.#size -= own.length;
+    for (const check of own) other.add(address, check);
+    return true;
   }
 
   takeNext(): Waiting | null {

@@ -145,7 +145,7 @@ describe('deploy/compose/compose.yaml', { timeout: 60_000 }, () => {
     const rules = (await (await fetch(`http://${compose.address('prometheus')}:9090/api/v1/rules`)).json()) as {
       data: { groups: { rules: unknown[] }[] };
     };
-    expect(rules.data.groups[0]!.rules).toHaveLength(11);
+    expect(rules.data.groups[0]!.rules).toHaveLength(12);
     // The name by which Prometheus knows the gateway.
     const named = await fetch(`http://${compose.address('gateway')}:8080/healthz`, {
       headers: { host: 'gateway:8080' },

@@ -15,7 +15,7 @@ const ATTACK = fileURLToPath(new URL('../../helpers/wrong-tokens.mjs', import.me
 
 /** Higher than the required 1000 responses per second, because delayed refusals are not counted. */
 const PER_SECOND = 1500;
-const SECONDS = 2;
+const SECONDS = 3;
 
 /** More addresses than there may be waiting log-ins, and more than the log names per minute. */
 const MANY = Array.from({ length: 60 }, (_, index) => `203.0.113.${index + 1}`);
@@ -60,7 +60,9 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
   beforeAll(async () => {
     const made = await createToken();
     token = made.token;
-    const hash = await hashPassword(PASSWORD);
+    const named = await Promise.all(
+      ['ann', ...users].map(async (name) => [name, { hash: await hashPassword(PASSWORD), rights: ['view'] }] as const),
+    );
     folder = await Folder.create();
     const config = await folder.write(
       'gateway.yaml',
@@ -69,7 +71,7 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
         trustProxies: ['loopback'],
         tokens: {
           wall: { hash: made.hash, rights: ['view'] },
-          ...Object.fromEntries(['ann', ...users].map((name) => [name, { hash, rights: ['view'] }])),
+          ...Object.fromEntries(named),
         },
       }),
       0o600,
@@ -104,6 +106,8 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
           JSON.stringify({ port: Number(new URL(url).port), way, perSecond: PER_SECOND, seconds: SECONDS, ...sender }),
         ]);
         const report = attack.stdout.waitFor('the attempts', (line) => JSON.parse(line) as Attempts, 60_000);
+        // Rejected when an attempt ends early.
+        report.catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, (SECONDS * 1000) / 2));
         // One log-in with a password that was never checked, and one viewer with the correct token, both from an
         // address without wrong attempts.

@@ -46,11 +46,11 @@ class Checks {
 }
 
 describe('FairQueue', () => {
-  it('runs one task at a time, for each address in rotation', async () => {
+  it('runs one task at a time, first those of addresses with one, then the others in rotation', async () => {
     const checks = new Checks(10);
     for (const address of 'aaaabbc') checks.add(address);
     await checks.drain();
-    expect(checks.started).toEqual(['a1', 'a2', 'b5', 'c7', 'a3', 'b6', 'a4']);
+    expect(checks.started).toEqual(['a1', 'c7', 'a2', 'b5', 'a3', 'b6', 'a4']);
     expect(checks.refused).toEqual([]);
   });
 
@@ -71,10 +71,19 @@ describe('FairQueue', () => {
 
   it('refuses the work of addresses under suspicion in favour of any other, and never the reverse', async () => {
     const checks = new Checks(4);
-    for (const address of 'ABCDEFaaaaaaGG') checks.add(address);
+    for (const address of 'ABCDEFabcdefGG') checks.add(address);
     await checks.drain();
-    expect(checks.started).toEqual(['A1', 'a7', 'a8', 'a9', 'a10']);
+    expect(checks.started).toEqual(['A1', 'a7', 'b8', 'c9', 'd10']);
     expect(checks.refused).toHaveLength(9);
+  });
+
+  it('accepts the only task of an address while more addresses than may wait have several', async () => {
+    const checks = new Checks(4);
+    for (let round = 0; round < 3; round += 1)
+      for (let index = 0; index < 10; index += 1) checks.add(String.fromCodePoint(97 + index));
+    checks.add('z');
+    await checks.drain();
+    expect(checks.started).toContain('z31');
   });
 
   it('continues after failed work', async () => {
