@@ -203,11 +203,13 @@ export class ClusterPorts implements Ports {
   /** @throws {GearwayError} `cluster-unreachable` if the action fails for too long. */
   async #patiently<T>(action: () => Promise<T>): Promise<T> {
     const { membership, patienceMs = PATIENCE_MS } = this.#options;
+    // Limits failures without an outage, too: a user that may write heartbeats, but no ports.
+    const untilMs = performance.now() + patienceMs;
     for (;;) {
       try {
         return await action();
       } catch (error) {
-        if (this.#isClosed || membership.silenceMs >= patienceMs)
+        if (this.#isClosed || membership.silenceMs >= patienceMs || performance.now() >= untilMs)
           throw new GearwayError(
             'cluster-unreachable',
             `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`,
