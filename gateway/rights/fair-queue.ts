@@ -1,20 +1,26 @@
 import { GearwayError } from '../../shared/errors.ts';
+import { BoundedMap } from './bounded-map.ts';
 
 interface Waiting {
+  readonly address: string;
   readonly start: () => void;
   readonly reject: (reason: GearwayError) => void;
 }
 
+/** Maximum number of addresses whose checks are counted. */
+const MAX_ADDRESSES = 4096;
+
 /**
- * Runs expensive checks one at a time, in turn for each address, so that no address has to wait for more than one check
- * of each other one. Addresses under suspicion wait for all others, as do those with several waiting checks. If too
- * many checks wait, the newest one of the address with the most checks is refused, first among the addresses under
- * suspicion.
+ * Checks secrets one at a time. The address with the fewest checks since its last correct secret goes first, counting
+ * waiting and refused ones, so that an attacker with many addresses cannot keep users from logging in. If too many
+ * checks wait, the newest one of the address with the most is refused.
  */
 export class FairQueue {
   readonly #maxWaiting: number;
-  readonly #ordinary = new Turns();
-  readonly #suspects = new Turns();
+  /** In the order of their requests. */
+  readonly #waiting: Waiting[] = [];
+  /** Number of checks of each address since its last correct secret. */
+  readonly #checks = new BoundedMap<string, number>(MAX_ADDRESSES);
   #isRunning = false;
 
   constructor(maxWaiting: number) {
@@ -22,99 +28,55 @@ export class FairQueue {
   }
 
   /**
-   * Runs the work when it is its turn.
+   * Checks a secret when it is its turn.
    *
-   * @param address whose turn it uses, as returned by `addressKey`.
-   * @param isSuspect whether the address is under suspicion.
+   * @param address of the sender, as returned by `addressKey`.
+   * @param check returns whether the secret is correct.
    * @throws {GearwayError} `busy`, as a rejection, if too many checks are waiting, now or later.
    */
-  async run<T>(address: string, isSuspect: boolean, work: () => Promise<T>): Promise<T> {
-    if (this.#isRunning) await this.#turn(address, isSuspect);
+  async run(address: string, check: () => Promise<boolean>): Promise<boolean> {
+    this.#checks.set(address, this.#count(address) + 1);
+    if (this.#isRunning) await this.#turn(address);
     else this.#isRunning = true;
     try {
-      return await work();
+      const isCorrect = await check();
+      if (isCorrect) this.#checks.delete(address);
+      return isCorrect;
     } finally {
       this.#next();
     }
   }
 
-  async #turn(address: string, isSuspect: boolean): Promise<void> {
-    // A user waits for the answer before the next attempt.
-    const isEager = this.#ordinary.moveTo(this.#suspects, address) || this.#suspects.count(address) > 0;
-    const turns = isSuspect || isEager ? this.#suspects : this.#ordinary;
-    if (this.#ordinary.size + this.#suspects.size >= this.#maxWaiting) this.#makeRoom(address, turns);
-    return new Promise((start, reject) => turns.add(address, { start, reject }));
+  #count(address: string): number {
+    return this.#checks.get(address) ?? 0;
   }
 
-  /** Refuses the newest check of the address that has the most, if it has more than this one would have. */
-  #makeRoom(address: string, turns: Turns): void {
-    const busy = new GearwayError('busy', `${this.#maxWaiting} log-ins are already being checked; retry later`);
-    const displaced =
-      turns === this.#ordinary && this.#suspects.size > 0
-        ? this.#suspects.takeNewestOfMost(0)
-        : turns.takeNewestOfMost(turns.count(address) + 1);
-    if (displaced === null) throw busy;
-    displaced.reject(busy);
+  #turn(address: string): Promise<void> {
+    return new Promise((start, reject) => {
+      this.#waiting.push({ address, start, reject });
+      if (this.#waiting.length <= this.#maxWaiting) return;
+      const most = this.#waiting.reduce((one, other) =>
+        this.#count(other.address) >= this.#count(one.address) ? other : one,
+      );
+      this.#take(most).reject(
+        new GearwayError('busy', `${this.#maxWaiting} log-ins are already being checked; retry later`),
+      );
+    });
   }
 
   #next(): void {
-    const next = this.#ordinary.takeNext() ?? this.#suspects.takeNext();
-    if (next === null) this.#isRunning = false;
-    else next.start();
-  }
-}
-
-/** Waiting checks. The addresses take turns, with one check each. */
-class Turns {
-  /** Keyed by address, in the order of their turns. No list is empty. */
-  readonly #waiting = new Map<string, Waiting[]>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
+    if (this.#waiting.length === 0) {
+      this.#isRunning = false;
+      return;
+    }
+    const least = this.#waiting.reduce((one, other) =>
+      this.#count(other.address) < this.#count(one.address) ? other : one,
+    );
+    this.#take(least).start();
   }
 
-  count(address: string): number {
-    return this.#waiting.get(address)?.length ?? 0;
-  }
-
-  add(address: string, check: Waiting): void {
-    const own = this.#waiting.get(address) ?? [];
-    own.push(check);
-    this.#waiting.set(address, own);
-    this.#size += 1;
-  }
-
-  /** Moves the checks of an address. @returns whether there were any. */
-  moveTo(other: Turns, address: string): boolean {
-    const own = this.#waiting.get(address);
-    if (own === undefined) return false;
-    this.#waiting.delete(address);
-    this.#size -= own.length;
-    for (const check of own) other.add(address, check);
-    return true;
-  }
-
-  takeNext(): Waiting | null {
-    const [first] = this.#waiting;
-    if (first === undefined) return null;
-    const [address, own] = first;
-    const next = own.shift();
-    this.#size -= 1;
-    // The next turn of this address comes after those of all others.
-    this.#waiting.delete(address);
-    if (own.length > 0) this.#waiting.set(address, own);
-    return next ?? null;
-  }
-
-  /** Takes the newest check of the address that has the most. @returns null if no address has more than `count`. */
-  takeNewestOfMost(count: number): Waiting | null {
-    const [most] = [...this.#waiting].sort(([, a], [, b]) => b.length - a.length);
-    if (most === undefined || most[1].length <= count) return null;
-    const [address, own] = most;
-    const newest = own.pop();
-    this.#size -= 1;
-    if (own.length === 0) this.#waiting.delete(address);
-    return newest ?? null;
+  #take(one: Waiting): Waiting {
+    this.#waiting.splice(this.#waiting.indexOf(one), 1);
+    return one;
   }
 }

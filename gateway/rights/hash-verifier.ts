@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { BoundedMap } from './bounded-map.ts';
 import { FairQueue } from './fair-queue.ts';
 import { matchesHash, type ScryptHash } from './scrypt-hash.ts';
 
@@ -8,25 +9,19 @@ const MAX_WAITING = 32;
 /** Maximum number of remembered results, of each kind. */
 const MAX_RESULTS = 1024;
 
-/** Maximum number of addresses whose latest check failed that are remembered. */
-const MAX_SUSPECTS = 4096;
-
 /**
- * Checks secrets against hashes, once for each secret. Addresses whose latest check failed wait for all others, so that
- * an attacker with many addresses cannot keep users from logging in. Results are remembered under a key of this
- * process, so that neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace right ones.
+ * Checks secrets against hashes, once for each secret. Results are remembered under a key of this process, so that
+ * neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace right ones.
  */
 export class HashVerifier {
   readonly #key = randomBytes(32);
   readonly #queue = new FairQueue(MAX_WAITING);
-  readonly #right = new Set<string>();
-  readonly #wrong = new Set<string>();
-  /** Addresses whose latest check failed. */
-  readonly #suspects = new Set<string>();
+  readonly #right = new BoundedMap<string, true>(MAX_RESULTS);
+  readonly #wrong = new BoundedMap<string, true>(MAX_RESULTS);
   readonly #pending = new Map<string, Promise<boolean>>();
 
   /**
-   * @param address of the sender, as returned by `addressKey`. Addresses take turns.
+   * @param address of the sender, as returned by `addressKey`; see {@link FairQueue}.
    * @returns the result if it is known, otherwise a promise of it, which rejects with the {@link GearwayError} `busy` if
    * too many checks are waiting.
    */
@@ -37,23 +32,13 @@ export class HashVerifier {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
     const checking = this.#queue
-      .run(address, this.#suspects.has(address), () => matchesHash(secret, hash))
+      .run(address, () => matchesHash(secret, hash))
       .then((isRight) => {
-        remember(isRight ? this.#right : this.#wrong, key, MAX_RESULTS);
-        if (isRight) this.#suspects.delete(address);
-        else remember(this.#suspects, address, MAX_SUSPECTS);
+        (isRight ? this.#right : this.#wrong).set(key, true);
         return isRight;
       })
       .finally(() => this.#pending.delete(key));
     this.#pending.set(key, checking);
     return checking;
   }
-}
-
-/** Adds an item as the newest one. Beyond the maximum, the oldest is forgotten. */
-function remember(items: Set<string>, item: string, max: number): void {
-  items.delete(item);
-  items.add(item);
-  const [oldest] = items;
-  if (items.size > max && oldest !== undefined) items.delete(oldest);
 }
