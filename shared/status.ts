@@ -78,8 +78,8 @@ export interface PortsStatus {
 /**
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
  * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
- * clients; `configure`: an administrator changed a stream, or the
- * configuration was applied, or was not because it is invalid; `control`: a viewer got or lost control of a stream.
+ * clients; `configure`: an administrator changed a stream, or the configuration was applied, or was not because it is
+ * invalid; `control`: a viewer got or lost control of a stream.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -173,7 +173,7 @@ export type AuditEntry =
 export interface RightsStatus {
   /** Name of the token or user: as in the configuration, or `token`, `administrator key`, `this machine`, … */
   readonly principal: string;
-  /** Some of `view`, `return`, `administer`, `publish`. */
+  /** Some of `watch`, `view`, `return`, `administer`, `publish`. */
   readonly rights: readonly string[];
   /** The only port that the sender may have; null for any free one. */
   readonly port: number | null;

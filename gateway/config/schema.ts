@@ -474,7 +474,7 @@ export const CONFIG_SCHEMA = {
         name: 'failover',
         value: 'NAME',
         multiple: true,
-        help: 'another gateway of the cluster may list this stream too, and takes it over',
+        help: 'let other gateways of the cluster list this stream too, and take over its source',
       },
     },
     token: {

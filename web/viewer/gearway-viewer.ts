@@ -136,7 +136,7 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
  * @fires {GearwayViewEvent} gearway-view - position, size, rotation or zoom of the picture have changed
  * @slot - content over the picture, in the element's box
- * @slot overlay - content on the picture, in a box that is the picture: it follows fit, zoom, rotation and mirror
+ * @slot overlay - content on the picture, in a box that covers it exactly and follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
  * @slot waiting - … before the first frame
  * @slot live - … while frames arrive (no notice by default)
@@ -336,7 +336,7 @@ export class GearwayViewer extends LitElement {
     return this.#model.port;
   }
 
-  /** Rights of this viewer: `view`, `return`, `administer`. Empty before it is connected. */
+  /** Rights of this viewer: `watch`, `view`, `return`, `administer`, `publish`. Empty before it is connected. */
   get rights(): readonly string[] {
     return this.#model.rights;
   }

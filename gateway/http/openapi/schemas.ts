@@ -188,7 +188,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ranges: list(object<{ from: number; to: number }>({ from: port, to: port })),
     free: count(),
     taken: count(),
-    held: list(port, 'Leases reserved for viewers that have just disconnected'),
+    held: list(port, 'Reserved by the leases of viewers that have just disconnected'),
     reserved: list(port, 'Reserved for the owner of a token'),
   }),
   Control: object<ControlStatus>({
