@@ -64,9 +64,9 @@ const LINGER_MS = 500;
 /**
  * NetGear in receive mode: binds one port, or several in multi-servers mode, and receives frames.
  *
- * The newest frame has priority: at most one is pending, in multi-servers mode one per server, and a newer one replaces it
- * (`dropped`). NetGear has a queue of 96 frames instead, which means seconds of latency in a slow program. Every frame
- * is answered on arrival, so that a slow program does not slow down the server. If a server disappears without a
+ * The newest frame has priority: at most one is pending, in multi-servers mode one per server, and a newer one replaces
+ * it (`dropped`). NetGear has a queue of 96 frames instead, which means seconds of latency in a slow program. Every
+ * frame is answered on arrival, so that a slow program does not slow down the server. If a server disappears without a
  * termination, the receiver waits for it.
  *
  * An `AsyncIterable` of frames: it returns when the receiver is closed; breaking out of it leaves the receiver open.
