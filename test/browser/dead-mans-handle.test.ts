@@ -9,7 +9,7 @@ import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepe
 /** How long a device is held, in frames of 33 ms: longer than its time to live, so that it must be repeated. */
 const HELD_FRAMES = 36;
 
-/** Maximum number of such periods. In each, a page that gets no processor time for half a second releases the device. */
+/** Maximum number of such periods. In each, a page without processor time for half a second releases the device. */
 const HELD_PERIODS = 5;
 
 /** An interruption while a device is held. */
