@@ -109,12 +109,16 @@ export type ReturnRefusal =
   | 'value-invalid'
   | 'array-misfit'
   | 'jpeg-invalid'
+  | 'jpeg-too-complex'
+  | 'jpeg-unverifiable'
+  | 'decoder-failed'
   | 'too-large'
   | 'too-many'
   | 'no-port'
   | 'not-allowed'
   | 'no-control'
-  | 'superseded';
+  | 'superseded'
+  | 'closed';
 
 /**
  * A Python value in JavaScript: `int` is number or bigint, `float` is number, `dict` is an object, `list` an

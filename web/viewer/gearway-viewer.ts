@@ -414,7 +414,8 @@ export class GearwayViewer extends LitElement {
   /**
    * Takes control if it is free. Resolves when the gateway has answered.
    *
-   * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `closed`.
+   * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `cluster-unreachable`,
+   * `closed`.
    */
   takeControl(): Promise<void> {
     return this.#model.changeControl('take');
@@ -424,7 +425,7 @@ export class GearwayViewer extends LitElement {
    * Requests control from its holder, which has 10 s to answer; takes control immediately if it is free. Resolves when
    * the gateway has received the request; the event `gearway-control` reports the result.
    *
-   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `closed`.
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `cluster-unreachable`, `closed`.
    */
   requestControl(): Promise<void> {
     return this.#model.changeControl('request');
@@ -434,7 +435,7 @@ export class GearwayViewer extends LitElement {
    * Releases control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
    * nothing if it has neither.
    *
-   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `closed`.
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `cluster-unreachable`, `closed`.
    */
   releaseControl(): Promise<void> {
     return this.#model.changeControl('release');
@@ -444,7 +445,7 @@ export class GearwayViewer extends LitElement {
    * Hands control over to the viewer with this port, whether or not it has requested it.
    *
    * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `client-unknown`, `control-shared`,
-   * `too-many`, `closed`.
+   * `no-port`, `too-many`, `cluster-unreachable`, `closed`.
    */
   handOverControl(port: number): Promise<void> {
     return this.#model.changeControl('hand-over', port);
@@ -453,7 +454,8 @@ export class GearwayViewer extends LitElement {
   /**
    * Refuses the request of the viewer with this port. Does nothing if it has ended.
    *
-   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `closed`.
+   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `no-port`,
+   * `cluster-unreachable`, `closed`.
    */
   refuseControl(port: number): Promise<void> {
     return this.#model.changeControl('refuse', port);
