@@ -43,7 +43,7 @@ export interface ClientStatus {
   readonly withheld: number;
   /** Number of frames sent again, without a message, so that a native client does not time out. */
   readonly repeated: number;
-  /** Number of values returned by this client that were refused as malformed or too large. */
+  /** Number of values returned by this client that were refused. */
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
@@ -110,7 +110,7 @@ export interface GatewayEvent {
   /** Time by the gateway's clock, ISO 8601. */
   readonly time: string;
   readonly kind: EventKind;
-  /** Stream; null for failed log-ins, which are counted by address. */
+  /** Stream; null for failed log-ins, which are counted by address, and for the configuration file. */
   readonly stream: string | null;
   /** The client's id, as in its status; null for `state`, and for a peer that did not become a client. */
   readonly client: string | null;

@@ -194,7 +194,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Control: object<ControlStatus>({
     port: orNull(port),
     client: orNull(
-      text('Id of the viewer that has control; null if nobody has it, or a viewer at another gateway of the cluster'),
+      text(
+        'Id of the viewer that has control; null if nobody has it, or if that viewer is at another gateway of the cluster',
+      ),
     ),
     name: orNull(text('Name that the viewer chose')),
     since: orNull({ type: 'string', format: 'date-time' }),
