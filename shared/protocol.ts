@@ -218,7 +218,7 @@ export type Welcome = {
   readonly stream: string;
   /** Port; null for a spectator. */
   readonly port: number | null;
-  /** Why a viewer that requested a port watches without one; absent otherwise. */
+  /** Why a viewer without `spectate` has no port; absent otherwise. */
   readonly spectatorReason?: string;
   readonly leaseKey: string | null;
   readonly rights: readonly string[];

@@ -99,8 +99,8 @@ const AGE_INTERVAL_MS = 500;
  * @attr {boolean} controls - control bar (pause, snapshot, statistics, rotate, mirror, fit, full screen), zoom and pan
  * @attr {boolean} show-stats - show statistics over the picture
  * @attr {'contain' | 'cover' | 'none'} fit - how the picture is scaled to the element's box; `contain` by default
- * @attr {'auto' | 'source' | 'half' | 'quarter'} quality - the largest picture to get on a slow link: `auto` (the
- *   default) as the link allows, `source` only unmodified frames, otherwise at most this part of the width and height
+ * @attr {'auto' | 'source' | 'half' | 'quarter'} quality - pictures on a slow link: `auto` (the default) gets smaller
+ *   ones as the link requires, `source` only unmodified frames; `half` and `quarter` limit width and height on any link
  * @attr {number} max-bitrate - maximum bit rate in bits per second
  * @attr {number} max-fps - maximum frame rate
  * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
@@ -138,13 +138,13 @@ const AGE_INTERVAL_MS = 500;
  * @slot - content over the picture, in the element's box
  * @slot overlay - content on the picture, in a box that covers it exactly and follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
- * @slot waiting - … before the first frame
- * @slot live - … while frames arrive (no notice by default)
- * @slot unsupported - … while no frame can be shown
- * @slot paused - … while paused
- * @slot stale - … while the source is silent
- * @slot ended - … when the source has ended
- * @slot refused - … when the gateway refused the viewer
+ * @slot waiting - replaces the notice before the first frame
+ * @slot live - replaces the notice while frames arrive (none by default)
+ * @slot unsupported - replaces the notice while no frame can be shown
+ * @slot paused - replaces the notice while paused
+ * @slot stale - replaces the notice while the source is silent
+ * @slot ended - replaces the notice when the source has ended
+ * @slot refused - replaces the notice when the gateway refused the viewer
  * @slot poster - shown before the first frame, instead of the `poster` image
  * @csspart stage - the box around all content
  * @csspart picture - the box around the canvas
@@ -341,7 +341,7 @@ export class GearwayViewer extends LitElement {
     return this.#model.rights;
   }
 
-  /** Why a viewer that requested a port has none; null otherwise. */
+  /** Why a viewer without `spectate` has no port; null otherwise. */
   get spectatorReason(): string | null {
     return this.#model.spectatorReason;
   }
