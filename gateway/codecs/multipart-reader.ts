@@ -278,7 +278,7 @@ export class MultipartReader {
 
   #readJpeg(window: Buffer, state: Extract<State, { kind: 'jpeg' }>): boolean {
     const { finder, headers, isOpened } = state;
-    // A truncated header would swallow the following parts.
+    // A boundary ends the JPEG even within its header: otherwise a truncated header would include the following parts.
     const wasInHeader = finder.isInHeader;
     const found = finder.find(window);
     const searched = found.kind === 'pending' ? window.byteLength : found.kind === 'complete' ? found.end : found.next;

@@ -254,7 +254,8 @@ function onStopSignal(signals: readonly NodeJS.Signals[], stop: (signal: NodeJS.
   }
 }
 
-// While options are read, timers that wait for pipes do not keep the process alive, so that a reload does not, either.
+// Keeps the process alive while the options are read. The timers that wait for pipes do not, because a reload must not
+// prevent the process from ending.
 const starting = setInterval(() => undefined, 60_000);
 main()
   .finally(() => clearInterval(starting))

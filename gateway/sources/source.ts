@@ -64,7 +64,7 @@ export interface Source {
   /** Current activity in one or two words, for display. */
   state(): string;
   /**
-   * Why the frames of a sender do not arrive, as a sentence: for instance, it is a server of another pattern.
+   * Why the frames of a sender do not arrive, as a sentence: for instance, because it is a server of another pattern.
    * Null if nothing is known. A source that opens connections itself reports failures instead.
    */
   problem?(): string | null;

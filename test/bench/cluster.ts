@@ -31,7 +31,7 @@ const COPIES_MS = 5000;
 /** Clock ticks per second in /proc. */
 const TICKS = 100;
 
-/** Number of messages in which a frame of 100 KB travels: its head and its payload. */
+/** Number of messages in which a frame of 100 KB is sent: its head and its payload. */
 const MESSAGES_PER_FRAME = 2;
 
 /** One distribution of the viewers over the gateways, measured for a while. */

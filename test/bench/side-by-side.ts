@@ -22,7 +22,7 @@ const LINKS: readonly ComparedLink[] = [
   { bitsPerSecond: 8e6, delayMs: 20, videoBitsPerSecond: 6e6 },
 ];
 
-/** go2rtc's ways to a browser, by their names in the report. */
+/** The methods by which go2rtc sends a stream to a browser, by their names in the report. */
 const MODES: Readonly<Record<string, Go2rtcMode>> = { 'go2rtc, WebRTC': 'webrtc', 'go2rtc, MSE': 'mse' };
 
 const FILM_NAME = 'camera';

@@ -9,11 +9,11 @@ import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepe
 /** How long a device is held, in frames of 33 ms: longer than its time to live, so that it must be repeated. */
 const HELD_FRAMES = 36;
 
-/** Maximum number of such periods. In each, a page that gets no processor time for half a second lets go. */
+/** Maximum number of such periods. In each, a page without processor time for half a second releases the device. */
 const HELD_PERIODS = 5;
 
-/** What happens while a device is held. */
-type Happening = (page: Page, proxy: CuttableProxy) => unknown;
+/** An interruption while a device is held. */
+type Interruption = (page: Page, proxy: CuttableProxy) => unknown;
 
 /** A device with the name `drive`. */
 interface HeldDevice {
@@ -25,8 +25,8 @@ interface HeldDevice {
 
 const KEYS: HeldDevice = { element: 'gearway-keys', hold: holdW, forward: (value) => value?.drive?.y ?? 0 };
 
-/** Happenings that end the values of every device. */
-const INTERRUPTIONS: readonly [string, Happening, open?: typeof openTab][] = [
+/** Interruptions that end the values of every device. */
+const INTERRUPTIONS: readonly [string, Interruption, open?: typeof openTab][] = [
   ['the tab is killed', async (page) => void (await page.createCDPSession()).send('Page.crash').catch(() => undefined)],
   ['the network is cut', (_, proxy) => proxy.cut()],
   ['the window loses the focus', (page) => page.evaluate(() => void window.dispatchEvent(new Event('blur')))],
@@ -90,7 +90,7 @@ describe('a device that is held', () => {
         }
       },
       /** Waits for the neutral value. @returns the time until the server gets it, in seconds. */
-      async stopsAfter(happens: Happening): Promise<number> {
+      async stopsAfter(happens: Interruption): Promise<number> {
         const atSeconds = Date.now() / 1000;
         await happens(page, proxy);
         const { t } = await driven.server.waitFor<DriveReport>(

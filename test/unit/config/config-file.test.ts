@@ -89,7 +89,7 @@ limits: {viewers: {total: 8}}
     [
       'a backslash in double quotes',
       'auditLog: "C:\\new"\n',
-      'f:1:11: auditLog: the path has a control character; write it in single quotes or none, because in double quotes \\ has another meaning',
+      'f:1:11: auditLog: the path has a control character; write it in single quotes or without quotes, because in double quotes \\ has another meaning',
     ],
     [
       'a source in place of a stream',

@@ -43,7 +43,7 @@ const answering = (...pieces: readonly string[]): Promise<RawServer> =>
     })();
   });
 
-describe('HttpClient: a server that sends a byte now and then', () => {
+describe('HttpClient: a server that sends one byte at a time', () => {
   it.each<[string, string]>([
     ['endless headers', 'HTTP/1.1 200 OK\r\nx: '],
     ['endless empty lines', '\r\n'],
