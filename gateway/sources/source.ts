@@ -61,7 +61,7 @@ export interface Source {
    * change while it is open.
    */
   readonly stallMs: number | null;
-  /** Current activity in one or two words, for display. */
+  /** Current activity in a few words, and the latest stray connection if there was one; for display. */
   state(): string;
   /**
    * Why the frames of a sender do not arrive, as a sentence: for instance, because it is a server of another pattern.

@@ -228,7 +228,8 @@ class ViewerSession {
     return {
       name,
       features: [feature.renditions, feature.control, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
-      // `paused` is not checked, so that a viewer out of view has a picture when it comes into view.
+      // Without `paused`, which follows the welcome: a viewer that is out of view gets a picture to show when it comes
+      // into view.
       want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
