@@ -294,7 +294,7 @@ async function buildGateway(
     const options = {
       ...configuration.resolved,
       virtualPorts: new Map([[name, ranges]]),
-      policies: new Map([[name, { ...resolved.defaultPolicy, control }]]),
+      policies: new Map([[name, { ...configuration.resolved.defaultPolicy, control }]]),
     };
     const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(name, ranges, configuration.resolved) });
     const running = audited(
@@ -394,9 +394,9 @@ async function buildGateway(
         port: actualPort,
       };
     },
-    close: ({ onClose = resolved.onClose } = {}) => close(onClose),
+    close: ({ onClose = configuration.resolved.onClose } = {}) => close(onClose),
     closed,
-    [Symbol.asyncDispose]: () => close(resolved.onClose),
+    [Symbol.asyncDispose]: () => close(configuration.resolved.onClose),
   };
 }
 

@@ -195,6 +195,7 @@ async function main(): Promise<void> {
   applyLogOptions(logSettings, options);
   for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
   const starting = createGateway(options, configuration);
+  let configuredOnClose = options.onClose;
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
@@ -202,7 +203,7 @@ async function main(): Promise<void> {
     serviceManager.stopping();
     endProcess(process, SHUTDOWN_LIMIT_MS, log);
     starting
-      .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
+      .then((gateway) => gateway.close({ onClose: configuredOnClose ?? onClose }))
       .catch((error: unknown) => log.error({}, `closing failed: ${errorText(error)}`));
   };
   let reload: Reload | null = null;
@@ -223,7 +224,10 @@ async function main(): Promise<void> {
         files: loaded.files,
         gateway,
         load,
-        onApplied: (applied) => applyLogOptions(logSettings, applied),
+        onApplied: (applied) => {
+          applyLogOptions(logSettings, applied);
+          configuredOnClose = applied.onClose;
+        },
         onResult: (problem) => configuration?.note(problem),
         log,
       });
