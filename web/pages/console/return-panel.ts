@@ -70,9 +70,10 @@ export class ReturnPanel {
    * @param control shows who has control of the stream.
    */
   render(mayReturn: boolean | null, control: TemplateResult | typeof nothing): TemplateResult {
-    const { port, rights } = this.#viewer;
-    // The rights are often known before the viewer is connected: the panel then does not change its height.
-    const hasRight = rights.length > 0 ? rights.includes('return') : mayReturn !== false;
+    const { port } = this.#viewer;
+    // The rights are often known before the viewer is connected: the panel then does not change its height. Those of a
+    // viewer without a port do not include returning data.
+    const hasRight = mayReturn !== false;
     const isViewOnly = !hasRight || this.#isSpectator;
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
