@@ -323,7 +323,10 @@ async function buildGateway(
           streams: [...streams.values()].filter(isListed).map((running) => running.announcement()),
         }),
         (remote) => addRemote(cluster, remote),
-        (stream) => renditions.local(stream),
+        {
+          renditionsOf: (stream) => renditions.local(stream),
+          thumbnailOf: (stream, width) => renditions.thumbnail(stream, width),
+        },
       );
     for (const running of [...streams.values()].filter(isListed)) {
       await running.open(clients.filter(({ stream }) => stream === running.name).map(({ address }) => address));

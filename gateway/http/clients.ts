@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -229,7 +230,7 @@ export function serveClients(
  */
 class ReturnedPictures {
   readonly #snapshots: Snapshots;
-  readonly #frames = new WeakMap<StickyData, Map<number, Promise<Frame>>>();
+  readonly #frames = new WeakMap<StickyData, BoundedMap<number, Promise<Frame>>>();
 
   constructor(snapshots: Snapshots) {
     this.#snapshots = snapshots;
@@ -247,14 +248,11 @@ class ReturnedPictures {
   ): Promise<Uint8Array> {
     const step = data.kind === 'jpeg' ? 1 : decimation(data.array, width);
     let frames = this.#frames.get(data);
-    if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
+    if (frames === undefined) this.#frames.set(data, (frames = new BoundedMap<number, Promise<Frame>>(MAX_SIZES)));
     let frame = frames.get(step);
     if (frame === undefined) {
       frame = data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step);
       frames.set(step, frame);
-      // Usually few sizes are requested; a script that tries many must not fill the memory.
-      const [oldest] = frames.keys();
-      if (frames.size > MAX_SIZES && oldest !== undefined) frames.delete(oldest);
     }
     return this.#snapshots.get(await frame, { format: data.kind === 'jpeg' ? 'jpg' : 'png', width }, renditions);
   }
@@ -267,7 +265,7 @@ class ReturnedPictures {
   }
 }
 
-/** Maximum number of cached sizes per value. All sizes together take less than twice the memory of the value. */
+/** Maximum number of cached sizes per value: a script may request many. All sizes together take less than twice the memory of the value. */
 const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {

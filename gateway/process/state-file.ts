@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { mkdir, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { systemErrorCode, systemErrorText } from '../../shared/system-errors.ts';
+import { createFolder } from './create-folder.ts';
 import { explainSystemError, identityOf, readVersion, replaceFile, SYSTEM_FILES } from './replace-file.ts';
 
 /** Maximum size of the file. */
@@ -54,7 +55,7 @@ export class StateFile {
   /** Reads the file, and creates it with its folder. Problems are reported. @returns null if there is no state. */
   async open(): Promise<unknown> {
     try {
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      createFolder(dirname(this.path));
       await this.#touch();
     } catch (error) {
       this.#fail(error);

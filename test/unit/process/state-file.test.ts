@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -52,6 +62,13 @@ describe('StateFile', () => {
     spawnSync('mkfifo', ['-m', '600', path]);
     expect(await create().open()).toBeNull();
     expect(reports).toEqual([expect.stringMatching(/it is a pipe/), expect.stringMatching(/not a regular file/)]);
+  });
+
+  // There, Node's recursive `mkdir` never returns.
+  it.skipIf(!existsSync('/proc/self'))('reports a folder that cannot be created, and continues', async () => {
+    const state = new StateFile('/proc/gearway/log-ins.json', { report: (problem) => reports.push(problem) });
+    expect(await state.open()).toBeNull();
+    expect(reports).toEqual(['/proc/gearway cannot be created: the system allows no folders in /proc']);
   });
 
   it('writes the latest state, but not every state', async () => {

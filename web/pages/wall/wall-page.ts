@@ -103,7 +103,7 @@ export class WallPage {
     const rate = frame !== null && state === 'live' ? `${frame.framesPerSecond.toFixed(1)} fps, ` : '';
     return html`<li data-stream=${name} ${ref((element) => element !== undefined && this.#thumbnails.observe(element))}>
       <a class="panel tile" href=${`?stream=${encodeURIComponent(name)}`}>
-        <span class=${`thumbnail ${state === 'live' ? '' : 'old'}`}>${url === null ? html`<span>${noPictureText(stream)}</span>` : html`<img src=${url} alt="" />`}</span>
+        <span class=${`thumbnail ${state === 'live' ? '' : 'old'}`}>${url === null ? html`<span>No picture</span>` : html`<img src=${url} alt="" />`}</span>
         <span class="caption"
           ><span class="name" title=${name}>${name}</span><span class="state"><span class=${`dot ${tone}`}></span>${label}</span></span
         >
@@ -113,12 +113,6 @@ export class WallPage {
       </a>
     </li>`;
   }
-}
-
-/** A picture from another gateway of the cluster would have to be transferred. */
-function noPictureText({ state, gateway }: StreamStatus): string {
-  const isElsewhere = state === 'live' && gateway?.isHere === false;
-  return isElsewhere ? `At gateway ${gateway.name}` : 'No picture';
 }
 
 function needsAttention({ tone }: Health): boolean {

@@ -1,0 +1,66 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import type { StreamStatus } from '../../../shared/status.ts';
+
+/** Stream to publish to if the token does not allow listing the streams. */
+const DEFAULT_STREAM = 'main';
+
+/** Maximum number of other streams that are offered. */
+const MAX_OFFERED = 8;
+
+/** The parts of a stream's status that decide whether it accepts publishers. */
+type Listed = Pick<StreamStatus, 'name' | 'gateway'> & { readonly source: Pick<StreamStatus['source'], 'kind'> };
+
+/** The stream that a page publishes to. */
+export interface PublishTarget {
+  /** Name of the stream; null if no stream accepts publishers. */
+  readonly stream: string | null;
+  /** Why it does not accept publishers; null if it does, or this is not known. */
+  readonly obstacle: string | null;
+  /** Names of streams that accept publishers instead. */
+  readonly others: readonly string[];
+}
+
+/**
+ * Chooses the stream.
+ *
+ * @param wanted the stream in the page's address; null for the first one that accepts publishers.
+ * @param streams the streams that the user may see; null if they cannot be listed. The user may have the right to
+ *   publish to others.
+ */
+export function chooseTarget(wanted: string | null, streams: readonly Listed[] | null): PublishTarget {
+  const suitable = (streams ?? []).filter(acceptsPublishers).map(({ name }) => name);
+  if (streams === null || (wanted === null && suitable.length > 0))
+    return { stream: wanted ?? suitable[0] ?? DEFAULT_STREAM, obstacle: null, others: [] };
+  const found = streams.find(({ name }) => name === wanted);
+  const isUnknown = wanted !== null && found === undefined;
+  if (isUnknown || (found !== undefined && acceptsPublishers(found)))
+    return { stream: wanted, obstacle: null, others: [] };
+  const others = suitable.slice(0, MAX_OFFERED);
+  if (found === undefined) return { stream: null, obstacle: 'No stream of this gateway has the source push:', others };
+  const obstacle =
+    found.gateway?.isHere === false
+      ? `Its source runs at gateway ${found.gateway.name}; publish there`
+      : `Its pictures come from another source (${found.source.kind})`;
+  return { stream: found.name, obstacle, others };
+}
+
+/** A gateway of a cluster accepts publishers for the sources that it runs. */
+function acceptsPublishers({ source, gateway }: Listed): boolean {
+  return source.kind === 'push' && gateway?.isHere !== false;
+}
+
+/** Shown instead of the buttons to start; nothing if the stream accepts publishers, or this is not known. */
+export function obstacleNotice({ stream, obstacle, others }: PublishTarget): TemplateResult | typeof nothing {
+  if (obstacle === null) return nothing;
+  const offer = (name: string): TemplateResult =>
+    html`<a class="primary" href=${`publish?stream=${encodeURIComponent(name)}`}>Publish to ${name}</a>`;
+  const remedy = html`<p>
+    To publish from a browser, add a stream with the source <code>push:</code>
+    (<code>--source NAME=push:</code>, or “Add stream” in the console).
+  </p>`;
+  return html`<div slot="idle" class="on-picture">
+    <strong>${stream === null ? 'Nothing to publish to' : `You cannot publish to ${stream}`}</strong>
+    <p>${obstacle}.</p>
+    ${others.length === 0 ? remedy : others.map(offer)}
+  </div>`;
+}
