@@ -161,6 +161,38 @@ describe('readOverlay', () => {
     expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toHaveLength(2);
   });
 
+  it('reads results of COCO without bbox: segmentation and keypoints', () => {
+    // cocodataset.org/#format-results: only those of detection have bbox.
+    const result = { image_id: 1, category_id: 1, score: 0.5 };
+    expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toMatchObject([
+      { kind: 'mask' },
+    ]);
+    const pose = { ...result, keypoints: [1, 2, 1, 3, 4, 1, 5, 6, 0] };
+    expect(only([pose]).marks).toEqual([{ kind: 'dots', points: [1, 2, 3, 4] }]);
+    // The skeletons of COCO's categories count from 1.
+    const categories = [
+      {
+        id: 1,
+        name: 'person',
+        keypoints: ['nose', 'left_eye', 'right_eye'],
+        skeleton: [
+          [1, 2],
+          [1, 3],
+        ],
+      },
+    ];
+    expect(only({ annotations: [pose], categories })).toMatchObject({
+      className: 'person',
+      marks: [
+        { kind: 'lines', points: [1, 2, 3, 4], isClosed: false },
+        { kind: 'dots', points: [1, 2, 3, 4] },
+      ],
+    });
+    // Objects of our own format stay what they are.
+    expect(only([{ box: [10, 20, 110, 220], keypoints: [] }]).marks).toContainEqual(BOX);
+    expect(read([{ box: [10, 20, 110, 220], keypoints: [1, 2, 2] }]).problem).toContain('keypoints is not a list');
+  });
+
   it("reads Ultralytics' tojson(), as text and as a list", () => {
     // As documented by Ultralytics 8.3 for Results.to_json().
     const list = [
@@ -191,6 +223,17 @@ describe('readOverlay', () => {
     ]);
   });
 
+  it('reads items that are JSON text, with their common properties', () => {
+    // results[0].tojson(normalize=True)
+    const items = JSON.stringify([
+      { name: 'person', class: 0, confidence: 0.9, box: { x1: 0.5, y1: 0.25, x2: 1, y2: 1 } },
+    ]);
+    expect(only({ units: 'normalized', items }).marks).toEqual([
+      { kind: 'lines', points: [320, 120, 640, 120, 640, 480, 320, 480], isClosed: true },
+    ]);
+    for (const text of ['{', '{}', '3']) expect(read({ items: text }).problem).toContain('neither a list');
+  });
+
   it("reads supervision's Detections", () => {
     const value = {
       xyxy: [[10, 20, 110, 220]],
@@ -201,6 +244,8 @@ describe('readOverlay', () => {
     };
     expect(only(value)).toMatchObject({ className: 'bus', score: 0.5, label: 'bus #9 50 %', marks: [BOX] });
     expect(only({ ...value, data: {} }).className).toBe('2');
+    const mask = [{ size: [2, 3], counts: [1, 2, 3] }];
+    expect(only({ ...value, mask }).marks).toMatchObject([{ kind: 'mask' }, BOX]);
   });
 });
 
@@ -254,6 +299,7 @@ describe('hostile overlays', () => {
     ],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indices', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
+    ['a class that has no text', { annotations: [{ bbox: [{}], category_id: { toString: 1, valueOf: 1 } }] }],
     ['text that is not JSON', '[1, 2'],
     ['empty text', ''],
     ['an empty map', {}],
