@@ -1,5 +1,5 @@
 import { errorText } from '../../../shared/errors.ts';
-import { mapPoint, type Matrix, type Point } from '../picture-geometry.ts';
+import { mapPoint, type Matrix, type Point, type Rect } from '../picture-geometry.ts';
 import { fillRuns } from './masks.ts';
 import {
   type Coordinates,
@@ -60,6 +60,8 @@ export interface Drawing {
   readonly matrix: Matrix;
   /** Pixels of the canvas per CSS px. */
   readonly pixelRatio: number;
+  /** The status chip above the canvas, in CSS px: texts are drawn below it. null for none. */
+  readonly chip: Rect | null;
   readonly filter: OverlayFilter;
 }
 
@@ -133,7 +135,8 @@ export class OverlayPainter {
     return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }
 
-  #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {
+  #drawItem(item: OverlayItem, pngMasks: PngMasks, drawing: Drawing): void {
+    const { context, matrix, pixelRatio } = drawing;
     const color = usableColor(item, context);
     for (const mark of item.marks) {
       context.setTransform(1, 0, 0, 1, 0, 0);
@@ -185,7 +188,7 @@ export class OverlayPainter {
         case 'text': {
           const { x, y } = mapPoint(matrix, mark);
           const isInSight = x >= 0 && y >= 0 && x <= context.canvas.width && y <= context.canvas.height;
-          if (isInSight) drawText(mark.text, x, y - (LABEL.height / 2) * pixelRatio, color, { context, pixelRatio });
+          if (isInSight) drawText(mark.text, x, y - (LABEL.height / 2) * pixelRatio, color, drawing);
           break;
         }
         default:
@@ -304,7 +307,8 @@ function drawLabel(item: OverlayItem, drawing: Drawing): void {
 }
 
 /**
- * Draws text on whole pixels, moved inside of the canvas where it would be cut off.
+ * Draws text on whole pixels, moved inside of the canvas where it would be cut off, and below the status chip where
+ * that would cover it.
  *
  * @param left of the text's background, as `top` in pixels of the canvas.
  */
@@ -313,7 +317,7 @@ function drawText(
   left: number,
   top: number,
   color: string,
-  { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>,
+  { context, pixelRatio, chip }: Drawing,
 ): void {
   const { height, padding, bar, background, color: textColor } = LABEL;
   const { canvas } = context;
@@ -321,7 +325,11 @@ function drawText(
   const width = Math.ceil(context.measureText(text).width) + bar + 2 * padding;
   // If the text is wider than the canvas, its beginning is shown.
   const x = Math.max(0, Math.min(Math.round(left), canvas.width - Math.ceil(width * pixelRatio)));
-  const y = Math.max(0, Math.min(Math.round(top), canvas.height - Math.ceil(height * pixelRatio)));
+  const lowest = canvas.height - Math.ceil(height * pixelRatio);
+  const inside = Math.max(0, Math.min(Math.round(top), lowest));
+  const isCovered = chip !== null && overlaps({ x, y: inside, width, height }, chip, pixelRatio);
+  // A picture that is hardly higher than the chip has no room below it.
+  const y = isCovered ? Math.max(inside, Math.min(Math.ceil((chip.y + chip.height + 2) * pixelRatio), lowest)) : inside;
   context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
   context.fillStyle = background;
   context.fillRect(0, 0, width, height);
@@ -330,4 +338,12 @@ function drawText(
   context.fillStyle = textColor;
   context.fillText(text, bar + padding, height / 2 + 0.5);
   context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** Whether a text covers any of the chip. @param text position in pixels of the canvas, size in CSS px. */
+function overlaps(text: Rect, chip: Rect, pixelRatio: number): boolean {
+  const [left, top] = [text.x / pixelRatio, text.y / pixelRatio];
+  return (
+    left < chip.x + chip.width && left + text.width > chip.x && top < chip.y + chip.height && top + text.height > chip.y
+  );
 }

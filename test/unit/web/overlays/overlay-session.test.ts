@@ -23,6 +23,7 @@ const VIEW = {
     y: 0,
   },
   pixelRatio: 1,
+  chip: null,
 } as const;
 
 let decodes: (() => void)[] = [];
