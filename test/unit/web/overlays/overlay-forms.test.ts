@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../../../shared/protocol.ts';
-import { decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
+import { boundsOfPixels, boundsOfRuns, decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
 import { findOverlay, readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
 import {
   isWanted,
@@ -460,12 +460,48 @@ describe('decodeRuns', () => {
   });
 });
 
-describe('fillRuns', () => {
-  it('fills column by column', () => {
+describe('masks', () => {
+  it('are filled column by column, in their bounds only', () => {
     const pixels = new Uint32Array(6);
-    fillRuns([1, 2, 1, 2], 3, 2, pixels, 1);
+    fillRuns([1, 2, 1, 2], 2, { x: 0, y: 0, width: 3, height: 2 }, pixels, 1);
     // Columns of 2 pixels: 0 1, 1 0, 1 1.
     expect([...pixels]).toEqual([0, 1, 1, 1, 0, 1]);
+  });
+
+  it('have the same pixels in their bounds as in the whole picture, and none outside', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 7 }),
+        fc.array(fc.nat(9), { minLength: 1, maxLength: 9 }),
+        (height, runs) => {
+          const total = runs.reduce((sum, run) => sum + run, 0);
+          const width = Math.ceil((total + 1) / height);
+          // Column by column, as COCO defines it.
+          const inside = new Set<number>();
+          let at = 0;
+          for (const [index, run] of runs.entries())
+            for (let end = at + run; at < end; at += 1) if (index % 2 === 1) inside.add(at);
+          const expected = Uint32Array.from({ length: width * height }, (_, pixel) =>
+            inside.has((pixel % width) * height + Math.floor(pixel / width)) ? 1 : 0,
+          );
+          const bounds = boundsOfRuns(runs, height);
+          expect(bounds).toEqual(boundsOfPixels(expected, width));
+          if (bounds === null) {
+            expect(inside.size).toBe(0);
+            return;
+          }
+          const pixels = new Uint32Array(bounds.width * bounds.height);
+          fillRuns(runs, height, bounds, pixels, 1);
+          const found = Uint32Array.from(expected, (_, pixel) => {
+            const [x, y] = [(pixel % width) - bounds.x, Math.floor(pixel / width) - bounds.y];
+            return x >= 0 && y >= 0 && x < bounds.width && y < bounds.height ? pixels[y * bounds.width + x]! : 0;
+          });
+          expect(found).toEqual(expected);
+          // No row or column at the edge is empty.
+          expect(boundsOfPixels(pixels, bounds.width)).toEqual({ ...bounds, x: 0, y: 0 });
+        },
+      ),
+    );
   });
 });
 

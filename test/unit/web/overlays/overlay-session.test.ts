@@ -169,7 +169,7 @@ describe('OverlaySession', () => {
 
   it('draws the valid part of an overlay, and continues with the next frame', () => {
     vi.stubGlobal(
-      'OffscreenCanvas',
+      'ImageData',
       class {
         constructor() {
           throw new RangeError('too large');
