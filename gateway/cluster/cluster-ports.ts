@@ -152,9 +152,10 @@ export class ClusterPorts implements Ports {
   }
 
   async lease(owner: LeaseHolder, { key, ...request }: LeaseRequest = {}): Promise<GrantedLease> {
-    const { membership, replica } = this.#options;
+    const { membership, replica, patienceMs = PATIENCE_MS } = this.#options;
+    const untilMs = performance.now() + patienceMs;
     const hashed: LeaseRequest = { ...request, key: key === undefined ? undefined : hashKey(key) };
-    if (key !== undefined) await this.#patiently(() => this.#catchUp(key));
+    if (key !== undefined) await this.#patiently(untilMs, () => this.#catchUp(key));
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const now = this.#nowMs();
       const port = choosePort(this.#table(), hashed, now);
@@ -181,7 +182,7 @@ export class ClusterPorts implements Ports {
       // A viewer that renews its own lease can compete only with its own tabs.
       if (!goesOn) this.#claims.set(port, claim);
       try {
-        const isWritten = await this.#patiently(async () => {
+        const isWritten = await this.#patiently(untilMs, async () => {
           if ((await replica.update(this.#key(port), record)) !== null) return true;
           // An earlier attempt was stored, but its answer was lost.
           return this.#entries.get(port)?.value.nonce === record.nonce;
@@ -200,11 +201,14 @@ export class ClusterPorts implements Ports {
     throw new GearwayError('no-free-port', 'the ports are being taken by other viewers; reload the page to try again');
   }
 
-  /** @throws {GearwayError} `cluster-unreachable` if the action fails for too long. */
-  async #patiently<T>(action: () => Promise<T>): Promise<T> {
+  /**
+   * Repeats an action until it succeeds.
+   *
+   * @param untilMs limits failures without an outage, too: a user that may write heartbeats, but no ports.
+   * @throws {GearwayError} `cluster-unreachable` if it fails for too long.
+   */
+  async #patiently<T>(untilMs: number, action: () => Promise<T>): Promise<T> {
     const { membership, patienceMs = PATIENCE_MS } = this.#options;
-    // Limits failures without an outage, too: a user that may write heartbeats, but no ports.
-    const untilMs = performance.now() + patienceMs;
     for (;;) {
       try {
         return await action();

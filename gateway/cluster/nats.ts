@@ -10,7 +10,9 @@ import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { RareWarnings } from './rare-warnings.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
+import { StartNotice } from './start-notice.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** The connections of a gateway to the NATS servers. The creator closes them. */
 export interface NatsConnections extends AsyncDisposable {
@@ -24,15 +26,17 @@ export interface NatsConnections extends AsyncDisposable {
    * Calls `listener` whenever the connection for frames was restored: its subscriptions have lost their limits.
    */
   onFramesReconnected(listener: () => void): () => void;
-  /** Opens the bucket, which is created if it does not exist. @throws {GearwayError} `cluster-unsuitable`. */
-  openStore(): Promise<NatsStore>;
+  /**
+   * Opens the bucket, which is created if it does not exist.
+   *
+   * @throws {GearwayError} `cluster-unsuitable`, `closed` when the signal aborts.
+   */
+  openStore(signal: AbortSignal): Promise<NatsStore>;
 }
 
 /** How long to try to reach a server at the start, because containers start in any order. */
 const CONNECT_TIMEOUT_MS = 20_000;
-
-/** A start that has to wait longer than this is logged. */
-const NOTICE_MS = 1000;
+const CONNECT_RETRY_MS = 500;
 
 /** Maximum size of a file with credentials or certificates. */
 const MAX_FILE_BYTES = 1 << 20;
@@ -54,9 +58,9 @@ const NO_BUCKET = 10_059;
  * Connects to NATS.
  *
  * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a
- * file that cannot be read.
+ * file that cannot be read, `closed` when the signal aborts.
  */
-export async function connectNats(address: ClusterAddress, log: Logger): Promise<NatsConnections> {
+export async function connectNats(address: ClusterAddress, log: Logger, signal: AbortSignal): Promise<NatsConnections> {
   const [{ connect, credsAuthenticator }, { Kvm }, { jetstream }] = await Promise.all([
     import('@nats-io/transport-node'),
     import('@nats-io/kv'),
@@ -88,14 +92,29 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
         }
       : {}),
   };
+  const connectUnlessAborted = async (): Promise<NatsConnection> => {
+    const connecting = connect(options);
+    try {
+      return await unlessAborted(connecting, signal);
+    } catch (error) {
+      // The library cannot end an attempt.
+      if (signal.aborted)
+        runInBackground(
+          connecting.then((connection) => connection.close()),
+          () => undefined,
+        );
+      throw error;
+    }
+  };
   const open = async (): Promise<NatsConnection> => {
-    const notice = new StartNotice(log, `no NATS server has answered yet at ${servers.join(', ')}`);
+    const notice = new StartNotice(log, `no NATS server has answered yet at ${servers.join(', ')}`, CONNECT_TIMEOUT_MS);
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
     try {
       for (;;) {
         try {
-          return await connect(options);
+          return await connectUnlessAborted();
         } catch (error) {
+          if (signal.aborted) throw error;
           const reason = explain(error, isTls && cert === null);
           if (performance.now() > untilMs || isRefusal(error)) {
             throw new GearwayError(
@@ -105,7 +124,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
             );
           }
           notice.reason = reason;
-          await sleep(500);
+          await sleep(CONNECT_RETRY_MS, signal);
         }
       }
     } finally {
@@ -130,25 +149,6 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
 /** The server that has answered last, when the server of a connection was silent. */
 interface AnsweringServer {
   current: { readonly server: string; readonly atMs: number } | null;
-}
-
-/** Logs, after a second, why the start takes long. */
-class StartNotice {
-  /** Latest reason; empty if none is known. */
-  reason = '';
-  readonly #timer: NodeJS.Timeout;
-
-  /** @param problem as a sentence without a full stop. */
-  constructor(log: Logger, problem: string) {
-    this.#timer = setTimeout(() => {
-      const cause = this.reason === '' ? '' : ` (${this.reason})`;
-      log.warn({}, `${problem}${cause}; trying for ${CONNECT_TIMEOUT_MS / 1000} s, and no stream is served until then`);
-    }, NOTICE_MS);
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-  }
 }
 
 /** Whether the NATS user of this gateway has too few rights. */
@@ -302,7 +302,7 @@ class Connections implements NatsConnections {
     };
   }
 
-  async openStore(): Promise<NatsStore> {
+  async openStore(signal: AbortSignal): Promise<NatsStore> {
     const { cluster, replicas } = this.#address;
     // A single server has no NATS cluster name.
     const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
@@ -314,14 +314,19 @@ class Connections implements NatsConnections {
         allow_direct: false,
         timeout: WRITE_TIMEOUT_MS,
       });
-    const notice = new StartNotice(this.#log, "the NATS server does not keep the cluster's directory yet");
+    const notice = new StartNotice(
+      this.#log,
+      "the NATS server does not keep the cluster's directory yet",
+      CONNECT_TIMEOUT_MS,
+    );
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
     try {
       for (;;) {
         try {
-          this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
+          this.#store = new NatsStore(await unlessAborted(openBucket(), signal), openBucket, this.#log);
           return this.#store;
         } catch (error) {
+          if (signal.aborted) throw error;
           if (performance.now() > untilMs || lacksPermission(error)) {
             const remedy =
               count === 1
@@ -330,7 +335,7 @@ class Connections implements NatsConnections {
             throw unsuitable("the NATS server cannot keep the cluster's directory", error, remedy);
           }
           notice.reason = errorText(error);
-          await sleep(500);
+          await sleep(CONNECT_RETRY_MS, signal);
         }
       }
     } finally {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { Membership } from '../../../gateway/cluster/membership.ts';
@@ -7,8 +7,13 @@ import { ModelServers, ModelStore } from './model-store.ts';
 
 const HOLDER = { revoke: () => undefined, lose: () => undefined };
 
-async function createPorts({ servers = new ModelServers(), patienceMs = 0 } = {}): Promise<{
+/** @param patienceMs null for the default. */
+async function createPorts({
+  servers = new ModelServers(),
+  patienceMs = 0,
+}: { readonly servers?: ModelServers; readonly patienceMs?: number | null } = {}): Promise<{
   readonly ports: ClusterPorts;
+  readonly membership: Membership;
   readonly store: ModelStore;
   readonly writes: () => number;
 }> {
@@ -23,10 +28,10 @@ async function createPorts({ servers = new ModelServers(), patienceMs = 0 } = {}
     replica,
     membership,
     log,
-    patienceMs,
+    ...(patienceMs === null ? {} : { patienceMs }),
   });
   await membership.beat();
-  return { ports, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
+  return { ports, membership, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
 }
 
 describe('ClusterPorts', () => {
@@ -85,5 +90,29 @@ describe('ClusterPorts', () => {
     setTimeout(() => (store.isCut = false), 150);
     expect(await leased).toMatchObject({ port: 6000 });
     expect(writes()).toBe(1);
+  });
+
+  it.each([
+    ['a new viewer', {}],
+    ['a viewer with the key of another gateway', { key: `1770${'0'.repeat(28)}` }],
+  ])('lets %s wait for at most 3 s while heartbeats can be written, but no ports', async (_, request) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { ports, membership, store } = await createPorts({ patienceMs: null });
+    store.refuses = (key) => key.startsWith('port.');
+    let outcome: unknown = 'waiting';
+    void ports.lease({ ...HOLDER }, request).catch((error: unknown) => (outcome = error));
+    for (let passedMs = 0; passedMs < 2900; passedMs += 100) {
+      await vi.advanceTimersByTimeAsync(100);
+      await membership.beat();
+    }
+    expect(outcome).toBe('waiting');
+    await vi.advanceTimersByTimeAsync(200);
+    expect(outcome).toMatchObject({ code: 'cluster-unreachable' });
+    expect((outcome as Error).message).toContain('Permissions Violation');
+    expect(vi.getTimerCount()).toBe(0);
+    // The port is not lost.
+    store.refuses = () => false;
+    expect(await ports.lease({ ...HOLDER })).toMatchObject({ port: 6000 });
   });
 });
