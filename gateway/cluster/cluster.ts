@@ -387,6 +387,7 @@ export class Cluster {
       stream: name,
       ranges,
       reserved,
+      hasFailover: () => this.#streams.get(name)?.hasFailover === true,
       replica: this.#replica,
       membership: this.#membership,
       log: this.#options.log,

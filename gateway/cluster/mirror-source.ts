@@ -80,6 +80,13 @@ export class MirrorSource implements Source {
       : `waiting for frames from gateway ${owner.name}`;
   }
 
+  get suspendedReason(): string {
+    const owner = this.#options.owner();
+    return owner === null
+      ? 'no gateway of the cluster runs the source'
+      : `the source runs at gateway ${owner.name}, which sends its frames when a viewer connects here`;
+  }
+
   get takesReturns(): boolean {
     return this.#options.owner()?.takesReturns ?? false;
   }

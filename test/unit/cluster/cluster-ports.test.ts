@@ -11,10 +11,17 @@ const HOLDER = { revoke: () => undefined, lose: () => undefined };
 async function createPorts({
   servers = new ModelServers(),
   patienceMs = 0,
-}: { readonly servers?: ModelServers; readonly patienceMs?: number | null } = {}): Promise<{
+  hasFailover = false,
+}: {
+  readonly servers?: ModelServers;
+  readonly patienceMs?: number | null;
+  readonly hasFailover?: boolean;
+} = {}): Promise<{
   readonly ports: ClusterPorts;
   readonly membership: Membership;
   readonly store: ModelStore;
+  /** Sends a heartbeat, and delivers all writes. */
+  readonly beat: () => Promise<void>;
   readonly writes: () => number;
 }> {
   const store = new ModelStore(servers);
@@ -25,13 +32,24 @@ async function createPorts({
     stream: 'main',
     ranges: [{ from: 6000, to: 6099 }],
     reserved: [],
+    hasFailover: () => hasFailover,
     replica,
     membership,
     log,
     ...(patienceMs === null ? {} : { patienceMs }),
   });
   await membership.beat();
-  return { ports, membership, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
+  const beat = async (): Promise<void> => {
+    await membership.beat().catch(() => undefined);
+    store.deliver(replica);
+  };
+  return {
+    ports,
+    membership,
+    store,
+    beat,
+    writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length,
+  };
 }
 
 describe('ClusterPorts', () => {
@@ -115,4 +133,50 @@ describe('ClusterPorts', () => {
     store.refuses = () => false;
     expect(await ports.lease({ ...HOLDER })).toMatchObject({ port: 6000 });
   });
+
+  it.each([
+    { hasFailover: false, keepsMs: 29_000, receiver: 'viewers' },
+    { hasFailover: true, keepsMs: 4500, receiver: 'viewers' },
+    { hasFailover: true, keepsMs: 4500, receiver: 'native clients' },
+  ] as const)(
+    'frees the port of a native client for $receiver after its gateway was cut off and has given it up (failover: $hasFailover)',
+    async ({ hasFailover, keepsMs, receiver }) => {
+      vi.useFakeTimers();
+      onTestFinished(() => void vi.useRealTimers());
+      const servers = new ModelServers();
+      const [a, b] = [await createPorts({ servers, hasFailover }), await createPorts({ servers, hasFailover })];
+      const lost: string[] = [];
+      a.ports.reserve(6000, (reason) => lost.push(reason));
+      await vi.advanceTimersByTimeAsync(0);
+      for (const one of [a, b]) await one.beat();
+      a.store.isCut = true;
+      const isFree = (): boolean => {
+        if (receiver === 'viewers') return b.ports.status().free === 100;
+        try {
+          b.ports.reserve(6000);
+          return true;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'port-taken' });
+          return false;
+        }
+      };
+      let keptMs = 0;
+      let freeMs = 0;
+      for (let ms = 500; freeMs === 0; ms += 500) {
+        await vi.advanceTimersByTimeAsync(500);
+        for (const one of [a, b]) {
+          await one.beat();
+          one.ports.tick();
+        }
+        if (lost.length === 0) keptMs = ms;
+        if (isFree()) freeMs = ms;
+        expect(ms).toBeLessThan(60_000);
+      }
+      expect(lost).toHaveLength(1);
+      expect(keptMs).toBeGreaterThanOrEqual(keepsMs);
+      expect(freeMs).toBeGreaterThan(keptMs);
+      // Clients end after 12 s without a frame.
+      if (receiver === 'native clients') expect(freeMs).toBeLessThan(9000);
+    },
+  );
 });
