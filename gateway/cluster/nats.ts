@@ -41,8 +41,8 @@ const CONNECT_RETRY_MS = 500;
 /** Maximum size of a file with credentials or certificates. */
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Time after which a write counts as failed. */
-const WRITE_TIMEOUT_MS = 1000;
+/** Time after which a read or a write counts as failed. */
+const TIMEOUT_MS = 1000;
 
 /** Expiry of a key that is not written again: longer than any reservation of a port. */
 const KEY_TTL_MS = 3_600_000;
@@ -312,7 +312,7 @@ class Connections implements NatsConnections {
         history: 1,
         ttl: KEY_TTL_MS,
         allow_direct: false,
-        timeout: WRITE_TIMEOUT_MS,
+        timeout: TIMEOUT_MS,
       });
     const notice = new StartNotice(
       this.#log,
@@ -384,7 +384,7 @@ export class NatsStore implements Store {
   /** The oldest write of this gateway that has not arrived through the watch. */
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
-  /** Functions that make the pending writes fail. */
+  /** Functions that make the pending reads and writes fail. */
   readonly #pending = new Set<(error: Error) => void>();
 
   constructor(kv: KV, openBucket: () => Promise<KV>, log: Logger) {
@@ -405,19 +405,19 @@ export class NatsStore implements Store {
   async put(key: string, text: string): Promise<number> {
     if (this.#awaited !== null && performance.now() - this.#awaited.atMs > WATCH_TIMEOUT_MS) this.watchAgain();
     try {
-      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, { timeout: TIMEOUT_MS })));
     } catch (error) {
       if (codeOf(error) !== NO_BUCKET && !isNoResponders(error)) throw error;
       // The servers have lost their files, or have been replaced.
       this.#kv = await this.#openBucket();
-      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, { timeout: TIMEOUT_MS })));
     }
   }
 
   async update(key: string, text: string, expected: number): Promise<number | null> {
     try {
-      const options = { previousSeq: expected, timeout: WRITE_TIMEOUT_MS };
-      return this.#written(await this.#write(() => this.#kv.put(key, text, options)));
+      const options = { previousSeq: expected, timeout: TIMEOUT_MS };
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, options)));
     } catch (error) {
       if (WRONG_REVISION.includes(codeOf(error) ?? 0)) return null;
       throw error;
@@ -425,12 +425,13 @@ export class NatsStore implements Store {
   }
 
   async get(key: string): Promise<StoredEntry | null> {
-    const entry = await this.#kv.get(key);
+    const entry = await this.#ask(() => this.#kv.get(key));
     return entry === null || entry.operation !== 'PUT' ? null : { key, text: entry.string(), revision: entry.revision };
   }
 
   /**
-   * Call when the connection was lost or restored. Pending writes fail immediately: they, or their answers, were lost.
+   * Call when the connection was lost or restored. Pending reads and writes fail immediately: they, or their answers,
+   * were lost.
    */
   disconnected(): void {
     for (const fail of this.#pending) fail(new Error('the connection to the NATS server was lost'));
@@ -447,13 +448,16 @@ export class NatsStore implements Store {
     this.#stopWatch?.();
   }
 
-  async #write(write: () => Promise<number>): Promise<number> {
+  async #ask<T>(request: () => Promise<T>): Promise<T> {
     let fail: (error: Error) => void = () => undefined;
     const failed = new Promise<never>((_, reject) => (fail = reject));
     this.#pending.add(fail);
+    // The library has no timeout for reads that can be set.
+    const timer = setTimeout(() => fail(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
     try {
-      return await Promise.race([write(), failed]);
+      return await Promise.race([request(), failed]);
     } finally {
+      clearTimeout(timer);
       this.#pending.delete(fail);
     }
   }
