@@ -121,18 +121,21 @@ const MIN_WEBHOOK_CLOSE_MS = 100;
  * serve web viewers.
  *
  * @param store storage for changes of streams through the HTTP API, if requested. Default: none.
- * @throws {GearwayError} for invalid options, and `source-unavailable` if a source cannot be opened.
+ * @param signal ends the wait for a cluster that cannot be reached yet. Default: none.
+ * @throws {GearwayError} for invalid options, `source-unavailable` if a source cannot be opened, and `closed` when the
+ * signal aborts.
  */
 export async function createGateway(
   options: GatewayOptions = {},
   store: ConfigurationStore | null = null,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Gateway> {
   const urls = listSources(options);
   const logSettings: LineLoggerSettings = { hasTime: false };
   applyLogOptions(logSettings, options);
   const log = createLogger(options, logSettings);
   try {
-    return await buildGateway(options, { log, logSettings }, createSources(urls, log), store);
+    return await buildGateway(options, { log, logSettings }, createSources(urls, log), store, signal);
   } catch (error) {
     // The message may quote an address with a password.
     throw redactorOf(options).error(error);
@@ -144,6 +147,7 @@ async function buildGateway(
   { log, logSettings }: { readonly log: Logger; readonly logSettings: LineLoggerSettings },
   sources: readonly NamedSource[],
   store: ConfigurationStore | null,
+  signal: AbortSignal,
 ): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
   const webhooks = new Webhooks(resolved.webhooks, log);
@@ -170,7 +174,7 @@ async function buildGateway(
   const verifier = new JpegVerifier();
   const withoutRenditions = new Set(resolved.withoutRenditions);
   let configuration: Configuration = { sources, resolved };
-  const cluster = await joinCluster(resolved, sources, log.child({ component: 'cluster' }));
+  const cluster = await joinCluster(resolved, sources, log.child({ component: 'cluster' }), signal);
   const audited = (running: RunningStream): RunningStream => {
     const { stream } = running;
     audit.follow({
@@ -443,6 +447,7 @@ async function joinCluster(
   { cluster: address, failover }: ResolvedGatewayOptions,
   sources: readonly NamedSource[],
   log: Logger,
+  signal: AbortSignal,
 ): Promise<Cluster | null> {
   if (address === null) return null;
   const { Cluster } = await import('./cluster/cluster.ts');
@@ -450,6 +455,7 @@ async function joinCluster(
     address,
     streams: new Map(sources.map(({ name }) => [name, { hasFailover: failover.has(name) }])),
     log,
+    signal,
   });
 }
 

@@ -286,13 +286,18 @@ export class RunningStream implements GatewayStream {
     const announced = source.state === 'asleep' ? this.#inCluster.announcement() : null;
     if (announced === null) return { ...status, gateway };
     // No client of this gateway needs frames, so the state is that reported by the owner.
-    const { kind, address, state, reason, frame } = announced;
+    const { kind, address, sourceState, state, reason, frame } = announced;
     return {
       ...status,
       state,
       reason: cleanText(reason),
       frame,
-      source: { ...source, kind: cleanText(kind), address: cleanText(address) },
+      source: {
+        ...source,
+        kind: cleanText(kind),
+        address: cleanText(address),
+        state: cleanText(sourceState ?? source.state),
+      },
       gateway,
     };
   }
@@ -300,11 +305,12 @@ export class RunningStream implements GatewayStream {
   /** Description of the stream for the other gateways of a cluster. */
   announcement(): StreamAnnouncement {
     const { kind, address, takesReturns, verifiesJpegs } = this.#source;
-    const { state, reason, frame, ports } = this.stream.status(this.#supervisor.status());
+    const { source, state, reason, frame, ports } = this.stream.status(this.#supervisor.status());
     return {
       name: this.name,
       kind,
       address: cleanText(address),
+      sourceState: source.state,
       ranges: ports.ranges,
       takesReturns,
       verifiesJpegs,

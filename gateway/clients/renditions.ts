@@ -6,7 +6,7 @@ import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import type { FrameHeader } from '../../shared/frame.ts';
 import { encodeFrameHead, type MessageEncoding, type RenditionHeader, type Value } from '../../shared/protocol.ts';
-import type { Frame, FrameOutline } from '../hub/frame.ts';
+import { type Frame, type FrameOutline, hasPicture } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { packArray } from '../codecs/pack-array.ts';
@@ -57,7 +57,7 @@ export class Renditions {
   /** Keyed by step name. */
   readonly #scaled = new FrameResults<RenditionFrame>();
   readonly #encoded = new WeakMap<RenditionFrame, Rendition>();
-  readonly #remote: Pick<RemoteRenditions, 'jpeg'> | null;
+  readonly #remote: Pick<RemoteRenditions, 'jpeg' | 'hasJpegs'> | null;
   readonly #sizes = new StepSizes();
   /** Whether viewers with slow links may get other renditions. */
   readonly isEnabled: boolean;
@@ -66,7 +66,7 @@ export class Renditions {
   constructor({
     isEnabled = true,
     remote = null,
-  }: { readonly isEnabled?: boolean; readonly remote?: Pick<RemoteRenditions, 'jpeg'> | null } = {}) {
+  }: { readonly isEnabled?: boolean; readonly remote?: Pick<RemoteRenditions, 'jpeg' | 'hasJpegs'> | null } = {}) {
     this.isEnabled = isEnabled;
     this.#remote = remote;
   }
@@ -109,16 +109,22 @@ export class Renditions {
   /**
    * The frame as a JPEG of reduced size and quality, made by this gateway or another one.
    *
-   * @returns null if the other gateway has skipped the frame: a newer one follows.
+   * @returns null if the other gateway has skipped the frame, because a newer one follows, or if its JPEG does not arrive
+   * and its picture is not here.
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
-  async scaled(frame: Frame, step: JpegStep): Promise<Rendition | null> {
+  async scaled(frame: FrameOutline, step: JpegStep): Promise<Rendition | null> {
     const remote = await (this.#remote?.jpeg(frame, step) ?? 'missing');
     if (remote === 'skipped') return null;
-    if (remote === 'missing') return this.encoded(await this.scaledHere(frame, step));
+    if (remote === 'missing') return hasPicture(frame) ? this.encoded(await this.scaledHere(frame, step)) : null;
     if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
     this.#sizes.note(step, remote.payload.byteLength, performance.now());
     return this.encoded(remote);
+  }
+
+  /** Whether another gateway sends the JPEGs of this step, so that no pictures are needed for them. */
+  isScaledElsewhere(step: JpegStep): boolean {
+    return this.#remote?.hasJpegs(step) === true;
   }
 
   /**

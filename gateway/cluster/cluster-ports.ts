@@ -51,8 +51,10 @@ interface Holder {
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
 /**
- * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients. It is shorter
- * than for viewers, because another gateway may list the same clients, which end after 12 s without a frame.
+ * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients, if other gateways
+ * may list the same ones. It is shorter than for viewers, because clients end after 12 s without a frame, and another
+ * gateway has to connect to them before that. Without failover it is that of viewers, so that clients survive an outage of
+ * NATS: until then, no other gateway assigns their ports to viewers.
  */
 const NATIVE_FOR_MS = 5000;
 
@@ -80,6 +82,8 @@ interface ClusterPortsOptions {
   readonly stream: string;
   readonly ranges: readonly PortRange[];
   readonly reserved: Iterable<number>;
+  /** Whether other gateways may list the stream, and its native clients. */
+  readonly hasFailover: () => boolean;
   readonly replica: Replica;
   readonly membership: Membership;
   readonly log: Logger;
@@ -130,7 +134,13 @@ export class ClusterPorts implements Ports {
   }
 
   reserve(port: number, onLost: (reason: string) => void = () => undefined): void {
-    checkReservable(this.#table(), port, this.#nowMs());
+    const table = this.#table(NATIVE_FOR_MS);
+    if (table.native.has(port) && !this.#natives.has(port))
+      throw new GearwayError(
+        'port-taken',
+        `port ${port} belongs to a client of another gateway, or of one that has just ended; give this client another identity with ?id=, or try again later`,
+      );
+    checkReservable(table, port, this.#nowMs());
     const record: PortRecord = { kind: 'native', nonce: createNonce(), member: this.#options.membership.id };
     this.#natives.set(port, { nonce: record.nonce, onLost });
     this.#write(port, record, (isWritten) => {
@@ -152,9 +162,10 @@ export class ClusterPorts implements Ports {
   }
 
   async lease(owner: LeaseHolder, { key, ...request }: LeaseRequest = {}): Promise<GrantedLease> {
-    const { membership, replica } = this.#options;
+    const { membership, replica, patienceMs = PATIENCE_MS } = this.#options;
+    const untilMs = performance.now() + patienceMs;
     const hashed: LeaseRequest = { ...request, key: key === undefined ? undefined : hashKey(key) };
-    if (key !== undefined) await this.#patiently(() => this.#catchUp(key));
+    if (key !== undefined) await this.#patiently(untilMs, () => this.#catchUp(key));
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const now = this.#nowMs();
       const port = choosePort(this.#table(), hashed, now);
@@ -181,7 +192,7 @@ export class ClusterPorts implements Ports {
       // A viewer that renews its own lease can compete only with its own tabs.
       if (!goesOn) this.#claims.set(port, claim);
       try {
-        const isWritten = await this.#patiently(async () => {
+        const isWritten = await this.#patiently(untilMs, async () => {
           if ((await replica.update(this.#key(port), record)) !== null) return true;
           // An earlier attempt was stored, but its answer was lost.
           return this.#entries.get(port)?.value.nonce === record.nonce;
@@ -200,11 +211,14 @@ export class ClusterPorts implements Ports {
     throw new GearwayError('no-free-port', 'the ports are being taken by other viewers; reload the page to try again');
   }
 
-  /** @throws {GearwayError} `cluster-unreachable` if the action fails for too long. */
-  async #patiently<T>(action: () => Promise<T>): Promise<T> {
+  /**
+   * Repeats an action until it succeeds.
+   *
+   * @param untilMs limits failures without an outage, too: a user that may write heartbeats, but no ports.
+   * @throws {GearwayError} `cluster-unreachable` if it fails for too long.
+   */
+  async #patiently<T>(untilMs: number, action: () => Promise<T>): Promise<T> {
     const { membership, patienceMs = PATIENCE_MS } = this.#options;
-    // Limits failures without an outage, too: a user that may write heartbeats, but no ports.
-    const untilMs = performance.now() + patienceMs;
     for (;;) {
       try {
         return await action();
@@ -257,7 +271,7 @@ export class ClusterPorts implements Ports {
 
   /** @param silenceMs time for which the others may have received no beat of this gateway. */
   #giveUp(silenceMs: number): void {
-    if (silenceMs > NATIVE_FOR_MS) {
+    if (silenceMs > (this.#options.hasFailover() ? NATIVE_FOR_MS : LEASES_FOR_MS)) {
       for (const port of this.#natives.keys())
         this.#loseNative(port, 'the cluster cannot be reached, so another gateway may serve this client');
     }
@@ -299,7 +313,8 @@ export class ClusterPorts implements Ports {
     return this.#options.replica.get(this.#key(port)) !== undefined;
   }
 
-  #table(): PortTable {
+  /** @param nativeHoldMs how long the ports of native clients are taken after their gateway has died. */
+  #table(nativeHoldMs = LEASE_HOLD_MS): PortTable {
     const { membership } = this.#options;
     const leases = new Map<number, LeaseState>();
     const native = new Set<number>(this.#natives.keys());
@@ -308,7 +323,7 @@ export class ClusterPorts implements Ports {
       const isAlive = value.member !== null && membership.isAlive(value.member);
       const diedAtMs = value.member === null ? atMs : membership.diedAtMs(value.member);
       if (value.kind === 'native') {
-        if (isAlive || this.#nowMs() < diedAtMs + NATIVE_FOR_MS) native.add(port);
+        if (isAlive || this.#nowMs() < diedAtMs + nativeHoldMs) native.add(port);
         continue;
       }
       leases.set(port, {

@@ -29,12 +29,15 @@ import { RemoteThumbnails } from './remote-thumbnails.ts';
 import { Replica } from './store.ts';
 import type { StreamAnnouncement } from './stream-announcement.ts';
 import { ThumbnailHost } from './thumbnail-host.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 interface ClusterOptions {
   readonly address: ClusterAddress;
   /** The streams whose sources this gateway lists at its start, and whether other gateways may list them too. */
   readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
   readonly log: Logger;
+  /** Ends the attempt to join. */
+  readonly signal: AbortSignal;
   /** Default {@link CLUSTER_PROTOCOL}. */
   readonly protocol?: number;
 }
@@ -179,15 +182,16 @@ export class Cluster {
   /**
    * Joins the cluster, and claims the streams of this gateway.
    *
-   * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable`, `cluster-version`, `stream-taken`.
+   * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable`, `cluster-version`, `stream-taken`, `closed` when
+   * the signal aborts.
    */
   static async join(options: ClusterOptions): Promise<Cluster> {
-    const { address, log, protocol = CLUSTER_PROTOCOL } = options;
-    const nats = await connectNats(address, log);
+    const { address, log, signal, protocol = CLUSTER_PROTOCOL } = options;
+    const nats = await connectNats(address, log, signal);
     const closing = new AbortController();
     let cluster: Cluster | null = null;
     try {
-      const store = await nats.openStore();
+      const store = await nats.openStore(signal);
       const replica = new Replica(store);
       const description = { current: (): SelfDescription => ({ url: null, streams: [] }) };
       const membership = new Membership({
@@ -210,11 +214,12 @@ export class Cluster {
       });
       // The watch delivers this gateway's own beat after all keys that existed before.
       const hasBeaten = (): boolean => replica.get(memberKey(membership.id)) !== undefined;
-      if (!(await Promise.race([refused, waitFor(membership, hasBeaten, FIRST_BEAT_TIMEOUT_MS)])))
+      const beaten = Promise.race([refused, waitFor(membership, hasBeaten, FIRST_BEAT_TIMEOUT_MS)]);
+      if (!(await unlessAborted(beaten, signal)))
         throw unsuitable("the cluster's directory cannot be written", failure, 'check the log of the NATS server');
-      await membership.checkVersions();
+      await unlessAborted(membership.checkVersions(), signal);
       cluster = new Cluster(options, { nats, replica, membership, closing, description });
-      await cluster.#settle();
+      await unlessAborted(cluster.#settle(), signal);
       return cluster;
     } catch (error) {
       if (cluster !== null) await cluster.close();
@@ -412,6 +417,7 @@ export class Cluster {
       stream: name,
       ranges,
       reserved,
+      hasFailover: () => this.#streams.get(name)?.hasFailover === true,
       replica: this.#replica,
       membership: this.#membership,
       log: this.#options.log,
@@ -437,6 +443,7 @@ export class Cluster {
       announcement: () => this.#announcement(name),
       attach: (stream) => {
         newest = () => stream.newestSequence;
+        stream.onNeed(() => mirror.needsChanged());
         // While viewers have ports, their return data goes to the owner, although they may be paused. An administrator
         // can take control away without viewers.
         stream.follow({

@@ -25,9 +25,9 @@ interface FrameImporterOptions<T> {
 }
 
 /**
- * Receives the frames, or the frames of a rendition, that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`,
- * sent repeatedly with a larger maximum. When the server has reached the maximum, it ends the subscription, and a new
- * one begins with the next frame.
+ * Receives the frames, or the frames of a rendition, that another gateway publishes, on a subscription with a window of
+ * messages: `UNSUB sid max`, sent repeatedly with a larger maximum. When the server has reached the maximum, it ends the
+ * subscription, and a new one begins with the next frame.
  */
 export class FrameImporter<T extends { readonly origin: string; readonly sequence: number }> {
   readonly #options: FrameImporterOptions<T>;
@@ -83,7 +83,8 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
         this.#received += 1;
         if (message.subject.endsWith(`.${HEAD}`)) this.#head(message.data);
         else if (message.subject.endsWith(`.${PART}`)) this.#assembler.part(message.data, message.reply ?? '');
-        this.#extend(subscription);
+        // A new one may have begun with this message, because pictures are needed, or no longer needed.
+        if (this.#subscription === subscription) this.#extend(subscription);
       },
     });
     subscription.unsubscribe(WINDOW);

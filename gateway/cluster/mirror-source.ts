@@ -39,15 +39,12 @@ interface MirrorSourceOptions {
   readonly log: Logger;
 }
 
-/** Interval of the check whether this gateway needs pictures. */
-const CHECK_MS = 50;
-
 /** How long pictures are received after nobody needs them any more: viewers may change their minds. */
 const UNNEEDED_MS = 2000;
 
 /**
  * The frames of a stream that another gateway of the cluster owns. Pictures cross the network only while somebody here
- * needs them: viewers that get renditions from the owner do not.
+ * needs them: viewers that get renditions from the owner, H.264 or smaller JPEGs, do not.
  */
 export class MirrorSource implements Source {
   readonly kind = 'cluster';
@@ -60,11 +57,12 @@ export class MirrorSource implements Source {
         readonly owner: string;
         readonly importer: FrameImporter<RemoteFrame>;
         readonly session: MirrorSession;
-        readonly timer: NodeJS.Timeout;
         readonly sink: SourceSink;
       }
     | { readonly owner: null; readonly sink: SourceSink }
     | null = null;
+  /** When somebody last needed pictures. */
+  #neededAtMs = -Infinity;
 
   constructor(options: MirrorSourceOptions) {
     this.#options = options;
@@ -80,6 +78,13 @@ export class MirrorSource implements Source {
     return owner === null
       ? 'no gateway of the cluster runs the source'
       : `waiting for frames from gateway ${owner.name}`;
+  }
+
+  get suspendedReason(): string {
+    const owner = this.#options.owner();
+    return owner === null
+      ? 'no gateway of the cluster runs the source'
+      : `the source runs at gateway ${owner.name}, which sends its frames when a viewer connects here`;
   }
 
   get takesReturns(): boolean {
@@ -114,11 +119,13 @@ export class MirrorSource implements Source {
         onFrame: (frame) => {
           const arrival = numbers.arrival(frame);
           if (arrival !== null) sink.publish({ ...frame.input, arrival });
+          this.needsChanged();
         },
         onHead: (head) => {
           const { outline, ...number } = outlineOf(head);
           const arrival = numbers.arrival(number);
           if (arrival !== null) sink.announce({ ...outline, ...arrival });
+          this.needsChanged();
         },
         onError: (error) => sink.reject(error),
       },
@@ -131,6 +138,7 @@ export class MirrorSource implements Source {
       if (answer.newestFrame > importer.lastSequence && importer.lastSequence === newestAtLastAnswer)
         importer.subscribe();
       newestAtLastAnswer = importer.lastSequence;
+      this.needsChanged();
       const now = `${answer.state}: ${answer.reason}`;
       if (now === state) return;
       state = now;
@@ -154,24 +162,30 @@ export class MirrorSource implements Source {
       },
       log,
     });
-    let neededAtMs = -Infinity;
-    const timer = setInterval(() => {
-      const now = performance.now();
-      if (sink.needsPictures) neededAtMs = now;
-      const isNeeded = now - neededAtMs < UNNEEDED_MS;
-      if (isNeeded === importer.needsPictures) return;
-      importer.needsPictures = isNeeded;
-      session.hurry();
-    }, CHECK_MS);
-    timer.unref();
-    this.#open = { owner: owner.id, importer, session, timer, sink };
+    this.#neededAtMs = -Infinity;
+    this.#open = { owner: owner.id, importer, session, sink };
+  }
+
+  /**
+   * Begins or ends to receive pictures. Called when somebody may have begun to need them, with each frame, and with each
+   * answer of the owner, because a need also ends with time.
+   */
+  needsChanged(): void {
+    const open = this.#open;
+    if (open === null || open.owner === null) return;
+    const { importer, session, sink } = open;
+    const now = performance.now();
+    if (sink.needsPictures) this.#neededAtMs = now;
+    const isNeeded = now - this.#neededAtMs < UNNEEDED_MS;
+    if (isNeeded === importer.needsPictures) return;
+    importer.needsPictures = isNeeded;
+    session.hurry();
   }
 
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = null;
     if (open === null || open.owner === null) return;
-    clearInterval(open.timer);
     open.importer.close();
     await open.session.close();
   }

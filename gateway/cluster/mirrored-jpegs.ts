@@ -6,7 +6,7 @@ import { type RenditionLink, RenditionSubscription } from './rendition-subscript
 /** How long JPEGs are received after the last request for one. */
 const UNUSED_MS = 3000;
 
-/** Maximum time to wait for a JPEG. Then this gateway scales the frame itself. */
+/** Maximum time to wait for a JPEG, including the first one. Then this gateway scales the frame itself. */
 const WAIT_MS = 500;
 
 interface MirroredJpegsOptions {
@@ -34,6 +34,8 @@ export class MirroredJpegs {
   #latest: RenditionFrame | null = null;
   /** Whether JPEGs arrive. */
   #isFlowing = false;
+  /** Until this time, the first JPEG is expected. */
+  readonly #expectedUntilMs = performance.now() + WAIT_MS;
   #requestedAtMs = performance.now();
 
   constructor(options: MirroredJpegsOptions) {
@@ -51,6 +53,11 @@ export class MirroredJpegs {
     });
     this.#timer = setInterval(() => this.#check(), UNUSED_MS / 4);
     this.#timer.unref();
+  }
+
+  /** Whether JPEGs arrive, or are expected to soon. */
+  get continues(): boolean {
+    return this.#isFlowing || performance.now() < this.#expectedUntilMs;
   }
 
   /**

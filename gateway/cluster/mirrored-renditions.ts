@@ -1,4 +1,4 @@
-import type { Frame } from '../hub/frame.ts';
+import { type FrameOutline, hasPicture } from '../hub/frame.ts';
 import { type JpegStep, stepName, type VideoStep } from '../renditions/ladder.ts';
 import type { RemoteRenditions, RenditionFrame, SharedEncoding } from '../renditions/rendition.ts';
 import { MirroredJpegs } from './mirrored-jpegs.ts';
@@ -9,7 +9,10 @@ import type { RenditionLink } from './rendition-subscription.ts';
 /** How long this gateway makes a step after the owner could not make it. */
 const UNAVAILABLE_MS = 60_000;
 
-/** If a viewer needs a step for a shorter time, such as until its H.264 begins, this gateway scales its frames. */
+/**
+ * If a viewer needs a step for a shorter time, such as until its H.264 begins, this gateway scales its frames, if it has
+ * their pictures.
+ */
 const SUSTAINED_MS = 400;
 
 /** A step that was not requested for this long starts over. */
@@ -60,9 +63,15 @@ export class MirroredRenditions implements RemoteRenditions {
     return video;
   }
 
-  jpeg({ sequence }: Frame, step: JpegStep): Promise<RenditionFrame | 'skipped' | 'missing'> | null {
+  hasJpegs(step: JpegStep): boolean {
+    return this.#jpegs.get(stepName(step))?.continues === true;
+  }
+
+  jpeg(frame: FrameOutline, step: JpegStep): Promise<RenditionFrame | 'skipped' | 'missing'> | null {
     const name = stepName(step);
-    if (!this.#isRemote(name) || !this.#isSustained(name)) return null;
+    const isSustained = this.#isSustained(name);
+    // Without the picture, this gateway cannot scale it in the meantime.
+    if (!this.#isRemote(name) || (hasPicture(frame) && !isSustained)) return null;
     const { link, numbers } = this.#options;
     const jpegs =
       this.#jpegs.get(name) ??
@@ -74,7 +83,7 @@ export class MirroredRenditions implements RemoteRenditions {
         onUnused: () => this.#close(name),
       });
     this.#jpegs.set(name, jpegs);
-    return jpegs.get(sequence);
+    return jpegs.get(frame.sequence);
   }
 
   /** Call whenever members or owners may have changed. */

@@ -10,7 +10,9 @@ import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { RareWarnings } from './rare-warnings.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
+import { StartNotice } from './start-notice.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** The connections of a gateway to the NATS servers. The creator closes them. */
 export interface NatsConnections extends AsyncDisposable {
@@ -24,21 +26,23 @@ export interface NatsConnections extends AsyncDisposable {
    * Calls `listener` whenever the connection for frames was restored: its subscriptions have lost their limits.
    */
   onFramesReconnected(listener: () => void): () => void;
-  /** Opens the bucket, which is created if it does not exist. @throws {GearwayError} `cluster-unsuitable`. */
-  openStore(): Promise<NatsStore>;
+  /**
+   * Opens the bucket, which is created if it does not exist.
+   *
+   * @throws {GearwayError} `cluster-unsuitable`, `closed` when the signal aborts.
+   */
+  openStore(signal: AbortSignal): Promise<NatsStore>;
 }
 
 /** How long to try to reach a server at the start, because containers start in any order. */
 const CONNECT_TIMEOUT_MS = 20_000;
-
-/** A start that has to wait longer than this is logged. */
-const NOTICE_MS = 1000;
+const CONNECT_RETRY_MS = 500;
 
 /** Maximum size of a file with credentials or certificates. */
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Time after which a write counts as failed. */
-const WRITE_TIMEOUT_MS = 1000;
+/** Time after which a read or a write counts as failed. */
+const TIMEOUT_MS = 1000;
 
 /** Expiry of a key that is not written again: longer than any reservation of a port. */
 const KEY_TTL_MS = 3_600_000;
@@ -54,9 +58,9 @@ const NO_BUCKET = 10_059;
  * Connects to NATS.
  *
  * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a
- * file that cannot be read.
+ * file that cannot be read, `closed` when the signal aborts.
  */
-export async function connectNats(address: ClusterAddress, log: Logger): Promise<NatsConnections> {
+export async function connectNats(address: ClusterAddress, log: Logger, signal: AbortSignal): Promise<NatsConnections> {
   const [{ connect, credsAuthenticator }, { Kvm }, { jetstream }] = await Promise.all([
     import('@nats-io/transport-node'),
     import('@nats-io/kv'),
@@ -88,14 +92,29 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
         }
       : {}),
   };
+  const connectUnlessAborted = async (): Promise<NatsConnection> => {
+    const connecting = connect(options);
+    try {
+      return await unlessAborted(connecting, signal);
+    } catch (error) {
+      // The library cannot end an attempt.
+      if (signal.aborted)
+        runInBackground(
+          connecting.then((connection) => connection.close()),
+          () => undefined,
+        );
+      throw error;
+    }
+  };
   const open = async (): Promise<NatsConnection> => {
-    const notice = new StartNotice(log, `no NATS server has answered yet at ${servers.join(', ')}`);
+    const notice = new StartNotice(log, `no NATS server has answered yet at ${servers.join(', ')}`, CONNECT_TIMEOUT_MS);
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
     try {
       for (;;) {
         try {
-          return await connect(options);
+          return await connectUnlessAborted();
         } catch (error) {
+          if (signal.aborted) throw error;
           const reason = explain(error, isTls && cert === null);
           if (performance.now() > untilMs || isRefusal(error)) {
             throw new GearwayError(
@@ -105,7 +124,7 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
             );
           }
           notice.reason = reason;
-          await sleep(500);
+          await sleep(CONNECT_RETRY_MS, signal);
         }
       }
     } finally {
@@ -130,25 +149,6 @@ export async function connectNats(address: ClusterAddress, log: Logger): Promise
 /** The server that has answered last, when the server of a connection was silent. */
 interface AnsweringServer {
   current: { readonly server: string; readonly atMs: number } | null;
-}
-
-/** Logs, after a second, why the start takes long. */
-class StartNotice {
-  /** Latest reason; empty if none is known. */
-  reason = '';
-  readonly #timer: NodeJS.Timeout;
-
-  /** @param problem as a sentence without a full stop. */
-  constructor(log: Logger, problem: string) {
-    this.#timer = setTimeout(() => {
-      const cause = this.reason === '' ? '' : ` (${this.reason})`;
-      log.warn({}, `${problem}${cause}; trying for ${CONNECT_TIMEOUT_MS / 1000} s, and no stream is served until then`);
-    }, NOTICE_MS);
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-  }
 }
 
 /** Whether the NATS user of this gateway has too few rights. */
@@ -288,7 +288,7 @@ class Connections implements NatsConnections {
     };
   }
 
-  async openStore(): Promise<NatsStore> {
+  async openStore(signal: AbortSignal): Promise<NatsStore> {
     const { cluster, replicas } = this.#address;
     // A single server has no NATS cluster name.
     const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
@@ -298,16 +298,21 @@ class Connections implements NatsConnections {
         history: 1,
         ttl: KEY_TTL_MS,
         allow_direct: false,
-        timeout: WRITE_TIMEOUT_MS,
+        timeout: TIMEOUT_MS,
       });
-    const notice = new StartNotice(this.#log, "the NATS server does not keep the cluster's directory yet");
+    const notice = new StartNotice(
+      this.#log,
+      "the NATS server does not keep the cluster's directory yet",
+      CONNECT_TIMEOUT_MS,
+    );
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
     try {
       for (;;) {
         try {
-          this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
+          this.#store = new NatsStore(await unlessAborted(openBucket(), signal), openBucket, this.#log);
           return this.#store;
         } catch (error) {
+          if (signal.aborted) throw error;
           if (performance.now() > untilMs || lacksPermission(error)) {
             const remedy =
               count === 1
@@ -316,7 +321,7 @@ class Connections implements NatsConnections {
             throw unsuitable("the NATS server cannot keep the cluster's directory", error, remedy);
           }
           notice.reason = errorText(error);
-          await sleep(500);
+          await sleep(CONNECT_RETRY_MS, signal);
         }
       }
     } finally {
@@ -365,7 +370,7 @@ export class NatsStore implements Store {
   /** The oldest write of this gateway that has not arrived through the watch. */
   #awaited: { readonly revision: number; readonly atMs: number } | null = null;
   #newest = 0;
-  /** Functions that make the pending writes fail. */
+  /** Functions that make the pending reads and writes fail. */
   readonly #pending = new Set<(error: Error) => void>();
 
   constructor(kv: KV, openBucket: () => Promise<KV>, log: Logger) {
@@ -386,19 +391,19 @@ export class NatsStore implements Store {
   async put(key: string, text: string): Promise<number> {
     if (this.#awaited !== null && performance.now() - this.#awaited.atMs > WATCH_TIMEOUT_MS) this.watchAgain();
     try {
-      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, { timeout: TIMEOUT_MS })));
     } catch (error) {
       if (codeOf(error) !== NO_BUCKET && !isNoResponders(error)) throw error;
       // The servers have lost their files, or have been replaced.
       this.#kv = await this.#openBucket();
-      return this.#written(await this.#write(() => this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS })));
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, { timeout: TIMEOUT_MS })));
     }
   }
 
   async update(key: string, text: string, expected: number): Promise<number | null> {
     try {
-      const options = { previousSeq: expected, timeout: WRITE_TIMEOUT_MS };
-      return this.#written(await this.#write(() => this.#kv.put(key, text, options)));
+      const options = { previousSeq: expected, timeout: TIMEOUT_MS };
+      return this.#written(await this.#ask(() => this.#kv.put(key, text, options)));
     } catch (error) {
       if (WRONG_REVISION.includes(codeOf(error) ?? 0)) return null;
       throw error;
@@ -406,12 +411,13 @@ export class NatsStore implements Store {
   }
 
   async get(key: string): Promise<StoredEntry | null> {
-    const entry = await this.#kv.get(key);
+    const entry = await this.#ask(() => this.#kv.get(key));
     return entry === null || entry.operation !== 'PUT' ? null : { key, text: entry.string(), revision: entry.revision };
   }
 
   /**
-   * Call when the connection was lost or restored. Pending writes fail immediately: they, or their answers, were lost.
+   * Call when the connection was lost or restored. Pending reads and writes fail immediately: they, or their answers,
+   * were lost.
    */
   disconnected(): void {
     for (const fail of this.#pending) fail(new Error('the connection to the NATS server was lost'));
@@ -428,13 +434,16 @@ export class NatsStore implements Store {
     this.#stopWatch?.();
   }
 
-  async #write(write: () => Promise<number>): Promise<number> {
+  async #ask<T>(request: () => Promise<T>): Promise<T> {
     let fail: (error: Error) => void = () => undefined;
     const failed = new Promise<never>((_, reject) => (fail = reject));
     this.#pending.add(fail);
+    // The library has no timeout for reads that can be set.
+    const timer = setTimeout(() => fail(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
     try {
-      return await Promise.race([write(), failed]);
+      return await Promise.race([request(), failed]);
     } finally {
+      clearTimeout(timer);
       this.#pending.delete(fail);
     }
   }

@@ -1,4 +1,4 @@
-import type { Source, SourceSink } from '../sources/source.ts';
+import { type Source, type SourceSink, SUSPENDED } from '../sources/source.ts';
 import type { MirrorSource } from './mirror-source.ts';
 
 /**
@@ -29,6 +29,10 @@ export class OwnedSource implements Source {
 
   get waitingReason(): string {
     return this.#active.waitingReason;
+  }
+
+  get suspendedReason(): string {
+    return this.#active.suspendedReason ?? SUSPENDED;
   }
 
   get takesReturns(): boolean {

@@ -4,7 +4,10 @@ import { runInBackground } from '../../shared/background.ts';
 /** Interval between two checks, each of which sends a ping. */
 export const CHECK_MS = 250;
 
-/** Number of checks in a row without any data after which a server counts as silent, and another one is sought: 1 to 1.25 s. */
+/**
+ * Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. Another one is sought
+ * from one check before that.
+ */
 const SILENT_CHECKS = 4;
 
 /**
@@ -34,9 +37,9 @@ export interface WatchedConnection {
 }
 
 /**
- * Cuts a connection whose server sends nothing, although it is pinged, as soon as a server answers on a new connection.
- * Otherwise, the server or the network is only busy, or no server can be reached: then, ending the connection would not
- * help. All received data counts, so a ping that waits behind frames does no harm. Checks are counted, not time, and
+ * Cuts a connection whose server sends nothing, although it is pinged, if a server answers on a new connection, and this
+ * one has still sent nothing by the next check. Otherwise, the server or the network is only busy: when it continues, it
+ * answers on both; or no server can be reached. Then, ending the connection would not help. All received data counts, so a ping that waits behind frames does no harm. Checks are counted, not time, and
  * arrived data is read before each of them: a gateway that was suspended or is overloaded cuts no connection.
  */
 export class SilentServerWatch {
@@ -51,6 +54,8 @@ export class SilentServerWatch {
   #maxSilentChecks = SILENT_CHECKS;
   #hasCut = false;
   #hasReported = false;
+  /** Whether a server has answered on a new connection during this silence. */
+  #hasFound = false;
   /** Increases with each start and stop. */
   #run = 0;
 
@@ -64,6 +69,7 @@ export class SilentServerWatch {
     this.#checks = 0;
     this.#silentChecks = 0;
     this.#hasReported = false;
+    this.#hasFound = false;
     this.#bytes = this.#connection.receivedBytes();
     this.#ping();
   }
@@ -94,14 +100,18 @@ export class SilentServerWatch {
     this.#bytes = bytes;
     this.#checks += 1;
     this.#silentChecks = isSilent ? this.#silentChecks + 1 : 0;
-    if (!isSilent) this.#hasReported = false;
+    if (!isSilent) this.#hasReported = this.#hasFound = false;
     this.#ping();
-    if (this.#silentChecks < this.#maxSilentChecks) return;
+    if (this.#hasFound && this.#silentChecks >= this.#maxSilentChecks) {
+      this.#cut();
+      return;
+    }
+    if (this.#silentChecks < this.#maxSilentChecks - 1) return;
     const run = this.#run;
     const found = this.#connection.findServer().then((isFound) => {
-      if (run !== this.#run || this.#silentChecks < this.#maxSilentChecks) return;
-      if (isFound) this.#cut();
-      else this.#report();
+      if (run !== this.#run || this.#silentChecks < this.#maxSilentChecks - 1) return;
+      if (isFound) this.#hasFound = true;
+      else if (this.#silentChecks >= this.#maxSilentChecks) this.#report();
     });
     runInBackground(found, () => undefined);
   }

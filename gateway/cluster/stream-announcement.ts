@@ -8,6 +8,8 @@ export interface StreamAnnouncement {
   /** Kind and address of its source, for display. */
   readonly kind: string;
   readonly address: string;
+  /** What its source does, in one or two words; undefined from gateways that do not report it. */
+  readonly sourceState?: string;
   readonly ranges: readonly PortRange[];
   readonly takesReturns: boolean;
   readonly verifiesJpegs: boolean;
@@ -23,12 +25,23 @@ export interface StreamAnnouncement {
 /** Whether a value from the store is an announcement. Other programs can write there too. */
 export function isAnnouncement(value: unknown): value is StreamAnnouncement {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, control, clients } =
-    value as Partial<Record<keyof StreamAnnouncement, unknown>>;
+  const {
+    name,
+    kind,
+    address,
+    sourceState = '',
+    ranges,
+    takesReturns,
+    verifiesJpegs,
+    state,
+    reason,
+    frame,
+  } = value as Partial<Record<keyof StreamAnnouncement, unknown>>;
+  const { control, clients } = value as Partial<Record<keyof StreamAnnouncement, unknown>>;
   return (
     typeof name === 'string' &&
     NAME.test(name) &&
-    [kind, address, reason].every((text) => typeof text === 'string' && text.length <= MAX_TEXT) &&
+    [kind, address, sourceState, reason].every((text) => typeof text === 'string' && text.length <= MAX_TEXT) &&
     [takesReturns, verifiesJpegs].every((flag) => typeof flag === 'boolean') &&
     STREAM_STATES.some((known) => known === state) &&
     Number.isInteger(clients) &&

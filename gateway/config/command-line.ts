@@ -36,6 +36,9 @@ import { readTokens } from './token-options.ts';
 
 const SHUTDOWN_LIMIT_MS = 1800;
 
+/** How long the process may still run after a start that a signal has ended. */
+const FAILED_START_MS = 100;
+
 /**
  * Signals within this time count as one, because npm and the terminal may both send Ctrl+C. A later one ends the
  * process immediately.
@@ -194,7 +197,8 @@ async function main(): Promise<void> {
   const options: GatewayOptions = { ...loaded.options, log };
   applyLogOptions(logSettings, options);
   for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
-  const starting = createGateway(options, configuration);
+  const stopping = new AbortController();
+  const starting = createGateway(options, configuration, stopping.signal);
   let configuredOnClose = options.onClose;
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
@@ -202,8 +206,15 @@ async function main(): Promise<void> {
     isStopping = true;
     serviceManager.stopping();
     endProcess(process, SHUTDOWN_LIMIT_MS, log);
+    stopping.abort();
     starting
-      .then((gateway) => gateway.close({ onClose: configuredOnClose ?? onClose }))
+      .then(
+        (gateway) => gateway.close({ onClose: configuredOnClose ?? onClose }),
+        // There is no gateway to close, but the library for NATS cannot end an attempt to connect.
+        () => {
+          setTimeout(() => killProcess(process), FAILED_START_MS).unref();
+        },
+      )
       .catch((error: unknown) => log.error({}, `closing failed: ${errorText(error)}`));
   };
   let reload: Reload | null = null;
@@ -214,8 +225,11 @@ async function main(): Promise<void> {
   );
   if (isDaemon) process.on('SIGHUP', () => reload?.now());
   if (process.env['npm_lifecycle_event'] !== undefined) watchPackageManager(process, () => stop('keep'));
-  const gateway = await starting;
-  if (isStopping) return;
+  const gateway = await starting.catch((error: unknown) => {
+    if (isStopping) return null;
+    throw error;
+  });
+  if (gateway === null || isStopping) return;
   try {
     const { url, publicUrl, networkUrls, port } = await gateway.listen();
     if (file !== null || loaded.files.length > 0) {

@@ -262,7 +262,13 @@ export class ProtocolSocket<M extends Message> {
     const { helloTimeoutMs, bufferedBytes, silenceTimeoutMs } = this.#limits;
     const now = performance.now();
     if ((this.#phase === 'greeting' || this.#phase === 'deciding') && now - this.#openedAtMs > helloTimeoutMs) {
-      this.close(closeCode.noHello, `no hello received within ${helloTimeoutMs / 1000} s`);
+      const seconds = `within ${helloTimeoutMs / 1000} s`;
+      this.close(
+        closeCode.noHello,
+        this.#phase === 'greeting'
+          ? `no hello received ${seconds}`
+          : `the gateway could not admit the ${this.#peer.role} ${seconds}`,
+      );
       return;
     }
     if (this.#socket.bufferedAmount > bufferedBytes + this.#peer.unsentBytes) {

@@ -44,8 +44,16 @@ export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'enco
 /** A frame of a stream, shared by all clients. */
 export interface Frame extends FrameInput, FrameHeader {}
 
-/** A frame whose picture may not be here: in a cluster, a gateway whose viewers all get H.264 does not receive it. */
+/**
+ * A frame whose picture may not be here: in a cluster, a gateway whose viewers all get renditions from the owner does not
+ * receive it.
+ */
 export interface FrameOutline extends Pick<Frame, 'sequence' | 'receivedAtUs' | 'width' | 'height' | 'encoding'> {
   /** Only the size of the picture. */
   readonly payload: Pick<Uint8Array, 'byteLength'>;
+}
+
+/** Whether the picture of a frame is here. */
+export function hasPicture(frame: FrameOutline): frame is Frame {
+  return frame.payload instanceof Uint8Array;
 }

@@ -159,6 +159,7 @@ export class Stream {
   #hasStarted: boolean;
   #latestAtMs = 0;
   #snapshotRequestedAtMs = -Infinity;
+  readonly #needListeners = new Set<() => void>();
   #sequence = 0;
   #received = 0;
   #receivedBytes = 0;
@@ -261,6 +262,20 @@ export class Stream {
   /** Records a snapshot request. */
   noteSnapshotRequest(): void {
     this.#snapshotRequestedAtMs = performance.now();
+    this.noteNeed();
+  }
+
+  /**
+   * Calls the listener when a client or a follower may have begun to need frames, or their pictures, for another reason
+   * than a frame. Not called when one no longer needs them.
+   */
+  onNeed(listener: () => void): void {
+    this.#needListeners.add(listener);
+  }
+
+  /** Called by a client that is attached, and may have begun to need frames: it is connected or resumed. */
+  noteNeed(): void {
+    for (const listener of this.#needListeners) listener();
   }
 
   /** Number of the newest frame that has arrived; 0 before the first. */
@@ -447,6 +462,7 @@ export class Stream {
   /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
+    this.noteNeed();
     // The viewer's hello arrived after its stream had been replaced.
     if (this.#closedReason !== null) queueMicrotask(() => this.#disconnect(client));
   }
@@ -458,6 +474,7 @@ export class Stream {
   /** Offers frames to the follower, from the next one on. */
   follow(follower: Follower): void {
     this.#followers.add(follower);
+    this.noteNeed();
   }
 
   unfollow(follower: Follower): void {

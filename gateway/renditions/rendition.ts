@@ -1,6 +1,6 @@
 import type { FrameHeader } from '../../shared/frame.ts';
 import type { RenditionHeader, Value, VideoEncodingHeader } from '../../shared/protocol.ts';
-import type { Frame } from '../hub/frame.ts';
+import type { Frame, FrameOutline } from '../hub/frame.ts';
 import type { JpegStep, VideoStep } from './ladder.ts';
 
 /** A frame in a step of the ladder. Number, times, size and message are those of the source's frame. */
@@ -48,9 +48,11 @@ export interface RemoteRenditions {
   readonly hasVideo: boolean;
   /** @returns null if this gateway has to encode it. */
   video(step: VideoStep): SharedEncoding | null;
+  /** Whether the JPEGs of this step arrive, or are expected to soon, so that no pictures are needed to scale. */
+  hasJpegs(step: JpegStep): boolean;
   /**
    * @returns null if this gateway has to scale the frame. The promise never rejects: `skipped` if the other gateway has
    * skipped the frame, because a newer one has arrived; `missing` if it did not send it in time.
    */
-  jpeg(frame: Frame, step: JpegStep): Promise<RenditionFrame | 'skipped' | 'missing'> | null;
+  jpeg(frame: FrameOutline, step: JpegStep): Promise<RenditionFrame | 'skipped' | 'missing'> | null;
 }

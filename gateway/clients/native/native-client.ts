@@ -264,6 +264,7 @@ export class NativeClient implements ListedClient {
       // Nothing was sent that the client could answer.
       else if (this.#options.stream.latest === null) this.#arrived('has connected');
       this.#sendAgain({ usesPlaceholder: false });
+      this.#options.stream.noteNeed();
       return;
     }
     this.#leave(reason);

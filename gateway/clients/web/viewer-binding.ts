@@ -183,6 +183,11 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     return this.#phase.kind === 'inside' && this.#phase.socket.needsPictures;
   }
 
+  /** Called when the viewer has resumed. */
+  resumed(): void {
+    this.#inside().stream.noteNeed();
+  }
+
   latest(): Frame | null {
     return this.#inside().stream.latest;
   }
@@ -225,8 +230,13 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   }
 
   /** @returns null if the frame is skipped. @throws {GearwayError} `jpeg-unsupported`. */
-  scaled(frame: Frame, step: JpegStep): Promise<Rendition | null> {
+  scaled(frame: FrameOutline, step: JpegStep): Promise<Rendition | null> {
     return this.#inside().renditions.scaled(frame, step);
+  }
+
+  /** Whether another gateway sends the JPEGs of this step. */
+  isScaledElsewhere(step: JpegStep): boolean {
+    return this.#inside().renditions.isScaledElsewhere(step);
   }
 
   packed(frame: Frame): Promise<Rendition> {

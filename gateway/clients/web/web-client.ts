@@ -22,7 +22,7 @@ import type { ClientState, StreamState } from '../../../shared/status.ts';
 import type { JpegVerification } from '../../codecs/jpeg-verifier.ts';
 import { nowUs } from '../../hub/clock.ts';
 import type { ControlNotice, ControlView } from '../../hub/control.ts';
-import type { Frame, FrameOutline } from '../../hub/frame.ts';
+import { type Frame, type FrameOutline, hasPicture } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
@@ -30,7 +30,7 @@ import { round } from '../../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../../codecs/python-json.ts';
 import type { InputBudget } from '../../connection/input-budget.ts';
 import type { UserBudget } from '../../rights/user-budget.ts';
-import { SOURCE, type Step } from '../../renditions/ladder.ts';
+import { type JpegStep, SOURCE, type Step } from '../../renditions/ladder.ts';
 import { Pacer } from './pacer.ts';
 import { ViewerDelivery } from './viewer-delivery.ts';
 import { ViewerVideo } from './viewer-video.ts';
@@ -109,7 +109,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   readonly #socket: WebSocket;
   readonly #protocol: ProtocolSocket<Message>;
   readonly #options: WebClientOptions;
-  readonly #mailbox = new Mailbox<Frame>();
+  /** The pending frame, whose picture may not be here. */
+  readonly #mailbox = new Mailbox<FrameOutline>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
   /** null before the viewer is admitted, and after the connection has closed. */
@@ -128,6 +129,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #video: ViewerVideo | null = null;
   /** Whether the step for the latest frame was H.264. */
   #choosesVideo = false;
+  /** The JPEG step of the latest frame that was taken from the mailbox; null if it needed the picture. */
+  #jpegStep: JpegStep | null = null;
   #readsControl = false;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
@@ -172,6 +175,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#noteWaiting();
     if (this.#isInVideo(frame)) {
       this.#mailbox.clear();
+      this.#jpegStep = null;
       return;
     }
     this.#mailbox.put(frame);
@@ -179,15 +183,23 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   get needsPictures(): boolean {
-    return !this.#choosesVideo || this.#video?.continues(performance.now()) !== true;
+    if (this.#choosesVideo) return this.#video?.continues(performance.now()) !== true;
+    return this.#jpegStep === null || !this.#options.binding.isScaledElsewhere(this.#jpegStep);
   }
 
-  /** Chooses the step again. H.264 continues until the first picture has arrived, if the step needs pictures. */
+  /**
+   * Chooses the step again. A viewer that gets JPEGs from another gateway gets that of this frame. H.264 continues until
+   * the first picture has arrived, if the step needs pictures.
+   */
   announce(outline: FrameOutline): void {
     if (this.#paused || this.#admission === null) return;
     this.#noteWaiting();
     const step = this.#step(outline);
     this.#choosesVideo = step.kind === 'h264' && this.#video?.use(step) === true;
+    if (step.kind !== 'jpeg') this.#jpegStep = null;
+    if (this.#jpegStep === null) return;
+    this.#mailbox.put(outline);
+    this.#pump();
   }
 
   /**
@@ -407,6 +419,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     this.#pacer.resumed(performance.now());
+    binding.resumed();
     this.#protocol.send({
       type: 'state',
       state: binding.state,
@@ -546,6 +559,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
     const rendition = this.#rendition(frame);
+    if (rendition === null) return;
     if (!(rendition instanceof Promise)) {
       this.#sendFrame(rendition, now);
       return;
@@ -567,9 +581,12 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       .catch(() => undefined);
   }
 
-  #rendition(frame: Frame): Rendition | Promise<Rendition | null> {
+  /** @returns null, or a promise of it, if the frame is skipped. */
+  #rendition(frame: FrameOutline): Rendition | Promise<Rendition | null> | null {
     const { binding } = this.#options;
     const step = this.#step(frame);
+    this.#jpegStep = step.kind === 'jpeg' ? step : null;
+    if (!hasPicture(frame)) return step.kind === 'jpeg' ? binding.scaled(frame, step) : null;
     if (step.kind === 'packed') return binding.packed(frame);
     const jpegStep =
       step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;

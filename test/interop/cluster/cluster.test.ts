@@ -259,9 +259,11 @@ describe('gateways over NATS', () => {
     const { Cluster } = await import('../../../gateway/cluster/cluster.ts');
     const { parseClusterAddress } = await import('../../../gateway/cluster/cluster-address.ts');
     const log = SILENT_LOGGER;
-    await expect(
-      Cluster.join({ address: parseClusterAddress(`${nats.url}?gateway=old`), streams: new Map(), log, protocol: 0 }),
-    ).rejects.toThrow(coded('cluster-version'));
+    const { signal } = new AbortController();
+    const address = parseClusterAddress(`${nats.url}?gateway=old`);
+    await expect(Cluster.join({ address, streams: new Map(), log, signal, protocol: 0 })).rejects.toThrow(
+      coded('cluster-version'),
+    );
     expect((await get<ClusterStatus>(`${a.url}/api/cluster`)).members).toHaveLength(1);
   });
 

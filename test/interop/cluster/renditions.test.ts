@@ -206,53 +206,62 @@ describe('renditions in a cluster', () => {
     await expect.poll(() => pids.some(isRunning), { timeout: 15_000 }).toBe(false);
   }, 90_000);
 
-  it('replace the pictures of the source on the network while all viewers there get H.264, without a gap when one switches', async () => {
-    await using nats = await NatsServer.start();
-    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
-    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
-    await served(b.url);
-    const tap = await connect({ servers: `127.0.0.1:${nats.port}` });
-    await using _tap = { [Symbol.asyncDispose]: () => tap.close() };
-    // Numbers of messages with heads and with pictures of the source's frames.
-    const counts = { h: 0, p: 0 };
-    tap.subscribe('gearway.frames.>', {
-      callback: (_, { subject }) => {
-        counts[subject.endsWith('.h') ? 'h' : 'p'] += 1;
-      },
-    });
-    await tap.flush();
-    using _pictures = await NumberedPictures.start(a);
-    await using viewer = await Watching.start(b.url, true);
-    await expect.poll(() => viewer.of('h264').length, { timeout: 20_000 }).toBeGreaterThan(10);
-    const growth = async (): Promise<number> => {
-      const [heads, pictures] = [counts.h, counts.p];
-      await expect.poll(() => counts.h - heads, { timeout: 20_000 }).toBeGreaterThan(10);
-      return counts.p - pictures;
-    };
-    await expect.poll(growth, { timeout: 20_000 }).toBe(0);
-    expect((await get<StreamStatus>(`${b.url}/api/streams/door`)).state).toBe('live');
-    // A picture is fetched for a snapshot.
-    const snapshot = await fetch(`${b.url}/streams/door/snapshot.jpg`);
-    expect(snapshot.status).toBe(200);
-    const known = Number(snapshot.headers.get('gearway-sequence'));
-    expect(known).toBeGreaterThanOrEqual(viewer.frames.at(-1)?.sequence ?? 0);
-    await expect.poll(growth, { timeout: 20_000 }).toBe(0);
-    const before = viewer.frames.length;
-    viewer.want({ quality: 'source', width: 0, height: 0 });
-    await expect
-      .poll(() => viewer.frames.slice(before).filter(({ encoding }) => encoding.kind === 'jpeg').length, {
-        timeout: 20_000,
-      })
-      .toBeGreaterThan(20);
-    viewer.want({ quality: 'quarter' });
-    await expect.poll(() => viewer.frames.at(-1)?.encoding.kind, { timeout: 20_000 }).toBe('h264');
-    await expect.poll(growth, { timeout: 20_000 }).toBe(0);
-    const switched = viewer.frames.slice(before);
-    // The encoder is some frames behind the source.
-    const gaps = switched.map(({ sequence }, at) => sequence - (switched[at - 1]?.sequence ?? sequence - 1));
-    expect(Math.max(...gaps)).toBeLessThan(10);
-    await checkIdentity(viewer);
-  }, 90_000);
+  it.each([
+    { kind: 'h264', video: true },
+    { kind: 'jpeg', video: false },
+  ] as const)(
+    'replace the pictures of the source on the network while all viewers there get $kind, without a gap when one switches',
+    async ({ kind, video }) => {
+      await using nats = await NatsServer.start();
+      await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+      await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+      await served(b.url);
+      const tap = await connect({ servers: `127.0.0.1:${nats.port}` });
+      await using _tap = { [Symbol.asyncDispose]: () => tap.close() };
+      // Numbers of messages with heads and with pictures of the source's frames.
+      const counts = { h: 0, p: 0 };
+      tap.subscribe('gearway.frames.>', {
+        callback: (_, { subject }) => {
+          counts[subject.endsWith('.h') ? 'h' : 'p'] += 1;
+        },
+      });
+      await tap.flush();
+      using _pictures = await NumberedPictures.start(a);
+      await using viewer = await Watching.start(b.url, video);
+      const smaller = (): readonly FrameMessage[] =>
+        viewer.of(kind).filter(({ rendition }) => rendition?.rendition.startsWith(kind));
+      await expect.poll(() => smaller().length, { timeout: 20_000 }).toBeGreaterThan(10);
+      const growth = async (): Promise<number> => {
+        const [heads, pictures] = [counts.h, counts.p];
+        await expect.poll(() => counts.h - heads, { timeout: 20_000 }).toBeGreaterThan(10);
+        return counts.p - pictures;
+      };
+      await expect.poll(growth, { timeout: 20_000 }).toBe(0);
+      expect((await get<StreamStatus>(`${b.url}/api/streams/door`)).state).toBe('live');
+      // A picture is fetched for a snapshot.
+      const snapshot = await fetch(`${b.url}/streams/door/snapshot.jpg`);
+      expect(snapshot.status).toBe(200);
+      const known = Number(snapshot.headers.get('gearway-sequence'));
+      expect(known).toBeGreaterThanOrEqual(viewer.frames.at(-1)?.sequence ?? 0);
+      await expect.poll(growth, { timeout: 20_000 }).toBe(0);
+      const before = viewer.frames.length;
+      viewer.want({ quality: 'source', width: 0, height: 0 });
+      await expect
+        .poll(() => viewer.frames.slice(before).filter(({ rendition }) => rendition === undefined).length, {
+          timeout: 20_000,
+        })
+        .toBeGreaterThan(20);
+      viewer.want({ quality: 'quarter' });
+      await expect.poll(() => viewer.frames.at(-1)?.rendition?.rendition, { timeout: 20_000 }).toMatch(kind);
+      await expect.poll(growth, { timeout: 20_000 }).toBe(0);
+      const switched = viewer.frames.slice(before);
+      // The encoder is some frames behind the source.
+      const gaps = switched.map(({ sequence }, at) => sequence - (switched[at - 1]?.sequence ?? sequence - 1));
+      expect(Math.max(...gaps)).toBeLessThan(10);
+      await checkIdentity(viewer);
+    },
+    90_000,
+  );
 
   it('are made for a thumbnail by the owner of the stream, without sending its frames', async () => {
     await using nats = await NatsServer.start();

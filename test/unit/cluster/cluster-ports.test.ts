@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { Membership } from '../../../gateway/cluster/membership.ts';
@@ -7,9 +7,21 @@ import { ModelServers, ModelStore } from './model-store.ts';
 
 const HOLDER = { revoke: () => undefined, lose: () => undefined };
 
-async function createPorts({ servers = new ModelServers(), patienceMs = 0 } = {}): Promise<{
+/** @param patienceMs null for the default. */
+async function createPorts({
+  servers = new ModelServers(),
+  patienceMs = 0,
+  hasFailover = false,
+}: {
+  readonly servers?: ModelServers;
+  readonly patienceMs?: number | null;
+  readonly hasFailover?: boolean;
+} = {}): Promise<{
   readonly ports: ClusterPorts;
+  readonly membership: Membership;
   readonly store: ModelStore;
+  /** Sends a heartbeat, and delivers all writes. */
+  readonly beat: () => Promise<void>;
   readonly writes: () => number;
 }> {
   const store = new ModelStore(servers);
@@ -20,13 +32,24 @@ async function createPorts({ servers = new ModelServers(), patienceMs = 0 } = {}
     stream: 'main',
     ranges: [{ from: 6000, to: 6099 }],
     reserved: [],
+    hasFailover: () => hasFailover,
     replica,
     membership,
     log,
-    patienceMs,
+    ...(patienceMs === null ? {} : { patienceMs }),
   });
   await membership.beat();
-  return { ports, store, writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length };
+  const beat = async (): Promise<void> => {
+    await membership.beat().catch(() => undefined);
+    store.deliver(replica);
+  };
+  return {
+    ports,
+    membership,
+    store,
+    beat,
+    writes: () => servers.log.filter(({ key }) => key.startsWith('port.')).length,
+  };
 }
 
 describe('ClusterPorts', () => {
@@ -86,4 +109,74 @@ describe('ClusterPorts', () => {
     expect(await leased).toMatchObject({ port: 6000 });
     expect(writes()).toBe(1);
   });
+
+  it.each([
+    ['a new viewer', {}],
+    ['a viewer with the key of another gateway', { key: `1770${'0'.repeat(28)}` }],
+  ])('lets %s wait for at most 3 s while heartbeats can be written, but no ports', async (_, request) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { ports, membership, store } = await createPorts({ patienceMs: null });
+    store.refuses = (key) => key.startsWith('port.');
+    let outcome: unknown = 'waiting';
+    void ports.lease({ ...HOLDER }, request).catch((error: unknown) => (outcome = error));
+    for (let passedMs = 0; passedMs < 2900; passedMs += 100) {
+      await vi.advanceTimersByTimeAsync(100);
+      await membership.beat();
+    }
+    expect(outcome).toBe('waiting');
+    await vi.advanceTimersByTimeAsync(200);
+    expect(outcome).toMatchObject({ code: 'cluster-unreachable' });
+    expect((outcome as Error).message).toContain('Permissions Violation');
+    expect(vi.getTimerCount()).toBe(0);
+    // The port is not lost.
+    store.refuses = () => false;
+    expect(await ports.lease({ ...HOLDER })).toMatchObject({ port: 6000 });
+  });
+
+  it.each([
+    { hasFailover: false, keepsMs: 29_000, receiver: 'viewers' },
+    { hasFailover: true, keepsMs: 4500, receiver: 'viewers' },
+    { hasFailover: true, keepsMs: 4500, receiver: 'native clients' },
+  ] as const)(
+    'frees the port of a native client for $receiver after its gateway was cut off and has given it up (failover: $hasFailover)',
+    async ({ hasFailover, keepsMs, receiver }) => {
+      vi.useFakeTimers();
+      onTestFinished(() => void vi.useRealTimers());
+      const servers = new ModelServers();
+      const [a, b] = [await createPorts({ servers, hasFailover }), await createPorts({ servers, hasFailover })];
+      const lost: string[] = [];
+      a.ports.reserve(6000, (reason) => lost.push(reason));
+      await vi.advanceTimersByTimeAsync(0);
+      for (const one of [a, b]) await one.beat();
+      a.store.isCut = true;
+      const isFree = (): boolean => {
+        if (receiver === 'viewers') return b.ports.status().free === 100;
+        try {
+          b.ports.reserve(6000);
+          return true;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'port-taken' });
+          return false;
+        }
+      };
+      let keptMs = 0;
+      let freeMs = 0;
+      for (let ms = 500; freeMs === 0; ms += 500) {
+        await vi.advanceTimersByTimeAsync(500);
+        for (const one of [a, b]) {
+          await one.beat();
+          one.ports.tick();
+        }
+        if (lost.length === 0) keptMs = ms;
+        if (isFree()) freeMs = ms;
+        expect(ms).toBeLessThan(60_000);
+      }
+      expect(lost).toHaveLength(1);
+      expect(keptMs).toBeGreaterThanOrEqual(keepsMs);
+      expect(freeMs).toBeGreaterThan(keptMs);
+      // Clients end after 12 s without a frame.
+      if (receiver === 'native clients') expect(freeMs).toBeLessThan(9000);
+    },
+  );
 });

@@ -37,6 +37,7 @@ async function setUp(): Promise<{
     stream: 'main',
     ranges: [{ from: 6000, to: 6000 }],
     reserved: [],
+    hasFailover: () => false,
     replica,
     membership,
     log: SILENT_LOGGER,

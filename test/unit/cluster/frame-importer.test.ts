@@ -72,6 +72,51 @@ describe('FrameImporter', () => {
     ]);
   });
 
+  it('continues when pictures are needed, or no longer needed, from within a frame of many messages', async () => {
+    const bus = new Bus();
+    const received: string[] = [];
+    const maxima: (number | undefined)[][] = [];
+    const connection = bus.connect();
+    const importer = new FrameImporter({
+      kind: SOURCE_FRAMES,
+      connection: {
+        ...connection,
+        subscribe: (...args: Parameters<typeof connection.subscribe>) => {
+          const subscription = connection.subscribe(...args);
+          const own: (number | undefined)[] = [];
+          maxima.push(own);
+          return {
+            unsubscribe: (max?: number) => {
+              own.push(max);
+              subscription.unsubscribe(max);
+            },
+          };
+        },
+      } as unknown as NatsConnection,
+      subject: 'frames',
+      onFrame: ({ sequence }) => {
+        received.push(`frame ${sequence}`);
+        importer.needsPictures = false;
+      },
+      onHead: ({ sequence }) => {
+        received.push(`head ${sequence}`);
+        importer.needsPictures = true;
+      },
+      onError: (error) => expect.fail(String(error)),
+    });
+    onTestFinished(() => importer.close());
+    const owner = bus.connect();
+    for (let sequence = 1; sequence <= 40; sequence += 1) {
+      owner.publish('frames.h', Buffer.from(JSON.stringify({ ...HEAD_OF_JPEG, bytes: 30, sequence })));
+      for (let index = 0; index < 30; index += 1)
+        owner.publish('frames.p', Uint8Array.of(index), { reply: `o.${sequence}.${index}` });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(received.slice(0, 4)).toEqual(['frame 1', 'head 2', 'frame 3', 'head 4']);
+    // No subscription is extended after its end.
+    for (const own of maxima.slice(0, -1)) expect(own.indexOf(undefined)).toBe(own.length - 1);
+  });
+
   it.each([
     // JPEGs: 24 messages, which are 12 frames.
     { bytes: 100_000, partBytes: 128 << 10, window: 24 },

@@ -53,6 +53,7 @@ class ModelGateway {
       stream: 'main',
       ranges: [PORTS],
       reserved: [],
+      hasFailover: () => true,
       replica: this.replica,
       membership: this.membership,
       log,

@@ -25,6 +25,8 @@ export class ModelStore implements Store {
   readonly #servers: ModelServers;
   #read = 0;
   isCut = false;
+  /** Keys that cannot be written, although the servers are reached. */
+  refuses: (key: string) => boolean = () => false;
   /** The next write is stored, but its answer does not arrive. */
   losesAnswer = false;
 
@@ -34,11 +36,13 @@ export class ModelStore implements Store {
 
   async put(key: string, text: string): Promise<number> {
     this.#check();
+    if (this.refuses(key)) throw new Error('Permissions Violation');
     return this.#answer(this.#servers.put(key, text));
   }
 
   async update(key: string, text: string, expected: number): Promise<number | null> {
     this.#check();
+    if (this.refuses(key)) throw new Error('Permissions Violation');
     if ((this.#servers.get(key)?.revision ?? 0) !== expected) return null;
     return this.#answer(this.#servers.put(key, text));
   }

@@ -4,7 +4,7 @@ import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
 import { RenditionSubscription } from '../../../gateway/cluster/rendition-subscription.ts';
 import { RenditionHost } from '../../../gateway/cluster/rendition-host.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
-import type { Frame } from '../../../gateway/hub/frame.ts';
+import type { Frame, FrameOutline } from '../../../gateway/hub/frame.ts';
 import { Stream } from '../../../gateway/hub/stream.ts';
 import type { JpegStep, VideoStep } from '../../../gateway/renditions/ladder.ts';
 import type {
@@ -331,6 +331,28 @@ describe('scaled JPEGs of another gateway', () => {
     const next = mirror.renditions.jpeg(frame(15), JPEG);
     publish(15);
     expect(await next).toMatchObject({ sequence: 15 });
+  });
+
+  it('are requested immediately for a frame whose picture is not here, and expected for half a second', async () => {
+    const outline = (sequence: number): FrameOutline => ({ ...frame(sequence), payload: { byteLength: 3 } });
+    expect(mirror.renditions.hasJpegs(JPEG)).toBe(false);
+    expect(mirror.renditions.jpeg(outline(1), JPEG)).toBeNull();
+    expect(mirror.renditions.hasJpegs(JPEG)).toBe(true);
+    await settle();
+    expect(owner.stream.isWatched()).toBe(true);
+    await vi.advanceTimersByTimeAsync(510);
+    // No JPEG has arrived.
+    expect(mirror.renditions.hasJpegs(JPEG)).toBe(false);
+    publish(2);
+    await settle();
+    expect(mirror.renditions.hasJpegs(JPEG)).toBe(true);
+    expect(await mirror.renditions.jpeg(outline(2), JPEG)).toMatchObject({ sequence: 2 });
+    const missing = mirror.renditions.jpeg(outline(3), JPEG);
+    await vi.advanceTimersByTimeAsync(500);
+    expect([await missing, mirror.renditions.hasJpegs(JPEG)]).toEqual(['missing', false]);
+    mirror.isHere = true;
+    mirror.renditions.ownerChanged();
+    expect(mirror.renditions.hasJpegs(JPEG)).toBe(false);
   });
 
   it('end when they are no longer requested', async () => {

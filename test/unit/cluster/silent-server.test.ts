@@ -87,8 +87,29 @@ describe('SilentServerWatch', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect([connection.cuts, connection.reports]).toEqual([0, 2]);
     connection.isReachable = true;
-    expect(await connection.timeUntilCut()).toBeLessThanOrEqual(300);
+    expect(await connection.timeUntilCut()).toBeLessThanOrEqual(550);
   });
+
+  it.each([900, 1100, 1600, 2300, 5100])(
+    'keeps a server that was busy for %d ms, and then answers on this connection and on new ones at the same time',
+    async (busyMs) => {
+      let answer: (() => void)[] = [];
+      connection.findServer = () => new Promise((resolve) => answer.push(() => resolve(true)));
+      await vi.advanceTimersByTimeAsync(130);
+      connection.answers = false;
+      await vi.advanceTimersByTimeAsync(busyMs);
+      for (let turn = 0; turn < 20; turn += 1) {
+        // The new connections are answered first.
+        for (const resolve of answer.splice(0)) resolve();
+        await Promise.resolve();
+      }
+      connection.answers = true;
+      connection.bytes += 6;
+      await vi.advanceTimersByTimeAsync(5000);
+      answer = [];
+      expect(connection.cuts).toBe(0);
+    },
+  );
 
   it('ignores a server that answers after the connection was lost, or has been restored', async () => {
     let answer: (isFound: boolean) => void = () => undefined;

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { sourceDown } from '../../../gateway/hub/readiness.ts';
-import type { StreamState, StreamStatus } from '../../../shared/status.ts';
+import type { ClientState, StreamState, StreamStatus } from '../../../shared/status.ts';
 
-const status = (state: StreamState, kind: string, sourceState: string): StreamStatus =>
-  ({ name: 'door', state, reason: 'why', source: { kind, state: sourceState } }) as unknown as StreamStatus;
+const status = (state: StreamState, kind: string, sourceState: string, more: object = {}): StreamStatus =>
+  ({
+    name: 'door',
+    state,
+    reason: 'why',
+    source: { kind, state: sourceState },
+    clients: [],
+    ...more,
+  }) as unknown as StreamStatus;
 
 describe('sourceDown', () => {
   it.each<[StreamState, string, string]>([
@@ -20,5 +27,18 @@ describe('sourceDown', () => {
     ['waiting', 'push', 'waiting for a publisher'],
   ])('does not report a %s stream of %s, %s', (state, kind, sourceState) => {
     expect(sourceDown(status(state, kind, sourceState))).toBeNull();
+  });
+
+  it.each<[isDown: boolean, isHere: boolean, clients: readonly ClientState[]]>([
+    [true, true, []],
+    [false, false, []],
+    [false, false, ['paused', 'connecting']],
+    [true, false, ['paused', 'live']],
+  ])('reports (%s) a source of a cluster that runs here (%s), with the clients %j', (isDown, isHere, states) => {
+    const clients = states.map((state) => ({ state }));
+    const down = sourceDown(
+      status('stale', 'ffmpeg', 'running', { gateway: { name: 'A', url: null, isHere }, clients }),
+    );
+    expect(down !== null).toBe(isDown);
   });
 });

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { type ViewerSocket, ViewerBinding } from '../../../../gateway/clients/web/viewer-binding.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
+import { stepName } from '../../../../gateway/renditions/ladder.ts';
 import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
 import type { VideoEncodings } from '../../../../gateway/clients/web/video-encodings.ts';
 import type { SharedEncoding, VideoSubscriber } from '../../../../gateway/renditions/rendition.ts';
@@ -1229,6 +1230,86 @@ describe('WebClient: time', () => {
     expect(place.status().delivered).toBe(delivered + 1);
     stream.publish({ ...picture, arrival: { sequence: (sequence += 1), receivedAtUs: 0 } });
     expect([place.needsPictures, subscribers.size]).toEqual([true, 0]);
+    client.close(1001, 'the test ends');
+  });
+
+  it('needs no pictures while another gateway sends the JPEGs of its step, and gets these, one per frame', async () => {
+    /** The other gateway: the JPEGs that it sends, by the names of their steps; null if it sends none. */
+    const flowing = new Set<string>();
+    const requested: string[] = [];
+    const renditions = new Renditions({
+      remote: {
+        hasJpegs: (step) => flowing.has(stepName(step)),
+        jpeg: ({ sequence }, step) => {
+          const name = stepName(step);
+          requested.push(name);
+          if (!flowing.has(name)) return null;
+          if (sequence % 3 === 0) return Promise.resolve('skipped');
+          return Promise.resolve({
+            sequence,
+            receivedAtUs: 0,
+            capturedAtUs: null,
+            width: 640,
+            height: 480,
+            message: { sequence },
+            encoding: { kind: 'jpeg' },
+            rendition: { rendition: name, pictureWidth: 320, pictureHeight: 240 },
+            payload: Uint8Array.of(1),
+          });
+        },
+      },
+    });
+    const socket = new FakeSocket();
+    const place = new ViewerBinding({
+      id: 'web-1',
+      served: { stream, renditions },
+      report: () => undefined,
+      address: '127.0.0.1',
+      authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
+    });
+    const client = new WebClient(socket as unknown as WebSocket, {
+      binding: place,
+      transport: socket.transport,
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
+      verifyJpeg: () => {
+        throw new Error('no JPEG is returned here');
+      },
+    });
+    socket.receive({ type: 'hello', features: [feature.renditions] });
+    socket.receive({ type: 'want', quality: 'half' });
+    const picture = { ...JPEG_FRAME, width: 640, height: 480 };
+    const settle = async (): Promise<void> => {
+      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    };
+    expect(place.needsPictures).toBe(true);
+    flowing.add('jpeg-2-75');
+    stream.publish(picture);
+    await settle();
+    socket.receive(ack(1));
+    expect([place.needsPictures, place.status().delivered]).toEqual([false, 1]);
+    for (let sequence = 2; sequence <= 10; sequence += 1) {
+      stream.announce({ ...picture, sequence, receivedAtUs: 0, payload: { byteLength: 50_000 } });
+      await settle();
+      socket.receive(ack(sequence));
+    }
+    // Frames 3, 6 and 9 were skipped by the other gateway.
+    expect([place.needsPictures, place.status().delivered]).toEqual([false, 7]);
+    expect(new Set(requested)).toEqual(new Set(['jpeg-2-75']));
+    // Another step needs no pictures either, if its JPEGs arrive, and otherwise it does.
+    socket.receive({ type: 'want', quality: 'quarter' });
+    for (const name of ['jpeg-4-70', 'jpeg-4-45']) flowing.add(name);
+    stream.announce({ ...picture, sequence: 11, receivedAtUs: 0, payload: { byteLength: 50_000 } });
+    await settle();
+    expect([place.needsPictures, place.status().delivered]).toEqual([false, 8]);
+    expect(requested.at(-1)).toMatch(/^jpeg-4-/);
+    flowing.clear();
+    expect(place.needsPictures).toBe(true);
+    flowing.add(requested.at(-1) ?? '');
+    expect(place.needsPictures).toBe(false);
+    // The unmodified frames are pictures.
+    socket.receive({ type: 'want', quality: 'source' });
+    stream.announce({ ...picture, sequence: 12, receivedAtUs: 0, payload: { byteLength: 50_000 } });
+    expect([place.needsPictures, place.status().delivered]).toEqual([true, 8]);
     client.close(1001, 'the test ends');
   });
 
