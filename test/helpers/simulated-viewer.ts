@@ -10,6 +10,7 @@ import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../gateway/
 import { UserBudget } from '../../gateway/rights/user-budget.ts';
 import { encodeMessage, feature } from '../../shared/protocol.ts';
 import { createRandom } from './jpeg-builder.ts';
+import type { SimulatedLink } from './simulated-link.ts';
 
 const FPS = 30;
 const SIZE = { width: 1280, height: 720 } as const;
@@ -28,17 +29,6 @@ const KEY_RATIO = 8;
 
 /** A message in the direction of the viewer, in bytes. */
 const SMALL_BYTES = 20;
-
-/** A link at one time. */
-export interface SimulatedLink {
-  readonly bitsPerSecond: number;
-  /** One way, each. */
-  readonly delayMs: number;
-  /** Maximum of a random addition to each delay, which never changes the order. */
-  readonly jitterMs?: number;
-  /** Whether nothing passes at present; what is in transit arrives afterwards. */
-  readonly isStalled?: boolean;
-}
 
 /** A picture that the viewer has shown. */
 export interface SimulatedPicture {

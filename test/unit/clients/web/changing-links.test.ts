@@ -1,15 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRandom } from '../../../helpers/jpeg-builder.ts';
-import { type SimulatedLink, type SimulatedPicture, SimulatedViewer } from '../../../helpers/simulated-viewer.ts';
+import { isStalled, mobileLink, quantile, type SimulatedLink } from '../../../helpers/simulated-link.ts';
+import { type SimulatedPicture, SimulatedViewer } from '../../../helpers/simulated-viewer.ts';
 
 beforeEach(
   () =>
     void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] }),
 );
 afterEach(() => void vi.useRealTimers());
-
-const percentile = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * part)] ?? NaN;
 
 /** What a viewer has seen in a time. */
 function seen(
@@ -19,26 +16,11 @@ function seen(
   const latencies = shown.map(({ latencyMs }) => latencyMs);
   return {
     fps: shown.length / seconds,
-    medianMs: percentile(latencies, 0.5),
-    lateMs: percentile(latencies, 0.95),
+    medianMs: quantile(latencies, 0.5),
+    lateMs: quantile(latencies, 0.95),
     freezeMs: Math.max(...shown.slice(1).map(({ atMs }, index) => atMs - (shown[index]?.atMs ?? 0))),
     share: (pattern) => shown.filter(({ step }) => pattern.test(step)).length / shown.length,
   };
-}
-
-/** Nothing passes for half a second, every five seconds. */
-const isStalled = (nowMs: number): boolean => nowMs > 5000 && nowMs % 5000 < 500;
-
-/** A mobile network: 0.5 to 8 Mbit/s, another bandwidth every two seconds, jitter, and stalls. */
-function mobile(seed: number): (nowMs: number) => SimulatedLink {
-  const random = createRandom(seed);
-  const rates = Array.from({ length: 40 }, () => 0.5e6 + 7.5e6 * random());
-  return (nowMs) => ({
-    bitsPerSecond: rates[Math.floor(nowMs / 2000)] ?? 1e6,
-    delayMs: 30,
-    jitterMs: 50,
-    isStalled: isStalled(nowMs),
-  });
 }
 
 describe('WebClient', () => {
@@ -59,7 +41,7 @@ describe('WebClient', () => {
 
   it.each([1, 2])('stays current and large over a mobile network (%i)', async (seed) => {
     const viewer = new SimulatedViewer({ seed });
-    const link = mobile(seed);
+    const link = mobileLink(seed);
     await viewer.run(5000, link);
     const { fps, medianMs, lateMs, freezeMs, share } = seen(await viewer.run(60_000, link), 60);
     expect(fps).toBeGreaterThan(23);
