@@ -21,6 +21,8 @@ export interface SendState {
 /** One acknowledgement of new frames. */
 export interface Delivery {
   readonly sequence: number;
+  /** Size of all frames that were acknowledged together. */
+  readonly bytes: number;
   /** When the newest acknowledged frame was sent. */
   readonly sentAtMs: number;
   /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
@@ -84,6 +86,7 @@ export class LinkEstimator {
     const seconds = Math.max(1, arrivedAtMs - newest.state.deliveredAtMs) / 1000;
     return {
       sequence: newest.sequence,
+      bytes,
       sentAtMs: newest.sentAtMs,
       delayMs,
       pageMs: nowMs - arrivedAtMs,

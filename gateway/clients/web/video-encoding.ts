@@ -62,7 +62,7 @@ const DEFAULT_FPS = 30;
 
 /**
  * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are any. The encoder
- * is restarted when it fails, and when the size of the frames changes.
+ * is restarted when it fails, when the size of the frames changes, and when it is old.
  */
 export class VideoEncoding implements SharedEncoding {
   readonly #options: VideoEncodingOptions;
@@ -151,9 +151,10 @@ export class VideoEncoding implements SharedEncoding {
   #encode(frame: Frame, jpeg: Uint8Array): void {
     if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
     const now = performance.now();
-    if (this.#encoder !== null && (frame.width !== this.#width || frame.height !== this.#height)) {
+    const encoder = this.#encoder;
+    if (encoder !== null && (frame.width !== this.#width || frame.height !== this.#height || encoder.isOld)) {
       if (now - this.#startedAtMs < MIN_RESIZE_MS) return;
-      this.#encoder.close();
+      encoder.close();
       this.#encoder = null;
     }
     if (this.#encoder === null) {

@@ -95,7 +95,7 @@ export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableL
 const OPEN = 1;
 
 /** Longest queue on the path of a viewer that gets H.264. */
-const MAX_QUEUE_MS = 400;
+const MAX_QUEUE_MS = 250;
 
 /** Maximum number of pending values of one viewer, while JPEGs are being verified. */
 const MAX_CHECKS = 4;
@@ -601,6 +601,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #sendFrame({ sequence, begin, payload }: Rendition, now = performance.now()): void {
     // The viewer may have paused while the frame was being encoded.
     if (this.#admission === null || this.#paused || this.#socket.readyState !== OPEN) return;
+    // A ping behind the frames would wait for them, each time equally long if the timer is in step with the source.
+    if (this.#delivery !== null) this.#protocol.pingIfDue();
     this.#admission.budget.sent(payload.byteLength, now);
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivery?.sent(sequence, begin.byteLength + payload.byteLength);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
@@ -13,6 +14,8 @@ const frame = (sequence: number): Frame => ({
   message: null,
   wireHeader: null,
 });
+
+const DAY_MS = 86_400_000;
 
 /** A stream whose frames are created by the test. */
 class FakeStream implements VideoStream {
@@ -78,5 +81,37 @@ describe('VideoEncoding', () => {
     }
     expect(encoders.size).toBeGreaterThan(1);
     expect(encoders.size).toBeLessThanOrEqual(5);
+  });
+
+  it('replaces its encoder before the time stamps are used up', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const stream = new FakeStream();
+    const [width, height] = [64, 48];
+    const jpeg = await encodeJpeg({ data: new Uint8Array(width * height), width, height, channels: 1 });
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: () => jpeg,
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    const chunks: { readonly sequence: number; readonly isKey: boolean; readonly pid: number | undefined }[] = [];
+    encoding.subscribe({
+      chunk: ({ sequence, encoding: { isKey } }) => chunks.push({ sequence, isKey, pid: encoding.pid }),
+      interrupted: () => undefined,
+    });
+    try {
+      for (const day of [0, 10, 19, 21, 30, 42]) {
+        vi.advanceTimersByTime(day * DAY_MS - performance.now());
+        stream.offer({ ...frame(day + 1), width, height });
+        await expect.poll(() => chunks.at(-1)?.sequence).toBe(day + 1);
+      }
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
+    expect(chunks.map(({ isKey }) => isKey)).toEqual([true, false, false, true, false, true]);
+    expect(new Set(chunks.map(({ pid }) => pid)).size).toBe(3);
   });
 });
