@@ -16,7 +16,8 @@ const expect = { poll: { timeout: 20_000 } };
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
-// Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
+// Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy. They are one project,
+// because a worker whose next file belongs to another project ends, with its browser and its Python host.
 const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 // Tests of benchmarks, faults and interrupted networks mostly wait.
@@ -33,12 +34,23 @@ const LONGEST = [
   'browser/overlays',
 ];
 
-/** Starts the longest files first, so that none of them runs alone at the end. */
+/**
+ * Starts the longest files first, so that none of them runs alone at the end, and spreads those of test/browser evenly
+ * among those of test/interop.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));
+    const isMixed = ({ project }: TestSpecification): boolean => project.name === 'peers';
+    const isBrowser = ({ moduleId }: TestSpecification): boolean => moduleId.includes('/test/browser/');
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    const others = sorted.filter((file) => !isLong(file));
+    const spread = [true, false]
+      .map((inBrowser) => others.filter((file) => isMixed(file) && isBrowser(file) === inBrowser))
+      .flatMap((each) => each.map((file, index) => ({ file, place: (index + 0.5) / each.length })))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ file }) => file);
+    return [...sorted.filter(isLong), ...spread, ...others.filter((file) => !isMixed(file))];
   }
 }
 
@@ -59,8 +71,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...mixed } },
-      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...mixed } },
+      { test: { name: 'peers', include: ['test/interop/**/*.test.ts', 'test/browser/**/*.test.ts'], ...mixed } },
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak } },
       {
         test: {
