@@ -44,7 +44,6 @@ const JPEG_STEPS: readonly JpegStep[] = [
  * H.264 renditions: divisor, and bits per pixel at 30 fps, below which pictures lose more than a smaller size would.
  */
 const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number])[] = [
-  [1, 0.18],
   [1, 0.09],
   [2, 0.16],
   [2, 0.08],
