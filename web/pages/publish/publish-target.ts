@@ -36,7 +36,8 @@ export function chooseTarget(wanted: string | null, streams: readonly Listed[] |
   if (isUnknown || (found !== undefined && acceptsPublishers(found)))
     return { stream: wanted, obstacle: null, others: [] };
   const others = suitable.slice(0, MAX_OFFERED);
-  if (found === undefined) return { stream: null, obstacle: 'No stream of this gateway has the source push:', others };
+  if (found === undefined)
+    return { stream: null, obstacle: 'No stream of this gateway accepts pictures from a browser', others };
   const obstacle =
     found.gateway?.isHere === false
       ? `Its source runs at gateway ${found.gateway.name}; publish there`
