@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { acceptsPublishers } from '../shared/streams.ts';
 
 /** Stream to publish to if the token does not allow listing the streams. */
 const DEFAULT_STREAM = 'main';
@@ -43,11 +44,6 @@ export function chooseTarget(wanted: string | null, streams: readonly Listed[] |
       ? `Its source runs at gateway ${found.gateway.name}; publish there`
       : `Its pictures come from another source (${found.source.kind})`;
   return { stream: found.name, obstacle, others };
-}
-
-/** A gateway of a cluster accepts publishers for the sources that it runs. */
-function acceptsPublishers({ source, gateway }: Listed): boolean {
-  return source.kind === 'push' && gateway?.isHere !== false;
 }
 
 /** Shown instead of the buttons to start; nothing if the stream accepts publishers, or this is not known. */
