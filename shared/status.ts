@@ -330,6 +330,9 @@ export interface ControlStatus {
 }
 
 /** Response of `GET /api/streams/NAME`. */
+/** Reason of a stream whose source starts with the first viewer, at this gateway or another one of the cluster. */
+export const SUSPENDED_REASON = 'the source is suspended until the first viewer connects';
+
 export interface StreamStatus {
   readonly name: string;
   /** Only in a cluster: where the source runs; null if no gateway runs it. */

@@ -2,7 +2,7 @@ import { containFailure } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { SourceStatus } from '../../shared/status.ts';
+import { type SourceStatus, SUSPENDED_REASON } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from './sleep.ts';
 import type { Source } from './source.ts';
@@ -27,8 +27,6 @@ const DELIVERED_MS = 5000;
 
 /** Interval at which a suspended source polls for viewers. Polling cannot miss a notification. */
 const WATCH_INTERVAL_MS = 50;
-
-const ASLEEP = 'the source is suspended until the first viewer connects';
 
 type Phase =
   | { readonly kind: 'asleep' }
@@ -159,7 +157,7 @@ export class SourceSupervisor {
     const isUnwanted = (): boolean => this.#options.isOnDemand && !stream.isWatched();
     if (isUnwanted()) {
       this.#phase = { kind: 'asleep' };
-      stream.wait(ASLEEP);
+      stream.wait(SUSPENDED_REASON);
       while (!this.#closing.signal.aborted && isUnwanted()) await sleep(WATCH_INTERVAL_MS, this.#closing.signal);
       if (!this.#closing.signal.aborted) stream.wait(source.waitingReason);
     }
