@@ -432,7 +432,7 @@ function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): R
 /** Restores sessions and share links, and keeps them from now on. @returns null without `stateDir`. */
 async function openState(folder: string | null, access: Access, log: Logger): Promise<StateFile | null> {
   if (folder === null) return null;
-  const file = new StateFile(join(folder, STATE_FILE), { report: (problem) => log.error({}, problem) });
+  const file = new StateFile(join(folder, STATE_FILE), { report: (text, level) => log[level]({}, text) });
   const saved = await file.open();
   try {
     access.keep(file, saved);

@@ -329,6 +329,9 @@ export interface ControlStatus {
   readonly refused: number;
 }
 
+/** Reason of a stream whose source starts with the first viewer, at this gateway or another one of the cluster. */
+export const SUSPENDED_REASON = 'the source is suspended until the first viewer connects';
+
 /** Response of `GET /api/streams/NAME`. */
 export interface StreamStatus {
   readonly name: string;

@@ -186,7 +186,7 @@ limits: {viewers: {total: 8}}
     [
       'a credential without systemd',
       'token: credential:a\n',
-      'f:1:8: token: the credential a cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=a:FILE',
+      'f:1:8: token: the credential a cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=a:FILE; elsewhere, set it to the folder of these files',
     ],
     [
       'an origin with a path',

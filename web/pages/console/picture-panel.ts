@@ -3,6 +3,7 @@ import type { StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import type { ViewerStats } from '../../viewer/viewer-messages.ts';
 import { figure, figureList, plot } from '../shared/figures.ts';
+import { acceptsPublishers } from '../shared/streams.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
 import { publishUrl } from './source-panel.ts';
 
@@ -30,7 +31,7 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
 
 /** Replaces the viewer's own notice with a link to publish, if the stream waits for a publisher. */
 function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
-  if (status?.source.kind !== 'push' || !mayPublish) return nothing;
+  if (status === null || !acceptsPublishers(status) || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
     <strong>${capitalize(status.reason)}</strong>
     <a class="primary" href=${publishUrl(status.name)}>Publish from this browser</a>

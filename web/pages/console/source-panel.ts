@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { acceptsPublishers } from '../shared/streams.ts';
 import { capitalize } from '../shared/text.ts';
 
 /** The source of the stream, its frames, its last error, and the actions of an administrator. */
@@ -19,7 +20,7 @@ export function sourcePanel(
       ${home(status)}
       <p class="kind">${capitalize(state)}</p>
       ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
-      ${kind === 'push' && mayPublish ? html`<p><a class="link" href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
+      ${acceptsPublishers(status) && mayPublish ? html`<p><a class="link" href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
       ${lastError === null ? nothing : html`<p class="last-error">Last error: ${lastError}${restarted}</p>`}
       ${actions}
     </div>

@@ -72,11 +72,13 @@ export class WallPage {
       this.#showsProblems = !this.#showsProblems;
       this.#onChange();
     };
+    const isGone = this.#feed.state.kind === 'gone';
+    const label = isGone ? 'State unknown' : troubled === 0 ? 'All live' : `${troubled} not live`;
     const display = shown.slice(0, MAX_DISPLAYED).map(encodeURIComponent).join(',');
     return html`<div class="toolbar">
       <h2>${plural(count, 'stream')}</h2>
       <button class="second filter" aria-pressed=${this.#showsProblems} ?disabled=${troubled === 0 && !this.#showsProblems} @click=${onProblems}>
-        <span class=${`dot ${troubled === 0 ? 'live' : 'stale'}`}></span>${troubled === 0 ? 'All live' : `${troubled} not live`}
+        <span class=${`dot ${isGone ? 'idle' : troubled === 0 ? 'live' : 'stale'}`}></span>${label}
       </button>
       ${count < SEARCH_FROM ? nothing : html`<input class="field" type="search" aria-label="Search streams" placeholder="Search" .value=${this.#search} @input=${onSearch} />`}
       ${shown.length === 0 ? nothing : html`<a class="link" href=${`viewer?stream=${display}`}>Wall display</a>`}
