@@ -7,16 +7,6 @@ const outDir = resolve(import.meta.dirname, 'dist/web');
 // Our own writer, which is a tenth of the size. Messages are read by our own code in any case.
 const alias = { msgpackr: resolve(root, 'connection/message-pack-writer.ts') };
 
-// The indentation of templates for HTML and CSS, where any white space means the same as one space.
-const withoutIndentation: Plugin = {
-  name: 'without-indentation',
-  apply: 'build',
-  transform: (code, id) =>
-    id.startsWith(`${root}/`)
-      ? { code: code.replace(/\b(?:css|html|svg)`[^`]*`/g, (text) => text.replace(/\s*\n\s*/g, ' ')), map: null }
-      : null,
-};
-
 // The comment prevents this build from changing the address of the worker. In the package, it would have the same
 // effect on a consumer's Vite, which then omits the worker's file. It is replaced by the same number of spaces, so that
 // the source map stays valid.
@@ -43,7 +33,7 @@ const workerOfDevices: Plugin = {
 const library = (entry: string, name: string, common: string | null): UserConfig => ({
   root,
   resolve: { alias },
-  plugins: [withoutNote, withoutIndentation],
+  plugins: [withoutNote],
   build: {
     outDir,
     // The first build.
@@ -79,7 +69,7 @@ export default defineConfig(({ mode }) => {
     root,
     base: './',
     resolve: { alias },
-    plugins: [withoutIndentation, workerOfDevices],
+    plugins: [workerOfDevices],
     build: {
       outDir,
       emptyOutDir: false,
