@@ -1,5 +1,5 @@
 /**
- * MessagePack writer of the browser's side, in place of msgpackr's, which would be a fifth of the code that every page
+ * MessagePack writer of the browser's side, in place of msgpackr's, which would be a quarter of the code that every page
  * loads. vite.config.ts replaces the module `msgpackr` by this one.
  *
  * Writes the same bytes as msgpackr with the options of `shared/protocol.ts`: maps and integers in their shortest form,
