@@ -274,6 +274,7 @@ export class GearwayViewer extends LitElement {
   #layout: PictureLayout | null = null;
   #overlayHost: OverlayHost | null = null;
   #overlayProblem: string | null = null;
+  #arrayProblem: string | null = null;
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
@@ -836,7 +837,7 @@ export class GearwayViewer extends LitElement {
   #onEvent(event: ViewerLinkEvent): void {
     switch (event.kind) {
       case 'frame': {
-        const { sequence, width, height, message, ageMs, capturedAtMs, latencyMs } = event;
+        const { sequence, width, height, message, messageText, ageMs, capturedAtMs, latencyMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         const before = this.#pictureSize;
         if (before?.width !== width || before.height !== height) {
@@ -847,7 +848,9 @@ export class GearwayViewer extends LitElement {
           this.#updateChip();
           this.requestUpdate();
         }
-        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs, latencyMs }));
+        this.dispatchEvent(
+          new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs, latencyMs }, messageText),
+        );
         return;
       }
       case 'overlay':
@@ -871,7 +874,7 @@ export class GearwayViewer extends LitElement {
         this.#controlChanged(event.controller);
         return;
       case 'array':
-        if (typeof event.shown?.problem === 'string') console.error(`gearway-viewer: ${event.shown.problem}`);
+        this.#reportArrayProblem(event.shown?.problem ?? null);
         this.requestUpdate();
         this.dispatchEvent(new GearwayArrayEvent(event.shown));
         return;
@@ -892,6 +895,12 @@ export class GearwayViewer extends LitElement {
       default:
         event satisfies never;
     }
+  }
+
+  /** Logs a problem of the attributes once: the range, and thus the event, may change with every frame. */
+  #reportArrayProblem(problem: string | null): void {
+    if (problem !== null && problem !== this.#arrayProblem) console.error(`gearway-viewer: ${problem}`);
+    this.#arrayProblem = problem;
   }
 
   #controlChanged({ code = '', reason = '' }: { readonly code?: string; readonly reason?: string } = {}): void {

@@ -2,6 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import type { ViewerStats } from '../../viewer/viewer-messages.ts';
+import { arrayTools } from './array-tools.ts';
 import { figure, figureList, plot } from '../shared/figures.ts';
 import { acceptsPublishers } from '../shared/streams.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
@@ -13,11 +14,16 @@ const MAX_RATIO = 2;
 const DEFAULT_RATIO = 16 / 9;
 
 /** The viewer, and the figures of its stream. */
-export function picturePanel(viewer: GearwayViewer, status: StreamStatus | null, mayPublish: boolean): TemplateResult {
+export function picturePanel(
+  viewer: GearwayViewer,
+  status: StreamStatus | null,
+  mayPublish: boolean,
+  onChange: () => void,
+): TemplateResult {
   render(slottedNotice(status, mayPublish), viewer);
   viewer.style.setProperty('--ratio', String(boxRatio(viewer, status)));
   return html`<section class="panel picture" aria-label="Picture">
-    ${viewer}${figures(viewer)}
+    ${viewer}${arrayTools(viewer, onChange)}${figures(viewer)}
   </section>`;
 }
 

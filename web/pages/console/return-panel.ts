@@ -60,8 +60,8 @@ export class ReturnPanel {
     this.#base = base;
     this.#saved = new SavedCommands(stream);
     this.#onChange = onChange;
-    viewer.addEventListener('gearway-frame', ({ detail }) => {
-      this.#forms = ownObject(detail.message, 'forms') ?? this.#forms;
+    viewer.addEventListener('gearway-frame', (event) => {
+      if (event.mayHave('forms')) this.#forms = ownObject(event.detail.message, 'forms') ?? this.#forms;
     });
   }
 

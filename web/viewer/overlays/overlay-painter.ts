@@ -184,7 +184,7 @@ export class OverlayPainter {
           break;
         }
         case 'dots': {
-          const radius = Math.max(DOT_RADIUS, item.lineWidth) * pixelRatio;
+          const radius = radiusOf(item, pixelRatio);
           for (const { x, y } of mapped(mark.points, matrix)) {
             context.beginPath();
             context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -231,10 +231,11 @@ export class OverlayPainter {
   #drawLabel(item: OverlayItem, drawing: Drawing): void {
     const { context, matrix, pixelRatio } = drawing;
     let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-    const reach = (x: number, y: number): void => {
+    /** @param radius of a dot, in pixels of the canvas. */
+    const reach = (x: number, y: number, radius = 0): void => {
       const point = mapPoint(matrix, { x, y });
-      [left, top] = [Math.min(left, point.x), Math.min(top, point.y)];
-      [right, bottom] = [Math.max(right, point.x), Math.max(bottom, point.y)];
+      [left, top] = [Math.min(left, point.x - radius), Math.min(top, point.y - radius)];
+      [right, bottom] = [Math.max(right, point.x + radius), Math.max(bottom, point.y + radius)];
     };
     for (const mark of item.marks) {
       if (mark.kind === 'mask') {
@@ -248,7 +249,9 @@ export class OverlayPainter {
       } else if (mark.kind === 'text') {
         reach(mark.x, mark.y);
       } else {
-        for (let at = 0; at < mark.points.length; at += 2) reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0);
+        const radius = mark.kind === 'dots' ? radiusOf(item, pixelRatio) : 0;
+        for (let at = 0; at < mark.points.length; at += 2)
+          reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0, radius);
       }
     }
     const { width, height } = context.canvas;
@@ -288,6 +291,11 @@ function pngPixels(mask: Mask, pngMasks: PngMasks): MaskPixels | null {
   if (bounds === null) return null;
   context.putImageData(whole, 0, 0);
   return { bounds, image: context.getImageData(bounds.x, bounds.y, bounds.width, bounds.height) };
+}
+
+/** Radius of a dot, in pixels of the canvas. */
+function radiusOf({ lineWidth }: OverlayItem, pixelRatio: number): number {
+  return Math.max(DOT_RADIUS, lineWidth) * pixelRatio;
 }
 
 /** Points in pixels of the canvas. */

@@ -157,6 +157,8 @@ describe('labels', () => {
     ]);
     expect(free).toMatchObject({ left: 100, bottom: 100 });
     expect(top).toMatchObject({ left: 100, top: 0 });
+    // A label does not cover its dot, whose radius is 3.
+    expect(draw([{ points: [[100, 100]], label: 'dot' }])[0]).toMatchObject({ left: 97, bottom: 97 });
   });
 
   it('show their beginning if they are wider than the canvas', () => {
