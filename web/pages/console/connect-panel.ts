@@ -44,7 +44,7 @@ function pageAddress(): string {
 
 function otherDevice(base: string, status: StreamStatus | null, stream: string, qrCode: QrCode): TemplateResult {
   // A stream without a publisher needs a publisher rather than another viewer.
-  const publishes = status?.source.kind === 'push' && status.state === 'waiting';
+  const publishes = status?.source.kind === 'push' && status.state === 'waiting' && status.gateway?.isHere !== false;
   const address = publishes ? `${base}/${publishUrl(stream)}` : `${base}/?stream=${encodeURIComponent(stream)}`;
   return html`<div class="device">
     ${qrCode.render(address)}

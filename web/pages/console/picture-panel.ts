@@ -4,7 +4,7 @@ import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import type { ViewerStats } from '../../viewer/viewer-messages.ts';
 import { figure, figureList, plot } from '../shared/figures.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
-import { publishUrl } from './source-panel.ts';
+import { publishLink } from './source-panel.ts';
 
 /** Minimum and maximum width-to-height ratio of the picture's box. Beyond it, the picture has bars. */
 const MIN_RATIO = 4 / 3;
@@ -33,7 +33,7 @@ function slottedNotice(status: StreamStatus | null, mayPublish: boolean): Templa
   if (status?.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
     <strong>${capitalize(status.reason)}</strong>
-    <a class="primary" href=${publishUrl(status.name)}>Publish from this browser</a>
+    ${publishLink(status, 'primary')}
   </div>`;
 }
 
