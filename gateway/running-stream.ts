@@ -283,9 +283,16 @@ export class RunningStream implements GatewayStream {
     const status = this.stream.status(source);
     if (this.#inCluster === null) return status;
     const gateway = this.#inCluster.home();
-    const announced = source.state === 'asleep' ? this.#inCluster.announcement() : null;
-    if (announced === null) return { ...status, gateway };
+    if (source.state !== 'asleep' || this.#inCluster.isHere()) return { ...status, gateway };
     // No client of this gateway needs frames, so the state is that reported by the owner.
+    const announced = this.#inCluster.announcement();
+    if (announced === null)
+      return {
+        ...status,
+        reason: 'no gateway of the cluster runs the source',
+        source: { ...source, state: 'waiting for a gateway' },
+        gateway,
+      };
     const { kind, address, sourceState, state, reason, frame } = announced;
     return {
       ...status,

@@ -9,6 +9,7 @@ import { sleep } from '../sources/sleep.ts';
 import type { ClusterControl } from './cluster-control.ts';
 import type { ControlItem } from './control-wire.ts';
 import { itemsNow, ReturnQueue, type Waiting } from './return-queue.ts';
+import { requestFailure } from './request-errors.ts';
 import { encodeBatch } from './return-wire.ts';
 import {
   decodeSessionAnswer,
@@ -142,7 +143,7 @@ export class MirrorSession {
         answer = await this.#request(content, false);
       } catch (error) {
         if (signal.aborted) return;
-        onFailure(errorText(error));
+        onFailure(requestFailure(error));
         if (control !== null && attempt * ANSWER_TIMEOUT_MS >= SESSION_TIMEOUT_MS && !isLost) {
           isLost = true;
           control.lost('the gateway of the source cannot be reached');

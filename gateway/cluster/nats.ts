@@ -9,6 +9,7 @@ import { sleep } from '../sources/sleep.ts';
 import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { RareWarnings } from './rare-warnings.ts';
+import { isNoResponders } from './request-errors.ts';
 import { chooseServer, cut, SilentServerWatch } from './silent-server.ts';
 import { StartNotice } from './start-notice.ts';
 import type { Replica, Store, StoredEntry } from './store.ts';
@@ -483,13 +484,4 @@ const WATCH_RETRY_MS = 250;
 
 function codeOf(error: unknown): number | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : null;
-}
-
-function isNoResponders(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    (error.name === 'NoRespondersError' ||
-      error.name === 'JetStreamNotEnabled' ||
-      (error.cause instanceof Error && error.cause.name === 'NoRespondersError'))
-  );
 }

@@ -14,13 +14,14 @@ export interface SourceDown {
 
 /**
  * Whether a stream lacks frames because of a fault of its source. Not a fault: a file that has ended, an on-demand source
- * that is suspended, and a `push:` stream without a publisher. A fault of a source at another gateway of the cluster
- * counts only if clients of this one miss its frames.
+ * that is suspended, and a `push:` stream without a publisher. A fault of a source at another gateway of the cluster, or
+ * that no gateway runs, counts only if clients of this one miss its frames.
  *
  * @returns null if its source is not down.
  */
 export function sourceDown({ name, state, reason, source, gateway, clients }: StreamStatus): SourceDown | null {
-  if (gateway?.isHere === false && clients.every((client) => IDLE.includes(client.state))) return null;
+  const isElsewhere = gateway !== undefined && gateway?.isHere !== true;
+  if (isElsewhere && clients.every((client) => IDLE.includes(client.state))) return null;
   if (state === 'live' || state === 'ended' || source.kind === 'push' || source.state === 'asleep') return null;
   return { stream: name, kind: source.kind, reason };
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
-import type { ClusterStatus } from '../../../shared/status.ts';
+import type { ClusterStatus, StreamStatus } from '../../../shared/status.ts';
 import { closeCode } from '../../../shared/close-code.ts';
 import { Child } from '../../helpers/child.ts';
 import { freePorts } from '../../helpers/free-port.ts';
@@ -25,6 +25,8 @@ describe('gateways over NATS', () => {
       ['yard', 'B', true],
       ['door', 'A', false],
     ]);
+    // The state of a source is that at its gateway, although nobody watches it here.
+    expect(streams.map(({ source }) => source.state)).toEqual(['waiting for a publisher', 'waiting for a publisher']);
     const { isConnected, members } = await until(
       'both members with their addresses',
       () => get<ClusterStatus>(`${a.url}/api/cluster`),
@@ -35,6 +37,19 @@ describe('gateways over NATS', () => {
       ['A', true, `${a.url}/`],
       ['B', false, `${b.url}/`],
     ]);
+    await a.gateway.close();
+    const left = await until(
+      'no gateway of the stream',
+      () => get<StreamStatus>(`${b.url}/api/streams/door`),
+      ({ gateway }) => gateway === null,
+    );
+    expect(left).toMatchObject({
+      state: 'waiting',
+      reason: 'no gateway of the cluster runs the source',
+      source: { state: 'waiting for a gateway' },
+    });
+    // Nobody misses its frames here.
+    expect((await fetch(`${b.url}/readyz`)).status).toBe(200);
   });
 
   it('send frames only while there are viewers: each frame once, unmodified and with its message', async () => {

@@ -29,16 +29,18 @@ describe('sourceDown', () => {
     expect(sourceDown(status(state, kind, sourceState))).toBeNull();
   });
 
-  it.each<[isDown: boolean, isHere: boolean, clients: readonly ClientState[]]>([
+  it.each<[isDown: boolean, isHere: boolean | null, clients: readonly ClientState[]]>([
     [true, true, []],
     [false, false, []],
     [false, false, ['paused', 'connecting']],
     [true, false, ['paused', 'live']],
+    [false, null, []],
+    [true, null, ['live']],
   ])('reports (%s) a source of a cluster that runs here (%s), with the clients %j', (isDown, isHere, states) => {
     const clients = states.map((state) => ({ state }));
-    const down = sourceDown(
-      status('stale', 'ffmpeg', 'running', { gateway: { name: 'A', url: null, isHere }, clients }),
-    );
+    // Null: no gateway runs it.
+    const gateway = isHere === null ? null : { name: 'A', url: null, isHere };
+    const down = sourceDown(status('stale', 'ffmpeg', 'running', { gateway, clients }));
     expect(down !== null).toBe(isDown);
   });
 });

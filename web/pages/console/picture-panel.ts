@@ -4,9 +4,8 @@ import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import type { ViewerStats } from '../../viewer/viewer-messages.ts';
 import { arrayTools } from './array-tools.ts';
 import { figure, figureList, plot } from '../shared/figures.ts';
-import { acceptsPublishers } from '../shared/streams.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
-import { publishUrl } from './source-panel.ts';
+import { publishLink } from './source-panel.ts';
 
 /** Minimum and maximum width-to-height ratio of the picture's box. Beyond it, the picture has bars. */
 const MIN_RATIO = 4 / 3;
@@ -37,10 +36,10 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
 
 /** Replaces the viewer's own notice with a link to publish, if the stream waits for a publisher. */
 function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
-  if (status === null || !acceptsPublishers(status) || !mayPublish) return nothing;
+  if (status === null || status.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
     <strong>${capitalize(status.reason)}</strong>
-    <a class="primary" href=${publishUrl(status.name)}>Publish from this browser</a>
+    ${publishLink(status, 'primary')}
   </div>`;
 }
 

@@ -1,6 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
-import { acceptsPublishers } from '../shared/streams.ts';
 import { capitalize } from '../shared/text.ts';
 
 /** The source of the stream, its frames, its last error, and the actions of an administrator. */
@@ -20,7 +19,7 @@ export function sourcePanel(
       ${home(status)}
       <p class="kind">${capitalize(state)}</p>
       ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
-      ${acceptsPublishers(status) && mayPublish ? html`<p><a class="link" href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
+      ${kind === 'push' && mayPublish ? html`<p>${publishLink(status, 'link')}</p>` : nothing}
       ${lastError === null ? nothing : html`<p class="last-error">Last error: ${lastError}${restarted}</p>`}
       ${actions}
     </div>
@@ -33,13 +32,28 @@ function home({ gateway }: StreamStatus): TemplateResult | typeof nothing {
   if (gateway === null) return html`<p class="home">No gateway of the cluster runs this source at the moment</p>`;
   const { name, url, isHere } = gateway;
   if (isHere) return html`<p class="home">Runs at this gateway, ${name}</p>`;
-  // The address comes from that gateway, so it is checked.
-  return /^https?:/.test(url ?? '')
+  return isWebAddress(url)
     ? html`<p class="home">Runs at gateway <a href=${url}>${name}</a></p>`
     : html`<p class="home">Runs at gateway ${name}</p>`;
 }
 
-/** Address of the page that publishes to a stream. */
+/** Link to the page that publishes to a stream, at the gateway that runs its source; nothing if its address is unknown. */
+export function publishLink(
+  { name, gateway }: StreamStatus,
+  style: 'link' | 'primary',
+): TemplateResult | typeof nothing {
+  const path = publishUrl(name);
+  const { url, isHere } = gateway ?? { url: null, isHere: true };
+  if (!isHere && !isWebAddress(url)) return nothing;
+  return html`<a class=${style} href=${isHere ? path : new URL(path, url ?? '').href}>Publish from this browser</a>`;
+}
+
+/** The address comes from another gateway, so it is checked. */
+function isWebAddress(url: string | null): boolean {
+  return url !== null && /^https?:/.test(url) && URL.canParse(url);
+}
+
+/** Address of the page that publishes to a stream, relative to that of its gateway. */
 export function publishUrl(stream: string): string {
   return `publish?stream=${encodeURIComponent(stream)}`;
 }
