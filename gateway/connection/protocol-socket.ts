@@ -103,7 +103,6 @@ export class ProtocolSocket<M extends Message> {
   /** When unanswered pings were sent, by number. */
   readonly #pings = new BoundedMap<number, number>(MAX_PINGS);
   #pingCount = 0;
-  #pingedAtMs = -Infinity;
 
   /** @param addressBudget shared by all connections of the peer's address. */
   constructor(
@@ -280,27 +279,17 @@ export class ProtocolSocket<M extends Message> {
       this.cutOff({ kind: 'silent', timeoutMs: silenceTimeoutMs });
       return;
     }
-    this.pingIfDue();
+    this.ping();
     this.#peer.tick?.();
   }
 
   /**
-   * Pings if the last ping was a second ago; also called every second. Call it before sending much data: the path is
-   * then most likely to be empty.
-   */
-  pingIfDue(): void {
-    // Timers may be early by a millisecond.
-    if (performance.now() - this.#pingedAtMs >= TICK_MS - 1) this.ping();
-  }
-
-  /**
-   * Measures the round trip ({@link ProtocolPeer.pingAnswered}). Before the first data, the result is that of an empty
-   * path.
+   * Measures the round trip ({@link ProtocolPeer.pingAnswered}); also called every second. Before the first data, the
+   * result is that of an empty path.
    */
   ping(): void {
-    this.#pingedAtMs = performance.now();
     this.#pingCount = (this.#pingCount + 1) % 2 ** 32;
-    this.#pings.set(this.#pingCount, this.#pingedAtMs);
+    this.#pings.set(this.#pingCount, performance.now());
     const number = Buffer.allocUnsafe(PING_BYTES);
     number.writeUInt32BE(this.#pingCount);
     this.#socket.ping(number);

@@ -259,6 +259,12 @@ export class Stream {
     return false;
   }
 
+  /** Whether a client, not counting followers, currently gets the frames themselves. */
+  sendsPictures(): boolean {
+    for (const client of this.#clients) if (client.isActive && client.needsPictures !== false) return true;
+    return false;
+  }
+
   /** Records a snapshot request. */
   noteSnapshotRequest(): void {
     this.#snapshotRequestedAtMs = performance.now();

@@ -251,7 +251,7 @@ function encoderArguments(
 }
 
 /** Nice value of encoders, so that a busy machine first serves the clients that get unmodified frames. */
-const NICE = 5;
+const NICE = 10;
 
 function lowerPriority({ pid }: ChildProcess): void {
   if (pid === undefined) return;

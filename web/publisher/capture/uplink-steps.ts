@@ -50,10 +50,10 @@ const HEADROOM = 0.65;
 
 /**
  * Queueing delays, including a frame's own transmission. The link is too slow only above the late one, regardless of
- * the rate that a busy program measures: one and a half frame intervals, within the given limits. Up to `PROMPT_MS`,
+ * the rate that a busy program measures: two frame intervals, within the given limits. Up to `PROMPT_MS`,
  * the next higher step is tried.
  */
-const LATE = { intervals: 1.5, minMs: 100, maxMs: 150 } as const;
+const LATE = { intervals: 2, minMs: 100, maxMs: 150 } as const;
 const PROMPT_MS = 80;
 
 /** Measurements and limit of a link. Null if unknown, or for no limit. */

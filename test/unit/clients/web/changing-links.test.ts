@@ -89,7 +89,7 @@ describe('WebClient', () => {
     const slow = seen(await viewer.run(10_000, link(1e6)), 10);
     expect(slow.fps).toBeGreaterThan(25);
     expect(slow.lateMs).toBeLessThan(400);
-    await viewer.run(4000, link(50e6));
+    await viewer.run(8000, link(50e6));
     expect(seen(await viewer.run(10_000, link(50e6)), 10).share(/^source$/)).toBeGreaterThan(0.95);
   });
 });

@@ -22,8 +22,15 @@ class FakeStream implements VideoStream {
   readonly latest = null;
   offer: (frame: Frame) => void = () => undefined;
 
-  frameTimeMs(): undefined {
-    return undefined;
+  intervalMs: number | undefined = undefined;
+  hasOtherClients = false;
+
+  frameTimeMs(): number | undefined {
+    return this.intervalMs;
+  }
+
+  sendsPictures(): boolean {
+    return this.hasOtherClients;
   }
 
   follow(follower: { offer(frame: Frame): void }): void {
@@ -113,5 +120,65 @@ describe('VideoEncoding', () => {
     }
     expect(chunks.map(({ isKey }) => isKey)).toEqual([true, false, false, true, false, true]);
     expect(new Set(chunks.map(({ pid }) => pid)).size).toBe(3);
+  });
+
+  it('gets each frame after the clients that get the frame itself, at most a third of the interval later', () => {
+    vi.useFakeTimers();
+    const stream = new FakeStream();
+    stream.intervalMs = 24;
+    const converted: number[] = [];
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: ({ sequence }) => {
+        converted.push(sequence);
+        return new Promise(() => undefined);
+      },
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    try {
+      stream.offer(frame(1));
+      expect(converted).toEqual([1]);
+      stream.hasOtherClients = true;
+      stream.offer(frame(2));
+      vi.advanceTimersByTime(7);
+      expect(converted).toEqual([1]);
+      vi.advanceTimersByTime(1);
+      expect(converted).toEqual([1, 2]);
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
+  });
+
+  it('keeps the order of frames that arrive together, and waits for none after it was closed', () => {
+    vi.useFakeTimers();
+    const stream = new FakeStream();
+    stream.intervalMs = 33;
+    stream.hasOtherClients = true;
+    const converted: number[] = [];
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: ({ sequence }) => {
+        converted.push(sequence);
+        return new Promise(() => undefined);
+      },
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    try {
+      stream.offer(frame(1));
+      stream.offer(frame(2));
+      expect(converted).toEqual([1]);
+      encoding.close();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
   });
 });
