@@ -18,7 +18,7 @@ const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy. They are one project,
 // because a worker whose next file belongs to another project ends, with its browser and its Python host.
-const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
+const mixed = { ...peers, maxWorkers: 6, maxConcurrency: 3, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 // Tests of benchmarks, faults and interrupted networks mostly wait.
 const soak = { ...long, maxWorkers: 3, maxConcurrency: 3, sequence: { groupOrder: 2 } };
