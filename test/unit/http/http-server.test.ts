@@ -78,7 +78,7 @@ function refusals(text: string): string[] {
 describe.each([
   { tls: false, headersTimeoutMs: 300 },
   { tls: true, headersTimeoutMs: 1500 },
-])('createHttpServer: timeouts, TLS $tls', { concurrent: true }, ({ tls, headersTimeoutMs }) => {
+])('createHttpServer: timeouts, TLS $tls', ({ tls, headersTimeoutMs }) => {
   // Each test shortens one timeout and keeps the defaults of the others, so that only the tested one can expire.
   it('answers 408 when the headers are not complete in time', async () => {
     await using running = await run(answerOk, { headersTimeoutMs }, { tls });
