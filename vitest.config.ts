@@ -18,10 +18,10 @@ const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
 // Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy. They are one project,
 // because a worker whose next file belongs to another project ends, with its browser and its Python host.
-const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
+const mixed = { ...peers, maxWorkers: 6, maxConcurrency: 3, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
-// Tests of benchmarks, faults and interrupted networks mostly wait.
-const soak = { ...long, maxWorkers: 3, maxConcurrency: 3, sequence: { groupOrder: 2 } };
+// Tests of faults and interrupted networks mostly wait; benchmarks and browsers compute, two at a time.
+const soak = { ...long, maxWorkers: 4, maxConcurrency: 2, sequence: { groupOrder: 2 } };
 const rates = { ...long, maxWorkers: 3, sequence: { groupOrder: 3 } };
 const alone = { ...long, maxWorkers: 1, sequence: { groupOrder: 4 } };
 
@@ -32,6 +32,7 @@ const LONGEST = [
   'soak/cluster-partitions',
   'soak/histories',
   'browser/overlays',
+  'browser/dead-mans-handle',
 ];
 
 /**
@@ -64,7 +65,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           testTimeout: 30_000,
-          maxWorkers: 4,
+          maxWorkers: 6,
           isolate: false,
           globalSetup,
           expect,

@@ -525,6 +525,7 @@ describe('a flood of wrong tokens', () => {
   it('of 1000 per second loses no frames of a viewer, and causes only a few log lines', async () => {
     const { tokens, secrets } = await makeTokens({ wall: { rights: ['view'] } });
     const lines: string[] = [];
+    const startMs = performance.now();
     await using gateway = await start({ tokens, log: (line) => lines.push(line) });
     await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello({ token: secrets.wall });
@@ -551,7 +552,9 @@ describe('a flood of wrong tokens', () => {
     expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
     await gateway.close();
     await Promise.allSettled(flood);
-    expect(lines.filter((line) => /log-in|token/.test(line)).length).toBeLessThan(4);
+    // At the end of each minute, the failures of the address are counted in one line, and the next one names it again.
+    const minutes = Math.floor((performance.now() - startMs) / 60_000);
+    expect(lines.filter((line) => /log-in|token/.test(line)).length).toBeLessThan(4 + 2 * minutes);
     expect(lines.join()).not.toContain(secrets.wall.slice(0, 15));
   }, 90_000);
 });
