@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
@@ -260,10 +259,7 @@ class ReturnedPictures {
   }
 
   #arrayFrame(array: NDArray, step: number): Promise<Frame> {
-    return this.#snapshots.inTurn(async () => {
-      await setImmediate(); // several conversions in a row must not block the event loop
-      return frameOfArray(array, step);
-    });
+    return this.#snapshots.inTurn(() => frameOfArray(array, step));
   }
 }
 
