@@ -97,15 +97,16 @@ export function servePictures(
     return stream === undefined || shared === undefined ? null : { stream, shared };
   };
 
-  /** @throws {GearwayError} `too-many`. */
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
   const openJpegs = (
     { stream, shared }: { stream: Stream; shared: Renditions },
     scaling: Required<Scaling>,
+    address: string,
   ): JpegFeed => {
     const { width, quality, style } = scaling;
     if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
     // A style alone is also counted: the limits cover both.
-    const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
+    const scaled = scaledPictures.acquire(stream.name, scaling, { arrays: shared.arrays, address });
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
     return {
       jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)),
@@ -129,10 +130,11 @@ export function servePictures(
       let pictures: JpegFeed;
       let leave = (): void => undefined;
       try {
-        share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
+        const address = addressKey(clientAddress(request));
+        share = mjpegShares.acquire(address, mayAdminister(request));
         try {
           leave = request.principal?.budget.enter() ?? leave;
-          pictures = openJpegs(found, scaling);
+          pictures = openJpegs(found, scaling, address);
         } catch (error) {
           leave();
           share.release();
@@ -196,11 +198,12 @@ export function servePictures(
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, ...scaling });
+    return makeSnapshot(found, request, reply, { format, ...scaling });
   };
 
   const makeSnapshot = async (
     found: { stream: Stream; shared: Renditions },
+    request: FastifyRequest,
     reply: FastifyReply,
     options: SnapshotOptions,
   ): Promise<unknown> => {
@@ -213,7 +216,7 @@ export function servePictures(
         'no-frame',
         `no frame is available yet: ${found.stream.reason}`,
       );
-    const picture = await snapshots.get(frame, options, found.shared);
+    const picture = await snapshots.get(frame, options, found.shared, addressKey(clientAddress(request)));
     return reply
       .headers({
         'content-type': CONTENT_TYPES[options.format],
