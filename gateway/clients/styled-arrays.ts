@@ -28,7 +28,7 @@ class StyledRenderer {
       const pixels = await renderPixels(this.#renderer, frame, isNext);
       const isGray =
         isGrayAllowed && this.#renderer.isGray && frame.encoding.kind === 'raw' && (frame.encoding.shape[2] ?? 1) === 1;
-      return isGray ? grayOf(pixels) : pixels;
+      return isGray ? await grayOf(pixels) : pixels;
     });
   }
 }

@@ -113,12 +113,12 @@ export function servePictures(
     return served === undefined || shared === undefined ? null : { served, stream: served.stream, shared };
   };
 
-  /** @throws {GearwayError} `too-many`. */
-  const openJpegs = ({ stream, shared }: FoundStream, scaling: Required<Scaling>): JpegFeed => {
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
+  const openJpegs = ({ stream, shared }: FoundStream, scaling: Required<Scaling>, address: string): JpegFeed => {
     const { width, quality, style } = scaling;
     if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
     // A style alone is also counted: the limits cover both.
-    const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
+    const scaled = scaledPictures.acquire(stream.name, scaling, { arrays: shared.arrays, address });
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
     return {
       jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)),
@@ -142,10 +142,11 @@ export function servePictures(
       let pictures: JpegFeed;
       let leave = (): void => undefined;
       try {
-        share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
+        const address = addressKey(clientAddress(request));
+        share = mjpegShares.acquire(address, mayAdminister(request));
         try {
           leave = request.principal?.budget.enter() ?? leave;
-          pictures = openJpegs(found, scaling);
+          pictures = openJpegs(found, scaling, address);
         } catch (error) {
           leave();
           share.release();
@@ -209,10 +210,15 @@ export function servePictures(
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, ...scaling });
+    return makeSnapshot(found, request, reply, { format, ...scaling });
   };
 
-  const makeSnapshot = async (found: FoundStream, reply: FastifyReply, options: SnapshotOptions): Promise<unknown> => {
+  const makeSnapshot = async (
+    found: FoundStream,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    options: SnapshotOptions,
+  ): Promise<unknown> => {
     const thumbnail = isThumbnail(options) ? await found.served.remoteThumbnail?.(options.width) : null;
     if (thumbnail) {
       const { sequence, ageUs, jpeg } = thumbnail;
@@ -227,7 +233,8 @@ export function servePictures(
         'no-frame',
         `no frame is available yet: ${found.stream.reason}`,
       );
-    return sendPicture(reply, options.format, frame, await snapshots.get(frame, options, found.shared));
+    const address = addressKey(clientAddress(request));
+    return sendPicture(reply, options.format, frame, await snapshots.get(frame, options, found.shared, address));
   };
   for (const format of ['jpg', 'png', 'npy'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) =>

@@ -64,7 +64,7 @@ export class StreamRenditions {
     const { latest } = stream;
     if (latest === null) return null;
     try {
-      const jpeg = await this.snapshots.get(latest, { format: 'jpg', width }, this.pictures.of(stream));
+      const jpeg = await this.snapshots.get(latest, { format: 'jpg', width }, this.pictures.of(stream), null);
       return { sequence: latest.sequence, ageUs: Math.max(0, nowUs() - latest.receivedAtUs), jpeg };
     } catch {
       return null;

@@ -2,6 +2,7 @@ import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
 import { GearwayError } from '../../../shared/errors.ts';
 import { parseHeaderLines } from '../../codecs/header-lines.ts';
+import { ReadPacer } from '../../hub/read-pacer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { formatHost, type HttpAddress } from './http-address.ts';
 import { ResponseHead } from './response-head.ts';
@@ -66,6 +67,7 @@ export class HttpAnswer {
   /** Why the connection has ended abnormally. */
   failure: Error | null = null;
   readonly #socket: Socket;
+  readonly #pacer: ReadPacer;
   #decoder: ChunkedDecoder | null = null;
   #hasEnded = false;
   /** Copies of data that has arrived while there was no reader. */
@@ -93,6 +95,7 @@ export class HttpAnswer {
         onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) },
       });
     }
+    this.#pacer = new ReadPacer({ pause: () => this.#socket.pause(), resume: () => this.#resume() });
     this.#socket.on('error', (error) => (this.failure ??= error));
     this.#socket.on('end', () => this.#end());
     this.#socket.on('close', () => this.#end());
@@ -166,7 +169,7 @@ export class HttpAnswer {
       this.#fail = reject;
     });
     this.#take = take;
-    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#resume();
     return await stopped;
   }
 
@@ -190,6 +193,7 @@ export class HttpAnswer {
 
   /** Closes the connection. Idempotent. */
   close(): void {
+    this.#pacer.close();
     this.#socket.destroy();
     this.#end();
   }
@@ -224,8 +228,7 @@ export class HttpAnswer {
   /** @returns whether the connection may be read further. */
   #onData(chunk: Buffer): boolean {
     try {
-      if (this.#decoder === null) this.#deliver(chunk);
-      else this.#decoder.read(chunk);
+      this.#pacer.run(() => (this.#decoder === null ? this.#deliver(chunk) : this.#decoder.read(chunk)));
     } catch (error) {
       if (this.#take === null) this.failure = error as Error;
       this.#take = null;
@@ -234,9 +237,12 @@ export class HttpAnswer {
       this.close();
     }
     if (this.#decoder?.hasEnded === true) this.#end();
-    if (this.#unread.length < MAX_UNREAD) return true;
-    this.#socket.pause();
-    return false;
+    if (this.#unread.length >= MAX_UNREAD) this.#socket.pause();
+    return !this.#socket.isPaused();
+  }
+
+  #resume(): void {
+    if (!this.#pacer.isResting && this.#unread.length < MAX_UNREAD && this.#socket.isPaused()) this.#socket.resume();
   }
 
   #deliver(piece: Buffer): void {

@@ -88,7 +88,9 @@ describe('ArrayDecoder', () => {
       const { data } = await renderPixels(new ArrayRenderer(parseArrayStyle(style), 'bgra'), frame, true);
       const expected = Array.from(data, (_, at) => data[at % 4 === 3 ? at : at - (at % 4) + 2 - (at % 4)]);
       expect(Buffer.compare(Buffer.from(shown), Buffer.from(expected as number[]))).toBe(0);
-      expect(grayOf({ data, width: frame.width, height: frame.height, channels: 4 }).data.byteLength).toBe(40 * 130);
+      expect((await grayOf({ data, width: frame.width, height: frame.height, channels: 4 })).data.byteLength).toBe(
+        40 * 130,
+      );
     },
   );
 
