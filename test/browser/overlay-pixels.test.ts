@@ -206,9 +206,9 @@ describe('pixels of overlays', () => {
 
   it('show complete labels at all four edges', async () => {
     const label = async (x: number, y: number): Promise<{ left: number; top: number; rows: string[] }> => {
-      // A mask without pixels: nothing but the label is drawn.
-      const mask = { size: [1, 1], counts: [1], box: [x, y, x + 1, y + 1] };
-      const { pixels, width } = await shoot([{ mask, color: '#ffe14d', label: 'label 95 %' }], { fit: 'cover' });
+      // A line of one point: nothing but the label is drawn.
+      const object = { line: [x, y], color: '#ffe14d', label: 'label 95 %' };
+      const { pixels, width } = await shoot([object], { fit: 'cover' });
       const start = (ELEMENT.top * width + ELEMENT.left) * 3;
       const colorAt = (column: number, row: number): string =>
         pixels.subarray(start + (row * width + column) * 3, start + (row * width + column) * 3 + 3).join();
