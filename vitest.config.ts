@@ -16,11 +16,12 @@ const expect = { poll: { timeout: 20_000 } };
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
 const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry, isolate: false, globalSetup, expect };
-// Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy.
-const mixed = { ...peers, maxWorkers: 6, sequence: { groupOrder: 1 } };
+// Real peers mostly wait, and browsers mostly compute, so that together they keep two cores busy. They are one project,
+// because a worker whose next file belongs to another project ends, with its browser and its Python host.
+const mixed = { ...peers, maxWorkers: 6, maxConcurrency: 3, sequence: { groupOrder: 1 } };
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
-// Tests of benchmarks, faults and interrupted networks mostly wait.
-const soak = { ...long, maxWorkers: 3, maxConcurrency: 3, sequence: { groupOrder: 2 } };
+// Tests of faults and interrupted networks mostly wait; benchmarks and browsers compute, two at a time.
+const soak = { ...long, maxWorkers: 4, maxConcurrency: 2, sequence: { groupOrder: 2 } };
 const rates = { ...long, maxWorkers: 3, sequence: { groupOrder: 3 } };
 const alone = { ...long, maxWorkers: 1, sequence: { groupOrder: 4 } };
 
@@ -31,14 +32,26 @@ const LONGEST = [
   'soak/cluster-partitions',
   'soak/histories',
   'browser/overlays',
+  'browser/dead-mans-handle',
 ];
 
-/** Starts the longest files first, so that none of them runs alone at the end. */
+/**
+ * Starts the longest files first, so that none of them runs alone at the end, and spreads those of test/browser evenly
+ * among those of test/interop.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));
+    const isMixed = ({ project }: TestSpecification): boolean => project.name === 'peers';
+    const isBrowser = ({ moduleId }: TestSpecification): boolean => moduleId.includes('/test/browser/');
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    const others = sorted.filter((file) => !isLong(file));
+    const spread = [true, false]
+      .map((inBrowser) => others.filter((file) => isMixed(file) && isBrowser(file) === inBrowser))
+      .flatMap((each) => each.map((file, index) => ({ file, place: (index + 0.5) / each.length })))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ file }) => file);
+    return [...sorted.filter(isLong), ...spread, ...others.filter((file) => !isMixed(file))];
   }
 }
 
@@ -52,15 +65,14 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           testTimeout: 30_000,
-          maxWorkers: 4,
+          maxWorkers: 6,
           isolate: false,
           globalSetup,
           expect,
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...mixed } },
-      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...mixed } },
+      { test: { name: 'peers', include: ['test/interop/**/*.test.ts', 'test/browser/**/*.test.ts'], ...mixed } },
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak } },
       {
         test: {

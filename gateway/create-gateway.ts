@@ -298,7 +298,7 @@ async function buildGateway(
     const options = {
       ...configuration.resolved,
       virtualPorts: new Map([[name, ranges]]),
-      policies: new Map([[name, { ...resolved.defaultPolicy, control }]]),
+      policies: new Map([[name, { ...configuration.resolved.defaultPolicy, control }]]),
     };
     const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(name, ranges, configuration.resolved) });
     const running = audited(
@@ -327,7 +327,10 @@ async function buildGateway(
           streams: [...streams.values()].filter(isListed).map((running) => running.announcement()),
         }),
         (remote) => addRemote(cluster, remote),
-        (stream) => renditions.local(stream),
+        {
+          renditionsOf: (stream) => renditions.local(stream),
+          thumbnailOf: (stream, width) => renditions.thumbnail(stream, width),
+        },
       );
     for (const running of [...streams.values()].filter(isListed)) {
       await running.open(clients.filter(({ stream }) => stream === running.name).map(({ address }) => address));
@@ -398,9 +401,9 @@ async function buildGateway(
         port: actualPort,
       };
     },
-    close: ({ onClose = resolved.onClose } = {}) => close(onClose),
+    close: ({ onClose = configuration.resolved.onClose } = {}) => close(onClose),
     closed,
-    [Symbol.asyncDispose]: () => close(resolved.onClose),
+    [Symbol.asyncDispose]: () => close(configuration.resolved.onClose),
   };
 }
 
@@ -429,7 +432,7 @@ function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): R
 /** Restores sessions and share links, and keeps them from now on. @returns null without `stateDir`. */
 async function openState(folder: string | null, access: Access, log: Logger): Promise<StateFile | null> {
   if (folder === null) return null;
-  const file = new StateFile(join(folder, STATE_FILE), { report: (problem) => log.error({}, problem) });
+  const file = new StateFile(join(folder, STATE_FILE), { report: (text, level) => log[level]({}, text) });
   const saved = await file.open();
   try {
     access.keep(file, saved);

@@ -11,22 +11,41 @@ export interface Configuration {
   readonly resolved: ResolvedGatewayOptions;
 }
 
-/** Options of the whole gateway that are fixed at its start. */
-const FIXED = [
-  'host',
-  'port',
-  'publicUrl',
-  'allowOrigins',
-  'allowHosts',
-  'trustProxies',
-  'auditLog',
-  'stateDir',
-  'metricsRight',
-  'limits',
-  'viewerMaxBitrate',
-  'cluster',
-  'failover',
-] as const;
+/** Whether a change of an option needs a restart. Complete, so that no change is ignored without a log entry. */
+const NEEDS_RESTART: Readonly<Record<keyof ResolvedGatewayOptions, boolean>> = {
+  host: true,
+  port: true,
+  clients: false,
+  virtualPorts: false,
+  policies: false,
+  defaultPolicy: false,
+  limits: true,
+  withoutRenditions: false,
+  viewerMaxBitrate: true,
+  // A changed certificate does not need a restart, but TLS itself does.
+  tls: false,
+  insecure: false,
+  token: false,
+  viewToken: false,
+  publishToken: false,
+  reservedPorts: false,
+  tokens: false,
+  jwt: false,
+  allowOrigins: true,
+  allowHosts: true,
+  publicUrl: true,
+  trustProxies: true,
+  logLevel: false,
+  logFormat: false,
+  webhooks: false,
+  auditLog: true,
+  stateDir: true,
+  metricsRight: true,
+  onClose: false,
+  cluster: true,
+  failover: true,
+};
+const FIXED = (Object.keys(NEEDS_RESTART) as (keyof ResolvedGatewayOptions)[]).filter((name) => NEEDS_RESTART[name]);
 
 /**
  * Applies a new configuration to running streams. Streams whose options are equal are not touched. If only the source
@@ -105,8 +124,7 @@ export async function reconfigure(
     }
   }
   const needsRestart = [
-    ...FIXED.filter((key) => textOf(before.resolved[key]) !== textOf(after.resolved[key])),
-    // A changed certificate does not need a restart.
+    ...FIXED.filter((name) => textOf(before.resolved[name]) !== textOf(after.resolved[name])),
     ...((before.resolved.tls === null) === (after.resolved.tls === null) ? [] : ['tls']),
   ];
   return {

@@ -27,6 +27,7 @@ import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
 import { covers } from './rights/principal.ts';
 import type { RemoteRenditions } from './renditions/rendition.ts';
+import type { Thumbnail } from './renditions/thumbnail.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
@@ -157,6 +158,21 @@ export class RunningStream implements GatewayStream {
   /** Renditions by another gateway; null without a cluster. */
   get remoteRenditions(): RemoteRenditions | null {
     return this.#inCluster?.renditions ?? null;
+  }
+
+  /**
+   * A small picture from the gateway that runs the source, while this gateway gets no pictures of it.
+   *
+   * @returns null if this gateway has the pictures itself. The promise resolves to null if there is no picture; never
+   *   rejects.
+   */
+  remoteThumbnail(width: number): Promise<Thumbnail | null> | null {
+    const inCluster = this.#inCluster;
+    if (inCluster === null || inCluster.isHere()) return null;
+    const { latest, newestSequence } = this.stream;
+    // While all viewers here get H.264, only the heads of the frames arrive.
+    const hasPictures = this.#supervisor.status().state !== 'asleep' && latest?.sequence === newestSequence;
+    return hasPictures ? null : inCluster.thumbnail(width);
   }
 
   get clients(): readonly ClientStatus[] {

@@ -165,7 +165,7 @@ process.stdout.write(
     `  Chromium: ${ready.chromium ?? howToInstall}`,
     `  Firefox: ${ready.firefox ?? howToInstall}`,
     `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
-    `  GStreamer's RTSP server and umockdev: ${systemPython ? `there, for ${systemPython}` : packaged}`,
+    `  GStreamer's RTSP server and umockdev: ${systemPython ? `installed, for ${systemPython}` : packaged}`,
     ...Object.keys(programs).map((name) => `  ${name}: ${foundPrograms[name] ?? packaged}`),
     '',
   ].join('\n'),

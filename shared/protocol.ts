@@ -109,12 +109,16 @@ export type ReturnRefusal =
   | 'value-invalid'
   | 'array-misfit'
   | 'jpeg-invalid'
+  | 'jpeg-too-complex'
+  | 'jpeg-unverifiable'
+  | 'decoder-failed'
   | 'too-large'
   | 'too-many'
   | 'no-port'
   | 'not-allowed'
   | 'no-control'
-  | 'superseded';
+  | 'superseded'
+  | 'closed';
 
 /**
  * A Python value in JavaScript: `int` is number or bigint, `float` is number, `dict` is an object, `list` an
@@ -214,7 +218,7 @@ export type Welcome = {
   readonly stream: string;
   /** Port; null for a spectator. */
   readonly port: number | null;
-  /** Why a viewer that requested a port watches without one; absent otherwise. */
+  /** Why a viewer without `spectate` has no port; absent otherwise. */
   readonly spectatorReason?: string;
   readonly leaseKey: string | null;
   readonly rights: readonly string[];

@@ -43,7 +43,7 @@ export interface ClientStatus {
   readonly withheld: number;
   /** Number of frames sent again, without a message, so that a native client does not time out. */
   readonly repeated: number;
-  /** Number of values returned by this client that were refused as malformed or too large. */
+  /** Number of values returned by this client that were refused. */
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
@@ -78,8 +78,8 @@ export interface PortsStatus {
 /**
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
  * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
- * clients; `configure`: an administrator changed a stream, or the
- * configuration was applied, or was not because it is invalid; `control`: a viewer got or lost control of a stream.
+ * clients; `configure`: an administrator changed a stream, or the configuration was applied, or was not because it is
+ * invalid; `control`: a viewer got or lost control of a stream.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -110,7 +110,7 @@ export interface GatewayEvent {
   /** Time by the gateway's clock, ISO 8601. */
   readonly time: string;
   readonly kind: EventKind;
-  /** Stream; null for failed log-ins, which are counted by address. */
+  /** Stream; null for failed log-ins, which are counted by address, and for the configuration file. */
   readonly stream: string | null;
   /** The client's id, as in its status; null for `state`, and for a peer that did not become a client. */
   readonly client: string | null;
@@ -173,7 +173,7 @@ export type AuditEntry =
 export interface RightsStatus {
   /** Name of the token or user: as in the configuration, or `token`, `administrator key`, `this machine`, … */
   readonly principal: string;
-  /** Some of `view`, `return`, `administer`, `publish`. */
+  /** Some of `watch`, `view`, `return`, `administer`, `publish`. */
   readonly rights: readonly string[];
   /** The only port that the sender may have; null for any free one. */
   readonly port: number | null;
@@ -328,6 +328,9 @@ export interface ControlStatus {
   /** Number of values that were refused because their client had no control. */
   readonly refused: number;
 }
+
+/** Reason of a stream whose source starts with the first viewer, at this gateway or another one of the cluster. */
+export const SUSPENDED_REASON = 'the source is suspended until the first viewer connects';
 
 /** Response of `GET /api/streams/NAME`. */
 export interface StreamStatus {

@@ -13,9 +13,13 @@ export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
 }
 
 /**
- * Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame.
+ * Maximum number of different scalings in use, per stream and in all streams, and how many of them one address may use.
+ * Each costs up to one encoding per frame.
  */
-export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
+export const SCALING_LIMITS = {
+  perStream: { inAll: 8, perAddress: 6 },
+  total: { inAll: 32, perAddress: 24 },
+} as const;
 
 /**
  * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded
@@ -24,41 +28,42 @@ export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
  */
 export class ScaledPictures {
   readonly #encoded = new FrameResults<EncodedPicture>();
-  /** Number of users by scaling, by stream. */
-  readonly #uses = new Map<string, Map<string, number>>();
+  /** Users by scaling, by stream. */
+  readonly #uses = new Map<string, Map<string, Users>>();
 
   /** Number of different scalings in use. */
   get size(): number {
-    return [...this.#uses.values()].reduce((sum, uses) => sum + uses.size, 0);
+    return this.#count(() => true);
   }
 
   /**
    * Begins to use a scaling. The caller releases it.
    *
    * @param stream name of the stream.
-   * @param arrays renders the arrays of the stream. Pass the object that its other pictures use, so that all are shown
-   * with the same range.
-   * @throws {GearwayError} `too-many` if a limit on the number of scalings is reached.
+   * @param options `arrays` renders the arrays of the stream: pass the object that its other pictures use, so that all
+   * are shown with the same range. `address` of the client, as returned by `addressKey`; null counts for no address.
+   * @throws {GearwayError} `too-many` if a limit on the number of scalings is reached, `address-limit` if the address
+   * uses its share of them.
    */
-  acquire(stream: string, scaling: Scaling, arrays = new StyledArrays()): ScaledStream {
-    const uses = this.#uses.get(stream) ?? new Map<string, number>();
+  acquire(
+    stream: string,
+    scaling: Scaling,
+    {
+      arrays = new StyledArrays(),
+      address = null,
+    }: { readonly arrays?: StyledArrays; readonly address?: string | null } = {},
+  ): ScaledStream {
+    const uses = this.#uses.get(stream) ?? new Map<string, Users>();
     const key = `${scaling.width} ${scaling.quality} ${styleKey(scaling.style ?? {})}`;
-    const users = uses.get(key) ?? 0;
-    if (users === 0) {
-      const { perStream, total } = SCALING_LIMITS;
-      if (uses.size >= perStream)
-        throw new GearwayError(
-          'too-many',
-          `${perStream} different sizes, qualities and styles of the stream ${stream} are in use; ask for one of them, or retry later`,
-        );
-      if (this.size >= total)
-        throw new GearwayError('too-many', `${total} different sizes, qualities and styles are in use; retry later`);
-    }
-    this.#uses.set(stream, uses.set(key, users + 1));
+    const users: Users = uses.get(key) ?? new Map<string | null, number>();
+    this.#check(stream, uses, users, address);
+    users.set(address, (users.get(address) ?? 0) + 1);
+    this.#uses.set(stream, uses.set(key, users));
     const release = (): void => {
-      const left = (uses.get(key) ?? 0) - 1;
-      if (left > 0) uses.set(key, left);
-      else uses.delete(key);
+      const left = (users.get(address) ?? 0) - 1;
+      if (left > 0) users.set(address, left);
+      else users.delete(address);
+      if (users.size === 0) uses.delete(key);
       if (uses.size === 0) this.#uses.delete(stream);
     };
     const { width, quality, style = {} } = scaling;
@@ -66,7 +71,39 @@ export class ScaledPictures {
       this.#encoded.get(frame, key, () => scaleJpeg(() => arrays.eightBit(frame, style, true), { width, quality }));
     return new ScaledStream(encode, release);
   }
+
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
+  #check(stream: string, uses: ReadonlyMap<string, Users>, users: Users, address: string | null): void {
+    const { perStream, total } = SCALING_LIMITS;
+    const what = 'different sizes, qualities and styles';
+    if (users.size === 0 && uses.size >= perStream.inAll)
+      throw new GearwayError(
+        'too-many',
+        `${perStream.inAll} ${what} of the stream ${stream} are in use; ask for one of them, or retry later`,
+      );
+    if (users.size === 0 && this.size >= total.inAll)
+      throw new GearwayError('too-many', `${total.inAll} ${what} are in use; retry later`);
+    if (address === null || users.has(address)) return;
+    const isOwn = (each: Users): boolean => each.has(address);
+    if ([...uses.values()].filter(isOwn).length >= perStream.perAddress)
+      throw new GearwayError(
+        'address-limit',
+        `your address uses ${perStream.perAddress} ${what} of the stream ${stream}, its maximum; ask for one of them, or end one first`,
+      );
+    if (this.#count(isOwn) >= total.perAddress)
+      throw new GearwayError(
+        'address-limit',
+        `your address uses ${total.perAddress} ${what}, its maximum; end one of them first`,
+      );
+  }
+
+  #count(isCounted: (users: Users) => boolean): number {
+    return [...this.#uses.values()].reduce((sum, uses) => sum + [...uses.values()].filter(isCounted).length, 0);
+  }
 }
+
+/** Number of uses of a scaling by address. */
+type Users = Map<string | null, number>;
 
 /** One client's use of a scaling. */
 class ScaledStream {

@@ -1,5 +1,6 @@
 import { ArrayRenderer } from '../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, parseArrayStyle } from '../../shared/arrays/array-style.ts';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { grayOf, renderPixels } from '../codecs/array-pixels.ts';
 import type { EncodablePicture } from '../codecs/encode-picture.ts';
@@ -27,14 +28,14 @@ class StyledRenderer {
       const pixels = await renderPixels(this.#renderer, frame, isNext);
       const isGray =
         isGrayAllowed && this.#renderer.isGray && frame.encoding.kind === 'raw' && (frame.encoding.shape[2] ?? 1) === 1;
-      return isGray ? grayOf(pixels) : pixels;
+      return isGray ? await grayOf(pixels) : pixels;
     });
   }
 }
 
 /** Arrays of one stream as pixels, for MJPEG and snapshots: both show a frame with the same range. */
 export class StyledArrays {
-  readonly #renderers = new Map<string, StyledRenderer>();
+  readonly #renderers = new BoundedMap<string, StyledRenderer>(MAX_STYLES);
 
   /**
    * A raw frame as pixels.
@@ -69,10 +70,7 @@ export class StyledArrays {
     if (sequence === 0) return new StyledRenderer(style);
     const key = styleKey(style);
     const renderer = this.#renderers.get(key) ?? new StyledRenderer(style);
-    this.#renderers.delete(key);
     this.#renderers.set(key, renderer);
-    const [oldest] = this.#renderers.keys();
-    if (this.#renderers.size > MAX_STYLES && oldest !== undefined) this.#renderers.delete(oldest);
     return renderer;
   }
 }

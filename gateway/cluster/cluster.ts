@@ -10,6 +10,7 @@ import type { Ports } from '../hub/port-registry.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { LocalRenditions, RemoteRenditions } from '../renditions/rendition.ts';
+import type { Thumbnail } from '../renditions/thumbnail.ts';
 import type { Source } from '../sources/source.ts';
 import type { ClusterAddress } from './cluster-address.ts';
 import { ClusterControl } from './cluster-control.ts';
@@ -24,8 +25,10 @@ import { Ownership } from './ownership.ts';
 import { RemoteNumbers } from './remote-numbers.ts';
 import { RenditionHost } from './rendition-host.ts';
 import { type HostedStream, SessionHost } from './session-host.ts';
+import { RemoteThumbnails } from './remote-thumbnails.ts';
 import { Replica } from './store.ts';
 import type { StreamAnnouncement } from './stream-announcement.ts';
+import { ThumbnailHost } from './thumbnail-host.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
 interface ClusterOptions {
@@ -61,6 +64,8 @@ export interface ClusterStream {
   readonly source: Source;
   /** Renditions that the owner creates. */
   readonly renditions: RemoteRenditions;
+  /** A small picture from the gateway that runs the source; null if there is none. Never rejects. */
+  readonly thumbnail: (width: number) => Promise<Thumbnail | null>;
   /** Whether the source runs only while there are viewers. May change. */
   readonly isOnDemand: () => boolean;
   /** Whether this gateway runs the source. */
@@ -105,6 +110,8 @@ export class Cluster {
   readonly #ownership: Ownership;
   readonly #host: SessionHost;
   readonly #renditionHost: RenditionHost;
+  readonly #thumbnailHost: ThumbnailHost;
+  readonly #thumbnails: RemoteThumbnails;
   /** The current streams of this gateway. */
   readonly #streams: Map<string, { readonly hasFailover: boolean }>;
   readonly #hosted = new Map<string, HostedStream & { readonly origin: string }>();
@@ -117,6 +124,7 @@ export class Cluster {
   readonly #timer: NodeJS.Timeout;
   readonly #description: { current: () => SelfDescription };
   #renditionsOf: (stream: Stream) => LocalRenditions | null = () => null;
+  #thumbnailOf: (stream: Stream, width: number) => Promise<Thumbnail | null> = () => Promise.resolve(null);
   #onRemote: ((announcement: StreamAnnouncement) => void) | null = null;
 
   private constructor(options: ClusterOptions, { nats, replica, membership, closing, description }: Joined) {
@@ -145,6 +153,22 @@ export class Cluster {
       streams: this.#hosted,
       renditionsOf: (stream) => this.#renditionsOf(stream),
       log,
+    });
+    this.#thumbnailHost = new ThumbnailHost({
+      // Pictures must not delay other messages.
+      connection: nats.frames,
+      maxPayload: () => nats.maxPayload,
+      subject: this.#thumbnailSubject(membership.id),
+      create: async ({ stream, width }) => {
+        const hosted = this.#hosted.get(stream);
+        return hosted?.isOwner() === true ? this.#thumbnailOf(hosted.stream, width) : null;
+      },
+      log,
+    });
+    this.#thumbnails = new RemoteThumbnails({
+      connection: nats.frames,
+      ownerOf: (stream) => (this.#ownership.isOwner(stream) ? null : this.#ownerOf(stream)),
+      subject: (owner) => this.#thumbnailSubject(owner),
     });
     this.#ownership.onChange(() => this.#check());
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
@@ -208,16 +232,21 @@ export class Cluster {
   /**
    * @param onRemote called for each stream of another gateway that this one does not have yet, and repeated until it
    * has it.
-   * @param renditionsOf the renditions of a stream that this gateway can create for others; null if it creates none.
+   * @param pictures the renditions of a stream that this gateway can create for others, null if it creates none; and
+   * small pictures of its latest frame, null if there is none.
    */
   start(
     describe: () => SelfDescription,
     onRemote: (announcement: StreamAnnouncement) => void,
-    renditionsOf: (stream: Stream) => LocalRenditions | null,
+    pictures: {
+      readonly renditionsOf: (stream: Stream) => LocalRenditions | null;
+      readonly thumbnailOf: (stream: Stream, width: number) => Promise<Thumbnail | null>;
+    },
   ): void {
     this.#description.current = describe;
     this.#onRemote = onRemote;
-    this.#renditionsOf = renditionsOf;
+    this.#renditionsOf = pictures.renditionsOf;
+    this.#thumbnailOf = pictures.thumbnailOf;
     this.#check();
   }
 
@@ -321,6 +350,7 @@ export class Cluster {
     this.#closing.abort();
     this.#host.close();
     this.#renditionHost.close();
+    this.#thumbnailHost.close();
     for (const ports of this.#ports) ports.close();
     const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) =>
       this.#options.log.warn({}, `could not leave: ${errorText(error)}`),
@@ -407,6 +437,7 @@ export class Cluster {
         })),
       source,
       renditions,
+      thumbnail: (width) => this.#thumbnails.get(name, width),
       isHere,
       home: () => this.#home(name),
       announcement: () => this.#announcement(name),
@@ -488,6 +519,10 @@ export class Cluster {
 
   #renditionRequestSubject(owner: string): string {
     return `${this.#options.address.cluster}.rendition-requests.${owner}`;
+  }
+
+  #thumbnailSubject(owner: string): string {
+    return `${this.#options.address.cluster}.thumbnails.${owner}`;
   }
 
   #sessionSubject(owner: string): string {

@@ -14,7 +14,7 @@ export const CLUSTER_PROTOCOL = 3;
 export const BEAT_MS = 500;
 
 /** A member is declared dead when this many own beats have been stored since its latest: at least 3 intervals. */
-export const BEATS_OF_THE_DEAD = 4;
+export const BEATS_UNTIL_DEAD = 4;
 
 /**
  * How long a gateway keeps its streams after its last acknowledged beat was sent. Less than 3 intervals, so that it
@@ -72,7 +72,7 @@ interface MembershipOptions {
 
 /**
  * Tracks which gateways are alive. Each writes a beat to the store every {@link BEAT_MS}, and declares another one dead
- * after {@link BEATS_OF_THE_DEAD} of its own beats without a beat from the other. Therefore, no clocks are compared,
+ * after {@link BEATS_UNTIL_DEAD} of its own beats without a beat from the other. Therefore, no clocks are compared,
  * and a gateway that is suspended, or cut off from the store, does not declare other gateways dead.
  */
 export class Membership {
@@ -261,7 +261,7 @@ export class Membership {
         }
         continue;
       }
-      if (this.#ownBeats - known.beatsBefore < BEATS_OF_THE_DEAD) continue;
+      if (this.#ownBeats - known.beatsBefore < BEATS_UNTIL_DEAD) continue;
       known.diedAtMs = this.#nowMs();
       this.#options.log.warn(
         { peer: known.member.name },

@@ -1,10 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { isCertificateError } from '../../shared/system-errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { readRegularFile } from '../process/regular-file.ts';
 import { sleep } from '../sources/sleep.ts';
 import { findAnsweringServer } from './answering-server.ts';
 import type { ClusterAddress } from './cluster-address.ts';
@@ -202,27 +202,13 @@ function readText(option: string, path: string): string {
 
 function readOption(option: string, path: string): Uint8Array {
   try {
-    return readRegularFile(path);
+    return readRegularFile(path, MAX_FILE_BYTES);
   } catch (error) {
     throw new GearwayError(
       'option-invalid',
       `the file of the cluster's option ${option} cannot be read: ${errorText(error)}`,
       { cause: error },
     );
-  }
-}
-
-/** @throws the error of the system, or one whose message is a phrase. */
-function readRegularFile(path: string): Uint8Array {
-  // O_NONBLOCK, because opening a pipe would otherwise wait for its writer, and block the process.
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile()) throw new Error('it is not a file');
-    if (stat.size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
-    return readFileSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

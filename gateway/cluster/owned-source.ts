@@ -1,4 +1,5 @@
-import { type Source, type SourceSink, SUSPENDED } from '../sources/source.ts';
+import { SUSPENDED_REASON } from '../../shared/status.ts';
+import type { Source, SourceSink } from '../sources/source.ts';
 import type { MirrorSource } from './mirror-source.ts';
 
 /**
@@ -32,7 +33,7 @@ export class OwnedSource implements Source {
   }
 
   get suspendedReason(): string {
-    return this.#active.suspendedReason ?? SUSPENDED;
+    return this.#active.suspendedReason ?? SUSPENDED_REASON;
   }
 
   get takesReturns(): boolean {

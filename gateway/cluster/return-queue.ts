@@ -92,7 +92,7 @@ export class ReturnQueue implements ReturnFollower {
     if (bytes > MAX_ONCE_BYTES)
       throw new GearwayError(
         'too-large',
-        `the once-only values on the way to the source take more than ${MAX_ONCE_BYTES} bytes; send less data`,
+        `the once-only values in transit to the source take more than ${MAX_ONCE_BYTES} bytes; send less data`,
       );
     this.#add({ kind: 'once', port, data }, ttlMs);
   }

@@ -1,6 +1,7 @@
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
+import { inTurns, SAMPLES_PER_TURN } from './in-turns.ts';
 
 /** Size of the file header, and minimum size of the picture header (BITMAPINFOHEADER). */
 const FILE_HEAD_BYTES = 14;
@@ -20,12 +21,12 @@ export function isBmp(bytes: Uint8Array): boolean {
 
 /**
  * Reads a BMP as OpenCV, Windows and industrial cameras write it: uncompressed, with 8 bits (gray, or colours from a
- * palette), 24 or 32 bits per pixel.
+ * palette), 24 or 32 bits per pixel. Yields to the event loop.
  *
  * @returns gray or BGR.
- * @throws {GearwayError} `image-invalid`.
+ * @throws {GearwayError} `image-invalid`, `too-large`.
  */
-export function readBmp(bytes: Uint8Array): NDArray {
+export async function readBmp(bytes: Uint8Array): Promise<NDArray> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.byteLength < FILE_HEAD_BYTES + INFO_HEAD_BYTES)
     throw invalid(`is ${buffer.byteLength} bytes, too few for its header`);
@@ -53,25 +54,35 @@ export function readBmp(bytes: Uint8Array): NDArray {
   )
     throw invalid('has colours in an order other than blue, green, red');
   // The last row comes first, unless the height is negative.
-  const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
+  const rowAt = (y: number): number => start + (signedHeight < 0 ? y : height - 1 - y) * stride;
   const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);
-  if (colourTable !== null && !isRamp(colourTable)) return readIndexed(buffer, rows, width, colourTable);
+  if (colourTable !== null && !isRamp(colourTable)) return readIndexed(buffer, { width, height, rowAt }, colourTable);
   const channels = colourTable === null ? 3 : 1;
-  const data = Buffer.allocUnsafeSlow(width * height * channels);
-  let to = 0;
-  for (const row of rows) {
-    if (bits === 32) to = copyPixels(buffer.subarray(row, row + width * 4), data, to);
-    else to += buffer.copy(data, to, row, row + width * channels);
-  }
+  const data = allocateSamples(width, height, channels);
+  await inTurns(height, SAMPLES_PER_TURN / (width * channels), (from, to) => {
+    for (let y = from; y < to; y += 1) {
+      const row = rowAt(y);
+      if (bits === 32) copyPixels(buffer.subarray(row, row + width * 4), data, y * width * 3);
+      else buffer.copy(data, y * width * channels, row, row + width * channels);
+    }
+  });
   return { dtype: 'uint8', shape: colourTable === null ? [height, width, 3] : [height, width], data };
 }
 
+function allocateSamples(width: number, height: number, channels: 1 | 3): Buffer {
+  const bytes = width * height * channels;
+  if (bytes > FRAME_LIMITS.payloadBytes)
+    throw new GearwayError(
+      'too-large',
+      `the BMP is ${width}×${height} pixels, ${bytes} bytes, expected at most ${FRAME_LIMITS.payloadBytes}`,
+    );
+  return Buffer.allocUnsafeSlow(bytes);
+}
+
 /**
- * Copies sample by sample: one `copy()` call per pixel took 130 ms for 1920×1080, and blocked all other streams.
- *
- * @returns the offset after the copied samples.
+ * Copies sample by sample: one `copy()` call per pixel took 130 ms for 1920×1080.
  */
-function copyPixels(row: Buffer, data: Buffer, start: number): number {
+function copyPixels(row: Buffer, data: Buffer, start: number): void {
   let to = start;
   for (let at = 0; at < row.byteLength; at += 4) {
     data[to] = row[at] ?? 0;
@@ -79,7 +90,6 @@ function copyPixels(row: Buffer, data: Buffer, start: number): number {
     data[to + 2] = row[at + 2] ?? 0;
     to += 3;
   }
-  return to;
 }
 
 /** Whether the palette maps each of the 256 samples to itself, as in the files of cameras. */
@@ -87,13 +97,21 @@ function isRamp(palette: Buffer): boolean {
   return palette.byteLength === 256 * 4 && palette.every((sample, at) => at % 4 === 3 || sample === at >> 2);
 }
 
+/** Size of a BMP, and where its rows begin, the first one on top. */
+interface Rows {
+  readonly width: number;
+  readonly height: number;
+  readonly rowAt: (y: number) => number;
+}
+
 /** @param palette blue, green, red and a zero for each colour. */
-function readIndexed(buffer: Buffer, rows: readonly number[], width: number, palette: Buffer): NDArray {
+async function readIndexed(buffer: Buffer, { width, height, rowAt }: Rows, palette: Buffer): Promise<NDArray> {
   const isGray = palette.every((sample, at) => at % 4 === 3 || sample === palette[at - (at % 4)]);
   const channels = isGray ? 1 : 3;
-  const data = Buffer.allocUnsafeSlow(rows.length * width * channels);
-  let to = 0;
-  for (const row of rows) {
+  const data = allocateSamples(width, height, channels);
+  const copyRow = (y: number): void => {
+    const row = rowAt(y);
+    let to = y * width * channels;
     for (let at = row; at < row + width; at += 1) {
       const entry = (buffer[at] ?? 0) * 4;
       if (entry >= palette.byteLength)
@@ -101,8 +119,11 @@ function readIndexed(buffer: Buffer, rows: readonly number[], width: number, pal
       for (let channel = 0; channel < channels; channel += 1) data[to + channel] = palette[entry + channel] ?? 0;
       to += channels;
     }
-  }
-  return { dtype: 'uint8', shape: isGray ? [rows.length, width] : [rows.length, width, 3], data };
+  };
+  await inTurns(height, SAMPLES_PER_TURN / (width * channels), (from, to) => {
+    for (let y = from; y < to; y += 1) copyRow(y);
+  });
+  return { dtype: 'uint8', shape: isGray ? [height, width] : [height, width, 3], data };
 }
 
 function invalid(what: string): GearwayError {

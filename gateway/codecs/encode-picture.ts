@@ -4,6 +4,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import { checkShowable } from '../../shared/eight-bit.ts';
 import { type NDArray, parseDtype, pictureChannels } from '../../shared/ndarray.ts';
+import { inTurns, SAMPLES_PER_TURN } from './in-turns.ts';
 
 /** A JPEG, or samples with their type and shape: 8 bits, or for a PNG also unsigned 16 bits. */
 export type EncodablePicture = Pick<FrameHeader, 'encoding' | 'width' | 'height'> & { readonly payload: Uint8Array };
@@ -55,7 +56,7 @@ export async function encodePicture(
   picture: EncodablePicture,
   { format, width, quality }: PictureFormat,
 ): Promise<EncodedPicture> {
-  let image = (format === 'png' ? openSixteenBit(picture) : null) ?? open(picture);
+  let image = (format === 'png' ? await openSixteenBit(picture) : null) ?? open(picture);
   if (width !== null) image = image.resize({ width, withoutEnlargement: true, kernel: 'cubic' });
   try {
     image.timeout({ seconds: MAX_SECONDS });
@@ -119,22 +120,24 @@ export async function decodeSamples(jpeg: EncodablePicture): Promise<NDArray> {
   }
 }
 
-/** @returns null unless the picture is unsigned 16-bit gray, BGR or BGRA. */
-function openSixteenBit({ encoding, payload, width, height }: EncodablePicture): Sharp | null {
+/** Yields to the event loop. @returns null unless the picture is unsigned 16-bit gray, BGR or BGRA. */
+async function openSixteenBit({ encoding, payload, width, height }: EncodablePicture): Promise<Sharp | null> {
   if (encoding.kind === 'jpeg') return null;
   const type = parseDtype(encoding.dtype);
   const channels = pictureChannels(encoding.shape);
   if (type?.kind !== 'uint' || type.bytes !== 2 || channels === null) return null;
   const values = new Uint16Array(width * height * channels);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  for (let at = 0; at < values.length; at += 1) values[at] = view.getUint16(2 * at, !type.isBigEndian);
-  const image = { ...LIMITS, raw: { width, height, channels } };
-  if (channels === 1) return sharp(values, image).toColourspace('grey16');
   // BGR is converted to RGB here, because sharp's `recomb` supports only 8 bits.
-  for (let at = 0; at < values.length; at += channels) {
-    const blue = values[at] ?? 0;
-    values[at] = values[at + 2] ?? 0;
-    values[at + 2] = blue;
-  }
-  return sharp(values, image).toColourspace('rgb16');
+  const last = channels === 1 ? 0 : 2;
+  await inTurns(width * height, SAMPLES_PER_TURN / channels, (from, to) => {
+    for (let pixel = from * channels; pixel < to * channels; pixel += channels)
+      for (let channel = 0; channel < channels; channel += 1)
+        values[pixel + channel] = view.getUint16(
+          2 * (pixel + (channel <= last ? last - channel : channel)),
+          !type.isBigEndian,
+        );
+  });
+  const image = { ...LIMITS, raw: { width, height, channels } };
+  return sharp(values, image).toColourspace(channels === 1 ? 'grey16' : 'rgb16');
 }

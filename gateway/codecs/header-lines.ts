@@ -1,23 +1,47 @@
-/** A blank line in a text: where it begins, and where the text after it begins. */
-interface BlankLine {
+/** A blank line: where the line ending before it begins, and where the bytes after it begin. */
+export interface BlankLine {
   readonly start: number;
   readonly end: number;
 }
 
-/** Two line endings with nothing between, of any kind: CR LF, LF or CR. */
-const BLANK_LINE = /(?:\r\n|\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r(?!\n))/;
+/** Progress of a search for a blank line in bytes that arrive in pieces; offsets in these bytes. */
+export interface BlankLineSearch {
+  searchedTo: number;
+  /** Where the latest line ending begins, if only spaces and tabs have followed it; -1 otherwise. */
+  lineEnd: number;
+}
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
 
 /**
- * Finds the blank line after header lines.
+ * Finds the blank line after header lines: two line endings of any kind (CR LF, LF or CR), with at most spaces and tabs
+ * between them. Reads each byte once, however small the pieces are.
  *
- * @returns null if it has not arrived completely.
+ * @param bytes all bytes so far.
+ * @param search `{ searchedTo: 0, lineEnd: -1 }` for the first call; updated.
+ * @param to where the bytes end that have arrived.
+ * @returns null if the blank line has not arrived completely.
  */
-export function findBlankLine(text: string): BlankLine | null {
-  const found = BLANK_LINE.exec(text);
-  if (found === null) return null;
-  const end = found.index + found[0].length;
-  // A CR at the end may be the first half of CR LF.
-  return end === text.length && text.endsWith('\r') ? null : { start: found.index, end };
+export function findBlankLine(bytes: Uint8Array, search: BlankLineSearch, to: number): BlankLine | null {
+  while (search.searchedTo < to) {
+    const at = search.searchedTo;
+    const byte = bytes[at];
+    if (byte === CR || byte === LF) {
+      // May be the first half of CR LF.
+      if (byte === CR && at + 1 === to) return null;
+      const end = byte === CR && bytes[at + 1] === LF ? at + 2 : at + 1;
+      search.searchedTo = end;
+      if (search.lineEnd >= 0) return { start: search.lineEnd, end };
+      search.lineEnd = at;
+      continue;
+    }
+    if (byte !== SPACE && byte !== TAB) search.lineEnd = -1;
+    search.searchedTo = at + 1;
+  }
+  return null;
 }
 
 /**

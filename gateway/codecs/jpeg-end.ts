@@ -79,7 +79,7 @@ export class JpegEndFinder {
       }
       return PENDING;
     } catch {
-      // The last segment may have swallowed the beginning of another JPEG.
+      // The last segment may contain the beginning of another JPEG.
       return { kind: 'invalid', next: Math.max(2, segments.start + 4) };
     }
   }

@@ -99,7 +99,7 @@ export class JpegVerifier implements AsyncDisposable {
       if (components === 4)
         throw new GearwayError(
           'jpeg-unverifiable',
-          'the JPEG has 4 components (CMYK), which the decoder here does not know: send it without check, or as an array',
+          'the JPEG has 4 components (CMYK), which the verification does not support: set check to false, or send an array',
         );
       if (lane === 'returns') this.#checkReturn(key);
       const job = new Job({ jpeg, pixels, lane }, () => this.#waiting[lane].remove(key, job));

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import { findBlankLine, parseHeaderLines } from './header-lines.ts';
+import { type BlankLineSearch, findBlankLine, parseHeaderLines } from './header-lines.ts';
 import { JPEG_BEGIN, JpegEndFinder } from './jpeg-end.ts';
 
 /** One part of a multipart body. */
@@ -59,8 +59,8 @@ const NPY_BEGIN = Buffer.from('\x93NUMPY', 'latin1');
 type State =
   /** Between two parts. Offsets in all states are relative to the window. */
   | { readonly kind: 'gap'; searchedTo: number }
-  /** After a boundary. The blank line after the headers is searched from the line at `lineAt`. */
-  | { readonly kind: 'headers'; lineAt: number; searchedTo: number }
+  /** After a boundary. */
+  | ({ readonly kind: 'headers' } & BlankLineSearch)
   /** After the headers: the first bytes that are not white space decide whether the part is a JPEG. */
   | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string>; blankTo: number }
   | {
@@ -230,7 +230,7 @@ export class MultipartReader {
       .subarray(0, MAX_HEADER_BYTES)
       .indexOf(JPEG_BEGIN, Math.max(0, state.searchedTo - JPEG_BEGIN.byteLength));
     const to = jpeg < 0 ? Math.min(window.byteLength, MAX_HEADER_BYTES + 4) : jpeg;
-    const blank = findHeadersEnd(window, state, to);
+    const blank = findBlankLine(window, state, to);
     if (blank !== null || jpeg >= 0) {
       const headers = new Map(parseHeaderLines(window.toString('latin1', 0, blank?.start ?? to)));
       this.#skip(blank?.end ?? to);
@@ -278,7 +278,7 @@ export class MultipartReader {
 
   #readJpeg(window: Buffer, state: Extract<State, { kind: 'jpeg' }>): boolean {
     const { finder, headers, isOpened } = state;
-    // A truncated header would swallow the following parts.
+    // A boundary ends the JPEG even within its header: otherwise a truncated header would include the following parts.
     const wasInHeader = finder.isInHeader;
     const found = finder.find(window);
     const searched = found.kind === 'pending' ? window.byteLength : found.kind === 'complete' ? found.end : found.next;
@@ -404,7 +404,7 @@ export class MultipartReader {
     this.#hasEnded = window[behind] === DASH && window[behind + 1] === DASH;
     this.#skip(behind + (this.#hasEnded ? 2 : 0));
     // Some cameras close the body after each part.
-    this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers', lineAt: 0, searchedTo: 0 };
+    this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers', searchedTo: 0, lineEnd: -1 };
   }
 
   /** Uses the first line as the boundary if it looks like one, regardless of the announced boundary. */
@@ -492,29 +492,6 @@ export class MultipartReader {
 }
 
 const DASH = 0x2d;
-const LINE_ENDS = [0x0d, 0x0a];
-
-/**
- * Finds the blank line after headers, up to `to`. Bytes that were searched before are searched again at most for two
- * lines.
- */
-function findHeadersEnd(
-  window: Buffer,
-  state: { lineAt: number; searchedTo: number },
-  to: number,
-): { readonly start: number; readonly end: number } | null {
-  // The search includes the byte before, which may have been the first half of CR LF.
-  const arrived = window.subarray(Math.max(0, state.searchedTo - 1), to);
-  state.searchedTo = to;
-  if (!LINE_ENDS.some((lineEnd) => arrived.includes(lineEnd))) return null;
-  const text = window.toString('latin1', state.lineAt, to);
-  const blank = findBlankLine(text);
-  if (blank !== null) return { start: state.lineAt + blank.start, end: state.lineAt + blank.end };
-  // The last line end may be completed by the next bytes, and then the line before it may be the blank one.
-  const lastEnd = /[\r\n]+[^\r\n]*[\r\n]+[^\r\n]*$/.exec(text);
-  state.lineAt += lastEnd?.index ?? 0;
-  return null;
-}
 
 function isBlank(byte: number | undefined): boolean {
   return byte === 0x0d || byte === 0x0a || byte === 0x20 || byte === 0x09;

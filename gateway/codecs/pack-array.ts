@@ -1,12 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { constants, deflate } from 'node:zlib';
 import { SamplePacker } from '../../shared/arrays/packed-samples.ts';
+import { inTurns, SAMPLES_PER_TURN } from './in-turns.ts';
 
 const compress = promisify<Uint8Array, { strategy: number }, Buffer>(deflate);
-
-/** Number of words filtered per iteration of the event loop: about half a millisecond. */
-const WORDS_PER_TURN = 1 << 16;
 
 /**
  * An array, packed without loss. The filter yields to the event loop, and the compression runs on a thread of the pool.
@@ -19,9 +16,6 @@ const WORDS_PER_TURN = 1 << 16;
  */
 export async function packArray(dtype: string, shape: readonly number[], data: Uint8Array): Promise<Uint8Array> {
   const packer = new SamplePacker(dtype, shape, data);
-  for (let from = 0; from < packer.words; from += WORDS_PER_TURN) {
-    if (from > 0) await nextTurn();
-    packer.pack(from, Math.min(from + WORDS_PER_TURN, packer.words));
-  }
+  await inTurns(packer.words, SAMPLES_PER_TURN, (from, to) => packer.pack(from, to));
   return compress(packer.planes, { strategy: constants.Z_RLE });
 }

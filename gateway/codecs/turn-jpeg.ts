@@ -57,7 +57,7 @@ export async function turnUpright(jpeg: Uint8Array): Promise<Uint8Array> {
       const detail = errorText(error).split('\n', 1).join();
       throw new GearwayError(
         'jpeg-invalid',
-        `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be turned: ${detail}`,
+        `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be rotated: ${detail}`,
         { cause: error },
       );
     }

@@ -199,6 +199,7 @@ async function main(): Promise<void> {
   for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
   const stopping = new AbortController();
   const starting = createGateway(options, configuration, stopping.signal);
+  let configuredOnClose = options.onClose;
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
@@ -208,7 +209,7 @@ async function main(): Promise<void> {
     stopping.abort();
     starting
       .then(
-        (gateway) => gateway.close({ onClose: options.onClose ?? onClose }),
+        (gateway) => gateway.close({ onClose: configuredOnClose ?? onClose }),
         // There is no gateway to close, but the library for NATS cannot end an attempt to connect.
         () => {
           setTimeout(() => killProcess(process), FAILED_START_MS).unref();
@@ -237,7 +238,10 @@ async function main(): Promise<void> {
         files: loaded.files,
         gateway,
         load,
-        onApplied: (applied) => applyLogOptions(logSettings, applied),
+        onApplied: (applied) => {
+          applyLogOptions(logSettings, applied);
+          configuredOnClose = applied.onClose;
+        },
         onResult: (problem) => configuration?.note(problem),
         log,
       });
@@ -268,7 +272,8 @@ function onStopSignal(signals: readonly NodeJS.Signals[], stop: (signal: NodeJS.
   }
 }
 
-// While options are read, timers that wait for pipes do not keep the process alive, so that a reload does not, either.
+// Keeps the process alive while the options are read. The timers that wait for pipes do not, because a reload must not
+// prevent the process from ending.
 const starting = setInterval(() => undefined, 60_000);
 main()
   .finally(() => clearInterval(starting))

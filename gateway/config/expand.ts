@@ -66,7 +66,7 @@ async function lookUp(name: string, { variables, folder }: References): Promise<
     const credentials = variables['CREDENTIALS_DIRECTORY'];
     if (credentials === undefined)
       throw new Error(
-        `the credential ${target} cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=${target}:FILE`,
+        `the credential ${target} cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=${target}:FILE; elsewhere, set it to the folder of these files`,
       );
     if (!/^[\w.@-]{1,255}$/.test(target) || target === '..')
       throw new Error('a credential has an invalid name, expected letters, digits and . _ - @');

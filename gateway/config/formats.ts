@@ -42,7 +42,7 @@ export function createFormats(checkSource: (url: string) => void): Formats {
       if (/\p{Cc}/u.test(text))
         throw new GearwayError(
           'option-invalid',
-          'the path has a control character; write it in single quotes or none, because in double quotes \\ has another meaning',
+          'the path has a control character; write it in single quotes or without quotes, because in double quotes \\ has another meaning',
         );
     },
     'listen-host': checkListenHost,

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, platform, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { createFolder } from '../process/create-folder.ts';
 
 /** A file with the administrator key, for programs of the same user. */
 interface KeyFile {
@@ -25,7 +26,7 @@ export function keyFolder(environment: Readonly<Record<string, string | undefine
  * @throws if the folder belongs to another user, or is not writable.
  */
 export function writeKeyFile(folder: string, port: number, key: string): KeyFile {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  createFolder(folder);
   if (platform() !== 'win32') {
     const stat = lstatSync(folder);
     if (!stat.isDirectory() || stat.uid !== userInfo().uid)

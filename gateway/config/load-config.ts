@@ -102,7 +102,7 @@ function findUnknownStreams(
         .filter((stream) => !names.includes(stream))
         .map((stream) => {
           const similar = suggest(stream, names);
-          return `${kind}.${name}.streams has ${stream}, which is no stream at present${similar === null ? '' : `; did you mean ${similar}?`}`;
+          return `${kind}.${name}.streams has ${stream}, which is not a stream at present${similar === null ? '' : `; did you mean ${similar}?`}`;
         }),
     ),
   );

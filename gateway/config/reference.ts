@@ -9,7 +9,7 @@ export function formatReference(): string {
     '## Options',
     formatTable(top, []),
     '## Options of a stream',
-    'Below `streams`, by name: 1 to 64 letters, digits, `-` and `_`; at most 64 streams. Other options have the values set for all streams.',
+    'Below `streams`, by name: 1 to 64 letters, digits, `-` and `_`; at most 64 streams. Options that a stream does not set have the values set for all streams.',
     formatTable(streams.additionalProperties, ['streams', 'NAME']),
     '## Options of a token',
     'Below `tokens`, by name: 1 to 64 letters, digits and `.` `_` `@` `-`; at most 256. [How to make one](security.md#tokens-and-users).',

@@ -8,6 +8,7 @@ import type { UserLimits } from '../rights/user-budget.ts';
 import { parseScryptHash, type ScryptHash } from '../rights/scrypt-hash.ts';
 import type { JwtOptions, TokenSettings } from './gateway-options.ts';
 import { MIN_BITRATE, parseBitrate } from './bit-rate.ts';
+import { checkJwkSet } from './jwk-set.ts';
 import { invalid, OptionError } from './problem.ts';
 
 /**
@@ -108,13 +109,7 @@ export function checkJwks(keys: string): void {
       throw invalid('the URL of the keys is not HTTPS, so anyone on the path could replace the keys');
     return;
   }
-  try {
-    const set = JSON.parse(keys) as { readonly keys?: unknown } | null;
-    if (Array.isArray(set?.keys) && set.keys.length > 0) return;
-  } catch {
-    // The malformed text is reported below.
-  }
-  throw invalid('the keys are neither a URL nor a JWK set, {"keys": [{"kty": …}]}');
+  checkJwkSet(keys);
 }
 
 /**

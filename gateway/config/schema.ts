@@ -245,7 +245,7 @@ const WEBHOOK = {
       type: 'array',
       items: { enum: WEBHOOK_EVENTS },
       description:
-        'Kinds of events, and states of streams: `connect`, `disconnect`, `refuse`, `take-over`, `state`, `add`, `remove`, `configure`, `waiting`, `live`, `stale`, `ended` (docs/http-api.md#events). Default: all.',
+        'Kinds of events, and states of streams: `connect`, `disconnect`, `refuse`, `take-over`, `state`, `add`, `remove`, `configure`, `control`, `waiting`, `live`, `stale`, `ended` (docs/http-api.md#events). Default: all.',
       examples: [['live', 'stale', 'ended']],
     },
     streams: {
@@ -300,7 +300,7 @@ export const CONFIG_SCHEMA = {
     },
     virtualPorts: {
       ...VIRTUAL_PORTS,
-      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own, like the next six options.`,
+      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own; the same applies to the next six options.`,
     },
     ...ONE_OF,
     renditions: RENDITIONS,
@@ -474,7 +474,7 @@ export const CONFIG_SCHEMA = {
         name: 'failover',
         value: 'NAME',
         multiple: true,
-        help: 'another gateway of the cluster may list this stream too, and takes it over',
+        help: 'let other gateways of the cluster list this stream too, and take over its source',
       },
     },
     token: {

@@ -79,7 +79,7 @@ export async function readBeginning(
       if ((count ?? 0) > 0) continue;
       if (performance.now() > untilMs)
         throw new Error(`it is a pipe whose content was not complete within ${timeoutMs / 1000} s, expected a file`);
-      // Must not keep a process alive that is told to end: see `main()`.
+      // During a reload, this timer must not prevent the process from ending: see the end of command-line.ts.
       await sleep(PIPE_INTERVAL_MS, undefined, { ref: false });
     }
     // Windows has no file modes.

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { closeCode, type ElementBudget, encodeMessage, type Hello } from '../../shared/protocol.ts';
 import { InputBudget, type InputLimits } from './input-budget.ts';
@@ -100,7 +101,7 @@ export class ProtocolSocket<M extends Message> {
   readonly #postponed: Buffer[] = [];
   #countsBytes = true;
   /** When unanswered pings were sent, by number. */
-  readonly #pings = new Map<number, number>();
+  readonly #pings = new BoundedMap<number, number>(MAX_PINGS);
   #pingCount = 0;
 
   /** @param addressBudget shared by all connections of the peer's address. */
@@ -288,8 +289,6 @@ export class ProtocolSocket<M extends Message> {
    */
   ping(): void {
     this.#pingCount = (this.#pingCount + 1) % 2 ** 32;
-    const [oldest] = this.#pings.keys();
-    if (oldest !== undefined && this.#pings.size >= MAX_PINGS) this.#pings.delete(oldest);
     this.#pings.set(this.#pingCount, performance.now());
     const number = Buffer.allocUnsafe(PING_BYTES);
     number.writeUInt32BE(this.#pingCount);

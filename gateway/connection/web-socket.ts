@@ -73,7 +73,7 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void,
     if (chunk.byteLength <= PIECE_BYTES) isReady = pass(chunk);
     else
       for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) isReady = pass(chunk.subarray(at, at + PIECE_BYTES));
-    // The chunk may have completed what it had to wait for.
+    // The chunk may have completed the large message because of which reading was to be paused.
     return isReady && !isPaused();
   };
 }

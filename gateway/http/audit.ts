@@ -5,8 +5,8 @@ import { requester } from './requester.ts';
 
 /**
  * Records each request that uses the right to administer and changes something, even if it was refused, and serves the
- * latest entries. Routes need no code for it. Requests without the right are not recorded: they are failed
- * log-ins, which have separate limits.
+ * latest entries. Routes need no code for it. Requests without the right are not recorded: anyone can send any number
+ * of them.
  */
 export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
   // Not 'onResponse', which is not emitted if the sender has disconnected.

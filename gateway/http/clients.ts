@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -8,12 +8,13 @@ import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns/returns.ts';
-import type { Shares } from '../hub/shares.ts';
+import { addressKey, type Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { RemoteRenditions } from '../renditions/rendition.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
 import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
+import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
 import { type Query, readQueryNumber } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
@@ -209,7 +210,7 @@ export function serveClients(
           .type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8')
           .send(data.json);
       try {
-        const picture = await returned.get(data, width, shared);
+        const picture = await returned.get(data, width, shared, addressKey(clientAddress(request)));
         return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
       } catch (error) {
         if (!(error instanceof GearwayError) || error.code !== 'picture-invalid') throw error;
@@ -229,7 +230,7 @@ export function serveClients(
  */
 class ReturnedPictures {
   readonly #snapshots: Snapshots;
-  readonly #frames = new WeakMap<StickyData, Map<number, Promise<Frame>>>();
+  readonly #frames = new WeakMap<StickyData, BoundedMap<number, Promise<Frame>>>();
 
   constructor(snapshots: Snapshots) {
     this.#snapshots = snapshots;
@@ -238,36 +239,38 @@ class ReturnedPictures {
   /**
    * The picture: a JPEG unmodified or scaled down; an array as PNG.
    *
+   * @param address of the sender, as returned by `addressKey`.
    * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
    */
   async get(
     data: Exclude<StickyData, { kind: 'value' }>,
     width: number | null,
     renditions: Renditions,
+    address: string,
   ): Promise<Uint8Array> {
     const step = data.kind === 'jpeg' ? 1 : decimation(data.array, width);
     let frames = this.#frames.get(data);
-    if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
+    if (frames === undefined) this.#frames.set(data, (frames = new BoundedMap<number, Promise<Frame>>(MAX_SIZES)));
     let frame = frames.get(step);
     if (frame === undefined) {
-      frame = data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step);
+      frame =
+        data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step, address);
       frames.set(step, frame);
-      // Usually few sizes are requested; a script that tries many must not fill the memory.
-      const [oldest] = frames.keys();
-      if (frames.size > MAX_SIZES && oldest !== undefined) frames.delete(oldest);
     }
-    return this.#snapshots.get(await frame, { format: data.kind === 'jpeg' ? 'jpg' : 'png', width }, renditions);
+    return this.#snapshots.get(
+      await frame,
+      { format: data.kind === 'jpeg' ? 'jpg' : 'png', width },
+      renditions,
+      address,
+    );
   }
 
-  #arrayFrame(array: NDArray, step: number): Promise<Frame> {
-    return this.#snapshots.inTurn(async () => {
-      await setImmediate(); // several conversions in a row must not block the event loop
-      return frameOfArray(array, step);
-    });
+  #arrayFrame(array: NDArray, step: number, address: string): Promise<Frame> {
+    return this.#snapshots.inTurn(() => frameOfArray(array, step), address);
   }
 }
 
-/** Maximum number of cached sizes per value. All sizes together take less than twice the memory of the value. */
+/** Maximum number of cached sizes per value: a script may request many. All sizes together take less than twice the memory of the value. */
 const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {

@@ -6,6 +6,7 @@ import type { Refusal } from './refusal-page.ts';
 const STATUSES: ReadonlyMap<string, number> = new Map([
   ['busy', 503],
   ['closed', 503],
+  ['cluster-unreachable', 503],
   ['too-large', 413],
   ['too-many', 409],
   ['port-taken', 409],

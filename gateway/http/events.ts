@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { GatewayEvent } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.ts';
 import type { Principal } from '../rights/principal.ts';
@@ -55,8 +56,8 @@ export function eventsRoute(
 }
 
 /**
- * Resolves when the peer has disconnected, its rights or the log have ended. Leaves out the events of streams that the
- * principal may not view; those of the whole gateway are for principals that may view all streams.
+ * Resolves when the peer has disconnected, its rights or the log have ended. Leaves out the events that the principal may
+ * not read.
  */
 async function follow(log: EventLog, lastId: number, raw: ServerResponse, principal: Principal | null): Promise<void> {
   const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);
@@ -80,7 +81,7 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse, princi
   try {
     raw.write('retry: 1000\n\n');
     for await (const event of events) {
-      if (principal?.may('view', event.stream === null ? 'all' : { stream: event.stream }) === false) continue;
+      if (principal !== null && !mayRead(principal, event)) continue;
       const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
       // After a disconnect, the reader may still have unread events.
       if (raw.destroyed) return;
@@ -91,4 +92,13 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse, princi
     clearInterval(heartbeat);
     forget?.();
   }
+}
+
+/**
+ * Events of a stream are for those who may view it, those of the whole gateway for those who may view all streams. What
+ * was changed in the configuration file, or is wrong in it, is for administrators, as in `GET /api/gateway`.
+ */
+function mayRead(principal: Principal, { stream, kind }: GatewayEvent): boolean {
+  if (stream !== null) return principal.may('view', { stream });
+  return principal.may(kind === 'configure' ? 'administer' : 'view', 'all');
 }

@@ -1,12 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { type JpegPictures, MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { ScaledPictures, Scaling } from '../clients/scaled-pictures.ts';
 import { isDefaultStyle } from '../clients/styled-arrays.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
+import { nowUs } from '../hub/clock.ts';
 import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
+import { MAX_THUMBNAIL_WIDTH, type Thumbnail } from '../renditions/thumbnail.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
 import { type Query, readQueryFlag, readQueryNumber, readScaling } from './query.ts';
@@ -16,8 +19,17 @@ import { mayAdminister } from './rights.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
+interface PictureStream {
+  readonly stream: Stream;
+  /**
+   * A small picture from another gateway of a cluster; null if this gateway has the frames itself. The promise resolves
+   * to null if there is no picture.
+   */
+  remoteThumbnail?(width: number): Promise<Thumbnail | null> | null;
+}
+
 interface PicturesOptions {
-  readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
+  readonly streams: ReadonlyMap<string, PictureStream>;
   /** Keyed by stream name; shared with viewers. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
@@ -28,6 +40,12 @@ interface PicturesOptions {
   /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;
   readonly unsent: UnsentFrames;
+}
+
+interface FoundStream {
+  readonly served: PictureStream;
+  readonly stream: Stream;
+  readonly shared: Renditions;
 }
 
 /** Maximum number of cached placeholder frames. A few suffice, because there are few reasons for a missing frame. */
@@ -67,15 +85,13 @@ export function servePictures(
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
-  const placeholders = new Map<string, Promise<Frame>>();
+  const placeholders = new BoundedMap<string, Promise<Frame>>(MAX_PLACEHOLDERS);
 
   const placeholderOf = (sentence: string): Promise<Frame> => {
     const known = placeholders.get(sentence);
     if (known !== undefined) return known;
     const placeholder = createPlaceholder(sentence);
     placeholders.set(sentence, placeholder);
-    const [oldest] = placeholders.keys();
-    if (placeholders.size > MAX_PLACEHOLDERS && oldest !== undefined) placeholders.delete(oldest);
     return placeholder;
   };
 
@@ -91,21 +107,18 @@ export function servePictures(
     },
   };
 
-  const find = (name: string): { stream: Stream; shared: Renditions } | null => {
-    const stream = streams.get(name)?.stream;
+  const find = (name: string): FoundStream | null => {
+    const served = streams.get(name);
     const shared = renditions.get(name);
-    return stream === undefined || shared === undefined ? null : { stream, shared };
+    return served === undefined || shared === undefined ? null : { served, stream: served.stream, shared };
   };
 
-  /** @throws {GearwayError} `too-many`. */
-  const openJpegs = (
-    { stream, shared }: { stream: Stream; shared: Renditions },
-    scaling: Required<Scaling>,
-  ): JpegFeed => {
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
+  const openJpegs = ({ stream, shared }: FoundStream, scaling: Required<Scaling>, address: string): JpegFeed => {
     const { width, quality, style } = scaling;
     if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
     // A style alone is also counted: the limits cover both.
-    const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
+    const scaled = scaledPictures.acquire(stream.name, scaling, { arrays: shared.arrays, address });
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
     return {
       jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)),
@@ -129,10 +142,11 @@ export function servePictures(
       let pictures: JpegFeed;
       let leave = (): void => undefined;
       try {
-        share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
+        const address = addressKey(clientAddress(request));
+        share = mjpegShares.acquire(address, mayAdminister(request));
         try {
           leave = request.principal?.budget.enter() ?? leave;
-          pictures = openJpegs(found, scaling);
+          pictures = openJpegs(found, scaling, address);
         } catch (error) {
           leave();
           share.release();
@@ -196,14 +210,20 @@ export function servePictures(
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, ...scaling });
+    return makeSnapshot(found, request, reply, { format, ...scaling });
   };
 
   const makeSnapshot = async (
-    found: { stream: Stream; shared: Renditions },
+    found: FoundStream,
+    request: FastifyRequest,
     reply: FastifyReply,
     options: SnapshotOptions,
   ): Promise<unknown> => {
+    const thumbnail = isThumbnail(options) ? await found.served.remoteThumbnail?.(options.width) : null;
+    if (thumbnail) {
+      const { sequence, ageUs, jpeg } = thumbnail;
+      return sendPicture(reply, 'jpg', { sequence, receivedAtUs: nowUs() - ageUs }, jpeg);
+    }
     found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
     if (frame === null)
@@ -213,20 +233,37 @@ export function servePictures(
         'no-frame',
         `no frame is available yet: ${found.stream.reason}`,
       );
-    const picture = await snapshots.get(frame, options, found.shared);
-    return reply
-      .headers({
-        'content-type': CONTENT_TYPES[options.format],
-        'gearway-sequence': String(frame.sequence),
-        'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
-      })
-      .send(picture);
+    const address = addressKey(clientAddress(request));
+    return sendPicture(reply, options.format, frame, await snapshots.get(frame, options, found.shared, address));
   };
   for (const format of ['jpg', 'png', 'npy'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) =>
       sendSnapshot(request, reply, format),
     );
   }
+}
+
+function sendPicture(
+  reply: FastifyReply,
+  format: SnapshotOptions['format'],
+  { sequence, receivedAtUs }: Pick<Frame, 'sequence' | 'receivedAtUs'>,
+  picture: Uint8Array,
+): FastifyReply {
+  return reply
+    .headers({
+      'content-type': CONTENT_TYPES[format],
+      'gearway-sequence': String(sequence),
+      'gearway-received-at': new Date(receivedAtUs / 1000).toISOString(),
+    })
+    .send(picture);
+}
+
+/** Whether another gateway may make the picture, instead of sending all frames of the stream. */
+function isThumbnail(options: SnapshotOptions): options is SnapshotOptions & { readonly width: number } {
+  const { format, width, quality = null, style = {} } = options;
+  return (
+    format === 'jpg' && width !== null && width <= MAX_THUMBNAIL_WIDTH && quality === null && isDefaultStyle(style)
+  );
 }
 
 function isUnchanged({ width, quality, style }: Required<Scaling>): boolean {

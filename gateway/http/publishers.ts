@@ -94,7 +94,8 @@ function otherSource(served: PublishedStream, name: string): string {
   const { gateway } = served.status();
   if (gateway === undefined || gateway?.isHere === true)
     return `the stream ${name} has another source; start the gateway with --source ${name}=push:`;
-  if (gateway === null) return `the stream ${name} is at no gateway of the cluster at present; retry later`;
+  if (gateway === null)
+    return `no gateway of the cluster runs the source of the stream ${name} at present; retry later`;
   return `the source of the stream ${name} is at gateway ${gateway.name}; publish there${gateway.url === null ? '' : `: ${gateway.url}`}`;
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { clientAddress } from './client-address.ts';
 import { prefersHtml, type Refusal, REFUSAL_PAGE_POLICY, refusalPage } from './refusal-page.ts';
@@ -15,7 +16,7 @@ const MINUTE_MS = 60_000;
 /** Logs refused requests: one line per cause, at a limited rate. */
 export class RefusalLog {
   readonly #log: Logger;
-  readonly #causes = new Set<string>();
+  readonly #causes = new BoundedMap<string, true>(MAX_CAUSES);
   #minuteEndsAtMs = 0;
   #logged = 0;
 
@@ -35,9 +36,7 @@ export class RefusalLog {
     this.#logged += 1;
     // The cause is not remembered, so that it is logged when it occurs again later.
     if (this.#logged > MAX_LOGGED_PER_MINUTE) return;
-    this.#causes.add(cause);
-    const [oldest] = this.#causes;
-    if (this.#causes.size > MAX_CAUSES && oldest !== undefined) this.#causes.delete(oldest);
+    this.#causes.set(cause, true);
     const note = this.#logged === MAX_LOGGED_PER_MINUTE ? ' (further causes are not logged for a minute)' : '';
     this.#log.warn({ peer: address, code }, `refused a request from ${address}: ${message}${note}`);
   }

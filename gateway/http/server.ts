@@ -42,7 +42,6 @@ import { findSession, rightsStatus, serveSession } from './session.ts';
 import { SessionCookies } from './session-cookies.ts';
 import { mayAdminister, requireRights } from './rights.ts';
 import { serveShareLinks } from './share-links.ts';
-import { Snapshots } from './snapshots.ts';
 import type { StreamRenditions } from './stream-renditions.ts';
 import { serveStreamSettings, type StreamEditing } from './stream-settings.ts';
 import type { TrustedNames } from './trusted-names.ts';
@@ -278,7 +277,7 @@ export async function createServer({
     largeMessages,
     unsent,
   });
-  const snapshots = new Snapshots();
+  const { snapshots } = renditions;
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, editor, renditions: pictures, snapshots, snapshotShares, log });
   servePictures(app, {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { addressKey } from '../hub/shares.ts';
 import type { RightsStatus, SessionStatus } from '../../shared/status.ts';
 import { type Principal, type Right, RIGHTS } from '../rights/principal.ts';
 import type { Credential } from '../rights/rights-table.ts';
@@ -67,7 +68,7 @@ export function serveSession(app: FastifyInstance, { access, guard, cookies, log
     if (!decision.allowed) return sendDenial(request, reply, decision, 'Bearer');
     // Connections of the previous session continue with the new one.
     endSessions(request, 'another user has logged in', true);
-    const { id, principal } = sessions.open(decision.principal);
+    const { id, principal } = sessions.open(decision.principal, addressKey(clientAddress(request)));
     cookies.set(request, reply, id, SESSION_LIFETIME_MS);
     const peer = clientAddress(request);
     log.info({ peer, principal: principal.name }, `${peer}: ${principal.name} logged in`);

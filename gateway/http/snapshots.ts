@@ -8,6 +8,7 @@ import { isDefaultStyle, type StyledArrays, styleKey } from '../clients/styled-a
 import type { PictureFormat } from '../codecs/encode-picture.ts';
 import { encodeNpy } from '../codecs/npy.ts';
 import type { Frame } from '../hub/frame.ts';
+import { type Share, Shares } from '../hub/shares.ts';
 
 /** Requested properties of a snapshot. */
 export interface SnapshotOptions {
@@ -21,8 +22,8 @@ export interface SnapshotOptions {
   readonly style?: ArrayStyleTexts;
 }
 
-/** Maximum number of running and queued encodings; further ones are refused. */
-const MAX_ENCODINGS = 4;
+/** Maximum number of running and queued encodings, in total and per address; further ones are refused. */
+const MAX_ENCODINGS = { inAll: 8, perAddress: 4 } as const;
 
 /** Maximum number of running encodings: half of the thread pool, so that a slow PNG does not block viewers' JPEGs. */
 const MAX_AT_ONCE = 2;
@@ -34,12 +35,14 @@ const MAX_RESULTS = 8;
 export class Snapshots {
   readonly #results = new FrameResults<Uint8Array>(MAX_RESULTS);
   readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
+  readonly #shares = new Shares('pictures being encoded', MAX_ENCODINGS);
 
   /**
    * Returns a JPEG unmodified if neither format, width nor quality require encoding. Without a style, a PNG is
    * lossless for 8-bit samples and unsigned 16-bit samples; others, and all with a style, are as the viewer shows them.
    *
    * @param renditions of the frame's stream; they may already have its JPEG.
+   * @param address of the sender, as returned by `addressKey`; null counts for no address.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,
    * `picture-invalid`.
    */
@@ -47,6 +50,7 @@ export class Snapshots {
     frame: Frame,
     { format, width: wanted, quality: wantedQuality = null, style = {} }: SnapshotOptions,
     renditions: Renditions,
+    address: string | null,
   ): Uint8Array | Promise<Uint8Array> {
     const width = wanted === null || wanted >= frame.width ? null : wanted;
     const quality = format === 'jpg' ? wantedQuality : null;
@@ -54,8 +58,12 @@ export class Snapshots {
     if (isOwnJpeg && frame.encoding.kind === 'jpeg') return frame.payload;
     const key = `${format} ${width} ${quality} ${styleKey(style)}`;
     return this.#results.get(frame, key, () =>
-      this.inTurn(async () =>
-        isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays),
+      this.inTurn(
+        async () =>
+          isOwnJpeg
+            ? renditions.jpeg(frame, style)
+            : encode(frame, { format, width, quality, style }, renditions.arrays),
+        address,
       ),
     );
   }
@@ -63,13 +71,27 @@ export class Snapshots {
   /**
    * Runs work for a picture when a slot is free.
    *
+   * @param address see {@link Snapshots.get}.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with the error of `work`.
    */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#encodings.pending >= MAX_ENCODINGS) {
-      throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are already being encoded; retry later`);
+  inTurn<T>(work: () => Promise<T>, address: string | null): Promise<T> {
+    const share = this.#acquire(address);
+    return this.#encodings.run(work).finally(() => share.release());
+  }
+
+  #acquire(address: string | null): Share {
+    try {
+      return this.#shares.acquire(address);
+    } catch (error) {
+      const { inAll, perAddress } = MAX_ENCODINGS;
+      const isAddress = error instanceof GearwayError && error.code === 'address-limit';
+      throw new GearwayError(
+        'busy',
+        isAddress
+          ? `${perAddress} pictures are already being encoded for your address; retry later`
+          : `${inAll} pictures are already being encoded; retry later`,
+      );
     }
-    return this.#encodings.run(work);
   }
 }
 

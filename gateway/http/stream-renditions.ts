@@ -1,9 +1,12 @@
 import type { Logger } from '../../shared/logger.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { Encoders, VideoEncodings } from '../clients/web/video-encodings.ts';
+import { nowUs } from '../hub/clock.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { LocalRenditions, RemoteRenditions } from '../renditions/rendition.ts';
+import type { Thumbnail } from '../renditions/thumbnail.ts';
 import { PerStream } from './per-stream.ts';
+import { Snapshots } from './snapshots.ts';
 
 interface StreamRenditionsOptions {
   /** May change. */
@@ -20,6 +23,7 @@ interface StreamRenditionsOptions {
 export class StreamRenditions {
   readonly pictures: PerStream<Renditions>;
   readonly videos: PerStream<VideoEncodings>;
+  readonly snapshots = new Snapshots();
   readonly #encoders = new Encoders();
 
   constructor({ streams, withoutRenditions, log }: StreamRenditionsOptions) {
@@ -50,6 +54,21 @@ export class StreamRenditions {
       video: (step) => videos.local(step),
       jpeg: (frame, step) => (pictures.kindOf(frame) === 'pictures' ? pictures.scaledHere(frame, step) : null),
     };
+  }
+
+  /**
+   * A small picture of the latest frame for another gateway of the cluster. @returns null if there is no frame, it cannot
+   * be shown, or too many pictures are being encoded.
+   */
+  async thumbnail(stream: Stream, width: number): Promise<Thumbnail | null> {
+    const { latest } = stream;
+    if (latest === null) return null;
+    try {
+      const jpeg = await this.snapshots.get(latest, { format: 'jpg', width }, this.pictures.of(stream), null);
+      return { sequence: latest.sequence, ageUs: Math.max(0, nowUs() - latest.receivedAtUs), jpeg };
+    } catch {
+      return null;
+    }
   }
 
   /** Ends all encoders. Idempotent. */

@@ -259,6 +259,12 @@ export class Stream {
     return false;
   }
 
+  /** Whether a client, not counting followers, currently gets the frames themselves. */
+  sendsPictures(): boolean {
+    for (const client of this.#clients) if (client.isActive && client.needsPictures !== false) return true;
+    return false;
+  }
+
   /** Records a snapshot request. */
   noteSnapshotRequest(): void {
     this.#snapshotRequestedAtMs = performance.now();
@@ -396,7 +402,7 @@ export class Stream {
 
   /**
    * Rejects a frame of the source, which is not published. While no other frame arrives, the state's reason is this
-   * error, so that viewers without a picture learn it.
+   * error, so that viewers without a picture show it.
    */
   rejectInput(error: unknown): void {
     this.reject(error);
@@ -427,8 +433,8 @@ export class Stream {
   }
 
   /**
-   * Sets the problem that prevents the source from getting frames, such as a server of another pattern. It is appended to the reason
-   * while there is no picture, so that viewers learn it. Null if nothing is known.
+   * Sets the problem that prevents the source from getting frames, such as a server of another pattern. It is appended
+   * to the reason while there is no picture, so that viewers show it. Null if nothing is known.
    */
   explain(problem: string | null): void {
     if (problem === this.#problem || this.#state === 'live' || this.#showsRejection || !this.#hasStarted) return;

@@ -1,7 +1,8 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { readRegularFile } from '../process/regular-file.ts';
 import { createKeysWhenMissing } from './key-files.ts';
 
 /**
@@ -126,9 +127,10 @@ function readPublicKey(path: string): string {
 function readCertificate(path: string): string {
   let bytes: Buffer;
   try {
-    bytes = readRegularFile(path);
+    bytes = readRegularFile(path, MAX_CERTIFICATE_BYTES);
   } catch (error) {
-    if (error instanceof GearwayError) throw error;
+    if (error instanceof GearwayError)
+      throw new GearwayError('keys-invalid', `${path} is not a certificate: ${error.message}`, { cause: error });
     const remedy = 'copy it from the other side, or empty the folder to have new keys created';
     throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
@@ -138,21 +140,6 @@ function readCertificate(path: string): string {
     throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
   }
   return bytes.toString('utf8');
-}
-
-function readRegularFile(path: string): Buffer {
-  // O_NONBLOCK, because opening a pipe would otherwise wait for its writer, and block the process.
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(file);
-    const expected = `a certificate of at most ${MAX_CERTIFICATE_BYTES} bytes`;
-    if (!stat.isFile()) throw new GearwayError('keys-invalid', `${path} is not a file, expected ${expected}`);
-    if (stat.size > MAX_CERTIFICATE_BYTES)
-      throw new GearwayError('keys-invalid', `${path} is ${stat.size} bytes, expected ${expected}`);
-    return readFileSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
 
 function find(text: string, name: 'public-key' | 'secret-key', path: string): string {

@@ -5,7 +5,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { curveKeyPair } from 'zeromq';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { createFolder } from '../process/create-folder.ts';
 
 /** Folders of certificates, and their file extensions. */
 const FOLDERS = { public_keys: '.key', private_keys: '.key_secret' } as const;
@@ -71,7 +71,7 @@ function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => vo
   try {
     for (const name of Object.keys(FOLDERS)) {
       const path = join(folder, name);
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      createFolder(path);
       chmodSync(path, 0o700);
       removeLeftOver(path);
     }

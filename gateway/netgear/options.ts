@@ -17,14 +17,14 @@ export interface NetGearOptions {
    */
   readonly address?: string;
   /**
-   * NetGear's `port`, `5555` by default; a list if this end has several peers. With `ipc` it is appended to the path,
+   * NetGear's `port`, `5555` by default; a list if this side has several peers. With `ipc` it is appended to the path,
    * as NetGear does.
    */
   readonly port?: Port | readonly Port[];
   /** NetGear's `protocol`, `tcp` by default. */
   readonly protocol?: 'tcp' | 'ipc';
   /**
-   * NetGear's `pattern`: 0 pair (the default), 1 request and reply, 2 publish and subscribe. Both ends must have the
+   * NetGear's `pattern`: 0 pair (the default), 1 request and reply, 2 publish and subscribe. Both sides need the
    * same.
    */
   readonly pattern?: 0 | 1 | 2;

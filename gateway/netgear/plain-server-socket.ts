@@ -24,7 +24,7 @@ import {
 } from './zmtp-codec.ts';
 import { socketAddress } from './zmtp-peer.ts';
 
-/** The ZeroMQ socket types of a pattern: that of this end, and those of its peers. */
+/** The ZeroMQ socket types of a pattern: that of this side, and those of its peers. */
 const SOCKET_TYPES: Readonly<Record<AsyncPattern, { readonly own: string; readonly peers: readonly string[] }>> = {
   pair: { own: 'PAIR', peers: ['PAIR'] },
   'request-reply': { own: 'REP', peers: ['REQ', 'DEALER', 'ROUTER'] },

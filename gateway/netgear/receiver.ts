@@ -37,7 +37,7 @@ export interface Received {
   readonly message: Value;
   /** The port on which the frame arrived, as given in the options: in multi-servers mode, the server's identity. */
   readonly port: string;
-  /** Number of the frame, from 1. Dropped frames are counted too, so a gap shows the number of drops. */
+  /** Number of the frame, from 1. Dropped frames have numbers too, which are missing in the sequence. */
   readonly sequence: number;
   /** Time of arrival, Unix time in microseconds. */
   readonly receivedAtUs: number;
@@ -64,9 +64,9 @@ const LINGER_MS = 500;
 /**
  * NetGear in receive mode: binds one port, or several in multi-servers mode, and receives frames.
  *
- * The newest frame wins: at most one is pending, in multi-servers mode one per server, and a newer one replaces it
- * (`dropped`). NetGear has a queue of 96 frames instead, which means seconds of latency in a slow program. Every frame
- * is answered on arrival, so that a slow program does not slow down the server. If a server disappears without a
+ * The newest frame has priority: at most one is pending, in multi-servers mode one per server, and a newer one replaces
+ * it (`dropped`). NetGear has a queue of 96 frames instead, which means seconds of latency in a slow program. Every
+ * frame is answered on arrival, so that a slow program does not slow down the server. If a server disappears without a
  * termination, the receiver waits for it.
  *
  * An `AsyncIterable` of frames: it returns when the receiver is closed; breaking out of it leaves the receiver open.

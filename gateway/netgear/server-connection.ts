@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { containFailure } from '../../shared/background.ts';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
 import { createServerSocket } from './create-server-socket.ts';
@@ -72,7 +73,7 @@ export class ServerConnection {
   /**
    * Time of each server's last frame, by connection, in ascending order. Empty if ZeroMQ does not expose connections.
    */
-  readonly #senders = new Map<string, number>();
+  readonly #senders = new BoundedMap<string, number>(MAX_SENDERS);
 
   constructor(options: ServerConnectionOptions, events: ServerConnectionEvents) {
     this.#options = options;
@@ -218,10 +219,7 @@ export class ServerConnection {
 
   #sent(peer: string | null): void {
     if (peer === null) return;
-    this.#senders.delete(peer);
     this.#senders.set(peer, performance.now());
-    const [oldest] = this.#senders.keys();
-    if (this.#senders.size > MAX_SENDERS && oldest !== undefined) this.#senders.delete(oldest);
   }
 
   /** Ignores the termination of a peer that has sent no frames while another one is sending. */

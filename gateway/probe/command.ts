@@ -5,7 +5,7 @@ import { probe } from './probe.ts';
 
 const HELP = `gearway probe ADDRESS [--seconds 5]
 
-Acts as the missing end of a NetGear connection for a few seconds, and reports what it finds.
+Acts as the missing side of a NetGear connection for a few seconds, and reports what it finds.
 ADDRESS is as in --client and --source netgear: tcp://127.0.0.1:5567, with ?pattern=1, &secure=1&keys=FOLDER.
 Exits with 0 if there are no problems, otherwise with 1.
 `;

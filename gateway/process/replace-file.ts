@@ -118,12 +118,11 @@ async function syncFolder(folder: string, files: typeof SYSTEM_FILES): Promise<v
 
 /** Explanations of system errors for a file that is to be replaced. */
 const REASONS: Readonly<Record<string, string>> = {
-  EROFS:
-    'the file system is read-only; mount it writable (in a systemd unit with ReadWritePaths=), or change the file itself',
+  EROFS: 'the file system is read-only; mount it writable (in a systemd unit with ReadWritePaths=)',
   ENOSPC: 'the disk is full; free some space',
   EDQUOT: 'the quota of this user is exceeded; free some space',
-  EACCES: 'this user may not create files in its folder; allow it, or change the file itself',
-  EPERM: 'this user may not replace it; allow it, or change the file itself',
+  EACCES: 'this user may not create files in its folder; allow it',
+  EPERM: 'this user may not replace it; allow it',
   EBUSY: 'it is itself a mount, which cannot be replaced; mount its folder instead',
   EXDEV: 'it is itself a mount, which cannot be replaced; mount its folder instead',
   ENOENT: 'the file or its folder has disappeared',

@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { mkdir, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { systemErrorCode, systemErrorText } from '../../shared/system-errors.ts';
+import { createFolder } from './create-folder.ts';
 import { explainSystemError, identityOf, readVersion, replaceFile, SYSTEM_FILES } from './replace-file.ts';
 
 /** Maximum size of the file. */
@@ -14,8 +15,8 @@ const MAX_BYTES = 1 << 20;
 const RETRY_MS = 30_000;
 
 interface StateFileOptions {
-  /** Called with a sentence when the file cannot be used, and when it can be written again. */
-  readonly report: (problem: string) => void;
+  /** Called with a sentence when the file cannot be used, `error`, and when it can be written again, `info`. */
+  readonly report: (text: string, level: 'error' | 'info') => void;
   /** System calls, which tests substitute. */
   readonly files?: typeof SYSTEM_FILES;
 }
@@ -29,7 +30,7 @@ interface StateFileOptions {
  */
 export class StateFile {
   readonly path: string;
-  readonly #report: (problem: string) => void;
+  readonly #report: StateFileOptions['report'];
   readonly #files: typeof SYSTEM_FILES;
   /** Identity of the file as it was last read or written; null before. */
   #identity: string | null = null;
@@ -54,7 +55,7 @@ export class StateFile {
   /** Reads the file, and creates it with its folder. Problems are reported. @returns null if there is no state. */
   async open(): Promise<unknown> {
     try {
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      createFolder(dirname(this.path));
       await this.#touch();
     } catch (error) {
       this.#fail(error);
@@ -70,7 +71,8 @@ export class StateFile {
         throw new GearwayError('state-invalid', `it is larger than ${MAX_BYTES} bytes, the maximum`);
       return bytes.byteLength === 0 ? null : (JSON.parse(bytes.toString()) as unknown);
     } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') this.#report(`${this.path} is ignored: ${systemErrorText(error)}`);
+      if (systemErrorCode(error) !== 'ENOENT')
+        this.#report(`${this.path} is ignored: ${systemErrorText(error)}`, 'error');
       return null;
     }
   }
@@ -109,7 +111,7 @@ export class StateFile {
           this.#next ??= state;
           throw error;
         }
-        if (this.#problem !== null) this.#report(`${this.path} can be written again`);
+        if (this.#problem !== null) this.#report(`${this.path} can be written again`, 'info');
         this.#problem = null;
       }
     } catch (error) {
@@ -163,7 +165,7 @@ export class StateFile {
   #fail(error: unknown): void {
     const problem =
       error instanceof GearwayError ? error.message : `${this.path} cannot be written: ${explainSystemError(error)}`;
-    if (this.#problem === null || this.#isForeign) this.#report(problem);
+    if (this.#problem === null || this.#isForeign) this.#report(problem, 'error');
     this.#problem = problem;
   }
 }

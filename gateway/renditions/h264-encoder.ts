@@ -40,6 +40,9 @@ const MAX_INSIDE = 2;
 /** An encoder without output for this long is hanging, or cannot decode the pictures. */
 const STALL_MS = 3000;
 
+/** The time stamps of FLV have 31 bits: 24 days. An older encoder must be replaced. */
+const MAX_AGE_MS = 20 * 86_400_000;
+
 const KEPT_ERROR_CHARACTERS = 400;
 
 /**
@@ -92,6 +95,11 @@ export class H264Encoder<T> {
     // 'exit' may be emitted before the end of the error output.
     this.#child.once('close', (code, signal) => this.#end(`FFmpeg ended with ${signal ?? `status ${code}`}`));
     this.#child.stdin?.write(matroskaHead(input));
+  }
+
+  /** Whether the encoder must be replaced soon, because its time stamps will be used up. */
+  get isOld(): boolean {
+    return performance.now() - this.#startedAtMs > MAX_AGE_MS;
   }
 
   /** PID of the process, for tests. */
@@ -243,7 +251,7 @@ function encoderArguments(
 }
 
 /** Nice value of encoders, so that a busy machine first serves the clients that get unmodified frames. */
-const NICE = 5;
+const NICE = 10;
 
 function lowerPriority({ pid }: ChildProcess): void {
   if (pid === undefined) return;

@@ -1,5 +1,5 @@
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { GearwayError } from '../../shared/errors.ts';
-import { BoundedMap } from './bounded-map.ts';
 
 interface Waiting {
   readonly address: string;

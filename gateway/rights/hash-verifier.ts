@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../../shared/bounded-map.ts';
 import { FairQueue } from './fair-queue.ts';
 import { matchesHash, type ScryptHash } from './scrypt-hash.ts';
 

@@ -8,7 +8,10 @@ const ID_BYTES = 32;
 export const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 const IDLE_MS = 24 * 3_600_000;
 
-/** Maximum number of sessions per token or user, and in total. Beyond it, the least recently used one ends. */
+/**
+ * Maximum number of sessions per token or user, and in total. Beyond it, the least recently used one of the address
+ * with the most ends, so that one holder of a shared token cannot log out the others.
+ */
 const MAX_PER_USER = 32;
 const MAX_SESSIONS = 1024;
 
@@ -30,6 +33,8 @@ const FORGOTTEN: SessionOwners = { describe: () => null, named: () => [] };
 
 interface Session {
   readonly name: string;
+  /** Address that logged in, as returned by `addressKey`; null for a saved session. */
+  readonly address: string | null;
   readonly expiresAtMs: number;
   /** As in {@link SavedSession.proof}; null if the session is not saved. */
   readonly proof: string | null;
@@ -70,15 +75,21 @@ export class Sessions {
     this.#onChange = onChange;
   }
 
-  /** Opens a session. @returns its secret id. */
-  open(owner: Principal): { readonly id: string; readonly principal: Principal } {
+  /**
+   * Opens a session.
+   *
+   * @param address of the sender, as returned by `addressKey`.
+   * @returns its secret id.
+   */
+  open(owner: Principal, address: string): { readonly id: string; readonly principal: Principal } {
     this.#sweep();
-    this.#makeRoom(owner.name);
+    this.#makeRoom(owner.name, address);
     const id = randomBytes(ID_BYTES).toString('base64url');
     const text = this.#owners.describe(owner);
     const now = Date.now();
     const session: Session = {
       name: owner.name,
+      address,
       expiresAtMs: now + SESSION_LIFETIME_MS,
       proof: text === null ? null : proofOf(id, text).toString('base64'),
       usedAtMs: now,
@@ -145,7 +156,15 @@ export class Sessions {
       })
       .slice(0, MAX_SESSIONS);
     for (const { key, name, proof, expiresAtMs, usedAtMs } of kept.toReversed())
-      this.#sessions.set(key, { name, proof, expiresAtMs, usedAtMs, savedUseAtMs: usedAtMs, live: null });
+      this.#sessions.set(key, {
+        name,
+        address: null,
+        proof,
+        expiresAtMs,
+        usedAtMs,
+        savedUseAtMs: usedAtMs,
+        live: null,
+      });
     this.#startTimer();
   }
 
@@ -182,10 +201,18 @@ export class Sessions {
     return this.#add(key, session, owner.principal);
   }
 
-  #makeRoom(name: string): void {
-    const own = [...this.#sessions].filter(([, session]) => session.name === name);
-    const [oldest] = own.length >= MAX_PER_USER ? own : this.#sessions.size >= MAX_SESSIONS ? this.#sessions : [];
-    if (oldest !== undefined) this.#end(oldest[0], { reason: 'there are too many newer sessions', mayRetry: false });
+  /** Ends a session if there are too many for another one of this name and address. */
+  #makeRoom(name: string, address: string): void {
+    const all = [...this.#sessions];
+    const own = all.filter(([, session]) => session.name === name);
+    const crowd = own.length >= MAX_PER_USER ? own : all.length >= MAX_SESSIONS ? all : [];
+    const counts = new Map<string | null, number>([[address, 1]]);
+    for (const [, session] of crowd)
+      if (session.address !== null) counts.set(session.address, (counts.get(session.address) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    // A saved session counts as the only one of its address.
+    const [key] = crowd.find(([, session]) => (counts.get(session.address) ?? 1) === most) ?? crowd[0] ?? [];
+    if (key !== undefined) this.#end(key, { reason: 'there are too many newer sessions', mayRetry: false });
   }
 
   #startTimer(): void {

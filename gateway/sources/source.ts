@@ -40,9 +40,6 @@ export interface SourceSink {
   readonly returns: Pick<Returns, 'takeAll' | 'take' | 'takeNewest' | 'values' | 'changes' | 'follow' | 'unfollow'>;
 }
 
-/** Why there are no frames while a source is closed because nobody needs them. */
-export const SUSPENDED = 'the source is suspended until the first viewer connects';
-
 /** Producer of a stream's frames. Opened, closed and reopened by its {@link SourceSupervisor}; calls never overlap. */
 export interface Source {
   /** The scheme of its URL: `netgear`, `test-pattern`, … */
@@ -51,7 +48,7 @@ export interface Source {
   readonly address: string;
   /** Why there are no frames yet, as a sentence. */
   readonly waitingReason: string;
-  /** Why there are no frames while it is closed because nobody needs them, as a sentence. Default {@link SUSPENDED}. */
+  /** Why there are no frames while it is closed because nobody needs them, as a sentence. Default `SUSPENDED_REASON`. */
   readonly suspendedReason?: string;
   /** Whether it consumes all clients' return data with each frame. */
   readonly takesReturns: boolean;
@@ -66,10 +63,10 @@ export interface Source {
    * change while it is open.
    */
   readonly stallMs: number | null;
-  /** Current activity in one or two words, for display. */
+  /** Current activity in a few words, and the latest stray connection if there was one; for display. */
   state(): string;
   /**
-   * Why the frames of a sender do not arrive, as a sentence: for instance, it is a server of another pattern.
+   * Why the frames of a sender do not arrive, as a sentence: for instance, because it is a server of another pattern.
    * Null if nothing is known. A source that opens connections itself reports failures instead.
    */
   problem?(): string | null;

@@ -2,10 +2,10 @@ import { containFailure } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { SourceStatus } from '../../shared/status.ts';
+import { type SourceStatus, SUSPENDED_REASON } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { sleep } from './sleep.ts';
-import { type Source, SUSPENDED } from './source.ts';
+import type { Source } from './source.ts';
 import { SourceRun } from './source-run.ts';
 
 interface SupervisorOptions {
@@ -157,7 +157,7 @@ export class SourceSupervisor {
     const isUnwanted = (): boolean => this.#options.isOnDemand && !stream.isWatched();
     if (isUnwanted()) {
       this.#phase = { kind: 'asleep' };
-      stream.wait(source.suspendedReason ?? SUSPENDED);
+      stream.wait(source.suspendedReason ?? SUSPENDED_REASON);
       while (!this.#closing.signal.aborted && isUnwanted()) await sleep(WATCH_INTERVAL_MS, this.#closing.signal);
       if (!this.#closing.signal.aborted) stream.wait(source.waitingReason);
     }

@@ -19,8 +19,8 @@ interface Turning {
 
 /**
  * Publishes frames upright: those with an EXIF orientation after they have been rotated, all others immediately. The
- * newest frame wins: at most one frame is being rotated and one is waiting, which a newer one replaces; an upright
- * frame overtakes both.
+ * newest frame has priority: at most one frame is being rotated and one is waiting, which a newer one replaces; an
+ * upright frame overtakes both.
  */
 export class UprightFrames {
   readonly #stream: Pick<Stream, 'arrive' | 'publish' | 'reject'>;

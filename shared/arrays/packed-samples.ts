@@ -97,7 +97,8 @@ export function unpackSamples(dtype: string, shape: readonly number[], planes: U
 /** Words in the byte order of all current machines, the little-endian one. Copied if they are not aligned. */
 function wordsOf(data: Uint8Array, wordBytes: Layout['wordBytes']): Words {
   const isAligned = data.byteOffset % wordBytes === 0 && data.buffer instanceof ArrayBuffer;
-  const { buffer, byteOffset, byteLength } = (isAligned ? data : data.slice()) as Uint8Array<ArrayBuffer>;
+  // `slice()` of Node's Buffer would not copy.
+  const { buffer, byteOffset, byteLength } = (isAligned ? data : new Uint8Array(data)) as Uint8Array<ArrayBuffer>;
   if (wordBytes === 1) return new Uint8Array(buffer, byteOffset, byteLength);
   return wordBytes === 2
     ? new Uint16Array(buffer, byteOffset, byteLength / 2)

@@ -16,8 +16,13 @@ export function readSamples(
   out: Float64Array,
   step = 1,
 ): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { bytes: size, kind } = type;
+  const native = step === 1 ? nativeSamples(type, bytes, from, count) : null;
+  if (native !== null) {
+    out.set(native);
+    return;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isLittle = !type.isBigEndian;
   const end = (from + count * step) * size;
   const stride = step * size;
@@ -55,6 +60,29 @@ export function readSamples(
     default:
       for (; at < end; at += stride) out[to++] = readWideInteger(view, at, kind === 'int', isLittle);
   }
+}
+
+/** Array types of the samples that `TypedArray.prototype.set()` converts to numbers, several times as fast as a loop. */
+const NATIVE_ARRAYS = { uint4: Uint32Array, int4: Int32Array, float4: Float32Array, float8: Float64Array } as const;
+
+/**
+ * Samples as an array of the machine's own type; null if there is none. All current machines are little-endian. Copied
+ * if they are not aligned.
+ */
+function nativeSamples(
+  { kind, bytes: size, isBigEndian }: SampleType,
+  bytes: Uint8Array,
+  from: number,
+  count: number,
+): Uint32Array | Int32Array | Float32Array | Float64Array | null {
+  const key = `${kind}${size}`;
+  const Samples = key in NATIVE_ARRAYS ? NATIVE_ARRAYS[key as keyof typeof NATIVE_ARRAYS] : null;
+  if (Samples === null || isBigEndian) return null;
+  const at = from * size;
+  const samples = bytes.subarray(at, at + count * size);
+  // `slice()` of Node's Buffer would not copy.
+  const { buffer, byteOffset } = samples.byteOffset % size === 0 ? samples : new Uint8Array(samples);
+  return new Samples(buffer as ArrayBuffer, byteOffset, count);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
-import { alternate, type Bench } from './bench.ts';
-import type { FilmName } from './film.ts';
+import { alternate, type Bench, type BenchEffort, settleMs } from './bench.ts';
+import { filmFrames, type FilmName } from './film.ts';
 import { FilmStage } from './film-stage.ts';
 import type { Line } from './report.ts';
 import { agesOf, filmLine, longestFreezeMs, recoveryMs } from './shown-film.ts';
@@ -43,15 +43,17 @@ export const adaptive: Bench = {
   name: 'adaptive',
   summary: 'time in which a viewer adapts to a link that changes from 50 to 1 Mbit/s and back',
   effort: { rounds: 4, seconds: 15 },
-  async run({ rounds, seconds }) {
+  async run(effort) {
+    const { rounds, seconds } = effort;
+    const frames = filmFrames(effort);
     await using stage = await FilmStage.open();
     const sizes: Record<FilmName, number> = {
-      camera: await stage.make('camera'),
-      'test pattern': await stage.make('test pattern'),
+      camera: await stage.make('camera', frames),
+      'test pattern': await stage.make('test pattern', frames),
     };
     const viewers = await alternate<FilmName, Measurement>(rounds, {
-      camera: () => measure(stage, 'camera', seconds),
-      'test pattern': () => measure(stage, 'test pattern', seconds),
+      camera: () => measure(stage, 'camera', effort),
+      'test pattern': () => measure(stage, 'test pattern', effort),
     });
     const kilobytes = FILMS.map((film) => `${film} ${Math.round(sizes[film] / 1000)} KB`).join(', ');
     return {
@@ -80,7 +82,8 @@ function linesOf(film: FilmName, viewer: readonly Measurement[]): Line[] {
   ];
 }
 
-async function measure(stage: FilmStage, film: FilmName, seconds: number): Promise<Measurement> {
+async function measure(stage: FilmStage, film: FilmName, effort: BenchEffort): Promise<Measurement> {
+  const { seconds } = effort;
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
   const change = (bitsPerSecond: number): Promise<number> =>
     stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
@@ -93,7 +96,7 @@ async function measure(stage: FilmStage, film: FilmName, seconds: number): Promi
   };
   const { result, handedOver } = await stage.show(film, port, async (page) => {
     await page.first();
-    const before = await watch(SETTLE_MS);
+    const before = await watch(settleMs(SETTLE_MS, effort));
     const narrowAtMs = await change(NARROW);
     await delay(seconds * 1000);
     const wideAtMs = await change(WIDE);

@@ -3,9 +3,9 @@ import { freePorts } from '../helpers/free-port.ts';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
 import { evenPart, ladder, stepName, type VideoStep } from '../../gateway/renditions/ladder.ts';
 import type { AudienceGateway, EncoderUsage } from './audience-gateway.ts';
-import { alternate, type Bench } from './bench.ts';
+import { alternate, type Bench, type BenchEffort, settleMs } from './bench.ts';
 import { Disposables } from '../helpers/disposables.ts';
-import { FILM } from './film.ts';
+import { FILM, filmFrames } from './film.ts';
 import type { FilmSource } from './film-source.ts';
 import type { FilmViewers, Received } from './film-viewers.ts';
 import type { LinkRelay } from './link-relay.ts';
@@ -69,29 +69,31 @@ export const audience: Bench = {
   name: 'audience',
   summary: `encoders, event-loop delay and CPU with ${CROWD} thin viewers, and the effect of some on fast viewers and native clients`,
   effort: { rounds: 4, seconds: 10 },
-  async run({ rounds, seconds: wantedSeconds }) {
-    const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
-    await using stage = await Stage.open();
+  async run(effort) {
+    const { rounds } = effort;
+    const seconds = Math.max(LEAST_SECONDS, effort.seconds);
+    const crowd = effort.viewers?.at(-1) ?? CROWD;
+    await using stage = await Stage.open(crowd, effort);
     process.stderr.write('  steps …\n');
     const steps = await alternate(
       rounds,
       Object.fromEntries(STEPS.map((step) => [stepName(step), () => stage.cost(step, seconds)])),
     );
-    process.stderr.write(`  ${CROWD} thin viewers …\n`);
-    const { crowd } = await alternate(rounds, { crowd: () => stage.crowd(seconds) });
+    process.stderr.write(`  ${crowd} thin viewers …\n`);
+    const { crowded } = await alternate(rounds, { crowded: () => stage.crowd(crowd, seconds) });
     process.stderr.write('  a mixed audience …\n');
     const mixed = await alternate(rounds, {
       with: () => stage.mixed(MIXED_THIN, seconds),
       without: () => stage.mixed(0, seconds),
     });
     return {
-      method: `The film of the benchmark "thin", ${FILM.width}x${FILM.height} at ${FILM.fps} fps, from a NetGear server to a gateway. Viewers in another process show renditions like the element and acknowledge each frame without decoding it; thin ones are each behind a separate link of ${THIN.bitsPerSecond / 1e6} Mbit/s and ${THIN.delayMs} ms each way, in one process of relays. First one viewer on a fast link for each H.264 step, by its maximum bit rate; then ${CROWD} thin viewers; then ${MIXED_FAST} fast viewers and ${NATIVE} real NetGear clients (VidGear, multi-clients mode), with ${MIXED_THIN} thin viewers and without, in alternation. Encoders are FFmpeg processes, sampled every 100 ms. Latency: from the hand-over to the NetGear server to a viewer's last byte, or a client's decoded frame.`,
+      method: `The film of the benchmark "thin", ${FILM.width}x${FILM.height} at ${FILM.fps} fps, from a NetGear server to a gateway. Viewers in another process show renditions like the element and acknowledge each frame without decoding it; thin ones are each behind a separate link of ${THIN.bitsPerSecond / 1e6} Mbit/s and ${THIN.delayMs} ms each way, in one process of relays. First one viewer on a fast link for each H.264 step, by its maximum bit rate; then ${crowd} thin viewers; then ${MIXED_FAST} fast viewers and ${NATIVE} real NetGear clients (VidGear, multi-clients mode), with ${MIXED_THIN} thin viewers and without, in alternation. Encoders are FFmpeg processes, sampled every 100 ms. Latency: from the hand-over to the NetGear server to a viewer's last byte, or a client's decoded frame.`,
       lines: [
         ...STEPS.map((step) => costLine(step, steps[stepName(step)] ?? [])),
-        ...crowdLines(crowd),
+        ...crowdLines(crowd, crowded),
         ...mixedLines(mixed),
       ],
-      notes: crowdNotes(crowd),
+      notes: crowdNotes(crowd, crowded),
     };
   },
 };
@@ -103,12 +105,14 @@ class Stage implements AsyncDisposable {
   readonly #relay: BenchProcess<LinkRelay>;
   readonly #viewers: BenchProcess<FilmViewers>;
   readonly #thinViewers: BenchProcess<FilmViewers>;
+  readonly #effort: BenchEffort;
   #clients: readonly NativePeer[] = [];
   #port = 0;
   #sourcePort = 0;
   #links: readonly number[] = [];
 
-  private constructor() {
+  private constructor(effort: BenchEffort) {
+    this.#effort = effort;
     this.#gateway = this.#all.use(new BenchProcess<AudienceGateway>('./audience-gateway.ts'));
     this.#source = this.#all.use(new BenchProcess<FilmSource>('./film-source.ts'));
     this.#relay = this.#all.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
@@ -116,10 +120,11 @@ class Stage implements AsyncDisposable {
     this.#thinViewers = this.#all.use(new BenchProcess<FilmViewers>('./film-viewers.ts'));
   }
 
-  static async open(): Promise<Stage> {
-    const stage = new Stage();
+  /** @param links number of thin links. */
+  static async open(links: number, effort: BenchEffort): Promise<Stage> {
+    const stage = new Stage(effort);
     try {
-      await stage.#open();
+      await stage.#open(Math.max(links, MIXED_THIN));
       return stage;
     } catch (error) {
       await stage[Symbol.asyncDispose]();
@@ -127,17 +132,17 @@ class Stage implements AsyncDisposable {
     }
   }
 
-  async #open(): Promise<void> {
+  async #open(links: number): Promise<void> {
     const [sourcePort = 0, ...clientPorts] = await freePorts(1 + NATIVE);
     this.#sourcePort = sourcePort;
-    await this.#source.ask('make', 'camera');
+    await this.#source.ask('make', 'camera', filmFrames(this.#effort));
     this.#port = await this.#gateway.ask('listen', sourcePort, clientPorts);
     // Started after the film has been made, because a client that gets nothing for some seconds restarts itself, which
     // fails.
     this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
     await Promise.all(this.#clients.map((client) => client.waitFor('ready')));
     this.#links = await Promise.all(
-      Array.from({ length: CROWD }, () => this.#relay.ask('open', this.#port, symmetricLink(THIN))),
+      Array.from({ length: links }, () => this.#relay.ask('open', this.#port, symmetricLink(THIN))),
     );
   }
 
@@ -145,29 +150,30 @@ class Stage implements AsyncDisposable {
   async cost(step: VideoStep, seconds: number): Promise<number> {
     const { usage, received } = await this.#film(async () => {
       await this.#viewers.ask('connect', 'one', [this.#port], { ...ELEMENT, maxBitsPerSecond: step.bitsPerSecond });
-      await delay(SETTLE_MS / 2);
+      await this.#settle(SETTLE_MS / 2);
+      await this.#viewers.ask('gets', 'one', stepName(step));
       const used = await this.#measure(seconds);
       const [one] = await this.#viewers.ask('stop', 'one');
       await this.#viewers.ask('disconnect', 'one');
       return { usage: used, received: one };
     });
-    await delay(PAUSE_MS);
+    await this.#settle(PAUSE_MS);
     const frames = received?.renditions[stepName(step)] ?? 0;
     if (frames === 0)
       throw new Error(`a viewer got ${JSON.stringify(received?.renditions)}, expected frames of ${stepName(step)}`);
     return usage.cpuMs / frames;
   }
 
-  async crowd(seconds: number): Promise<Crowded> {
+  async crowd(count: number, seconds: number): Promise<Crowded> {
     const result = await this.#film(async () => {
-      await this.#thinViewers.ask('connect', 'thin', this.#links, ELEMENT);
-      await delay(SETTLE_MS);
+      await this.#thinViewers.ask('connect', 'thin', this.#links.slice(0, count), ELEMENT);
+      await this.#settle(SETTLE_MS);
       const usage = await this.#measure(seconds);
       const thin = await this.#thinViewers.ask('stop', 'thin');
       await this.#thinViewers.ask('disconnect', 'thin');
       return { usage, thin, seconds: usage.elapsedMs / 1000 };
     });
-    await delay(PAUSE_MS);
+    await this.#settle(PAUSE_MS);
     return result;
   }
 
@@ -176,7 +182,7 @@ class Stage implements AsyncDisposable {
     const result = await this.#film(async () => {
       await this.#viewers.ask('connect', 'fast', ports, ELEMENT);
       if (thin > 0) await this.#thinViewers.ask('connect', 'thin', this.#links.slice(0, thin), ELEMENT);
-      await delay(SETTLE_MS);
+      await this.#settle(SETTLE_MS);
       await Promise.all(this.#clients.map((client) => client.ask('go')));
       const usage = await this.#measure(seconds);
       const fast = (await this.#viewers.ask('stop', 'fast')).map(({ frames }) => frames);
@@ -185,7 +191,7 @@ class Stage implements AsyncDisposable {
       if (thin > 0) await this.#thinViewers.ask('disconnect', 'thin');
       return { usage, fast, native };
     });
-    await delay(PAUSE_MS);
+    await this.#settle(PAUSE_MS);
     const { usage, handedOver } = result;
     const watched = (all: readonly (readonly Shown[])[]): Watched => ({
       framesPerSecond: (all.flat().length * 1000) / usage.elapsedMs / all.length,
@@ -207,6 +213,10 @@ class Stage implements AsyncDisposable {
     } finally {
       await this.#source.ask('stop');
     }
+  }
+
+  #settle(ms: number): Promise<void> {
+    return delay(settleMs(ms, this.#effort));
   }
 
   async #measure(seconds: number): Promise<Usage & EncoderUsage> {
@@ -235,9 +245,9 @@ function costLine(step: VideoStep, cpuMs: readonly number[]): Line {
   };
 }
 
-function crowdLines(crowd: readonly Crowded[]): Line[] {
-  const series = (of: (one: Crowded) => number): Line['series'] => [{ name: 'Gearway', values: crowd.map(of) }];
-  const what = `${CROWD} thin viewers`;
+function crowdLines(count: number, crowded: readonly Crowded[]): Line[] {
+  const series = (of: (one: Crowded) => number): Line['series'] => [{ name: 'Gearway', values: crowded.map(of) }];
+  const what = `${count} thin viewers`;
   return [
     {
       what: `${what}, of one step`,
@@ -257,7 +267,7 @@ function crowdLines(crowd: readonly Crowded[]): Line[] {
       what: `${what}, each`,
       unit: 'fps',
       digits: 1,
-      series: series(({ thin, seconds }) => thin.reduce((sum, { frames }) => sum + frames.length, 0) / seconds / CROWD),
+      series: series(({ thin, seconds }) => thin.reduce((sum, { frames }) => sum + frames.length, 0) / seconds / count),
     },
     {
       what: `${what}, the gateway's process`,
@@ -268,15 +278,15 @@ function crowdLines(crowd: readonly Crowded[]): Line[] {
   ];
 }
 
-function crowdNotes(crowd: readonly Crowded[]): string[] {
+function crowdNotes(count: number, crowded: readonly Crowded[]): string[] {
   const totals: Record<string, number> = {};
-  for (const { thin } of crowd) {
+  for (const { thin } of crowded) {
     for (const { renditions } of thin)
       for (const [name, frames] of Object.entries(renditions)) totals[name] = (totals[name] ?? 0) + frames;
   }
   const frames = Object.values(totals).reduce((sum, count) => sum + count, 0);
   const shares = Object.entries(totals).map(([name, count]) => `${name} ${Math.round((count / frames) * 100)} %`);
-  return [`${CROWD} thin viewers got these renditions: ${shares.join(', ')}.`];
+  return [`${count} thin viewers got these renditions: ${shares.join(', ')}.`];
 }
 
 function mixedLines({ with: beside, without }: Readonly<Record<'with' | 'without', readonly Mixed[]>>): Line[] {

@@ -22,11 +22,25 @@ export interface Bench {
   /** One line for the usage. */
   readonly summary: string;
   /**
-   * Number and length of the rounds for the published figures. One round of half a second only checks that the
-   * benchmark runs.
+   * Number and length of the rounds for the published figures. One round of half a second is a trial.
    */
   readonly effort: BenchEffort;
   run(options: BenchOptions): Promise<Report>;
+}
+
+/** A shorter measurement is a trial: it only checks that the benchmark runs. */
+const MEASURED_FROM_S = 1;
+
+/** Maximum time to settle in a trial. */
+const TRIAL_SETTLE_MS = 500;
+
+export function isTrial({ seconds }: BenchEffort): boolean {
+  return seconds < MEASURED_FROM_S;
+}
+
+/** Time to settle before or after a measurement, which is shorter in a trial. */
+export function settleMs(fullMs: number, effort: BenchEffort): number {
+  return isTrial(effort) ? Math.min(fullMs, TRIAL_SETTLE_MS) : fullMs;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NatsServer } from '../helpers/nats.ts';
-import { alternate, type Bench } from './bench.ts';
+import { alternate, type Bench, settleMs } from './bench.ts';
 import type { ClusterGateway } from './cluster-gateway.ts';
 import { MachineMeter } from './machine.ts';
 import { BenchProcess } from './processes.ts';
@@ -44,7 +44,8 @@ export const clusterLoad: Bench = {
   name: 'cluster-load',
   summary: 'frames per CPU second of 1 to 4 gateways of a cluster, with more viewers than the machine can serve',
   effort: { rounds: 6, seconds: 2 },
-  async run({ rounds, seconds, viewers: counts }) {
+  async run(options) {
+    const { rounds, seconds, viewers: counts } = options;
     const count = counts?.at(-1) ?? VIEWERS;
     await using nats = await NatsServer.start();
     await using a = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
@@ -66,7 +67,7 @@ export const clusterLoad: Bench = {
         for (let left = share; left > 0; left -= BATCH)
           await crowd.ask('connect', ports[index] ?? 0, Math.min(BATCH, left), { spectates: true });
       await a.ask('push', FPS, false);
-      await delay(SETTLE_MS);
+      await delay(settleMs(SETTLE_MS, options));
       const machine = new MachineMeter();
       const own = process.cpuUsage();
       const natsMs = cpuMs(nats.pid);
@@ -80,7 +81,7 @@ export const clusterLoad: Bench = {
       const strangers = machine.stop(gatewaysMs + natsUsedMs + (seen.cpuUs + user + system) / 1000);
       await a.ask('rest');
       await crowd.ask('disconnect');
-      await delay(PAUSE_MS);
+      await delay(settleMs(PAUSE_MS, options));
       const serving = usages.filter((_, index) => (shares[index] ?? 0) > 0);
       const perCpuSecond = (of: readonly { readonly delivered: number; readonly cpuUs: number }[]): number =>
         of.reduce((sum, { delivered }) => sum + delivered, 0) / (of.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1e6);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import { NatsServer } from '../helpers/nats.ts';
-import { alternate, type Bench } from './bench.ts';
+import { alternate, type Bench, type BenchEffort, isTrial, settleMs } from './bench.ts';
 import type { ClusterGateway } from './cluster-gateway.ts';
 import { MachineMeter } from './machine.ts';
 import type { PairedViewers } from './paired-viewers.ts';
@@ -27,8 +27,9 @@ const PAUSE_MS = 3500;
 /** Rate and time in which copies are counted: no frame is skipped. */
 const SLOW_FPS = 4;
 const COPIES_MS = 5000;
+const TRIAL_COPIES_MS = 1000;
 
-/** Number of messages in which a frame of 100 KB travels: its head and its payload. */
+/** Number of messages in which a frame of 100 KB is sent: its head and its payload. */
 const MESSAGES_PER_FRAME = 2;
 
 /** One distribution of the viewers over the gateways, measured for a while. */
@@ -51,7 +52,8 @@ export const cluster: Bench = {
   name: 'cluster',
   summary: 'fps, CPU and latency of viewers at other gateways of a cluster, compared with the gateway of the source',
   effort: { rounds: 10, seconds: 4 },
-  async run({ rounds, seconds, viewers: counts }) {
+  async run(options) {
+    const { rounds, seconds, viewers: counts } = options;
     const count = counts?.at(-1) ?? VIEWERS;
     const [monitor = 0] = await freePorts(1);
     await using nats = await NatsServer.start('-m', String(monitor));
@@ -71,7 +73,7 @@ export const cluster: Bench = {
     const measure = async (shares: readonly number[]): Promise<Measurement> => {
       for (const [index, share] of shares.entries())
         if (share > 0) await crowd.ask('connect', ports[index] ?? 0, share, { spectates: true });
-      await delay(SETTLE_MS);
+      await delay(settleMs(SETTLE_MS, options));
       const machine = new MachineMeter();
       const own = process.cpuUsage();
       const messages = await messagesOf(monitor);
@@ -87,7 +89,7 @@ export const cluster: Bench = {
       const total = usages.reduce((sum, { cpuUs }) => sum + cpuUs / 1000, 0);
       const strangers = machine.stop(total + natsUsedMs + (seen.cpuUs + user + system) / 1000);
       await crowd.ask('disconnect');
-      await delay(PAUSE_MS);
+      await delay(settleMs(PAUSE_MS, options));
       const frames = Math.max(1, usages[0]?.pushed ?? 0);
       return {
         framesPerSecond: (seen.frames * 1000) / seen.elapsedMs,
@@ -109,13 +111,13 @@ export const cluster: Bench = {
     });
     process.stderr.write('  latency …\n');
     const latency = await alternate(rounds, {
-      jpeg: () => measureLatency(a, paired, ports, { isRaw: false, seconds }),
-      raw: () => measureLatency(a, paired, ports, { isRaw: true, seconds }),
+      jpeg: () => measureLatency(a, paired, ports, false, options),
+      raw: () => measureLatency(a, paired, ports, true, options),
     });
     process.stderr.write('  copies …\n');
     const copies = {
-      jpeg: await measureCopies([a, b], paired, ports, false),
-      raw: await measureCopies([a, b], paired, ports, true),
+      jpeg: await measureCopies([a, b], paired, ports, false, options),
+      raw: await measureCopies([a, b], paired, ports, true, options),
     };
     const values = (name: keyof typeof measured, key: keyof Measurement): number[] =>
       measured[name].map((measurement) => measurement[key]);
@@ -180,13 +182,14 @@ async function measureLatency(
   source: BenchProcess<ClusterGateway>,
   paired: BenchProcess<PairedViewers>,
   ports: readonly number[],
-  { isRaw, seconds }: { readonly isRaw: boolean; readonly seconds: number },
+  isRaw: boolean,
+  effort: BenchEffort,
 ): Promise<{ readonly first: readonly number[]; readonly added: readonly number[] }> {
   await source.ask('push', FPS, isRaw);
   await paired.ask('connect', ports.slice(0, 2));
-  await delay(SETTLE_MS);
+  await delay(settleMs(SETTLE_MS, effort));
   await paired.ask('start');
-  await delay(seconds * 1000);
+  await delay(effort.seconds * 1000);
   const result = await paired.ask('stop');
   await paired.ask('disconnect');
   await source.ask('push', FPS, false);
@@ -199,12 +202,13 @@ async function measureCopies(
   paired: BenchProcess<PairedViewers>,
   ports: readonly number[],
   isRaw: boolean,
+  effort: BenchEffort,
 ): Promise<{ readonly sent: number; readonly received: number }> {
   await source.ask('push', SLOW_FPS, isRaw);
   await paired.ask('connect', ports.slice(0, 2));
-  await delay(SETTLE_MS);
+  await delay(settleMs(SETTLE_MS, effort));
   await Promise.all([source.ask('watchCopies'), other.ask('watchCopies'), source.ask('start')]);
-  await delay(COPIES_MS);
+  await delay(isTrial(effort) ? TRIAL_COPIES_MS : COPIES_MS);
   const [sent, received, { pushed }] = await Promise.all([
     source.ask('copies'),
     other.ask('copies'),

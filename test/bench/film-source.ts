@@ -9,9 +9,6 @@ import { Pace } from './pace.ts';
 import { answerParent } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 
-/** 10 s, which is longer than the latency of any picture. */
-const FRAMES = 300;
-
 const films = new Map<FilmName, Buffer[]>();
 
 /** A value that a viewer has returned to identify it, when the server got it. */
@@ -82,8 +79,8 @@ function film(sink: Sink, jpegs: readonly Buffer[]): () => Promise<HandedOver[]>
 
 const handlers = {
   /** @returns the mean size of its JPEGs, in bytes. */
-  async make(name: FilmName): Promise<number> {
-    const jpegs = await makeFilm(name, FRAMES);
+  async make(name: FilmName, frames: number): Promise<number> {
+    const jpegs = await makeFilm(name, frames);
     films.set(name, jpegs);
     return jpegs.reduce((sum, { byteLength }) => sum + byteLength, 0) / jpegs.length;
   },

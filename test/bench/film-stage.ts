@@ -69,8 +69,8 @@ export class FilmStage implements AsyncDisposable {
   }
 
   /** @returns the mean size of its JPEGs, in bytes. */
-  make(film: FilmName): Promise<number> {
-    return this.#source.ask('make', film);
+  make(film: FilmName, frames: number): Promise<number> {
+    return this.#source.ask('make', film, frames);
   }
 
   /** @returns a JPEG of a film. */

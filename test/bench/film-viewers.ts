@@ -1,6 +1,7 @@
 /**
  * A process of viewers like the element, without a decoder: they show renditions, H.264 included, and record frames.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { feature, type FrameMessage, type WantFields } from '../../shared/protocol.ts';
 import { FrameViewer } from './frame-viewer.ts';
 import { answerParent } from './processes.ts';
@@ -13,7 +14,12 @@ export interface Received {
   readonly renditions: Readonly<Record<string, number>>;
 }
 
+/** Timeout for a rendition. */
+const RENDITION_TIMEOUT_MS = 20_000;
+
 class FilmViewer extends FrameViewer {
+  /** The rendition of the latest frame; `source` for the source's own. */
+  latest = '';
   #frames: Shown[] = [];
   #renditions: Record<string, number> = {};
 
@@ -34,6 +40,7 @@ class FilmViewer extends FrameViewer {
     const atMs = performance.timeOrigin + performance.now();
     this.acknowledge({ sequence, painted: sequence, skipped: 0, decodeMs: 5, waitMs: 0 });
     const name = rendition?.rendition ?? 'source';
+    this.latest = name;
     this.#renditions[name] = (this.#renditions[name] ?? 0) + 1;
     if (typeof message === 'object' && message !== null && 'number' in message)
       this.#frames.push({ number: Number(message.number), atMs });
@@ -48,6 +55,14 @@ const handlers = {
     const viewers = ports.map((port) => new FilmViewer(port, want));
     groups.set(group, viewers);
     await Promise.all(viewers.map(({ ready }) => ready));
+  },
+  /** Settles when the first viewer of a group gets a rendition. */
+  async gets(group: string, rendition: string): Promise<void> {
+    for (const deadline = performance.now() + RENDITION_TIMEOUT_MS; ; await delay(20)) {
+      const latest = groups.get(group)?.[0]?.latest;
+      if (latest === rendition) return;
+      if (performance.now() > deadline) throw new Error(`a viewer got ${latest}, expected ${rendition}`);
+    }
   },
   start(): void {
     for (const viewers of groups.values()) for (const viewer of viewers) viewer.start();

@@ -1,5 +1,6 @@
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { TestPicture } from '../../gateway/sources/test-pattern/test-picture.ts';
+import { type BenchEffort, isTrial } from './bench.ts';
 import { CameraFilm } from './camera-film.ts';
 import { burnNumber } from './picture-number.ts';
 
@@ -7,6 +8,11 @@ import { burnNumber } from './picture-number.ts';
 export const FILM = { width: 1280, height: 720, fps: 30 } as const;
 
 export type FilmName = 'camera' | 'test pattern';
+
+/** Number of pictures of a film: 10 s, which is longer than the latency of any picture; 2 s in a trial. */
+export function filmFrames(effort: BenchEffort): number {
+  return (isTrial(effort) ? 2 : 10) * FILM.fps;
+}
 
 /** @returns the pictures as JPEGs like NetGear's own, with their numbers burned in. */
 export async function makeFilm(name: FilmName, frames: number): Promise<Buffer[]> {

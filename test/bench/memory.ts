@@ -30,8 +30,8 @@ const LARGE_FRAMES = 4;
 const LARGE_BYTES = 1280 * 720 * 3;
 
 /**
- * Viewers before the first reading: as many as connect concurrently, so that one-time allocations of a crowd are not
- * attributed to further viewers.
+ * Maximum number of viewers before the first reading: as many as connect concurrently, so that one-time allocations of
+ * a crowd are not attributed to further viewers.
  */
 const FIRST_VIEWERS = 50;
 
@@ -69,13 +69,14 @@ export const memory: Bench = {
   async run({ rounds, seconds, viewers }) {
     const counts = (viewers ?? IDLE_COUNTS).toSorted((a, b) => a - b);
     const most = counts.at(-1) ?? 0;
+    const first = Math.min(FIRST_VIEWERS, most);
     const stuckCount = Math.min(STUCK_COUNT, most);
     const largeCount = Math.min(LARGE_STUCK_COUNT, most);
     await using source = new BenchProcess<FrameSource>('./frame-source.ts');
     await using still = new BenchProcess<StillViewers>('./still-viewers.ts');
     await using watching = new BenchProcess<Viewers>('./viewers.ts');
     await using passing = new BenchProcess<Viewers>('./viewers.ts');
-    const peers: Peers = { source, still, watching, passing };
+    const peers: Peers = { source, still, watching, passing, first };
     process.stderr.write('  idle viewers …\n');
     const idle = await repeat(rounds, () => measureIdle(peers, counts));
     process.stderr.write('  stuck viewers …\n');
@@ -89,7 +90,7 @@ export const memory: Bench = {
         usedBytes: usedBytes * largeCount,
       }));
     return {
-      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} per second. Viewers: its additional memory, after a garbage collection, compared with the first ${FIRST_VIEWERS}; each round is a new process. Socket buffers in the kernel are not included. Long run: as many frames as the gateway accepts, ${LOAD_VIEWERS} viewers that receive as many as they can, and ${PASSING_VIEWERS} that connect and disconnect with each sample.`,
+      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} per second. Viewers: its additional memory, after a garbage collection, compared with the first ${first}; each round is a new process. Socket buffers in the kernel are not included. Long run: as many frames as the gateway accepts, ${LOAD_VIEWERS} viewers that receive as many as they can, and ${PASSING_VIEWERS} that connect and disconnect with each sample.`,
       lines: [
         ...counts.map((count, i): Line => ({
           what: `${count} paused viewers`,
@@ -166,6 +167,8 @@ interface Peers {
   readonly still: BenchProcess<StillViewers>;
   readonly watching: BenchProcess<Viewers>;
   readonly passing: BenchProcess<Viewers>;
+  /** Number of viewers before the first reading. */
+  readonly first: number;
 }
 
 type Gateway = BenchProcess<MemoryGateway>;
@@ -192,7 +195,7 @@ async function measureIdle(peers: Peers, counts: readonly number[]): Promise<Mem
   await using gateway = startGateway();
   const port = await feed(gateway, peers, 'jpeg', FRAMES_PER_SECOND);
   const connect = (count: number): Promise<void> => peers.still.ask('connect', port, count, { want: { paused: true } });
-  await connect(FIRST_VIEWERS);
+  await connect(peers.first);
   await delay(SETTLE_MS);
   const before = await gateway.ask('memory', true);
   const each: Memory[] = [];
@@ -213,7 +216,7 @@ async function measureStuck(peers: Peers, count: number, frame: FrameName): Prom
   const port = await feed(gateway, peers, frame, FRAMES_PER_SECOND);
   const connect = (viewers: number): Promise<void> =>
     peers.still.ask('connect', port, viewers, { want: { raw: true } });
-  await connect(FIRST_VIEWERS);
+  await connect(peers.first);
   await delay(SETTLE_MS);
   const before = await gateway.ask('memory', true);
   await connect(count);

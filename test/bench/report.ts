@@ -32,7 +32,7 @@ export interface Series {
 export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'difference'; readonly to: string }) &
   ({ readonly atLeast: number } | { readonly atMost: number });
 
-/** `undecided`: the interval of the median straddles the target. */
+/** `undecided`: the interval of the median contains the target. */
 export type Verdict = 'met' | 'missed' | 'undecided';
 
 /** A target with the measured figure. */

@@ -17,6 +17,8 @@ export interface FilmPage extends AsyncDisposable {
   readonly shown: readonly Shown[];
   /** Settles with the first picture that has a number. */
   first(): Promise<Shown>;
+  /** Settles after the time, and not before a picture has been shown since this call. */
+  watch(seconds: number): Promise<void>;
   /** The picture that the viewer or the video shows now, as PNG in the size that was sent to it. */
   snapshot(): Promise<Buffer>;
   /** Returns values, one every `everyMs`, and waits until all are acknowledged. */
@@ -32,7 +34,8 @@ export interface Probe {
   readonly roundTripMs: number;
 }
 
-const FIRST_TIMEOUT_MS = 30_000;
+/** Timeout for a picture. */
+const PICTURE_TIMEOUT_MS = 30_000;
 
 /** An expression for the page: the picture of its viewer or of its video, base64. */
 const SNAPSHOT = `(async () => {
@@ -92,17 +95,23 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
   const shown = await startScreencast(client);
   const openedAtMs = Date.now();
   // It fails if the page is closed first.
-  page.goto(url, { timeout: FIRST_TIMEOUT_MS }).catch(() => undefined);
+  page.goto(url, { timeout: PICTURE_TIMEOUT_MS }).catch(() => undefined);
+  const shownFrom = async (index: number): Promise<Shown> => {
+    for (const deadline = performance.now() + PICTURE_TIMEOUT_MS; ; await delay(20)) {
+      const picture = shown[index];
+      if (picture !== undefined) return picture;
+      if (performance.now() > deadline)
+        throw new Error(`${url} showed no picture with a number within ${PICTURE_TIMEOUT_MS / 1000} s`);
+    }
+  };
   return {
     openedAtMs,
     shown,
-    async first() {
-      for (const deadline = performance.now() + FIRST_TIMEOUT_MS; ; await delay(20)) {
-        const [first] = shown;
-        if (first !== undefined) return first;
-        if (performance.now() > deadline)
-          throw new Error(`${url} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
-      }
+    first: () => shownFrom(0),
+    async watch(seconds) {
+      const { length } = shown;
+      await delay(seconds * 1000);
+      await shownFrom(length);
     },
     async snapshot() {
       return Buffer.from((await page.evaluate(SNAPSHOT)) as string, 'base64');

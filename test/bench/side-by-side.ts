@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Disposables } from '../helpers/disposables.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
-import { alternate, type Bench, type BenchEffort } from './bench.ts';
+import { alternate, type Bench, type BenchEffort, isTrial, settleMs } from './bench.ts';
+import { filmFrames } from './film.ts';
 import { pictureQuality, QUALITY_METHOD } from './film-quality.ts';
 import { FilmStage, type Showing } from './film-stage.ts';
 import { Go2rtc, type Go2rtcMode } from './go2rtc.ts';
@@ -22,7 +23,7 @@ const LINKS: readonly ComparedLink[] = [
   { bitsPerSecond: 8e6, delayMs: 20, videoBitsPerSecond: 6e6 },
 ];
 
-/** go2rtc's ways to a browser, by their names in the report. */
+/** The methods by which go2rtc sends a stream to a browser, by their names in the report. */
 const MODES: Readonly<Record<string, Go2rtcMode>> = { 'go2rtc, WebRTC': 'webrtc', 'go2rtc, MSE': 'mse' };
 
 const FILM_NAME = 'camera';
@@ -39,7 +40,7 @@ const REPORT_MS = 300;
 /** No program shows the film with less. */
 const LEAST_MEGABITS_PER_SECOND = 0.1;
 
-/** A shorter measurement may see no picture at all. */
+/** A shorter measurement of a slow link contains few pictures. */
 const LEAST_SECONDS = 2;
 
 /** Number of shown pictures that are compared with the source's, and the time between them, after the measurement. */
@@ -67,15 +68,15 @@ export const sideBySide: Bench = {
   name: 'go2rtc',
   summary: 'fps, latency, first picture and quality of 720p at 30 fps behind 2 and 8 Mbit/s, compared with go2rtc',
   effort: { rounds: 2, seconds: 5 },
-  async run({ rounds, seconds: wantedSeconds }) {
-    const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
+  async run(effort) {
+    const seconds = Math.max(LEAST_SECONDS, effort.seconds);
     const version = Go2rtc.version();
     await using stage = await FilmStage.open();
-    const kilobytes = Math.round((await stage.make(FILM_NAME)) / 1000);
+    const kilobytes = Math.round((await stage.make(FILM_NAME, filmFrames(effort))) / 1000);
     const lines: Line[] = [];
     const notes = version === null ? ['go2rtc is not on the PATH, and was not measured.'] : [];
     for (const link of LINKS) {
-      const { measured, lost } = await compare(stage, link, version !== null, { rounds, seconds });
+      const { measured, lost } = await compare(stage, link, version !== null, effort, seconds);
       lines.push(...linesOf(link, measured));
       if (lost > 0) notes.push(`${nameOf(link)}: ${lost} of WebRTC's datagrams found the queue full, and were lost.`);
     }
@@ -95,13 +96,15 @@ async function compare(
   stage: FilmStage,
   { bitsPerSecond, delayMs, videoBitsPerSecond }: ComparedLink,
   withGo2rtc: boolean,
-  { rounds, seconds }: BenchEffort,
+  effort: BenchEffort,
+  seconds: number,
 ): Promise<{ measured: Measured; lost: number }> {
+  const { rounds } = effort;
   const shape = symmetricLink({ bitsPerSecond, delayMs, queueBytes: (bitsPerSecond / 8000) * QUEUE_MS });
   await using servers = new Disposables();
   const gatewayLink = await stage.link(shape);
   const measurements: Record<string, () => Promise<Measurement>> = {
-    Gearway: () => measure(stage, gatewayLink, seconds, (watch) => stage.show(FILM_NAME, gatewayLink, watch)),
+    Gearway: () => measure(stage, gatewayLink, seconds, effort, (watch) => stage.show(FILM_NAME, gatewayLink, watch)),
   };
   if (!withGo2rtc) return { measured: await alternate(rounds, measurements), lost: 0 };
 
@@ -113,23 +116,32 @@ async function compare(
   );
   for (const [name, mode] of Object.entries(MODES)) {
     measurements[name] = () =>
-      measure(stage, link, seconds, (watch) => stage.showBy(server, FILM_NAME, videoBitsPerSecond, link, mode, watch));
+      measure(stage, link, seconds, effort, (watch) =>
+        stage.showBy(server, FILM_NAME, videoBitsPerSecond, link, mode, watch),
+      );
   }
   return { measured: await alternate(rounds, measurements), lost: await stage.relay.ask('lost', link) };
 }
 
-async function measure(stage: FilmStage, link: number, seconds: number, show: Show): Promise<Measurement> {
+async function measure(
+  stage: FilmStage,
+  link: number,
+  seconds: number,
+  effort: BenchEffort,
+  show: Show,
+): Promise<Measurement> {
   const carriedBytes = async (): Promise<number> => (await stage.relay.ask('carried', link)).down;
   const { result, handedOver } = await show(async (page) => {
     const first = await page.first();
-    await delay(SETTLE_MS);
+    await delay(settleMs(SETTLE_MS, effort));
     const [fromMs, fromBytes] = [Date.now(), await carriedBytes()];
-    await delay(seconds * 1000);
+    await page.watch(seconds);
     const [toMs, toBytes] = [Date.now(), await carriedBytes()];
     await delay(REPORT_MS);
     const shown = [...page.shown];
     const pngs: Buffer[] = [];
-    for (; pngs.length < COMPARED; await delay(COMPARED_EVERY_MS)) pngs.push(await page.snapshot());
+    for (; pngs.length < (isTrial(effort) ? 1 : COMPARED); await delay(COMPARED_EVERY_MS))
+      pngs.push(await page.snapshot());
     return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, bytes: toBytes - fromBytes, shown, pngs };
   });
   const { fromMs, toMs } = result;

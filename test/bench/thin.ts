@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
-import { alternate, type Bench } from './bench.ts';
-import type { FilmName } from './film.ts';
+import { alternate, type Bench, type BenchEffort, isTrial, settleMs } from './bench.ts';
+import { filmFrames, type FilmName } from './film.ts';
 import { pictureQuality, QUALITY_METHOD } from './film-quality.ts';
 import { FilmStage } from './film-stage.ts';
 import type { Line } from './report.ts';
@@ -78,7 +78,7 @@ interface Measurement {
 /** Time after the first picture in which the gateway estimates the link's rate. */
 const SETTLE_MS = 4000;
 
-/** A shorter measurement may contain no picture. */
+/** A shorter measurement of a slow link contains few pictures. */
 const LEAST_SECONDS = 2;
 
 /** Time after the measurement in which frames in transit are shown. */
@@ -90,6 +90,7 @@ const COMPARED_EVERY_MS = 400;
 
 /** Number of returned values, and the time between them, while the film continues. Not a multiple of a frame's time. */
 const PROBES = 30;
+const TRIAL_PROBES = 5;
 const PROBE_EVERY_MS = 107;
 
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string =>
@@ -100,14 +101,21 @@ export const thin: Bench = {
   name: 'thin',
   summary: 'fps, latency, first picture and quality of 720p at 30 fps in Chromium behind 2, 8 and 0.5 Mbit/s',
   effort: { rounds: 3, seconds: 10 },
-  async run({ rounds, seconds: wantedSeconds }) {
-    const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
+  async run(effort) {
+    const { rounds } = effort;
+    const seconds = Math.max(LEAST_SECONDS, effort.seconds);
     await using stage = await FilmStage.open();
-    const bytes = { camera: await stage.make('camera'), 'test pattern': await stage.make('test pattern') };
+    const frames = filmFrames(effort);
+    const bytes = {
+      camera: await stage.make('camera', frames),
+      'test pattern': await stage.make('test pattern', frames),
+    };
     const links = await Promise.all(LINKS.map(async (link) => ({ link, port: await stage.link(symmetricLink(link)) })));
     const measured = await alternate<string, Measurement>(
       rounds,
-      Object.fromEntries(links.map(({ link, port }) => [nameOf(link), () => measure(stage, link.film, port, seconds)])),
+      Object.fromEntries(
+        links.map(({ link, port }) => [nameOf(link), () => measure(stage, link.film, port, seconds, effort)]),
+      ),
     );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
@@ -118,20 +126,27 @@ export const thin: Bench = {
   },
 };
 
-async function measure(stage: FilmStage, film: FilmName, port: number, seconds: number): Promise<Measurement> {
+async function measure(
+  stage: FilmStage,
+  film: FilmName,
+  port: number,
+  seconds: number,
+  effort: BenchEffort,
+): Promise<Measurement> {
   const { result, handedOver } = await stage.show(film, port, async (page) => {
     const first = await page.first();
-    await delay(SETTLE_MS);
+    await delay(settleMs(SETTLE_MS, effort));
     const fromMs = Date.now();
-    await delay(seconds * 1000);
+    await page.watch(seconds);
     const toMs = Date.now();
-    await delay(LATEST_MS);
+    await delay(settleMs(LATEST_MS, effort));
     const shown = [...page.shown];
-    const probes = await page.probe(PROBES, PROBE_EVERY_MS);
+    const probes = await page.probe(isTrial(effort) ? TRIAL_PROBES : PROBES, PROBE_EVERY_MS);
     await delay(LATEST_MS);
     const arrivals = await stage.arrivals();
     const pngs: Buffer[] = [];
-    for (; pngs.length < COMPARED; await delay(COMPARED_EVERY_MS)) pngs.push(await page.snapshot());
+    for (; pngs.length < (isTrial(effort) ? 1 : COMPARED); await delay(COMPARED_EVERY_MS))
+      pngs.push(await page.snapshot());
     return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown, pngs, probes, arrivals };
   });
   const { fromMs, toMs } = result;

@@ -130,7 +130,7 @@ describe('the console of an administrator', () => {
     expect((await fetch(`${gateway.url}/api/streams/camera`)).status).toBe(404);
   });
 
-  it('reports a fault in the configuration file until it is mended', async () => {
+  it('reports a fault in the configuration file until it is corrected', async () => {
     await using gateway = await GatewayProcess.start('--config', file);
     await using page = await openWindow(browser, await gateway.administratorUrl()).then((window) =>
       Object.assign(window, { [Symbol.asyncDispose]: () => closeWindow(window) }),

@@ -267,12 +267,31 @@ describe('a page that publishes', () => {
     await publisher.becomes('live');
   });
 
-  it('reports a stream that accepts no publishers', async () => {
-    await using gateway = await LocalGateway.start();
+  it('explains before it opens a camera that a stream accepts no publishers', async () => {
+    await using gateway = await LocalGateway.start('--source', 'door=test-pattern:', '--source', 'phone=push:');
+    await using browser = await sharedBrowser('chromium', { camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?stream=door&start`);
+    const link = await publisher.page.waitForSelector('gearway-publisher > .on-picture > a');
+    expect(await publisher.state).toBe('idle');
+    // The element's own buttons are not rendered.
+    const shown = await publisher.page.$$eval('gearway-publisher >>> button', (buttons) =>
+      buttons.filter((button) => button.checkVisibility()).map(({ textContent }) => textContent),
+    );
+    expect(shown).toEqual([]);
+    expect(await violations(publisher.page)).toEqual([]);
+    await Promise.all([publisher.page.waitForNavigation(), link!.click()]);
+    await publisher.press('Start camera');
+    await publisher.becomes('live');
+  });
+
+  it('reports a stream that accepts no publishers to a user who may not list the streams', async () => {
+    await using gateway = await LocalGateway.start('--token', 'administer-this', '--publish-token', 'publish-that');
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await publish(browser, gateway.url);
-    await publisher.becomes('refused');
-    expect(await publisher.code).toBe(closeCode.notForPublishers);
+    await publisher.page.waitForSelector('#token');
+    await publisher.page.type('#token', 'publish-that');
+    await publisher.page.keyboard.press('Enter');
+    await publisher.where(`element.code === ${closeCode.notForPublishers}`);
     expect(await publisher.notice()).toMatch(/^Publishing not supported/);
   });
 

@@ -70,7 +70,7 @@ export class DatagramRelay implements AsyncDisposable {
   }
 
   #send(flow: Flow, direction: LinkDirection, bytes: Buffer): void {
-    if (direction.isFull) this.#lost += 1;
+    if (direction.isFull()) this.#lost += 1;
     else flow.write(bytes);
   }
 }

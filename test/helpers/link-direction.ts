@@ -77,8 +77,12 @@ export class LinkDirection {
     return this.#queuedBytes;
   }
 
-  /** Whether the queue accepts nothing until the bottleneck has transmitted more. */
-  get isFull(): boolean {
+  /**
+   * Whether the queue accepts nothing now. Packets whose transmission is due leave it first, even if the timer is late
+   * because the machine is busy: otherwise, datagrams would be lost for which a link has space.
+   */
+  isFull(): boolean {
+    this.#run();
     return this.#queuedBytes >= this.#shape.queueBytes;
   }
 

@@ -25,9 +25,23 @@ export async function openWindow(browser: Browser, url: string, prepare?: () => 
   const page = (await isFirefox(browser))
     ? await (await browser.createBrowserContext()).newPage({ type: 'window' })
     : await openPopup(await takeProfile(browser));
+  pollAtIntervals(page);
   if (prepare !== undefined) await page.evaluateOnNewDocument(prepare);
   if (url !== 'about:blank') await page.goto(url);
   return page;
+}
+
+/** Interval in which a page checks what is waited for. */
+const POLL_MS = 50;
+
+/**
+ * Makes `waitForFunction` check at intervals. By default, Puppeteer checks in each animation frame, for which the browser
+ * renders the page 60 times per second: most of the processor time of a page that waits.
+ */
+function pollAtIntervals(page: Page): void {
+  const waitForFunction = page.waitForFunction.bind(page);
+  page.waitForFunction = (condition, options, ...args) =>
+    waitForFunction(condition, { polling: POLL_MS, ...options }, ...args);
 }
 
 /** Opens a page in a window with tabs, which a pop-up window does not have, and in a separate profile. */

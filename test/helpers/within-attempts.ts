@@ -11,9 +11,9 @@ const REST_MS = 2000;
 /**
  * Checks a time, a rate or a share, measured in up to five attempts, until one meets the limits.
  *
- * The machine is shared, and other load can only make such a figure worse: a hiccup of the machine affects one attempt,
- * a fault of the gateway affects all. Conditions that do not depend on time are asserted while measuring, and fail
- * immediately.
+ * The machine is shared, and other load can only make such a figure worse: a short stall of the machine affects one
+ * attempt, a fault of the gateway affects all. Conditions that do not depend on time are asserted while measuring, and
+ * fail immediately.
  *
  * @throws the errors of `measure`, and the error of `check` for the last attempt.
  */

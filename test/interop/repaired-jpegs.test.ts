@@ -202,7 +202,7 @@ describe('pictures with an orientation', () => {
       400,
       {
         code: 'jpeg-invalid',
-        message: expect.stringContaining('has the EXIF orientation 6, and cannot be decoded to be turned') as string,
+        message: expect.stringContaining('has the EXIF orientation 6, and cannot be decoded to be rotated') as string,
       },
     ]);
     expect(gateway.stream.status().counters.rejected).toBe(1);

@@ -104,6 +104,14 @@ describe('deploy/systemd/gearway.service', () => {
       const streams = (await answer.json()) as { name: string }[];
       expect(streams.map(({ name }) => name)).toEqual(['door', 'yard', 'hall', 'desk']);
       expect(await readdir(join(folder, 'state'))).toEqual(['log-ins.json']);
+      // docs/deploy.md checks the file before the service is started, with the files of the credentials.
+      const page = await readFile(join(ROOT, 'docs/deploy.md'), 'utf8');
+      const [, check = ''] = /^sudo (CREDENTIALS_DIRECTORY=\S+ node .* check-config .*)$/m.exec(page) ?? [];
+      const here = check
+        .replace('/etc/gearway/gateway.yaml', 'deploy/systemd/gateway.yaml')
+        .replace('/etc/gearway', folder);
+      const { stdout } = spawnSync('bash', ['-c', here], { encoding: 'utf8', cwd: ROOT });
+      expect(stdout).toMatch(/ is valid: 4 streams, /);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -1,4 +1,4 @@
-"""Describes values for the types_*.py, so that both ends can be compared."""
+"""Describes values for the types_*.py, so that the values on both sides can be compared."""
 import base64
 import hashlib
 

@@ -1,16 +1,18 @@
 /**
- * Records the pictures of docs/overlays.md, docs/arrays.md and docs/control.md from examples/python: each in the size of
- * a desktop and of a phone, light and dark.
+ * Records the pictures of README.md, docs/console.md, docs/overlays.md, docs/arrays.md and docs/control.md: the console,
+ * and examples/python. Each in the size of a desktop and of a phone, light and dark.
  *
  * Usage: npm run pictures [-- NAME …]
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import sharp from 'sharp';
 import { PythonExample } from '../browser/python-example.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { ROOT } from '../helpers/example-lines.ts';
+import type { ViewerPage } from '../browser/viewer-page.ts';
+import { ConsoleScene } from './console-scene.ts';
 
 const STYLE = `
   :root { color-scheme: light dark; --gearway-accent: light-dark(#0b6bcb, #4db8ff);
@@ -21,9 +23,16 @@ const STYLE = `
 /** Widths of the window, by the end of the file's name. */
 const WIDTHS = { desktop: 720, phone: 390 };
 
-/** A picture: the example, and what a user does in it. */
+/** A running page with one viewer. */
+interface Scene extends AsyncDisposable {
+  readonly view: ViewerPage;
+}
+
+/** A picture: the page, and what a user does in it. */
 interface Picture {
-  readonly example: string;
+  readonly open: (browser: Browser) => Promise<Scene>;
+  /** Height of the window of a desktop and a phone; default: that of the page. */
+  readonly heights?: Readonly<Record<keyof typeof WIDTHS, number>>;
   /** Width of the window of a desktop, if the page needs another one. */
   readonly desktopWidth?: number;
   /** Called for each size. */
@@ -32,14 +41,53 @@ interface Picture {
   readonly frame?: string;
 }
 
+const example =
+  (name: string) =>
+  (browser: Browser): Promise<Scene> =>
+    PythonExample.open(browser, name, STYLE);
+
+/** Time until the plots of the console show a trend. */
+const TREND_MS = 15_000;
+
+const DEVICES = [
+  { kind: 'latency' },
+  { kind: 'slider', name: 'speed', label: 'Speed', min: 0, max: 1, initial: 0.3 },
+  { kind: 'joystick', name: 'stick' },
+  { kind: 'pointer', name: 'goal', label: 'Set a goal' },
+  { kind: 'stop' },
+];
+
 const PICTURES: Readonly<Record<string, Picture>> = {
+  console: {
+    open: (browser) => ConsoleScene.withClients(browser),
+    desktopWidth: 1440,
+    heights: { desktop: 1010, phone: 844 },
+    async use(page) {
+      await page.locator('.composer .hold').click();
+      await page.waitForSelector('.held');
+      await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+      await new Promise((resolve) => setTimeout(resolve, TREND_MS));
+    },
+  },
+  'console-devices': {
+    open: (browser) => ConsoleScene.withDevices(browser, DEVICES),
+    desktopWidth: 1280,
+    heights: { desktop: 800, phone: 844 },
+    async use(page) {
+      await usable(page, 'gearway-joystick');
+      await page.click('gearway-pointer >>> button');
+      await clickOnPicture(page, 470, 110);
+      await hold(page, 'gearway-joystick', 14, -40);
+      await frameWhere(page, 'message.pose.heading > 290 && message.pose.heading < 330');
+    },
+  },
   // All vehicles are in the picture.
   detector: {
-    example: 'detector.py',
+    open: example('detector.py'),
     frame: 'message.overlay.length === 4 && message.overlay.every(({ score }) => score > 0.9)',
   },
   'depth-camera': {
-    example: 'depth_camera.py',
+    open: example('depth_camera.py'),
     async use(page) {
       const distance = 'gearway-viewer >>> .inspector button[aria-keyshortcuts=D]';
       // The inspector offers distances when it has read a pixel of a frame with intrinsics.
@@ -53,7 +101,7 @@ const PICTURES: Readonly<Record<string, Picture>> = {
     frame: 'message.nearest < 2000',
   },
   dashboard: {
-    example: 'driven_robot.py',
+    open: example('driven_robot.py'),
     desktopWidth: 1136,
     async use(page) {
       await usable(page, 'gearway-joystick');
@@ -64,7 +112,7 @@ const PICTURES: Readonly<Record<string, Picture>> = {
     },
   },
   'click-to-label': {
-    example: 'click_to_label.py',
+    open: example('click_to_label.py'),
     async use(page) {
       await usable(page, 'gearway-pointer');
       await dragOnPicture(page, [424, 97], [502, 158]);
@@ -92,7 +140,7 @@ async function frameWhere(page: Page, expression: string): Promise<void> {
 }
 
 async function usable(page: Page, selector: string): Promise<void> {
-  await page.waitForFunction(`document.querySelector(${JSON.stringify(selector)}).isUsable`);
+  await page.waitForFunction(`document.querySelector(${JSON.stringify(selector)})?.isUsable`);
 }
 
 async function clientAt(page: Page, x: number, y: number): Promise<{ x: number; y: number }> {
@@ -134,10 +182,10 @@ if (unknown.length > 0)
   throw new Error(`there is no picture ${unknown.join()}, expected ${Object.keys(PICTURES).join()}`);
 
 await using browser = await launchBrowser('chromium');
-for (const [name, { example, desktopWidth, use, frame }] of Object.entries(PICTURES)) {
+for (const [name, { open, desktopWidth, heights, use, frame }] of Object.entries(PICTURES)) {
   if (names.length > 0 && !names.includes(name)) continue;
-  for (const [size, width] of Object.entries(WIDTHS)) {
-    await using running = await PythonExample.open(browser, example, STYLE);
+  for (const [size, width] of Object.entries(WIDTHS) as [keyof typeof WIDTHS, number][]) {
+    await using running = await open(browser);
     const { page } = running.view;
     const viewport = {
       width: size === 'desktop' ? (desktopWidth ?? width) : width,
@@ -145,8 +193,7 @@ for (const [name, { example, desktopWidth, use, frame }] of Object.entries(PICTU
       deviceScaleFactor: size === 'phone' ? 1.5 : 1,
     };
     await page.setViewport(viewport);
-    // The window is as high as the page.
-    const height = await page.evaluate('document.documentElement.getBoundingClientRect().height');
+    const height = heights?.[size] ?? (await page.evaluate('document.documentElement.getBoundingClientRect().height'));
     await page.setViewport({ ...viewport, height: Math.ceil(height as number) });
     await page.bringToFront();
     await use?.(page);

@@ -1,5 +1,5 @@
 /** HTTP cameras whose timeouts and rates take seconds. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseSourceUrl } from '../../gateway/config/source-url.ts';
 import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from '../../gateway/sources/mjpeg/mjpeg-source.ts';
 import { RecordingSink } from '../helpers/recording-sink.ts';
@@ -11,26 +11,22 @@ const JPEG = Buffer.from(BYTES);
 const HEAD = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: ${MULTIPART['Content-Type']}\r\n\r\n`);
 const STILL = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`), JPEG]);
 
-const open: MjpegSource[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((source) => source.close()));
-});
-
-async function record(server: RawServer, options = ''): Promise<RecordingSink> {
+/** Disposal closes the source. */
+async function record(server: RawServer, options = ''): Promise<RecordingSink & AsyncDisposable> {
   const sink = new RecordingSink();
   const source = new MjpegSource(parseMjpeg(parseSourceUrl(`mjpeg:${server.url}/${options}`, MJPEG_OPTIONS)));
-  open.push(source);
   await source.open(sink);
-  return sink;
+  return Object.assign(sink, { [Symbol.asyncDispose]: () => source.close() });
 }
 
-describe('a stream', () => {
+// They only wait.
+describe.concurrent('a stream', () => {
   it.each([
     ['', 4.5],
     ['?fps=0.8', 5.75],
   ])('that becomes silent fails%s', async (options, seconds) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(Buffer.concat([HEAD, part(JPEG)])));
-    const sink = await record(server, options);
+    await using sink = await record(server, options);
     await sink.until(() => sink.frames.length > 0);
     const startMs = performance.now();
     await sink.until(() => sink.failed.length > 0);
@@ -45,20 +41,20 @@ describe('a stream', () => {
     ['no data', HEAD],
   ])('with %s fails', async (_name, text) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(text));
-    const sink = await record(server);
+    await using sink = await record(server);
     await sink.until(() => sink.failed.length > 0);
     expect(String(sink.failed[0])).toMatch(/no response within 10 s|sent nothing for 10 s/);
   });
 });
 
-describe('a still picture', () => {
+describe.concurrent('a still picture', () => {
   it('is requested once per second by default, and waits for slow cameras', async () => {
     const atMs: number[] = [];
     await using server = await RawServer.start(({ socket, index }) => {
       atMs.push(performance.now());
       setTimeout(() => socket.end(STILL), index === 0 ? 1500 : 0);
     });
-    const sink = await record(server);
+    await using sink = await record(server);
     await sink.until(() => sink.frames.length === 3);
     // The second request is already late; the third one keeps the interval.
     expect(atMs[1]! - atMs[0]!).toBeGreaterThan(1450);

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { NetGearReceiver } from '../../gateway/netgear/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
+import { freePorts } from '../helpers/free-port.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
 
 const SMALL = 'test-pattern:?size=160x120&fps=20';
@@ -132,6 +134,32 @@ describe('reconfigure', () => {
     expect(portsOf(gateway)).toEqual([5568, 5570]);
     await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568) }));
     expect(portsOf(gateway)).toEqual([5568]);
+  });
+
+  it.each(['keep', 'terminate'] as const)('ends native clients by the latest onClose: %s', async (onClose) => {
+    const [port = 0] = await freePorts(1);
+    await using receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1 });
+    await receiver.open();
+    const clients = [`tcp://127.0.0.1:${port}`];
+    const gateway = await start({
+      ...withYard({ source: SMALL, clients }),
+      onClose: onClose === 'keep' ? 'terminate' : 'keep',
+    });
+    expect(await receiver.recv()).not.toBeNull();
+    expect(await gateway.reconfigure({ ...withYard({ source: SMALL, clients }), onClose })).toMatchObject({
+      needsRestart: [],
+      changed: [],
+    });
+    await gateway.close();
+    let isEnded = false;
+    const ended = (async () => {
+      while ((await receiver.recv()) !== null);
+      isEnded = true;
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(isEnded).toBe(onClose === 'terminate');
+    await receiver.close();
+    await ended;
   });
 
   it('takes over a native client that was added before it was configured', async () => {

@@ -67,13 +67,12 @@ export class FrameFeed implements CaptureFeed {
     runInBackground(this.#read());
   }
 
-  /** Does nothing, because a camera delivers frames whether they are due or not. */
   get silentSinceMs(): number {
     return this.#lastFrameAtMs;
   }
 
   limitRestarted(): void {
-    // Nothing to do, because the next frame arrives anyway.
+    // Nothing to do: a camera delivers frames whether they are due or not, so the next one arrives anyway.
   }
 
   close(): void {

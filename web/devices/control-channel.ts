@@ -1,6 +1,6 @@
 import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
-import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import type { GearwayFrameEvent, GearwayViewer } from '../viewer/gearway-viewer.ts';
 import type { ControlValue, Device, DeviceValue } from './control-value.ts';
 import { StopLatch, type StopState } from './stop-latch.ts';
 
@@ -204,7 +204,10 @@ export class ControlChannel {
     viewer.addEventListener('gearway-close', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-refused', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-control', () => this.#controlChanged(), { signal });
-    viewer.addEventListener('gearway-frame', ({ detail }) => this.#confirm(stopIn(detail.message)), { signal });
+    const confirm = (event: GearwayFrameEvent): void => {
+      if (event.mayHave(STOP)) this.#confirm(stopIn(event.detail.message));
+    };
+    viewer.addEventListener('gearway-frame', confirm, { signal });
   }
 
   #stopListening(): void {

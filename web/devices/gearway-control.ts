@@ -56,10 +56,13 @@ export class GearwayControl extends LitElement {
         opacity: 0.5;
         background: currentColor;
       }
-      /* Always shown while in control, because the devices below must not move while they are used. */
       .requests {
-        min-height: 58px;
         margin-top: 8px;
+        container-type: inline-size;
+      }
+      /* Always shown while in control, because the devices below must not move while they are used. */
+      .room {
+        min-height: 58px;
       }
       .request {
         display: flex;
@@ -72,15 +75,34 @@ export class GearwayControl extends LitElement {
         color: #111;
         font-weight: 600;
       }
-      /* One line that ends with an ellipsis. Unlike with nowrap, it does not widen the columns of a page. */
-      .request span {
+      /* Two lines, as high as the buttons, that end with an ellipsis. Unlike nowrap, this does not widen columns. */
+      .request .who {
         display: -webkit-box;
         flex: 1;
         min-width: 0;
         overflow: hidden;
-        word-break: break-all;
+        line-height: 1.25;
+        overflow-wrap: anywhere;
         -webkit-box-orient: vertical;
-        -webkit-line-clamp: 1;
+        -webkit-line-clamp: 2;
+      }
+      /* The name is above the buttons, and readable in a narrow column beside the picture. */
+      @container (max-width: 359px) {
+        .room {
+          min-height: 92px;
+        }
+        .request {
+          flex-wrap: wrap;
+          padding-left: 8px;
+        }
+        .request .who {
+          flex-basis: 100%;
+          padding-left: 4px;
+          -webkit-line-clamp: 1;
+        }
+        .request button {
+          flex: 1;
+        }
       }
       .request button {
         white-space: nowrap;
@@ -115,7 +137,7 @@ export class GearwayControl extends LitElement {
         ${this.#actionTemplate(control)}
         <span part="reason" class="reason" role="status">${this.#reason}</span>
       </div>
-      ${control.state === 'mine' ? html`<div class="requests" role="alert">${this.#requestTemplate(control.requests)}</div>` : nothing}`;
+      ${control.state === 'mine' ? html`<div class="requests" role="alert"><div class="room">${this.#requestTemplate(control.requests)}</div></div>` : nothing}`;
   }
 
   #actionTemplate({ state, isRequested }: ViewerControl): TemplateResult | typeof nothing {
@@ -143,7 +165,9 @@ export class GearwayControl extends LitElement {
     const button = (part: string, label: string, act: () => Promise<void> | undefined): TemplateResult =>
       html`<button part=${part} type="button" @click=${(event: MouseEvent) => this.#act(event, act)}>${label}</button>`;
     return html`<div part="request" class="request">
-      <span>Request: ${who(port, name)}${more.length === 0 ? nothing : `, ${more.length} more`}</span>
+      <span class="who" title=${who(port, name)}
+        ><span class="announcement">Request: </span>${who(port, name)}${more.length === 0 ? nothing : `, ${more.length} more`}</span
+      >
       ${button('grant', 'Hand over', () => viewer?.handOverControl(port))}
       ${button('refuse', 'Refuse', () => viewer?.refuseControl(port))}
     </div>`;

@@ -2,7 +2,7 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from 'li
 import { errorText } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { runInBackground } from '../background.ts';
-import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import type { GearwayFrameEvent, GearwayViewer } from '../viewer/gearway-viewer.ts';
 import type { DeviceValue } from './control-value.ts';
 import { DeviceElement, GearwayInputEvent } from './device-element.ts';
 import { deviceStyles } from './device-styles.ts';
@@ -11,6 +11,9 @@ import { ownObject, parseForm } from './form-schema.ts';
 
 /** Minimum interval between two forms of the server: each message may contain another one. */
 const FORM_INTERVAL_MS = 500;
+
+/** Key of the forms in the server's message. */
+const FORMS = 'forms';
 
 /** Value of a form: its fields by name. */
 export type FormValue = { readonly [key: string]: DeviceValue };
@@ -98,7 +101,10 @@ export class GearwayForm extends DeviceElement {
 
   protected override joined(viewer: GearwayViewer): () => void {
     const abort = new AbortController();
-    viewer.addEventListener('gearway-frame', ({ detail }) => this.#receive(detail.message), abort);
+    const receive = (event: GearwayFrameEvent): void => {
+      if (event.mayHave(FORMS)) this.#receive(event.detail.message);
+    };
+    viewer.addEventListener('gearway-frame', receive, abort);
     viewer.addEventListener('gearway-return-refused', ({ detail }) => this.#onRefused(detail.reason), abort);
     return () => {
       abort.abort();
@@ -191,7 +197,7 @@ export class GearwayForm extends DeviceElement {
 
 /** The schema for a form in a message; undefined for none. */
 function formIn(message: Value, name: string): unknown {
-  const forms = ownObject(message, 'forms');
+  const forms = ownObject(message, FORMS);
   return forms === null || !Object.hasOwn(forms, name) ? undefined : forms[name];
 }
 

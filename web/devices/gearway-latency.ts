@@ -32,7 +32,7 @@ export class GearwayLatency extends LitElement {
   static override styles = [
     deviceStyles,
     css`
-      /* The text about a late picture gets its room from the plot: devices below must not move while they are used. */
+      /* The text about a late picture takes the space of the plot: devices below must not move while they are used. */
       .row {
         flex-wrap: nowrap;
       }

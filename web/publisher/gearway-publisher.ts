@@ -62,12 +62,12 @@ const MAX_QUALITY = 100;
  * @fires {GearwayPublisherFrameRefusedEvent} gearway-publisher-frame-refused - a frame or a `message` was refused
  * @slot - content over the picture, in the element's box
  * @slot idle - replaces the notice before `start()` and after `stop()`
- * @slot asking - … while the camera is being opened, or the user is asked for permission
- * @slot connecting - … while connecting to the gateway (no notice over a picture by default)
- * @slot live - … while frames are sent (no notice by default)
- * @slot paused - … while the camera delivers no frames (no notice by default)
- * @slot failed - … when no camera is available
- * @slot refused - … when the gateway refused the publisher
+ * @slot asking - replaces the notice while the camera is being opened, or the user is asked for permission
+ * @slot connecting - replaces the notice while connecting to the gateway (none over a picture by default)
+ * @slot live - replaces the notice while frames are sent (none by default)
+ * @slot paused - replaces the notice while the camera delivers no frames (none by default)
+ * @slot failed - replaces the notice when no camera is available
+ * @slot refused - replaces the notice when the gateway refused the publisher
  * @csspart stage - the box around all content
  * @csspart picture - the box around the video
  * @csspart status - the status chip with state and frame rate

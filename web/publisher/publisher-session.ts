@@ -231,6 +231,8 @@ class PublisherSession {
     if (this.#last !== null && nowMs - this.#last.atMs >= REPEAT_MS) {
       this.#flow.repeat({ ...this.#last.encoded, capturedAtMs: Date.now() });
     }
+    const { roundTripMs } = this.#connection.clock;
+    if (roundTripMs !== null) this.#uplink.roundTrip(roundTripMs, nowMs);
     this.#uplink.update(nowMs);
     const stats = this.#stats.read({
       skipped: this.#flow.skipped,

@@ -23,8 +23,8 @@ interface DecoderEvents {
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
   /** Called when a frame could not be decoded. */
   failed(frame: FrameMessage, error: unknown): void;
-  /** Called when H.264 cannot be decoded: the gateway must send JPEG. */
-  videoFailed(): void;
+  /** Called when H.264 cannot be decoded: the gateway must send JPEG. @param hasWorked whether it could before. */
+  videoFailed(hasWorked: boolean): void;
 }
 
 /** A frame whose decoding has started. */
@@ -60,9 +60,9 @@ export class Decoder {
     this.#video = new H264Decoder({
       started: (frame) => events.started(frame, 0),
       decoded: (frame, picture, decodeMs) => this.#show(frame, picture, decodeMs),
-      failed: () => {
+      failed: (hasWorked) => {
         this.failed += 1;
-        events.videoFailed();
+        events.videoFailed(hasWorked);
       },
     });
   }
@@ -83,6 +83,11 @@ export class Decoder {
   /** Ends drawing of frames with lower numbers than this one. */
   skipBefore(sequence: number): void {
     this.#drawnSequence = Math.max(this.#drawnSequence, sequence - 1);
+  }
+
+  /** Called for a pause, after which H.264 begins with a key frame: browsers have few decoders. */
+  releaseVideo(): void {
+    this.#video.release();
   }
 
   /** Called for a new connection: discards all frames, including those being decoded. */

@@ -99,8 +99,8 @@ const AGE_INTERVAL_MS = 500;
  * @attr {boolean} controls - control bar (pause, snapshot, statistics, rotate, mirror, fit, full screen), zoom and pan
  * @attr {boolean} show-stats - show statistics over the picture
  * @attr {'contain' | 'cover' | 'none'} fit - how the picture is scaled to the element's box; `contain` by default
- * @attr {'auto' | 'source' | 'half' | 'quarter'} quality - the largest picture to get on a slow link: `auto` (the
- *   default) as the link allows, `source` only unmodified frames, otherwise at most this part of the width and height
+ * @attr {'auto' | 'source' | 'half' | 'quarter'} quality - pictures on a slow link: `auto` (the default) gets smaller
+ *   ones as the link requires, `source` only unmodified frames; `half` and `quarter` limit width and height on any link
  * @attr {number} max-bitrate - maximum bit rate in bits per second
  * @attr {number} max-fps - maximum frame rate
  * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
@@ -136,15 +136,15 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
  * @fires {GearwayViewEvent} gearway-view - position, size, rotation or zoom of the picture have changed
  * @slot - content over the picture, in the element's box
- * @slot overlay - content on the picture, in a box that is the picture: it follows fit, zoom, rotation and mirror
+ * @slot overlay - content on the picture, in a box that covers it exactly and follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
- * @slot waiting - … before the first frame
- * @slot live - … while frames arrive (no notice by default)
- * @slot unsupported - … while no frame can be shown
- * @slot paused - … while paused
- * @slot stale - … while the source is silent
- * @slot ended - … when the source has ended
- * @slot refused - … when the gateway refused the viewer
+ * @slot waiting - replaces the notice before the first frame
+ * @slot live - replaces the notice while frames arrive (none by default)
+ * @slot unsupported - replaces the notice while no frame can be shown
+ * @slot paused - replaces the notice while paused
+ * @slot stale - replaces the notice while the source is silent
+ * @slot ended - replaces the notice when the source has ended
+ * @slot refused - replaces the notice when the gateway refused the viewer
  * @slot poster - shown before the first frame, instead of the `poster` image
  * @csspart stage - the box around all content
  * @csspart picture - the box around the canvas
@@ -274,6 +274,7 @@ export class GearwayViewer extends LitElement {
   #layout: PictureLayout | null = null;
   #overlayHost: OverlayHost | null = null;
   #overlayProblem: string | null = null;
+  #arrayProblem: string | null = null;
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
@@ -336,12 +337,12 @@ export class GearwayViewer extends LitElement {
     return this.#model.port;
   }
 
-  /** Rights of this viewer: `view`, `return`, `administer`. Empty before it is connected. */
+  /** Rights of this viewer: `watch`, `view`, `return`, `administer`, `publish`. Empty before it is connected. */
   get rights(): readonly string[] {
     return this.#model.rights;
   }
 
-  /** Why a viewer that requested a port has none; null otherwise. */
+  /** Why a viewer without `spectate` has no port; null otherwise. */
   get spectatorReason(): string | null {
     return this.#model.spectatorReason;
   }
@@ -414,7 +415,8 @@ export class GearwayViewer extends LitElement {
   /**
    * Takes control if it is free. Resolves when the gateway has answered.
    *
-   * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `closed`.
+   * @throws {ReturnRefusedError} `control-taken`, `control-shared`, `no-port`, `too-many`, `cluster-unreachable`,
+   * `closed`.
    */
   takeControl(): Promise<void> {
     return this.#model.changeControl('take');
@@ -424,7 +426,7 @@ export class GearwayViewer extends LitElement {
    * Requests control from its holder, which has 10 s to answer; takes control immediately if it is free. Resolves when
    * the gateway has received the request; the event `gearway-control` reports the result.
    *
-   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `closed`.
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `too-many`, `cluster-unreachable`, `closed`.
    */
   requestControl(): Promise<void> {
     return this.#model.changeControl('request');
@@ -434,7 +436,7 @@ export class GearwayViewer extends LitElement {
    * Releases control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
    * nothing if it has neither.
    *
-   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `closed`.
+   * @throws {ReturnRefusedError} `control-shared`, `no-port`, `cluster-unreachable`, `closed`.
    */
   releaseControl(): Promise<void> {
     return this.#model.changeControl('release');
@@ -444,7 +446,7 @@ export class GearwayViewer extends LitElement {
    * Hands control over to the viewer with this port, whether or not it has requested it.
    *
    * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `client-unknown`, `control-shared`,
-   * `too-many`, `closed`.
+   * `no-port`, `too-many`, `cluster-unreachable`, `closed`.
    */
   handOverControl(port: number): Promise<void> {
     return this.#model.changeControl('hand-over', port);
@@ -453,7 +455,8 @@ export class GearwayViewer extends LitElement {
   /**
    * Refuses the request of the viewer with this port. Does nothing if it has ended.
    *
-   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `closed`.
+   * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `no-port`,
+   * `cluster-unreachable`, `closed`.
    */
   refuseControl(port: number): Promise<void> {
     return this.#model.changeControl('refuse', port);
@@ -834,7 +837,7 @@ export class GearwayViewer extends LitElement {
   #onEvent(event: ViewerLinkEvent): void {
     switch (event.kind) {
       case 'frame': {
-        const { sequence, width, height, message, ageMs, capturedAtMs, latencyMs } = event;
+        const { sequence, width, height, message, messageText, ageMs, capturedAtMs, latencyMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         const before = this.#pictureSize;
         if (before?.width !== width || before.height !== height) {
@@ -845,7 +848,9 @@ export class GearwayViewer extends LitElement {
           this.#updateChip();
           this.requestUpdate();
         }
-        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs, latencyMs }));
+        this.dispatchEvent(
+          new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs, latencyMs }, messageText),
+        );
         return;
       }
       case 'overlay':
@@ -869,7 +874,7 @@ export class GearwayViewer extends LitElement {
         this.#controlChanged(event.controller);
         return;
       case 'array':
-        if (typeof event.shown?.problem === 'string') console.error(`gearway-viewer: ${event.shown.problem}`);
+        this.#reportArrayProblem(event.shown?.problem ?? null);
         this.requestUpdate();
         this.dispatchEvent(new GearwayArrayEvent(event.shown));
         return;
@@ -890,6 +895,12 @@ export class GearwayViewer extends LitElement {
       default:
         event satisfies never;
     }
+  }
+
+  /** Logs a problem of the attributes once: the range, and thus the event, may change with every frame. */
+  #reportArrayProblem(problem: string | null): void {
+    if (problem !== null && problem !== this.#arrayProblem) console.error(`gearway-viewer: ${problem}`);
+    this.#arrayProblem = problem;
   }
 
   #controlChanged({ code = '', reason = '' }: { readonly code?: string; readonly reason?: string } = {}): void {

@@ -17,8 +17,13 @@ interface H264DecoderEvents {
   started(frame: FrameMessage): void;
   /** Called with a decoded frame, in order. The receiver closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
-  /** Called when the decoder does not work: the gateway must send JPEG. */
-  failed(error: unknown): void;
+  /**
+   * Called when the decoder does not work: the gateway must send JPEG.
+   *
+   * @param hasWorked whether it has decoded pictures before. Browsers take decoders away from pages that have not used
+   * them for a while.
+   */
+  failed(hasWorked: boolean): void;
 }
 
 interface Inside {
@@ -50,6 +55,7 @@ export class H264Decoder {
   #configured = '';
   /** Frames inside the decoder by sequence, in the order of decoding. */
   readonly #inside = new Map<number, Inside>();
+  #hasWorked = false;
   #unacknowledged: FrameMessage | null = null;
   /**
    * Timer that runs while there are chunks inside the decoder. The next chunk would not reveal a stalled decoder:
@@ -79,13 +85,20 @@ export class H264Decoder {
           data: payload as Uint8Array<ArrayBuffer>,
         }),
       );
-    } catch (error) {
-      this.#fail(error);
+    } catch {
+      this.#fail();
       return false;
     }
     if (this.#inside.size <= MAX_INSIDE) this.#events.started(frame);
     else this.#unacknowledged = frame;
     return true;
+  }
+
+  /** Like {@link reset}, within a connection: acknowledges the frames, for which the gateway would otherwise wait. */
+  release(): void {
+    const late = this.#unacknowledged;
+    this.reset();
+    if (late !== null) this.#events.started(late);
   }
 
   /** Discards the frames being decoded. The next chunk must be a key frame. Idempotent. */
@@ -105,8 +118,8 @@ export class H264Decoder {
     this.reset();
     const decoder: VideoDecoder = new VideoDecoder({
       output: (picture) => this.#output(decoder, picture),
-      error: (error) => {
-        if (decoder === this.#decoder) this.#fail(error);
+      error: () => {
+        if (decoder === this.#decoder) this.#fail();
       },
     });
     decoder.configure({ codec, description: Uint8Array.from(description), optimizeForLatency: true });
@@ -120,6 +133,7 @@ export class H264Decoder {
       picture.close();
       return;
     }
+    this.#hasWorked = true;
     // The decoder has dropped the frames before it.
     for (const sequence of this.#inside.keys()) if (sequence <= picture.timestamp) this.#inside.delete(sequence);
     this.#watch();
@@ -140,15 +154,14 @@ export class H264Decoder {
   #watch(): void {
     clearTimeout(this.#stall);
     this.#stall = setTimeout(() => {
-      if (this.#inside.size > 0) this.#fail(new Error(`no output from the decoder for ${STALL_MS / 1000} s`));
+      if (this.#inside.size > 0) this.#fail();
     }, STALL_MS);
   }
 
-  #fail(error: unknown): void {
-    const late = this.#unacknowledged;
-    this.reset();
-    this.#events.failed(error);
-    // Otherwise, the gateway would wait for the acknowledgement, and not send JPEG.
-    if (late !== null) this.#events.started(late);
+  #fail(): void {
+    const hasWorked = this.#hasWorked;
+    this.#hasWorked = false;
+    this.#events.failed(hasWorked);
+    this.release();
   }
 }

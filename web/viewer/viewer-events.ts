@@ -31,8 +31,26 @@ export class GearwayFrameEvent extends CustomEvent<{
   readonly capturedAtMs: number | null;
   readonly latencyMs: number | null;
 }> {
-  constructor(detail: GearwayFrameEvent['detail']) {
+  readonly #text: string | null;
+
+  /** @param text a large message as JSON, instead of the one in `detail`: parsed when the message is first read. */
+  constructor(detail: GearwayFrameEvent['detail'], text: string | null = null) {
+    let message: Value | undefined;
+    if (text !== null)
+      Object.defineProperty(detail, 'message', {
+        get: () => (message ??= JSON.parse(text) as Value),
+        enumerable: true,
+      });
     super('gearway-frame', { detail });
+    this.#text = text;
+  }
+
+  /**
+   * Whether the message may have this key, at any level. If not, reading `detail.message` is unnecessary: this takes
+   * milliseconds if the message has thousands of keys.
+   */
+  mayHave(key: string): boolean {
+    return this.#text?.includes(JSON.stringify(key)) ?? true;
   }
 }
 

@@ -149,6 +149,8 @@ export type ViewerEvent =
       readonly width: number;
       readonly height: number;
       readonly message: Value;
+      /** A large message as JSON, instead of `message`. */
+      readonly messageText?: string;
       readonly ageMs: number | null;
       readonly capturedAtMs: number | null;
       readonly latencyMs: number | null;

@@ -47,6 +47,10 @@ const PORT_REFUSALS: ReadonlySet<number> = new Set([
 /** Maximum side that is reported; with longer ones, the viewer needs every pixel. */
 const MAX_SIDE = 65_535;
 
+/** Interval before H.264 is requested again after a decoder that worked has failed. Doubles with each failure. */
+const VIDEO_RETRY_MS = 2000;
+const MAX_VIDEO_RETRY_MS = 300_000;
+
 /** Parameters of a session. `canvas` is new, without a context and not yet transferred. */
 export interface ViewerOpening {
   readonly options: ViewerOptions;
@@ -103,6 +107,8 @@ class ViewerSession {
   #sentWant = '';
   /** Whether H.264 can be decoded, as far as is known. */
   #canDecodeVideo = false;
+  #videoRetryMs = VIDEO_RETRY_MS;
+  #videoRetry: ReturnType<typeof setTimeout> | undefined;
   /** Sequence of the latest frame whose decoding has started. */
   #started = 0;
 
@@ -124,7 +130,7 @@ class ViewerSession {
       started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
       failed: (frame, error) => this.#failures.failed(frame, error),
-      videoFailed: () => this.#setVideo(false),
+      videoFailed: (hasWorked) => this.#videoFailed(hasWorked),
     });
     this.#failures = new DecodeFailures({
       needsBaseline: () => this.#connection.send(encodeMessage({ type: 'want', baseline: true })),
@@ -148,7 +154,8 @@ class ViewerSession {
         if (this.#paused === command.paused) return;
         this.#paused = command.paused;
         this.#connection.send(encodeMessage({ type: 'want', paused: command.paused }));
-        if (!command.paused) this.#connection.retryNow();
+        if (command.paused) this.#decoder.releaseVideo();
+        else this.#connection.retryNow();
         return;
       case 'return-data': {
         const { id, body, ttlMs, urgent } = command;
@@ -213,6 +220,7 @@ class ViewerSession {
         this.#isClosed = true;
         this.#overlays?.close();
         this.#connection.close();
+        clearTimeout(this.#videoRetry);
         this.#decoder.reset();
         this.#failures.reset();
         this.#drawn = null;
@@ -228,7 +236,8 @@ class ViewerSession {
     return {
       name,
       features: [feature.renditions, feature.control, ...('DecompressionStream' in self ? [feature.packedArrays] : [])],
-      // `paused` is not checked, so that a viewer out of view has a picture when it comes into view.
+      // Without `paused`, which follows the welcome: a viewer that is out of view gets a picture to show when it comes
+      // into view.
       want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
@@ -268,6 +277,14 @@ class ViewerSession {
   #setVideo(canDecode: boolean): void {
     this.#canDecodeVideo = canDecode;
     this.#sendWant();
+  }
+
+  #videoFailed(hasWorked: boolean): void {
+    this.#setVideo(false);
+    clearTimeout(this.#videoRetry);
+    if (!hasWorked) return;
+    this.#videoRetry = setTimeout(() => this.#setVideo(true), this.#videoRetryMs);
+    this.#videoRetryMs = Math.min(MAX_VIDEO_RETRY_MS, 2 * this.#videoRetryMs);
   }
 
   /** Sends quality, limits and size on screen. A gateway that does not support the fields ignores them. */

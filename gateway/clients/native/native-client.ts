@@ -49,7 +49,7 @@ interface NativeClientOptions {
   readonly address: NativeClientAddress;
   /** Sent after a while without a frame. Null: send nothing while there are no frames. */
   readonly placeholders: PlaceholderFrames | null;
-  /** Called when the client was disconnected permanently; it is already closed. */
+  /** Called when the client is disconnected permanently; it closes itself. */
   readonly onSentAway?: () => void;
   /** Called in a cluster when a client of another gateway has taken the port; this client must then be closed. */
   readonly onPortLost?: (reason: string) => void;
@@ -374,7 +374,7 @@ export class NativeClient implements ListedClient {
     this.#withheldSequence = Math.max(this.#withheldSequence, frame.sequence);
   }
 
-  /** Maximum number of frames in flight: 2 on the same host, 3 as the round trip approaches the frame interval. */
+  /** Maximum number of frames in flight: 2, or 3 if the round trip exceeds 1.5 frame intervals. */
   #window(): number {
     const minimumMs = this.#pacer.minimumMs(performance.now());
     const frameTimeMs = this.#options.stream.frameTimeMs();

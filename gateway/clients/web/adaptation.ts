@@ -55,6 +55,9 @@ const CEILING_MS = 30_000;
 /** If the capacity exceeds the measured throughput by this factor, the link has become faster. */
 const FASTER_RATIO = 2;
 
+/** Minimum time that bytes take to arrive, because acknowledgements are processed together. */
+const MIN_BURST_MS = 1;
+
 /** How long a viewer counts as limited after a late frame. */
 const LIMITED_MS = 2000;
 
@@ -73,11 +76,35 @@ export interface AdaptationContext {
   readonly maxBitsPerSecond: number;
 }
 
+/** Throughput at one time. */
+interface Ceiling {
+  readonly bitsPerSecond: number;
+  readonly atMs: number;
+}
+
+/** Frames that arrived late, one after another. */
+interface LateFrames {
+  /** When the first of them was acknowledged. */
+  readonly fromMs: number;
+  /** Size of those after it. */
+  bytes: number;
+}
+
+/** State before a reduction that may have been premature. */
+interface Former {
+  readonly step: Step;
+  readonly ceiling: Ceiling | null;
+  readonly holdMs: number;
+  readonly raisedAtMs: number;
+}
+
 /**
  * Chooses the step that a viewer gets, by the queueing delay and delivery rate of its link.
  *
  * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
- * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold
+ * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Late frames that
+ * arrive together prove this, too: the link has stalled, as radio links do, but is as fast as before. If the reduction
+ * has already been made, because nothing arrived, it is reversed (as spurious timeouts are in TCP: F-RTO, Eifel). Up: after a hold
  * time without late frames, by the lower bound of the capacity, or by one step as a probe. A failed increase doubles
  * the hold time (exponential back-off) and keeps the throughput as a ceiling.
  */
@@ -99,7 +126,10 @@ export class Adaptation {
   #holdMs = MIN_HOLD_MS;
   #raisedAtMs = -Infinity;
   /** Throughput at the last reduction. */
-  #ceiling: { readonly bitsPerSecond: number; readonly atMs: number } | null = null;
+  #ceiling: Ceiling | null = null;
+  #burst: LateFrames | null = null;
+  /** State before a reduction without acknowledgements; null once a frame that was sent later has arrived. */
+  #former: Former | null = null;
 
   constructor(link: LinkEstimator, context: AdaptationContext) {
     this.#link = link;
@@ -150,7 +180,12 @@ export class Adaptation {
     this.#lastSent = sequence;
   }
 
-  delivered({ sequence, sentAtMs, delayMs, bitsPerSecond }: Delivery, nowMs: number): void {
+  delivered(delivery: Delivery, nowMs: number): void {
+    const { sequence, bytes, sentAtMs, delayMs, bitsPerSecond } = delivery;
+    const budgetMs = budgetOf(this.#step);
+    if (delayMs <= budgetMs) this.#burst = null;
+    else if (this.#burst === null) this.#burst = { fromMs: nowMs, bytes: 0 };
+    else this.#burst.bytes += bytes;
     if (this.#settling !== null && sequence >= this.#settling) {
       this.#settling = null;
       this.#settledAtMs = nowMs;
@@ -159,7 +194,7 @@ export class Adaptation {
       this.#drained(delayMs, bitsPerSecond, nowMs);
       return;
     }
-    const budgetMs = budgetOf(this.#step);
+    this.#former = null;
     if (delayMs <= budgetMs) {
       this.#good(nowMs);
       return;
@@ -186,7 +221,15 @@ export class Adaptation {
     const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
     if (silentMs < SILENT_MS || this.#settling !== null) return;
     if (this.#isProven(nowMs) && this.#link.minimumMs(nowMs) < LOCAL_MS) return;
+    const former = {
+      step: this.#step,
+      ceiling: this.#ceiling,
+      holdMs: this.#holdMs,
+      raisedAtMs: this.#raisedAtMs,
+    };
+    this.#burst = null;
     this.#lower((bytes * 8000) / silentMs, nowMs);
+    this.#former = former;
   }
 
   /**
@@ -194,6 +237,15 @@ export class Adaptation {
    * turns out to be lower than estimated, a smaller step is chosen before they have all arrived.
    */
   #drained(delayMs: number, bitsPerSecond: number, nowMs: number): void {
+    const former = this.#former;
+    if (former !== null && this.#fits(former.step, this.#burstBitsPerSecond(nowMs) * SHARE_DOWN)) {
+      this.#former = null;
+      this.#change(former.step, nowMs);
+      this.#ceiling = former.ceiling;
+      this.#holdMs = former.holdMs;
+      this.#raisedAtMs = former.raisedAtMs;
+      return;
+    }
     if (this.#ceiling === null || delayMs <= 3 * budgetOf(this.#step) || bitsPerSecond >= this.#ceiling.bitsPerSecond)
       return;
     this.#ceiling = { bitsPerSecond, atMs: nowMs };
@@ -214,7 +266,7 @@ export class Adaptation {
     }
     if (this.#step.kind === 'source') return;
     const goodMs = nowMs - this.#goodSinceMs;
-    if (goodMs >= this.#holdMs) this.#raise(goodMs, nowMs);
+    if (goodMs >= (this.#isFaster(nowMs) ? MIN_HOLD_MS : this.#holdMs)) this.#raise(goodMs, nowMs);
   }
 
   #raise(goodMs: number, nowMs: number): void {
@@ -235,14 +287,25 @@ export class Adaptation {
   #mayProbe(next: Step, capacity: number, nowMs: number): boolean {
     const demand = this.#demand(next);
     if (demand > MAX_PROBE_RATIO * Math.max(capacity, this.#demand(this.#step))) return false;
-    if (this.#ceiling === null || nowMs - this.#ceiling.atMs >= CEILING_MS) return true;
-    const { bitsPerSecond } = this.#ceiling;
-    return capacity > FASTER_RATIO * bitsPerSecond || demand <= Math.max(bitsPerSecond, capacity);
+    if (this.#ceiling === null || nowMs - this.#ceiling.atMs >= CEILING_MS || this.#isFaster(nowMs)) return true;
+    return demand <= Math.max(this.#ceiling.bitsPerSecond, capacity);
   }
 
-  /** Whether a frame has recently proven that the link carries the step. */
+  /** Whether the link has become faster since the last reduction. */
+  #isFaster(nowMs: number): boolean {
+    return this.#ceiling !== null && (this.#link.capacity(nowMs) ?? 0) > FASTER_RATIO * this.#ceiling.bitsPerSecond;
+  }
+
+  /** Whether a frame has recently proven that the link carries the step, or several late ones that arrived together. */
   #isProven(nowMs: number): boolean {
-    return this.#fits(this.#step, (this.#link.capacity(nowMs, PROOF_MS) ?? 0) * SHARE_DOWN);
+    const bitsPerSecond = Math.max(this.#link.capacity(nowMs, PROOF_MS) ?? 0, this.#burstBitsPerSecond(nowMs));
+    return this.#fits(this.#step, bitsPerSecond * SHARE_DOWN);
+  }
+
+  /** Rate at which the late frames have arrived, without the first; 0 if there is only one. */
+  #burstBitsPerSecond(nowMs: number): number {
+    if (this.#burst === null) return 0;
+    return (this.#burst.bytes * 8000) / Math.max(MIN_BURST_MS, nowMs - this.#burst.fromMs);
   }
 
   #lower(bitsPerSecond: number, nowMs: number): void {

@@ -5,10 +5,13 @@ const CAPACITY_WINDOW_MS = 2000;
 
 /**
  * Shorter transmissions are within the jitter of timers, threads and paths: at least this, and this part of the round
- * trip.
+ * trip, and the jitter of the latest pings.
  */
 const JITTER_MS = 4;
 const JITTER_PART = 0.1;
+
+/** Number of pings whose median, compared with their minimum, shows the jitter of the path. */
+const JITTER_PINGS = 5;
 
 /** State of the delivery at the time when a frame was sent. */
 export interface SendState {
@@ -21,6 +24,8 @@ export interface SendState {
 /** One acknowledgement of new frames. */
 export interface Delivery {
   readonly sequence: number;
+  /** Size of all frames that were acknowledged together. */
+  readonly bytes: number;
   /** When the newest acknowledged frame was sent. */
   readonly sentAtMs: number;
   /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
@@ -40,6 +45,9 @@ export class LinkEstimator {
   readonly #minimum = new WindowedMinimum();
   /** Minimum round trip of pings alone, whose transmission takes no time. */
   readonly #minimumPing = new WindowedMinimum();
+  /** Latest round trips of pings, oldest first. */
+  readonly #pings: number[] = [];
+  #jitterMs = 0;
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
@@ -52,6 +60,10 @@ export class LinkEstimator {
   roundTrip(ms: number, nowMs: number): void {
     this.#minimum.add(ms, nowMs);
     this.#minimumPing.add(ms, nowMs);
+    this.#pings.push(ms);
+    if (this.#pings.length > JITTER_PINGS) this.#pings.shift();
+    const sorted = this.#pings.toSorted((a, b) => a - b);
+    this.#jitterMs = (sorted[Math.floor(sorted.length / 2)] ?? ms) - (sorted[0] ?? ms);
   }
 
   /** Minimum round trip of the last seconds; 0 while unknown. */
@@ -84,6 +96,7 @@ export class LinkEstimator {
     const seconds = Math.max(1, arrivedAtMs - newest.state.deliveredAtMs) / 1000;
     return {
       sequence: newest.sequence,
+      bytes,
       sentAtMs: newest.sentAtMs,
       delayMs,
       pageMs: nowMs - arrivedAtMs,
@@ -108,7 +121,8 @@ export class LinkEstimator {
     const pingMs = this.#minimumPing.get(nowMs);
     // The pings were delayed by something else.
     if (pingMs === undefined || roundTripMs < pingMs) return;
-    const bitsPerSecond = (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_PART, roundTripMs - pingMs);
+    const bitsPerSecond =
+      (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_PART, this.#jitterMs, roundTripMs - pingMs);
     while ((this.#capacities.at(-1)?.bitsPerSecond ?? Infinity) <= bitsPerSecond) this.#capacities.pop();
     this.#capacities.push({ bitsPerSecond, atMs: nowMs });
   }

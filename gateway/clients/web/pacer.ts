@@ -140,17 +140,13 @@ export class Pacer {
    * @returns null, without effect, if it acknowledges no new frame.
    */
   acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number, waitMs = 0): Delivery | null {
+    const count = this.#countAcknowledged(sequence);
     const [oldest] = this.#inFlight;
     let newest: InFlight | undefined;
-    let count = 0;
     let bytes = 0;
-    for (let [next] = this.#inFlight; next !== undefined && next.sequence <= sequence; [next] = this.#inFlight) {
-      this.#inFlight.shift();
-      // After a switch to another encoding, its first key frame may show the same frame as the previous message or an
-      // earlier one. It was sent later, so its round trip has not ended with this acknowledgement.
-      if (newest === undefined || next.sequence > newest.sequence) newest = next;
-      bytes += next.bytes;
-      count += 1;
+    for (let index = 0; index < count; index += 1) {
+      newest = this.#inFlight.shift();
+      bytes += newest?.bytes ?? 0;
     }
     if (oldest === undefined || newest === undefined) return null;
     this.#bytes -= bytes;
@@ -184,7 +180,7 @@ export class Pacer {
   answered(pingedAtMs: number, nowMs: number): void {
     this.link.roundTrip(nowMs - pingedAtMs, nowMs);
     for (const frame of this.#inFlight) {
-      if (frame.sentAtMs > pingedAtMs) break;
+      if (frame.sentAtMs >= pingedAtMs) break;
       if (frame.carriedAtMs !== null) continue;
       frame.carriedAtMs = nowMs;
       this.#carriedAtMs = nowMs;
@@ -194,6 +190,21 @@ export class Pacer {
   /** Ends a pause, whose duration must not count as waiting for an acknowledgement. */
   resumed(nowMs: number): void {
     if (this.#waitingSinceMs !== null) this.#waitingSinceMs = nowMs;
+  }
+
+  /**
+   * Number of frames in flight that an acknowledgement covers: up to the one with this number. After a switch to another
+   * encoding, its first key frame may show the same frame as the previous message or an earlier one. It was sent later,
+   * and has its own acknowledgement.
+   */
+  #countAcknowledged(sequence: number): number {
+    let older = 0;
+    for (let index = 0; index < this.#inFlight.length; index += 1) {
+      const sent = this.#inFlight[index]?.sequence ?? Infinity;
+      if (sent === sequence) return index + 1;
+      if (sent < sequence && older === index) older += 1;
+    }
+    return older;
   }
 
   #arrived(afterMs: number): void {

@@ -10,6 +10,8 @@ import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditio
 export interface VideoStream {
   readonly latest: Frame | null;
   frameTimeMs(): number | undefined;
+  /** Whether clients get the frames themselves. */
+  sendsPictures(): boolean;
   follow(follower: VideoFollower): void;
   unfollow(follower: VideoFollower): void;
 }
@@ -45,6 +47,13 @@ const MAX_FAILURES = 5;
  */
 const MIN_RESIZE_MS = 500;
 
+/**
+ * Delay of a frame for the encoder while other clients get the frame itself: on a machine with few processors, they
+ * receive and decode it first. At most this part of the interval between frames.
+ */
+const YIELD_MS = 10;
+const YIELD_PART = 1 / 3;
+
 /** An encoder that has worked for this long has not failed to start. */
 const STARTED_MS = 5000;
 
@@ -62,7 +71,7 @@ const DEFAULT_FPS = 30;
 
 /**
  * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are any. The encoder
- * is restarted when it fails, and when the size of the frames changes.
+ * is restarted when it fails, when the size of the frames changes, and when it is old.
  */
 export class VideoEncoding implements SharedEncoding {
   readonly #options: VideoEncodingOptions;
@@ -73,6 +82,8 @@ export class VideoEncoding implements SharedEncoding {
   #height = 0;
   #lastSequence = 0;
   #conversions = 0;
+  /** The frame that waits until other clients have received it. */
+  #yielding: { readonly frame: Frame; readonly timer: NodeJS.Timeout } | null = null;
   #needsKey = false;
   #keyAtMs = -Infinity;
   #failures = 0;
@@ -89,7 +100,7 @@ export class VideoEncoding implements SharedEncoding {
       get isActive() {
         return subscribers.size > 0;
       },
-      offer: (frame) => this.#offer(frame),
+      offer: (frame) => this.#offered(frame),
       streamChanged: () => undefined,
     };
     options.stream.follow(this.#follower);
@@ -127,6 +138,27 @@ export class VideoEncoding implements SharedEncoding {
     this.#encoder = null;
     if (this.#restart !== null) clearTimeout(this.#restart);
     if (this.#unused !== null) clearTimeout(this.#unused);
+    if (this.#yielding !== null) clearTimeout(this.#yielding.timer);
+  }
+
+  #offered(frame: Frame): void {
+    // Frames that arrive faster than at their mean interval are not held back.
+    const yielding = this.#yielding;
+    if (yielding !== null) {
+      clearTimeout(yielding.timer);
+      this.#yielding = null;
+      this.#offer(yielding.frame);
+    }
+    const delayMs = Math.min(YIELD_MS, (this.#options.stream.frameTimeMs() ?? 0) * YIELD_PART);
+    if (delayMs === 0 || !this.#options.stream.sendsPictures()) {
+      this.#offer(frame);
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#yielding = null;
+      this.#offer(frame);
+    }, delayMs);
+    this.#yielding = { frame, timer };
   }
 
   #offer(frame: Frame): void {
@@ -151,9 +183,10 @@ export class VideoEncoding implements SharedEncoding {
   #encode(frame: Frame, jpeg: Uint8Array): void {
     if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
     const now = performance.now();
-    if (this.#encoder !== null && (frame.width !== this.#width || frame.height !== this.#height)) {
+    const encoder = this.#encoder;
+    if (encoder !== null && (frame.width !== this.#width || frame.height !== this.#height || encoder.isOld)) {
       if (now - this.#startedAtMs < MIN_RESIZE_MS) return;
-      this.#encoder.close();
+      encoder.close();
       this.#encoder = null;
     }
     if (this.#encoder === null) {

@@ -24,7 +24,7 @@ export type Admission =
       /** Port; null for a spectator. */
       readonly port: number | null;
       readonly leaseKey: string | null;
-      /** Why a viewer that requested a port is a spectator; otherwise null. */
+      /** Why a viewer that did not ask to spectate has no port; otherwise null. */
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;

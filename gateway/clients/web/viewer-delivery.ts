@@ -197,7 +197,7 @@ export class ViewerDelivery implements AdaptationContext {
 
   /**
    * `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's frames and nothing limits
-   * them. A busy page gets the same frames as another one, but fewer of them, because it acknowledges fewer.
+   * them. A busy page gets frames in the same step as any other page, but fewer, because it acknowledges fewer.
    */
   describe(nowMs: number): string {
     const step = this.#adaptation.step();

@@ -95,7 +95,13 @@ export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableL
 const OPEN = 1;
 
 /** Longest queue on the path of a viewer that gets H.264. */
-const MAX_QUEUE_MS = 400;
+const MAX_QUEUE_MS = 250;
+
+/** Its multiples, modulo 1, are spread evenly. */
+const GOLDEN_RATIO = 0.618;
+
+/** Longest delay of a ping after the timer. */
+const MAX_PING_DELAY_MS = 500;
 
 /** Maximum number of pending values of one viewer, while JPEGs are being verified. */
 const MAX_CHECKS = 4;
@@ -132,6 +138,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** The JPEG step of the latest frame that was taken from the mailbox; null if it needed the picture. */
   #jpegStep: JpegStep | null = null;
   #readsControl = false;
+  /** Part of the interval between frames by which the next ping is delayed. */
+  #pingPhase = 0;
+  #pingTimer: NodeJS.Timeout | undefined;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
@@ -639,11 +648,28 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.close(closeCode.noAcknowledgement, `no acknowledgement received for ${ackTimeoutMs / 1000} s`);
       return;
     }
-    const report = this.#delivery?.report(performance.now()) ?? null;
-    if (report !== null) this.#protocol.send(report);
+    if (this.#delivery !== null) {
+      const report = this.#delivery.report(performance.now());
+      if (report !== null) this.#protocol.send(report);
+      this.#pingBetweenFrames();
+    }
     this.#noteWaiting();
     this.#video?.released();
     this.#pump();
+  }
+
+  /**
+   * The timer of a second is in step with most sources: its pings wait equally long behind the frames each time, and
+   * frames then seem to be transmitted in no time. Further pings are spread over the interval between the frames.
+   */
+  #pingBetweenFrames(): void {
+    this.#pingPhase = (this.#pingPhase + GOLDEN_RATIO) % 1;
+    clearTimeout(this.#pingTimer);
+    this.#pingTimer = setTimeout(
+      () => this.#protocol.ping(),
+      this.#pingPhase * Math.min(MAX_PING_DELAY_MS, this.#options.binding.frameTimeMs() ?? 0),
+    );
+    this.#pingTimer.unref();
   }
 
   greetedAfter(ms: number): void {
@@ -656,6 +682,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   ended(end: SocketEnd): void {
     this.#admission = null;
+    clearTimeout(this.#pingTimer);
     this.#mailbox.clear();
     this.#unsent.release(this);
     this.#video?.close();

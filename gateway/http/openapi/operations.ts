@@ -290,7 +290,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       takeOver: { schema: { type: 'boolean' }, description: 'Replaces the active publisher' },
     },
     headers: {
-      'Gearway-Message': { schema: { type: 'string' }, description: 'JSON that travels with the frame' },
+      'Gearway-Message': { schema: { type: 'string' }, description: 'JSON that is sent with the frame' },
       'Gearway-Captured-At': {
         schema: { type: 'string', format: 'date-time' },
         description: 'When the picture was taken',

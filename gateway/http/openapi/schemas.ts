@@ -188,13 +188,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ranges: list(object<{ from: number; to: number }>({ from: port, to: port })),
     free: count(),
     taken: count(),
-    held: list(port, 'Leases reserved for viewers that have just disconnected'),
+    held: list(port, 'Reserved by the leases of viewers that have just disconnected'),
     reserved: list(port, 'Reserved for the owner of a token'),
   }),
   Control: object<ControlStatus>({
     port: orNull(port),
     client: orNull(
-      text('Id of the viewer that has control; null if nobody has it, or a viewer at another gateway of the cluster'),
+      text(
+        'Id of the viewer that has control; null if nobody has it, or if that viewer is at another gateway of the cluster',
+      ),
     ),
     name: orNull(text('Name that the viewer chose')),
     since: orNull({ type: 'string', format: 'date-time' }),

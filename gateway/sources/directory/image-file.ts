@@ -5,6 +5,7 @@ import { repairJpeg } from '../../codecs/repair-jpeg.ts';
 import { turnUpright } from '../../codecs/turn-jpeg.ts';
 import type { Sendable } from '../../netgear/picture.ts';
 import { isBmp, readBmp } from '../../codecs/bmp-file.ts';
+import { inTurns, SAMPLES_PER_TURN } from '../../codecs/in-turns.ts';
 import { isNpy, readNpy } from '../../codecs/npy.ts';
 
 /** File names of images. Dot files are skipped: rsync writes partial files under such names. */
@@ -24,7 +25,7 @@ export function isImage(bytes: Uint8Array): boolean {
  *
  * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`,
  * `shape-invalid` if the file
- *   is invalid or incomplete.
+ *   is invalid or incomplete, `too-large`.
  */
 export async function readImage(bytes: Uint8Array): Promise<Sendable> {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return await readJpeg(bytes);
@@ -33,7 +34,7 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
     checkNDArray(array);
     return array;
   }
-  if (isBmp(bytes)) return readBmp(bytes);
+  if (isBmp(bytes)) return await readBmp(bytes);
   if (!isDecoded(bytes)) {
     throw new GearwayError('image-invalid', 'unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy');
   }
@@ -71,7 +72,7 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   const image = sharp(bytes, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({
     seconds: MAX_SECONDS,
   });
-  const { depth, space } = await image.metadata();
+  const { depth, space, width: fileWidth, height: fileHeight } = await image.metadata();
   if (depth !== 'uchar' && depth !== 'ushort') {
     throw new GearwayError(
       'image-invalid',
@@ -80,6 +81,14 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   }
   const isDeep = depth === 'ushort';
   const isGray = space === 'b-w' || space === 'grey16';
+  // Checked before decoding: a file of a few hundred kilobytes can have pixels that fill the memory.
+  const bytesOfSamples = fileWidth * fileHeight * (isGray ? 1 : 3) * (isDeep ? 2 : 1);
+  if (bytesOfSamples > FRAME_LIMITS.payloadBytes) {
+    throw new GearwayError(
+      'too-large',
+      `the picture is ${fileWidth}×${fileHeight} pixels, ${bytesOfSamples} bytes, expected at most ${FRAME_LIMITS.payloadBytes}`,
+    );
+  }
   const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
   const { data, info } = await image
     .autoOrient()
@@ -89,7 +98,7 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   if (channels === 3)
-    swapRedAndBlue(isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data);
+    await swapRedAndBlue(isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data);
   return {
     dtype: isDeep ? 'uint16' : 'uint8',
     shape: channels === 1 ? [height, width] : [height, width, channels],
@@ -97,11 +106,13 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   };
 }
 
-/** Converts RGB to BGR, in place. */
-function swapRedAndBlue(samples: Uint8Array | Uint16Array): void {
-  for (let at = 0; at + 2 < samples.length; at += 3) {
-    const red = samples[at] ?? 0;
-    samples[at] = samples[at + 2] ?? 0;
-    samples[at + 2] = red;
-  }
+/** Converts RGB to BGR, in place. Yields to the event loop. */
+async function swapRedAndBlue(samples: Uint8Array | Uint16Array): Promise<void> {
+  await inTurns(Math.floor(samples.length / 3), SAMPLES_PER_TURN / 3, (from, to) => {
+    for (let at = 3 * from; at < 3 * to; at += 3) {
+      const red = samples[at] ?? 0;
+      samples[at] = samples[at + 2] ?? 0;
+      samples[at + 2] = red;
+    }
+  });
 }

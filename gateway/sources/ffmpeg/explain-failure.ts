@@ -13,7 +13,11 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/461 Unsupported Transport/i, 'the server does not support TCP; use UDP: inputArgs=-rtsp_transport udp'],
   [/403 Forbidden/i, 'the server refuses access'],
   [/404 Not Found|Stream Not Found/i, 'the server has no stream at this path'],
-  [/\b(?:4\d\d|5\d\d) [A-Z][A-Za-z ]+|Server returned (?:4|5)\w\w/, 'the server refuses the request'],
+  [
+    /\b5\d\d [A-Z][A-Za-z ]+|Server returned 5\w\w/,
+    'the server reports a fault; some cameras serve one client at a time',
+  ],
+  [/\b4\d\d [A-Z][A-Za-z ]+|Server returned 4\w\w/, 'the server refuses the request'],
   [/Connection refused/i, 'nothing is listening at this address'],
   [
     /Failed to resolve hostname|Name or service not known|nodename nor servname|No address associated|Temporary failure in name resolution/i,

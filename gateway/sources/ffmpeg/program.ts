@@ -58,7 +58,7 @@ export class Program {
     stdout?.on('data', (chunk: Buffer) => {
       if (!this.#isClosed) onOutput(chunk);
     });
-    stderr?.on('data', (chunk: Buffer) => this.#hear(chunk));
+    stderr?.on('data', (chunk: Buffer) => this.#readErrors(chunk));
     // The program may exit before it has read all input.
     stdin?.on('error', () => undefined);
     stdin?.end(input ?? '');
@@ -86,7 +86,7 @@ export class Program {
     await this.ended;
   }
 
-  #hear(chunk: Buffer): void {
+  #readErrors(chunk: Buffer): void {
     this.#errors.add(chunk);
     const now = performance.now();
     if (now - this.#secondBeganAtMs > 1000) {

@@ -1,5 +1,8 @@
 import { GearwayError } from '../../../shared/errors.ts';
 
+/** Maximum length of the text that an error quotes. */
+const MAX_QUOTED = 200;
+
 /**
  * Splits a text at white space. Single or double quotes preserve white space and the other kind of quote; a backslash
  * is an ordinary character. The words are not passed through a shell.
@@ -10,8 +13,10 @@ export function splitWords(text: string): readonly string[] {
   const words: string[] = [];
   let rest = text.trimStart();
   while (rest !== '') {
-    const [match] = /^(?:[^\s'"]+|'[^']*'|"[^"]*")+(?=\s|$)/.exec(rest) ?? [];
-    if (match === undefined) throw new GearwayError('source-invalid', `unclosed quote in ${JSON.stringify(rest)}`);
+    // One way to match each text: a + within the group would take exponential time if a quote is not closed.
+    const [match] = /^(?:[^\s'"]|'[^']*'|"[^"]*")+(?=\s|$)/.exec(rest) ?? [];
+    if (match === undefined)
+      throw new GearwayError('source-invalid', `unclosed quote in ${JSON.stringify(rest.slice(0, MAX_QUOTED))}`);
     words.push(
       match.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
     );

@@ -3,6 +3,12 @@ import { GearwayError } from '../../../shared/errors.ts';
 /** Maximum length of a line with the size of a chunk. */
 const MAX_LINE = 1024;
 
+/**
+ * Number of bytes by which lines between chunks may exceed the data: a server that sends only them would never be
+ * silent, and no other limit would apply.
+ */
+const MAX_OVERHEAD = 64 << 10;
+
 const LINE_FEED = 0x0a;
 
 /**
@@ -14,6 +20,8 @@ export class ChunkedDecoder {
   /** Number of bytes until the end of the chunk; null while its size is being read. */
   #rest: number | null = null;
   #chunks = 0;
+  /** Bytes of lines, less those of the data. */
+  #overhead = 0;
   #isPlain = false;
   #hasEnded = false;
 
@@ -27,12 +35,13 @@ export class ChunkedDecoder {
     return this.#hasEnded;
   }
 
-  /** @throws {GearwayError} `source-failed` if a chunk has no valid size. */
+  /** @throws {GearwayError} `source-failed` if a chunk has no valid size, or there are too many tiny chunks. */
   read(bytes: Buffer): void {
     for (let at = 0; at < bytes.byteLength && !this.#hasEnded;) {
       if (this.#isPlain || this.#rest !== null) {
         const data = bytes.subarray(at, this.#isPlain ? undefined : at + (this.#rest ?? 0));
         at += data.byteLength;
+        this.#overhead = Math.max(0, this.#overhead - data.byteLength);
         if (this.#rest !== null) this.#rest = this.#rest === data.byteLength ? null : this.#rest - data.byteLength;
         this.#take(data);
         continue;
@@ -47,6 +56,12 @@ export class ChunkedDecoder {
 
   #readLine(): void {
     const line = this.#line;
+    this.#overhead += line.length;
+    if (this.#overhead > MAX_OVERHEAD)
+      throw new GearwayError(
+        'source-failed',
+        `the response has ${MAX_OVERHEAD >> 10} KiB more of chunk sizes and empty lines than of data`,
+      );
     const [, size] = /^\s*([0-9a-f]{1,8})\s*(?:;.*)?$/is.exec(line) ?? [];
     // Line end after each chunk; some servers also send one before the first chunk.
     if (size === undefined && line.trim() === '') {

@@ -1,9 +1,11 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
 import { GearwayError } from '../../../shared/errors.ts';
-import { findBlankLine, parseHeaderLines } from '../../codecs/header-lines.ts';
+import { parseHeaderLines } from '../../codecs/header-lines.ts';
+import { ReadPacer } from '../../hub/read-pacer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { formatHost, type HttpAddress } from './http-address.ts';
+import { ResponseHead } from './response-head.ts';
 
 export interface HttpRequest {
   readonly address: HttpAddress;
@@ -65,6 +67,7 @@ export class HttpAnswer {
   /** Why the connection has ended abnormally. */
   failure: Error | null = null;
   readonly #socket: Socket;
+  readonly #pacer: ReadPacer;
   #decoder: ChunkedDecoder | null = null;
   #hasEnded = false;
   /** Copies of data that has arrived while there was no reader. */
@@ -92,6 +95,7 @@ export class HttpAnswer {
         onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) },
       });
     }
+    this.#pacer = new ReadPacer({ pause: () => this.#socket.pause(), resume: () => this.#resume() });
     this.#socket.on('error', (error) => (this.failure ??= error));
     this.#socket.on('end', () => this.#end());
     this.#socket.on('close', () => this.#end());
@@ -165,7 +169,7 @@ export class HttpAnswer {
       this.#fail = reject;
     });
     this.#take = take;
-    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#resume();
     return await stopped;
   }
 
@@ -189,42 +193,42 @@ export class HttpAnswer {
 
   /** Closes the connection. Idempotent. */
   close(): void {
+    this.#pacer.close();
     this.#socket.destroy();
     this.#end();
   }
 
   async #readHead({ isForeign, headUntilMs }: HttpRequest): Promise<void> {
-    let head = '';
+    const head = new ResponseHead();
     // Includes empty lines before the response.
     let bytes = 0;
     const take = (piece: Buffer): boolean => {
-      head = (head + piece.toString('latin1')).trimStart();
+      head.add(piece);
       bytes += piece.byteLength;
-      return bytes > MAX_HEAD_BYTES || findBlankLine(head) !== null;
+      return bytes > MAX_HEAD_BYTES || head.isComplete;
     };
     const stop = await this.read(take, { silentMs: HEAD_TIMEOUT_MS, untilMs: headUntilMs });
-    const blank = findBlankLine(head);
-    if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
+    if (!head.isComplete) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
+    const lines = head.text;
     const [first = '', status, text = ''] =
-      /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
+      /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(lines) ?? [];
     if (status === undefined) {
-      const quote = isForeign ? '' : `, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`;
+      const quote = isForeign ? '' : `, but with ${JSON.stringify(/^[^\r\n]*/.exec(lines)?.[0].slice(0, 64))}`;
       throw new GearwayError('source-failed', `the server does not respond with HTTP${quote}`);
     }
     this.status = Number(status);
     this.statusText = isForeign ? '' : text.trim();
-    this.headers = parseHeaderLines(head.slice(first.length, blank.start));
+    this.headers = parseHeaderLines(lines.slice(first.length));
     const isChunked = this.headers.some(([name, value]) => name === 'transfer-encoding' && /\bchunked\b/i.test(value));
     if (isChunked) this.#decoder = new ChunkedDecoder((piece) => this.#deliver(piece));
-    const rest = [Buffer.from(head.slice(blank.end), 'latin1'), ...this.#unread.splice(0)];
+    const rest = [head.rest, ...this.#unread.splice(0)];
     for (const chunk of rest) if (chunk.byteLength > 0) this.#onData(chunk);
   }
 
   /** @returns whether the connection may be read further. */
   #onData(chunk: Buffer): boolean {
     try {
-      if (this.#decoder === null) this.#deliver(chunk);
-      else this.#decoder.read(chunk);
+      this.#pacer.run(() => (this.#decoder === null ? this.#deliver(chunk) : this.#decoder.read(chunk)));
     } catch (error) {
       if (this.#take === null) this.failure = error as Error;
       this.#take = null;
@@ -233,9 +237,12 @@ export class HttpAnswer {
       this.close();
     }
     if (this.#decoder?.hasEnded === true) this.#end();
-    if (this.#unread.length < MAX_UNREAD) return true;
-    this.#socket.pause();
-    return false;
+    if (this.#unread.length >= MAX_UNREAD) this.#socket.pause();
+    return !this.#socket.isPaused();
+  }
+
+  #resume(): void {
+    if (!this.#pacer.isResting && this.#unread.length < MAX_UNREAD && this.#socket.isPaused()) this.#socket.resume();
   }
 
   #deliver(piece: Buffer): void {

@@ -2,6 +2,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { createGateway } from '../../../gateway/create-gateway.ts';
 import { sharedBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
@@ -24,7 +25,7 @@ describe('gearway-viewer', () => {
   afterAll(async () => {
     await browser.close();
   });
-  const open = (gateway: GatewayProcess | LocalGateway, query?: string): Promise<ViewerPage> =>
+  const open = (gateway: { readonly url: string | Promise<string> }, query?: string): Promise<ViewerPage> =>
     ViewerPage.ofGateway(browser, gateway, query);
 
   it("shows a real server's frames in three windows, each with its message, and returns their data", async () => {
@@ -51,6 +52,28 @@ describe('gearway-viewer', () => {
         expect(pair.message).toBe(pair.picture);
         seen.add(pair.picture);
       }
+    }
+  });
+
+  it('has large messages as they were sent, also with numbers that JSON does not have', async () => {
+    await using gateway = await createGateway({ port: 0, source: 'push:' });
+    const { url } = await gateway.listen();
+    const large = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`key ${index}`, [index / 3, 'é']]));
+    await using page = await open({ url: url.slice(0, -1) });
+    await page.becomes('waiting');
+    await page.page.evaluate(() => {
+      const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+      viewer.addEventListener('gearway-frame', (event) => {
+        const { first, ...rest } = event.detail.message as Record<string, unknown>;
+        Object.assign(window, { received: [event.mayHave('key 9'), String(first), JSON.stringify(rest)] });
+      });
+    });
+    for (const first of [1, NaN]) {
+      const array = { dtype: 'uint8', shape: [4, 4], data: new Uint8Array(16) };
+      gateway.stream.push(array, { message: { first, ...large } });
+      await page.where(`window.received?.[1] === '${first}'`);
+      const [mayHave, , rest] = (await page.page.evaluate('window.received')) as [boolean, string, string];
+      expect([mayHave, rest === JSON.stringify(large)]).toEqual([true, true]);
     }
   });
 

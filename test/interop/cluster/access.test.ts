@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NatsServer } from '../../helpers/nats.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
 import { Here, served } from './here.ts';
@@ -15,10 +15,17 @@ const [CERT, KEY] = ['cert', 'key'].map((name) =>
 ) as [string, string];
 const TLS = ['--tls', '--tlscert', CERT, '--tlskey', KEY];
 
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gearway-nats-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+let files = 0;
+
 async function file(name: string, text: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gearway-nats-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const path = join(folder, name);
+  files += 1;
+  const path = join(folder, `${files}-${name}`);
   await writeFile(path, text);
   return path;
 }
@@ -57,7 +64,8 @@ async function refusal(address: string, withinMs = 9000): Promise<{ readonly cod
   return { code, message };
 }
 
-describe('a cluster over a protected NATS server', () => {
+// They mostly wait.
+describe.concurrent('a cluster over a protected NATS server', () => {
   it('uses TLS with a private authority, and reports a certificate that it does not trust', async () => {
     await using nats = await NatsServer.start(...TLS);
     const host = `127.0.0.1:${nats.port}`;

@@ -74,6 +74,7 @@ class Attacker implements AsyncDisposable {
       for (const subject of [
         `session.${id}`,
         `rendition-requests.${id}`,
+        `thumbnails.${id}`,
         `frames.${id}.door.h`,
         `renditions.${id}.door.x.p`,
       ])

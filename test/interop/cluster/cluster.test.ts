@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import type { ClusterStatus, StreamStatus } from '../../../shared/status.ts';
 import { closeCode } from '../../../shared/close-code.ts';
+import type { Welcome } from '../../../shared/protocol.ts';
 import { Child } from '../../helpers/child.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
@@ -147,21 +148,25 @@ describe('gateways over NATS', () => {
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:', virtualPorts: 'door=6000-6009' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await served(b.url);
-    const taken: number[] = [];
+    const taken: Welcome[] = [];
     for (let index = 0; index < 4; index += 1) {
       // The connection was closed with its gateway.
       const viewer = await Viewer.connect(index % 2 === 0 ? a.url : b.url, 'door');
-      taken.push((await viewer.hello()).port ?? -1);
+      taken.push(await viewer.hello());
     }
-    expect([...taken].sort((a, b) => a - b)).toEqual([6000, 6001, 6002, 6003]);
+    // A spectator's welcome contains the reason.
+    expect(
+      taken.map(({ port }) => port).toSorted((a, b) => Number(a) - Number(b)),
+      JSON.stringify(taken),
+    ).toEqual([6000, 6001, 6002, 6003]);
     let key: string | null = null;
     let stolen: string | null = null;
     for (let hop = 0; hop < 100; hop += 1) {
       const viewer = await Viewer.connect(hop % 2 === 0 ? a.url : b.url, 'door');
-      const { port, leaseKey } = await viewer.hello(key === null ? {} : { leaseKey: key, port: 6004 });
-      expect(port).toBe(6004);
+      const welcome = await viewer.hello(key === null ? {} : { leaseKey: key, port: 6004 });
+      expect(welcome.port, `hop ${hop}: ${JSON.stringify(welcome)}`).toBe(6004);
       if (hop === 50) stolen = key;
-      key = leaseKey;
+      key = welcome.leaseKey;
       await viewer[Symbol.asyncDispose]();
     }
     for (const url of [a.url, b.url]) {

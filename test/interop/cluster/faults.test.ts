@@ -38,7 +38,8 @@ async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
   return performance.now() - fromMs;
 }
 
-describe('a cluster with faults', () => {
+// They mostly wait.
+describe.concurrent('a cluster with faults', () => {
   it('continues the source when its gateway is killed, and viewers keep their ports and pictures', async () => {
     await using nats = await NatsServer.start();
     await using a = await GatewayProcess.start(

@@ -263,6 +263,34 @@ describe('renditions in a cluster', () => {
     90_000,
   );
 
+  it('are made for a thumbnail by the owner of the stream, without sending its frames', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await served(b.url);
+    using _pictures = await NumberedPictures.start(a);
+    const thumbnail = (): Promise<Response> => fetch(`${b.url}/streams/door/snapshot.jpg?width=320`);
+    await expect.poll(async () => (await thumbnail()).status, { timeout: 20_000 }).toBe(200);
+    await expect.poll(async () => (await get<StreamStatus>(`${b.url}/api/streams/door`)).source.state).toBe('asleep');
+    const sequences = new Set<number>();
+    while (sequences.size < 3) {
+      const response = await thumbnail();
+      const sequence = Number(response.headers.get('gearway-sequence'));
+      const payload = new Uint8Array(await response.arrayBuffer());
+      const rendition = { rendition: '', pictureWidth: 320, pictureHeight: 240 };
+      expect(await numberInJpeg({ payload, rendition } as unknown as FrameMessage)).toBe(sequence % NUMBERS);
+      expect(Math.abs(Date.now() - Date.parse(response.headers.get('gearway-received-at') ?? ''))).toBeLessThan(10_000);
+      sequences.add(sequence);
+    }
+    expect((await get<StreamStatus>(`${b.url}/api/streams/door`)).source.state).toBe('asleep');
+    // A larger picture is made here, from a frame.
+    const snapshot = await fetch(`${b.url}/streams/door/snapshot.jpg`);
+    expect([snapshot.status, (await get<StreamStatus>(`${b.url}/api/streams/door`)).source.state]).toEqual([
+      200,
+      'receiving',
+    ]);
+  }, 90_000);
+
   it('continue from the next owner when theirs is killed', async () => {
     await using nats = await NatsServer.start();
     const start = (name: string, source: string): Promise<GatewayProcess> =>

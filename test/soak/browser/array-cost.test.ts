@@ -65,7 +65,7 @@ function isUnder(pid: number, root: number): boolean {
 const CASES = [
   { dtype: 'uint16', size: [640, 480], place: 'worker', main: 0.05, worker: 0.3 },
   { dtype: 'uint16', size: [640, 480], place: 'main', main: 0.15, worker: 0 },
-  { dtype: 'float32', size: [1280, 720], place: 'worker', main: 0.05, worker: 0.6 },
+  { dtype: 'float32', size: [1280, 720], place: 'worker', main: 0.05, worker: 0.45 },
 ] as const;
 
 it.each(CASES)(

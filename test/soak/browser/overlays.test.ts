@@ -1,3 +1,3 @@
 import { describeOverlaysInStep } from '../../browser/overlays-in-step.ts';
 
-describeOverlaysInStep(1000);
+describeOverlaysInStep(1000, 'all');

@@ -5,8 +5,9 @@ import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
-import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
+import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { NetGearSender } from '../../../gateway/netgear/index.ts';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { feature } from '../../../shared/protocol.ts';
 import { burnNumber, NUMBERS, readNumber } from '../../bench/picture-number.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
@@ -121,6 +122,7 @@ interface Composited {
 
 describe('a viewer behind a link that changes', () => {
   let browser: Browser;
+  let options: GatewayOptions;
   let gateway: Gateway;
   let camera: Camera;
   let relay: ShapedRelay;
@@ -128,7 +130,8 @@ describe('a viewer behind a link that changes', () => {
   beforeAll(async () => {
     browser = await launchBrowser('chromium');
     const [sourcePort = 0] = await freePorts(1);
-    gateway = await createGateway({ port: 0, source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1` });
+    options = { port: 0, source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1` };
+    gateway = await createGateway(options);
     const { url, port } = await gateway.listen();
     address = `${url}streams/main`;
     relay = await ShapedRelay.start(port, symmetricLink({ bitsPerSecond: LINKS.fast, delayMs: DELAY_MS }));
@@ -176,6 +179,11 @@ describe('a viewer behind a link that changes', () => {
       await expect.poll(() => seen.length - from, { timeout: 30_000, message: name }).toBeGreaterThan(FRAMES);
     };
     const shape = (bitsPerSecond: number): void => relay.shape(symmetricLink({ bitsPerSecond }));
+    const set = (properties: Partial<Pick<GearwayViewer, 'quality'>>): Promise<void> =>
+      view.page.evaluate(
+        (values) => void Object.assign(document.querySelector<GearwayViewer>('gearway-viewer')!, values),
+        properties,
+      );
     const isSource = (height: number): string =>
       `element.stats.encoding === 'jpeg' && element.stats.height === ${height} && element.stats.delivery === ''`;
     /** Whether it gets H.264 of this height. */
@@ -219,6 +227,61 @@ describe('a viewer behind a link that changes', () => {
       'a larger source',
       () => (camera.size = large),
       `element.stats.encoding === 'h264' && element.stats.delivery.includes(' ${large.width}×')`,
+    );
+    await goThrough(
+      'encoders that are killed as soon as they run',
+      async () => {
+        for (let time = 0; time < 3; time += 1) {
+          await expect.poll(encoders).not.toEqual([]);
+          for (const pid of encoders()) process.kill(pid, 'SIGKILL');
+        }
+      },
+      "element.stats.encoding === 'h264'",
+    );
+    await goThrough(
+      'a source that changes its size again and again',
+      async () => {
+        for (let time = 0; time < 10; time += 1) {
+          camera.size = camera.size === large ? small : large;
+          await elapse(100 + 70 * time);
+        }
+      },
+      `element.stats.encoding === 'h264' && element.stats.delivery.includes(' ${large.width}×')`,
+    );
+    await goThrough(
+      'a viewer that changes its mind again and again',
+      async () => {
+        for (let time = 0; time < 12; time += 1) {
+          await set({ quality: (['half', 'source', 'quarter', 'auto'] as const)[time % 4]! });
+          await elapse(60 + 50 * (time % 5));
+        }
+      },
+      "element.stats.encoding === 'h264'",
+    );
+    await goThrough(
+      'a viewer that pauses again and again',
+      async () => {
+        for (let time = 0; time < 8; time += 1) {
+          await view.page.evaluate(() => document.querySelector('gearway-viewer')!.pause());
+          await elapse(30 + 60 * (time % 3));
+          await view.page.evaluate(() => document.querySelector('gearway-viewer')!.resume());
+          await elapse(40 + 150 * (time % 4));
+        }
+      },
+      "element.state === 'live' && element.stats.encoding === 'h264'",
+    );
+    await goThrough(
+      'a stream that is created again, without and with renditions',
+      async () => {
+        for (const renditions of ['off', 'auto'] as const) {
+          // The server would have to connect again.
+          await camera.stop();
+          await gateway.reconfigure({ ...options, renditions });
+          camera.start();
+          if (renditions === 'off') await view.where("element.state === 'live' && element.stats.encoding === 'jpeg'");
+        }
+      },
+      "element.state === 'live' && element.stats.encoding === 'h264'",
     );
     await goThrough(
       'a source that restarts',

@@ -54,7 +54,7 @@ describe('ScaledPictures', () => {
 
   it('limits the scalings of a stream, not the number of their users', () => {
     const pictures = new ScaledPictures();
-    const all = Array.from({ length: SCALING_LIMITS.perStream }, (_, n) =>
+    const all = Array.from({ length: SCALING_LIMITS.perStream.inAll }, (_, n) =>
       pictures.acquire('main', { width: 100 + n, quality: null }),
     );
     expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(
@@ -74,13 +74,36 @@ describe('ScaledPictures', () => {
 
   it('limits the scalings of all streams', () => {
     const pictures = new ScaledPictures();
-    const { perStream, total } = SCALING_LIMITS;
+    const perStream = SCALING_LIMITS.perStream.inAll;
+    const total = SCALING_LIMITS.total.inAll;
     for (let n = 0; n < total; n += 1)
       pictures.acquire(`stream-${Math.floor(n / perStream)}`, { width: 100 + n, quality: null });
     expect(() => pictures.acquire('one-more', { width: 99, quality: null })).toThrow(
       expect.objectContaining({ code: 'too-many' }),
     );
     expect(pictures.size).toBe(total);
+  });
+
+  it('leaves scalings to other addresses, in each stream and in all', () => {
+    const pictures = new ScaledPictures();
+    const { perStream, total } = SCALING_LIMITS;
+    const acquire = (stream: string, width: number, address: string): { release(): void } =>
+      pictures.acquire(stream, { width, quality: null }, { address });
+    const own = Array.from({ length: total.perAddress }, (_, n) =>
+      acquire(`stream-${Math.floor(n / perStream.perAddress)}`, 100 + n, '192.0.2.1'),
+    );
+    const refused = expect.objectContaining({ code: 'address-limit' });
+    expect(() => acquire('stream-0', 99, '192.0.2.1')).toThrow(refused);
+    expect(() => acquire('one-more', 99, '192.0.2.1')).toThrow(refused);
+    // A scaling that it uses already costs nothing more.
+    acquire('stream-0', 100, '192.0.2.1').release();
+    acquire('stream-0', 99, '192.0.2.2').release();
+    const joined = acquire('stream-0', 100, '192.0.2.2');
+    for (const each of own) each.release();
+    expect(pictures.size).toBe(1);
+    joined.release();
+    expect(pictures.size).toBe(0);
+    acquire('one-more', 99, '192.0.2.1');
   });
 
   it('rejects for a frame that cannot be decoded, for each client', async () => {

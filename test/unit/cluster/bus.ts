@@ -39,8 +39,8 @@ export class Bus {
         this.#deliver(subject, data, reply, () => undefined),
       request: (subject: string, data: string) =>
         new Promise<Msg>((resolve, reject) => {
-          const count = this.#deliver(subject, data, 'reply', (text) =>
-            resolve({ json: () => JSON.parse(text) as unknown } as Msg),
+          const count = this.#deliver(subject, data, 'reply', (answer) =>
+            resolve({ data: Buffer.from(answer), json: () => JSON.parse(String(answer)) as unknown } as unknown as Msg),
           );
           if (count === 0) reject(new Error('no responders'));
         }),
@@ -53,7 +53,12 @@ export class Bus {
   }
 
   /** @returns the number of receivers. */
-  #deliver(subject: string, data: Uint8Array | string, reply: string, respond: (text: string) => void): number {
+  #deliver(
+    subject: string,
+    data: Uint8Array | string,
+    reply: string,
+    respond: (answer: Uint8Array | string) => void,
+  ): number {
     this.published.push(subject);
     if (this.loses(subject)) return 0;
     const receivers = [...this.#subscriptions].filter((one) => matches(one.subject, subject));

@@ -347,7 +347,7 @@ describe('ClusterControl', () => {
     }
   });
 
-  it('is lost at both ends while the owner cannot be reached, and refused until then', async () => {
+  it('is lost at the owner and at the cut-off gateway, and refused until the owner can be reached again', async () => {
     const [cluster, a, b] = await three();
     await outcome(() => b.ask('take'));
     await pass(300);

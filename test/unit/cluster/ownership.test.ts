@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BEATS_OF_THE_DEAD, memberKey } from '../../../gateway/cluster/membership.ts';
+import { BEATS_UNTIL_DEAD, memberKey } from '../../../gateway/cluster/membership.ts';
 import { member, OneGateway } from './one-gateway.ts';
 
 it('names the owner that is considered dead until another gateway owns the stream, or it has left', async () => {
@@ -12,7 +12,7 @@ it('names the owner that is considered dead until another gateway owns the strea
   gateway.put(memberKey('b'), member('b'));
   gateway.put('owner.main', { member: 'b' });
   expect(owners()).toEqual(['b', 'b']);
-  for (let count = 0; count <= BEATS_OF_THE_DEAD; count += 1) await gateway.beat();
+  for (let count = 0; count <= BEATS_UNTIL_DEAD; count += 1) await gateway.beat();
   expect(owners()).toEqual([null, 'b']);
   gateway.put(memberKey('c'), member('c'));
   gateway.put('owner.main', { member: 'c' });

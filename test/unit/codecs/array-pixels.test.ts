@@ -80,8 +80,8 @@ describe('renderPixels', () => {
 });
 
 describe('grayOf', () => {
-  it('extracts one channel; transparent pixels are black', () => {
-    expect(grayOf({ data: Uint8Array.of(7, 7, 7, 255, 0, 0, 0, 0), width: 2, height: 1, channels: 4 })).toEqual({
+  it('extracts one channel; transparent pixels are black', async () => {
+    expect(await grayOf({ data: Uint8Array.of(7, 7, 7, 255, 0, 0, 0, 0), width: 2, height: 1, channels: 4 })).toEqual({
       data: Uint8Array.of(7, 0),
       width: 2,
       height: 1,

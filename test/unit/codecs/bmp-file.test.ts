@@ -30,37 +30,39 @@ const edited = (bmp: Buffer, at: number, bytes: string): Buffer => {
 };
 
 describe('readBmp', () => {
-  it('reads 24 bits and 32 bits as BGR, from the first row on', () => {
+  it('reads 24 bits and 32 bits as BGR, from the first row on', async () => {
     const bgr = { dtype: 'uint8', shape: [2, 2, 3], data: Buffer.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) };
     expect(isBmp(COLOUR)).toBe(true);
-    expect(readBmp(COLOUR)).toEqual(bgr);
-    expect(readBmp(FOUR)).toEqual(bgr);
+    expect(await readBmp(COLOUR)).toEqual(bgr);
+    expect(await readBmp(FOUR)).toEqual(bgr);
     // 32 bits without masks have the same order.
-    expect(readBmp(edited(FOUR, 30, '00000000'))).toEqual(bgr);
+    expect(await readBmp(edited(FOUR, 30, '00000000'))).toEqual(bgr);
   });
 
-  it('reads 8 bits as gray, or as the colours of the palette', () => {
-    expect(readBmp(GRAY)).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 2, 3, 200) });
-    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0a0a'))).toEqual({
+  it('reads 8 bits as gray, or as the colours of the palette', async () => {
+    expect(await readBmp(GRAY)).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 2, 3, 200) });
+    expect(await readBmp(edited(GRAY, 54 + 4 * 2, '0a0a0a'))).toEqual({
       dtype: 'uint8',
       shape: [2, 2],
       data: Buffer.of(1, 10, 3, 200),
     });
-    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0b0c'))).toEqual({
+    expect(await readBmp(edited(GRAY, 54 + 4 * 2, '0a0b0c'))).toEqual({
       dtype: 'uint8',
       shape: [2, 2, 3],
       data: Buffer.of(1, 1, 1, 10, 11, 12, 3, 3, 3, 200, 200, 200),
     });
   });
 
-  it('reads a picture that begins with its first row', () => {
-    expect(readBmp(edited(COLOUR, 22, 'feffffff')).data).toEqual(Buffer.of(7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6));
+  it('reads a picture that begins with its first row', async () => {
+    expect((await readBmp(edited(COLOUR, 22, 'feffffff'))).data).toEqual(
+      Buffer.of(7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6),
+    );
   });
 
-  it('reads nothing of a truncated picture', () => {
+  it('reads nothing of a truncated picture', async () => {
     for (const bmp of [COLOUR, FOUR, GRAY])
       for (let end = 0; end < bmp.byteLength; end += 1)
-        expect(() => readBmp(bmp.subarray(0, end)), `${end} bytes`).toThrow(coded('image-invalid'));
+        await expect(readBmp(bmp.subarray(0, end)), `${end} bytes`).rejects.toEqual(coded('image-invalid'));
   });
 
   it.each([
@@ -75,7 +77,16 @@ describe('readBmp', () => {
     ['samples within its header', edited(COLOUR, 10, '20000000')],
     ['colours in another order', edited(FOUR, 54, 'ff000000 00ff0000 0000ff00')],
     ['a pixel that is not in its palette', edited(GRAY, 46, '04000000')],
-  ])('refuses %s', (_name, bmp) => {
-    expect(() => readBmp(bmp)).toThrow(coded('image-invalid'));
+  ])('refuses %s', async (_name, bmp) => {
+    await expect(readBmp(bmp)).rejects.toEqual(coded('image-invalid'));
+  });
+
+  it('refuses a palette with which the picture would be larger than a frame may be', async () => {
+    const [width, height] = [8192, 4096];
+    const size = Buffer.alloc(8);
+    size.writeInt32LE(width, 0);
+    size.writeInt32LE(height, 4);
+    const small = edited(edited(GRAY, 54 + 4 * 2, '0a0b0c'), 18, size.toString('hex'));
+    await expect(readBmp(Buffer.concat([small, Buffer.alloc(width * height)]))).rejects.toEqual(coded('too-large'));
   });
 });

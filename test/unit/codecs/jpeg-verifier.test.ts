@@ -131,7 +131,7 @@ describe('JpegVerifier', () => {
     expect((await running.verdict) ?? bad('decoder-failed')).toEqual(bad('decoder-failed'));
   });
 
-  it('refuses return data beyond the waiting limits, per key and in total', async () => {
+  it('refuses return data when too much of it waits, per key and in total', async () => {
     await using verifier = new JpegVerifier();
     const ask = (key: number): Promise<unknown> => verifier.verify(SLOW, { lane: 'returns', key }).verdict;
     const one = Array.from({ length: 18 }, () => ask(0));

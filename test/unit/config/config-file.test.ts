@@ -89,7 +89,7 @@ limits: {viewers: {total: 8}}
     [
       'a backslash in double quotes',
       'auditLog: "C:\\new"\n',
-      'f:1:11: auditLog: the path has a control character; write it in single quotes or none, because in double quotes \\ has another meaning',
+      'f:1:11: auditLog: the path has a control character; write it in single quotes or without quotes, because in double quotes \\ has another meaning',
     ],
     [
       'a source in place of a stream',
@@ -186,7 +186,7 @@ limits: {viewers: {total: 8}}
     [
       'a credential without systemd',
       'token: credential:a\n',
-      'f:1:8: token: the credential a cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=a:FILE',
+      'f:1:8: token: the credential a cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=a:FILE; elsewhere, set it to the folder of these files',
     ],
     [
       'an origin with a path',

@@ -164,8 +164,8 @@ describe('loadOptions', () => {
   it('warns of streams that do not exist', async () => {
     const text = `${STREAMS}webhooks:\n  ops: {url: "http://127.0.0.1:1/", streams: [gate]}\ntokens:\n  t: {hash: "${HASH}", rights: [view], streams: [door, dor]}\n`;
     expect((await load(file(text))).warnings).toEqual([
-      'tokens.t.streams has dor, which is no stream at present; did you mean door?',
-      'webhooks.ops.streams has gate, which is no stream at present',
+      'tokens.t.streams has dor, which is not a stream at present; did you mean door?',
+      'webhooks.ops.streams has gate, which is not a stream at present',
     ]);
     expect((await load(file(`${text}cluster: nats://127.0.0.1\n`))).warnings).toEqual([]);
   });

@@ -17,7 +17,7 @@ describe('Random', () => {
     expect(draw(new Random(7, 'viewer', 3))).not.toEqual(draw(new Random(8, 'viewer', 3)));
   });
 
-  it('keeps numbers within their limits and reaches both ends', () => {
+  it('draws every number between the limits, and both limits, but none beyond them', () => {
     const random = new Random('limits');
     const drawn = new Set(Array.from({ length: 1000 }, () => random.between(3, 7)));
     expect([...drawn].sort((a, b) => a - b)).toEqual([3, 4, 5, 6, 7]);

@@ -166,4 +166,17 @@ describe('LinkDirection', () => {
     expect(closed.deliveries).toEqual([]);
     expect(link.queuedBytes).toBe(0);
   });
+
+  it('has space for what it would have transmitted, even if its timer is late', () => {
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const link = create({ bitsPerSecond: 1e6, queueBytes: 10 * PACKET });
+    const flow = open(link);
+    for (let packet = 0; packet < 11; packet += 1) flow.write(PACKET);
+    expect(link.isFull()).toBe(true);
+    vi.advanceTimersByTime(3 * PACKET_MS);
+    expect(link.isFull()).toBe(false);
+    expect(link.carriedBytes).toBeGreaterThanOrEqual(3 * PACKET);
+    link.close();
+  });
 });

@@ -13,6 +13,7 @@ describe('refusalOf', () => {
     ['channels-unsupported', 501],
     ['picture-invalid', 503],
     ['busy', 503],
+    ['cluster-unreachable', 503],
   ])('of the code %s has the status %i', (code, status) => {
     expect(refusalOf(new GearwayError(code, 'a sentence'))).toEqual({ status, code, message: 'a sentence' });
   });

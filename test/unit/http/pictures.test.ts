@@ -297,16 +297,19 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('refuses a ninth size of a stream with 503, and accepts it when another one is no longer in use', async () => {
-    await using gateway = await start();
-    const readers = await Promise.all(
-      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)),
-    );
+  it('refuses a seventh size of one address with 429, and a ninth of all with 503, until one is no longer in use', async () => {
+    await using gateway = await start(TRUST_FORWARDED);
+    const readers = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)));
+    const seventh = await fetch(`${gateway.url}/mjpeg?width=7`);
+    expect(seventh.status).toBe(429);
+    expect(seventh.headers.get('retry-after')).toBe('5');
+    expect(await seventh.json()).toMatchObject({ code: 'address-limit' });
+    for (const n of [7, 8]) await Reader.open(`${gateway.url}/mjpeg?width=${n}`, { 'X-Forwarded-For': '192.0.2.2' });
     const refused = await fetch(`${gateway.url}/mjpeg?width=9`);
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('5');
     expect(await refused.json()).toMatchObject({ code: 'too-many' });
-    expect((await Reader.open(`${gateway.url}/mjpeg?width=8`)).status).toBe(200);
+    expect((await Reader.open(`${gateway.url}/mjpeg?width=6`)).status).toBe(200);
     expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
     await readers[2]![Symbol.asyncDispose]();
     await expect.poll(() => gateway.stream.clients.length).toBe(9);

@@ -41,7 +41,7 @@ describe('AppendedFile', () => {
     expect(reports).toEqual([expect.stringMatching(/cannot be written: it is a pipe/)]);
   });
 
-  it.each([0, 1, 2, 3, 4, 5, 6])('keeps no line back that is written %i turns after the last one', async (turns) => {
+  it.each([0, 1, 2, 3, 4, 5, 6])('appends a line that is added %i microtasks after a write', async (turns) => {
     let afterAppend = Promise.resolve();
     const texts: string[] = [];
     const lines = create((_path, text) => {

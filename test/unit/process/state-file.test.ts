@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -17,7 +27,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const create = (files = SYSTEM_FILES): StateFile =>
-  new StateFile(path, { report: (problem) => reports.push(problem), files });
+  new StateFile(path, { report: (text, level) => reports.push(`${level}: ${text}`), files });
 
 /** Calls of the system that fail with a code while `isBroken`. */
 function breakable(code: string): { isBroken: boolean; readonly files: typeof SYSTEM_FILES } {
@@ -52,6 +62,13 @@ describe('StateFile', () => {
     spawnSync('mkfifo', ['-m', '600', path]);
     expect(await create().open()).toBeNull();
     expect(reports).toEqual([expect.stringMatching(/it is a pipe/), expect.stringMatching(/not a regular file/)]);
+  });
+
+  // There, Node's recursive `mkdir` never returns.
+  it.skipIf(!existsSync('/proc/self'))('reports a folder that cannot be created, and continues', async () => {
+    const state = new StateFile('/proc/gearway/log-ins.json', { report: (text) => reports.push(text) });
+    expect(await state.open()).toBeNull();
+    expect(reports).toEqual(['/proc/gearway cannot be created: the system allows no folders in /proc']);
   });
 
   it('writes the latest state, but not every state', async () => {
@@ -114,12 +131,12 @@ describe('StateFile', () => {
         state.save(() => ({ count }));
         expect(await state.flush()).toContain('the disk is full');
       }
-      expect(reports).toEqual([expect.stringContaining('the disk is full')]);
+      expect(reports).toEqual([expect.stringMatching(/^error: .*the disk is full/)]);
       disk.isBroken = false;
       await vi.advanceTimersByTimeAsync(30_000);
       expect(await state.flush()).toBeNull();
       expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ count: 2 });
-      expect(reports.slice(1)).toEqual([expect.stringContaining('can be written again')]);
+      expect(reports.slice(1)).toEqual([expect.stringMatching(/^info: .* can be written again$/)]);
       await state.close();
     } finally {
       vi.useRealTimers();

@@ -4,6 +4,8 @@ import { type SessionOwners, Sessions } from '../../../gateway/rights/sessions.t
 
 const HOUR_MS = 3_600_000;
 
+const ADDRESS = '192.0.2.1';
+
 let sessions: Sessions;
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -21,7 +23,7 @@ function owner(name = 'ann', expiresAtMs: number | null = null): Principal {
 describe('Sessions', () => {
   it('grants the rights and the budget of the owner through a separate secret id for each session', () => {
     const ann = owner();
-    const [first, second] = [sessions.open(ann), sessions.open(ann)];
+    const [first, second] = [sessions.open(ann, ADDRESS), sessions.open(ann, ADDRESS)];
     expect(first.id).toMatch(/^[\w-]{43}$/);
     expect(first.id).not.toBe(second.id);
     const found = sessions.find(first.id)!;
@@ -33,7 +35,7 @@ describe('Sessions', () => {
 
   it('ends one session, but neither the others nor the owner', () => {
     const ann = owner();
-    const [first, second] = [sessions.open(ann), sessions.open(ann)];
+    const [first, second] = [sessions.open(ann, ADDRESS), sessions.open(ann, ADDRESS)];
     const ended = vi.fn<(end: RightsEnd) => void>();
     first.principal.whenEnded(ended);
     sessions.end(first.id, { reason: 'logged out', mayRetry: false });
@@ -46,7 +48,7 @@ describe('Sessions', () => {
 
   it('ends permanently with the rights of the owner', () => {
     const ann = owner();
-    const { id, principal } = sessions.open(ann);
+    const { id, principal } = sessions.open(ann, ADDRESS);
     const ended = vi.fn<(end: RightsEnd) => void>();
     principal.whenEnded(ended);
     ann.end({ reason: 'the rights of ann were changed', mayRetry: true });
@@ -58,13 +60,13 @@ describe('Sessions', () => {
   it('has ended from the start if the rights of the owner have ended', () => {
     const ann = owner();
     ann.end({ reason: 'removed', mayRetry: false });
-    const { id, principal } = sessions.open(ann);
+    const { id, principal } = sessions.open(ann, ADDRESS);
     expect(principal.ended).toEqual({ reason: 'removed', mayRetry: false });
     expect(sessions.find(id)).toBeNull();
   });
 
   it('ends when the rights of the owner expire while a connection is open', async () => {
-    const { principal } = sessions.open(owner('ann', Date.now() + 5000));
+    const { principal } = sessions.open(owner('ann', Date.now() + 5000), ADDRESS);
     const ended = vi.fn<(end: RightsEnd) => void>();
     principal.whenEnded(ended);
     await vi.advanceTimersByTimeAsync(4999);
@@ -74,14 +76,14 @@ describe('Sessions', () => {
   });
 
   it('ends after 24 hours without use, and after 30 days in any case', async () => {
-    const { id } = sessions.open(owner());
+    const { id } = sessions.open(owner(), ADDRESS);
     for (let day = 0; day < 29; day += 1) {
       await vi.advanceTimersByTimeAsync(24 * HOUR_MS - 1);
       expect(sessions.find(id)).not.toBeNull();
     }
     await vi.advanceTimersByTimeAsync(24 * HOUR_MS);
     expect(sessions.find(id)).toBeNull();
-    const busy = sessions.open(owner());
+    const busy = sessions.open(owner(), ADDRESS);
     const ended = vi.fn<(end: RightsEnd) => void>();
     busy.principal.whenEnded(ended);
     await vi.advanceTimersByTimeAsync(30 * 24 * HOUR_MS - 1);
@@ -93,8 +95,8 @@ describe('Sessions', () => {
 
   it('stops observing its owner when it ends in any way', async () => {
     const ann = owner();
-    const { id } = sessions.open(ann);
-    sessions.open(ann);
+    const { id } = sessions.open(ann, ADDRESS);
+    sessions.open(ann, ADDRESS);
     sessions.end(id, { reason: 'logged out', mayRetry: false });
     expect(ann.isWatched).toBe(true);
     await vi.advanceTimersByTimeAsync(25 * HOUR_MS);
@@ -103,17 +105,37 @@ describe('Sessions', () => {
 
   it('ends the least recently used session beyond 32 of one user, and beyond 1024 in total', () => {
     const ann = owner();
-    const ids = Array.from({ length: 32 }, () => sessions.open(ann).id);
+    const ids = Array.from({ length: 32 }, () => sessions.open(ann, ADDRESS).id);
     sessions.find(ids[0]!);
-    const bob = sessions.open(owner('bob')).id;
-    const newest = sessions.open(ann).id;
+    const bob = sessions.open(owner('bob'), ADDRESS).id;
+    const newest = sessions.open(ann, ADDRESS).id;
     expect(sessions.find(ids[1]!)).toBeNull();
     for (const id of [ids[0]!, ids[2]!, bob, newest]) expect(sessions.find(id), id).not.toBeNull();
-    const others = Array.from({ length: 1024 - 33 }, (_, i) => sessions.open(owner(`user-${i}`)).id);
+    const others = Array.from({ length: 1024 - 33 }, (_, i) => sessions.open(owner(`user-${i}`), ADDRESS).id);
     expect(sessions.find(ids[3]!)).not.toBeNull();
-    sessions.open(owner('one more'));
+    sessions.open(owner('one more'), ADDRESS);
     expect(sessions.find(ids[4]!)).toBeNull();
     expect(sessions.find(others.at(-1)!)).not.toBeNull();
+  });
+});
+
+describe('Sessions of many addresses', () => {
+  it('ends one of the address with the most, so that one holder of a token cannot log out the others', () => {
+    const ann = owner();
+    const others = Array.from({ length: 20 }, (_, n) => sessions.open(ann, `192.0.2.${n + 10}`).id);
+    const own = Array.from({ length: 40 }, () => sessions.open(ann, ADDRESS).id);
+    for (const id of others) expect(sessions.find(id)).not.toBeNull();
+    expect(own.map((id) => sessions.find(id) !== null)).toEqual(own.map((_, n) => n >= 28));
+    // An address that has fewer gets a place.
+    const late = sessions.open(ann, '192.0.2.99').id;
+    expect(sessions.find(own[28]!)).toBeNull();
+    for (const id of [...others, late]) expect(sessions.find(id)).not.toBeNull();
+  });
+
+  it('ends the least recently used one if each address has one', () => {
+    const ann = owner();
+    const ids = Array.from({ length: 33 }, (_, n) => sessions.open(ann, `192.0.2.${n}`).id);
+    expect(ids.map((id) => sessions.find(id) !== null)).toEqual(ids.map((_, n) => n > 0));
   });
 });
 
@@ -138,7 +160,7 @@ describe('Sessions after a restart', () => {
   const begin = (): { readonly ann: Principal; readonly id: string } => {
     const ann = owner();
     sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }));
-    return { ann, id: sessions.open(ann).id };
+    return { ann, id: sessions.open(ann, ADDRESS).id };
   };
 
   it('finds the same owner again, even after a second restart', () => {
@@ -186,7 +208,7 @@ describe('Sessions after a restart', () => {
 
   it('is not restored after a log-out', () => {
     const { ann, id } = begin();
-    const other = sessions.open(ann).id;
+    const other = sessions.open(ann, ADDRESS).id;
     sessions.end(id, { reason: 'logged out', mayRetry: false });
     restart(ownersOf({ 'ann, hash 1': owner() }));
     expect(sessions.find(id)).toBeNull();
@@ -212,7 +234,7 @@ describe('Sessions after a restart', () => {
     const ann = owner();
     const onChange = vi.fn<() => void>(() => void sessions.save());
     sessions = new Sessions(ownersOf({ 'ann, hash 1': ann }), onChange);
-    const { principal } = sessions.open(ann);
+    const { principal } = sessions.open(ann, ADDRESS);
     expect(onChange).toHaveBeenCalledOnce();
     await vi.advanceTimersByTimeAsync(HOUR_MS);
     expect(onChange).toHaveBeenCalledOnce();
@@ -225,7 +247,7 @@ describe('Sessions after a restart', () => {
   it('does not save sessions whose owners cannot be found again', () => {
     const onChange = vi.fn<() => void>();
     sessions = new Sessions(ownersOf({}), onChange);
-    const { id } = sessions.open(owner());
+    const { id } = sessions.open(owner(), ADDRESS);
     expect(sessions.save()).toEqual([]);
     sessions.end(id, { reason: 'logged out', mayRetry: false });
     expect(onChange).not.toHaveBeenCalled();

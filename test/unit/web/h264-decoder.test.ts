@@ -3,6 +3,7 @@ import type { FrameMessage } from '../../../shared/protocol.ts';
 import { H264Decoder } from '../../../web/viewer/h264-decoder.ts';
 
 let output: (picture: VideoFrame) => void;
+let fail: () => void;
 let isClosed: boolean;
 let events: string[];
 let decoder: H264Decoder;
@@ -11,6 +12,7 @@ class FakeVideoDecoder {
   state = 'configured';
   constructor(init: VideoDecoderInit) {
     output = init.output;
+    fail = () => init.error(new DOMException('reclaimed'));
   }
   configure(): void {}
   decode(): void {}
@@ -31,7 +33,7 @@ beforeEach(() => {
       events.push(`picture ${sequence}`);
       picture.close();
     },
-    failed: () => events.push('failed'),
+    failed: (hasWorked) => events.push(hasWorked ? 'failed after pictures' : 'failed'),
   });
 });
 
@@ -84,6 +86,24 @@ describe('H264Decoder', () => {
     vi.advanceTimersByTime(60_000);
     add(3);
     expect(events).not.toContain('failed');
+  });
+
+  it('reports whether the decoder has worked, since the last failure', () => {
+    add(1, 2);
+    give(1);
+    fail();
+    expect(events.at(-1)).toBe('failed after pictures');
+    add(1);
+    fail();
+    expect(events.at(-1)).toBe('failed');
+  });
+
+  it('acknowledges the chunks that it discards for a pause', () => {
+    add(1, 2, 3, 4, 5);
+    decoder.release();
+    expect(events).toEqual(['ack 1', 'ack 2', 'ack 3', 'ack 5']);
+    expect(isClosed).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('leaves no timer', () => {

@@ -1,6 +1,7 @@
 import { html, type TemplateResult } from 'lit';
 import type { GatewayStatus, StreamStatus } from '../../../shared/status.ts';
 import { copyLine } from '../shared/copy-line.ts';
+import { acceptsPublishers } from '../shared/streams.ts';
 import { connectLines } from './connect-lines.ts';
 import type { Fold } from './fold.ts';
 import type { QrCode } from './qr-code.ts';
@@ -44,7 +45,7 @@ function pageAddress(): string {
 
 function otherDevice(base: string, status: StreamStatus | null, stream: string, qrCode: QrCode): TemplateResult {
   // A stream without a publisher needs a publisher rather than another viewer.
-  const publishes = status?.source.kind === 'push' && status.state === 'waiting' && status.gateway?.isHere !== false;
+  const publishes = status !== null && acceptsPublishers(status) && status.state === 'waiting';
   const address = publishes ? `${base}/${publishUrl(stream)}` : `${base}/?stream=${encodeURIComponent(stream)}`;
   return html`<div class="device">
     ${qrCode.render(address)}

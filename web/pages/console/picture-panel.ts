@@ -2,6 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import type { ViewerStats } from '../../viewer/viewer-messages.ts';
+import { arrayTools } from './array-tools.ts';
 import { figure, figureList, plot } from '../shared/figures.ts';
 import { capitalize, formatCount } from '../shared/text.ts';
 import { publishLink } from './source-panel.ts';
@@ -12,11 +13,16 @@ const MAX_RATIO = 2;
 const DEFAULT_RATIO = 16 / 9;
 
 /** The viewer, and the figures of its stream. */
-export function picturePanel(viewer: GearwayViewer, status: StreamStatus | null, mayPublish: boolean): TemplateResult {
+export function picturePanel(
+  viewer: GearwayViewer,
+  status: StreamStatus | null,
+  mayPublish: boolean,
+  onChange: () => void,
+): TemplateResult {
   render(slottedNotice(status, mayPublish), viewer);
   viewer.style.setProperty('--ratio', String(boxRatio(viewer, status)));
   return html`<section class="panel picture" aria-label="Picture">
-    ${viewer}${figures(viewer)}
+    ${viewer}${arrayTools(viewer, onChange)}${figures(viewer)}
   </section>`;
 }
 
@@ -30,7 +36,7 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
 
 /** Replaces the viewer's own notice with a link to publish, if the stream waits for a publisher. */
 function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
-  if (status?.source.kind !== 'push' || !mayPublish) return nothing;
+  if (status === null || status.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
     <strong>${capitalize(status.reason)}</strong>
     ${publishLink(status, 'primary')}

@@ -60,8 +60,8 @@ export class ReturnPanel {
     this.#base = base;
     this.#saved = new SavedCommands(stream);
     this.#onChange = onChange;
-    viewer.addEventListener('gearway-frame', ({ detail }) => {
-      this.#forms = ownObject(detail.message, 'forms') ?? this.#forms;
+    viewer.addEventListener('gearway-frame', (event) => {
+      if (event.mayHave('forms')) this.#forms = ownObject(event.detail.message, 'forms') ?? this.#forms;
     });
   }
 
@@ -70,14 +70,16 @@ export class ReturnPanel {
    * @param control shows who has control of the stream.
    */
   render(mayReturn: boolean | null, control: TemplateResult | typeof nothing): TemplateResult {
-    const { port, rights } = this.#viewer;
-    // The rights are often known before the viewer is connected: the panel then does not change its height.
-    const isViewOnly = port === null && (rights.length > 0 || mayReturn === false);
+    const { port } = this.#viewer;
+    // The rights are often known before the viewer is connected: the panel then does not change its height. Those of a
+    // viewer without a port do not include returning data.
+    const hasRight = mayReturn !== false;
+    const isViewOnly = !hasRight || this.#isSpectator;
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
       ${control}
-      ${isViewOnly ? this.#viewOnlyText(mayReturn === true) : html`${this.#choice()}${this.#content()}`}
+      ${hasRight ? html`${this.#choice()}${this.#content()}` : this.#withoutRight()}
     </section>`;
   }
 
@@ -91,17 +93,24 @@ export class ReturnPanel {
     if (this.#returner.kind === 'devices') this.#returner.panel.close();
   }
 
+  /** Whether the viewer is connected, but has no port. It may get one later. */
+  get #isSpectator(): boolean {
+    return this.#viewer.port === null && this.#viewer.rights.length > 0;
+  }
+
   #choice(): TemplateResult {
-    const isForm = this.#returner.kind === 'form';
+    const isForm = this.#returner.kind === 'form' || this.#isSpectator;
     return html`<div class="choice" role="group" aria-label="Return data by">
         <button class="second" type="button" aria-pressed=${isForm} @click=${() => this.#useForm()}>JSON</button>
-        <button class="second" type="button" aria-pressed=${!isForm} @click=${() => runInBackground(this.#useDevices())}>Devices</button>
+        <button class="second" type="button" aria-pressed=${!isForm} ?disabled=${this.#isSpectator} @click=${() => runInBackground(this.#useDevices())}>Devices</button>
       </div>
       ${this.#notice === '' ? nothing : html`<p class="empty" role="alert">${this.#notice}</p>`}`;
   }
 
   #content(): TemplateResult {
     const returner = this.#returner;
+    // The form explains why nothing can be returned, in the same height as with a port.
+    if (this.#isSpectator) return this.#form();
     switch (returner.kind) {
       case 'form':
         return this.#form();
@@ -148,12 +157,14 @@ export class ReturnPanel {
     this.#onChange();
   }
 
-  #viewOnlyText(mayReturn: boolean): TemplateResult {
-    const unknown = mayReturn ? 'this viewer has no port' : 'you may only watch this stream';
-    const reason = sentence(this.#viewer.spectatorReason ?? unknown);
-    const retry = html`<button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button>`;
-    // Without the right, another attempt cannot succeed.
-    return html`<p class="empty">${reason} ${mayReturn ? retry : nothing}</p>`;
+  #withoutRight(): TemplateResult {
+    return html`<p class="empty">${sentence(this.#viewer.spectatorReason ?? 'you may only watch this stream')}</p>`;
+  }
+
+  #verdict(error: string | null): TemplateResult | string {
+    if (!this.#isSpectator) return error ?? resultText(this.#result);
+    return html`${sentence(this.#viewer.spectatorReason ?? 'this viewer has no port')}
+      <button class="link" type="button" @click=${() => this.#viewer.reconnect()}>Try again</button>`;
   }
 
   #form(): TemplateResult {
@@ -161,6 +172,7 @@ export class ReturnPanel {
     const error = 'error' in parsed ? parsed.error : null;
     const isDisabled = error !== null || this.#viewer.port === null;
     const isBad = error !== null || this.#result.kind === 'refused';
+    const tone = this.#isSpectator ? '' : isBad ? 'bad' : 'ok';
     const send = (mode: Mode) => (): void => {
       if (!('error' in parsed)) runInBackground(this.#send(parsed.value, mode));
     };
@@ -176,7 +188,7 @@ export class ReturnPanel {
         .value=${this.#text}
         @input=${(event: Event) => this.#write((event.target as HTMLTextAreaElement).value)}
       ></textarea>
-      <p id="verdict" class=${`verdict ${isBad ? 'bad' : 'ok'}`} role="status">${error ?? resultText(this.#result)}</p>
+      <p id="verdict" class=${`verdict ${tone}`} role="status">${this.#verdict(error)}</p>
       <div class="buttons">
         <button class="primary hold" type="button" ?disabled=${isDisabled} @click=${send('hold')}>Hold until replaced</button>
         <button class="second once" type="button" ?disabled=${isDisabled} @click=${send('once')}>Send once</button>

@@ -26,6 +26,9 @@ import { ShareDialog } from './share-dialog.ts';
 import { sourcePanel } from './source-panel.ts';
 import type { StreamDialog } from './stream-dialog.ts';
 
+/** Events of the viewer after which the page shows something else. */
+const EVENTS = ['gearway-state', 'gearway-open', 'gearway-close', 'gearway-control', 'gearway-array'] as const;
+
 /** Minimum interval between updates of the message. */
 const MESSAGE_MS = 100;
 
@@ -59,6 +62,9 @@ export class StreamPage {
     this.#viewer.token = feed.api.token;
     this.#viewer.name = 'Console';
     this.#viewer.controls = true;
+    // Shown as soon as the server sends something for them.
+    this.#viewer.overlays = '';
+    this.#viewer.colorBar = true;
     this.#viewer.src = `streams/${encodeURIComponent(name)}`;
     this.#returnPanel = new ReturnPanel(this.#viewer, name, () => gatewayAddress(feed.gateway), onChange);
     this.#returnImages = new ReturnImages(feed.api, name, onChange);
@@ -74,14 +80,14 @@ export class StreamPage {
     }, onChange);
     const updateSoon = throttled(onChange, MESSAGE_MS);
     this.#viewer.addEventListener('gearway-frame', ({ detail }) => {
-      this.#message = { sequence: detail.sequence, value: detail.message };
+      this.#message = detail;
       updateSoon();
     });
     this.#viewer.addEventListener('gearway-refused', ({ detail }) => {
       // The session may have ended, for instance by a log-out in another tab.
       if (detail.code === closeCode.notAllowed) runInBackground(Promise.all([logIn.refresh(), feed.refresh()]));
     });
-    for (const type of ['gearway-state', 'gearway-open', 'gearway-close', 'gearway-control'] as const) {
+    for (const type of EVENTS) {
       this.#viewer.addEventListener(type, () => onChange());
     }
   }
@@ -124,7 +130,7 @@ export class StreamPage {
     const status = this.#status();
     const mayPublish = this.#feed.hasRight('publish');
     return html`<main class="stream">
-      ${picturePanel(this.#viewer, status, mayPublish)}
+      ${picturePanel(this.#viewer, status, mayPublish, this.#onChange)}
       <div class="side">${this.#returnPanel.render(this.#mayReturn(), this.#control(status))}${messagePanel(this.#message)}</div>
       <div class="column">${this.#clients(status)}${activityPanel(this.#feed.events, this.name)}</div>
       <div class="column">

@@ -12,6 +12,7 @@ import { fetchStreams } from '../shared/streams.ts';
 import { formatCount, sentence } from '../shared/text.ts';
 import { loadTheme } from '../shared/theme.ts';
 import { throttled } from '../shared/throttled.ts';
+import { chooseTarget, obstacleNotice, type PublishTarget } from './publish-target.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
@@ -25,12 +26,10 @@ const UPDATE_MS = 500;
 /** Minimum interval between updates of the return data. */
 const DATA_MS = 100;
 
-/** Stream to publish to if the token does not allow listing the streams. */
-const DEFAULT_STREAM = 'main';
-
 const query = new URLSearchParams(location.search);
 const returned = new ReturnedPanel();
-let stream = '';
+/** Null before it is known. */
+let target: PublishTarget | null = null;
 let problem: string | null = null;
 /** Name of the user who is logged in by a session; null if nobody is. */
 let user: string | null = null;
@@ -46,8 +45,7 @@ const form = new LogInForm({
   onLogIn: (token) => {
     hasLoggedIn = true;
     runInBackground(findUser());
-    if (publisher.token === token) publisher.start();
-    else publisher.token = token;
+    runInBackground(startAgain(token));
   },
 });
 publisher.name = query.get('name') ?? 'Browser';
@@ -88,14 +86,27 @@ publisher.addEventListener('gearway-publisher-data', (event) => {
   updateSoon();
 });
 
+/** A token that grants publishing only does not allow listing the streams. */
 async function findStream(): Promise<void> {
-  stream = query.get('stream') ?? (await firstForPublishers());
-  document.title = `Publish to ${stream}, Gearway`;
-  publisher.src = `streams/${encodeURIComponent(stream)}`;
+  const answer = await fetchStreams(publisher.token);
+  const isFirst = target === null;
+  target = chooseTarget(query.get('stream'), answer.kind === 'ok' ? answer.value : null);
+  const { stream, obstacle } = target;
+  document.title = stream === null ? 'Publish, Gearway' : `Publish to ${stream}, Gearway`;
+  publisher.src = stream === null ? '' : `streams/${encodeURIComponent(stream)}`;
   publisher.controls = true;
   update();
   // On an insecure page, this shows the help immediately.
-  if (query.has('start') || !isSecureContext) publisher.start();
+  if (isFirst && obstacle === null && (query.has('start') || !isSecureContext)) publisher.start();
+}
+
+/** Called after a log-in, with which the page may know more about the stream. */
+async function startAgain(token: string | null): Promise<void> {
+  const isSame = publisher.token === token;
+  publisher.token = token;
+  await findStream();
+  if (target?.obstacle !== null) publisher.stop();
+  else if (isSame) publisher.start();
 }
 
 async function findUser(): Promise<void> {
@@ -112,20 +123,14 @@ async function endSession(): Promise<void> {
   await findUser();
 }
 
-/** A token that grants publishing only does not allow listing the streams. */
-async function firstForPublishers(): Promise<string> {
-  const answer = await fetchStreams(publisher.token);
-  const first = answer.kind === 'ok' ? answer.value.find(({ source }) => source.kind === 'push') : undefined;
-  return first?.name ?? DEFAULT_STREAM;
-}
-
-/** Replaces the element's notice when a log-in may help. */
-function logInPrompt(): TemplateResult | typeof nothing {
-  return publisher.code === closeCode.notAllowed ? html`<div slot="refused">${form.element}</div>` : nothing;
+/** Replaces the element's notice when a log-in may help, or when the stream accepts no publishers. */
+function slottedNotice(): TemplateResult | typeof nothing {
+  if (publisher.code === closeCode.notAllowed) return html`<div slot="refused">${form.element}</div>`;
+  return target === null ? nothing : obstacleNotice(target);
 }
 
 function page(): TemplateResult {
-  render(logInPrompt(), publisher);
+  render(slottedNotice(), publisher);
   const { width, height } = publisher.stats;
   // A phone in portrait orientation has a portrait picture.
   if (width > 0) publisher.style.aspectRatio = `${width} / ${height}`;
@@ -144,7 +149,8 @@ function page(): TemplateResult {
 }
 
 function navigation(): TemplateResult | typeof nothing {
-  if (stream === '') return nothing;
+  const stream = target?.stream ?? null;
+  if (stream === null) return nothing;
   const parameters = `?stream=${encodeURIComponent(stream)}`;
   return html`<nav aria-label="This stream">
     <a href=${`publish${parameters}`} aria-current="page">Publish ${stream}</a

@@ -1,4 +1,4 @@
-import type { ClientState, ClientStatus, StreamStatus } from '../../../shared/status.ts';
+import { type ClientState, type ClientStatus, type StreamStatus, SUSPENDED_REASON } from '../../../shared/status.ts';
 import { capitalize } from './text.ts';
 
 /** Colour of a state's dot: `live` green, `stale` amber, `bad` red, `idle` gray. */
@@ -21,7 +21,9 @@ export function streamHealth({ state, reason, source, showable, clients }: Strea
       return { tone: 'stale', label: 'No picture', problem: showable === false ? reason : (unsupported?.reason ?? '') };
     }
     case 'waiting':
-      if (source.state === 'asleep') return { tone: 'idle', label: 'Asleep', problem: 'starts when a viewer connects' };
+      // A stream of another gateway is suspended here while nobody needs its frames here.
+      if (source.state === 'asleep' && reason === SUSPENDED_REASON)
+        return { tone: 'idle', label: 'Asleep', problem: 'starts when a viewer connects' };
       return { tone: 'stale', label: 'Waiting', problem: reason };
     case 'stale':
       return { tone: 'stale', label: 'Stale', problem: reason };

@@ -12,6 +12,14 @@ export type Answer<T> =
 /** Error codes of the API that another token may resolve. */
 const TOKEN_CODES: ReadonlySet<string> = new Set(['token-required', 'not-allowed', 'too-many']);
 
+/** Whether a stream can accept publishers here: a gateway of a cluster accepts them for the sources that it runs. */
+export function acceptsPublishers({
+  source,
+  gateway,
+}: Pick<StreamStatus, 'gateway'> & { readonly source: Pick<StreamStatus['source'], 'kind'> }): boolean {
+  return source.kind === 'push' && gateway?.isHere !== false;
+}
+
 /** Requests the streams of the gateway that serves this page. */
 export function fetchStreams(token: string | null): Promise<Answer<readonly StreamStatus[]>> {
   return request('api/streams', { headers: authorization(token) });

@@ -4,6 +4,25 @@ import type { LogInForm } from '../shared/log-in-form.ts';
 import { sentence } from '../shared/text.ts';
 import { linkNotice, nameLabel, pageContent, pageForm, showTitle } from './page-parts.ts';
 
+/** Attributes of the viewer that the address can set. A boolean one is set by its name alone. */
+const ATTRIBUTES = [
+  'overlays',
+  'overlay-classes',
+  'overlay-min-score',
+  'range',
+  'colormap',
+  'invert',
+  'no-data',
+  'nan-color',
+  'below-color',
+  'above-color',
+  'channel-order',
+  'raw',
+  'unit',
+  'color-bar',
+  'inspector',
+] as const;
+
 /** One stream in the size of the window. */
 export class SingleView {
   readonly #viewer: GearwayViewer = document.createElement('gearway-viewer');
@@ -26,6 +45,10 @@ export class SingleView {
     viewer.rotate = Number(query.get('rotate') ?? '0');
     viewer.fit = (query.get('fit') ?? 'contain') as Fit;
     viewer.name = query.get('name') ?? '';
+    for (const name of ATTRIBUTES) {
+      const value = query.get(name);
+      if (value !== null) viewer.setAttribute(name, value);
+    }
     this.#form = pageForm((entered) => {
       this.#hasLoggedIn = true;
       if (viewer.token === entered) viewer.reconnect();

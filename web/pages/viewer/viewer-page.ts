@@ -10,6 +10,7 @@ import { pageContent, pageForm, showTitle } from './page-parts.ts';
 const RETRY_MS = 1500;
 
 // /viewer?stream=main&port=6007&fit=cover&rotate=90&mirror&spectate&bare: the picture only, in the size of the window.
+// Further attributes of the viewer, such as &range=400,6000&colormap=turbo&color-bar&inspector&overlays.
 // Several streams, stream=a,b,c,d: a grid. Without `stream`: the gateway's first one. viewer.html loads the viewer
 // element.
 const query = new URLSearchParams(location.search);

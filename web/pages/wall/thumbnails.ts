@@ -116,9 +116,13 @@ export class Thumbnails {
   }
 }
 
-/** Whether a snapshot can be requested. A snapshot of a suspended source would start its camera. */
-function hasPicture({ state, frame, showable, source }: StreamStatus): boolean {
-  return state !== 'waiting' && frame !== null && showable !== false && source.state !== 'asleep';
+/**
+ * Whether a snapshot can be requested. A snapshot of a suspended source would start its camera; one of a stream that
+ * runs at another gateway is made there, without sending its frames to this gateway.
+ */
+function hasPicture({ state, frame, showable, source, gateway }: StreamStatus): boolean {
+  if (frame === null || showable === false) return false;
+  return source.state === 'asleep' ? state === 'live' && gateway?.isHere === false : state !== 'waiting';
 }
 
 function nameOf(element: Element): string {

@@ -72,11 +72,13 @@ export class WallPage {
       this.#showsProblems = !this.#showsProblems;
       this.#onChange();
     };
+    const isGone = this.#feed.state.kind === 'gone';
+    const label = isGone ? 'State unknown' : troubled === 0 ? 'All live' : `${troubled} not live`;
     const display = shown.slice(0, MAX_DISPLAYED).map(encodeURIComponent).join(',');
     return html`<div class="toolbar">
       <h2>${plural(count, 'stream')}</h2>
       <button class="second filter" aria-pressed=${this.#showsProblems} ?disabled=${troubled === 0 && !this.#showsProblems} @click=${onProblems}>
-        <span class=${`dot ${troubled === 0 ? 'live' : 'stale'}`}></span>${troubled === 0 ? 'All live' : `${troubled} not live`}
+        <span class=${`dot ${isGone ? 'idle' : troubled === 0 ? 'live' : 'stale'}`}></span>${label}
       </button>
       ${count < SEARCH_FROM ? nothing : html`<input class="field" type="search" aria-label="Search streams" placeholder="Search" .value=${this.#search} @input=${onSearch} />`}
       ${shown.length === 0 ? nothing : html`<a class="link" href=${`viewer?stream=${display}`}>Wall display</a>`}
@@ -103,7 +105,7 @@ export class WallPage {
     const rate = frame !== null && state === 'live' ? `${frame.framesPerSecond.toFixed(1)} fps, ` : '';
     return html`<li data-stream=${name} ${ref((element) => element !== undefined && this.#thumbnails.observe(element))}>
       <a class="panel tile" href=${`?stream=${encodeURIComponent(name)}`}>
-        <span class=${`thumbnail ${state === 'live' ? '' : 'old'}`}>${url === null ? html`<span>${noPictureText(stream)}</span>` : html`<img src=${url} alt="" />`}</span>
+        <span class=${`thumbnail ${state === 'live' ? '' : 'old'}`}>${url === null ? html`<span>No picture</span>` : html`<img src=${url} alt="" />`}</span>
         <span class="caption"
           ><span class="name" title=${name}>${name}</span><span class="state"><span class=${`dot ${tone}`}></span>${label}</span></span
         >
@@ -113,12 +115,6 @@ export class WallPage {
       </a>
     </li>`;
   }
-}
-
-/** A picture from another gateway of the cluster would have to be transferred. */
-function noPictureText({ state, gateway }: StreamStatus): string {
-  const isElsewhere = state === 'live' && gateway?.isHere === false;
-  return isElsewhere ? `At gateway ${gateway.name}` : 'No picture';
 }
 
 function needsAttention({ tone }: Health): boolean {

@@ -11,8 +11,8 @@ const ROUND_TRIP_WINDOW_MS = 10_000;
 const MIN_TRANSMISSION_MS = 1;
 
 /**
- * A frame that takes longer than the samples suggest, by this factor and time, indicates that the link has changed: the
- * samples are discarded. Smaller differences are jitter.
+ * A frame that takes longer than the samples suggest, by this factor and time, indicates that the link has changed, or
+ * has stalled. Smaller differences are jitter.
  */
 const CHANGED = { factor: 2, ms: 300 } as const;
 
@@ -38,16 +38,31 @@ interface SentFrame {
   readonly sentAtMs: number;
 }
 
+/** Delivery rate of a link. */
+interface MeasuredRate {
+  /** Null before the first acknowledgement. */
+  readonly bitsPerSecond: number | null;
+  /** Whether at least two frames in a row agree: a single slow one may be due to a stall of the link or of a program. */
+  readonly isCertain: boolean;
+}
+
 /**
  * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the
  * moment at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the
  * time of its acknowledgement less the minimum round trip. Therefore, the rate is correct for single frames and for
  * consecutive ones, and also if the link carries more than is sent.
+ *
+ * After a stall, such as that of a radio link that repeats a lost packet, the frames in flight arrive together. They
+ * show that the link is as fast as before, and the slow one does not count.
  */
 export class UplinkRate {
   /** Frames in flight, in order. */
   readonly #inFlight: SentFrame[] = [];
   #samples: Sample[] = [];
+  /** The samples before the latest frame, if that was the first slow one; otherwise null. */
+  #formerSamples: Sample[] | null = null;
+  /** Frames that were sent before this time have waited for the end of a stall. */
+  #stalledUntilMs = -Infinity;
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
   /**
@@ -73,16 +88,11 @@ export class UplinkRate {
     return ms === Infinity ? null : ms;
   }
 
-  /**
-   * Increase of the round trip over the minimum: the median of the samples, or that of a frame in flight if it
-   * is already longer. 0 before it is known.
-   */
-  queueingMs(nowMs: number): number {
+  /** Increase of the round trip over the minimum: the median of the samples. 0 before it is known. */
+  get queueingMs(): number {
     const minMs = this.minRoundTripMs ?? 0;
     const delays = this.#samples.map(({ roundTripMs }) => roundTripMs - minMs).sort((a, b) => a - b);
-    const median = delays[Math.floor(delays.length / 2)] ?? 0;
-    const [pending] = this.#inFlight;
-    return pending === undefined ? median : Math.max(median, nowMs - pending.sentAtMs - minMs);
+    return delays[Math.floor(delays.length / 2)] ?? 0;
   }
 
   sent(sequence: number, bytes: number, nowMs: number): void {
@@ -97,8 +107,7 @@ export class UplinkRate {
       this.#addSpacing(first, nowMs);
       this.#addRoundTrip(nowMs - sentAtMs, bytes, nowMs);
       const transmissionMs = this.#transmissionMs(sentAtMs, nowMs);
-      if (this.#isChanged(bytes, transmissionMs)) this.#samples = [];
-      this.#samples.push({ atMs: nowMs, bytes, transmissionMs, roundTripMs: nowMs - sentAtMs });
+      this.#addSample({ atMs: nowMs, bytes, transmissionMs, roundTripMs: nowMs - sentAtMs });
       this.#takenAtMs = nowMs;
       this.#lastSentAtMs = sentAtMs;
     }
@@ -108,33 +117,39 @@ export class UplinkRate {
   }
 
   /**
-   * Delivery rate in bits per second; null before the first acknowledgement. A frame that is in flight for much longer
-   * than expected counts before it is acknowledged, with its time in flight so far.
+   * Delivery rate. A frame that is in flight for much longer than expected counts before it is acknowledged, with its
+   * time in flight so far.
    */
-  bitsPerSecond(nowMs: number): number | null {
-    const known = this.#sampledBitsPerSecond();
+  measured(nowMs: number): MeasuredRate {
+    const known = bitsPerSecondOf(this.#samples);
+    const certain = { bitsPerSecond: known, isCertain: this.#formerSamples === null };
     const [pending] = this.#inFlight;
-    if (pending === undefined || known === null) return known;
+    if (pending === undefined) return certain;
     const pendingMs = this.#transmissionMs(pending.sentAtMs, nowMs);
-    return this.#isChanged(pending.bytes, pendingMs) ? (pending.bytes * 8000) / pendingMs : known;
+    if (!isSlower(pending.bytes, pendingMs, this.#samples)) return certain;
+    return { bitsPerSecond: (pending.bytes * 8000) / pendingMs, isCertain: false };
   }
 
-  #sampledBitsPerSecond(): number | null {
-    const rates = this.#samples
-      .map(({ bytes, transmissionMs }) => (bytes * 8000) / transmissionMs)
-      .sort((a, b) => a - b);
-    return rates[Math.floor((rates.length - 1) * QUANTILE)] ?? null;
+  #addSample(sample: Sample): void {
+    const { bytes, transmissionMs, atMs, roundTripMs } = sample;
+    const former = this.#formerSamples;
+    if (former === null && isSlower(bytes, transmissionMs, this.#samples)) {
+      this.#formerSamples = this.#samples;
+      this.#samples = [sample];
+      return;
+    }
+    this.#formerSamples = null;
+    if (former !== null && !isSlower(bytes, transmissionMs, former)) {
+      this.#samples = former;
+      this.#stalledUntilMs = this.#takenAtMs;
+    }
+    if (atMs - roundTripMs >= this.#stalledUntilMs) this.#samples.push(sample);
   }
 
   /** Time for which the link was busy with a frame. */
   #transmissionMs(sentAtMs: number, nowMs: number): number {
     const startMs = Math.max(sentAtMs + (this.minRoundTripMs ?? 0), this.#takenAtMs);
     return Math.max(MIN_TRANSMISSION_MS, nowMs - startMs);
-  }
-
-  #isChanged(bytes: number, transmissionMs: number): boolean {
-    const known = this.#sampledBitsPerSecond();
-    return known !== null && transmissionMs > CHANGED.factor * ((bytes * 8000) / known) + CHANGED.ms;
   }
 
   /**
@@ -147,22 +162,46 @@ export class UplinkRate {
     this.#spread = Math.max(this.#spread, bytes / Math.max(MIN_TRANSMISSION_MS, spacingMs));
   }
 
+  /** Records the round trip of a ping, whose own transmission takes no time. */
+  roundTrip(ms: number, nowMs: number): void {
+    this.#turn(nowMs);
+    this.#roundTripMs = Math.min(this.#roundTripMs, ms);
+  }
+
   /**
    * The round trip without the frame's own transmission time, if that is known from the spacing of
    * frames: otherwise a link that is always full would look like one with a long round trip. At most half is
-   * subtracted, because a slow program also increases the spacing of frames.
+   * subtracted, because a slow program also increases the spacing of frames. A frame whose whole round trip is shorter
+   * than its transmission would be at that rate proves that the link has become faster.
    */
   #addRoundTrip(ms: number, bytes: number, nowMs: number): void {
-    if (nowMs - this.#windowSinceMs > ROUND_TRIP_WINDOW_MS) {
-      this.#lastRoundTripMs = this.#roundTripMs;
-      this.#roundTripMs = Infinity;
-      // A link that is always full does not change the spacing: frames are sent as they arrive.
-      if (this.#spread > 0) this.#lastSpread = this.#spread;
-      this.#spread = 0;
-      this.#windowSinceMs = nowMs;
-    }
+    this.#turn(nowMs);
+    if (bytes > Math.max(this.#spread, this.#lastSpread) * ms) this.#spread = this.#lastSpread = 0;
     const spread = Math.max(this.#spread, this.#lastSpread);
     const linkMs = spread === 0 ? 0 : Math.min(ms / 2, bytes / spread);
     this.#roundTripMs = Math.min(this.#roundTripMs, ms - linkMs);
   }
+
+  /** Begins a new window if the current one has ended. */
+  #turn(nowMs: number): void {
+    if (nowMs - this.#windowSinceMs <= ROUND_TRIP_WINDOW_MS) return;
+    this.#lastRoundTripMs = this.#roundTripMs;
+    this.#roundTripMs = Infinity;
+    // A link that is always full does not change the spacing: frames are sent as they arrive.
+    if (this.#spread > 0) this.#lastSpread = this.#spread;
+    this.#spread = 0;
+    this.#windowSinceMs = nowMs;
+  }
+}
+
+/** Bits per second of the samples; null for none. */
+function bitsPerSecondOf(samples: readonly Sample[]): number | null {
+  const rates = samples.map(({ bytes, transmissionMs }) => (bytes * 8000) / transmissionMs).sort((a, b) => a - b);
+  return rates[Math.floor((rates.length - 1) * QUANTILE)] ?? null;
+}
+
+/** Whether a transmission takes longer than these samples explain. */
+function isSlower(bytes: number, transmissionMs: number, samples: readonly Sample[]): boolean {
+  const known = bitsPerSecondOf(samples);
+  return known !== null && transmissionMs > CHANGED.factor * ((bytes * 8000) / known) + CHANGED.ms;
 }

@@ -49,25 +49,31 @@ const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Queueing delays, including a frame's own transmission. The link is too slow only above `LATE_MS`, regardless of the
- * rate that a busy program measures. Up to `PROMPT_MS`, the next higher step is tried.
+ * Queueing delays, including a frame's own transmission. The link is too slow only above the late one, regardless of
+ * the rate that a busy program measures: two frame intervals, within the given limits. Up to `PROMPT_MS`,
+ * the next higher step is tried.
  */
-const LATE_MS = 150;
+const LATE = { intervals: 2, minMs: 100, maxMs: 150 } as const;
 const PROMPT_MS = 80;
 
 /** Measurements and limit of a link. Null if unknown, or for no limit. */
 interface LinkState {
   readonly bitsPerSecond: number | null;
+  /** Whether this rate is more than a single slow frame, after which the link may be as fast as before. */
+  readonly isCertain: boolean;
   readonly queueingMs: number;
   readonly maxBitsPerSecond: number | null;
 }
 
 /**
  * How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, whenever the link does
- * not carry the higher step.
+ * not carry the higher step; the shortest one applies if the link has become faster.
  */
 const UP_AFTER_MS = 2000;
 const MAX_UP_AFTER_MS = 16_000;
+
+/** If the link carries this multiple of the rate at the last step down, it has become faster. */
+const FASTER_RATIO = 2;
 
 /** A step down within this time after a step up means that the link did not carry it. */
 const FAILED_WITHIN_MS = 4000;
@@ -94,6 +100,10 @@ export class UplinkSteps {
   #changedAtMs = -Infinity;
   #raisedAtMs = -Infinity;
   #upAfterMs = UP_AFTER_MS;
+  /** Rate of the link at the last step down. */
+  #failedBitsPerSecond = Infinity;
+  /** A lower step while the rate is uncertain. */
+  #cautious = 0;
 
   /** @param wanted settings of the highest step. */
   constructor(wanted: EncodingSettings, isScreen: boolean) {
@@ -103,12 +113,12 @@ export class UplinkSteps {
 
   /** Index of the step; 0 for the requested settings. */
   get index(): number {
-    return this.#index;
+    return Math.max(this.#index, this.#cautious);
   }
 
   /** The settings of the current step. */
   get settings(): EncodingSettings {
-    const { scale, quality, fps } = this.#step(this.#index);
+    const { scale, quality, fps } = this.#step(this.index);
     const wanted = this.#wanted;
     return {
       ...wanted,
@@ -120,41 +130,58 @@ export class UplinkSteps {
 
   /** Records a frame that was encoded with the current settings. */
   encoded(bytes: number): void {
-    const fullBytes = bytes / this.#relativeBytes(this.#index);
+    const fullBytes = bytes / this.#relativeBytes(this.index);
     this.#fullBytes =
       this.#fullBytes === null ? fullBytes : this.#fullBytes + (fullBytes - this.#fullBytes) * SMOOTHING;
   }
 
   /** Chooses the step for a link. @returns whether the step has changed. */
-  update({ bitsPerSecond, queueingMs, maxBitsPerSecond }: LinkState, nowMs: number): boolean {
+  update(state: LinkState, nowMs: number): boolean {
     if (this.#fullBytes === null) return false;
-    const max = maxBitsPerSecond ?? Infinity;
-    const link = bitsPerSecond ?? Infinity;
+    const before = this.index;
+    const link = state.bitsPerSecond ?? Infinity;
+    const max = state.maxBitsPerSecond ?? Infinity;
+    if (state.isCertain) {
+      this.#cautious = 0;
+      this.#choose(link, state.queueingMs, max, nowMs);
+    } else this.#cautious = this.#needs(this.#index) > link * OVERLOAD ? this.#best(Math.min(max, link * TARGET)) : 0;
+    return this.index !== before;
+  }
+
+  #choose(link: number, queueingMs: number, max: number, nowMs: number): void {
     const needs = this.#needs(this.#index);
-    if (needs > max || (needs > link * OVERLOAD && queueingMs > LATE_MS)) {
+    if (needs > max || (needs > link * OVERLOAD && queueingMs > this.#lateMs())) {
       this.#headroomSinceMs = null;
-      if (nowMs - this.#changedAtMs < DOWN_AFTER_MS) return false;
-      return this.#change(Math.max(this.#index, this.#best(Math.min(max, link * TARGET))), nowMs);
+      if (nowMs - this.#changedAtMs < DOWN_AFTER_MS) return;
+      this.#failedBitsPerSecond = link;
+      this.#change(Math.max(this.#index, this.#best(Math.min(max, link * TARGET))), nowMs);
+      return;
     }
     const better = this.#better(link, queueingMs, max);
     if (better >= this.#index) {
       this.#headroomSinceMs = null;
-      return false;
+      return;
     }
     this.#headroomSinceMs ??= nowMs;
-    return nowMs - this.#headroomSinceMs >= this.#upAfterMs && this.#change(better, nowMs);
+    const afterMs = link > FASTER_RATIO * this.#failedBitsPerSecond ? UP_AFTER_MS : this.#upAfterMs;
+    if (nowMs - this.#headroomSinceMs >= afterMs) this.#change(better, nowMs);
   }
 
   /** The step that a link with headroom carries; the next higher one, as a probe, if nothing queues. */
   #better(link: number, queueingMs: number, max: number): number {
     const next = this.#index - 1;
-    if (next < 0 || queueingMs > LATE_MS) return this.#index;
+    if (next < 0 || queueingMs > this.#lateMs()) return this.#index;
     const carried = this.#best(Math.min(max * HEADROOM, link * HEADROOM));
     return carried > next && queueingMs <= PROMPT_MS && this.#needs(next) <= max * TARGET ? next : carried;
   }
 
-  #change(index: number, nowMs: number): boolean {
-    if (index === this.#index) return false;
+  #lateMs(): number {
+    const intervalMs = 1000 / this.settings.fps;
+    return Math.max(LATE.minMs, Math.min(LATE.maxMs, LATE.intervals * intervalMs));
+  }
+
+  #change(index: number, nowMs: number): void {
+    if (index === this.#index) return;
     if (index < this.#index) this.#raisedAtMs = nowMs;
     else
       this.#upAfterMs =
@@ -162,7 +189,6 @@ export class UplinkSteps {
     this.#index = index;
     this.#changedAtMs = nowMs;
     this.#headroomSinceMs = null;
-    return true;
   }
 
   /** The highest step that needs at most this rate; the lowest one if none does. */

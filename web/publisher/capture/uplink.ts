@@ -44,6 +44,11 @@ export class Uplink {
     this.#rate = new UplinkRate(roundTripMs, nowMs);
   }
 
+  /** Records the round trip of a ping. */
+  roundTrip(ms: number, nowMs: number): void {
+    this.#rate.roundTrip(ms, nowMs);
+  }
+
   /** Encodes with the settings for the current state of the link. */
   async encode(
     nowMs: number,
@@ -70,17 +75,13 @@ export class Uplink {
   update(nowMs: number): void {
     const { maxBitsPerSecond, isFixed } = this.#limits;
     if (isFixed) return;
-    const link = {
-      bitsPerSecond: this.#rate.bitsPerSecond(nowMs),
-      queueingMs: this.#rate.queueingMs(nowMs),
-      maxBitsPerSecond,
-    };
+    const link = { ...this.#rate.measured(nowMs), queueingMs: this.#rate.queueingMs, maxBitsPerSecond };
     if (this.#steps.update(link, nowMs)) this.#applyFps();
   }
 
   stats(nowMs: number): Pick<SendingStats, 'quality' | 'linkBitsPerSecond' | 'loweredBy'> {
     const { maxBitsPerSecond } = this.#limits;
-    const linkBitsPerSecond = this.#rate.bitsPerSecond(nowMs);
+    const { bitsPerSecond: linkBitsPerSecond } = this.#rate.measured(nowMs);
     const isCapped = maxBitsPerSecond !== null && (linkBitsPerSecond === null || maxBitsPerSecond < linkBitsPerSecond);
     const loweredBy = this.#steps.index === 0 ? null : isCapped ? 'max-bitrate' : 'link';
     return { quality: this.#steps.settings.quality, linkBitsPerSecond, loweredBy };

@@ -26,6 +26,8 @@ export class ArrayDecoder {
   #problem: string | null = null;
   #shownKey = '';
   #styleNumber = 0;
+  /** Memory of a picture that is no longer used, for the next one: the system clears new memory first. */
+  #spare: ImageData | null = null;
   /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
@@ -59,14 +61,33 @@ export class ArrayDecoder {
     const { width, height, encoding, payload } = frame;
     if (encoding.kind === 'h264') throw new TypeError('a chunk of H.264 is not an array');
     const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
-    const source = new ImageData(width, height);
+    const source = this.#takeMemory(width, height);
     this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
     const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high}`;
     if (key !== this.#shownKey) {
       this.#shownKey = key;
       this.#onShown({ ...shown, colors: this.#renderer.colors, problem: this.#problem });
     }
-    return { source, width, height, close: () => undefined };
+    return { source, width, height, close: this.#keeper(source) };
+  }
+
+  /**
+   * Called when the pixels were copied. Pictures that are handed to the page are not closed. A second call has no
+   * effect, because the next picture may already use the memory.
+   */
+  #keeper(source: ImageData): () => void {
+    let isOpen = true;
+    return () => {
+      if (isOpen) this.#spare = source;
+      isOpen = false;
+    };
+  }
+
+  /** Memory for a picture, whose pixels are all overwritten. */
+  #takeMemory(width: number, height: number): ImageData {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare?.width === width && spare.height === height ? spare : new ImageData(width, height);
   }
 
   /**
@@ -138,6 +159,7 @@ export class ArrayDecoder {
   reset(): void {
     this.#shownKey = '';
     this.#decoded = null;
+    this.#spare = null;
     this.#renderer.reset();
   }
 }

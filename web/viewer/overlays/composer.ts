@@ -92,9 +92,9 @@ export class Composer {
 
   /** Draws the last frame again, after a change of the view or the settings. */
   redraw(): void {
-    const { placement, pixelRatio } = this.#view ?? {};
     const context = this.#context;
-    if (this.#shown === null || placement === undefined || pixelRatio === undefined || context === null) return;
+    if (this.#shown === null || this.#view === null || context === null) return;
+    const { placement, pixelRatio, chip } = this.#view;
     const { frame, source, overlay } = this.#shown;
     const [width, height] = [Math.ceil(placement.boxWidth * pixelRatio), Math.ceil(placement.boxHeight * pixelRatio)];
     if (this.#surface.width !== width || this.#surface.height !== height) {
@@ -117,7 +117,7 @@ export class Composer {
     this.problem =
       overlay === null
         ? null
-        : this.#painter.draw(overlay.content, overlay.pngMasks, { context, matrix, pixelRatio, filter });
+        : this.#painter.draw(overlay.content, overlay.pngMasks, { context, matrix, pixelRatio, chip, filter });
     if (this.#drawOnPicture === null) return;
     context.save();
     context.setTransform(...matrix);

@@ -1,4 +1,5 @@
 import type { Value } from '../../../shared/protocol.ts';
+import type { Rect } from '../picture-geometry.ts';
 
 /**
  * Reads the runs of a mask, column by column, beginning outside of it, from COCO's two formats: a list of lengths, or
@@ -35,11 +36,35 @@ function decodeText(text: string): readonly number[] {
   return runs;
 }
 
-/** Fills the pixels inside of the mask, row by row, with one colour. */
+/** The smallest rectangle with all pixels inside of the mask; null if there is none. @param height height of the mask. */
+export function boundsOfRuns(runs: readonly number[], height: number): Rect | null {
+  let [left, top, right, bottom] = [Infinity, height, 0, 0];
+  let at = 0;
+  for (const [index, run] of runs.entries()) {
+    if (index % 2 === 1 && run > 0) {
+      const last = at + run - 1;
+      const [from, to] = [Math.floor(at / height), Math.floor(last / height)];
+      left = Math.min(left, from);
+      right = to + 1;
+      top = from === to ? Math.min(top, at % height) : 0;
+      bottom = from === to ? Math.max(bottom, (last % height) + 1) : height;
+    }
+    at += run;
+  }
+  return right === 0 ? null : { x: left, y: top, width: right - left, height: bottom - top };
+}
+
+/**
+ * Fills the pixels inside of the mask with one colour.
+ *
+ * @param height height of the mask.
+ * @param bounds rectangle of the pixels, which contains all of the mask: see {@link boundsOfRuns}.
+ * @param pixels receives its rows.
+ */
 export function fillRuns(
   runs: readonly number[],
-  width: number,
   height: number,
+  bounds: Rect,
   pixels: Uint32Array,
   color: number,
 ): void {
@@ -48,12 +73,28 @@ export function fillRuns(
     const isInside = index % 2 === 1;
     for (let left = run; left > 0;) {
       const count = Math.min(left, height - y);
-      if (isInside) for (let row = y; row < y + count; row += 1) pixels[row * width + x] = color;
+      const at = (y - bounds.y) * bounds.width + x - bounds.x;
+      if (isInside) for (let row = 0; row < count; row += 1) pixels[at + row * bounds.width] = color;
       left -= count;
       y += count;
       if (y === height) [x, y] = [x + 1, 0];
     }
   }
+}
+
+/** The smallest rectangle with all pixels that are not 0; null if there is none. */
+export function boundsOfPixels(pixels: Uint32Array, width: number): Rect | null {
+  let [left, top, right, bottom] = [width, Infinity, 0, 0];
+  for (let at = 0, y = 0; at < pixels.length; at += width, y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      if (pixels[at + x] === 0) continue;
+      if (x < left) left = x;
+      if (x >= right) right = x + 1;
+      if (y < top) top = y;
+      bottom = y + 1;
+    }
+  }
+  return right === 0 ? null : { x: left, y: top, width: right - left, height: bottom - top };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { FrameMessage, Value } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
-import type { Placement } from '../picture-geometry.ts';
+import type { Placement, Rect } from '../picture-geometry.ts';
 
 /** Which overlays are drawn. */
 export interface OverlaySettings {
@@ -18,6 +18,8 @@ export interface OverlayView {
   readonly placement: Placement;
   /** Pixels of the canvas per CSS px. */
   readonly pixelRatio: number;
+  /** The status chip in the box, in CSS px, which would cover labels; null if it is not shown. */
+  readonly chip: Rect | null;
 }
 
 /** Commands from the page to the session, about overlays. */

@@ -45,12 +45,12 @@ export function readOverlay(
   if (isFields(value) && isList(value['xyxy'])) {
     readSupervision(reader, value, value['xyxy']);
   } else if (isFields(value) && isList(value['annotations'])) {
-    const byId = cocoCategories(value['categories']);
-    const coco = new ItemReader(picture, scale, byId);
-    coco.addAll(value['annotations'], (item) => readItem(coco, item, options));
+    const categories = cocoCategories(value['categories']);
+    const coco = new ItemReader(picture, scale, categories);
+    coco.addAll(value['annotations'], (item) => readItem(coco, item, options, categories));
     return coco.content;
   } else {
-    const items = isList(value) ? value : isList(options['items']) ? options['items'] : null;
+    const items = listOf(isList(value) ? value : options['items']);
     if (items === null) return { items: [], problem: 'the overlay is neither a list of objects nor a map with items' };
     reader.addAll(items, (item) => readItem(reader, item, options));
   }
@@ -63,15 +63,27 @@ function readText(text: string, picture: { readonly width: number; readonly heig
       items: [],
       problem: `the overlay is text of ${text.length} characters, expected at most ${OVERLAY_LIMITS.json}`,
     };
-  let parsed: Value;
-  try {
-    parsed = JSON.parse(text) as Value;
-  } catch {
-    return { items: [], problem: 'the overlay is text that is not JSON' };
-  }
+  const parsed = parsedJson(text);
+  if (parsed === undefined) return { items: [], problem: 'the overlay is text that is not JSON' };
   return typeof parsed === 'string'
     ? { items: [], problem: 'the overlay is JSON of a text' }
     : readOverlay(parsed, picture);
+}
+
+/** @returns undefined for text that is not JSON. */
+function parsedJson(text: string): Value | undefined {
+  try {
+    return JSON.parse(text) as Value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A list, also as JSON text, as `tojson()` of Ultralytics writes it; null for anything else. */
+function listOf(value: Value | undefined): readonly Value[] | null {
+  const isText = typeof value === 'string' && value.length <= OVERLAY_LIMITS.json;
+  const list = isText ? parsedJson(value) : value;
+  return isList(list) ? list : null;
 }
 
 /**
@@ -92,15 +104,18 @@ function scaleOf(
     : 'size of the overlay is not a width and a height above 0';
 }
 
-/** @throws {InvalidItemError} */
-function readItem(reader: ItemReader, item: Value, options: Fields): void {
+/**
+ * @param categories categories of COCO by `category_id`.
+ * @throws {InvalidItemError}
+ */
+function readItem(reader: ItemReader, item: Value, options: Fields, categories: Categories = {}): void {
   if (isList(item)) {
     const [, , , , score, name] = item;
     reader.add({ score, class: name }, [reader.box(item)]);
   } else if (!isFields(item)) {
     throw new InvalidItemError('an object is neither a map nor a list [x1, y1, x2, y2, score, class]');
-  } else if (isList(item['bbox'])) {
-    readCoco(reader, item, options);
+  } else if (isCoco(item)) {
+    readCoco(reader, item, options, categories);
   } else if (isFields(item['box'])) {
     readUltralytics(reader, item, item['box'], options);
   } else {
@@ -133,35 +148,54 @@ function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
   reader.add(item, marks);
 }
 
+/** Whether an object has one of the shapes of COCO's results: those of segmentation and keypoints have no `bbox`. */
+function isCoco({ bbox, box, segmentation, keypoints }: Fields): boolean {
+  const isFlat = isList(keypoints) && keypoints.length > 0 && !isList(keypoints[0]);
+  return isList(bbox) || isList(segmentation) || isFields(segmentation) || (isFlat && box === undefined);
+}
+
 /**
  * Reads COCO's results and annotations: `bbox` by corner and size, `category_id`, `segmentation`, `keypoints` as one
  * list.
  */
-function readCoco(reader: ItemReader, item: Fields, options: Fields): void {
+function readCoco(reader: ItemReader, item: Fields, options: Fields, categories: Categories): void {
   const { bbox, segmentation, keypoints } = item;
+  const className = item['category_id'] ?? item['class'];
   const polygons = isList(segmentation)
     ? segmentation.map((polygon) => reader.lines(polygon, 'segmentation', true))
     : [];
   if (isList(keypoints) && keypoints.length % 3 !== 0)
-    throw new InvalidItemError('keypoints beside bbox are not a list x, y, visibility, x, y, visibility, …');
+    throw new InvalidItemError('keypoints of COCO are not a list x, y, visibility, x, y, visibility, …');
   const triples = isList(keypoints)
     ? Array.from({ length: Math.floor(keypoints.length / 3) }, (_, index) => keypoints.slice(index * 3, index * 3 + 3))
     : [];
+  const skeleton = options['skeleton'] ?? categories[keyOf(className)]?.skeleton;
   const marks = [
     ...(isFields(segmentation) ? [reader.mask(segmentation)] : polygons),
-    reader.sizedBox(bbox),
-    ...(triples.length === 0 ? [] : reader.keypoints(triples, options['skeleton'])),
+    isList(bbox) ? reader.sizedBox(bbox) : null,
+    ...(triples.length === 0 ? [] : reader.keypoints(triples, skeleton)),
   ];
-  reader.add({ class: item['category_id'] ?? item['class'], score: item['score'], id: item['track_id'] }, marks);
+  reader.add({ class: className, score: item['score'], id: item['track_id'] }, marks);
 }
 
-/** Names by `category_id`. */
-function cocoCategories(categories: Value | undefined): Value | undefined {
-  if (!isList(categories)) return undefined;
+/** Number or name of a class as a key; empty for anything else. */
+function keyOf(value: Value | undefined): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : '';
+}
+
+/** Categories of COCO by their id. */
+type Categories = { readonly [id: string]: { readonly name: Value; readonly skeleton: Value } };
+
+/** @param value list of maps with `id`, `name` and, for keypoints, `skeleton`: pairs of numbers from 1. */
+function cocoCategories(value: Value | undefined): Categories {
+  const list = isList(value) ? value.filter(isFields) : [];
+  const fromZero = (bone: Value): Value =>
+    isList(bone) ? bone.map((index) => (typeof index === 'number' ? index - 1 : index)) : bone;
   return Object.fromEntries(
-    categories
-      .filter(isFields)
-      .flatMap(({ id, name }) => (typeof id === 'number' || typeof id === 'string' ? [[id, name ?? null]] : [])),
+    list.map(({ id, name = null, skeleton }) => [
+      keyOf(id),
+      { name, skeleton: isList(skeleton) ? skeleton.map(fromZero) : null },
+    ]),
   );
 }
 
@@ -193,7 +227,7 @@ function readUltralytics(reader: ItemReader, item: Fields, box: Fields, options:
 
 /**
  * Reads supervision's `Detections` as a map of lists: `xyxy`, `confidence`, `class_id`, `tracker_id`,
- * `data.class_name`.
+ * `data.class_name`, and `mask` with the masks of our own format, because its boolean arrays are too large for a message.
  */
 function readSupervision(reader: ItemReader, value: Fields, boxes: readonly Value[]): void {
   const column = (list: Value | undefined, index: number): Value | undefined =>
@@ -204,7 +238,9 @@ function readSupervision(reader: ItemReader, value: Fields, boxes: readonly Valu
     (index) => {
       const at = Number(index);
       const name = column(data['class_name'], at) ?? column(value['class_id'], at);
+      const mask = column(value['mask'], at);
       reader.add({ class: name, score: column(value['confidence'], at), id: column(value['tracker_id'], at) }, [
+        isFields(mask) ? reader.mask(mask) : null,
         reader.box(boxes[at]),
       ]);
     },

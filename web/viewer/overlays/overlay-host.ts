@@ -1,7 +1,14 @@
 import { runInBackground } from '../../background.ts';
-import type { Placement } from '../picture-geometry.ts';
+import type { Placement, Rect } from '../picture-geometry.ts';
 import { closeOverlay, Composer } from './composer.ts';
-import type { OverlayCallback, OverlayCommand, OverlayEvent, OverlaySettings, ShownFrame } from './overlay-commands.ts';
+import type {
+  OverlayCallback,
+  OverlayCommand,
+  OverlayEvent,
+  OverlaySettings,
+  OverlayView,
+  ShownFrame,
+} from './overlay-commands.ts';
 
 /** How the overlays of an element are drawn. */
 export type OverlayOptions = Omit<OverlaySettings, 'hasCallback'> & { readonly callback: OverlayCallback | null };
@@ -26,6 +33,8 @@ export class OverlayHost {
   readonly #box: HTMLElement;
   readonly #send: (command: OverlayCommand) => void;
   readonly #onProblem: (problem: string | null) => void;
+  /** The status chip above the picture; null without one. */
+  readonly #chip: HTMLElement | null;
   #options: OverlayOptions = { path: null, classes: null, minScore: 0, callback: null };
   #placement: Placement | null = null;
   #page: { readonly canvas: HTMLCanvasElement; readonly composer: Composer } | null = null;
@@ -49,7 +58,10 @@ export class OverlayHost {
     const styles = new CSSStyleSheet();
     styles.replaceSync(STYLES);
     const root = box.getRootNode();
+    this.#chip = root instanceof ShadowRoot ? root.querySelector('[part=status]') : null;
     if (root instanceof ShadowRoot) root.adoptedStyleSheets.push(styles);
+    // Its text changes. The observer ends with the chip, and thus with the element.
+    if (this.#chip !== null) new ResizeObserver(() => this.#sendView()).observe(this.#chip);
   }
 
   setOptions(options: OverlayOptions): void {
@@ -113,7 +125,7 @@ export class OverlayHost {
       const composer = new Composer(canvas, (context, frame) => this.#call(context as CanvasRenderingContext2D, frame));
       this.#page = { canvas, composer };
       this.#box.append(canvas);
-      if (this.#placement !== null) composer.setView({ placement: this.#placement, pixelRatio: devicePixelRatio });
+      if (this.#placement !== null) composer.setView(this.#view(this.#placement));
     } else if (!isWanted && this.#page !== null) {
       this.#page.composer.close();
       this.#page.canvas.remove();
@@ -158,8 +170,19 @@ export class OverlayHost {
 
   #sendView(): void {
     if (this.#placement === null) return;
-    const view = { placement: this.#placement, pixelRatio: devicePixelRatio };
+    const view = this.#view(this.#placement);
     this.#send({ kind: 'view', view });
     this.#page?.composer.setView(view);
+  }
+
+  #view(placement: Placement): OverlayView {
+    return { placement, pixelRatio: devicePixelRatio, chip: this.#chipRect() };
+  }
+
+  /** The chip in the box, which is in the same place as the chip's parent. */
+  #chipRect(): Rect | null {
+    if (this.#chip === null || this.#chip.offsetWidth === 0) return null;
+    const { offsetLeft: x, offsetTop: y, offsetWidth: width, offsetHeight: height } = this.#chip;
+    return { x, y, width, height };
   }
 }

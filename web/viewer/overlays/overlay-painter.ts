@@ -1,6 +1,6 @@
 import { errorText } from '../../../shared/errors.ts';
-import { mapPoint, type Matrix, type Point } from '../picture-geometry.ts';
-import { fillRuns } from './masks.ts';
+import { mapPoint, type Matrix, type Point, type Rect } from '../picture-geometry.ts';
+import { boundsOfPixels, boundsOfRuns, fillRuns } from './masks.ts';
 import {
   type Coordinates,
   isWanted,
@@ -60,6 +60,8 @@ export interface Drawing {
   readonly matrix: Matrix;
   /** Pixels of the canvas per CSS px. */
   readonly pixelRatio: number;
+  /** The status chip above the canvas, in CSS px: texts are drawn below it. null for none. */
+  readonly chip: Rect | null;
   readonly filter: OverlayFilter;
 }
 
@@ -85,10 +87,17 @@ export function hasPngMasks({ items }: OverlayContent): boolean {
   return items.some(({ marks }) => marks.some((mark) => mark.kind === 'mask' && mark.mask.data.kind === 'png'));
 }
 
+/** The part of a mask that has pixels inside. */
+interface MaskPicture {
+  readonly canvas: OffscreenCanvas;
+  /** Position and size in the mask. */
+  readonly bounds: Rect;
+}
+
 /** Draws overlays in the pixels of the canvas: lines and text have the same size at every zoom. */
 export class OverlayPainter {
   /** Masks as pictures, cached while their overlay is redrawn. */
-  readonly #masks = new WeakMap<Mask, OffscreenCanvas>();
+  readonly #masks = new WeakMap<Mask, MaskPicture>();
 
   /** @returns why something is not drawn, as a sentence; null if everything is. */
   draw(content: OverlayContent, pngMasks: PngMasks, drawing: Drawing): string | null {
@@ -119,7 +128,7 @@ export class OverlayPainter {
     let labelled = 0;
     for (const item of wanted.slice(0, drawn)) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
-      if (item.label !== '') drawLabel(item, drawing);
+      if (item.label !== '') this.#drawLabel(item, drawing);
       labelled += 1;
     }
     context.restore();
@@ -133,7 +142,8 @@ export class OverlayPainter {
     return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }
 
-  #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {
+  #drawItem(item: OverlayItem, pngMasks: PngMasks, drawing: Drawing): void {
+    const { context, matrix, pixelRatio } = drawing;
     const color = usableColor(item, context);
     for (const mark of item.marks) {
       context.setTransform(1, 0, 0, 1, 0, 0);
@@ -147,7 +157,7 @@ export class OverlayPainter {
           context.transform(...maskMatrix(mark.mask));
           context.imageSmoothingEnabled = false;
           context.globalAlpha = MASK_ALPHA;
-          context.drawImage(picture, 0, 0);
+          context.drawImage(picture.canvas, picture.bounds.x, picture.bounds.y);
           context.globalAlpha = 1;
           break;
         }
@@ -174,7 +184,7 @@ export class OverlayPainter {
           break;
         }
         case 'dots': {
-          const radius = Math.max(DOT_RADIUS, item.lineWidth) * pixelRatio;
+          const radius = radiusOf(item, pixelRatio);
           for (const { x, y } of mapped(mark.points, matrix)) {
             context.beginPath();
             context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -185,7 +195,7 @@ export class OverlayPainter {
         case 'text': {
           const { x, y } = mapPoint(matrix, mark);
           const isInSight = x >= 0 && y >= 0 && x <= context.canvas.width && y <= context.canvas.height;
-          if (isInSight) drawText(mark.text, x, y - (LABEL.height / 2) * pixelRatio, color, { context, pixelRatio });
+          if (isInSight) drawText(mark.text, x, y - (LABEL.height / 2) * pixelRatio, color, drawing);
           break;
         }
         default:
@@ -195,33 +205,97 @@ export class OverlayPainter {
     context.setTransform(1, 0, 0, 1, 0, 0);
   }
 
-  #maskPicture(mask: Mask, pngMasks: PngMasks, color: string): OffscreenCanvas | null {
+  /** @returns null for a mask without pixels inside, and for a PNG that is damaged. */
+  #maskPicture(mask: Mask, pngMasks: PngMasks, color: string): MaskPicture | null {
     const known = this.#masks.get(mask);
     if (known !== undefined) return known;
-    const { width, height, data } = mask;
+    const pixels = mask.data.kind === 'runs' ? runPixels(mask, mask.data.runs) : pngPixels(mask, pngMasks);
+    if (pixels === null) return null;
+    const { width, height } = pixels.bounds;
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (context === null) return null;
-    const image = context.createImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer);
-    if (data.kind === 'runs') {
-      fillRuns(data.runs, width, height, pixels, 0xffffffff);
-    } else {
-      const bitmap = pngMasks.get(mask);
-      if (bitmap === undefined) return null;
-      context.drawImage(bitmap, 0, 0);
-      bitmap.close();
-      const source = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-      // Black and transparent pixels are outside. In memory, alpha is the last byte, thus the highest.
-      for (let at = 0; at < source.length; at += 1) if (((source[at] ?? 0) & 0xffffff) !== 0) pixels[at] = 0xffffffff;
-    }
-    context.putImageData(image, 0, 0);
+    context.putImageData(pixels.image, 0, 0);
     context.globalCompositeOperation = 'source-in';
     context.fillStyle = color;
     context.fillRect(0, 0, width, height);
-    this.#masks.set(mask, canvas);
-    return canvas;
+    const picture = { canvas, bounds: pixels.bounds };
+    this.#masks.set(mask, picture);
+    return picture;
   }
+
+  /**
+   * Draws the label above the top left corner of the object on the screen. Nothing is drawn if the object is out of
+   * view.
+   */
+  #drawLabel(item: OverlayItem, drawing: Drawing): void {
+    const { context, matrix, pixelRatio } = drawing;
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+    /** @param radius of a dot, in pixels of the canvas. */
+    const reach = (x: number, y: number, radius = 0): void => {
+      const point = mapPoint(matrix, { x, y });
+      [left, top] = [Math.min(left, point.x - radius), Math.min(top, point.y - radius)];
+      [right, bottom] = [Math.max(right, point.x + radius), Math.max(bottom, point.y + radius)];
+    };
+    for (const mark of item.marks) {
+      if (mark.kind === 'mask') {
+        // The pixels inside, because the mask itself is often as large as the picture.
+        const bounds = this.#masks.get(mark.mask)?.bounds;
+        if (bounds === undefined) continue;
+        const from = mapPoint(maskMatrix(mark.mask), bounds);
+        const to = mapPoint(maskMatrix(mark.mask), { x: bounds.x + bounds.width, y: bounds.y + bounds.height });
+        reach(from.x, from.y);
+        reach(to.x, to.y);
+      } else if (mark.kind === 'text') {
+        reach(mark.x, mark.y);
+      } else {
+        const radius = mark.kind === 'dots' ? radiusOf(item, pixelRatio) : 0;
+        for (let at = 0; at < mark.points.length; at += 2)
+          reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0, radius);
+      }
+    }
+    const { width, height } = context.canvas;
+    const isInSight = right >= 0 && bottom >= 0 && left <= width && top <= height;
+    if (isInSight) drawText(item.label, left, top - LABEL.height * pixelRatio, usableColor(item, context), drawing);
+  }
+}
+
+/** Pixels of a part of a mask: opaque white inside, transparent outside. */
+interface MaskPixels {
+  readonly bounds: Rect;
+  readonly image: ImageData;
+}
+
+const INSIDE = 0xffffffff;
+
+function runPixels({ height }: Mask, runs: readonly number[]): MaskPixels | null {
+  const bounds = boundsOfRuns(runs, height);
+  if (bounds === null) return null;
+  const image = new ImageData(bounds.width, bounds.height);
+  fillRuns(runs, height, bounds, new Uint32Array(image.data.buffer), INSIDE);
+  return { bounds, image };
+}
+
+function pngPixels(mask: Mask, pngMasks: PngMasks): MaskPixels | null {
+  const { width, height } = mask;
+  const bitmap = pngMasks.get(mask);
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  if (bitmap === undefined || context === null) return null;
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const whole = context.getImageData(0, 0, width, height);
+  const pixels = new Uint32Array(whole.data.buffer);
+  // Black and transparent pixels are outside. In memory, alpha is the last byte, thus the highest.
+  for (let at = 0; at < pixels.length; at += 1) pixels[at] = ((pixels[at] ?? 0) & 0xffffff) === 0 ? 0 : INSIDE;
+  const bounds = boundsOfPixels(pixels, width);
+  if (bounds === null) return null;
+  context.putImageData(whole, 0, 0);
+  return { bounds, image: context.getImageData(bounds.x, bounds.y, bounds.width, bounds.height) };
+}
+
+/** Radius of a dot, in pixels of the canvas. */
+function radiusOf({ lineWidth }: OverlayItem, pixelRatio: number): number {
+  return Math.max(DOT_RADIUS, lineWidth) * pixelRatio;
 }
 
 /** Points in pixels of the canvas. */
@@ -277,34 +351,8 @@ function colorOfClass(className: string): string {
 }
 
 /**
- * Draws the label above the top left corner of the object on the screen. Nothing is drawn if the object is out of view.
- */
-function drawLabel(item: OverlayItem, drawing: Drawing): void {
-  const { context, matrix, pixelRatio } = drawing;
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  const reach = (x: number, y: number): void => {
-    const point = mapPoint(matrix, { x, y });
-    [left, top] = [Math.min(left, point.x), Math.min(top, point.y)];
-    [right, bottom] = [Math.max(right, point.x), Math.max(bottom, point.y)];
-  };
-  for (const mark of item.marks) {
-    if (mark.kind === 'mask') {
-      const [x1, y1, x2, y2] = mark.mask.box;
-      reach(x1, y1);
-      reach(x2, y2);
-    } else if (mark.kind === 'text') {
-      reach(mark.x, mark.y);
-    } else {
-      for (let at = 0; at < mark.points.length; at += 2) reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0);
-    }
-  }
-  const { width, height } = context.canvas;
-  const isInSight = right >= 0 && bottom >= 0 && left <= width && top <= height;
-  if (isInSight) drawText(item.label, left, top - LABEL.height * pixelRatio, usableColor(item, context), drawing);
-}
-
-/**
- * Draws text on whole pixels, moved inside of the canvas where it would be cut off.
+ * Draws text on whole pixels, moved inside of the canvas where it would be cut off, and below the status chip where
+ * that would cover it.
  *
  * @param left of the text's background, as `top` in pixels of the canvas.
  */
@@ -313,7 +361,7 @@ function drawText(
   left: number,
   top: number,
   color: string,
-  { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>,
+  { context, pixelRatio, chip }: Drawing,
 ): void {
   const { height, padding, bar, background, color: textColor } = LABEL;
   const { canvas } = context;
@@ -321,7 +369,11 @@ function drawText(
   const width = Math.ceil(context.measureText(text).width) + bar + 2 * padding;
   // If the text is wider than the canvas, its beginning is shown.
   const x = Math.max(0, Math.min(Math.round(left), canvas.width - Math.ceil(width * pixelRatio)));
-  const y = Math.max(0, Math.min(Math.round(top), canvas.height - Math.ceil(height * pixelRatio)));
+  const lowest = canvas.height - Math.ceil(height * pixelRatio);
+  const inside = Math.max(0, Math.min(Math.round(top), lowest));
+  const isCovered = chip !== null && overlaps({ x, y: inside, width, height }, chip, pixelRatio);
+  // A picture that is hardly higher than the chip has no room below it.
+  const y = isCovered ? Math.max(inside, Math.min(Math.ceil((chip.y + chip.height + 2) * pixelRatio), lowest)) : inside;
   context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
   context.fillStyle = background;
   context.fillRect(0, 0, width, height);
@@ -330,4 +382,12 @@ function drawText(
   context.fillStyle = textColor;
   context.fillText(text, bar + padding, height / 2 + 0.5);
   context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** Whether a text covers any of the chip. @param text position in pixels of the canvas, size in CSS px. */
+function overlaps(text: Rect, chip: Rect, pixelRatio: number): boolean {
+  const [left, top] = [text.x / pixelRatio, text.y / pixelRatio];
+  return (
+    left < chip.x + chip.width && left + text.width > chip.x && top < chip.y + chip.height && top + text.height > chip.y
+  );
 }

@@ -16,7 +16,8 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
     </tr>`;
   const { roundTripMs, window } = now;
   const roundTrip = roundTripMs === null ? '–' : `${roundTripMs.toFixed(roundTripMs < 10 ? 1 : 0)} ms`;
-  const size = now.width === 0 ? '–' : `${now.width}×${now.height} ${now.encoding.toUpperCase()}`;
+  const encoding = now.encoding === 'h264' ? 'H.264' : now.encoding.toUpperCase();
+  const size = now.width === 0 ? '–' : `${now.width}×${now.height} ${encoding}`;
   // The panel scrolls in a small picture, and must then be reachable by keyboard.
   return html`<div part="stats" class="stats" tabindex="0" role="region" aria-label="Viewer statistics">
     <table>

@@ -140,7 +140,7 @@ export const extraStyles = css`
       height: 44px;
     }
   }
-  /* A small box has room for what no other place offers. */
+  /* In a small box, less important parts of the bar are omitted. */
   @container (max-width: 400px) {
     .identity {
       display: none;

@@ -145,7 +145,7 @@ export const viewerStyles = css`
   .notice span::first-letter {
     text-transform: uppercase;
   }
-  /* A small box has room for the beginning of the reason, above its buttons. */
+  /* In a small box, only the beginning of the reason fits above the buttons. */
   @container (max-height: 200px) {
     .notice span {
       display: -webkit-box;

@@ -15,7 +15,7 @@ describe('ports of viewers', () => {
     await browser.close();
   });
 
-  it('gets its port and return data again after its network was cut for 20 s', async () => {
+  it('are assigned again, with their return data, after the network was cut for 20 s', async () => {
     await using gateway = await GatewayProcess.start();
     await using proxy = await CuttableProxy.start(await gateway.url);
     await using page = await ViewerPage.open(browser, `${proxy.url}/viewer?stream=main&port=6042`);

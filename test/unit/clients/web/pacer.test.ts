@@ -86,6 +86,21 @@ describe('Pacer', () => {
     pacer.sent(sequence, 4000, 99);
     expect(pacer.acknowledged(2, undefined, 100)).toMatchObject({ sequence: 2, sentAtMs: 0 });
     expect(pacer.latestRoundTripMs).toBe(100);
+    expect(pacer.bytesInFlight).toBe(4000);
+    expect(pacer.acknowledged(sequence, undefined, 160)).toMatchObject({ sequence, bytes: 4000, sentAtMs: 99 });
+    expect(pacer.bytesInFlight).toBe(0);
+  });
+
+  it('counts a key frame without an acknowledgement of its own as acknowledged with the next frame', () => {
+    const pacer = new Pacer();
+    for (const [sequence, ms] of [
+      [2, 0],
+      [1, 10],
+      [3, 20],
+    ] as const)
+      pacer.sent(sequence, 1000, ms);
+    pacer.acknowledged(2, undefined, 100);
+    pacer.acknowledged(4, undefined, 120);
     expect(pacer.bytesInFlight).toBe(0);
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { SILENT_LOGGER } from '../../../../shared/logger.ts';
 import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
@@ -14,13 +15,22 @@ const frame = (sequence: number): Frame => ({
   wireHeader: null,
 });
 
+const DAY_MS = 86_400_000;
+
 /** A stream whose frames are created by the test. */
 class FakeStream implements VideoStream {
   readonly latest = null;
   offer: (frame: Frame) => void = () => undefined;
 
-  frameTimeMs(): undefined {
-    return undefined;
+  intervalMs: number | undefined = undefined;
+  hasOtherClients = false;
+
+  frameTimeMs(): number | undefined {
+    return this.intervalMs;
+  }
+
+  sendsPictures(): boolean {
+    return this.hasOtherClients;
   }
 
   follow(follower: { offer(frame: Frame): void }): void {
@@ -78,5 +88,97 @@ describe('VideoEncoding', () => {
     }
     expect(encoders.size).toBeGreaterThan(1);
     expect(encoders.size).toBeLessThanOrEqual(5);
+  });
+
+  it('replaces its encoder before the time stamps are used up', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const stream = new FakeStream();
+    const [width, height] = [64, 48];
+    const jpeg = await encodeJpeg({ data: new Uint8Array(width * height), width, height, channels: 1 });
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: () => jpeg,
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    const chunks: { readonly sequence: number; readonly isKey: boolean; readonly pid: number | undefined }[] = [];
+    encoding.subscribe({
+      chunk: ({ sequence, encoding: { isKey } }) => chunks.push({ sequence, isKey, pid: encoding.pid }),
+      interrupted: () => undefined,
+    });
+    try {
+      for (const day of [0, 10, 19, 21, 30, 42]) {
+        vi.advanceTimersByTime(day * DAY_MS - performance.now());
+        stream.offer({ ...frame(day + 1), width, height });
+        await expect.poll(() => chunks.at(-1)?.sequence).toBe(day + 1);
+      }
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
+    expect(chunks.map(({ isKey }) => isKey)).toEqual([true, false, false, true, false, true]);
+    expect(new Set(chunks.map(({ pid }) => pid)).size).toBe(3);
+  });
+
+  it('gets each frame after the clients that get the frame itself, at most a third of the interval later', () => {
+    vi.useFakeTimers();
+    const stream = new FakeStream();
+    stream.intervalMs = 24;
+    const converted: number[] = [];
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: ({ sequence }) => {
+        converted.push(sequence);
+        return new Promise(() => undefined);
+      },
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    try {
+      stream.offer(frame(1));
+      expect(converted).toEqual([1]);
+      stream.hasOtherClients = true;
+      stream.offer(frame(2));
+      vi.advanceTimersByTime(7);
+      expect(converted).toEqual([1]);
+      vi.advanceTimersByTime(1);
+      expect(converted).toEqual([1, 2]);
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
+  });
+
+  it('keeps the order of frames that arrive together, and waits for none after it was closed', () => {
+    vi.useFakeTimers();
+    const stream = new FakeStream();
+    stream.intervalMs = 33;
+    stream.hasOtherClients = true;
+    const converted: number[] = [];
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: ({ sequence }) => {
+        converted.push(sequence);
+        return new Promise(() => undefined);
+      },
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    try {
+      stream.offer(frame(1));
+      stream.offer(frame(2));
+      expect(converted).toEqual([1]);
+      encoding.close();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      encoding.close();
+      vi.useRealTimers();
+    }
   });
 });

@@ -9,8 +9,14 @@ const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.repla
 
 /** The visible values of an array of one row. */
 const seen = async (array: NDArray): Promise<number[]> => [
-  ...grayOf(
-    await renderPixels(new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'), frameOfArray(array, 1), true),
+  ...(
+    await grayOf(
+      await renderPixels(
+        new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'),
+        await frameOfArray(array, 1),
+        true,
+      ),
+    )
   ).data,
 ];
 
@@ -47,9 +53,9 @@ describe('frameOfArray', () => {
     expect(await seen({ dtype: 'uint16', shape: [1, 2], data })).toEqual([0, 255]);
   });
 
-  it('decimates rows and columns', () => {
+  it('decimates rows and columns', async () => {
     const data = Uint8Array.from({ length: 3 * 5 * 3 }, (_, at) => at);
-    const { width, height, encoding, payload } = frameOfArray({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
+    const { width, height, encoding, payload } = await frameOfArray({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
     expect({ width, height, encoding }).toEqual({
       width: 3,
       height: 2,
@@ -58,10 +64,23 @@ describe('frameOfArray', () => {
     expect([...payload]).toEqual([0, 1, 2, 6, 7, 8, 12, 13, 14, 30, 31, 32, 36, 37, 38, 42, 43, 44]);
   });
 
-  it.each([[[4]], [[1, 4, 2]], [[1, 4, 1, 1]], [[0, 4]], [[4, 0]], [[]]])('refuses the shape %j', (shape) => {
-    expect(() => frameOfArray({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).toThrow(
+  it.each([[[4]], [[1, 4, 2]], [[1, 4, 1, 1]], [[0, 4]], [[4, 0]], [[]]])('refuses the shape %j', async (shape) => {
+    await expect(frameOfArray({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).rejects.toEqual(
       expect.objectContaining({ code: 'no-picture' }),
     );
+  });
+
+  it('normalizes and decimates a large array like a small one, over its whole range', async () => {
+    const [height, width] = [600, 500];
+    const values = Int32Array.from({ length: height * width }, (_, at) =>
+      at === 0 ? -1000 : at === 299_000 ? 1000 : 0,
+    );
+    const array = { dtype: 'int32', shape: [height, width], data: new Uint8Array(values.buffer) };
+    const whole = (await frameOfArray(array, 1)).payload;
+    expect([whole[0], whole[1], whole[299_000]]).toEqual([0, 128, 255]);
+    const half = await frameOfArray(array, 2);
+    expect([half.width, half.height]).toEqual([250, 300]);
+    expect([half.payload[0], half.payload[1], half.payload[299 * 250]]).toEqual([0, 128, 255]);
   });
 });
 

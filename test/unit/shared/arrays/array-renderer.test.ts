@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { ArrayRenderer, type RenderedArray } from '../../../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
 
-type Samples = Uint8Array | Uint16Array | Int16Array | Float32Array | Float64Array | BigInt64Array;
+type Samples =
+  | Uint8Array
+  | Uint16Array
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array;
 
 const row = (dtype: string, samples: Samples, shape: readonly number[] = [1, samples.length]): RenderedArray => ({
   encoding: { kind: 'raw', dtype, shape },
@@ -60,6 +68,38 @@ describe('ArrayRenderer', () => {
     ]);
   });
 
+  it.each([
+    ['float32', Float32Array],
+    ['float64', Float64Array],
+    ['int32', Int32Array],
+    ['uint32', Uint32Array],
+  ] as const)('shows each value of %s in the nearest of 256 colours', (dtype, Samples) => {
+    for (const [low, high] of [
+      [0, 255],
+      [400, 6000],
+      [-7, 3],
+      [0.1, 0.7],
+      [16_777_216, 16_777_290],
+    ] as const) {
+      // All positions with a fraction of one half, values next to them, and many between.
+      const values = Array.from({ length: 5111 }, (_, at) => low + ((high - low) * at) / 5110);
+      const samples = Samples.from([...values, ...values.map((value) => value * (1 + 2 ** -52)), low, high]);
+      const renderer = new ArrayRenderer(
+        parseArrayStyle({ range: `${low},${high}`, belowColor: '#f00', noData: 'none' }),
+      );
+      renderer.prepare(row(dtype, samples));
+      const out = new Uint32Array(samples.length);
+      renderer.render(0, out.length, out);
+      const wrong = [...samples].filter((value, at) => {
+        // Rounds half to even, like NumPy's rint().
+        const [level = 0] = Uint8ClampedArray.of(((value - low) / (high - low)) * 255);
+        const expected = value < low ? 0xff0000ff : 0xff000000 + level * 0x010101;
+        return out[at] !== expected;
+      });
+      expect(wrong).toEqual([]);
+    }
+  });
+
   it('shows a range whose extent is infinite', () => {
     const wild = Float64Array.of(-1.7e308, 0, 1.7e308, -Infinity, Infinity, NaN);
     const expected = [BLACK, '808080ff', WHITE, BLACK, WHITE];
@@ -79,6 +119,12 @@ describe('ArrayRenderer', () => {
         {},
       ),
     ).toEqual([BLACK, WHITE]);
+    const samples = Float32Array.of(1, 2);
+    // A Buffer, as the gateway receives it: its `slice()` does not copy.
+    const received = Buffer.alloc(9);
+    received.set(new Uint8Array(samples.buffer), 1);
+    for (const moved of [received.subarray(1), new Uint8Array(received).subarray(1)])
+      expect(rendered({ ...row('float32', samples), payload: moved }, {})).toEqual([BLACK, WHITE]);
   });
 
   it('renders a part', () => {

@@ -48,9 +48,10 @@ describe('packed samples', () => {
         fc.nat(7),
         fc.integer({ min: 1, max: 40 }),
         fc.infiniteStream(fc.nat(255)),
-        (dtype, shape, offset, step, stream) => {
+        fc.constantFrom(Uint8Array, Buffer),
+        (dtype, shape, offset, step, stream, Memory) => {
           const length = shape.reduce((product, side) => product * side, itemBytes(dtype) ?? 0);
-          const memory = Uint8Array.from(stream.take(offset + length));
+          const memory = Memory.from([...stream.take(offset + length)]);
           const data = memory.subarray(offset);
           const planes = packed(dtype, shape, data, step);
           expect(planes).toHaveLength(length);

@@ -100,6 +100,16 @@ describe('readImage', () => {
     await expect(readImage(npy.subarray(0, -1))).rejects.toEqual(coded('array-misfit'));
   });
 
+  it('refuses a picture that is larger than a frame may be, before it is decoded', async () => {
+    const side = 4800;
+    const bomb = await sharp({ create: { width: side, height: side, channels: 3, background: '#123' } })
+      .png({ compressionLevel: 9 })
+      .toBuffer();
+    expect(bomb.byteLength).toBeLessThan(1 << 20);
+    await expect(readImage(bomb)).rejects.toEqual(coded('too-large'));
+    await expect(readImage(bomb)).rejects.toThrow(`the picture is ${side}×${side} pixels`);
+  });
+
   it('refuses samples that would have to be converted', async () => {
     await expect(readImage(FLOAT)).rejects.toEqual(coded('image-invalid'));
   });

@@ -29,6 +29,23 @@ describe('ChunkedDecoder', () => {
       expect(decode(text, size), `pieces of ${size}`).toEqual({ text: expected, hasEnded });
   });
 
+  it.each([
+    ['empty lines', '\n'],
+    ['chunks of one byte', '1\r\nx\r\n'],
+    ['extensions', `1;${'x'.repeat(900)}\r\nx\r\n`],
+  ])('refuses endless %s', (_name, piece) => {
+    const begin = `3\r\nabc\r\n`;
+    expect(() => decode(`${begin}${piece.repeat(40_000 / piece.length)}`, 1000)).not.toThrow();
+    expect(() => decode(`${begin}${piece.repeat(160_000 / piece.length)}`, 1000)).toThrow(
+      expect.objectContaining({ code: 'source-failed' }),
+    );
+  });
+
+  it('accepts tiny chunks between large ones', () => {
+    const piece = `${'1\r\nx\r\n'.repeat(20)}400\r\n${'y'.repeat(1024)}\r\n`;
+    expect(decode(piece.repeat(1000), 1000).text).toBe(`${'x'.repeat(20)}${'y'.repeat(1024)}`.repeat(1000));
+  });
+
   it('refuses an invalid size', () => {
     expect(() => decode('3\r\nabc\r\nxyz\r\n', 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
     expect(() => decode(`3\r\nabc\r\n${'1'.repeat(2000)}`, 100)).toThrow(

@@ -98,3 +98,19 @@ describe('HttpAuthentication', () => {
     expect(authentication.header('/')).toContain('nc=00000001');
   });
 });
+
+describe('parseChallenges', () => {
+  it('reads separators in any number', () => {
+    expect(parseChallenges(' ,,\t Basic ,, realm = "a b" , ,Digest nonce=n,,').map(({ scheme }) => scheme)).toEqual([
+      'basic',
+      'digest',
+    ]);
+  });
+
+  it.each([',', ' ', '"', 'a', 'a=', 'a="\\"', 'a ', '\\'])('takes linear time for many %j', (part) => {
+    const fromMs = performance.now();
+    parseChallenges(`Digest ${part.repeat(60_000 / part.length)}"`);
+    // A search from each separator takes several seconds.
+    expect(performance.now() - fromMs).toBeLessThan(1500);
+  });
+});

@@ -43,7 +43,30 @@ const answering = (...pieces: readonly string[]): Promise<RawServer> =>
     })();
   });
 
-describe('HttpClient: a server that sends a byte now and then', () => {
+describe('HttpAnswer.read', () => {
+  it('delivers everything, in order, if processing takes longer than receiving', async () => {
+    const body = Buffer.alloc(3 << 20, 'abcdefghijk');
+    await using server = await RawServer.start(({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.end(body);
+    });
+    const answer = await ask(server.url);
+    const pieces: Buffer[] = [];
+    await answer.read(
+      (piece) => {
+        pieces.push(Buffer.from(piece));
+        const untilMs = performance.now() + 6;
+        while (performance.now() < untilMs);
+        return false;
+      },
+      { silentMs: 5000 },
+    );
+    answer.close();
+    expect(Buffer.concat(pieces).equals(body)).toBe(true);
+  });
+});
+
+describe('HttpClient: a server that sends one byte at a time', () => {
   it.each<[string, string]>([
     ['endless headers', 'HTTP/1.1 200 OK\r\nx: '],
     ['endless empty lines', '\r\n'],

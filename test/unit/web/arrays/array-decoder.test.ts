@@ -16,9 +16,13 @@ beforeEach(() => {
     'ImageData',
     class {
       readonly data: Uint8ClampedArray;
+      readonly width: number;
+      readonly height: number;
 
       constructor(width: number, height: number) {
         this.data = new Uint8ClampedArray(width * height * 4);
+        this.width = width;
+        this.height = height;
       }
     },
   );
@@ -84,7 +88,9 @@ describe('ArrayDecoder', () => {
       const { data } = await renderPixels(new ArrayRenderer(parseArrayStyle(style), 'bgra'), frame, true);
       const expected = Array.from(data, (_, at) => data[at % 4 === 3 ? at : at - (at % 4) + 2 - (at % 4)]);
       expect(Buffer.compare(Buffer.from(shown), Buffer.from(expected as number[]))).toBe(0);
-      expect(grayOf({ data, width: frame.width, height: frame.height, channels: 4 }).data.byteLength).toBe(40 * 130);
+      expect((await grayOf({ data, width: frame.width, height: frame.height, channels: 4 })).data.byteLength).toBe(
+        40 * 130,
+      );
     },
   );
 
@@ -114,6 +120,26 @@ describe('ArrayDecoder', () => {
     decoder.setStyle({ range: '9,1' });
     await decoder.decode(ramp(1, 2));
     expect(seen[0]).toMatchObject({ low: 1, high: 2, problem: expect.stringContaining('9,1') as string });
+  });
+
+  it('uses the memory of a picture again once it is closed, and not twice', async () => {
+    const decoder = new ArrayDecoder(() => undefined);
+    decoder.setStyle({ range: '0,255' });
+    const first = await decoder.decode(ramp(1, 2));
+    const second = await decoder.decode(ramp(NaN, 3));
+    expect(second.source).not.toBe(first.source);
+    first.close();
+    const third = await decoder.decode(ramp(NaN, 4));
+    expect(third.source).toBe(first.source);
+    // No pixel of the former picture remains.
+    expect([...(third.source as ImageData).data]).toEqual([0, 0, 0, 0, 4, 4, 4, 255]);
+    first.close();
+    expect((await decoder.decode(ramp(5, 6))).source).not.toBe(third.source);
+    third.close();
+    expect((await decoder.decode(ramp(1, 2, 3))).source).not.toBe(third.source);
+    second.close();
+    decoder.reset();
+    expect((await decoder.decode(ramp(1, 2))).source).not.toBe(second.source);
   });
 
   it('restarts the range after a reset', async () => {

@@ -8,6 +8,9 @@ import {
 } from '../../../../web/devices/control-channel.ts';
 import type { Device } from '../../../../web/devices/control-value.ts';
 import { ReturnRefusedError } from '../../../../web/connection/return-body.ts';
+import { GearwayFrameEvent } from '../../../../web/viewer/viewer-events.ts';
+
+const FRAME = { sequence: 1, width: 8, height: 8, message: null, ageMs: 0, capturedAtMs: null, latencyMs: null };
 
 interface Sent {
   readonly value: unknown;
@@ -48,8 +51,9 @@ class RecordingViewer extends EventTarget {
     this.dispatchEvent(new Event('gearway-control'));
   }
 
-  shows(message: Value): void {
-    this.dispatchEvent(new CustomEvent('gearway-frame', { detail: { message } }));
+  /** @param text a large message as JSON, which is not read unless it may have a stop. */
+  shows(message: Value, text: string | null = null): void {
+    this.dispatchEvent(new GearwayFrameEvent({ ...FRAME, message }, text));
   }
 }
 
@@ -169,6 +173,7 @@ describe('ControlChannel', () => {
     ['the connection ends', () => viewer.closes()],
     ['the picture is too old', () => channel.block(viewer, true)],
     ['another client stops', () => viewer.shows({ stop: true })],
+    ['another client stops, in a large message', () => viewer.shows(null, '{"stop":true}')],
     ['the stop is pressed', () => channel.stop()],
   ])('releases the devices when %s', async (_, happens) => {
     const stick = await add('x');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../../../shared/protocol.ts';
-import { decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
+import { boundsOfPixels, boundsOfRuns, decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
 import { findOverlay, readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
 import {
   isWanted,
@@ -161,6 +161,38 @@ describe('readOverlay', () => {
     expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toHaveLength(2);
   });
 
+  it('reads results of COCO without bbox: segmentation and keypoints', () => {
+    // cocodataset.org/#format-results: only those of detection have bbox.
+    const result = { image_id: 1, category_id: 1, score: 0.5 };
+    expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toMatchObject([
+      { kind: 'mask' },
+    ]);
+    const pose = { ...result, keypoints: [1, 2, 1, 3, 4, 1, 5, 6, 0] };
+    expect(only([pose]).marks).toEqual([{ kind: 'dots', points: [1, 2, 3, 4] }]);
+    // The skeletons of COCO's categories count from 1.
+    const categories = [
+      {
+        id: 1,
+        name: 'person',
+        keypoints: ['nose', 'left_eye', 'right_eye'],
+        skeleton: [
+          [1, 2],
+          [1, 3],
+        ],
+      },
+    ];
+    expect(only({ annotations: [pose], categories })).toMatchObject({
+      className: 'person',
+      marks: [
+        { kind: 'lines', points: [1, 2, 3, 4], isClosed: false },
+        { kind: 'dots', points: [1, 2, 3, 4] },
+      ],
+    });
+    // Objects of our own format stay what they are.
+    expect(only([{ box: [10, 20, 110, 220], keypoints: [] }]).marks).toContainEqual(BOX);
+    expect(read([{ box: [10, 20, 110, 220], keypoints: [1, 2, 2] }]).problem).toContain('keypoints is not a list');
+  });
+
   it("reads Ultralytics' tojson(), as text and as a list", () => {
     // As documented by Ultralytics 8.3 for Results.to_json().
     const list = [
@@ -191,6 +223,17 @@ describe('readOverlay', () => {
     ]);
   });
 
+  it('reads items that are JSON text, with their common properties', () => {
+    // results[0].tojson(normalize=True)
+    const items = JSON.stringify([
+      { name: 'person', class: 0, confidence: 0.9, box: { x1: 0.5, y1: 0.25, x2: 1, y2: 1 } },
+    ]);
+    expect(only({ units: 'normalized', items }).marks).toEqual([
+      { kind: 'lines', points: [320, 120, 640, 120, 640, 480, 320, 480], isClosed: true },
+    ]);
+    for (const text of ['{', '{}', '3']) expect(read({ items: text }).problem).toContain('neither a list');
+  });
+
   it("reads supervision's Detections", () => {
     const value = {
       xyxy: [[10, 20, 110, 220]],
@@ -201,6 +244,8 @@ describe('readOverlay', () => {
     };
     expect(only(value)).toMatchObject({ className: 'bus', score: 0.5, label: 'bus #9 50 %', marks: [BOX] });
     expect(only({ ...value, data: {} }).className).toBe('2');
+    const mask = [{ size: [2, 3], counts: [1, 2, 3] }];
+    expect(only({ ...value, mask }).marks).toMatchObject([{ kind: 'mask' }, BOX]);
   });
 });
 
@@ -254,6 +299,7 @@ describe('hostile overlays', () => {
     ],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indices', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
+    ['a class that has no text', { annotations: [{ bbox: [{}], category_id: { toString: 1, valueOf: 1 } }] }],
     ['text that is not JSON', '[1, 2'],
     ['empty text', ''],
     ['an empty map', {}],
@@ -414,12 +460,48 @@ describe('decodeRuns', () => {
   });
 });
 
-describe('fillRuns', () => {
-  it('fills column by column', () => {
+describe('masks', () => {
+  it('are filled column by column, in their bounds only', () => {
     const pixels = new Uint32Array(6);
-    fillRuns([1, 2, 1, 2], 3, 2, pixels, 1);
+    fillRuns([1, 2, 1, 2], 2, { x: 0, y: 0, width: 3, height: 2 }, pixels, 1);
     // Columns of 2 pixels: 0 1, 1 0, 1 1.
     expect([...pixels]).toEqual([0, 1, 1, 1, 0, 1]);
+  });
+
+  it('have the same pixels in their bounds as in the whole picture, and none outside', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 7 }),
+        fc.array(fc.nat(9), { minLength: 1, maxLength: 9 }),
+        (height, runs) => {
+          const total = runs.reduce((sum, run) => sum + run, 0);
+          const width = Math.ceil((total + 1) / height);
+          // Column by column, as COCO defines it.
+          const inside = new Set<number>();
+          let at = 0;
+          for (const [index, run] of runs.entries())
+            for (let end = at + run; at < end; at += 1) if (index % 2 === 1) inside.add(at);
+          const expected = Uint32Array.from({ length: width * height }, (_, pixel) =>
+            inside.has((pixel % width) * height + Math.floor(pixel / width)) ? 1 : 0,
+          );
+          const bounds = boundsOfRuns(runs, height);
+          expect(bounds).toEqual(boundsOfPixels(expected, width));
+          if (bounds === null) {
+            expect(inside.size).toBe(0);
+            return;
+          }
+          const pixels = new Uint32Array(bounds.width * bounds.height);
+          fillRuns(runs, height, bounds, pixels, 1);
+          const found = Uint32Array.from(expected, (_, pixel) => {
+            const [x, y] = [(pixel % width) - bounds.x, Math.floor(pixel / width) - bounds.y];
+            return x >= 0 && y >= 0 && x < bounds.width && y < bounds.height ? pixels[y * bounds.width + x]! : 0;
+          });
+          expect(found).toEqual(expected);
+          // No row or column at the edge is empty.
+          expect(boundsOfPixels(pixels, bounds.width)).toEqual({ ...bounds, x: 0, y: 0 });
+        },
+      ),
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Value } from '../../../../shared/protocol.ts';
 import { readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
 import { type Context, OverlayPainter } from '../../../../web/viewer/overlays/overlay-painter.ts';
-import { mapPoint, type Matrix } from '../../../../web/viewer/picture-geometry.ts';
+import { mapPoint, type Matrix, type Rect } from '../../../../web/viewer/picture-geometry.ts';
 
 const [WIDTH, HEIGHT] = [640, 480];
 
@@ -68,12 +68,18 @@ class TextRecorder {
   }
 }
 
-function draw(overlay: Value, matrix: Matrix = [1, 0, 0, 1, 0, 0], pixelRatio = 1): DrawnText[] {
+function draw(
+  overlay: Value,
+  matrix: Matrix = [1, 0, 0, 1, 0, 0],
+  pixelRatio = 1,
+  chip: Rect | null = null,
+): DrawnText[] {
   const { context, texts } = TextRecorder.context();
   const problem = new OverlayPainter().draw(readOverlay(overlay, { width: WIDTH, height: HEIGHT }), new Map(), {
     context,
     matrix,
     pixelRatio,
+    chip,
     filter: { classes: null, minScore: 0 },
   });
   expect(problem).toBeNull();
@@ -116,6 +122,34 @@ describe('labels', () => {
     }
   });
 
+  it.each([1, 1.5, 3])('are not below the status chip, with %d pixels of the canvas per CSS px', (pixelRatio) => {
+    const chip = { x: 12, y: 12, width: 90, height: 24 };
+    const [right, bottom] = [102, 36].map((end) => end * pixelRatio) as [number, number];
+    const isCovered = (text: DrawnText): boolean =>
+      text.right > 12 * pixelRatio && text.left < right && text.bottom > 12 * pixelRatio && text.top < bottom;
+    const objects = [0, 10, 60, 101, 110, 300].flatMap((x) =>
+      [0, 10, 20, 35, 40, 60].flatMap((y) => [
+        { box: [x, y, x + 200, y + 100], class: 'car' },
+        { text: 'a text', at: [x, y] },
+      ]),
+    );
+    const scaled: Matrix = [pixelRatio, 0, 0, pixelRatio, 0, 0];
+    const free = draw(objects, scaled, pixelRatio);
+    const texts = draw(objects, scaled, pixelRatio, chip);
+    expect(free.filter(isCovered).length).toBeGreaterThan(10);
+    expect(texts.filter(isCovered)).toEqual([]);
+    expect(texts).toHaveLength(free.length);
+    // The others stay where they are.
+    for (const [index, text] of texts.entries()) if (!isCovered(free[index]!)) expect(text).toEqual(free[index]);
+  });
+
+  it('are in the canvas if it has no room below the chip', () => {
+    const chip = { x: 12, y: 12, width: 90, height: HEIGHT - 20 };
+    expect(draw([{ box: [20, 100, 60, 200], label: 'car' }], undefined, 1, chip)[0]!.bottom).toBeLessThanOrEqual(
+      HEIGHT,
+    );
+  });
+
   it('are above their objects, or inside of them at the top edge', () => {
     const [free, top] = draw([
       { box: [100, 100, 200, 200], label: 'free' },
@@ -123,6 +157,8 @@ describe('labels', () => {
     ]);
     expect(free).toMatchObject({ left: 100, bottom: 100 });
     expect(top).toMatchObject({ left: 100, top: 0 });
+    // A label does not cover its dot, whose radius is 3.
+    expect(draw([{ points: [[100, 100]], label: 'dot' }])[0]).toMatchObject({ left: 97, bottom: 97 });
   });
 
   it('show their beginning if they are wider than the canvas', () => {
@@ -173,6 +209,7 @@ describe('an overlay that would take seconds', () => {
       context: counted,
       matrix: [1, 0, 0, 1, 0, 0],
       pixelRatio: 1,
+      chip: null,
       filter: { classes: null, minScore: 0 },
     });
     return { strokes, fills, problem };

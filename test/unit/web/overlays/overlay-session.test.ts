@@ -23,6 +23,7 @@ const VIEW = {
     y: 0,
   },
   pixelRatio: 1,
+  chip: null,
 } as const;
 
 let decodes: (() => void)[] = [];
@@ -168,7 +169,7 @@ describe('OverlaySession', () => {
 
   it('draws the valid part of an overlay, and continues with the next frame', () => {
     vi.stubGlobal(
-      'OffscreenCanvas',
+      'ImageData',
       class {
         constructor() {
           throw new RangeError('too large');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientStatus, StreamStatus } from '../../../../shared/status.ts';
+import { type ClientStatus, type StreamStatus, SUSPENDED_REASON } from '../../../../shared/status.ts';
 import { idleClientStatus } from '../../../helpers/client-status.ts';
 import { clientHealth, streamHealth } from '../../../../web/pages/shared/health.ts';
 
@@ -45,6 +45,27 @@ describe('streamHealth', () => {
     ['ended', 'bad'],
   ] as const)('contains the reason why a stream is %s', (state, tone) => {
     expect(streamHealth(stream({ state, reason: 'because' }))).toMatchObject({ tone, problem: 'because' });
+  });
+});
+
+describe('streamHealth of a suspended source', () => {
+  const source = { ...stream().source, state: 'asleep' };
+  const gateway = { name: 'hall', url: null, isHere: false };
+
+  it.each([undefined, gateway])('is asleep, here and at another gateway', (home) => {
+    const status = { state: 'waiting', source, reason: SUSPENDED_REASON } as const;
+    expect(streamHealth(stream({ ...status, ...(home === undefined ? {} : { gateway: home }) }))).toMatchObject({
+      tone: 'idle',
+      label: 'Asleep',
+    });
+  });
+
+  it('contains the reason of the other gateway, at which the source is not suspended', () => {
+    expect(streamHealth(stream({ state: 'waiting', source, gateway, reason: 'waiting for a publisher' }))).toEqual({
+      tone: 'stale',
+      label: 'Waiting',
+      problem: 'waiting for a publisher',
+    });
   });
 });
 

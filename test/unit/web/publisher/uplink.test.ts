@@ -47,7 +47,7 @@ class PaperLink {
 
 describe('UplinkRate', () => {
   it('is null before the first acknowledgement', () => {
-    expect(new UplinkRate().bitsPerSecond(0)).toBeNull();
+    expect(new UplinkRate().measured(0).bitsPerSecond).toBeNull();
   });
 
   it.each([
@@ -61,7 +61,7 @@ describe('UplinkRate', () => {
     (bitsPerSecond, roundTripMs, bytes) => {
       const link = new PaperLink(bitsPerSecond, roundTripMs);
       for (let n = 0; n < 20; n += 1) link.send(bytes);
-      expect(link.rate.bitsPerSecond(link.nowMs)! / bitsPerSecond).toBeCloseTo(1, 1);
+      expect(link.rate.measured(link.nowMs).bitsPerSecond! / bitsPerSecond).toBeCloseTo(1, 1);
     },
   );
 
@@ -69,7 +69,7 @@ describe('UplinkRate', () => {
     const link = new PaperLink(1e6, 40, 1500);
     for (let n = 0; n < 60; n += 1) link.send(97_000);
     expect(link.nowMs).toBeGreaterThan(40_000);
-    expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeCloseTo(1, 1);
+    expect(link.rate.measured(link.nowMs).bitsPerSecond! / 1e6).toBeCloseTo(1, 1);
   });
 
   it('is the same for frames with pauses, which use a tenth of the link', () => {
@@ -78,7 +78,7 @@ describe('UplinkRate', () => {
       link.send(5000);
       link.until(link.nowMs + 200);
     }
-    expect(link.rate.bitsPerSecond(link.nowMs)! / 4e6).toBeCloseTo(1, 1);
+    expect(link.rate.measured(link.nowMs).bitsPerSecond! / 4e6).toBeCloseTo(1, 1);
   });
 
   it('falls with a link before the frame in flight has been acknowledged', () => {
@@ -89,11 +89,11 @@ describe('UplinkRate', () => {
     }
     link.bitsPerSecond = 1e6;
     link.send(60_000);
-    expect(link.rate.bitsPerSecond(link.nowMs + 240)! / 1e6).toBeGreaterThan(20);
-    expect(link.rate.bitsPerSecond(link.nowMs + 440)! / 1e6).toBeLessThan(3);
+    expect(link.rate.measured(link.nowMs + 240).bitsPerSecond! / 1e6).toBeGreaterThan(20);
+    expect(link.rate.measured(link.nowMs + 440).bitsPerSecond! / 1e6).toBeLessThan(3);
     link.send(60_000);
     link.until(link.nowMs + 1600);
-    expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeLessThan(1.2);
+    expect(link.rate.measured(link.nowMs).bitsPerSecond! / 1e6).toBeLessThan(1.2);
   });
 
   it('measures the minimum round trip again after a while, because the route may have changed', () => {
@@ -144,7 +144,7 @@ class Ladder {
       const before = this.steps.index;
       const queueingMs = ((bytes * 8000) / carried) * (this.needs > carried ? 2 : 1) + noiseMs;
       const measured = noiseMs === 0 ? carried : (bytes * 8000) / ((bytes * 8000) / carried + noiseMs);
-      if (this.steps.update({ bitsPerSecond: measured, queueingMs, maxBitsPerSecond }, this.nowMs))
+      if (this.steps.update({ bitsPerSecond: measured, isCertain: true, queueingMs, maxBitsPerSecond }, this.nowMs))
         this.changes.push({ atMs: this.nowMs, isUp: this.steps.index < before });
     }
   }
@@ -171,10 +171,16 @@ describe('UplinkSteps', () => {
 
   it('changes nothing before the link and the size of a frame are known', () => {
     const steps = new UplinkSteps(WANTED, false);
-    expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(false);
+    expect(steps.update({ bitsPerSecond: 1000, isCertain: true, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(
+      false,
+    );
     steps.encoded(100_000);
-    expect(steps.update({ bitsPerSecond: null, queueingMs: 0, maxBitsPerSecond: null }, 0)).toBe(false);
-    expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(true);
+    expect(steps.update({ bitsPerSecond: null, isCertain: true, queueingMs: 0, maxBitsPerSecond: null }, 0)).toBe(
+      false,
+    );
+    expect(steps.update({ bitsPerSecond: 1000, isCertain: true, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(
+      true,
+    );
   });
 
   it('adapts to a link of 1 Mbit/s within a second, and probes higher steps at growing intervals', () => {

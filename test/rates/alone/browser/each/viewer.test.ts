@@ -15,7 +15,7 @@ import { ViewerPage } from '../../../../browser/viewer-page.ts';
  */
 const PICTURE = { height: 241, width: 401 } as const;
 
-/** A fault affects every second; a hiccup of the machine affects one attempt. */
+/** A fault affects every second; a short stall of the machine affects one attempt. */
 const MEASURED_SECONDS = SOAK_SECONDS / 2;
 
 interface Returned {
