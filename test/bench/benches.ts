@@ -2,6 +2,7 @@ import { adaptive } from './adaptive.ts';
 import { audience } from './audience.ts';
 import type { Bench } from './bench.ts';
 import { cluster } from './cluster.ts';
+import { clusterLoad } from './cluster-load.ts';
 import { distance } from './distance.ts';
 import { element } from './element.ts';
 import { encode } from './encode.ts';
@@ -20,6 +21,7 @@ import { thin } from './thin.ts';
 export const BENCHES: readonly Bench[] = [
   fanOut,
   cluster,
+  clusterLoad,
   native,
   hop,
   latency,

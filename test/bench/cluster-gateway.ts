@@ -1,5 +1,5 @@
 /** A gateway of a cluster, embedded in a program that pushes frames at a fixed rate if it has the source. */
-import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
+import { createGateway, type Gateway, type GatewayStream } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { createPayload } from './wire.ts';
@@ -35,15 +35,23 @@ function countCopies(): void {
   };
 }
 
+let gateway: Gateway | null = null;
 let stream: GatewayStream | null = null;
 let timer: NodeJS.Timeout | undefined;
 let pushed = 0;
 let pushedBefore = 0;
+let deliveredBefore = 0;
+
+/** Number of frames that the present viewers of this gateway have got. */
+function delivered(): number {
+  const clients = gateway?.streams.get('main')?.clients ?? [];
+  return clients.reduce((sum, client) => sum + client.delivered, 0);
+}
 
 const handlers = {
   /** @param hasSource whether it has the stream `main`. @returns the port for viewers, when it serves that stream. */
   async listen(nats: string, name: string, hasSource: boolean): Promise<number> {
-    const gateway = await createGateway({
+    gateway = await createGateway({
       port: 0,
       source: hasSource ? 'main=push:' : `${name}=push:`,
       ...(hasSource ? { virtualPorts: 'main=10000-14095' } : {}),
@@ -72,10 +80,12 @@ const handlers = {
   rest: (): void => clearInterval(timer),
   start(): void {
     pushedBefore = pushed;
+    deliveredBefore = delivered();
     meter.start();
   },
-  stop(): Usage & { readonly pushed: number } {
-    return { ...meter.stop(), pushed: pushed - pushedBefore };
+  stop(): Usage & { readonly pushed: number; readonly delivered: number } {
+    const usage = meter.stop();
+    return { ...usage, pushed: pushed - pushedBefore, delivered: delivered() - deliveredBefore };
   },
   /** Begins to count copied bytes. */
   watchCopies(): void {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import { NatsServer } from '../helpers/nats.ts';
@@ -8,6 +7,7 @@ import { MachineMeter } from './machine.ts';
 import type { PairedViewers } from './paired-viewers.ts';
 import { BenchProcess } from './processes.ts';
 import type { Line } from './report.ts';
+import { cpuMs, split } from './shares.ts';
 import { median, percentile } from './statistics.ts';
 import type { Viewers } from './viewers.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
@@ -28,9 +28,6 @@ const PAUSE_MS = 3500;
 const SLOW_FPS = 4;
 const COPIES_MS = 5000;
 const TRIAL_COPIES_MS = 1000;
-
-/** Clock ticks per second in /proc. */
-const TICKS = 100;
 
 /** Number of messages in which a frame of 100 KB is sent: its head and its payload. */
 const MESSAGES_PER_FRAME = 2;
@@ -105,17 +102,12 @@ export const cluster: Bench = {
         delivered: (after.out - messages.out) / frames,
       };
     };
-    const split = (parts: number): readonly number[] =>
-      Array.from(
-        { length: parts },
-        (_, index) => Math.floor((count * (index + 1)) / parts) - Math.floor((count * index) / parts),
-      );
     const measured = await alternate(rounds, {
       'the gateway of the source': () => measure([count]),
       'another gateway': () => measure([0, count]),
-      '2 gateways': () => measure(split(2)),
-      '3 gateways': () => measure(split(3)),
-      '4 gateways': () => measure(split(4)),
+      '2 gateways': () => measure(split(count, 2)),
+      '3 gateways': () => measure(split(count, 3)),
+      '4 gateways': () => measure(split(count, 4)),
     });
     process.stderr.write('  latency …\n');
     const latency = await alternate(rounds, {
@@ -226,14 +218,6 @@ async function measureCopies(
   await source.ask('push', FPS, false);
   const perFrame = pushed * (isRaw ? RAW_BYTES : PAYLOAD_BYTES);
   return { sent: sent / perFrame, received: received / perFrame };
-}
-
-/** Processor time of a process, of all its threads. */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /s, '')
-    .split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
 async function messagesOf(monitor: number): Promise<{ readonly in: number; readonly out: number }> {
