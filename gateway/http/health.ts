@@ -1,11 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ClusterStatus, StreamStatus, WebhookStatus } from '../../shared/status.ts';
 import { sourceDown, type SourceDown } from '../hub/readiness.ts';
+import { addressKey } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
 import type { Right } from '../rights/principal.ts';
 import { bearerToken, tokenCredential } from './access.ts';
+import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
+import type { PacedQueue } from './paced-queue.ts';
 
 interface HealthOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream; status(): StreamStatus }>;
@@ -14,6 +17,8 @@ interface HealthOptions {
   readonly clusterStatus: () => ClusterStatus | null;
   /** Right that `GET /metrics` requires. */
   readonly metricsRight: Extract<Right, 'view' | 'administer'> | 'public';
+  /** Runs requests whose cost grows with the number of clients. */
+  readonly paced: PacedQueue;
 }
 
 /**
@@ -28,7 +33,7 @@ const KNOWN_MS = 250;
  */
 export function serveHealth(
   app: FastifyInstance,
-  { streams, guard, metricsRight, webhookStatuses, clusterStatus }: HealthOptions,
+  { streams, guard, metricsRight, webhookStatuses, clusterStatus, paced }: HealthOptions,
 ): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
 
@@ -40,8 +45,11 @@ export function serveHealth(
   app.get('/readyz', { config: { right: 'public' } }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
     const maySeeReasons = await mayView(request, guard);
-    const nowMs = performance.now();
-    if (maySeeReasons || nowMs - known.atMs >= KNOWN_MS) known = { atMs: nowMs, down: findDown() };
+    if (maySeeReasons || performance.now() - known.atMs >= KNOWN_MS)
+      known = await paced.run(addressKey(clientAddress(request)), () => ({
+        atMs: performance.now(),
+        down: findDown(),
+      }));
     const { down } = known;
     if (down.length === 0) return { status: 'ready', streams: streams.size };
     const count = `${down.length} of ${streams.size} ${streams.size === 1 ? 'source' : 'sources'} ${down.length === 1 ? 'is' : 'are'} down`;
@@ -52,14 +60,14 @@ export function serveHealth(
 
   // Loaded and created on the first request: most gateways are never scraped.
   let loading: Promise<GatewayMetrics> | null = null;
-  app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (_request, reply) => {
+  app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (request, reply) => {
     loading ??= import('../metrics/gateway-metrics.ts').then(
       ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses, clusterStatus),
     );
     const metrics = await loading;
     return reply
       .headers({ 'cache-control': 'no-store', 'content-type': metrics.contentType })
-      .send(await metrics.text());
+      .send(await paced.run(addressKey(clientAddress(request)), () => metrics.text()));
   });
 }
 

@@ -1,5 +1,5 @@
 import fastifyWebsocket from '@fastify/websocket';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
@@ -20,7 +20,7 @@ import type {
 import type { AuditLog } from '../hub/audit-log.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
-import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
+import { addressKey, DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
 import { serveAudit } from './audit.ts';
@@ -33,6 +33,7 @@ import { Guard } from './guard.ts';
 import { serveHealth } from './health.ts';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
 import { networkUrls } from './network-urls.ts';
+import { PacedQueue } from './paced-queue.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
@@ -222,7 +223,8 @@ export async function createServer({
   requireRights(app, guard);
   upgrades.addTo(app);
 
-  serveHealth(app, { streams, guard, metricsRight, webhookStatuses, clusterStatus });
+  const paced = new PacedQueue();
+  serveHealth(app, { streams, guard, metricsRight, webhookStatuses, clusterStatus, paced });
   serveSession(app, { access, guard, cookies, log });
   app.get(
     '/api/rights',
@@ -240,16 +242,25 @@ export async function createServer({
     };
   });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
-  app.get('/api/streams', { config: { right: 'view', scope: 'any' } }, async ({ principal }) =>
-    [...streams]
-      .filter(([name]) => principal?.may('view', { stream: name }) === true)
-      .map(([, served]) => served.status()),
+  /** Sends the result of work whose cost grows with the number of clients. */
+  const sendStatus = async (request: FastifyRequest, reply: FastifyReply, status: () => unknown): Promise<unknown> => {
+    const json = await paced.run(addressKey(clientAddress(request)), () =>
+      reply.raw.destroyed ? '' : JSON.stringify(status()),
+    );
+    return reply.type('application/json; charset=utf-8').send(json);
+  };
+  app.get('/api/streams', { config: { right: 'view', scope: 'any' } }, async (request, reply) =>
+    sendStatus(request, reply, () =>
+      [...streams]
+        .filter(([name]) => request.principal?.may('view', { stream: name }) === true)
+        .map(([, served]) => served.status()),
+    ),
   );
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
     if (served === undefined)
       return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
-    return served.status();
+    return sendStatus(request, reply, () => served.status());
   });
   serveAudit(app, audit);
   serveStreamSettings(app, { editor, events, log });

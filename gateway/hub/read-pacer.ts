@@ -1,5 +1,5 @@
 /** Processing time after which reading rests, so that it blocks the event loop only briefly. */
-const SLICE_MS = 5;
+const SLICE_MS = 10;
 
 interface PausedReader {
   pause(): void;

@@ -122,10 +122,11 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
     },
   });
   let bytes = 0;
-  await readChunks(request, (chunk) => {
+  const take = (chunk: Buffer): void => {
     bytes = checkBytes(bytes + chunk.byteLength, MAX_FORM_BYTES);
     reader.read(chunk);
-  });
+  };
+  await readChunks(request, take, { isPaced: true });
   if (!reader.hasEnded)
     throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- after its last field`);
   const [frame, message] = [fields.get('frame'), fields.get('message')];

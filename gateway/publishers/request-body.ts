@@ -12,16 +12,17 @@ const SMALL_BYTES = 512;
 
 /**
  * Calls `take` for each chunk of a request's body. After a failure, the rest is read and discarded, so that the sender
- * can read the response. Reading pauses while processing takes more than half of the time.
+ * can read the response.
  *
- * @param signal aborts reading; its reason is thrown.
+ * @param options `signal` aborts reading; its reason is thrown. `isPaced`: reading pauses while `take` takes more than
+ * half of the time, for bodies that are parsed.
  * @throws the error of `take`, `too-many` for too many tiny chunks, and `body-incomplete` if the connection closes before
  * the end of the body.
  */
 export function readChunks(
   request: IncomingMessage,
   take: (chunk: Buffer) => void,
-  signal?: AbortSignal,
+  { signal, isPaced = false }: { readonly signal?: AbortSignal; readonly isPaced?: boolean } = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const pacer = new ReadPacer(request);
@@ -45,7 +46,8 @@ export function readChunks(
             'too-many',
             `more than ${MAX_SMALL_PIECES_PER_SECOND} chunks of less than ${SMALL_BYTES} bytes per second; send larger ones`,
           );
-        pacer.run(() => take(chunk));
+        if (isPaced) pacer.run(() => take(chunk));
+        else take(chunk);
       } catch (error) {
         fail(error as Error);
       }

@@ -90,7 +90,7 @@ export async function receiveStreamingPost({
   let kind: EventKind = 'disconnect';
   let why = 'has left';
   try {
-    await readChunks(request, (chunk) => reader.read(chunk), lost.signal);
+    await readChunks(request, (chunk) => reader.read(chunk), { signal: lost.signal, isPaced: true });
   } catch (error) {
     const code = error instanceof GearwayError ? error.code : '';
     if (code === 'taken-over') kind = 'take-over';

@@ -17,15 +17,15 @@ function create(): { readonly pacer: ReadPacer; readonly calls: string[]; readon
 describe('ReadPacer', () => {
   it('rests for as long as the processing took', () => {
     const { pacer, calls, work } = create();
-    work(3);
+    work(6);
     expect(calls).toEqual([]);
-    work(4);
+    work(5);
     expect([calls, pacer.isResting]).toEqual([['pause'], true]);
-    vi.advanceTimersByTime(6);
+    vi.advanceTimersByTime(10);
     expect(calls).toEqual(['pause']);
     vi.advanceTimersByTime(1);
     expect([calls, pacer.isResting]).toEqual([['pause', 'resume'], false]);
-    work(4);
+    work(9);
     expect(calls).toEqual(['pause', 'resume']);
   });
 

@@ -33,10 +33,11 @@ describe('readChunks', () => {
     let pauses = 0;
     request.on('pause', () => (pauses += 1));
     const seen: number[] = [];
-    await readChunks(request, (chunk) => {
+    const take = (chunk: Buffer): void => {
       seen.push(chunk[0]!);
-      work(6);
-    });
+      work(12);
+    };
+    await readChunks(request, take, { isPaced: true });
     expect(seen).toEqual(pieces.map((_, n) => n));
     expect(pauses).toBeGreaterThan(0);
   });
@@ -50,13 +51,13 @@ describe('readChunks', () => {
       () => {
         taken += 1;
         if (taken > 2) aborting.abort(new Error('taken over'));
-        work(6);
+        work(12);
       },
-      aborting.signal,
+      { signal: aborting.signal, isPaced: true },
     );
     await expect(reading).rejects.toThrow('taken over');
     const before = taken;
-    await sleep(30);
+    await sleep(50);
     expect(taken).toBe(before);
   });
 });

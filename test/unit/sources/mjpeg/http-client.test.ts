@@ -55,7 +55,7 @@ describe('HttpAnswer.read', () => {
     await answer.read(
       (piece) => {
         pieces.push(Buffer.from(piece));
-        const untilMs = performance.now() + 6;
+        const untilMs = performance.now() + 12;
         while (performance.now() < untilMs);
         return false;
       },
