@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Grace period before a client that is still sending its body after the response is disconnected. */
 const LINGER_MS = 1000;
@@ -20,11 +21,13 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /**
  * Limits how much of an unwanted body is read. The request has been answered, and Node would read the body to its end
- * to reuse the connection. A client that is still sending gets time to read the response and is then disconnected; one
- * that sends tiny chunks is disconnected earlier.
+ * to reuse the connection, or close the connection immediately if the client wants no further response. A client that
+ * is still sending gets time to read the response and is then disconnected; one that sends tiny chunks is disconnected
+ * earlier.
  */
 export function boundUnreadBody(request: IncomingMessage): void {
   if (!hasBody(request) || request.complete || request.destroyed) return;
+  closeAfterGracePeriod(request.socket);
   const timer = setTimeout(() => request.destroy(), LINGER_MS);
   timer.unref();
   request.once('close', () => clearTimeout(timer));
@@ -37,4 +40,18 @@ export function boundUnreadBody(request: IncomingMessage): void {
     request.pause(); // Otherwise buffered data would still be emitted.
     request.destroy();
   });
+}
+
+/**
+ * Node calls `destroySoon` after the last response of a connection. While data is arriving, the kernel would reset the
+ * connection, and the client might lose the response. Instead, only our direction is closed until the client has had
+ * time to read.
+ */
+function closeAfterGracePeriod(socket: Socket): void {
+  socket.destroySoon = () => {
+    socket.end();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    timer.unref();
+    socket.once('close', () => clearTimeout(timer));
+  };
 }

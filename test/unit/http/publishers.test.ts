@@ -350,12 +350,12 @@ describe('POST /streams/NAME/frames: limits', () => {
       [form().headers, '--xyz\r\nContent-Disposition: form-data; name="x"\r\n\r\n'],
     ] as const) {
       await using request = new RunningRequest(gateway.frames, headers);
-      // Small, because a reset discards the response if much is in transit.
-      const chunk = Buffer.alloc(256 << 10);
+      // Much is in transit when the response is sent, and must not reset the connection.
+      const chunk = Buffer.alloc(4 << 20);
       await request.write(begin);
       let isAnswered = false;
       const answered = request.answer.finally(() => (isAnswered = true));
-      for (let sent = 0; !isAnswered && sent < 640; sent += 1) await Promise.race([request.write(chunk), answered]);
+      for (let sent = 0; !isAnswered && sent < 40; sent += 1) await Promise.race([request.write(chunk), answered]);
       expect(await answered).toMatchObject({ status: 413, body: { code: 'too-large' } });
     }
   });
