@@ -11,6 +11,11 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
     return new PublisherPage(await openWindow(browser, url, prepare), 'gearway-publisher');
   }
 
+  /** Settles when the page has found out that the stream accepts publishers. */
+  async hasTarget(): Promise<void> {
+    await this.where("element.src !== ''");
+  }
+
   get code(): Promise<GearwayPublisher['code']> {
     return this.read('code');
   }

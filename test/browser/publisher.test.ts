@@ -157,6 +157,7 @@ describe('a page that publishes', () => {
       ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${url}/publish?stream=a&name=phone`);
+    await publisher.hasTarget();
     const act = (work: (element: GearwayPublisher) => void): Promise<void> =>
       publisher.page.$eval('gearway-publisher', work);
     await act((element) => {

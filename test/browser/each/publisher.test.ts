@@ -41,6 +41,7 @@ async function open(
   properties: { readonly noWorker?: boolean; readonly fixed?: boolean } = {},
 ): Promise<PublisherPage> {
   const publisher = await PublisherPage.open(browser, `${url}/publish?stream=main${query}`);
+  await publisher.hasTarget();
   await publisher.page.evaluate(
     (settings) => Object.assign(document.querySelector('gearway-publisher')!, settings).start(),
     properties,

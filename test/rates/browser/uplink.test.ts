@@ -30,6 +30,7 @@ afterAll(async () => {
 
 async function open(relay: ShapedRelay): Promise<PublisherPage> {
   const publisher = await PublisherPage.open(browser, `${relay.url}/publish?stream=main`);
+  await publisher.hasTarget();
   await publisher.page.evaluate(() => document.querySelector('gearway-publisher')!.start());
   await publisher.becomes('live');
   return publisher;

@@ -19,6 +19,7 @@ describe('a page that publishes', () => {
     await using gateway = await start();
     await using browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);
+    await publisher.hasTarget();
     await publisher.page.$eval('gearway-publisher', (element) => {
       const told: string[] = [];
       Object.assign(element, { told });
