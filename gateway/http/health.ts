@@ -45,11 +45,12 @@ export function serveHealth(
   app.get('/readyz', { config: { right: 'public' } }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
     const maySeeReasons = await mayView(request, guard);
-    if (maySeeReasons || performance.now() - known.atMs >= KNOWN_MS)
-      known = await paced.run(addressKey(clientAddress(request)), () => ({
-        atMs: performance.now(),
-        down: findDown(),
-      }));
+    const isDue = (): boolean => maySeeReasons || performance.now() - known.atMs >= KNOWN_MS;
+    if (isDue())
+      await paced.run(addressKey(clientAddress(request)), () => {
+        // Another request may have looked in the meantime.
+        if (isDue()) known = { atMs: performance.now(), down: findDown() };
+      });
     const { down } = known;
     if (down.length === 0) return { status: 'ready', streams: streams.size };
     const count = `${down.length} of ${streams.size} ${streams.size === 1 ? 'source' : 'sources'} ${down.length === 1 ? 'is' : 'are'} down`;

@@ -51,6 +51,9 @@ describe('GET /readyz', () => {
       vi.advanceTimersByTime(250);
       await down(http);
       expect(status).toHaveBeenCalledTimes(2);
+      vi.advanceTimersByTime(250);
+      await Promise.all(Array.from({ length: 20 }, () => down(http)));
+      expect(status).toHaveBeenCalledTimes(3);
     } finally {
       vi.useRealTimers();
     }
