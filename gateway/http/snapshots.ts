@@ -42,7 +42,7 @@ export class Snapshots {
    * lossless for 8-bit samples and unsigned 16-bit samples; others, and all with a style, are as the viewer shows them.
    *
    * @param renditions of the frame's stream; they may already have its JPEG.
-   * @param address of the sender, as returned by `addressKey`; null counts for no address.
+   * @param address of the sender, as returned by `addressKey`.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,
    * `picture-invalid`.
    */
@@ -50,7 +50,7 @@ export class Snapshots {
     frame: Frame,
     { format, width: wanted, quality: wantedQuality = null, style = {} }: SnapshotOptions,
     renditions: Renditions,
-    address: string | null,
+    address: string,
   ): Uint8Array | Promise<Uint8Array> {
     const width = wanted === null || wanted >= frame.width ? null : wanted;
     const quality = format === 'jpg' ? wantedQuality : null;
@@ -74,12 +74,12 @@ export class Snapshots {
    * @param address see {@link Snapshots.get}.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with the error of `work`.
    */
-  inTurn<T>(work: () => Promise<T>, address: string | null): Promise<T> {
+  inTurn<T>(work: () => Promise<T>, address: string): Promise<T> {
     const share = this.#acquire(address);
     return this.#encodings.run(work).finally(() => share.release());
   }
 
-  #acquire(address: string | null): Share {
+  #acquire(address: string): Share {
     try {
       return this.#shares.acquire(address);
     } catch (error) {

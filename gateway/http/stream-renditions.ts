@@ -8,6 +8,9 @@ import type { Thumbnail } from '../renditions/thumbnail.ts';
 import { PerStream } from './per-stream.ts';
 import { Snapshots } from './snapshots.ts';
 
+/** The address for which thumbnails count: all other gateways together have the share of one sender. */
+const OTHER_GATEWAYS = 'other gateways';
+
 interface StreamRenditionsOptions {
   /** May change. */
   readonly streams: ReadonlyMap<
@@ -64,7 +67,7 @@ export class StreamRenditions {
     const { latest } = stream;
     if (latest === null) return null;
     try {
-      const jpeg = await this.snapshots.get(latest, { format: 'jpg', width }, this.pictures.of(stream), null);
+      const jpeg = await this.snapshots.get(latest, { format: 'jpg', width }, this.pictures.of(stream), OTHER_GATEWAYS);
       return { sequence: latest.sequence, ageUs: Math.max(0, nowUs() - latest.receivedAtUs), jpeg };
     } catch {
       return null;

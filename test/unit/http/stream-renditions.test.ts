@@ -1,0 +1,34 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import { StreamRenditions } from '../../../gateway/http/stream-renditions.ts';
+import { EventLog } from '../../../gateway/hub/event-log.ts';
+import { Stream } from '../../../gateway/hub/stream.ts';
+import { SILENT_LOGGER } from '../../../shared/logger.ts';
+
+describe('StreamRenditions.thumbnail', () => {
+  it('leaves half of the encodings to this gateway, whatever the number of requests of others', async () => {
+    const stream = new Stream({
+      name: 'door',
+      virtualPorts: [],
+      sourceTakesReturns: false,
+      events: new EventLog(),
+      waitingReason: 'no frame yet',
+      log: SILENT_LOGGER,
+    });
+    const renditions = new StreamRenditions({
+      streams: new Map([['door', { stream }]]),
+      withoutRenditions: new Set(),
+      log: SILENT_LOGGER,
+    });
+    onTestFinished(() => {
+      renditions.close();
+      stream.close();
+    });
+    const payload = await encodeJpeg({ data: new Uint8Array(64 * 32 * 3), width: 64, height: 32, channels: 3 });
+    stream.publish({ width: 64, height: 32, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null });
+    const thumbnails = Array.from({ length: 12 }, (_, index) => renditions.thumbnail(stream, index + 1));
+    const own = renditions.snapshots.inTurn(() => Promise.resolve('a picture'), '192.0.2.1');
+    expect(await own).toBe('a picture');
+    expect((await Promise.all(thumbnails)).filter((thumbnail) => thumbnail !== null)).toHaveLength(4);
+  });
+});
