@@ -1,3 +1,5 @@
+import { WorkDebt } from '../hub/work-debt.ts';
+
 /** Processing time after which the queue rests. */
 const SLICE_MS = 5;
 
@@ -13,9 +15,7 @@ export class PacedQueue {
   /** Waiting work by address, in the order of their turns. */
   readonly #waiting = new Map<string, (() => void)[]>();
   #isBusy = false;
-  /** Processing time that has not been rested for. */
-  #owedMs = 0;
-  #endedAtMs = 0;
+  readonly #debt = new WorkDebt();
 
   /**
    * Runs work when it is its turn.
@@ -41,12 +41,9 @@ export class PacedQueue {
   }
 
   #ended(fromMs: number): void {
-    const nowMs = performance.now();
-    const idleMs = Math.max(0, fromMs - this.#endedAtMs);
-    this.#endedAtMs = nowMs;
-    this.#owedMs = Math.min(MAX_REST_MS, Math.max(0, this.#owedMs - idleMs) + nowMs - fromMs);
-    if (this.#owedMs < SLICE_MS) setImmediate(() => this.#next());
-    else setTimeout(() => this.#next(), this.#owedMs);
+    const owedMs = this.#debt.worked(fromMs, MAX_REST_MS);
+    if (owedMs < SLICE_MS) setImmediate(() => this.#next());
+    else setTimeout(() => this.#next(), owedMs);
   }
 
   #next(): void {
@@ -56,9 +53,10 @@ export class PacedQueue {
       return;
     }
     const [address, own] = first;
-    const [start, ...others] = own;
+    const start = own.shift();
+    // The next turn of this address comes after those of all others.
     this.#waiting.delete(address);
-    if (others.length > 0) this.#waiting.set(address, others);
+    if (own.length > 0) this.#waiting.set(address, own);
     start?.();
   }
 }

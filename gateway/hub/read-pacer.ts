@@ -1,3 +1,5 @@
+import { WorkDebt } from './work-debt.ts';
+
 /** Processing time after which reading rests, so that it blocks the event loop only briefly. */
 const SLICE_MS = 10;
 
@@ -14,9 +16,7 @@ interface PausedReader {
  */
 export class ReadPacer {
   readonly #reader: PausedReader;
-  /** Processing time that has not been rested for. */
-  #owedMs = 0;
-  #endedAtMs = 0;
+  readonly #debt = new WorkDebt();
   #rest: NodeJS.Timeout | null = null;
 
   constructor(reader: PausedReader) {
@@ -31,13 +31,11 @@ export class ReadPacer {
   /** Processes data that has arrived. */
   run<T>(work: () => T): T {
     const fromMs = performance.now();
-    this.#owedMs = Math.max(0, this.#owedMs - (fromMs - this.#endedAtMs));
     try {
       return work();
     } finally {
-      this.#endedAtMs = performance.now();
-      this.#owedMs += this.#endedAtMs - fromMs;
-      if (this.#owedMs >= SLICE_MS && this.#rest === null) this.#pause();
+      const owedMs = this.#debt.worked(fromMs);
+      if (owedMs >= SLICE_MS && this.#rest === null) this.#pause(owedMs);
     }
   }
 
@@ -47,11 +45,11 @@ export class ReadPacer {
     this.#rest = null;
   }
 
-  #pause(): void {
+  #pause(forMs: number): void {
     this.#reader.pause();
     this.#rest = setTimeout(() => {
       this.#rest = null;
       this.#reader.resume();
-    }, this.#owedMs);
+    }, forMs);
   }
 }

@@ -1,0 +1,23 @@
+/**
+ * Processing time that has not been rested for. Whoever rests for as long as it owes takes at most half of the event
+ * loop.
+ */
+export class WorkDebt {
+  #owedMs = 0;
+  #endedAtMs = 0;
+
+  /**
+   * Adds work that has just ended. The time since the previous work counts as rest.
+   *
+   * @param fromMs when it began, by `performance.now()`.
+   * @param maxMs maximum of the debt.
+   * @returns the time owed, in milliseconds.
+   */
+  worked(fromMs: number, maxMs = Infinity): number {
+    const nowMs = performance.now();
+    const restedMs = Math.max(0, fromMs - this.#endedAtMs);
+    this.#endedAtMs = nowMs;
+    this.#owedMs = Math.min(maxMs, Math.max(0, this.#owedMs - restedMs) + nowMs - fromMs);
+    return this.#owedMs;
+  }
+}
