@@ -270,7 +270,10 @@ class ReturnedPictures {
   }
 }
 
-/** Maximum number of cached sizes per value: a script may request many. All sizes together take less than twice the memory of the value. */
+/**
+ * Maximum number of cached sizes per value: a script may request many. All sizes together take less than twice the
+ * memory of the value.
+ */
 const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {

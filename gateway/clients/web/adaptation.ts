@@ -104,9 +104,10 @@ interface Former {
  * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
  * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Late frames that
  * arrive together prove this, too: the link has stalled, as radio links do, but is as fast as before. If the reduction
- * has already been made, because nothing arrived, it is reversed (as spurious timeouts are in TCP: F-RTO, Eifel). Up: after a hold
- * time without late frames, by the lower bound of the capacity, or by one step as a probe. A failed increase doubles
- * the hold time (exponential back-off) and keeps the throughput as a ceiling.
+ * has already been made, because nothing arrived, it is reversed (as spurious timeouts are in TCP: F-RTO, Eifel).
+ *
+ * Up: after a hold time without late frames, by the lower bound of the capacity, or by one step as a probe. A failed
+ * increase doubles the hold time (exponential back-off) and keeps the throughput as a ceiling.
  */
 export class Adaptation {
   readonly #link: LinkEstimator;

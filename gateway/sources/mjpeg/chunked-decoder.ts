@@ -12,7 +12,8 @@ const MAX_OVERHEAD = 64 << 10;
 const LINE_FEED = 0x0a;
 
 /**
- * Decodes the chunked transfer coding (RFC 9112, 7.1) as it arrives. Tolerates lines that end with LF, and a body that is not chunked although its header announces it.
+ * Decodes the chunked transfer coding (RFC 9112, 7.1) as it arrives. Tolerates lines that end with LF, and a body that
+ * is not chunked although its header announces it.
  */
 export class ChunkedDecoder {
   readonly #take: (data: Buffer) => void;
