@@ -11,6 +11,57 @@ export interface SimulatedLink {
   readonly isStalled?: boolean;
 }
 
+/** The narrowest part of a simulated path: sends what is queued, one after another. */
+export class Bottleneck<T extends { bytes: number }> {
+  readonly #queue: T[] = [];
+  /** Number of bytes that may still be sent. */
+  #credit = 0;
+
+  /** @param item its `bytes` are those left, and change. */
+  push(item: T): void {
+    this.#queue.push(item);
+  }
+
+  /** Sends for a millisecond. @returns what was sent to its end. */
+  carry(bitsPerSecond: number): readonly T[] {
+    this.#credit = this.#queue.length === 0 ? 0 : this.#credit + bitsPerSecond / 8000;
+    const sent: T[] = [];
+    for (let [next] = this.#queue; next !== undefined && this.#credit > 0; [next] = this.#queue) {
+      const bytes = Math.min(next.bytes, this.#credit);
+      next.bytes -= bytes;
+      this.#credit -= bytes;
+      if (next.bytes > 0) break;
+      this.#queue.shift();
+      sent.push(next);
+    }
+    return sent;
+  }
+}
+
+/** Part of a simulated path that delays, and keeps the order. */
+export class DelayLine<T> {
+  readonly #random: () => number;
+  readonly #inTransit: { readonly dueMs: number; readonly item: T }[] = [];
+
+  /** @param random for the jitter, 0 to 1. */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  push(item: T, nowMs: number, { delayMs, jitterMs }: Pick<SimulatedLink, 'delayMs' | 'jitterMs'>): void {
+    const jitter = jitterMs === undefined ? 0 : jitterMs * this.#random();
+    this.#inTransit.push({ dueMs: Math.max(this.#inTransit.at(-1)?.dueMs ?? 0, nowMs + delayMs + jitter), item });
+  }
+
+  /** Takes what has arrived, including what is pushed with no delay in the meantime. */
+  *arrived(nowMs: number): Generator<T> {
+    for (let [next] = this.#inTransit; next !== undefined && next.dueMs <= nowMs; [next] = this.#inTransit) {
+      this.#inTransit.shift();
+      yield next.item;
+    }
+  }
+}
+
 /** Whether a link stalls now: half a second every five seconds, as a radio link that repeats lost packets. */
 export function isStalled(nowMs: number): boolean {
   return nowMs > 5000 && nowMs % 5000 < 500;

@@ -10,7 +10,7 @@ import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../gateway/
 import { UserBudget } from '../../gateway/rights/user-budget.ts';
 import { encodeMessage, feature } from '../../shared/protocol.ts';
 import { createRandom } from './jpeg-builder.ts';
-import type { SimulatedLink } from './simulated-link.ts';
+import { Bottleneck, DelayLine, type SimulatedLink } from './simulated-link.ts';
 
 const FPS = 30;
 const SIZE = { width: 1280, height: 720 } as const;
@@ -156,11 +156,10 @@ export class SimulatedViewer {
   #latest: Frame | null = null;
   #begun: SentFrame | null = null;
   /** Sent, but not transmitted. */
-  readonly #queue: Sent[] = [];
-  readonly #down: { readonly dueMs: number; readonly sent: Sent }[] = [];
-  readonly #up: { readonly dueMs: number; readonly arrive: () => void }[] = [];
+  readonly #queue = new Bottleneck<Sent>();
+  readonly #down: DelayLine<Sent>;
+  readonly #up: DelayLine<() => void>;
   /** Part of a byte that the link could still transmit. */
-  #credit = 0;
   /** The last chunk of each step that was decoded. */
   readonly #decoded = new Map<string, number>();
   #drawn = 0;
@@ -175,6 +174,8 @@ export class SimulatedViewer {
     this.#hasVideo = hasVideo;
     this.#phaseMs = phaseMs;
     this.#random = createRandom(seed);
+    this.#down = new DelayLine(this.#random);
+    this.#up = new DelayLine(this.#random);
     Object.assign(this.#socket, {
       readyState: 1,
       bufferedAmount: 0,
@@ -215,7 +216,7 @@ export class SimulatedViewer {
       vi.advanceTimersByTime(1);
       const now = this.nowMs;
       const current = link(now);
-      this.#carry(current, now);
+      for (const sent of this.#queue.carry(current.bitsPerSecond)) this.#down.push(sent, now, current);
       this.#deliver(current, now);
       for (const encoding of this.#encodings.values()) encoding.run(performance.now());
       if (Math.floor(((now - this.#phaseMs) * FPS) / 1000) > this.#sequence) this.#publish();
@@ -230,7 +231,7 @@ export class SimulatedViewer {
     this.#isOpen = true;
     const want = { video: this.#hasVideo, ...SIZE };
     const hello = encodeMessage({ type: 'hello', spectate: true, features: [feature.renditions], want });
-    this.#up.push({ dueMs: this.nowMs + 2 * delayMs, arrive: () => this.#receive(hello) });
+    this.#up.push(() => this.#receive(hello), this.nowMs, { delayMs: 2 * delayMs });
   }
 
   #publish(): void {
@@ -318,28 +319,10 @@ export class SimulatedViewer {
     return true;
   }
 
-  #carry({ bitsPerSecond, delayMs, jitterMs = 0 }: SimulatedLink, now: number): void {
-    this.#credit = this.#queue.length === 0 ? 0 : this.#credit + bitsPerSecond / 8000;
-    for (let [next] = this.#queue; next !== undefined && this.#credit > 0; [next] = this.#queue) {
-      const bytes = Math.min(next.bytes, this.#credit);
-      next.bytes -= bytes;
-      this.#credit -= bytes;
-      if (next.bytes > 0) return;
-      this.#queue.shift();
-      const dueMs = Math.max(this.#down.at(-1)?.dueMs ?? 0, now + delayMs + jitterMs * this.#random());
-      this.#down.push({ dueMs, sent: next });
-    }
-  }
-
-  #deliver({ isStalled = false, delayMs, jitterMs = 0 }: SimulatedLink, now: number): void {
-    if (isStalled) return;
-    for (let [next] = this.#down; next !== undefined && next.dueMs <= now; [next] = this.#down) {
-      this.#down.shift();
-      const { sent } = next;
-      const answer = (arrive: () => void): void => {
-        const dueMs = Math.max(this.#up.at(-1)?.dueMs ?? 0, now + delayMs + jitterMs * this.#random());
-        this.#up.push({ dueMs, arrive });
-      };
+  #deliver(link: SimulatedLink, now: number): void {
+    if (link.isStalled === true) return;
+    for (const sent of this.#down.arrived(now)) {
+      const answer = (arrive: () => void): void => this.#up.push(arrive, now, link);
       if (sent.ping !== undefined) answer(() => this.#socket.emit('pong', sent.ping));
       if (sent.frame !== undefined) {
         const { sequence } = sent.frame;
@@ -348,10 +331,7 @@ export class SimulatedViewer {
         answer(() => this.#receive(ack));
       }
     }
-    for (let [next] = this.#up; next !== undefined && next.dueMs <= now; [next] = this.#up) {
-      this.#up.shift();
-      next.arrive();
-    }
+    for (const arrive of this.#up.arrived(now)) arrive();
   }
 
   #show({ sequence, step, video }: SentFrame, atMs: number): void {

@@ -73,13 +73,7 @@ const PICTURES: Readonly<Record<string, Picture>> = {
     open: (browser) => ConsoleScene.withDevices(browser, DEVICES),
     desktopWidth: 1280,
     heights: { desktop: 800, phone: 844 },
-    async use(page) {
-      await usable(page, 'gearway-joystick');
-      await page.click('gearway-pointer >>> button');
-      await clickOnPicture(page, 470, 110);
-      await hold(page, 'gearway-joystick', 14, -40);
-      await frameWhere(page, 'message.pose.heading > 290 && message.pose.heading < 330');
-    },
+    use: drive,
   },
   // All vehicles are in the picture.
   detector: {
@@ -103,13 +97,7 @@ const PICTURES: Readonly<Record<string, Picture>> = {
   dashboard: {
     open: example('driven_robot.py'),
     desktopWidth: 1136,
-    async use(page) {
-      await usable(page, 'gearway-joystick');
-      await page.click('gearway-pointer >>> button');
-      await clickOnPicture(page, 470, 110);
-      await hold(page, 'gearway-joystick', 14, -40);
-      await frameWhere(page, 'message.pose.heading > 290 && message.pose.heading < 330');
-    },
+    use: drive,
   },
   'click-to-label': {
     open: example('click_to_label.py'),
@@ -137,6 +125,15 @@ async function frameWhere(page: Page, expression: string): Promise<void> {
     };
     viewer.addEventListener('gearway-frame', check);
   })`);
+}
+
+/** Sets a goal, and drives until the heading of the robot is about 310°. */
+async function drive(page: Page): Promise<void> {
+  await usable(page, 'gearway-joystick');
+  await page.click('gearway-pointer >>> button');
+  await clickOnPicture(page, 470, 110);
+  await hold(page, 'gearway-joystick', 14, -40);
+  await frameWhere(page, 'message.pose.heading > 290 && message.pose.heading < 330');
 }
 
 async function usable(page: Page, selector: string): Promise<void> {

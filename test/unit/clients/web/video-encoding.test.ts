@@ -42,6 +42,23 @@ class FakeStream implements VideoStream {
   }
 }
 
+/** An encoding that records which frames it begins to convert; none is ever encoded. */
+function recordConversions(stream: VideoStream): { readonly encoding: VideoEncoding; readonly converted: number[] } {
+  const converted: number[] = [];
+  const encoding = new VideoEncoding({
+    stream,
+    step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+    jpeg: ({ sequence }) => {
+      converted.push(sequence);
+      return new Promise(() => undefined);
+    },
+    onUnavailable: () => undefined,
+    onUnused: () => undefined,
+    log: SILENT_LOGGER,
+  });
+  return { encoding, converted };
+}
+
 describe('VideoEncoding', () => {
   it('skips frames while earlier ones are being converted to JPEG, and continues even if a conversion fails', async () => {
     const stream = new FakeStream();
@@ -126,18 +143,7 @@ describe('VideoEncoding', () => {
     vi.useFakeTimers();
     const stream = new FakeStream();
     stream.intervalMs = 24;
-    const converted: number[] = [];
-    const encoding = new VideoEncoding({
-      stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: ({ sequence }) => {
-        converted.push(sequence);
-        return new Promise(() => undefined);
-      },
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+    const { encoding, converted } = recordConversions(stream);
     try {
       stream.offer(frame(1));
       expect(converted).toEqual([1]);
@@ -158,18 +164,7 @@ describe('VideoEncoding', () => {
     const stream = new FakeStream();
     stream.intervalMs = 33;
     stream.hasOtherClients = true;
-    const converted: number[] = [];
-    const encoding = new VideoEncoding({
-      stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: ({ sequence }) => {
-        converted.push(sequence);
-        return new Promise(() => undefined);
-      },
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+    const { encoding, converted } = recordConversions(stream);
     try {
       stream.offer(frame(1));
       stream.offer(frame(2));

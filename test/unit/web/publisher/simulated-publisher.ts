@@ -3,7 +3,7 @@ import type { EncodedPicture } from '../../../../web/capture/jpeg-encoder.ts';
 import { PictureFlow } from '../../../../web/capture/picture-flow.ts';
 import { Uplink } from '../../../../web/publisher/capture/uplink.ts';
 import { createRandom } from '../../../helpers/jpeg-builder.ts';
-import type { SimulatedLink } from '../../../helpers/simulated-link.ts';
+import { Bottleneck, DelayLine, type SimulatedLink } from '../../../helpers/simulated-link.ts';
 
 /** The requested settings. */
 const WANTED: EncodingSettings = { fps: 15, quality: 80, shortSide: 720 };
@@ -50,19 +50,19 @@ export class SimulatedPublisher {
   nowMs = 0;
   readonly #uplink: Uplink;
   readonly #flow: PictureFlow<CameraPicture, Encoded>;
-  readonly #random: () => number;
   #fps = WANTED.fps;
   #pictureDueMs = 0;
-  readonly #queue: Sent[] = [];
-  readonly #up: { readonly dueMs: number; readonly sent: Sent }[] = [];
-  readonly #down: { readonly dueMs: number; readonly sent: Sent }[] = [];
+  readonly #queue = new Bottleneck<Sent>();
+  readonly #up: DelayLine<Sent>;
+  readonly #down: DelayLine<Sent>;
   /** Events that the page's worker has not processed yet. */
   readonly #events: (() => void)[] = [];
-  #credit = 0;
 
   /** @param roundTripMs of the greeting. */
   constructor(roundTripMs: number, seed = 1) {
-    this.#random = createRandom(seed);
+    const random = createRandom(seed);
+    this.#up = new DelayLine(random);
+    this.#down = new DelayLine(random);
     this.#uplink = new Uplink({ ...WANTED, maxBitsPerSecond: null, isFixed: false }, (fps) => (this.#fps = fps));
     this.#flow = new PictureFlow<CameraPicture, Encoded>({
       encode: (picture) => this.#encode(picture),
@@ -80,7 +80,7 @@ export class SimulatedPublisher {
     const from = this.published.length;
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
       const current = link(this.nowMs);
-      this.#carry(current);
+      for (const sent of this.#queue.carry(current.bitsPerSecond)) this.#up.push(sent, this.nowMs, current);
       if (current.isStalled !== true) this.#deliver(current);
       if (this.nowMs % PING_INTERVAL_MS === 0) this.#events.push(() => this.#ping());
       if (this.nowMs % TICK_INTERVAL_MS === 0) this.#events.push(() => this.#uplink.update(this.nowMs));
@@ -130,31 +130,11 @@ export class SimulatedPublisher {
     });
   }
 
-  #carry({ bitsPerSecond, delayMs, jitterMs = 0 }: SimulatedUplink): void {
-    this.#credit = this.#queue.length === 0 ? 0 : this.#credit + bitsPerSecond / 8000;
-    for (let [next] = this.#queue; next !== undefined && this.#credit > 0; [next] = this.#queue) {
-      const bytes = Math.min(next.bytes, this.#credit);
-      next.bytes -= bytes;
-      this.#credit -= bytes;
-      if (next.bytes > 0) return;
-      this.#queue.shift();
-      this.#up.push({ dueMs: this.#due(this.#up.at(-1)?.dueMs, delayMs, jitterMs), sent: next });
+  #deliver(link: SimulatedUplink): void {
+    for (const sent of this.#up.arrived(this.nowMs)) {
+      sent.arrived(this.nowMs);
+      this.#down.push(sent, this.nowMs, link);
     }
-  }
-
-  #deliver({ delayMs, jitterMs = 0 }: SimulatedUplink): void {
-    for (let [next] = this.#up; next !== undefined && next.dueMs <= this.nowMs; [next] = this.#up) {
-      this.#up.shift();
-      next.sent.arrived(this.nowMs);
-      this.#down.push({ dueMs: this.#due(this.#down.at(-1)?.dueMs, delayMs, jitterMs), sent: next.sent });
-    }
-    for (let [next] = this.#down; next !== undefined && next.dueMs <= this.nowMs; [next] = this.#down) {
-      this.#down.shift();
-      this.#events.push(next.sent.answered);
-    }
-  }
-
-  #due(afterMs: number | undefined, delayMs: number, jitterMs: number): number {
-    return Math.max(afterMs ?? 0, this.nowMs + delayMs + jitterMs * this.#random());
+    this.#events.push(...[...this.#down.arrived(this.nowMs)].map(({ answered }) => answered));
   }
 }
