@@ -62,7 +62,15 @@ describe('MirrorSession', () => {
     const anything = fc.oneof(
       fc.jsonValue(),
       fc.constant('not JSON'),
-      fc.constantFrom(...Object.keys(GOOD)).chain((key) => fc.jsonValue().map((value) => ({ ...GOOD, [key]: value }))),
+      fc.constantFrom(...Object.keys(GOOD)).chain((key) =>
+        fc
+          .jsonValue()
+          // A list of texts is well-formed: the reasons for which return data was refused, which are logged.
+          .filter(
+            (value) => key !== 'refused' || !Array.isArray(value) || value.some((item) => typeof item !== 'string'),
+          )
+          .map((value) => ({ ...GOOD, [key]: value })),
+      ),
       fc.jsonValue().map((control) => ({
         ...GOOD,
         control: { state: control, holder: control, results: control, events: control },
