@@ -67,17 +67,26 @@ class WebFile {
   }
 }
 
+/** Read once per process: a build while the gateway runs takes effect when it is restarted. */
+let webFiles: WebFiles | undefined;
+
 /**
- * Adds a route for each built file, and for the pages `/`, `/viewer` and `/publish`. Only the first request of each
- * opens a file. Without a build the pages respond with 503 and the command to run.
+ * Adds the routes of the built files, and of the pages `/`, `/viewer` and `/publish`. Only the first request of a file
+ * opens it. Without a build the pages respond with 503 and the command to run.
  */
 export function serveWebFiles(app: FastifyInstance): void {
-  const files = findWebFiles();
-  for (const [path, file] of files) {
-    app.get(path, PUBLIC, async (request, reply) => file.send(request, reply));
+  webFiles ??= findWebFiles();
+  for (const [folder, files] of webFiles) {
+    // One route per folder, which matches no other names. A route per file would slow down the start of each gateway.
+    const names = [...files.keys()].map((name) => name.replaceAll(/[^\w-]/g, '\\$&')).join('|');
+    app.get<{ Params: { name: string } }>(`${folder}:name(^(?:${names})$)`, PUBLIC, async (request, reply) => {
+      const file = files.get(request.params.name);
+      return file === undefined ? reply.callNotFound() : file.send(request, reply);
+    });
   }
+  const pages = webFiles.get('/');
   for (const [path, name] of PAGES) {
-    const file = files.get(`/${name}`);
+    const file = pages?.get(name);
     app.get(
       path,
       PUBLIC,
@@ -104,20 +113,28 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
     .some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
 }
 
-/** Built files by URL path, such as `/gearway-viewer.js`. Empty without a build. */
-function findWebFiles(): ReadonlyMap<string, WebFile> {
+/** Built files by folder, such as `/assets/`, and name. Empty without a build. */
+type WebFiles = ReadonlyMap<string, ReadonlyMap<string, WebFile>>;
+
+function findWebFiles(): WebFiles {
   const here = fileURLToPath(new URL('.', import.meta.url));
   // The files are next to the compiled gateway, or in dist/ if the gateway runs from source.
-  for (const folder of [join(here, '../../web'), join(here, '../../dist/web')]) {
-    const names = listFiles(folder);
-    if (!names.includes('gearway-viewer.js')) continue;
-    return new Map(
-      names.flatMap((name) => {
-        const type = TYPES.get(extname(name));
-        const path = `/${name.replaceAll('\\', '/')}`;
-        return type === undefined ? [] : [[path, new WebFile(join(folder, name), type, path.startsWith('/assets/'))]];
-      }),
-    );
+  for (const root of [join(here, '../../web'), join(here, '../../dist/web')]) {
+    const paths = listFiles(root);
+    if (!paths.includes('gearway-viewer.js')) continue;
+    const found = new Map<string, Map<string, WebFile>>();
+    for (const path of paths) {
+      const type = TYPES.get(extname(path));
+      if (type === undefined) continue;
+      const url = `/${path.replaceAll('\\', '/')}`;
+      const folder = url.slice(0, url.lastIndexOf('/') + 1);
+      const files = found.get(folder) ?? new Map<string, WebFile>();
+      found.set(
+        folder,
+        files.set(url.slice(folder.length), new WebFile(join(root, path), type, folder === '/assets/')),
+      );
+    }
+    return found;
   }
   return new Map();
 }
