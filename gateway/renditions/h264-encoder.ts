@@ -37,8 +37,11 @@ interface EncoderEvents<T> {
  */
 const MAX_INSIDE = 2;
 
-/** An encoder without output for this long is hanging, or cannot decode the pictures. */
-const STALL_MS = 3000;
+/**
+ * An encoder without output for this long is hanging, or cannot decode the pictures. Its viewers get JPEG meanwhile. On
+ * a busy machine, the start alone can take seconds, and each replacement would start again.
+ */
+const STALL_MS = 10_000;
 
 /** The time stamps of FLV have 31 bits: 24 days. An older encoder must be replaced. */
 const MAX_AGE_MS = 20 * 86_400_000;
@@ -63,6 +66,7 @@ export class H264Encoder<T> {
   readonly #startedAtMs = performance.now();
   #lastTimeMs = -2;
   #lastOutputAtMs = performance.now();
+  #hasOutput = false;
   #config: VideoConfig | null = null;
   #errors = '';
   #hasEnded = false;
@@ -74,7 +78,6 @@ export class H264Encoder<T> {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
-    lowerPriority(this.#child);
     const reader = new FlvReader({
       configured: (description) => (this.#config = { codec: codecOf(description), description }),
       unit: (unit) => this.#encoded(unit),
@@ -139,6 +142,8 @@ export class H264Encoder<T> {
   }
 
   #encoded(unit: AccessUnit): void {
+    if (!this.#hasOutput) lowerPriority(this.#child);
+    this.#hasOutput = true;
     this.#lastOutputAtMs = performance.now();
     const item = this.#inside.get(unit.timeMs);
     // The encoder preserves the order, so the pictures before this one were dropped.
@@ -250,7 +255,10 @@ function encoderArguments(
   ];
 }
 
-/** Nice value of encoders, so that a busy machine first serves the clients that get unmodified frames. */
+/**
+ * Nice value of encoders, so that a busy machine first serves the clients that get unmodified frames. The start has the
+ * normal priority: until it is done, viewers get larger JPEGs.
+ */
 const NICE = 10;
 
 function lowerPriority({ pid }: ChildProcess): void {

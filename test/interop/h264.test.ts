@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { getPriority } from 'node:os';
 import { setTimeout as elapse } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FlvReader, type AccessUnit } from '../../gateway/renditions/flv-reader.ts';
 import { H264Encoder, type VideoConfig } from '../../gateway/renditions/h264-encoder.ts';
 import type { VideoStep } from '../../gateway/renditions/ladder.ts';
@@ -93,6 +94,48 @@ describe('H264Encoder', () => {
       { input: stream, maxBuffer: 1 << 26 },
     );
     expect(raw.byteLength).toBe(encoded.length * WIDTH * HEIGHT);
+  });
+
+  it('has the normal priority until its first picture, and a lower one than other processes from then on', async () => {
+    const encoded: number[] = [];
+    const encoder = new H264Encoder<number>({ width: WIDTH, height: HEIGHT, framesPerSecond: 30 }, STEP, {
+      encoded: (item) => encoded.push(item),
+      ended: () => undefined,
+    });
+    try {
+      expect(getPriority(encoder.pid)).toBe(getPriority());
+      expect(encoder.encode(0, jpegs(WIDTH, HEIGHT, 1)[0]!, false)).toBe(true);
+      await expect.poll(() => encoded).toEqual([0]);
+      expect(getPriority(encoder.pid)).toBe(Math.min(19, getPriority() + 10));
+    } finally {
+      encoder.close();
+    }
+  });
+
+  it('is kept while a busy machine delays it by seconds, and is replaced when it hangs', async () => {
+    const [picture] = jpegs(WIDTH, HEIGHT, 1);
+    const encoded: number[] = [];
+    let ended: string | null = null;
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const encoder = new H264Encoder<number>({ width: WIDTH, height: HEIGHT, framesPerSecond: 30 }, STEP, {
+      encoded: (item) => encoded.push(item),
+      ended: (reason) => (ended = reason),
+    });
+    try {
+      process.kill(encoder.pid!, 'SIGSTOP');
+      encoder.encode(0, picture!, false);
+      vi.advanceTimersByTime(9000);
+      expect([encoder.encode(1, picture!, false), ended]).toEqual([true, null]);
+      process.kill(encoder.pid!, 'SIGCONT');
+      await vi.waitFor(() => expect(encoded).toEqual([0, 1]), 20_000);
+      process.kill(encoder.pid!, 'SIGSTOP');
+      encoder.encode(2, picture!, false);
+      vi.advanceTimersByTime(10_001);
+      expect([encoder.encode(3, picture!, false), ended]).toEqual([false, 'FFmpeg encoded nothing for 10 s']);
+    } finally {
+      vi.useRealTimers();
+      encoder.close();
+    }
   });
 
   it('reports a missing program', async () => {
