@@ -8,8 +8,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // Tests with real peers and browsers share a machine with others, and may get no processor time for seconds. One that
-// fails is repeated once, and the summary names it as flaky: each such line is a defect of the test or of the code.
-const retry = 1;
+// fails is repeated up to twice, after a while, and the summary names it as flaky: each such line is a defect of the
+// test or of the code.
+const retry = { count: 2, delay: 3000 };
 const globalSetup = ['test/helpers/temporary-folder.ts'];
 // By default 1 s, in which a busy machine may not have done the work that a test waits for.
 const expect = { poll: { timeout: 20_000 } };
