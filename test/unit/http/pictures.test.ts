@@ -198,7 +198,7 @@ describe('GET /streams/NAME/mjpeg', () => {
       gateway.stream.push(numbered(number));
       await new Promise(setImmediate);
     }
-    expect(gateway.stream.clients).toMatchObject([{ kind: 'spectator', state: 'live' }]);
+    expect(gateway.stream.clients).toMatchObject([{ kind: 'spectator' }]);
     const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
     const separator = `\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`;
     const all = await reader.readUntil(Buffer.concat([numbered(100), Buffer.from(separator)]));
@@ -440,11 +440,11 @@ describe('GET /streams/NAME/snapshot', () => {
     await using gateway = await start();
     gateway.stream.push({
       dtype: 'uint8',
-      shape: [2000, 2000, 3],
-      data: new Uint8Array(12_000_000).map((_, at) => (at * 7919) % 256),
+      shape: [1200, 1200, 3],
+      data: new Uint8Array(4_320_000).map((_, at) => (at * 7919) % 256),
     });
     const responses = await Promise.all(
-      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => fetch(`${gateway.url}/snapshot.png?width=${1990 + n}`)),
+      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => fetch(`${gateway.url}/snapshot.png?width=${1190 + n}`)),
     );
     expect(responses.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(4);
     const refused = responses.find(({ status }) => status === 503)!;

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
-import { hashPassword } from '../../../gateway/rights/scrypt-hash.ts';
 import type { CreatedShareLink, SessionStatus, ShareLinkStatus } from '../../../shared/status.ts';
 import { hs256, inSeconds, JWT_SECRET } from '../../helpers/jwt.ts';
+import { fastPassword } from '../../helpers/hashes.ts';
 import { ask, logIn, type PageHeaders } from '../../helpers/session.ts';
 import { JPEG } from '../../helpers/viewer.ts';
 
@@ -56,7 +56,7 @@ const watch = async ({ url }: Served, link: CreatedShareLink): Promise<number> =
 
 describe('a restart of the gateway', () => {
   it('keeps sessions and share links, but not those that were ended', async () => {
-    const tokens = { ann: { hash: await hashPassword(ANN.password), rights: ['view' as const] } };
+    const tokens = { ann: { hash: fastPassword(ANN.password), rights: ['view' as const] } };
     const [links, pages] = await (async () => {
       await using gateway = await start({ tokens });
       const opened = [
@@ -124,7 +124,7 @@ describe('a restart of the gateway', () => {
   });
 
   it('ends a session that is not used yet permanently when the configuration changes', async () => {
-    const hash = await hashPassword(ANN.password);
+    const hash = fastPassword(ANN.password);
     const tokens = { ann: { hash, rights: ['view' as const] } };
     const options: GatewayOptions = { port: 0, source: 'door=push:', token: 'adm1n', stateDir: folder };
     const page = await (async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
-import { hashPassword } from '../../../gateway/rights/scrypt-hash.ts';
 import type { SessionStatus } from '../../../shared/status.ts';
+import { fastPassword } from '../../helpers/hashes.ts';
 import { ask, logIn, type PageHeaders } from '../../helpers/session.ts';
 import { hs256, inSeconds, JWT_SECRET } from '../../helpers/jwt.ts';
 import { Publisher } from '../../helpers/publisher.ts';
@@ -24,8 +24,8 @@ async function start(options: GatewayOptions = {}): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1), lines });
 }
 
-const ann = async (rights: readonly ('view' | 'return' | 'administer' | 'publish')[]): Promise<GatewayOptions> => ({
-  tokens: { ann: { hash: await hashPassword(ANN.password), rights } },
+const ann = (rights: readonly ('view' | 'return' | 'administer' | 'publish')[]): GatewayOptions => ({
+  tokens: { ann: { hash: fastPassword(ANN.password), rights } },
 });
 
 const statusOf = async (url: string, headers: Record<string, string>, method = 'GET'): Promise<number> =>
@@ -37,7 +37,7 @@ async function sessionOf(url: string, headers: Record<string, string>): Promise<
 
 describe('POST /api/session', () => {
   it('logs in with a name and a password, and shows who is logged in', async () => {
-    await using gateway = await start(await ann(['view', 'return']));
+    await using gateway = await start(ann(['view', 'return']));
     expect(await sessionOf(gateway.url, {})).toEqual({ user: null, accepts: ['password', 'token'] });
     const { page, status, answer } = await logIn(gateway.url, ANN);
     expect(status.user).toMatchObject({ principal: 'ann', rights: ['view', 'return'], streams: null });
@@ -75,7 +75,7 @@ describe('POST /api/session', () => {
     [null, 400, 'no log-in'],
     ['token', 400, 'no log-in'],
   ])('refuses %j', async (body, status, message) => {
-    await using gateway = await start(await ann(['view']));
+    await using gateway = await start(ann(['view']));
     const answer = await ask(`${gateway.url}/api/session`, { origin: gateway.url }, { method: 'POST', body });
     expect(answer).toMatchObject({ status, setCookie: '' });
     expect(answer.body).toContain(message);
@@ -102,7 +102,7 @@ describe('POST /api/session', () => {
   });
 
   it('replaces the session of the browser, whose viewers reconnect', async () => {
-    await using gateway = await start({ ...(await ann(['view'])), token: 'adm1n' });
+    await using gateway = await start({ ...ann(['view']), token: 'adm1n' });
     const { page } = await logIn(gateway.url, ANN);
     await using viewer = await Viewer.connect(gateway.url, 'main', { headers: page });
     await viewer.hello();
@@ -308,7 +308,7 @@ const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
 
 describe('the end of a session', () => {
   it('ends its connections within a second after log-out, but no others', async () => {
-    await using gateway = await start(await ann(EVERYTHING));
+    await using gateway = await start(ann(EVERYTHING));
     const { page } = await logIn(gateway.url, ANN);
     const { page: other } = await logIn(gateway.url, ANN);
     await using running = await openEverything(gateway.url, page);
@@ -337,7 +337,7 @@ describe('the end of a session', () => {
       ({ tokens }) => ({ source: 'push:', tokens: { ann: { ...tokens!['ann']!, rights: ['view', 'return'] } } }),
     ],
   ])('occurs within a second when %s', async (_what, change) => {
-    const options = await ann(EVERYTHING);
+    const options = ann(EVERYTHING);
     await using gateway = await start(options);
     const { page } = await logIn(gateway.url, ANN);
     await using running = await openEverything(gateway.url, page);
@@ -349,7 +349,7 @@ describe('the end of a session', () => {
   });
 
   it('does not occur when the configuration of others changes', async () => {
-    const options = await ann(EVERYTHING);
+    const options = ann(EVERYTHING);
     await using gateway = await start(options);
     const { page } = await logIn(gateway.url, ANN);
     await gateway.reconfigure({ source: 'push:', tokens: options.tokens!, token: 't' });

@@ -142,7 +142,7 @@ describe('a share link', () => {
   });
 
   it('is created, listed and revoked by administrators of its stream only, and logged without its token', async () => {
-    const { tokens, secrets } = await makeTokens({
+    const { tokens, secrets } = makeTokens({
       side: { rights: ['view', 'administer'], streams: ['side'] },
       main: { rights: ['view', 'administer'], streams: ['main'] },
       viewer: { rights: ['view', 'return', 'publish'] },

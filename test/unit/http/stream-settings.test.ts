@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationFile } from '../../../gateway/config/configuration-file.ts';
 import type { GivenOptions } from '../../../gateway/config/flags.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
-import { createToken } from '../../../gateway/rights/scrypt-hash.ts';
 import { listStreams } from '../../../gateway/stream-editor.ts';
 import type { GatewayStatus, StreamChange, StreamSettingsStatus } from '../../../shared/status.ts';
 import { checkOptions, formats } from '../../helpers/config.ts';
+import { fastToken } from '../../helpers/hashes.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
 
@@ -446,7 +446,7 @@ describe('persist=true', () => {
   });
 
   it('lets only administrators of the gateway write native clients to the file', async () => {
-    const { token, hash } = await createToken();
+    const { token, hash } = fastToken();
     const tokens = { porter: { hash, rights: ['view' as const, 'administer' as const], streams: ['yard'] } };
     await using gateway = await start({ ...TWO, tokens });
     const body = { address: 'tcp://127.0.0.1:1?id=5567' };

@@ -3,7 +3,8 @@ import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { HashVerifier } from '../../../gateway/rights/hash-verifier.ts';
 import type { Grant } from '../../../gateway/rights/principal.ts';
 import { type Credential, RightsTable as Table, type Row } from '../../../gateway/rights/rights-table.ts';
-import { createToken, hashPassword, parseScryptHash } from '../../../gateway/rights/scrypt-hash.ts';
+import { parseScryptHash } from '../../../gateway/rights/scrypt-hash.ts';
+import { fastPassword, fastToken } from '../../helpers/hashes.ts';
 
 /** A table without JSON Web Tokens. */
 class RightsTable extends Table {
@@ -35,7 +36,7 @@ const hashed = (name: string, hash: string): Row => ({
 
 describe('RightsTable.find', () => {
   it('finds tokens with and without any user name, and passwords by the name of their user', async () => {
-    const [wall, password] = [await createToken(), await hashPassword('correct horse')];
+    const [wall, password] = [fastToken(), fastPassword('correct horse')];
     const table = new RightsTable([secret('token', 't'), hashed('wall', wall.hash), hashed('ann', password)]);
     const find = async (text: string, user: string | null = null): Promise<string | null> =>
       (await table.find({ secret: text, user }))?.name ?? null;
@@ -52,7 +53,7 @@ describe('RightsTable.find', () => {
   });
 
   it('computes a hash once per secret, and none for tokens without a hash', async () => {
-    const [wall, other] = [await createToken(), await createToken()];
+    const [wall, other] = [fastToken(), fastToken()];
     const table = new RightsTable([hashed('wall', wall.hash)]);
     const first = table.find({ secret: wall.token, user: null });
     expect(first).toBeInstanceOf(Promise);
@@ -113,7 +114,7 @@ describe('HashVerifier', () => {
 
   it('queues 32 secrets, and shares the check of equal ones', async () => {
     const verifier = new HashVerifier();
-    const hash = parseScryptHash((await createToken()).hash.replace('ln=14', 'ln=8'));
+    const hash = parseScryptHash(fastToken().hash);
     const pending = Array.from({ length: 33 }, async (_, i) => verifier.verify(`wrong ${i}`, hash, ADDRESS));
     await expect(verifier.verify('one more', hash, ADDRESS)).rejects.toMatchObject({ code: 'busy' });
     expect(verifier.verify('wrong 7', hash, ADDRESS)).toBe(verifier.verify('wrong 7', hash, ADDRESS));
@@ -123,7 +124,7 @@ describe('HashVerifier', () => {
 
   it.each([4, 31, 60, 500])('checks the secret of an address while %i others try thousands', async (addresses) => {
     const verifier = new HashVerifier();
-    const { token, hash: text } = await createToken();
+    const { token, hash: text } = fastToken();
     const hash = parseScryptHash(text);
     let checked = 0;
     const attempts = addresses * 5;
@@ -143,9 +144,9 @@ describe('HashVerifier', () => {
 
   it('keeps a correct secret in its cache while thousands of wrong ones arrive', async () => {
     const verifier = new HashVerifier();
-    const { token, hash: text } = await createToken();
+    const { token, hash: text } = fastToken();
     const hash = parseScryptHash(text);
-    const cheap = parseScryptHash(text.replace('ln=14', 'ln=1'));
+    const cheap = parseScryptHash(text.replace('ln=4', 'ln=1'));
     expect(await verifier.verify(token, hash, ADDRESS)).toBe(true);
     for (let i = 0; i < 1200; i += 1) await verifier.verify(`wrong ${i}`, cheap, ADDRESS);
     expect(verifier.verify(token, hash, ADDRESS)).toBe(true);
