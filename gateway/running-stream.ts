@@ -45,10 +45,8 @@ export interface GatewayStream {
    * `check`: whether a JPEG is verified before NetGear clients get it; default true, or as in the source's URL.
    * @returns the frame's sequence number.
    * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`,
-   * `too-large`,
-   * `value-invalid`, `closed`, `publisher-present` or `taken-over` if there is another publisher, `source-busy` if the
-   * source is not
-   * `push:`.
+   * `too-large`, `value-invalid`, `closed`, `publisher-present` or `taken-over` if there is another publisher,
+   * `source-busy` if the source is not `push:`.
    */
   push(
     frame: Uint8Array | NDArray,

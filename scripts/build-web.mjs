@@ -1,6 +1,5 @@
 // Builds the files for browsers into dist/web, their types into dist/types, and the package of the elements alone into
-// dist/viewer-package. `npm run build:web` runs it, with the
-// project's programs in the PATH.
+// dist/viewer-package. `npm run build:web` runs it, with the project's programs in the PATH.
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { promisify } from 'node:util';

@@ -79,7 +79,7 @@ export class ScaledPictures {
     if (users.size === 0 && uses.size >= perStream.inAll)
       throw new GearwayError(
         'too-many',
-        `${perStream.inAll} ${what} of the stream ${stream} are in use; ask for one of them, or retry later`,
+        `${perStream.inAll} ${what} of the stream ${stream} are in use; request one of them, or retry later`,
       );
     if (users.size === 0 && this.size >= total.inAll)
       throw new GearwayError('too-many', `${total.inAll} ${what} are in use; retry later`);
@@ -88,7 +88,7 @@ export class ScaledPictures {
     if ([...uses.values()].filter(isOwn).length >= perStream.perAddress)
       throw new GearwayError(
         'address-limit',
-        `your address uses ${perStream.perAddress} ${what} of the stream ${stream}, its maximum; ask for one of them, or end one first`,
+        `your address uses ${perStream.perAddress} ${what} of the stream ${stream}, its maximum; request one of them, or end one first`,
       );
     if (this.#count(isOwn) >= total.perAddress)
       throw new GearwayError(

@@ -85,7 +85,7 @@ function isRequest(value: unknown): boolean {
   return Number.isInteger(port) && typeof name === 'string' && typeof remainingMs === 'number';
 }
 
-/** Whether a part of an answer has the form of {@link ControlAnswer}. */
+/** Whether a part of an answer has the format of {@link ControlAnswer}. */
 export function isControlAnswer(value: unknown): value is ControlAnswer {
   if (typeof value !== 'object' || value === null) return false;
   const { state, holder, results, events } = value as Partial<Record<keyof ControlAnswer, unknown>>;

@@ -39,12 +39,12 @@ interface MirrorSourceOptions {
   readonly log: Logger;
 }
 
-/** How long pictures are received after nobody needs them any more: viewers may change their minds. */
+/** How long pictures are still received when no client needs them any more: one may soon need them again. */
 const UNNEEDED_MS = 2000;
 
 /**
- * The frames of a stream that another gateway of the cluster owns. Pictures cross the network only while somebody here
- * needs them: viewers that get renditions from the owner, H.264 or smaller JPEGs, do not.
+ * The frames of a stream that another gateway of the cluster owns. Pictures cross the network only while a client
+ * here needs them: viewers that get renditions from the owner, H.264 or smaller JPEGs, do not.
  */
 export class MirrorSource implements Source {
   readonly kind = 'cluster';
@@ -61,7 +61,7 @@ export class MirrorSource implements Source {
       }
     | { readonly owner: null; readonly sink: SourceSink }
     | null = null;
-  /** When somebody last needed pictures. */
+  /** When a client last needed pictures. */
   #neededAtMs = -Infinity;
 
   constructor(options: MirrorSourceOptions) {
@@ -167,7 +167,7 @@ export class MirrorSource implements Source {
   }
 
   /**
-   * Begins or ends to receive pictures. Called when somebody may have begun to need them, with each frame, and with each
+   * Begins or ends to receive pictures. Called when a client may have begun to need them, with each frame, and with each
    * answer of the owner, because a need also ends with time.
    */
   needsChanged(): void {

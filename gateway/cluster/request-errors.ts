@@ -1,6 +1,6 @@
 import { errorText } from '../../shared/errors.ts';
 
-/** Whether a request failed immediately, because nobody has subscribed to its subject. */
+/** Whether a request failed immediately, because its subject has no subscriber. */
 export function isNoResponders(error: unknown): boolean {
   return error instanceof Error && (NAMES.includes(error.name) || isNoResponders(error.cause));
 }

@@ -5,8 +5,8 @@ import { runInBackground } from '../../shared/background.ts';
 export const CHECK_MS = 250;
 
 /**
- * Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. Another one is sought
- * from one check before that.
+ * Number of checks in a row without any data after which a server counts as silent: 1 to 1.25 s. The search for
+ * another one begins one check before that.
  */
 const SILENT_CHECKS = 4;
 

@@ -127,7 +127,7 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   /** Accepts JSON Web Tokens. Requests from this machine then need a token, too. Default none. */
   readonly jwt?: JwtOptions;
   /**
-   * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants watching, and
+   * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants viewing, and
    * returning data only on that port. Default none.
    */
   readonly reservedPorts?: Readonly<Record<number, string>>;
@@ -164,7 +164,7 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   /** Folder in which log-ins and share links are kept, so that they outlast the process. Default none. */
   readonly stateDir?: string;
   /**
-   * Right that `GET /metrics` requires: `view` (which includes programs on this machine, unless there is a `token`),
+   * Right that `GET /metrics` requires: `view` (which programs on this machine have, unless tokens are required),
    * `administer`, or `public` for none. Default `view`.
    */
   readonly metricsRight?: 'public' | 'view' | 'administer';

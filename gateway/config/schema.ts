@@ -335,7 +335,7 @@ export const CONFIG_SCHEMA = {
       flag: {
         name: 'host',
         value: 'ADDRESS',
-        help: 'address to listen on; all but loopback require --token or --insecure',
+        help: 'address to listen on; all but loopback require a token, or --insecure',
       },
     },
     port: {
@@ -489,9 +489,10 @@ export const CONFIG_SCHEMA = {
       type: 'string',
       format: 'token',
       secret: true,
-      description: 'Token that grants watching only. Requires `token`, `tokens` or `jwt`.',
+      description:
+        'Token that grants viewing only: watching, and reading the API. Requires `token`, `tokens` or `jwt`.',
       examples: ['credential:view-token'],
-      flag: { name: 'view-token', value: 'SECRET', help: 'token that grants watching only' },
+      flag: { name: 'view-token', value: 'SECRET', help: 'token that grants viewing only' },
     },
     publishToken: {
       type: 'string',
@@ -549,7 +550,7 @@ export const CONFIG_SCHEMA = {
       },
       secret: true,
       description:
-        'Virtual ports reserved for the owners of these tokens. Such a token grants watching, and returning data on its port.',
+        'Virtual ports reserved for the owners of these tokens. Such a token grants viewing, and returning data on its port.',
       examples: [{ 6007: 'file:/etc/gearway/port-6007' }],
       flag: {
         name: 'reserve',

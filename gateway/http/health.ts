@@ -48,7 +48,7 @@ export function serveHealth(
     const isDue = (): boolean => maySeeReasons || performance.now() - known.atMs >= KNOWN_MS;
     if (isDue())
       await paced.run(addressKey(clientAddress(request)), () => {
-        // Another request may have looked in the meantime.
+        // Another request may have checked in the meantime.
         if (isDue()) known = { atMs: performance.now(), down: findDown() };
       });
     const { down } = known;

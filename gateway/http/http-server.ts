@@ -131,8 +131,7 @@ export function createHttpServer(
 
 /**
  * Listens on the other addresses of `localhost` (usually 127.0.0.1 and ::1), on the same port; ignores failures. Closes
- * with
- * `server`.
+ * with `server`.
  *
  * @param server already listening on one of the addresses.
  */

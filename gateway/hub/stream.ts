@@ -29,7 +29,7 @@ export interface Follower {
   readonly needsPictures?: boolean;
   /** Called for each frame. The frame is shared; a newer one should replace one that is still pending. */
   offer(frame: Frame): void;
-  /** Called for each frame whose picture is not here, because nobody needs it. */
+  /** Called for each frame whose picture is not here, because no client needs it. */
   announce?(outline: FrameOutline): void;
   /** Called when the stream's state or its reason has changed. */
   streamChanged(state: StreamState, reason: string): void;

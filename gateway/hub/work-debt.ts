@@ -1,17 +1,17 @@
 /**
- * Processing time that has not been rested for. Whoever rests for as long as it owes takes at most half of the event
- * loop.
+ * Processing time without an equally long pause after it. Work that then pauses for the returned time takes at most half
+ * of the event loop.
  */
 export class WorkDebt {
   #owedMs = 0;
   #endedAtMs = 0;
 
   /**
-   * Adds work that has just ended. The time since the previous work counts as rest.
+   * Adds work that has just ended. The time since the previous work counts as a pause.
    *
    * @param fromMs when it began, by `performance.now()`.
    * @param maxMs maximum of the debt.
-   * @returns the time owed, in milliseconds.
+   * @returns how long to pause, in milliseconds.
    */
   worked(fromMs: number, maxMs = Infinity): number {
     const nowMs = performance.now();

@@ -167,8 +167,7 @@ export class CurveServerSocket implements ServerSocket {
 
   /**
    * Waits until libzmq's I/O thread has closed the listener. Uses `disconnect` because libzmq treats it like unbind,
-   * and
-   * `unbindSync` of zeromq 6.8 binds.
+   * and `unbindSync` of zeromq 6.8 binds.
    */
   async #unbind(): Promise<void> {
     const endpoint = this.#socket.lastEndpoint;

@@ -12,8 +12,7 @@ export type Port = string | number;
 export interface NetGearOptions {
   /**
    * NetGear's `address`: a host name or IP address (IPv6 in brackets); with `ipc` an absolute path. The sender's
-   * default is
-   * `localhost`, the receiver's `*`.
+   * default is `localhost`, the receiver's `*`.
    */
   readonly address?: string;
   /**

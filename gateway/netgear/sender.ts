@@ -72,9 +72,8 @@ interface Expectation {
  * NetGear in send mode: connects to one client, or to several in multi-clients mode, and sends frames.
  *
  * A client that is missing, stopped, or incompatible is retried until the sender is closed and does not affect the
- * others;
- * `clients` has the status of each. A real client must receive something at least every 12 s, or it binds again,
- * without encryption.
+ * others; `clients` has the status of each. A real client must receive something at least every 12 s, or it binds
+ * again, without encryption.
  *
  * @typeParam M whether multi-clients mode is set, which changes the result of `send()`.
  */
@@ -150,9 +149,8 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    *
    * Rejects with `no-client` if no client connects in time, `timeout` if there is no reply, `disconnected` if the
    * connection is lost, `busy` if too many calls are pending, `closed`, and, before anything is sent, if frame or
-   * message are invalid:
-   * `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`,
-   * `value-invalid`, `too-large`. A failed call does not affect later ones.
+   * message are invalid: `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`,
+   * `shape-invalid`, `value-invalid`, `too-large`. A failed call does not affect later ones.
    *
    * A JPEG with an EXIF orientation is rotated before it is sent, because NetGear clients ignore the orientation.
    */

@@ -5,7 +5,7 @@ export interface Finding {
 }
 
 /** Called for each finding as soon as it is known. */
-export type Say = (finding: Finding) => void;
+export type Report = (finding: Finding) => void;
 
 export const good = (text: string): Finding => ({ isGood: true, text });
 export const bad = (text: string): Finding => ({ isGood: false, text });

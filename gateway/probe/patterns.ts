@@ -1,5 +1,5 @@
 import { formatPattern, type Pattern } from '../netgear/pattern.ts';
-import { bad, good, type Say } from './finding.ts';
+import { bad, good, type Report } from './finding.ts';
 
 const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
 
@@ -13,9 +13,9 @@ export function candidates(actual: Pattern | null, wanted: Pattern | null): read
 }
 
 /** @param wanted the pattern in the address; null for none. */
-export function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
+export function reportPattern(wanted: Pattern | null, actual: Pattern, report: Report): void {
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
-  if (wanted === null) say(good(`${text}.`));
-  else if (wanted === actual) say(good(`${text}, as in the address.`));
-  else say(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
+  if (wanted === null) report(good(`${text}.`));
+  else if (wanted === actual) report(good(`${text}, as in the address.`));
+  else report(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
 }

@@ -7,8 +7,8 @@ import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
 import { parsePythonObject } from '../codecs/python-json.ts';
 import { decodeReply } from '../netgear/reply-codec.ts';
 import type { ZmtpPeer } from '../netgear/zmtp-peer.ts';
-import { bad, good, rounded, type Say, shown } from './finding.ts';
-import { candidates, sayPattern } from './patterns.ts';
+import { bad, good, rounded, type Report, shown } from './finding.ts';
+import { candidates, reportPattern } from './patterns.ts';
 import type { ProbeTarget } from './probe-target.ts';
 
 const READY_TIMEOUT_MS = 3000;
@@ -22,21 +22,21 @@ const MAX_IN_FLIGHT = 2;
 const UNANSWERED_AT_END = MAX_IN_FLIGHT - 1;
 
 /** Acts as a server for a client: sends it a few pictures per second, and examines its replies. */
-export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say): Promise<void> {
+export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, report: Report): Promise<void> {
   const { endpoint, security } = target;
   const type = peer.socketType;
   const actual = type === null ? null : patternOfSocket(type);
   if (type !== null && actual === null) {
-    say(
+    report(
       bad(
         `A ${type} socket is listening at ${endpoint}, expected a NetGear client (PAIR, REP or SUB). Is it a server, or another program?`,
       ),
     );
     return;
   }
-  say(good(`A NetGear client is listening at ${endpoint}: it binds, and a server connects to it.`));
+  report(good(`A NetGear client is listening at ${endpoint}: it binds, and a server connects to it.`));
   if (peer.mechanism !== 'NULL' && security === null) {
-    say(
+    report(
       bad(
         'It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if its keys are not in ~/.vidgear/keys.',
       ),
@@ -45,21 +45,21 @@ export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say)
   }
   if (peer.mechanism === 'NULL' && security !== null) {
     const cause = 'A client without data for 12 s binds again without encryption: restart it.';
-    say(bad(`It is not in secure mode, but the address is: set its secure_mode, or omit secure=. ${cause}`));
+    report(bad(`It is not in secure mode, but the address is: set its secure_mode, or omit secure=. ${cause}`));
     return;
   }
-  if (actual !== null) sayPattern(target.pattern, actual, say);
+  if (actual !== null) reportPattern(target.pattern, actual, report);
   for (const pattern of candidates(actual, target.pattern)) {
-    const result = await exchange(target, pattern, actual === null, say);
+    const result = await exchange(target, pattern, actual === null, report);
     if (result === 'done') return;
   }
   if (security === null) {
     const cause = 'it is not a NetGear client, or has just exited';
-    say(bad(`It closes the connection during the handshake with every pattern: ${cause}. Restart the client.`));
+    report(bad(`It closes the connection during the handshake with every pattern: ${cause}. Restart the client.`));
     return;
   }
   const key = `${security.folder}/public_keys/server.key`;
-  say(bad(`It does not accept our keys: ${key} must match its private_keys/server.key_secret. Copy it from there.`));
+  report(bad(`It does not accept our keys: ${key} must match its private_keys/server.key_secret. Copy it from there.`));
 }
 
 interface Answers {
@@ -69,7 +69,12 @@ interface Answers {
 }
 
 /** @returns `misfit` if the handshake fails, and another pattern may work. */
-async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean, say: Say): Promise<'done' | 'misfit'> {
+async function exchange(
+  target: ProbeTarget,
+  pattern: Pattern,
+  isGuess: boolean,
+  report: Report,
+): Promise<'done' | 'misfit'> {
   const { endpoint, security, seconds } = target;
   const answers: Answers = { count: 0, roundTripMs: Infinity, last: null };
   let settle: (state: string) => void = () => undefined;
@@ -83,7 +88,7 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
         answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
         answers.last = parts.map((part) => Uint8Array.from(part));
       },
-      failed: (error) => say(bad(`Its reply is invalid: ${errorText(error)}.`)),
+      failed: (error) => report(bad(`Its reply is invalid: ${errorText(error)}.`)),
     },
   );
   try {
@@ -95,19 +100,19 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
           security?.mode === 'ironhouse'
             ? `In secure mode 2 (IronHouse) it accepts only keys that it had when it started: ${copy}. `
             : '';
-        say(
+        report(
           bad(`It refuses this machine. ${key}In secure mode it also accepts only the IP address in its own options.`),
         );
         return 'done';
       }
       if (isGuess) return 'misfit';
-      say(bad(`The handshake fails: ${connection.reason}.`));
+      report(bad(`The handshake fails: ${connection.reason}.`));
       return 'done';
     }
-    if (security !== null) say(good('It accepts our keys: the connection is encrypted.'));
-    if (isGuess) sayPattern(target.pattern, pattern, say);
+    if (security !== null) report(good('It accepts our keys: the connection is encrypted.'));
+    if (isGuess) reportPattern(target.pattern, pattern, report);
     const sent = await sendPictures(connection, target.port, pattern, seconds);
-    sayAnswers(target, pattern, sent, answers, connection.reason, say);
+    reportAnswers(target, pattern, sent, answers, connection.reason, report);
     return 'done';
   } finally {
     connection.close();
@@ -139,36 +144,36 @@ async function sendPictures(
   return sent;
 }
 
-function sayAnswers(
+function reportAnswers(
   { endpoint }: ProbeTarget,
   pattern: Pattern,
   sent: number,
   { count, roundTripMs, last }: Answers,
   reason: string,
-  say: Say,
+  report: Report,
 ): void {
   if (pattern === 'publish-subscribe') {
-    if (sent === 0) say(bad(`It accepted no picture: ${reason}.`));
-    else say(good(`It has subscribed, and was sent ${sent} pictures. In pattern 2 there are no replies.`));
+    if (sent === 0) report(bad(`It accepted no picture: ${reason}.`));
+    else report(good(`It has subscribed, and was sent ${sent} pictures. In pattern 2 there are no replies.`));
     return;
   }
   if (last === null) {
     const causes =
       'another server is already connected to it, or its receiver thread has crashed (the process keeps running)';
-    say(bad(`It answered none of ${sent} pictures: ${causes}. Stop the other server, or restart the client.`));
+    report(bad(`It answered none of ${sent} pictures: ${causes}. Stop the other server, or restart the client.`));
     return;
   }
   if (sent - count > UNANSWERED_AT_END) {
     const causes = 'its receiver thread has crashed, or its program was stopped';
-    say(bad(`It answered ${count} of ${sent} pictures, and then stopped: ${causes}. Restart the client.`));
+    report(bad(`It answered ${count} of ${sent} pictures, and then stopped: ${causes}. Restart the client.`));
     return;
   }
   try {
-    say(
+    report(
       good(`It answered ${count} of ${sent} pictures, the fastest in ${rounded(roundTripMs)} ms; ${describe(last)}.`),
     );
   } catch (error) {
-    say(bad(`Its reply is not a NetGear reply (${errorText(error)}). Is there another program at ${endpoint}?`));
+    report(bad(`Its reply is not a NetGear reply (${errorText(error)}). Is there another program at ${endpoint}?`));
   }
 }
 

@@ -28,11 +28,11 @@ const GATEWAY_OPTIONS = [
  * listening, and otherwise as a client.
  *
  * @param address as in `--client` and `--source netgear:`.
- * @param say called for each finding as soon as it is known.
+ * @param report called for each finding as soon as it is known.
  * @returns whether there are no problems.
  * @throws {GearwayError} for an invalid address, and for keys that cannot be read.
  */
-export async function probe(address: string, seconds: number, say: (finding: Finding) => void): Promise<boolean> {
+export async function probe(address: string, seconds: number, report: (finding: Finding) => void): Promise<boolean> {
   const { endpoints, ports, pattern, security } = parseNetGearAddress(
     address.replace(/^netgear:/, ''),
     GATEWAY_OPTIONS,
@@ -53,16 +53,16 @@ export async function probe(address: string, seconds: number, say: (finding: Fin
   let isGood = true;
   await diagnose(target, (finding) => {
     isGood &&= finding.isGood;
-    say(finding);
+    report(finding);
   });
   return isGood;
 }
 
-async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): Promise<void> {
+async function diagnose(target: ProbeTarget, report: (finding: Finding) => void): Promise<void> {
   const { endpoint, security } = target;
   // Otherwise connecting would create new keys, which match no peer.
   if (security !== null && !hasKeys(security.folder)) {
-    say(
+    report(
       bad(
         `There are no keys in ${security.folder}: copy that folder from the other side, or specify another one with keys=.`,
       ),
@@ -72,26 +72,26 @@ async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): P
   const found = await probeZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
   switch (found.kind) {
     case 'zmtp':
-      await probeClient(target, found, say);
+      await probeClient(target, found, report);
       return;
     case 'foreign':
-      say(
+      report(
         bad(
           `The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port on both sides.`,
         ),
       );
       return;
     case 'silent':
-      say(
+      report(
         bad(
           `The program at ${endpoint} accepts connections but does not respond: it is stopped (a debugger, Ctrl-Z), or not a NetGear client. Resume or restart it.`,
         ),
       );
       return;
     case 'nobody':
-      if (found.code === 'ECONNREFUSED' || found.code === 'ENOENT') await probeServer(target, say);
+      if (found.code === 'ECONNREFUSED' || found.code === 'ENOENT') await probeServer(target, report);
       else
-        say(
+        report(
           bad(
             `${endpoint} cannot be reached (${found.code}): check the address, the network and the firewall of that machine.`,
           ),

@@ -16,9 +16,9 @@ export interface AcceptedFrame {
 export interface SourceSink {
   /** Sends a frame to all clients. The stream takes ownership of its memory. */
   publish(input: FrameInput): AcceptedFrame;
-  /** Whether anybody needs the pictures of the frames: see {@link SourceSink.announce}. May change. */
+  /** Whether a client needs the pictures of the frames: see {@link SourceSink.announce}. May change. */
   readonly needsPictures: boolean;
-  /** Reports a frame without its picture, instead of publishing it, while nobody needs pictures. */
+  /** Reports a frame without its picture, instead of publishing it, while no client needs pictures. */
   announce(outline: FrameOutline): void;
   /** Counts a malformed frame and keeps its reason for the API. */
   reject(error: unknown): void;
@@ -48,7 +48,7 @@ export interface Source {
   readonly address: string;
   /** Why there are no frames yet, as a sentence. */
   readonly waitingReason: string;
-  /** Why there are no frames while it is closed because nobody needs them, as a sentence. Default `SUSPENDED_REASON`. */
+  /** Why there are no frames while it is closed because no client needs them, as a sentence. Default `SUSPENDED_REASON`. */
   readonly suspendedReason?: string;
   /** Whether it consumes all clients' return data with each frame. */
   readonly takesReturns: boolean;

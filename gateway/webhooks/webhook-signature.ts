@@ -10,7 +10,7 @@ const MAX_KEY_BYTES = 64;
 /**
  * Parses a secret of the Standard Webhooks specification: `whsec_` and 24 to 64 bytes in Base64.
  *
- * @returns null if the text has another form.
+ * @returns null if the text has another format.
  */
 export function parseWebhookSecret(text: string): Uint8Array | null {
   if (!text.startsWith(PREFIX)) return null;

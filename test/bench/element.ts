@@ -65,7 +65,7 @@ export const element: Bench = {
       lines.push(...(await measureGrid(page, `${site.origin}/${viewers}.html`, viewers, options)));
     }
     return {
-      method: `Frames painted by a page, and the share of time in which its main thread was at work. One viewer: the same JPEG as fast as the page accepts it, shown pixel for pixel, on the gateway's viewer page and on a hand-written page (ws, a worker, createImageBitmap and a canvas). Grids: ${GRID_SIZE.width}x${GRID_SIZE.height} at ${GRID_FPS} fps from NetGear's server, in a window of ${GRID_WINDOW.width}x${GRID_WINDOW.height}.`,
+      method: `Frames painted by a page, and the share of time in which its main thread was busy. One viewer: the same JPEG as fast as the page accepts it, shown pixel for pixel, on the gateway's viewer page and on a hand-written page (ws, a worker, createImageBitmap and a canvas). Grids: ${GRID_SIZE.width}x${GRID_SIZE.height} at ${GRID_FPS} fps from NetGear's server, in a window of ${GRID_WINDOW.width}x${GRID_WINDOW.height}.`,
       lines,
       notes: [],
     };

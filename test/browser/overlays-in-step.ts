@@ -110,7 +110,7 @@ const block = (page: Page): Promise<void> =>
   });
 
 /**
- * Changes the view again and again, with all fits, rotations and zooms up to 2.4: beyond, a black block of the
+ * Changes the view repeatedly, with all fits, rotations and zooms up to 2.4: beyond, a black block of the
  * picture's number would fill the box, and could not be distinguished from the stage.
  */
 const changeViews = (page: Page): Promise<void> =>

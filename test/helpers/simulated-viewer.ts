@@ -203,7 +203,7 @@ export class SimulatedViewer {
     return performance.now() - this.#startMs;
   }
 
-  /** Why the viewer gets what it gets, as the console shows it. */
+  /** Reason for the viewer's rendition, as the console shows it. */
   get reason(): string {
     return this.client.figures().reason;
   }

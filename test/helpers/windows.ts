@@ -104,7 +104,7 @@ async function openPopup({ context, keeper }: Profile): Promise<Page> {
 
 async function clear(profile: Profile): Promise<void> {
   const { context, keeper, session } = profile;
-  // A page that has crashed cannot be closed by itself.
+  // A page that has crashed cannot be closed on its own.
   for (const page of await context.pages()) if (page !== keeper) await page.close().catch(() => undefined);
   await session.send('Storage.clearDataForOrigin', { origin: '*', storageTypes: 'all' });
   await session.send('Network.clearBrowserCache');

@@ -9,8 +9,8 @@ import type { Report } from '../bench/report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-// Checks only that each benchmark runs and measures: on a shared machine, targets may not be met. So several at a time,
-// which mostly wait.
+// Checks only that each benchmark runs and measures: on a shared machine, targets may not be met. Several run at
+// a time, because they mostly wait.
 describe.concurrent('npm run bench', () => {
   it.for(BENCHES.map(({ name }) => name))('%s', async (name, { expect }) => {
     const { stdout } = await promisify(execFile)(

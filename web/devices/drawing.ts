@@ -6,7 +6,7 @@ export type PointerTool = 'click' | 'drag' | 'box' | 'polygon';
 /** Position in the picture, in its pixels from its top left corner. */
 export type Position = readonly [x: number, y: number];
 
-/** A shape in pixels of the picture, in the form of an overlay's object. */
+/** A shape in pixels of the picture, in the format of an overlay's object. */
 export type Shape =
   | { readonly points: readonly [Position] }
   | { readonly line: readonly [from: Position, to: Position] }

@@ -21,9 +21,7 @@ export function parseKeyMap(text: string): ReadonlyMap<string, KeyEffect> {
     entries.map((entry) => {
       const { key, target, amount } = ENTRY.exec(entry)?.groups ?? {};
       if (key === undefined || target === undefined)
-        throw new TypeError(
-          `the key ${JSON.stringify(entry)} is invalid, expected a form such as w=y+1 or space=brake`,
-        );
+        throw new TypeError(`the key ${JSON.stringify(entry)} is invalid, expected for example w=y+1 or space=brake`);
       return [key.toLowerCase(), { target, amount: amount === undefined ? null : Number(amount) }];
     }),
   );

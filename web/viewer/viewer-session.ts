@@ -500,7 +500,7 @@ class ViewerSession {
     }
     const { sequence, message } = frame;
     const { width, height } = pictureSize(frame);
-    // A chunk of H.264 is not a picture by itself. With an overlay, the canvas shows more than the picture.
+    // A chunk of H.264 is not a picture on its own. With an overlay, the canvas shows more than the picture.
     if (frame.encoding.kind === 'h264') {
       const source = this.#overlays?.source ?? null;
       const blob = await (source === null

@@ -15,8 +15,7 @@ const MAX_UNREAD_ONCE_BYTES = 16 << 20;
 /**
  * One reader of a stream's return data: each port's current sticky value, its changes and its end, and each once-only
  * value, in order. Sticky values are conflated per port, so that a slow reader never gets an outdated one. Breaking out
- * of
- * `for await` detaches only this reader.
+ * of `for await` detaches only this reader.
  */
 export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
   /** In order of arrival. */

@@ -11,7 +11,7 @@ export const BOUNDARY = 'ffmpeg';
 const DEFAULT_QUALITY = 90;
 
 /**
- * Converts a JPEG quality on libjpeg's scale (1 low, 100 high) to FFmpeg's scale (2 high, 31 low) with the same average
+ * Converts a JPEG quality on libjpeg's scale (1 low, 100 high) to FFmpeg's scale (1 high, 31 low) with the same average
  * quantization. 90 becomes 2, 80 becomes 5, 50 becomes 12, 20 and lower become 31.
  */
 export function toQscale(quality: number): number {

@@ -23,9 +23,9 @@ export class ProcessGuard {
   watch(pid: number): () => void {
     this.#running.add(pid);
     if (this.#child === null) this.#start();
-    else this.#tell(`+${pid}`);
+    else this.#send(`+${pid}`);
     return () => {
-      if (this.#running.delete(pid)) this.#tell(`-${pid}`);
+      if (this.#running.delete(pid)) this.#send(`-${pid}`);
     };
   }
 
@@ -47,10 +47,10 @@ export class ProcessGuard {
     child.stdin?.on('error', () => undefined); // The guard has just exited.
     child.unref();
     if (child.stdin instanceof Socket) child.stdin.unref();
-    for (const pid of this.#running) this.#tell(`+${pid}`);
+    for (const pid of this.#running) this.#send(`+${pid}`);
   }
 
-  #tell(line: string): void {
+  #send(line: string): void {
     this.#child?.stdin?.write(`${line}\n`);
   }
 }

@@ -19,8 +19,7 @@ const MAX_JSON_BYTES = 1 << 20;
 
 /**
  * Decodes a message of `ImageSender.send_image` or `send_jpg` (imagezmq, `SerializingSocket`): JSON with `msg`, and for
- * an array
- * `dtype` and `shape`; then the samples, or the JPEG. Does not validate the picture.
+ * an array `dtype` and `shape`; then the samples, or the JPEG. Does not validate the picture.
  *
  * @throws {GearwayError} `parts-invalid`, `header-invalid`.
  */

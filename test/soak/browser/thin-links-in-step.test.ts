@@ -237,7 +237,7 @@ describe('a viewer behind a link that changes', () => {
       "element.stats.encoding === 'h264'",
     );
     await goThrough(
-      'a source that changes its size again and again',
+      'a source that repeatedly changes its size',
       async () => {
         for (let time = 0; time < 10; time += 1) {
           camera.size = camera.size === large ? small : large;
@@ -247,7 +247,7 @@ describe('a viewer behind a link that changes', () => {
       `element.stats.encoding === 'h264' && element.stats.delivery.includes(' ${large.width}×')`,
     );
     await goThrough(
-      'a viewer that changes its mind again and again',
+      'a viewer that repeatedly changes its settings',
       async () => {
         for (let time = 0; time < 12; time += 1) {
           await set({ quality: (['half', 'source', 'quarter', 'auto'] as const)[time % 4]! });
@@ -257,7 +257,7 @@ describe('a viewer behind a link that changes', () => {
       "element.stats.encoding === 'h264'",
     );
     await goThrough(
-      'a viewer that pauses again and again',
+      'a viewer that repeatedly pauses',
       async () => {
         for (let time = 0; time < 8; time += 1) {
           await view.page.evaluate(() => document.querySelector('gearway-viewer')!.pause());

@@ -119,7 +119,7 @@ beforeEach(() => {
 });
 
 describe('MirrorSource', () => {
-  it('receives only the heads of frames while nobody needs pictures', async () => {
+  it('receives only the heads of frames while no client needs pictures', async () => {
     fixture.mirrored.follow(follower(false));
     await fixture.open();
     expect(await fixture.publish(30)).toBe(0);

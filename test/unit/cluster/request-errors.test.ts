@@ -5,7 +5,7 @@ import { isNoResponders, requestFailure } from '../../../gateway/cluster/request
 const nobody = new errors.NoRespondersError('gearway.session.x');
 
 describe('errors of requests', () => {
-  it('recognize that nobody has subscribed, by the errors of the real library', () => {
+  it('recognize that there is no subscriber, by the errors of the real library', () => {
     expect(isNoResponders(nobody)).toBe(true);
     expect(isNoResponders(new errors.RequestError('failed', { cause: nobody }))).toBe(true);
     expect(isNoResponders(new errors.TimeoutError())).toBe(false);

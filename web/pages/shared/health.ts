@@ -21,7 +21,7 @@ export function streamHealth({ state, reason, source, showable, clients }: Strea
       return { tone: 'stale', label: 'No picture', problem: showable === false ? reason : (unsupported?.reason ?? '') };
     }
     case 'waiting':
-      // A stream of another gateway is suspended here while nobody needs its frames here.
+      // A stream of another gateway is suspended here while no client here needs its frames.
       if (source.state === 'asleep' && reason === SUSPENDED_REASON)
         return { tone: 'idle', label: 'Asleep', problem: 'starts when a viewer connects' };
       return { tone: 'stale', label: 'Waiting', problem: reason };

@@ -273,7 +273,7 @@ describe('Pacer', () => {
     expect(pacer.canSend()).toBe(false);
   });
 
-  it('asks for a ping once a frame is overdue, and once per overdue frame', () => {
+  it('requests a ping once a frame is overdue, and once per overdue frame', () => {
     const pacer = new Pacer();
     pacer.link.roundTrip(20, 0);
     expect(pacer.needsPing(0)).toBe(false);

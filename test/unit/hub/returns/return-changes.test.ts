@@ -141,9 +141,9 @@ describe('Returns.changes', () => {
     expect(returns.get(6000)).toBeNull();
     returns.set(6000, value('drive'));
     returns.set(6000, value('stop'), 100);
-    returns.set(6000, value('for ever'));
+    returns.set(6000, value('forever'));
     vi.advanceTimersByTime(1000);
-    expect(await rest(changes)).toEqual([[6000, 'sticky', 'for ever']]);
+    expect(await rest(changes)).toEqual([[6000, 'sticky', 'forever']]);
   });
 
   it('removes the time to live if the same value is set without one', async () => {
