@@ -241,7 +241,7 @@ async function buildGateway(
     events,
     audit,
     createPlaceholder,
-    clusterStatus: () => cluster?.status() ?? null,
+    cluster,
     webhookStatuses: () => webhooks.statuses(),
     tls: resolved.tls,
     publicUrl: resolved.publicUrl,

@@ -292,10 +292,12 @@ export class RunningStream implements GatewayStream {
         gateway,
       };
     const { kind, address, sourceState, state, reason, frame } = announced;
+    const known = this.#inCluster.isConnected()
+      ? { state, reason: cleanText(reason) }
+      : { state: state === 'live' ? ('stale' as const) : state, reason: 'this gateway cannot reach its cluster' };
     return {
       ...status,
-      state,
-      reason: cleanText(reason),
+      ...known,
       frame,
       source: {
         ...source,

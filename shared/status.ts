@@ -162,10 +162,10 @@ export type AuditEntry =
       readonly kind: 'return';
       readonly stream: string;
       readonly port: number;
-      /** Id of the client. */
+      /** Id of the client that returned the latest value. */
       readonly client: string | null;
       readonly address: string | null;
-      /** Number of values since the last entry for this client. */
+      /** Number of values since the last entry for this port and address. */
       readonly values: number;
     };
 
@@ -263,6 +263,8 @@ export interface GatewayStatus {
    * serves this machine only.
    */
   readonly networkUrls: readonly string[];
+  /** Connection of the gateway to its cluster; null without a cluster. */
+  readonly cluster: ClusterConnection | null;
 }
 
 /** The source of a stream. */
@@ -306,10 +308,16 @@ export interface ClusterMember {
   }[];
 }
 
-/** Response of `GET /api/cluster`. */
-export interface ClusterStatus {
+/** Connection of a gateway to its cluster. */
+export interface ClusterConnection {
   /** Whether a majority of the NATS servers can be reached. */
   readonly isConnected: boolean;
+  /** When the gateway last reached them, by its clock, ISO 8601; null while it is connected. */
+  readonly unreachableSince: string | null;
+}
+
+/** Response of `GET /api/cluster`. */
+export interface ClusterStatus extends ClusterConnection {
   readonly members: readonly ClusterMember[];
 }
 

@@ -4,7 +4,7 @@ import { runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../shared/status.ts';
+import type { ClusterConnection, ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../shared/status.ts';
 import type { Control, ControlOptions } from '../hub/control.ts';
 import type { Ports } from '../hub/port-registry.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -72,6 +72,8 @@ export interface ClusterStream {
   readonly isHere: () => boolean;
   /** Gateway that runs the source; null if none does. */
   readonly home: () => StreamHome | null;
+  /** Whether the cluster can be reached, so that the description by the owner is current. */
+  readonly isConnected: () => boolean;
   /** Description by its owner; null if the owner is this gateway, or there is none. */
   readonly announcement: () => StreamAnnouncement | null;
   /** Replaces the source of this gateway, which must be closed. */
@@ -315,7 +317,13 @@ export class Cluster {
 
   /** Status for `GET /api/cluster`. */
   status(): ClusterStatus {
-    return { isConnected: this.#membership.silenceMs < UNREACHABLE_AFTER_MS, members: this.#members() };
+    return { ...this.connection(), members: this.#members() };
+  }
+
+  /** Status for `GET /api/gateway`. */
+  connection(): ClusterConnection {
+    const isConnected = this.#membership.silenceMs < UNREACHABLE_AFTER_MS;
+    return { isConnected, unreachableSince: isConnected ? null : this.#membership.ackedAt };
   }
 
   /** This gateway and the others. */
@@ -440,6 +448,7 @@ export class Cluster {
       thumbnail: (width) => this.#thumbnails.get(name, width),
       isHere,
       home: () => this.#home(name),
+      isConnected: () => this.connection().isConnected,
       announcement: () => this.#announcement(name),
       attach: (stream) => {
         newest = () => stream.newestSequence;

@@ -92,6 +92,7 @@ export class Membership {
   #lapses = 0;
   #ownBeats = 0;
   #ackedSentAtMs = -Infinity;
+  #ackedAt: string | null = null;
   #isPreviousAcked = false;
   #hasLeft = false;
 
@@ -117,6 +118,7 @@ export class Membership {
     this.#isPreviousAcked = true;
     const lapseMs = this.#nowMs() - this.#ackedSentAtMs;
     this.#ackedSentAtMs = sentAtMs;
+    this.#ackedAt = new Date().toISOString();
     if (lapseMs < OWNS_FOR_MS) return;
     this.#lapses += 1;
     for (const listener of this.#lapseListeners) listener(lapseMs);
@@ -125,6 +127,11 @@ export class Membership {
   /** Time since this gateway sent the last beat that a majority of the servers has stored. */
   get silenceMs(): number {
     return this.#nowMs() - this.#ackedSentAtMs;
+  }
+
+  /** When that beat was stored, ISO 8601; null before the first one. */
+  get ackedAt(): string | null {
+    return this.#ackedAt;
   }
 
   /** Whether no other gateway can have declared this one dead. */

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { runInBackground } from '../../shared/background.ts';
 import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
+import { OTHER_GATEWAYS } from '../hub/shares.ts';
 import type { Follower, Stream } from '../hub/stream.ts';
 import type { JpegStep, VideoStep } from '../renditions/ladder.ts';
 import type {
@@ -129,6 +130,7 @@ export class VideoExporter implements RenditionExporter, VideoSubscriber, Follow
   readonly #encoding: SharedEncoding;
   readonly #publisher: FramePublisher;
   readonly isActive = true;
+  readonly address = OTHER_GATEWAYS;
   #index = 0;
   /** Whether the chunks since the last key frame have all been published. */
   #isInStep = false;

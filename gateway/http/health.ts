@@ -14,7 +14,7 @@ interface HealthOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream; status(): StreamStatus }>;
   readonly guard: Guard;
   readonly webhookStatuses: () => readonly WebhookStatus[];
-  readonly clusterStatus: () => ClusterStatus | null;
+  readonly cluster: { status(): ClusterStatus } | null;
   /** Right that `GET /metrics` requires. */
   readonly metricsRight: Extract<Right, 'view' | 'administer'> | 'public';
   /** Runs requests whose cost grows with the number of clients. */
@@ -33,7 +33,7 @@ const KNOWN_MS = 250;
  */
 export function serveHealth(
   app: FastifyInstance,
-  { streams, guard, metricsRight, webhookStatuses, clusterStatus, paced }: HealthOptions,
+  { streams, guard, metricsRight, webhookStatuses, cluster, paced }: HealthOptions,
 ): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
 
@@ -63,7 +63,7 @@ export function serveHealth(
   let loading: Promise<GatewayMetrics> | null = null;
   app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (request, reply) => {
     loading ??= import('../metrics/gateway-metrics.ts').then(
-      ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses, clusterStatus),
+      ({ GatewayMetrics: Metrics }) => new Metrics(streams, webhookStatuses, () => cluster?.status() ?? null),
     );
     const metrics = await loading;
     return reply

@@ -11,6 +11,7 @@ import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type {
+  ClusterConnection,
   ClusterStatus,
   ConfigurationStatus,
   GatewayStatus,
@@ -53,6 +54,12 @@ import { Upgrades } from './upgrades.ts';
 import { serveViewers } from './viewers.ts';
 import { serveWebFiles } from './web-files.ts';
 
+/** A cluster as the HTTP API describes it. */
+interface ServedCluster {
+  status(): ClusterStatus;
+  connection(): ClusterConnection;
+}
+
 export interface ServerOptions {
   /** May change while the server runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -74,8 +81,8 @@ export interface ServerOptions {
   readonly audit: AuditLog;
   /** Creates the placeholder frame that an `<img>` shows before the first frame. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
-  /** Response of `GET /api/cluster`; null without a cluster. Default null. */
-  readonly clusterStatus?: () => ClusterStatus | null;
+  /** For `GET /api/cluster`; null without a cluster. Default null. */
+  readonly cluster?: ServedCluster | null;
   /** Default: none. */
   readonly webhookStatuses?: () => readonly WebhookStatus[];
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -129,7 +136,7 @@ export async function createServer({
   events,
   audit,
   createPlaceholder,
-  clusterStatus = () => null,
+  cluster = null,
   webhookStatuses = () => [],
   tls,
   publicUrl,
@@ -224,7 +231,7 @@ export async function createServer({
   upgrades.addTo(app);
 
   const paced = new PacedQueue();
-  serveHealth(app, { streams, guard, metricsRight, webhookStatuses, clusterStatus, paced });
+  serveHealth(app, { streams, guard, metricsRight, webhookStatuses, cluster, paced });
   serveSession(app, { access, guard, cookies, log });
   app.get(
     '/api/rights',
@@ -239,9 +246,10 @@ export async function createServer({
       networkUrls: isListening && publicUrl === null ? networkUrls(address, tls !== null) : [],
       webhooks: mayAdminister(request) ? webhookStatuses() : [],
       configuration: mayAdminister(request) ? configurationStatus() : null,
+      cluster: cluster?.connection() ?? null,
     };
   });
-  app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
+  app.get('/api/cluster', { config: { right: 'view' } }, async () => cluster?.status() ?? null);
   /** Sends the result of work whose cost grows with the number of clients. */
   const sendStatus = async (request: FastifyRequest, reply: FastifyReply, status: () => unknown): Promise<unknown> => {
     const json = await paced.run(addressKey(clientAddress(request)), () =>

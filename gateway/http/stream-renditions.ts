@@ -1,15 +1,13 @@
 import type { Logger } from '../../shared/logger.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { Encoders, VideoEncodings } from '../clients/web/video-encodings.ts';
+import { OTHER_GATEWAYS } from '../hub/shares.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { LocalRenditions, RemoteRenditions } from '../renditions/rendition.ts';
 import type { Thumbnail } from '../renditions/thumbnail.ts';
 import { PerStream } from './per-stream.ts';
 import { Snapshots } from './snapshots.ts';
-
-/** The address for which thumbnails count: all other gateways together have the share of one sender. */
-const OTHER_GATEWAYS = 'other gateways';
 
 interface StreamRenditionsOptions {
   /** May change. */
@@ -54,7 +52,7 @@ export class StreamRenditions {
     if (!pictures.isEnabled) return null;
     const videos = this.videos.of(stream);
     return {
-      video: (step) => videos.local(step),
+      video: (step) => videos.local(step, OTHER_GATEWAYS),
       jpeg: (frame, step) => (pictures.kindOf(frame) === 'pictures' ? pictures.scaledHere(frame, step) : null),
     };
   }

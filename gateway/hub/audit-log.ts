@@ -4,7 +4,7 @@ import type { ReturnFollower, Returns } from './returns/returns.ts';
 /** Maximum number of entries kept for `GET /api/audit`, of each kind. */
 const MAX_KEPT = 256;
 
-/** Minimum interval between entries for the return data of one client. */
+/** Minimum interval between entries for the return data of one address on one port. */
 const INTERVAL_MS = 1000;
 
 /** A stream whose return data is recorded. */
@@ -14,14 +14,16 @@ interface AuditedStream {
   clientAt(port: number): { readonly id: string; readonly address: string } | null;
 }
 
-/** The client of a port; null if it is not known. */
+/** The client of a port; its id and address are null if they are not known. */
 interface Identity {
+  readonly port: number;
   readonly client: string | null;
   readonly address: string | null;
 }
 
-/** Number of one client's values that are not in an entry yet. */
+/** Number of values that are not in an entry yet, and the client that returned the latest one. */
 interface Unreported extends Identity {
+  client: string | null;
   count: number;
   readonly timer: NodeJS.Timeout;
 }
@@ -29,12 +31,14 @@ interface Unreported extends Identity {
 /**
  * Records administrative changes, and which clients returned data: the latest entries in memory, and all entries in a
  * file if one is configured. The first value of a client is recorded immediately, then the number of values per second.
+ * A client that connects again to its port within this second continues: a viewer on an unreliable link would otherwise
+ * cause an entry per connection.
  */
 export class AuditLog {
   readonly #write: (line: string) => void;
   readonly #changes: AuditEntry[] = [];
   readonly #returns: AuditEntry[] = [];
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #recorders = new Set<ReturnRecorder>();
   #isClosed = false;
 
   /** @param write called with each entry as a line of JSON; must not throw. */
@@ -54,15 +58,19 @@ export class AuditLog {
 
   /** Records the return data of a stream from now on. */
   follow(stream: AuditedStream): void {
-    const recorder = new ReturnRecorder(stream, this.#timers, (entry) => this.#add(this.#returns, entry));
-    if (!this.#isClosed) stream.returns.follow(recorder);
+    if (this.#isClosed) return;
+    const recorder = new ReturnRecorder(stream, {
+      add: (entry) => this.#add(this.#returns, entry),
+      onDetach: () => this.#recorders.delete(recorder),
+    });
+    this.#recorders.add(recorder);
+    stream.returns.follow(recorder);
   }
 
-  /** Ends the timers. Idempotent. */
+  /** Records the values that are not in an entry yet, and ends the timers. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    for (const recorder of this.#recorders) recorder.detach();
   }
 
   #add(kept: AuditEntry[], entry: AuditEntry): void {
@@ -72,19 +80,23 @@ export class AuditLog {
   }
 }
 
-/** Counts the values of each port of a stream. */
+interface RecorderOptions {
+  readonly add: (entry: AuditEntry) => void;
+  readonly onDetach: () => void;
+}
+
+/** Counts the values of each port of a stream, by address. */
 class ReturnRecorder implements ReturnFollower {
   readonly #stream: AuditedStream;
-  readonly #timers: Set<NodeJS.Timeout>;
-  readonly #add: (entry: AuditEntry) => void;
-  readonly #unreported = new Map<number, Unreported>();
-  /** Counters of the current clients that have returned something, by port. */
+  readonly #options: RecorderOptions;
+  /** By port and address. */
+  readonly #unreported = new Map<string, Unreported>();
+  /** Current clients that have returned something, by port. */
   readonly #identities = new Map<number, Identity>();
 
-  constructor(stream: AuditedStream, timers: Set<NodeJS.Timeout>, add: (entry: AuditEntry) => void) {
+  constructor(stream: AuditedStream, options: RecorderOptions) {
     this.#stream = stream;
-    this.#timers = timers;
-    this.#add = add;
+    this.#options = options;
   }
 
   join(): void {
@@ -107,59 +119,63 @@ class ReturnRecorder implements ReturnFollower {
     // The values were counted when they arrived.
   }
 
-  /** Called when a client leaves: the next client on this port gets its own entries. */
+  /** Called when a client leaves. Its values are reported when the interval ends. */
   end(port: number): void {
     this.#identities.delete(port);
-    const unreported = this.#unreported.get(port);
-    if (unreported === undefined) return;
-    this.#stop(port, unreported.timer);
-    if (unreported.count > 0) this.#report(port, unreported);
   }
 
   detach(): void {
-    for (const port of this.#unreported.keys()) this.end(port);
+    for (const unreported of this.#unreported.values()) {
+      clearTimeout(unreported.timer);
+      if (unreported.count > 0) this.#report(unreported);
+    }
+    this.#unreported.clear();
+    this.#options.onDetach();
   }
 
   #count(port: number): void {
-    const unreported = this.#unreported.get(port);
-    if (unreported !== undefined) {
-      unreported.count += 1;
+    const identity = this.#identities.get(port) ?? this.#identify(port);
+    const key = `${port} ${identity.address}`;
+    const unreported = this.#unreported.get(key);
+    if (unreported === undefined) {
+      this.#report({ ...identity, count: 1 });
+      this.#wait(key, identity);
       return;
     }
-    const identity = this.#identities.get(port) ?? this.#identify(port);
-    this.#report(port, { count: 1, ...identity });
-    this.#wait(port, identity);
+    unreported.count += 1;
+    unreported.client = identity.client;
   }
 
   #identify(port: number): Identity {
     const client = this.#stream.clientAt(port);
-    const identity = { client: client?.id ?? null, address: client?.address ?? null };
+    const identity = { port, client: client?.id ?? null, address: client?.address ?? null };
     this.#identities.set(port, identity);
     return identity;
   }
 
-  #wait(port: number, identity: Identity): void {
+  #wait(key: string, identity: Identity): void {
     const timer = setTimeout(() => {
-      const { count } = unreported;
-      this.#stop(port, timer);
-      if (count === 0) return;
-      this.#report(port, unreported);
-      this.#wait(port, identity);
+      this.#unreported.delete(key);
+      if (unreported.count === 0) return;
+      this.#report(unreported);
+      this.#wait(key, unreported);
     }, INTERVAL_MS);
     timer.unref();
-    const unreported: Unreported = { ...identity, count: 0, timer };
-    this.#timers.add(timer);
-    this.#unreported.set(port, unreported);
+    const { port, client, address } = identity;
+    const unreported: Unreported = { port, client, address, count: 0, timer };
+    this.#unreported.set(key, unreported);
   }
 
-  #stop(port: number, timer: NodeJS.Timeout): void {
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-    this.#unreported.delete(port);
-  }
-
-  #report(port: number, { count, client, address }: Identity & { readonly count: number }): void {
+  #report({ count, port, client, address }: Identity & { readonly count: number }): void {
     const { name } = this.#stream;
-    this.#add({ time: new Date().toISOString(), kind: 'return', stream: name, port, client, address, values: count });
+    this.#options.add({
+      time: new Date().toISOString(),
+      kind: 'return',
+      stream: name,
+      port,
+      client,
+      address,
+      values: count,
+    });
   }
 }

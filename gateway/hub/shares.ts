@@ -127,6 +127,9 @@ export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   return error.code === 'too-many' ? 503 : null;
 }
 
+/** Stands for an address: all other gateways of a cluster together have the share of one. */
+export const OTHER_GATEWAYS = 'other gateways';
+
 const LOOPBACK = '127.0.0.1';
 
 /**

@@ -19,6 +19,8 @@ export interface VideoChunk extends RenditionFrame {
 
 /** Receiver of an encoding. Calls must not block or throw. */
 export interface VideoSubscriber {
+  /** Address for which it counts, as returned by `addressKey`. */
+  readonly address: string;
   chunk(chunk: VideoChunk): void;
   /** Called when the chunks are interrupted. They continue with a key frame. */
   interrupted(): void;
@@ -36,7 +38,7 @@ export interface SharedEncoding {
 
 /** The renditions of a stream that this gateway creates. */
 export interface LocalRenditions {
-  /** @returns null if H.264 cannot be encoded, or too many encoders run. */
+  /** @returns null if H.264 cannot be encoded, or too many encoders run. Subscribe immediately. */
   video(step: VideoStep): SharedEncoding | null;
   /** @returns null if no renditions of the frame may be created. Rejects if it cannot be decoded. */
   jpeg(frame: Frame, step: JpegStep): Promise<RenditionFrame> | null;

@@ -37,6 +37,9 @@ const MAX_DATE_MS = 8.64e15;
 const KEYS_TIMEOUT_MS = 3000;
 const MAX_KEYS_BYTES = 256 << 10;
 
+/** Maximum number of keys of a set with which a token is verified if it does not name its key. */
+const MAX_KEYS_TRIED = 16;
+
 /** Error codes of jose for a failed key lookup: the server is unreachable, or its response is not a JWK set. */
 const KEYS_UNREACHABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
 
@@ -155,7 +158,12 @@ export class JwtVerifier {
           [jose.customFetch]: fetchKeys,
         })
       : jose.createLocalJWKSet(JSON.parse(keys) as import('jose').JSONWebKeySet);
-    return jose.jwtVerify(token, this.#keys, options);
+    try {
+      return await jose.jwtVerify(token, this.#keys, options);
+    } catch (error) {
+      if (!(error instanceof jose.errors.JWKSMultipleMatchingKeys)) throw error;
+      return verifyWithEach(jose, token, error, options);
+    }
   }
 
   #unreachable(error: unknown): GearwayError {
@@ -173,6 +181,32 @@ export class JwtVerifier {
       return;
     }
   }
+}
+
+/**
+ * Verifies a token that fits several keys of the set, because it has no `kid`, which is optional (RFC 7515, 4.1.4), or
+ * because several keys have the same one.
+ *
+ * @param keys the keys that fit its algorithm.
+ * @returns null if it is signed by none of the first {@link MAX_KEYS_TRIED}. Rejects like `jwtVerify` for the others.
+ */
+async function verifyWithEach(
+  jose: typeof import('jose'),
+  token: string,
+  keys: import('jose').errors.JWKSMultipleMatchingKeys,
+  options: import('jose').JWTVerifyOptions,
+): Promise<JWTVerifyResult | null> {
+  let tried = 0;
+  for await (const key of keys) {
+    tried += 1;
+    if (tried > MAX_KEYS_TRIED) break;
+    try {
+      return await jose.jwtVerify(token, key, options);
+    } catch (error) {
+      if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  return null;
 }
 
 /** `fetch()` that reads at most {@link MAX_KEYS_BYTES}: jose would read a response of any size. */

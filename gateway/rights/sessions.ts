@@ -9,11 +9,10 @@ export const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 const IDLE_MS = 24 * 3_600_000;
 
 /**
- * Maximum number of sessions per token or user, and in total. Beyond it, the least recently used one of the address
- * with the most ends, so that one holder of a shared token cannot log out the others.
+ * Maximum number of sessions. There is none per token or user: many people and displays may share a token, also behind
+ * one address. Their file must stay smaller than `StateFile` allows.
  */
-const MAX_PER_USER = 32;
-const MAX_SESSIONS = 1024;
+const MAX_SESSIONS = 2048;
 
 const SWEEP_MS = 60_000;
 
@@ -145,17 +144,9 @@ export class Sessions {
 
   /** Adds saved sessions, before any is opened. Expired and excess sessions are left out. */
   restore(saved: readonly SavedSession[]): void {
-    const counts = new Map<string, number>();
     // The most recently used sessions are kept.
-    const kept = saved
-      .toReversed()
-      .filter((session) => {
-        const count = (counts.get(session.name) ?? 0) + 1;
-        counts.set(session.name, count);
-        return count <= MAX_PER_USER && !isOver({ ...session, live: null });
-      })
-      .slice(0, MAX_SESSIONS);
-    for (const { key, name, proof, expiresAtMs, usedAtMs } of kept.toReversed())
+    const kept = saved.filter((session) => !isOver({ ...session, live: null })).slice(-MAX_SESSIONS);
+    for (const { key, name, proof, expiresAtMs, usedAtMs } of kept)
       this.#sessions.set(key, {
         name,
         address: null,
@@ -201,17 +192,17 @@ export class Sessions {
     return this.#add(key, session, owner.principal);
   }
 
-  /** Ends a session if there are too many for another one of this name and address. */
+  /**
+   * If there are too many for another one of this name and address, ends a session of the user with the most, and among
+   * these of the address with the most, so that neither another user nor another holder of a shared token can be logged
+   * out: one without open connections, and of these the least recently used one.
+   */
   #makeRoom(name: string, address: string): void {
-    const all = [...this.#sessions];
-    const own = all.filter(([, session]) => session.name === name);
-    const crowd = own.length >= MAX_PER_USER ? own : all.length >= MAX_SESSIONS ? all : [];
-    const counts = new Map<string | null, number>([[address, 1]]);
-    for (const [, session] of crowd)
-      if (session.address !== null) counts.set(session.address, (counts.get(session.address) ?? 0) + 1);
-    const most = Math.max(...counts.values());
+    if (this.#sessions.size < MAX_SESSIONS) return;
+    const ofUser = largest([...this.#sessions], ([, session]) => session.name, name);
     // A saved session counts as the only one of its address.
-    const [key] = crowd.find(([, session]) => (counts.get(session.address) ?? 1) === most) ?? crowd[0] ?? [];
+    const ofAddress = largest(ofUser, ([key, session]) => session.address ?? key, address);
+    const [key] = ofAddress.find(([, { live }]) => live?.principal.isWatched !== true) ?? ofAddress[0] ?? [];
     if (key !== undefined) this.#end(key, { reason: 'there are too many newer sessions', mayRetry: false });
   }
 
@@ -238,6 +229,21 @@ export class Sessions {
     session.live?.principal.end(end);
     if (session.proof !== null) this.#onChange();
   }
+}
+
+/**
+ * The elements of all groups that are the largest, in their order.
+ *
+ * @param groupOf returns the group of an element.
+ * @param joining the group that is about to get one more element.
+ */
+function largest<T>(all: readonly T[], groupOf: (element: T) => string, joining: string): readonly T[] {
+  const counts = new Map([[joining, 1]]);
+  for (const element of all) counts.set(groupOf(element), (counts.get(groupOf(element)) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  const found = all.filter((element) => counts.get(groupOf(element)) === most);
+  // The joining element may be the only one of the largest group.
+  return found.length > 0 ? found : all;
 }
 
 function isOver({ live, usedAtMs, expiresAtMs }: Pick<Session, 'live' | 'usedAtMs' | 'expiresAtMs'>): boolean {

@@ -1,17 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { NatsServer } from '../helpers/nats.ts';
 import { alternate, type Bench, settleMs } from './bench.ts';
-import type { ClusterGateway } from './cluster-gateway.ts';
-import { MachineMeter } from './machine.ts';
-import { BenchProcess } from './processes.ts';
+import { ClusterStage, STAGE_FPS } from './cluster-stage.ts';
 import type { Line } from './report.ts';
 import { formatCount, formatPercent } from './report-text.ts';
-import { cpuMs, split } from './shares.ts';
+import { split } from './shares.ts';
 import { median } from './statistics.ts';
-import type { Viewers } from './viewers.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
-
-const FPS = 30;
 
 /** More than two cores can serve, together with the viewers themselves. An address may have 1024. */
 const VIEWERS = 1000;
@@ -47,52 +41,32 @@ export const clusterLoad: Bench = {
   async run(options) {
     const { rounds, seconds, viewers: counts } = options;
     const count = counts?.at(-1) ?? VIEWERS;
-    await using nats = await NatsServer.start();
-    await using a = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using b = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using c = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using d = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    const gateways = [a, b, c, d];
-    await using crowd = new BenchProcess<Viewers>('./viewers.ts');
-    const ports = [await a.ask('listen', nats.url, 'A', true)];
-    await a.ask('push', FPS, false);
-    for (const [index, name] of ['B', 'C', 'D'].entries())
-      ports.push((await gateways[index + 1]?.ask('listen', nats.url, name, false)) ?? 0);
+    await using stage = await ClusterStage.start();
+    const { source } = stage;
 
     const measure = async (parts: number): Promise<Measurement> => {
       const shares = split(count, parts);
       // The viewers connect faster while the machine is not busy.
-      await a.ask('rest');
-      for (const [index, share] of shares.entries())
-        for (let left = share; left > 0; left -= BATCH)
-          await crowd.ask('connect', ports[index] ?? 0, Math.min(BATCH, left), { spectates: true });
-      await a.ask('push', FPS, false);
+      await source.ask('rest');
+      await stage.connect(shares, BATCH);
+      await source.ask('push', STAGE_FPS, false);
       await delay(settleMs(SETTLE_MS, options));
-      const machine = new MachineMeter();
-      const own = process.cpuUsage();
-      const natsMs = cpuMs(nats.pid);
-      await Promise.all([crowd.ask('start'), ...gateways.map((gateway) => gateway.ask('start'))]);
-      await delay(seconds * 1000);
-      const usages = await Promise.all(gateways.map((gateway) => gateway.ask('stop')));
-      const seen = await crowd.ask('stop');
-      const natsUsedMs = cpuMs(nats.pid) - natsMs;
-      const { user, system } = process.cpuUsage(own);
-      const gatewaysMs = usages.reduce((sum, { cpuUs }) => sum + cpuUs / 1000, 0);
-      const strangers = machine.stop(gatewaysMs + natsUsedMs + (seen.cpuUs + user + system) / 1000);
-      await a.ask('rest');
-      await crowd.ask('disconnect');
+      const used = await stage.measure(seconds);
+      await source.ask('rest');
+      await stage.crowd.ask('disconnect');
       await delay(settleMs(PAUSE_MS, options));
-      const serving = usages.filter((_, index) => (shares[index] ?? 0) > 0);
+      const seen = used.viewers;
+      const serving = used.gateways.filter((_, index) => (shares[index] ?? 0) > 0);
       const perCpuSecond = (of: readonly { readonly delivered: number; readonly cpuUs: number }[]): number =>
         of.reduce((sum, { delivered }) => sum + delivered, 0) / (of.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1e6);
       return {
         framesPerSecond: (seen.frames * 1000) / seen.elapsedMs,
         perCpuSecond: perCpuSecond(serving),
         perCpuSecondOfEach: serving.map((usage) => perCpuSecond([usage])),
-        gateways: gatewaysMs / seen.elapsedMs,
-        nats: natsUsedMs / seen.elapsedMs,
+        gateways: used.gateways.reduce((sum, { cpuUs }) => sum + cpuUs / 1000, 0) / seen.elapsedMs,
+        nats: used.natsMs / seen.elapsedMs,
         viewers: seen.cpuUs / 1000 / seen.elapsedMs,
-        strangers,
+        strangers: used.strangers,
       };
     };
     const measured = await alternate(rounds, {
@@ -107,7 +81,7 @@ export const clusterLoad: Bench = {
     const one = '1 gateway';
     const several = names.filter((name) => name !== one);
     return {
-      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${FPS} fps. ${formatCount(count, 'viewer')} in one process request ${count * FPS} fps in total, which is more than this machine can serve: at the gateway of the source, or distributed over 2 to 4 gateways, in alternation. CPU time is that of the gateways with viewers, user and system.`,
+      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${formatCount(count, 'viewer')} in one process request ${count * STAGE_FPS} fps in total, which is more than this machine can serve: at the gateway of the source, or distributed over 2 to 4 gateways, in alternation. CPU time is that of the gateways with viewers, user and system.`,
       lines: [
         ...several.map((name): Line => ({
           what: `${formatCount(count, 'viewer')} at ${name}`,

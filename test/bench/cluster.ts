@@ -1,18 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts } from '../helpers/free-port.ts';
-import { NatsServer } from '../helpers/nats.ts';
 import { alternate, type Bench, type BenchEffort, isTrial, settleMs } from './bench.ts';
 import type { ClusterGateway } from './cluster-gateway.ts';
-import { MachineMeter } from './machine.ts';
+import { ClusterStage, STAGE_FPS } from './cluster-stage.ts';
 import type { PairedViewers } from './paired-viewers.ts';
 import { BenchProcess } from './processes.ts';
 import type { Line } from './report.ts';
-import { cpuMs, split } from './shares.ts';
+import { split } from './shares.ts';
 import { median, percentile } from './statistics.ts';
-import type { Viewers } from './viewers.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
-const FPS = 30;
 const VIEWERS = 100;
 
 /** Size of a raw frame of 720p. */
@@ -58,51 +54,30 @@ export const cluster: Bench = {
   async run(options) {
     const { rounds, seconds, viewers: counts } = options;
     const count = counts?.at(-1) ?? VIEWERS;
-    const [monitor = 0] = await freePorts(1);
-    await using nats = await NatsServer.start('-m', String(monitor));
-    await using a = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using b = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using c = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    await using d = new BenchProcess<ClusterGateway>('./cluster-gateway.ts');
-    const gateways = [a, b, c, d];
-    await using crowd = new BenchProcess<Viewers>('./viewers.ts');
+    await using stage = await ClusterStage.start();
     await using paired = new BenchProcess<PairedViewers>('./paired-viewers.ts');
-    const ports = [await a.ask('listen', nats.url, 'A', true)];
-    await a.ask('push', FPS, false);
-    for (const [index, name] of ['B', 'C', 'D'].entries())
-      ports.push((await gateways[index + 1]?.ask('listen', nats.url, name, false)) ?? 0);
+    const [a, b] = stage.gateways;
+    if (a === undefined || b === undefined) throw new TypeError('the stage has four gateways');
 
     /** @param shares number of viewers at each gateway. */
     const measure = async (shares: readonly number[]): Promise<Measurement> => {
-      for (const [index, share] of shares.entries())
-        if (share > 0) await crowd.ask('connect', ports[index] ?? 0, share, { spectates: true });
+      await stage.connect(shares);
       await delay(settleMs(SETTLE_MS, options));
-      const machine = new MachineMeter();
-      const own = process.cpuUsage();
-      const messages = await messagesOf(monitor);
-      const natsMs = cpuMs(nats.pid);
-      await Promise.all([crowd.ask('start'), ...gateways.map((gateway) => gateway.ask('start'))]);
-      await delay(seconds * 1000);
-      const usages = await Promise.all(gateways.map((gateway) => gateway.ask('stop')));
-      const seen = await crowd.ask('stop');
-      const natsUsedMs = cpuMs(nats.pid) - natsMs;
-      const after = await messagesOf(monitor);
-      const { user, system } = process.cpuUsage(own);
-      const [source, ...others] = usages.map(({ cpuUs, elapsedMs }) => cpuUs / 1000 / elapsedMs);
-      const total = usages.reduce((sum, { cpuUs }) => sum + cpuUs / 1000, 0);
-      const strangers = machine.stop(total + natsUsedMs + (seen.cpuUs + user + system) / 1000);
-      await crowd.ask('disconnect');
+      const used = await stage.measure(seconds);
+      await stage.crowd.ask('disconnect');
       await delay(settleMs(PAUSE_MS, options));
-      const frames = Math.max(1, usages[0]?.pushed ?? 0);
+      const seen = used.viewers;
+      const [source, ...others] = used.gateways.map(({ cpuUs, elapsedMs }) => cpuUs / 1000 / elapsedMs);
+      const frames = Math.max(1, used.gateways[0]?.pushed ?? 0);
       return {
         framesPerSecond: (seen.frames * 1000) / seen.elapsedMs,
         source: source ?? 0,
         others: others.reduce((sum, cores) => sum + cores, 0),
-        nats: natsUsedMs / seen.elapsedMs,
+        nats: used.natsMs / seen.elapsedMs,
         viewers: seen.cpuUs / 1000 / seen.elapsedMs,
-        strangers,
-        published: (after.in - messages.in) / frames,
-        delivered: (after.out - messages.out) / frames,
+        strangers: used.strangers,
+        published: used.messagesIn / frames,
+        delivered: used.messagesOut / frames,
       };
     };
     const measured = await alternate(rounds, {
@@ -114,13 +89,13 @@ export const cluster: Bench = {
     });
     process.stderr.write('  latency …\n');
     const latency = await alternate(rounds, {
-      jpeg: () => measureLatency(a, paired, ports, false, options),
-      raw: () => measureLatency(a, paired, ports, true, options),
+      jpeg: () => measureLatency(a, paired, stage.ports, false, options),
+      raw: () => measureLatency(a, paired, stage.ports, true, options),
     });
     process.stderr.write('  copies …\n');
     const copies = {
-      jpeg: await measureCopies([a, b], paired, ports, false, options),
-      raw: await measureCopies([a, b], paired, ports, true, options),
+      jpeg: await measureCopies([a, b], paired, stage.ports, false, options),
+      raw: await measureCopies([a, b], paired, stage.ports, true, options),
     };
     const values = (name: keyof typeof measured, key: keyof Measurement): number[] =>
       measured[name].map((measurement) => measurement[key]);
@@ -137,7 +112,7 @@ export const cluster: Bench = {
       })),
     });
     return {
-      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${FPS} fps. ${count} viewers in one process read and acknowledge each frame: all at the gateway of the source, all at another one, or distributed over 2 to 4 gateways, in alternation. Then one viewer at the gateway of the source and one at another one: how much later each frame arrives there.`,
+      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${count} viewers in one process read and acknowledge each frame: all at the gateway of the source, all at another one, or distributed over 2 to 4 gateways, in alternation. Then one viewer at the gateway of the source and one at another one: how much later each frame arrives there.`,
       lines: [
         {
           what: `${count} viewers at ${other}`,
@@ -188,7 +163,7 @@ async function measureLatency(
   isRaw: boolean,
   effort: BenchEffort,
 ): Promise<{ readonly first: readonly number[]; readonly added: readonly number[] }> {
-  await source.ask('push', FPS, isRaw);
+  await source.ask('push', STAGE_FPS, isRaw);
   await paired.ask('connect', ports.slice(0, 2));
   await delay(settleMs(SETTLE_MS, effort));
   const measure = async (): Promise<ReturnType<PairedViewers['stop']>> => {
@@ -200,7 +175,7 @@ async function measureLatency(
   // A short measurement on a busy machine may see no frame at both gateways.
   for (let left = MAX_EMPTY; result.added.length === 0 && left > 0; left -= 1) result = await measure();
   await paired.ask('disconnect');
-  await source.ask('push', FPS, false);
+  await source.ask('push', STAGE_FPS, false);
   return result;
 }
 
@@ -223,13 +198,7 @@ async function measureCopies(
     source.ask('stop'),
   ]);
   await paired.ask('disconnect');
-  await source.ask('push', FPS, false);
+  await source.ask('push', STAGE_FPS, false);
   const perFrame = pushed * (isRaw ? RAW_BYTES : PAYLOAD_BYTES);
   return { sent: sent / perFrame, received: received / perFrame };
-}
-
-async function messagesOf(monitor: number): Promise<{ readonly in: number; readonly out: number }> {
-  const response = await fetch(`http://127.0.0.1:${monitor}/varz`);
-  const { in_msgs, out_msgs } = (await response.json()) as { readonly in_msgs: number; readonly out_msgs: number };
-  return { in: in_msgs, out: out_msgs };
 }

@@ -32,8 +32,9 @@ export class SigningKey {
     this.jwk = { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' };
   }
 
-  sign(claims: object): string {
-    const content = `${part({ alg: this.#alg, kid: this.#kid })}.${part(claims)}`;
+  /** @param names the fields of the header that name the key. */
+  sign(claims: object, names: object = { kid: this.#kid }): string {
+    const content = `${part({ alg: this.#alg, ...names })}.${part(claims)}`;
     const signature = sign('sha256', Buffer.from(content), { key: this.#key, dsaEncoding: 'ieee-p1363' });
     return `${content}.${signature.toString('base64url')}`;
   }

@@ -111,6 +111,12 @@ export class VideoEncoding implements SharedEncoding {
     return this.#encoder?.pid;
   }
 
+  /** Address for which it counts: that of its first subscriber; null without subscribers. */
+  get address(): string | null {
+    const [first] = this.#subscribers;
+    return first?.address ?? null;
+  }
+
   subscribe(subscriber: VideoSubscriber): void {
     this.#subscribers.add(subscriber);
     if (this.#unused !== null) clearTimeout(this.#unused);
@@ -133,6 +139,7 @@ export class VideoEncoding implements SharedEncoding {
   /** Ends the encoder. Idempotent. */
   close(): void {
     this.#isClosed = true;
+    for (const subscriber of this.#subscribers) subscriber.interrupted();
     this.#options.stream.unfollow(this.#follower);
     this.#encoder?.close();
     this.#encoder = null;

@@ -10,14 +10,55 @@ const MAX_ENCODERS = 8;
 /** Interval before H.264 is retried after a failure. */
 const UNAVAILABLE_MS = 60_000;
 
-/** The encoders of the whole gateway, whose number is limited. */
+/**
+ * The encoders of the whole gateway. Their number is limited, and while there are too few, each address gets an equal
+ * share: an address without one is not refused because another one uses several.
+ */
 export class Encoders {
-  readonly running = new Set<VideoEncoding>();
+  /** Running encodings, oldest first, with the function that ends each. */
+  readonly #running = new Map<VideoEncoding, () => void>();
+
+  /** Number of running encodings. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** @param end ends the encoding, and removes it here. */
+  add(encoding: VideoEncoding, end: () => void): void {
+    this.#running.set(encoding, end);
+  }
+
+  remove(encoding: VideoEncoding): void {
+    this.#running.delete(encoding);
+  }
+
+  /**
+   * Makes room for one more encoding. Ends one without viewers if necessary, or otherwise the newest one of the address
+   * that uses the most, if that address still has no fewer than the requesting one afterwards.
+   *
+   * @returns whether there is room.
+   */
+  makeRoom(address: string): boolean {
+    if (this.#running.size < MAX_ENCODERS) return true;
+    const byAddress = new Map<string | null, (() => void)[]>();
+    for (const [encoding, end] of this.#running) {
+      const own = byAddress.get(encoding.address) ?? [];
+      byAddress.set(encoding.address, [...own, end]);
+    }
+    const unused = byAddress.get(null)?.[0];
+    if (unused !== undefined) {
+      unused();
+      return true;
+    }
+    const largest = [...byAddress.values()].reduce((most, own) => (own.length > most.length ? own : most));
+    if (largest.length < (byAddress.get(address)?.length ?? 0) + 2) return false;
+    largest.at(-1)?.();
+    return true;
+  }
 
   /** Ends all encoders. Idempotent. */
   close(): void {
-    for (const encoding of this.running) encoding.close();
-    this.running.clear();
+    for (const end of this.#running.values()) end();
   }
 }
 
@@ -58,17 +99,20 @@ export class VideoEncodings {
     return performance.now() >= this.#unavailableUntilMs;
   }
 
-  /** @returns null if H.264 is not available, or too many encoders run. */
-  get(step: VideoStep): SharedEncoding | null {
-    return this.#remote?.video(step) ?? this.local(step);
+  /**
+   * @param address of the viewer, as returned by `addressKey`.
+   * @returns null if H.264 is not available, or the address uses its share of the encoders. Subscribe immediately.
+   */
+  get(step: VideoStep, address: string): SharedEncoding | null {
+    return this.#remote?.video(step) ?? this.local(step, address);
   }
 
-  /** The encoding by this gateway. @returns null if H.264 is not available, or too many encoders run. */
-  local(step: VideoStep): VideoEncoding | null {
+  /** The encoding by this gateway; as {@link VideoEncodings.get}. */
+  local(step: VideoStep, address: string): VideoEncoding | null {
     const name = stepName(step);
     const known = this.#encodings.get(name);
     if (known !== undefined) return known;
-    if (!this.#isAvailableHere || this.#encoders.running.size >= MAX_ENCODERS) return null;
+    if (!this.#isAvailableHere || !this.#encoders.makeRoom(address)) return null;
     const encoding: VideoEncoding = new VideoEncoding({
       stream: this.#stream,
       step,
@@ -85,13 +129,13 @@ export class VideoEncodings {
       log: this.#log,
     });
     this.#encodings.set(name, encoding);
-    this.#encoders.running.add(encoding);
+    this.#encoders.add(encoding, () => this.#remove(name, encoding));
     return encoding;
   }
 
   #remove(name: string, encoding: VideoEncoding): void {
     encoding.close();
     this.#encodings.delete(name);
-    this.#encoders.running.delete(encoding);
+    this.#encoders.remove(encoding);
   }
 }

@@ -217,7 +217,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
   /** @returns null if H.264 cannot be encoded. */
   video(step: VideoStep): SharedEncoding | null {
     const { served } = this.#options;
-    return served.stream === null ? null : (served.video?.get(step) ?? null);
+    return served.stream === null ? null : (served.video?.get(step, this.addressKey) ?? null);
   }
 
   bytesOf(step: Step): number {

@@ -4,6 +4,8 @@ import type { SharedEncoding, VideoChunk, VideoSubscriber } from '../../renditio
 interface ViewerVideoOptions {
   /** @returns the one encoding of this step; null if H.264 cannot be encoded. */
   readonly encoding: (step: VideoStep) => SharedEncoding | null;
+  /** Address of the viewer, as returned by `addressKey`. */
+  readonly address: string;
   readonly send: (chunk: VideoChunk) => void;
   /** Whether the link has a queue that one more chunk would lengthen. */
   readonly isCongested: () => boolean;
@@ -90,6 +92,7 @@ export class ViewerVideo {
   #subscribe(encoding: SharedEncoding): Subscription {
     const subscription: Subscription = {
       encoding,
+      address: this.#options.address,
       isInStep: false,
       requestedAtMs: performance.now(),
       chunk: (chunk) => this.#received(subscription, chunk),

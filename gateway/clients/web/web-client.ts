@@ -363,6 +363,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       );
       this.#video = new ViewerVideo({
         encoding: (step) => binding.video(step),
+        address: binding.addressKey,
         send: (chunk) => this.#sendFrame(binding.encoded(chunk)),
         isCongested: () => this.#isCongested(),
       });

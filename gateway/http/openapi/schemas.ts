@@ -4,6 +4,7 @@ import {
   CLIENT_STATES,
   type ClientStatus,
   type ClusterMember,
+  type ClusterConnection,
   type ClusterStatus,
   type ConfigurationStatus,
   type ControlStatus,
@@ -64,6 +65,11 @@ const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): 
   properties,
 });
 const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+const clusterConnection = {
+  isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
+  unreachableSince: orNull({ type: 'string', format: 'date-time' }),
+} as const;
 
 const shareLink: Fields<ShareLinkStatus> = {
   id: text('Names the link; not secret'),
@@ -134,10 +140,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         problem: orNull(text('Reason why its current content was not applied')),
       }),
     ),
+    cluster: orNull(object<ClusterConnection>(clusterConnection)),
   }),
   Cluster: orNull(
     object<ClusterStatus>({
-      isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
+      ...clusterConnection,
       members: list(
         object<ClusterMember>({
           id: text('Different at each start'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StreamStatus } from '../../../shared/status.ts';
+import type { ClusterConnection, GatewayStatus, StreamStatus } from '../../../shared/status.ts';
 import { CuttableProxy } from '../../helpers/cuttable-proxy.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
@@ -136,20 +136,33 @@ describe.concurrent('a cluster with faults', () => {
 
   it('serves frames again within 3 s after the NATS server was killed and restarted', async () => {
     await using nats = await NatsServer.start();
-    await using a = await Here.start(nats.url, 'A', { source: PATTERN });
+    await using a = await Here.start(nats.url, 'A', { source: [PATTERN, PATTERN.replace('main', 'unwatched')] });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await served(b.url, 'main');
     await using own = await Viewer.connect(a.url);
     await using remote = await Viewer.connect(b.url);
     const { port } = await remote.hello();
     await own.hello();
+    const stateOfUnwatched = async (): Promise<string> =>
+      (await get<StreamStatus>(`${b.url}/api/streams/unwatched`)).state;
+    await until('the state of a stream without viewers', stateOfUnwatched, (state) => state === 'live');
     const [ownFrames, remoteFrames] = [watch(own), watch(remote)];
     await nextFrame(remoteFrames);
     await nats.kill();
     // The viewers of the source's gateway are not affected.
     expect(await nextFrame(ownFrames)).toBeLessThan(1000);
+    const connection = async (): Promise<ClusterConnection | null> =>
+      (await get<GatewayStatus>(`${b.url}/api/gateway`)).cluster;
+    const cut = await until('the report of the outage', connection, (cluster) => cluster?.isConnected === false);
+    // From the last contact on, not from its detection.
+    expect(Date.parse(cut?.unreachableSince ?? '')).toBeLessThan(Date.now() - 2000);
+    expect(await connection()).toEqual(cut);
+    // The latest report of its gateway is out of date.
+    expect(await stateOfUnwatched()).toBe('stale');
     await nats.start();
     expect(await nextFrame(remoteFrames)).toBeLessThan(3000);
+    await until('the state of a stream without viewers', stateOfUnwatched, (state) => state === 'live');
+    await until('the report of its end', connection, (cluster) => cluster?.unreachableSince === null);
     expect([own, remote].map(({ socket }) => socket.readyState)).toEqual([own.socket.OPEN, remote.socket.OPEN]);
     await using another = await until(
       'a port',

@@ -104,6 +104,7 @@ class Owner {
 
 /** Another gateway, and the messages that one of its viewers gets. */
 class Mirror implements VideoSubscriber {
+  readonly address = '192.0.2.1';
   readonly renditions: MirroredRenditions;
   readonly chunks: VideoChunk[] = [];
   readonly events: (number | 'interrupted')[] = [];
@@ -200,7 +201,8 @@ describe('H.264 of another gateway', () => {
 
   it('requests one key frame for viewers that join while a request is in transit', async () => {
     const video = mirror.renditions.video(VIDEO)!;
-    const join = (): void => video.subscribe({ chunk: () => undefined, interrupted: () => undefined });
+    const join = (): void =>
+      video.subscribe({ address: '192.0.2.1', chunk: () => undefined, interrupted: () => undefined });
     join();
     await settle();
     await owner.encode(1, true);

@@ -25,14 +25,25 @@ afterEach(() => {
 });
 
 /** A stream of two clients whose return data is recorded. */
-function record(): { audit: AuditLog; returns: Returns; lines: { port: number; values: number; client: string }[] } {
+function record(): {
+  audit: AuditLog;
+  returns: Returns;
+  lines: { port: number; values: number; client: string }[];
+  /** Clients by port, if they are others than at the start. */
+  clients: Map<number, { id: string; address: string }>;
+} {
+  const clients = new Map<number, { id: string; address: string }>();
   const lines: { port: number; values: number; client: string }[] = [];
   const audit = new AuditLog((line) => lines.push(JSON.parse(line)));
   const returns = new Returns({ hasServer: false });
-  audit.follow({ name: 'door', returns, clientAt: (port) => ({ id: `web-${port}`, address: 'Phone (127.0.0.1)' }) });
+  audit.follow({
+    name: 'door',
+    returns,
+    clientAt: (port) => clients.get(port) ?? { id: `web-${port}`, address: 'Phone (127.0.0.1)' },
+  });
   returns.join(6000);
   returns.join(6001);
-  return { audit, returns, lines };
+  return { audit, returns, lines, clients };
 }
 
 describe('AuditLog', () => {
@@ -58,16 +69,36 @@ describe('AuditLog', () => {
     expect(lines.at(-1)).toMatchObject({ port: 6000, values: 1 });
   });
 
-  it('reports the values of a client when it leaves, separately from those of the next client', () => {
-    const { returns, lines } = record();
+  it('reports the values of a client that has left, separately from those of the next client', () => {
+    const { returns, lines, clients } = record();
     returns.set(6000, value('1') as never);
     returns.set(6000, value('2') as never);
     returns.leave(6000);
-    expect(lines.map(({ values }) => values)).toEqual([1, 1]);
+    clients.set(6000, { id: 'web-2', address: 'Tablet (127.0.0.2)' });
     returns.join(6000);
     returns.set(6000, value('3') as never);
     vi.advanceTimersByTime(5000);
-    expect(lines.map(({ values }) => values)).toEqual([1, 1, 1]);
+    expect(lines).toMatchObject([
+      { client: 'web-6000', values: 1 },
+      { client: 'web-2', values: 1 },
+      { client: 'web-6000', values: 1 },
+    ]);
+  });
+
+  it('has at most one entry per second for a client that connects again and again, and loses no value', () => {
+    const { returns, lines, clients } = record();
+    for (let connection = 0; connection < 200; connection += 1) {
+      clients.set(6000, { id: `web-${connection}`, address: 'Phone (127.0.0.1)' });
+      // Its sticky value is sent again with each connection.
+      returns.set(6000, value('1') as never);
+      vi.advanceTimersByTime(50);
+      returns.leave(6000);
+      returns.join(6000);
+    }
+    vi.advanceTimersByTime(1000);
+    expect(lines.length).toBeLessThanOrEqual(12);
+    expect(lines.reduce((sum, { values }) => sum + values, 0)).toBe(200);
+    expect(lines.at(-1)?.client).toBe('web-199');
   });
 
   it('keeps the latest 256 entries of each kind', () => {
@@ -83,11 +114,13 @@ describe('AuditLog', () => {
     expect(audit.entries()).toHaveLength(512);
   });
 
-  it('ends its timers', () => {
-    const { audit, returns } = record();
+  it('ends its timers, and records the values that are not in an entry yet', () => {
+    const { audit, returns, lines } = record();
     returns.set(6000, value('1') as never);
+    returns.set(6000, value('2') as never);
     expect(vi.getTimerCount()).toBe(1);
     audit.close();
     expect(vi.getTimerCount()).toBe(0);
+    expect(lines.map(({ values }) => values)).toEqual([1, 1]);
   });
 });

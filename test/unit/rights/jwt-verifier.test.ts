@@ -47,6 +47,52 @@ describe('JwtVerifier.find', () => {
     expect(await verifier().find(rsa.sign(CLAIMS))).toBeNull();
   });
 
+  describe('with a set of several keys', () => {
+    const MAX_KEYS_TRIED = 16;
+    const create = (alg: 'RS256' | 'ES256', count: number): SigningKey[] =>
+      Array.from({ length: count }, (_, index) => new SigningKey(alg, `key ${index}`));
+    const withKeys = (keys: readonly SigningKey[], settings: Partial<JwtSettings> = {}): JwtVerifier =>
+      verifier({ ...settings, keys: JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }) });
+
+    it.each(['RS256', 'ES256'] as const)(
+      'accepts a token of %s without kid from each key, and no other',
+      async (alg) => {
+        const keys = create(alg, 2);
+        const checker = withKeys([...keys, ...create(alg === 'RS256' ? 'ES256' : 'RS256', 1)]);
+        for (const key of keys) expect(await checker.find(key.sign(CLAIMS, {}))).toMatchObject({ name: 'ann' });
+        expect(await checker.find(new SigningKey(alg, 'key 0').sign(CLAIMS, {}))).toBeNull();
+      },
+    );
+
+    it('accepts a token whose kid belongs to several keys', async () => {
+      const keys = [new SigningKey('ES256', 'same'), new SigningKey('ES256', 'same'), new SigningKey('ES256', 'other')];
+      const checker = withKeys(keys);
+      for (const key of keys) expect(await checker.find(key.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+      // A kid is not ignored.
+      expect(await checker.find(keys[2]!.sign(CLAIMS, { kid: 'same' }))).toBeNull();
+      expect(await checker.find(keys[0]!.sign(CLAIMS, { kid: 'unknown' }))).toBeNull();
+    });
+
+    it('checks the claims of a token without kid', async () => {
+      const keys = create('ES256', 3);
+      const checker = withKeys(keys, { issuer: 'https://login' });
+      const sign = (claims: object): string => keys[2]!.sign({ ...CLAIMS, iss: 'https://login', ...claims }, {});
+      expect(await checker.find(sign({}))).toMatchObject({ ended: null });
+      expect(await checker.find(sign({ iss: 'https://evil' }))).toBeNull();
+      expect(await checker.find(sign({ exp: undefined }))).toBeNull();
+      expect((await checker.find(sign({ exp: Math.floor(inSeconds(-1)) })))?.ended).toMatchObject({ mayRetry: false });
+    });
+
+    it('tries 16 keys, and no more', async () => {
+      const keys = create('ES256', MAX_KEYS_TRIED + 1);
+      const checker = withKeys(keys);
+      const [last, next] = [keys[MAX_KEYS_TRIED - 1]!, keys[MAX_KEYS_TRIED]!];
+      expect(await checker.find(last.sign(CLAIMS, {}))).toMatchObject({ name: 'ann' });
+      expect(await checker.find(next.sign(CLAIMS, {}))).toBeNull();
+      expect(await checker.find(next.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+    });
+  });
+
   it.each<[string, string]>([
     ['another secret', hs256(CLAIMS, OTHER_SECRET)],
     ['no algorithm', `${hs256(CLAIMS, JWT_SECRET, { alg: 'none' }).split('.').slice(0, 2).join('.')}.AA`],

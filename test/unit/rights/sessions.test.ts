@@ -102,40 +102,65 @@ describe('Sessions', () => {
     await vi.advanceTimersByTimeAsync(25 * HOUR_MS);
     expect(ann.isWatched).toBe(false);
   });
-
-  it('ends the least recently used session beyond 32 of one user, and beyond 1024 in total', () => {
-    const ann = owner();
-    const ids = Array.from({ length: 32 }, () => sessions.open(ann, ADDRESS).id);
-    sessions.find(ids[0]!);
-    const bob = sessions.open(owner('bob'), ADDRESS).id;
-    const newest = sessions.open(ann, ADDRESS).id;
-    expect(sessions.find(ids[1]!)).toBeNull();
-    for (const id of [ids[0]!, ids[2]!, bob, newest]) expect(sessions.find(id), id).not.toBeNull();
-    const others = Array.from({ length: 1024 - 33 }, (_, i) => sessions.open(owner(`user-${i}`), ADDRESS).id);
-    expect(sessions.find(ids[3]!)).not.toBeNull();
-    sessions.open(owner('one more'), ADDRESS);
-    expect(sessions.find(ids[4]!)).toBeNull();
-    expect(sessions.find(others.at(-1)!)).not.toBeNull();
-  });
 });
 
-describe('Sessions of many addresses', () => {
-  it('ends one of the address with the most, so that one holder of a token cannot log out the others', () => {
-    const ann = owner();
-    const others = Array.from({ length: 20 }, (_, n) => sessions.open(ann, `192.0.2.${n + 10}`).id);
-    const own = Array.from({ length: 40 }, () => sessions.open(ann, ADDRESS).id);
-    for (const id of others) expect(sessions.find(id)).not.toBeNull();
-    expect(own.map((id) => sessions.find(id) !== null)).toEqual(own.map((_, n) => n >= 28));
-    // An address that has fewer gets a place.
-    const late = sessions.open(ann, '192.0.2.99').id;
-    expect(sessions.find(own[28]!)).toBeNull();
-    for (const id of [...others, late]) expect(sessions.find(id)).not.toBeNull();
+describe('Sessions beyond the maximum number', () => {
+  const MAX_SESSIONS = 2048;
+
+  const addressOf = (index: number): string => `2001:db8:0:${index.toString(16)}::/64`;
+
+  /** Sessions of one user, each at its own address unless one is given. */
+  const open = (ann: Principal, count: number, address?: string): string[] =>
+    Array.from({ length: count }, (_, index) => sessions.open(ann, address ?? addressOf(index)).id);
+
+  const remaining = (ids: readonly string[]): number => ids.filter((id) => sessions.find(id) !== null).length;
+
+  it.each([
+    ['at many addresses', undefined],
+    ['behind one address', ADDRESS],
+  ])('allows hundreds of holders of a shared token %s', (_, address) => {
+    const ids = open(owner(), 1000, address);
+    expect(remaining(ids)).toBe(1000);
   });
 
-  it('ends the least recently used one if each address has one', () => {
+  it('ends those of the address with the most, so that one holder of a token cannot log out the others', () => {
     const ann = owner();
-    const ids = Array.from({ length: 33 }, (_, n) => sessions.open(ann, `192.0.2.${n}`).id);
-    expect(ids.map((id) => sessions.find(id) !== null)).toEqual(ids.map((_, n) => n > 0));
+    const others = open(ann, 100);
+    const own = open(ann, MAX_SESSIONS, ADDRESS);
+    expect(remaining(others)).toBe(100);
+    expect(own.map((id) => sessions.find(id) !== null)).toEqual(own.map((_, index) => index >= 100));
+    // An address that has fewer gets a place.
+    const late = sessions.open(ann, '192.0.2.99').id;
+    expect(remaining([...others, late])).toBe(101);
+  });
+
+  it('ends those of the user with the most, so that holders of one token cannot log out other users', () => {
+    const others = open(owner('bob'), 100, ADDRESS);
+    open(owner(), MAX_SESSIONS);
+    expect(remaining(others)).toBe(100);
+    const late = sessions.open(owner('carol'), ADDRESS).id;
+    expect(remaining([...others, late])).toBe(101);
+  });
+
+  it('ends the least recently used one without open connections, so that displays stay logged in', () => {
+    const ann = owner();
+    const first = sessions.open(ann, addressOf(5000));
+    first.principal.whenEnded(() => undefined);
+    const ids = open(ann, MAX_SESSIONS - 1);
+    sessions.find(ids[0]!);
+    sessions.open(ann, addressOf(5001));
+    expect(remaining([first.id, ids[0]!])).toBe(2);
+    expect(sessions.find(ids[1]!)).toBeNull();
+    expect(remaining(ids)).toBe(MAX_SESSIONS - 2);
+  });
+
+  it('ends the least recently used one of all users if each has one', () => {
+    const ids = Array.from(
+      { length: MAX_SESSIONS + 1 },
+      (_, index) => sessions.open(owner(`user-${index}`), ADDRESS).id,
+    );
+    expect(sessions.find(ids[0]!)).toBeNull();
+    expect(remaining(ids)).toBe(MAX_SESSIONS);
   });
 });
 
@@ -253,20 +278,15 @@ describe('Sessions after a restart', () => {
     expect(onChange).not.toHaveBeenCalled();
   });
 
-  it('applies the limits per user and in total', () => {
-    const saved = Array.from({ length: 1100 }, (_, i) => ({
-      key: `key ${i}`,
-      name: i < 100 ? 'ann' : `user ${i}`,
+  it('keeps the most recently used ones beyond the maximum number', () => {
+    const saved = Array.from({ length: 2100 }, (_, index) => ({
+      key: `key ${index}`,
+      name: 'ann',
       proof: '',
       expiresAtMs: Date.now() + HOUR_MS,
       usedAtMs: Date.now(),
     }));
     sessions.restore(saved);
-    expect(sessions.save()).toHaveLength(1024);
-    expect(sessions.save().at(-1)?.key).toBe('key 1099');
-    sessions.close();
-    sessions = new Sessions();
-    sessions.restore(saved.slice(0, 100));
-    expect(sessions.save().map(({ key }) => key)).toEqual(saved.slice(68, 100).map(({ key }) => key));
+    expect(sessions.save().map(({ key }) => key)).toEqual(saved.slice(52).map(({ key }) => key));
   });
 });

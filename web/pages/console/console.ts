@@ -9,6 +9,7 @@ import { loadToken, takeKey } from '../shared/page-token.ts';
 import { capitalize, plural } from '../shared/text.ts';
 import { loadTheme } from '../shared/theme.ts';
 import { Api } from './api.ts';
+import { clusterNotice } from './cluster-notice.ts';
 import { GatewayFeed } from './gateway-feed.ts';
 import { LogIn } from './log-in.ts';
 import { WallPage } from '../wall/wall-page.ts';
@@ -138,7 +139,7 @@ function notice(): TemplateResult | typeof nothing {
       `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
     );
   }
-  return html`${actionNotice()}${configurationNotice()}`;
+  return html`${actionNotice()}${configurationNotice()}${clusterNotice(feed.gateway?.cluster)}`;
 }
 
 /** Why the last action failed. */

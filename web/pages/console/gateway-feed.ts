@@ -34,7 +34,10 @@ export class GatewayFeed {
   rights: RightsStatus | null = null;
   /** Null before it is known. */
   gateway: GatewayStatus | null = null;
-  /** Whether `gateway` was requested since the last refresh, or since the gateway began to respond. */
+  /**
+   * Whether `gateway` was requested since the last refresh, or since the gateway began to respond. In a cluster it is
+   * requested with each poll, because its connection may change.
+   */
   #isDescribed = false;
   readonly #callbacks: FeedCallbacks;
   readonly #pollSoon = throttled(() => this.#poll(), EVENT_POLL_MS);
@@ -95,7 +98,7 @@ export class GatewayFeed {
     if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;
     if (response.kind === 'ok') {
       this.streams = response.value;
-      if (!this.#isDescribed) runInBackground(this.#describe());
+      if (!this.#isDescribed || (this.gateway?.cluster ?? null) !== null) runInBackground(this.#describe());
     } else {
       // A restarted gateway may have other addresses and rights.
       this.#isDescribed = false;

@@ -122,6 +122,7 @@ describe('VideoEncoding', () => {
     });
     const chunks: { readonly sequence: number; readonly isKey: boolean; readonly pid: number | undefined }[] = [];
     encoding.subscribe({
+      address: '192.0.2.1',
       chunk: ({ sequence, encoding: { isKey } }) => chunks.push({ sequence, isKey, pid: encoding.pid }),
       interrupted: () => undefined,
     });

@@ -57,6 +57,7 @@ describe('ViewerVideo', () => {
     isCongested = false;
     video = new ViewerVideo({
       encoding: (step) => encodings.get(step) ?? null,
+      address: '192.0.2.1',
       send: ({ sequence }) => sent.push(sequence),
       isCongested: () => isCongested,
     });

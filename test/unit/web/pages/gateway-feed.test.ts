@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { GatewayEvent } from '../../../../shared/status.ts';
+import type { GatewayEvent, GatewayStatus } from '../../../../shared/status.ts';
 import type { Api } from '../../../../web/pages/console/api.ts';
 import { GatewayFeed } from '../../../../web/pages/console/gateway-feed.ts';
 
@@ -17,6 +17,7 @@ class SlowGateway {
   polls = 0;
   descriptions = 0;
   fire: () => void = () => undefined;
+  description: GatewayStatus | null = null;
   readonly #latencyMs: number;
 
   constructor(latencyMs: number) {
@@ -24,14 +25,15 @@ class SlowGateway {
   }
 
   open(): GatewayFeed {
+    const later = async <T>(value: T): Promise<T> => {
+      await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
+      return value;
+    };
     const answer =
       <T>(value: T) =>
-      async (): Promise<T> => {
-        await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
-        return value;
-      };
+      (): Promise<T> =>
+        later(value);
     const streams = answer({ kind: 'ok', value: [] } as const);
-    const description = answer(null);
     const api: Partial<Api> = {
       token: null,
       streams: () => {
@@ -41,7 +43,7 @@ class SlowGateway {
       rights: answer({ kind: 'gone', reason: null } as const),
       gateway: () => {
         this.descriptions += 1;
-        return description();
+        return later(this.description);
       },
       follow: (onEvent) => {
         this.fire = () => onEvent({} as GatewayEvent);
@@ -81,6 +83,21 @@ describe('GatewayFeed', () => {
     await vi.advanceTimersByTimeAsync(5500);
     expect(gateway.polls).toBe(6);
     expect(gateway.descriptions).toBe(1);
+  });
+
+  it('requests the connection to the cluster with each poll, and adopts its changes', async () => {
+    const gateway = new SlowGateway(0);
+    const description = { webhooks: [], configuration: null, publicUrl: null, networkUrls: [] };
+    gateway.description = { ...description, cluster: { isConnected: true, unreachableSince: null } };
+    const feed = gateway.open();
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(gateway.descriptions).toBe(2);
+    gateway.description = { ...description, cluster: { isConnected: false, unreachableSince: '2026-05-04T12:00:00Z' } };
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(feed.gateway?.cluster?.isConnected).toBe(false);
+    gateway.description = { ...description, cluster: { isConnected: true, unreachableSince: null } };
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(feed.gateway?.cluster?.isConnected).toBe(true);
   });
 
   it('requests everything once when it is refreshed', async () => {
