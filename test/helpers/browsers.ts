@@ -11,6 +11,13 @@ export const TESTED_BROWSER = (process.env['GEARWAY_TEST_BROWSER'] ?? 'chromium'
 
 export const WINDOW = { width: 640, height: 480 } as const;
 
+/**
+ * Of Chromium. PMProcessPriorityPolicy: the processes of all windows but one have a lower priority (nice 5) than
+ * everything else on the machine. WebUIOmnibox…: each window loads two pages for its address bar, which take 0.4 s of
+ * processor time, more than most pages of the tests.
+ */
+const DISABLED_FEATURES = ['PMProcessPriorityPolicy', 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
+
 const CHROMIUM_FLAGS = [
   '--disable-gpu',
   '--disable-quic',
@@ -22,8 +29,7 @@ const CHROMIUM_FLAGS = [
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
   '--disable-background-timer-throttling',
-  // Otherwise the processes of all windows but one have a lower priority (nice 5) than everything else on the machine.
-  '--disable-features=PMProcessPriorityPolicy',
+  `--disable-features=${DISABLED_FEATURES.join()}`,
 ];
 
 export interface BrowserOptions {
