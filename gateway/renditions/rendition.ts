@@ -28,6 +28,8 @@ export interface VideoSubscriber {
 
 /** H.264 of one stream and step, encoded once for all subscribers, here or by another gateway. */
 export interface SharedEncoding {
+  /** Whether the encoder skips most frames because it is too slow; undefined if another gateway encodes. */
+  readonly isSlow?: boolean;
   /** Sends the chunks from the next key frame on, which is requested. */
   subscribe(subscriber: VideoSubscriber): void;
   /** Ends a subscription. The encoder ends some time after the last one. */

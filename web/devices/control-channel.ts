@@ -204,8 +204,11 @@ export class ControlChannel {
     viewer.addEventListener('gearway-close', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-refused', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-control', () => this.#controlChanged(), { signal });
+    // A server may send the key with each frame, but a large message is parsed only if it may change the state.
+    const mayChange = (event: GearwayFrameEvent, stop: boolean): boolean =>
+      this.#stop.awaits(stop) && event.mayHave(STOP, stop);
     const confirm = (event: GearwayFrameEvent): void => {
-      if (event.mayHave(STOP)) this.#confirm(stopIn(event.detail.message));
+      if (mayChange(event, true) || mayChange(event, false)) this.#confirm(stopIn(event.detail.message));
     };
     viewer.addEventListener('gearway-frame', confirm, { signal });
   }

@@ -58,6 +58,11 @@ export class StopLatch {
     if (this.#request === 'clear') this.#request = 'none';
   }
 
+  /** Whether {@link confirm} with this value would change anything. */
+  awaits(stop: boolean): boolean {
+    return stop !== this.#isConfirmed || (!stop && this.#request === 'clear');
+  }
+
   /**
    * Processes a message of the server. @param stop whether the server has stopped; null if the message does not contain
    * it.

@@ -48,9 +48,12 @@ export class GearwayFrameEvent extends CustomEvent<{
   /**
    * Whether the message may have this key, at any level. If not, reading `detail.message` is unnecessary: this takes
    * milliseconds if the message has thousands of keys.
+   *
+   * @param value whether it may have the key with this value. Default: any value.
    */
-  mayHave(key: string): boolean {
-    return this.#text?.includes(JSON.stringify(key)) ?? true;
+  mayHave(key: string, value?: string | number | boolean | null): boolean {
+    const name = JSON.stringify(key);
+    return this.#text?.includes(value === undefined ? name : `${name}:${JSON.stringify(value)}`) ?? true;
   }
 }
 

@@ -66,6 +66,12 @@ const UNUSED_MS = 3000;
  */
 const MAX_CONVERSIONS = 2;
 
+/** Weight of a frame in the mean share of frames that the encoder accepts. */
+const SHARE_SMOOTHING = 0.05;
+
+/** Share of frames below which the encoder counts as slow. */
+const SLOW_SHARE = 0.5;
+
 /** Assumed frame rate for the rate control, before that of the source is known. */
 const DEFAULT_FPS = 30;
 
@@ -81,6 +87,8 @@ export class VideoEncoding implements SharedEncoding {
   #width = 0;
   #height = 0;
   #lastSequence = 0;
+  /** Smoothed share of frames that the encoder accepts. */
+  #acceptedShare = 1;
   #conversions = 0;
   /** The frame that waits until other clients have received it. */
   #yielding: { readonly frame: Frame; readonly timer: NodeJS.Timeout } | null = null;
@@ -115,6 +123,10 @@ export class VideoEncoding implements SharedEncoding {
   get address(): string | null {
     const [first] = this.#subscribers;
     return first?.address ?? null;
+  }
+
+  get isSlow(): boolean {
+    return this.#acceptedShare < SLOW_SHARE;
   }
 
   subscribe(subscriber: VideoSubscriber): void {
@@ -198,12 +210,15 @@ export class VideoEncoding implements SharedEncoding {
     }
     if (this.#encoder === null) {
       this.#encoder = this.#start(frame);
+      this.#acceptedShare = 1;
       // The output of the new encoder begins with a key frame.
       this.#needsKey = false;
       this.#keyAtMs = now;
     }
     const isKey = this.#needsKey && now - this.#keyAtMs >= KEY_INTERVAL_MS;
-    if (!this.#encoder.encode(frame, jpeg, isKey)) return;
+    const isAccepted = this.#encoder.encode(frame, jpeg, isKey);
+    this.#acceptedShare += (Number(isAccepted) - this.#acceptedShare) * SHARE_SMOOTHING;
+    if (!isAccepted) return;
     this.#lastSequence = frame.sequence;
     if (!isKey) return;
     this.#needsKey = false;

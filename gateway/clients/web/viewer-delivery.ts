@@ -84,6 +84,9 @@ export class ViewerDelivery implements AdaptationContext {
   #wantsVideo = false;
   #hasVideo = false;
   #steps: readonly Step[] = [SOURCE];
+  /** The step of the latest frame that was sent in place of H.264; null if that is sent. */
+  #instead: JpegStep | null = null;
+  #isEncoderSlow = false;
   #bitsPerSecond = 0;
   #bytesSinceReport = 0;
   #reportedAtMs: number;
@@ -123,12 +126,13 @@ export class ViewerDelivery implements AdaptationContext {
 
   /** The JPEG step in place of an H.264 one that cannot be sent yet. */
   instead(step: VideoStep): JpegStep {
-    return jpegInstead(
+    this.#instead = jpegInstead(
       step,
       { width: this.#width, height: this.#height },
       this.framesPerSecond ?? DEFAULT_FPS,
       (jpeg) => this.bytes(jpeg),
     );
+    return this.#instead;
   }
 
   wanted({ quality, video, maxFramesPerSecond, maxBitsPerSecond, width, height }: WantFields): void {
@@ -171,6 +175,12 @@ export class ViewerDelivery implements AdaptationContext {
     return this.#adaptation.maxFramesPerSecond();
   }
 
+  /** Call for each chunk of H.264. @param isSlow whether its encoder is too slow for most frames. */
+  videoSent(isSlow: boolean): void {
+    this.#instead = null;
+    this.#isEncoderSlow = isSlow;
+  }
+
   sent(sequence: number, bytes: number): void {
     this.#bytesSinceReport += bytes;
     this.#adaptation.sent(sequence);
@@ -203,7 +213,7 @@ export class ViewerDelivery implements AdaptationContext {
     const step = this.#adaptation.step();
     const isLimited = this.isLimited(nowMs);
     if (step.kind === 'source' && !isLimited && !this.#isBusy(nowMs)) return '';
-    return `${stepLabel(step, { width: this.#width, height: this.#height })}, ${formatBitRate(this.#bitsPerSecond)}: ${this.#cause(isLimited, nowMs)}`;
+    return `${this.#label(step)}, ${formatBitRate(this.#bitsPerSecond)}: ${this.#cause(isLimited, nowMs)}${this.#isSlow(step) ? ', slow encoder' : ''}`;
   }
 
   /** Call once per second. @returns the information to report to the viewer; null if nothing has changed. */
@@ -232,6 +242,17 @@ export class ViewerDelivery implements AdaptationContext {
 
   #isBusy(nowMs: number): boolean {
     return nowMs < this.#busyUntilMs;
+  }
+
+  #label(step: Step): string {
+    const size = { width: this.#width, height: this.#height };
+    return step.kind === 'h264' && this.#instead !== null
+      ? `${stepLabel(this.#instead, size)} until H.264 is available`
+      : stepLabel(step, size);
+  }
+
+  #isSlow({ kind }: Step): boolean {
+    return kind === 'h264' && this.#instead === null && this.#isEncoderSlow;
   }
 
   #cause(isLimited: boolean, nowMs: number): string {

@@ -45,6 +45,11 @@ export class ViewerVideo {
     return this.#current?.isInStep === true;
   }
 
+  /** Whether the encoder is too slow for most frames, as far as is known. */
+  get isSlow(): boolean {
+    return this.#current?.encoding.isSlow === true;
+  }
+
   /** Whether chunks arrive, or are expected to continue soon. */
   continues(nowMs: number): boolean {
     return this.isFlowing || nowMs - this.#sentAtMs < RESUME_MS;

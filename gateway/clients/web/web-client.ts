@@ -364,7 +364,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#video = new ViewerVideo({
         encoding: (step) => binding.video(step),
         address: binding.addressKey,
-        send: (chunk) => this.#sendFrame(binding.encoded(chunk)),
+        send: (chunk) => {
+          this.#delivery?.videoSent(this.#video?.isSlow === true);
+          this.#sendFrame(binding.encoded(chunk));
+        },
         isCongested: () => this.#isCongested(),
       });
     }

@@ -5,7 +5,7 @@ import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
-import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
+import { createGateway, type Gateway, GearwayError, type StreamSettings } from '../../../gateway/create-gateway.ts';
 import { NetGearSender } from '../../../gateway/netgear/index.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { feature } from '../../../shared/protocol.ts';
@@ -27,7 +27,7 @@ const SIZES = {
 const LINKS = { fast: 50e6, slow: 1.2e6, slower: 0.45e6 } as const;
 
 /** Number of frames that are composited in each situation. */
-const FRAMES = 25;
+const FRAMES = 15;
 
 /** A NetGear server whose pictures and messages have the same number. It can be restarted, and continues to count. */
 class Camera implements AsyncDisposable {
@@ -67,7 +67,10 @@ class Camera implements AsyncDisposable {
       const data = this.#backgrounds.find(({ size }) => size === this.size)!.data.slice();
       burnNumber(data, width, height, this.#number);
       const jpeg = await encodeJpeg({ data, width, height, channels: 3 });
-      await sender.send(jpeg, { message: { n: this.#number } });
+      await sender.send(jpeg, { message: { n: this.#number } }).catch((error: unknown) => {
+        // The stream is being created again.
+        if (!(error instanceof GearwayError && error.code === 'disconnected')) throw error;
+      });
       await elapse(Math.max(0, 1000 / FPS - (performance.now() - fromMs)));
     }
   }
@@ -122,14 +125,32 @@ interface Composited {
 
 describe('a viewer behind a link that changes', () => {
   let browser: Browser;
+  let options: {
+    readonly port: 0;
+    readonly streams: { readonly main: StreamSettings; readonly spare: StreamSettings };
+  };
   let gateway: Gateway;
   let camera: Camera;
   let relay: ShapedRelay;
   let address: string;
+  /** Changes the options of the stream through the HTTP API. */
+  const administer = async (method: 'DELETE' | 'PUT', body: string | null = null): Promise<void> => {
+    const response = await fetch(`${address.replace('/streams/', '/api/streams/')}`, {
+      method,
+      body,
+      headers: {
+        authorization: `Bearer ${gateway.administratorKey}`,
+        ...(body === null ? {} : { 'content-type': 'application/json' }),
+      },
+    });
+    expect(response.ok, await response.text()).toBe(true);
+  };
   beforeAll(async () => {
     browser = await launchBrowser('chromium');
     const [sourcePort = 0] = await freePorts(1);
-    gateway = await createGateway({ port: 0, source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1` });
+    const main = { source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1` };
+    options = { port: 0, streams: { main, spare: { source: 'push:' } } };
+    gateway = await createGateway(options);
     const { url, port } = await gateway.listen();
     address = `${url}streams/main`;
     relay = await ShapedRelay.start(port, symmetricLink({ bitsPerSecond: LINKS.fast, delayMs: DELAY_MS }));
@@ -265,6 +286,25 @@ describe('a viewer behind a link that changes', () => {
           await view.page.evaluate(() => document.querySelector('gearway-viewer')!.resume());
           await elapse(40 + 150 * (time % 4));
         }
+      },
+      "element.state === 'live' && element.stats.encoding === 'h264'",
+    );
+    await goThrough(
+      'a stream that is created again by a reload, without and with renditions',
+      async () => {
+        await gateway.reconfigure({ ...options, renditions: 'off' });
+        await view.where("element.state === 'live' && element.stats.encoding === 'jpeg'");
+        await gateway.reconfigure(options);
+      },
+      "element.state === 'live' && element.stats.encoding === 'h264'",
+    );
+    await goThrough(
+      'a stream that is removed and created again by the API',
+      async () => {
+        await administer('DELETE');
+        await view.becomes('refused');
+        await administer('PUT', JSON.stringify(options.streams.main));
+        await view.page.evaluate(() => document.querySelector('gearway-viewer')!.reconnect());
       },
       "element.state === 'live' && element.stats.encoding === 'h264'",
     );

@@ -39,6 +39,7 @@ describe('GearwayFrameEvent', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const event = new GearwayFrameEvent({ ...FRAME, message: null }, JSON.stringify(large({ stop: true })));
     expect([event.mayHave('stop'), event.mayHave('forms'), parse.mock.calls.length]).toEqual([true, false, 0]);
+    expect([event.mayHave('stop', true), event.mayHave('stop', false)]).toEqual([true, false]);
     expect(event.detail.message).toEqual(large({ stop: true }));
     expect(event.detail.message).toBe(event.detail.message);
     expect(parse.mock.calls.length).toBe(1);

@@ -81,6 +81,24 @@ describe('VideoEncoding', () => {
     encoding.close();
   });
 
+  it('is slow while its encoder accepts less than half of the frames', () => {
+    const stream = new FakeStream();
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      // The encoder does not process them before the end of the test.
+      jpeg: () => new Uint8Array(8),
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: SILENT_LOGGER,
+    });
+    stream.offer(frame(1));
+    expect(encoding.isSlow).toBe(false);
+    for (let sequence = 2; sequence <= 30; sequence += 1) stream.offer(frame(sequence));
+    expect(encoding.isSlow).toBe(true);
+    encoding.close();
+  });
+
   it('starts few encoders for a publisher that changes the size with every frame', () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const stream = new FakeStream();

@@ -1142,10 +1142,12 @@ describe('WebClient: time', () => {
     readonly client: WebClient;
     readonly place: ViewerBinding;
     readonly subscribers: ReadonlySet<VideoSubscriber>;
+    readonly encoding: { isSlow: boolean };
     readonly encode: (sequence: number, isKey?: boolean) => void;
   } {
     const subscribers = new Set<VideoSubscriber>();
-    const encoding: SharedEncoding = {
+    const encoding: SharedEncoding & { isSlow: boolean } = {
+      isSlow: false,
       subscribe: (subscriber) => void subscribers.add(subscriber),
       unsubscribe: (subscriber) => void subscribers.delete(subscriber),
       requestKey: () => undefined,
@@ -1184,8 +1186,20 @@ describe('WebClient: time', () => {
           payload: Uint8Array.of(1),
         });
     };
-    return { socket, client, place, subscribers, encode };
+    return { socket, client, place, subscribers, encoding, encode };
   }
+
+  it('reports the JPEGs that a viewer gets until H.264 is available, and a slow encoder', () => {
+    const { client, place, encoding, encode } = withVideo();
+    stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
+    expect(place.status().reason).toMatch(/^JPEG \d+×\d+ q\d+ until H\.264 is available, /);
+    encode(1, true);
+    expect(place.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*$/);
+    encoding.isSlow = true;
+    encode(2);
+    expect(place.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*, slow encoder$/);
+    client.close(1001, 'the test ends');
+  });
 
   it('ends the H.264 of a viewer that requests raw frames', () => {
     const { socket, client, subscribers } = withVideo();

@@ -187,6 +187,30 @@ describe('ControlChannel', () => {
     expect(viewer.sent).toHaveLength(count);
   });
 
+  it('parses large messages with a stop only while they may change the state', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const [text, stopped] = ['{"stop":false,"boxes":[]}', '{"stop":true,"boxes":[]}'];
+    const parsed = (shown: string): number => {
+      parse.mockClear();
+      viewer.shows(null, shown);
+      return parse.mock.calls.length;
+    };
+    const remove = channel.onStopState(() => undefined);
+    expect([parsed(text), channel.stopState]).toEqual([0, 'ready']);
+    // A key of another level, with which a message must be parsed.
+    expect([parsed('{"gate":{"stop":true}}'), channel.stopState]).toEqual([1, 'ready']);
+    expect([parsed(stopped), channel.stopState]).toEqual([1, 'stopped']);
+    expect([parsed(stopped), channel.stopState]).toEqual([0, 'stopped']);
+    channel.stop();
+    expect([parsed(text), channel.stopState]).toEqual([0, 'stopping']);
+    expect([parsed(stopped), channel.stopState]).toEqual([1, 'stopped']);
+    channel.clearStop();
+    expect([parsed(stopped), channel.stopState]).toEqual([0, 'clearing']);
+    expect([parsed(text), channel.stopState]).toEqual([1, 'ready']);
+    remove();
+    parse.mockRestore();
+  });
+
   it('releases the devices when the viewer was removed, which it does not report', async () => {
     const stick = await add('x');
     stick.hold(1);

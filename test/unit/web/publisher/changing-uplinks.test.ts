@@ -18,7 +18,9 @@ function received(
 
 describe('Uplink', () => {
   it.each([
-    ['1 Mbit/s', { bitsPerSecond: 1e6, delayMs: 20 }, 12, 180],
+    ['1 Mbit/s', { bitsPerSecond: 1e6, delayMs: 20 }, 14, 180],
+    ['1.2 Mbit/s', { bitsPerSecond: 1.2e6, delayMs: 40 }, 13, 180],
+    ['1.5 Mbit/s', { bitsPerSecond: 1.5e6, delayMs: 20 }, 14, 250],
     ['3 Mbit/s', { bitsPerSecond: 3e6, delayMs: 30 }, 14, 300],
     ['3 Mbit/s with jitter', { bitsPerSecond: 3e6, delayMs: 30, jitterMs: 50 }, 11, 300],
     ['50 Mbit/s', { bitsPerSecond: 50e6, delayMs: 30 }, 14.8, 720],
