@@ -31,7 +31,7 @@ import type { Thumbnail } from './renditions/thumbnail.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
-/** A stream, as the API for embedding programs. */
+/** API of a stream, for programs that embed the gateway. */
 export interface GatewayStream {
   readonly name: string;
   /** All clients, native and web, ordered by port; spectators last. */

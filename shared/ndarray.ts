@@ -44,8 +44,8 @@ const NAMES = {
 } as const;
 
 /**
- * All spellings: the names, and the codes with and without a byte order (`=` and none are that of the machine,
- * little-endian; `|` is for single bytes).
+ * All spellings: the names, and the codes with and without a byte order. `=` and no prefix mean the byte order of the
+ * machine, little-endian; `|` is for single bytes.
  */
 const TYPES: ReadonlyMap<string, SampleType> = new Map(
   Object.entries(NAMES).flatMap(([name, code]) => {

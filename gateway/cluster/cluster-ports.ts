@@ -46,7 +46,8 @@ interface Holder {
 
 /**
  * Time without an acknowledged heartbeat after which a gateway disconnects its viewers with ports, because another
- * gateway may assign these ports soon: it declares this one dead after at least 3 beats, and then reserves the ports.
+ * gateway may assign these ports soon: it declares this one dead after at least 3 intervals between heartbeats, and then
+ * reserves the ports for this time.
  */
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
@@ -58,21 +59,21 @@ const LEASES_FOR_MS = LEASE_HOLD_MS;
  */
 const NATIVE_FOR_MS = 5000;
 
-/** Maximum number of attempts to lease a port while other gateways take the same ones. */
+/** Maximum number of attempts to lease a port while other gateways take the same port. */
 const MAX_ATTEMPTS = 16;
 
 /**
  * How long viewers wait for their ports after the last acknowledged heartbeat: while the connection to a NATS server is
- * being restored. Later ones only watch.
+ * being restored. Viewers that connect later watch without a port.
  */
 const PATIENCE_MS = 3000;
 
-/** Interval of the attempts. */
+/** Interval between attempts. */
 const RETRY_MS = 100;
 
 const MAX_PORT = 65_535;
 
-/** Interval of the search for own records without a client, and own clients without a record. */
+/** Interval between searches for records of this gateway without a client, and for its clients without a record. */
 const TIDY_MS = 5000;
 
 /** Keys expire after an hour without a write. */
@@ -138,7 +139,7 @@ export class ClusterPorts implements Ports {
     if (table.native.has(port) && !this.#natives.has(port))
       throw new GearwayError(
         'port-taken',
-        `port ${port} belongs to a client of another gateway, or of one that has just ended; give this client another identity with ?id=, or try again later`,
+        `port ${port} belongs to a client of another gateway, which may have just stopped; give this client another identity with ?id=, or try again later`,
       );
     checkReservable(table, port, this.#nowMs());
     const record: PortRecord = { kind: 'native', nonce: createNonce(), member: this.#options.membership.id };
@@ -204,7 +205,7 @@ export class ClusterPorts implements Ports {
       }
       if (this.#isClosed) throw new GearwayError('closed', 'the gateway is stopping');
       this.#holders.set(port, { owner, record, sinceMs });
-      // Another client with the new key has taken over already.
+      // Another client has taken over the port in the meantime.
       if (this.#entries.get(port)?.value.nonce !== record.nonce) this.#revokeSuperseded(port);
       return { port, leaseKey };
     }
@@ -214,7 +215,8 @@ export class ClusterPorts implements Ports {
   /**
    * Repeats an action until it succeeds.
    *
-   * @param untilMs limits failures without an outage, too: a user that may write heartbeats, but no ports.
+   * @param untilMs deadline, which also ends failures without an outage: for example, if the NATS user may write
+   * heartbeats, but not ports.
    * @throws {GearwayError} `cluster-unreachable` if it fails for too long.
    */
   async #patiently<T>(untilMs: number, action: () => Promise<T>): Promise<T> {
@@ -235,8 +237,8 @@ export class ClusterPorts implements Ports {
   }
 
   /**
-   * Reads the record of a lease key that is unknown here: the viewer may come from another gateway, and be faster than
-   * the directory.
+   * Reads the record of a lease key that is unknown here: the viewer may have come from another gateway before the copy
+   * of the directory was updated.
    */
   async #catchUp(key: string): Promise<void> {
     const hash = hashKey(key);
@@ -429,7 +431,7 @@ function portOf(key: string): number | null {
   return /^[0-9a-f]{32}$/.test(key) ? Number.parseInt(key.slice(0, PORT_DIGITS), 16) : null;
 }
 
-/** The store is readable for all gateways and their administrators; it does not contain keys. */
+/** All gateways and their administrators can read the store; it does not contain keys. */
 function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }

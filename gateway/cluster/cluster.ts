@@ -97,7 +97,7 @@ const SETTLE_TIMEOUT_MS = 5000;
 
 const CHECK_INTERVAL_MS = 200;
 
-/** Maximum time of leaving, if the servers cannot be reached. */
+/** Timeout for leaving the cluster if the servers cannot be reached. */
 const LEAVE_TIMEOUT_MS = 500;
 
 /** Maximum number of streams of other gateways. */

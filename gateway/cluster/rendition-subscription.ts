@@ -7,7 +7,7 @@ import { renditionFrames, type RemoteRendition } from './frame-wire.ts';
 import { RareWarnings } from './rare-warnings.ts';
 import { decodeRenditionAnswer, type RenditionRequest } from './rendition-wire.ts';
 
-/** Interval of requests without changes, which keep the rendition alive. */
+/** Interval between requests that only keep the rendition alive. */
 const KEEP_ALIVE_MS = 400;
 
 const ANSWER_TIMEOUT_MS = 500;

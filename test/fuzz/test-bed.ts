@@ -15,7 +15,7 @@ import type { FakePort, World, ZmqPort } from './world.ts';
 const VIRTUAL_PORTS = 'main=6000-9000';
 const RESERVED_PORT = 6000;
 
-/** Addresses reported to the gateway like by a proxy: all loopback addresses count as one, that of the attacks. */
+/** Client addresses, sent as a proxy would: all loopback addresses count as one, which is that of the attacks. */
 const INNOCENT = '192.0.2.2';
 const JUDGE = '192.0.2.3';
 

@@ -67,6 +67,6 @@ export class ProcessFamily {
         // The process has just ended.
       }
     }
-    await this.until('the end of all', (members) => members.length === 0);
+    await this.until('the end of all processes', (members) => members.length === 0);
   }
 }

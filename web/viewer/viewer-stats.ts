@@ -3,7 +3,7 @@ import { average, SMOOTHING } from '../connection/statistics.ts';
 import { pictureSize } from './picture-size.ts';
 import type { ViewerStats } from './viewer-messages.ts';
 
-/** Counts and smooths the statistics of a viewer's connection. Rates cover the time since the last reading. */
+/** Counts and smooths the statistics of a viewer's connection. Rates are moving averages over the readings. */
 export class ViewerStatsMeter {
   painted = 0;
   decodeMs = 0;

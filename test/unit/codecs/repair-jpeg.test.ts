@@ -71,7 +71,7 @@ describe('repairJpeg', () => {
     });
   });
 
-  it.each(Object.entries(JPEGS))('finds %s truncated at every length, and only there', (_name, jpeg) => {
+  it.each(Object.entries(JPEGS))('rejects %s that is truncated at any length', (_name, jpeg) => {
     const scan = segmentsOf(jpeg).at(-1)!.to;
     const comment = jpeg.indexOf(Buffer.of(0xff, 0xfe), scan); // a truncated segment cannot be distinguished from damaged data
     for (let length = 2; length < jpeg.byteLength; length += length < 400 || length > jpeg.byteLength - 20 ? 1 : 97) {
@@ -147,7 +147,7 @@ describe('repairJpeg', () => {
     expect(repairJpeg(progressive).jpeg).toBe(progressive);
   });
 
-  it('throws at no truncation', () => {
+  it('rejects a JPEG without tables that is truncated within its first 700 bytes', () => {
     const bare = withoutTables(oriented(baseline, 6));
     for (let length = 0; length < 700; length += 1)
       expect(() => repairJpeg(Buffer.from(bare.subarray(0, length)))).toThrow(
@@ -164,16 +164,16 @@ describe('repairJpeg', () => {
     });
 
     it.each([
-      ['0', exif(0)],
-      ['9', exif(9)],
-      ['of another type', exif(6, { type: 4 })],
+      ['is 0', exif(0)],
+      ['is 9', exif(9)],
+      ['has another type', exif(6, { type: 4 })],
       [
-        'in other data',
+        'is in other data',
         segment(0xe1, ...Buffer.from('http://ns.adobe.com/xap/1.0/\0<x:xmpmeta tiff:Orientation="6"/>')),
       ],
-      ['in an empty segment', segment(0xe1)],
-      ['in APP2', Buffer.concat([Buffer.of(0xff, 0xe2), exif(6).subarray(2)])],
-    ])('1 for one %s', (_name, app) => {
+      ['is in an empty segment', segment(0xe1)],
+      ['is in APP2', Buffer.concat([Buffer.of(0xff, 0xe2), exif(6).subarray(2)])],
+    ])('1 if it %s', (_name, app) => {
       expect(repairJpeg(withSegments(baseline, app)).header.orientation).toBe(1);
     });
 
@@ -192,7 +192,7 @@ describe('repairJpeg', () => {
       expect(repairJpeg(withSegments(baseline, exif(1, { thumbnail: oriented(gray, 6) }))).header.orientation).toBe(1);
     });
 
-    it('1 for a directory at another position, or with a count that is too large', () => {
+    it('without an error for a directory at another position, or with a count that is too large', () => {
       for (const [at, value] of [
         [14, 0xffff_fff0],
         [14, 0],

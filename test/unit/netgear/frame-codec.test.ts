@@ -157,10 +157,10 @@ describe('decodeFrame', () => {
   it.each([
     ['a terminate_flag that is not a bool', RAW.replace('false', '0')],
     ['a pattern beyond 2', RAW.replace('"1"', '"3"')],
-    ['a pattern that is a text', RAW.replace('"1"', '"one"')],
+    ['a pattern that is not a number', RAW.replace('"1"', '"one"')],
     ['a pattern in a list, which int() does not accept', RAW.replace('"1"', '["1"]')],
     ['a pattern that cannot become text', RAW.replace('"1"', '{"toString": 1, "valueOf": 1}')],
-    ['a dtype that is not a text', RAW.replace('"uint8"', '8')],
+    ['a dtype that is not a string', RAW.replace('"uint8"', '8')],
     ['a shape that is not a list', RAW.replace('[2, 3, 3]', '18')],
     ['a shape of one size', RAW.replace('[2, 3, 3]', '[18]')],
     ['a shape of four sizes', RAW.replace('[2, 3, 3]', '[1, 2, 3, 3]')],
