@@ -4,7 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /**
  * The folder of a test decides where it runs: `npm test` runs test/unit, test/interop (real peers) and test/browser
  * (Chromium); `npm run test:soak` runs test/soak, the files in folders named `each` in Firefox, and finally test/rates,
- * which measures rates and times: three files at a time, and those in test/rates/alone one after another.
+ * which measures rates and times: four files at a time, among them those of test/soak/idle, which compute with the
+ * lowest priority, and those in test/rates/alone one after another.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
 // Tests with real peers and browsers share a machine with others, and may get no processor time for seconds. One that
@@ -23,22 +24,27 @@ const mixed = { ...peers, maxWorkers: 6, maxConcurrency: 3, sequence: { groupOrd
 const long = { ...peers, testTimeout: 150_000 + 6000 * soakSeconds };
 // Tests of faults and interrupted networks mostly wait; benchmarks and browsers compute, two at a time.
 const soak = { ...long, maxWorkers: 4, maxConcurrency: 2, sequence: { groupOrder: 2 } };
-const rates = { ...long, maxWorkers: 3, sequence: { groupOrder: 3 } };
-const alone = { ...long, maxWorkers: 1, sequence: { groupOrder: 4 } };
+const rates = { ...long, maxWorkers: 4, sequence: { groupOrder: 3 } };
+const alone = { ...long, maxWorkers: 1, maxConcurrency: 2, sequence: { groupOrder: 4 } };
 
 /** Files that take minutes. Vitest starts the largest files first, but these are small. */
 const LONGEST = [
   'soak/browser/overlays',
   'soak/bench',
   'soak/cluster-partitions',
-  'soak/histories',
+  'soak/idle',
+  'soak/silences',
+  'soak/upstream-modes',
+  'rates/ffmpeg',
+  'rates/faults',
   'browser/overlays',
   'browser/dead-mans-handle',
 ];
 
 /**
- * Starts the longest files first, so that none of them runs alone at the end, and spreads those of test/browser evenly
- * among those of test/interop.
+ * Starts the longest files first, so that none of them runs alone at the end, spreads those of test/browser evenly
+ * among those of test/interop, and starts those in Firefox after all others of their group, so that each worker changes
+ * its project once.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -52,7 +58,12 @@ class LongestFirst extends BaseSequencer {
       .flatMap((each) => each.map((file, index) => ({ file, place: (index + 0.5) / each.length })))
       .toSorted((a, b) => a.place - b.place)
       .map(({ file }) => file);
-    return [...sorted.filter(isLong), ...spread, ...others.filter((file) => !isMixed(file))];
+    const last = ({ project }: TestSpecification): number => Number(project.name.startsWith('firefox'));
+    return [
+      ...sorted.filter(isLong),
+      ...spread,
+      ...others.filter((file) => !isMixed(file)).toSorted((a, b) => last(a) - last(b)),
+    ];
   }
 }
 
@@ -74,7 +85,7 @@ export default defineConfig({
         },
       },
       { test: { name: 'peers', include: ['test/interop/**/*.test.ts', 'test/browser/**/*.test.ts'], ...mixed } },
-      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak } },
+      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], exclude: ['test/soak/idle/**'], ...soak } },
       {
         test: {
           name: 'firefox',
@@ -86,7 +97,7 @@ export default defineConfig({
       {
         test: {
           name: 'rates',
-          include: ['test/rates/*.test.ts', 'test/rates/browser/**/*.test.ts'],
+          include: ['test/rates/*.test.ts', 'test/rates/browser/**/*.test.ts', 'test/soak/idle/*.test.ts'],
           ...rates,
         },
       },

@@ -9,9 +9,9 @@ export const FILM = { width: 1280, height: 720, fps: 30 } as const;
 
 export type FilmName = 'camera' | 'test pattern';
 
-/** Number of pictures of a film: 10 s, which is longer than the latency of any picture; 2 s in a trial. */
+/** Number of pictures of a film: 10 s, which is longer than the latency of any picture; 1 s in a trial. */
 export function filmFrames(effort: BenchEffort): number {
-  return (isTrial(effort) ? 2 : 10) * FILM.fps;
+  return (isTrial(effort) ? 1 : 10) * FILM.fps;
 }
 
 /** @returns the pictures as JPEGs like NetGear's own, with their numbers burned in. */

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Browser, CDPSession, Page } from 'puppeteer-core';
 import sharp from 'sharp';
@@ -8,7 +11,8 @@ import { burnNumber, NUMBERS, readNumber } from '../bench/picture-number.ts';
 import { sharedBrowser } from '../helpers/browsers.ts';
 import { ViewerPage } from './viewer-page.ts';
 
-const [WIDTH, HEIGHT] = [640, 360];
+// Of pictures and windows: compositing takes most of the time of these tests.
+const [WIDTH, HEIGHT] = [320, 180];
 const BLOCK = WIDTH / 16;
 const FPS = 30;
 
@@ -101,13 +105,35 @@ async function boxes(client: CDPSession, count: number): Promise<{ picture: Box;
   return seen;
 }
 
-/** Occupies the main thread of a page for half of the time. */
-const block = (page: Page): Promise<void> =>
-  page.evaluate(() => {
-    setInterval(() => {
-      for (const end = performance.now() + 50; performance.now() < end;);
-    }, 100);
-  });
+/** How long the main thread is blocked, and the interval in which that happens. */
+const [BLOCKED_MS, INTERVAL_MS] = [50, 100];
+
+/** An address that answers any page after {@link BLOCKED_MS}. */
+async function serveSlowly(): Promise<{ readonly address: string; readonly server: Server }> {
+  const server = createServer((_request, response) => {
+    setTimeout(() => response.writeHead(200, { 'access-control-allow-origin': '*' }).end(), BLOCKED_MS);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server };
+}
+
+/**
+ * Blocks the main thread of a page for half of the time, by synchronous requests: a loop would use half a core. The
+ * page must have been opened without its policy, which forbids requests to other origins.
+ */
+async function block(page: Page, slowAddress: string): Promise<void> {
+  await page.evaluate(
+    (address, intervalMs) => {
+      setInterval(() => {
+        const request = new XMLHttpRequest();
+        request.open('GET', address, false);
+        request.send();
+      }, intervalMs);
+    },
+    slowAddress,
+    INTERVAL_MS,
+  );
+}
 
 /**
  * Changes the view repeatedly, with all fits, rotations and zooms up to 2.4: beyond, a black block of the
@@ -145,7 +171,9 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
     let gateway: Gateway;
     let url: string;
     let source: NodeJS.Timeout;
+    let slow: { readonly address: string; readonly server: Server };
     beforeAll(async () => {
+      slow = await serveSlowly();
       browser = await sharedBrowser('chromium');
       gateway = await createGateway({ port: 0, source: 'push:' });
       ({ url } = await gateway.listen());
@@ -167,12 +195,17 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
       clearInterval(source);
       await browser.close();
       await gateway.close();
+      slow.server.close();
     });
 
-    /** @param scale of the window: compositing takes most of the time of these tests. */
-    const open = async (scale: number): Promise<ViewerPage> => {
+    /** @param isBusy whether the page may be blocked by {@link block}. */
+    const open = async (isBusy: boolean): Promise<ViewerPage> => {
       const view = await ViewerPage.open(browser, `${url}viewer?stream=main&bare`);
-      await view.page.setViewport({ width: WIDTH * scale, height: HEIGHT * scale });
+      await view.page.setViewport({ width: WIDTH, height: HEIGHT });
+      if (isBusy) {
+        await view.page.setBypassCSP(true);
+        await view.page.reload();
+      }
       await view.becomes('live');
       return view;
     };
@@ -182,13 +215,13 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
       {
         name: 'a callback',
         draw: () => {
-          const block = 40;
-          document.querySelector('gearway-viewer')!.overlay = (context, message) => {
+          document.querySelector('gearway-viewer')!.overlay = (context, message, { width, height }) => {
+            const block = width / 16;
             const { n } = message as { n: number };
             for (let index = 0; index < 12; index += 1) {
               for (const inverted of [0, 1]) {
                 context.fillStyle = ((n >> (11 - index)) & 1) !== inverted ? '#fff' : '#000';
-                context.fillRect((2 + index) * block, 180 + (1 + inverted) * block, block, block);
+                context.fillRect((2 + index) * block, height / 2 + (1 + inverted) * block, block, block);
               }
             }
           };
@@ -204,9 +237,9 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
     it.each(CASES)(
       '$name: every composited frame has the overlay of its picture; main thread blocked half the time: $isBusy',
       async ({ draw, isBusy }) => {
-        await using view = await open(0.5);
+        await using view = await open(isBusy);
         await view.page.evaluate(draw);
-        if (isBusy) await block(view.page);
+        if (isBusy) await block(view.page, slow.address);
         const seen = await composited(await view.page.createCDPSession(), frames);
         const wrong = seen.filter(({ picture, overlay }) => picture !== overlay);
         expect(new Set(seen.map(({ picture }) => picture)).size).toBeGreaterThan(frames / 10);
@@ -217,7 +250,7 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
     it.each(cases === 'all' ? [false, true] : [true])(
       'the slot is at the picture in every composited frame, while the view changes; main thread blocked half the time: %s',
       async (isBusy) => {
-        await using view = await open(1);
+        await using view = await open(isBusy);
         await view.page.evaluate(async () => {
           const viewer = document.querySelector('gearway-viewer')!;
           viewer.controls = true;
@@ -233,7 +266,7 @@ export function describeOverlaysInStep(frames: number, cases: 'all' | 'each once
         });
         await view.where('element.pictureRect !== null');
         await changeViews(view.page);
-        if (isBusy) await block(view.page);
+        if (isBusy) await block(view.page, slow.address);
         const seen = await boxes(await view.page.createCDPSession(), frames);
         const sides = ['left', 'top', 'right', 'bottom'] as const;
         const wrong = seen.filter(({ picture, slot }) =>

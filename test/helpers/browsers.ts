@@ -60,7 +60,7 @@ export async function launchBrowser(
 }
 
 /** Frames per second of the fake camera of a shared browser: encoding them takes most of the time of a publisher. */
-const SHARED_CAMERA_FPS = 10;
+export const SHARED_CAMERA_FPS = 10;
 
 const sharedBrowsers = new Map<string, Promise<Browser & AsyncDisposable>>();
 

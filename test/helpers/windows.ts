@@ -22,9 +22,7 @@ let opened = 0;
  * @param prepare runs in the page before any of its scripts.
  */
 export async function openWindow(browser: Browser, url: string, prepare?: () => void): Promise<Page> {
-  const page = (await isFirefox(browser))
-    ? await (await browser.createBrowserContext()).newPage({ type: 'window' })
-    : await openPopup(await takeProfile(browser));
+  const page = (await isFirefox(browser)) ? await openInFirefox(browser) : await openPopup(await takeProfile(browser));
   pollAtIntervals(page);
   if (prepare !== undefined) await page.evaluateOnNewDocument(prepare);
   if (url !== 'about:blank') await page.goto(url);
@@ -75,6 +73,24 @@ export async function closeWindows(browser: Browser): Promise<void> {
 
 async function isFirefox(browser: Browser): Promise<boolean> {
   return (await browser.version()).toLowerCase().startsWith('firefox');
+}
+
+/** Number of pages of a Firefox that {@link openWindow} has opened. */
+const firefoxPages = new WeakMap<Browser, number>();
+
+/**
+ * The only page is a tab of the window with which Firefox has started, which takes a third of the processor time of
+ * another window. Further ones have windows of their own, because a tab would hide the first one.
+ */
+async function openInFirefox(browser: Browser): Promise<Page> {
+  const count = (change: number): number => {
+    firefoxPages.set(browser, (firefoxPages.get(browser) ?? 0) + change);
+    return firefoxPages.get(browser)!;
+  };
+  const type = count(1) === 1 ? 'tab' : 'window';
+  const page = await (await browser.createBrowserContext()).newPage({ type });
+  page.once('close', () => count(-1));
+  return page;
 }
 
 async function takeProfile(browser: Browser): Promise<Profile> {

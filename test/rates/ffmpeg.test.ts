@@ -13,11 +13,12 @@ function rateOf(frames: readonly RecordedFrame[]): number {
   return ((last.sequence - first.sequence) * 1000) / (last.atMs - first.atMs);
 }
 
-describe('a file', () => {
-  it.each([
+// Concurrently, because they mostly wait for frames.
+describe.concurrent('a file', () => {
+  it.for([
     ['24', 24],
     ['60000/1001', 59.94],
-  ])('of H.264 at %s fps keeps its rate within 1 %, looped', async (rate, expected) => {
+  ] as const)('of H.264 at %s fps keeps its rate within 1 %, looped', async ([rate, expected], { expect }) => {
     await using folder = await Folder.create();
     await ffmpeg(
       '-f',
@@ -58,7 +59,7 @@ describe('a file', () => {
     });
   });
 
-  it('is encoded if an option requires it', async () => {
+  it('is encoded if an option requires it', async ({ expect }) => {
     await using folder = await Folder.create();
     const path = await folder.write('a.mjpeg', Buffer.concat(await numberedJpegs(50)));
     await using gateway = await GatewayProcess.start(
@@ -103,8 +104,8 @@ describe('lavfi', () => {
   });
 });
 
-describe('RTSP', () => {
-  it.each(['h264', 'jpeg'])('of %s reaches a real client and a viewer at its rate', async (kind) => {
+describe.concurrent('RTSP', () => {
+  it.for(['h264', 'jpeg'])('of %s reaches a real client and a viewer at its rate', async (kind, { expect }) => {
     await using camera = new RtspCamera();
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port });

@@ -8,6 +8,7 @@ import { Child } from '../helpers/child.ts';
 import { blocks, ROOT } from '../helpers/example-lines.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { peers, PythonPeer } from '../helpers/peers.ts';
 import { JPEG } from '../helpers/viewer.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
@@ -51,8 +52,8 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     });
     const { source: url } = await server.waitFor<Ready>('ready');
     const { client: address } = await client.waitFor<Ready>('ready');
-    await using gateway = await GatewayProcess.start('--source', url, '--client', address);
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using gateway = await LocalGateway.start('--source', url, '--client', address);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     const port = (await viewer.welcome).port!;
 
     await returned(server, native, /^\{'depth': array\(\[\[0\., 1\.\],.*dtype='>f8'\), 'score': 0\.5\}$/s);
@@ -86,7 +87,7 @@ describe('the Python helper', { timeout: 60_000 }, () => {
     await using client = new PythonPeer('helper_client.py', { port: native, returns: expression });
     const { client: address, returns } = await client.waitFor<Ready>('ready');
     expect(returns).toMatch(described);
-    await using _gateway = await GatewayProcess.start(
+    await using _gateway = await LocalGateway.start(
       '--source',
       (await server.waitFor<Ready>('ready')).source,
       '--client',
@@ -98,9 +99,9 @@ describe('the Python helper', { timeout: 60_000 }, () => {
   it('returns the latest data of each port to a server in multi-clients mode', async () => {
     const ports = (await freePorts(2)) as [number, number];
     await using server = new PythonPeer('helper_server.py', { port: ports });
-    await using gateway = await GatewayProcess.start('--source', (await server.waitFor<Ready>('ready')).source);
-    await using first = await WebViewer.open(`${await gateway.url}/streams/main`, { port: ports[0] });
-    await using second = await WebViewer.open(`${await gateway.url}/streams/main`, { port: ports[1] });
+    await using gateway = await LocalGateway.start('--source', (await server.waitFor<Ready>('ready')).source);
+    await using first = await WebViewer.open(`${gateway.url}/streams/main`, { port: ports[0] });
+    await using second = await WebViewer.open(`${gateway.url}/streams/main`, { port: ports[1] });
     await first.return({ kind: 'value', value: 1 });
     await second.return({ kind: 'value', value: [2.5] });
     await server.waitFor<Returned>('returned', ({ data }) => data[ports[0]] === '1' && data[ports[1]] === '[2.5]');
@@ -213,7 +214,7 @@ describe('docs/python-helper.md', () => {
     const args = /^npm start -- (.*)$/m.exec(line)![1]!.replaceAll('"', '');
     try {
       await using client = await start(folder, 'helper_client.py', ports);
-      await using _gateway = await GatewayProcess.start(
+      await using _gateway = await LocalGateway.start(
         ...args.replaceAll(/\b\d{4}\b/g, (port) => String(ports.get(port) ?? port)).split(' '),
       );
       await client.stdout.waitFor('its address', (text) =>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
@@ -18,7 +18,7 @@ describe('a server in multi-clients mode', () => {
     'is one stream over %i ports, in order and without duplicates; each port belongs to one client',
     async (count) => {
       const [native, ...seats] = await freePorts(1 + count);
-      await using gateway = await GatewayProcess.start(
+      await using gateway = await LocalGateway.start(
         '--source',
         `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
         '--client',
@@ -31,7 +31,7 @@ describe('a server in multi-clients mode', () => {
         returns: { speed: 2.0 },
         height: 120,
       });
-      await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+      await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
       expect((await viewer.welcome).port).toBe(seats[1]);
       const array = { dtype: '>u2', shape: [4, 6], data: Uint8Array.from({ length: 48 }, (_, index) => index) };
       await viewer.return({ kind: 'array', array });

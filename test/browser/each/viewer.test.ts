@@ -86,12 +86,14 @@ describe('gearway-viewer', () => {
     await server.waitFor<Returned>('returned', ({ data }) => data?.['6000'] === 'drive');
     const killedAt = Date.now() / 1000;
     await page[Symbol.asyncDispose]();
+    // Closing a window takes Firefox a second on a busy machine.
+    const closedAt = Date.now() / 1000;
     const { data, t } = await server.waitFor<Returned>(
       'returned',
       (event) => event.t >= killedAt && event.data?.['6000'] === undefined,
     );
     expect(data).toEqual({});
-    expect(t - killedAt).toBeLessThan(1);
+    expect(t - closedAt).toBeLessThan(1);
     // The port is reserved for the holder of the key; another viewer gets the next port.
     expect((await gateway.status()).ports).toMatchObject({ free: 63, taken: 1, held: [6000] });
     await using other = await open(gateway);

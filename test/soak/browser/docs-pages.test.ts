@@ -2,14 +2,14 @@ import type { Browser, ConsoleMessage, ElementHandle, Page } from 'puppeteer-cor
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { openWindow } from '../../helpers/windows.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
-import { Child } from '../../helpers/child.ts';
+import { closeWindow, openWindow } from '../../helpers/windows.ts';
+import { sharedBrowser } from '../../helpers/browsers.ts';
 import { Disposables } from '../../helpers/disposables.ts';
 import { blocks, docBlocks } from '../../helpers/example-lines.ts';
 import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { peers } from '../../helpers/peers.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
+import { Folder } from '../../helpers/media.ts';
+import { PythonPeer } from '../../helpers/peers.ts';
 import { Site } from '../../helpers/site.ts';
 
 // The snippets of the pages in Chromium, as pasted, with the programs of the same page in front of the gateway.
@@ -36,26 +36,29 @@ ${part.replaceAll(/^(?=.)/gm, '    ')}
 }
 
 let browser: Browser;
+let folder: Folder;
 beforeAll(async () => {
-  browser = await launchBrowser('chromium', { camera: 'fake' });
+  folder = await Folder.create();
+  browser = await sharedBrowser('chromium', { camera: 'fake' });
 });
 afterAll(async () => {
   await browser.close();
+  await folder[Symbol.asyncDispose]();
 });
 
 interface Shown {
   readonly page: Page;
-  readonly gateway: GatewayProcess;
+  readonly gateway: LocalGateway;
   /** null without a program. */
-  readonly server: Child | null;
+  readonly server: PythonPeer | null;
   readonly logged: ConsoleMessage[];
 }
 
 /** A pasted page, a gateway, and the program that feeds it. */
 class Pasted extends Disposables implements Shown {
   page!: Page;
-  gateway!: GatewayProcess;
-  server: Child | null = null;
+  gateway!: LocalGateway;
+  server: PythonPeer | null = null;
   readonly logged: ConsoleMessage[] = [];
 
   /**
@@ -81,13 +84,15 @@ class Pasted extends Disposables implements Shown {
       );
       const feed = part === null ? [] : ['--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`];
       pasted.gateway = pasted.use(
-        await GatewayProcess.start(...(args.includes('--source') ? [] : feed), '--allow-origin', site.origin, ...args),
+        await LocalGateway.start(...(args.includes('--source') ? [] : feed), '--allow-origin', site.origin, ...args),
       );
-      url = await pasted.gateway.url;
+      url = pasted.gateway.url;
       if (part !== null)
-        pasted.server = pasted.use(new Child(peers().python, ['-u', '-c', program(source, part, options)]));
+        pasted.server = pasted.use(
+          new PythonPeer(await folder.write(`${source}.py`, program(source, part, options)), {}),
+        );
       pasted.page = await openWindow(browser, 'about:blank');
-      pasted.use({ [Symbol.asyncDispose]: () => pasted.page.browserContext().close() });
+      pasted.use({ [Symbol.asyncDispose]: () => closeWindow(pasted.page) });
       pasted.page.on('console', (message) => pasted.logged.push(message));
       await pasted.page.goto(site.origin);
       return pasted;
@@ -342,10 +347,10 @@ describe('docs/console.md', () => {
   it('has the address of a grid', async () => {
     const [address = ''] = blocks('console.md', '');
     const names = new URL(address.trim()).searchParams.get('stream')!.split(',');
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=160x120&fps=5`]),
     );
-    const page = await openWindow(browser, address.trim().replace('http://127.0.0.1:8080', await gateway.url));
+    const page = await openWindow(browser, address.trim().replace('http://127.0.0.1:8080', gateway.url));
     await page.waitForFunction(
       (count) =>
         [...document.querySelectorAll<GearwayViewer>('gearway-viewer')].filter(({ state }) => state === 'live')
@@ -353,6 +358,6 @@ describe('docs/console.md', () => {
       {},
       names.length,
     );
-    await page.browserContext().close();
+    await closeWindow(page);
   });
 });

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
 import { Child } from '../../helpers/child.ts';
 import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { sharedBrowser } from '../../helpers/browsers.ts';
 import { peers } from '../../helpers/peers.ts';
 import { Site } from '../../helpers/site.ts';
@@ -30,7 +30,7 @@ const exampleFor = (name: string, gatewayUrl: string): string =>
 describe('examples', () => {
   it('server.py and client.py exchange data through the gateway', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
@@ -52,7 +52,7 @@ describe('examples', () => {
     const [http, source] = (await freePorts(2)) as [number, number];
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
     // Any JPEG: a snapshot of the test pattern.
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       'test-pattern:?size=320x240',
       '--virtual-ports',
@@ -85,8 +85,8 @@ describe('examples', () => {
   it('embed.html works from another origin', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => exampleFor('embed.html', gatewayUrl));
-    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
+    await using gateway = await LocalGateway.start('--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
     await using browser = await sharedBrowser('chromium');
     const page = await openWindow(browser, 'about:blank');
     const logged = new Promise((resolve) => page.on('console', (message) => resolve(message.text())));
@@ -101,8 +101,8 @@ describe('examples', () => {
   it('iframe.html works from another origin', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => exampleFor('iframe.html', gatewayUrl));
-    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
+    await using gateway = await LocalGateway.start('--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
     await using browser = await sharedBrowser('chromium');
     const page = await openWindow(browser, 'about:blank');
     await page.goto(site.origin);
@@ -122,8 +122,8 @@ describe('examples', () => {
   it('publish.html publishes a camera from another origin, with its message, and shows return data', async () => {
     let gatewayUrl = '';
     await using site = await Site.serve(() => exampleFor('publish.html', gatewayUrl));
-    await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
-    gatewayUrl = await gateway.url;
+    await using gateway = await LocalGateway.start('--source', 'push:', '--allow-origin', site.origin);
+    gatewayUrl = gateway.url;
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, site.origin);
     await publisher.page.click('#camera');
@@ -142,9 +142,9 @@ describe('examples', () => {
       const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
       await build({ root: join(EXAMPLES, name), build: { outDir: folder, emptyOutDir: true }, logLevel: 'error' });
       await using site = await Site.folder(folder);
-      await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
+      await using gateway = await LocalGateway.start('--allow-origin', site.origin);
       await using browser = await sharedBrowser('chromium');
-      await using viewer = await ViewerPage.open(browser, `${site.origin}/?gateway=${await gateway.url}`);
+      await using viewer = await ViewerPage.open(browser, `${site.origin}/?gateway=${gateway.url}`);
       await viewer.becomes('live');
       expect(await viewer.place).toBe('worker');
       await viewer.page.waitForFunction(() => /^live, frame \d+$/.test(document.querySelector('output')!.innerText));
@@ -183,7 +183,7 @@ describe('the README and docs/getting-started.md', () => {
 
   it('has Python snippets that work as pasted', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedBrowser } from '../../helpers/browsers.ts';
 import { Child } from '../../helpers/child.ts';
 import { blocks, ROOT } from '../../helpers/example-lines.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { Site } from '../../helpers/site.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
 
@@ -53,9 +53,9 @@ async function project(name: string, files: Readonly<Record<string, string>>): P
 
 /** Opens the page of a site, and checks that it shows live video, decoded in the worker. */
 async function showsLive(origin: string): Promise<void> {
-  await using gateway = await GatewayProcess.start('--allow-origin', origin);
+  await using gateway = await LocalGateway.start('--allow-origin', origin);
   await using browser = await sharedBrowser('chromium');
-  await using shown = await ViewerPage.open(browser, `${origin}/?gateway=${await gateway.url}`);
+  await using shown = await ViewerPage.open(browser, `${origin}/?gateway=${gateway.url}`);
   await shown.becomes('live');
   expect(await shown.place).toBe('worker');
   expect((await gateway.status()).clients[0]?.kind).toBe('web');
@@ -162,8 +162,8 @@ describe('docs/embedding.md', () => {
     try {
       await server.listen();
       const origin = server.resolvedUrls!.local[0]!.replace(/\/$/, '');
-      await using gateway = await GatewayProcess.start('--allow-origin', origin);
-      await writeFile(join(root, 'main.ts'), module.replace('http://127.0.0.1:8080', await gateway.url));
+      await using gateway = await LocalGateway.start('--allow-origin', origin);
+      await writeFile(join(root, 'main.ts'), module.replace('http://127.0.0.1:8080', gateway.url));
       await using browser = await sharedBrowser('chromium');
       await using shown = await ViewerPage.open(browser, origin);
       await shown.becomes('live');

@@ -14,10 +14,11 @@ import WebSocket from 'ws';
 import { encodeMessage, PROTOCOL } from '../../../shared/protocol.ts';
 import type { StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
+import { launchBrowser, SHARED_CAMERA_FPS } from '../../helpers/browsers.ts';
 import { Disposables } from '../../helpers/disposables.ts';
 import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { GatewayProcess, SMALL_PATTERN } from '../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../helpers/local-gateway.ts';
 import { type ProxyName, ReverseProxy } from '../../helpers/reverse-proxy.ts';
 import { closeWindow, openWindow } from '../../helpers/windows.ts';
 
@@ -55,28 +56,37 @@ const ADDRESS_LINES = /X-Forwarded/;
 class SetUp extends Disposables {
   readonly #options: readonly string[];
   readonly #gatewayPort: number;
-  gateway: GatewayProcess;
+  #gateway: LocalGateway | GatewayProcess;
   /** The public address, with a trailing slash. */
   readonly url: string;
   readonly proxy: ReverseProxy;
 
   private constructor(
-    gateway: GatewayProcess,
+    gateway: LocalGateway | GatewayProcess,
     proxy: ReverseProxy,
     url: string,
     gatewayPort: number,
     options: readonly string[],
   ) {
     super();
-    this.gateway = gateway;
+    this.#gateway = gateway;
     this.proxy = this.use(proxy);
     this.url = url;
     this.#gatewayPort = gatewayPort;
     this.#options = options;
   }
 
-  /** @param options of the gateway; PUBLIC is replaced by the public address. */
-  static async start(name: ProxyName, recipe: string, path: string, options: readonly string[]): Promise<SetUp> {
+  /**
+   * @param options of the gateway; PUBLIC is replaced by the public address.
+   * @param kind of the gateway: only a process can be killed.
+   */
+  static async start(
+    name: ProxyName,
+    recipe: string,
+    path: string,
+    options: readonly string[],
+    kind: typeof LocalGateway | typeof GatewayProcess = LocalGateway,
+  ): Promise<SetUp> {
     const [port, gatewayPort] = (await freePorts(2)) as [number, number];
     const url = `https://${NAME}:${port}${path}`;
     const all = [
@@ -85,14 +95,14 @@ class SetUp extends Disposables {
       '--token',
       TOKEN,
       '--source',
-      'main=test-pattern:?size=320x240',
+      `main=${SMALL_PATTERN}`,
       '--source',
       'cam=push:',
       ...options.map((option) => option.replace('PUBLIC', url)),
     ];
     const proxy = await ReverseProxy.start(name, recipe, port, gatewayPort);
     try {
-      return new SetUp(await GatewayProcess.start(...all), proxy, url, gatewayPort, all);
+      return new SetUp(await kind.start(...all), proxy, url, gatewayPort, all);
     } catch (error) {
       await proxy[Symbol.asyncDispose]();
       throw error;
@@ -100,14 +110,19 @@ class SetUp extends Disposables {
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
-    await this.gateway[Symbol.asyncDispose]();
+    await this.#gateway[Symbol.asyncDispose]();
     await super[Symbol.asyncDispose]();
   }
 
+  async kill(): Promise<void> {
+    if (this.#gateway instanceof LocalGateway) throw new Error('a gateway in this process cannot be killed');
+    this.#gateway.signal('SIGKILL');
+    await this.#gateway.exited;
+  }
+
+  /** After {@link kill}. */
   async restart(): Promise<void> {
-    this.gateway.signal('SIGKILL');
-    await this.gateway.exited;
-    this.gateway = await GatewayProcess.start(...this.#options);
+    this.#gateway = await GatewayProcess.start(...this.#options);
   }
 
   async status(stream = 'main'): Promise<StreamStatus> {
@@ -143,10 +158,11 @@ class SetUp extends Disposables {
     }
   }
 
-  /** Log lines that begin with this text after the time and the level. */
+  /** Log lines that begin with this text after the time, which those of a process have, and the level. */
   logged(start: string): readonly string[] {
-    return this.gateway.stderr.all
-      .map((line) => line.replace(/^\S+ (?:warning: |error: )?/, ''))
+    const lines = this.#gateway instanceof LocalGateway ? this.#gateway.log : this.#gateway.stderr.all;
+    return lines
+      .map((line) => line.replace(/^(?:\d\S+ )?(?:warning: |error: )?/, ''))
       .filter((line) => line.startsWith(start));
   }
 }
@@ -169,6 +185,7 @@ let browser: Browser;
 beforeAll(async () => {
   browser = await launchBrowser('chromium', {
     camera: 'fake',
+    cameraFps: SHARED_CAMERA_FPS,
     flags: ['--ignore-certificate-errors', `--host-resolver-rules=MAP ${NAME} 127.0.0.1`],
   });
 });
@@ -219,7 +236,8 @@ describe.each<[string, ProxyName, string, string]>([
 ])('the recipe for %s', (_name, proxyName, recipe, path) => {
   let setUp: SetUp;
   beforeAll(async () => {
-    setUp = await SetUp.start(proxyName, recipe, path, ['--public-url', 'PUBLIC', '--trust-proxy', 'loopback']);
+    const options = ['--public-url', 'PUBLIC', '--trust-proxy', 'loopback'];
+    setUp = await SetUp.start(proxyName, recipe, path, options, GatewayProcess);
   });
   afterAll(async () => {
     await setUp[Symbol.asyncDispose]();
@@ -319,8 +337,7 @@ describe.each<[string, ProxyName, string, string]>([
     await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
-    setUp.gateway.signal('SIGKILL');
-    await setUp.gateway.exited;
+    await setUp.kill();
     await says(opened.page, 'The proxy in front of the gateway answers with status 502');
     await setUp.restart();
     // Sessions end with the gateway.

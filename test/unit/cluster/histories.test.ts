@@ -230,7 +230,7 @@ class World {
   }
 }
 
-/** test/soak/histories.test.ts runs 10,000. */
+/** test/soak/idle/histories.test.ts runs 10,000. */
 const RUNS = Number(process.env['GEARWAY_HISTORIES'] ?? 300);
 
 describe('random histories of three gateways', () => {

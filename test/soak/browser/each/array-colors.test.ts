@@ -5,7 +5,7 @@ import type { ArrayStyleTexts } from '../../../../shared/arrays/array-style.ts';
 import type { GearwayViewer } from '../../../../web/viewer/gearway-viewer.ts';
 import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { freePorts } from '../../../helpers/free-port.ts';
-import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../../helpers/local-gateway.ts';
 import { PythonPeer } from '../../../helpers/peers.ts';
 import { difference, JPEG_MEAN, mjpegPicture } from '../../../browser/picture-checks.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
@@ -173,8 +173,8 @@ describe('arrays of a real NetGear server', () => {
     'have the pixels that NumPy computes, %s: in the viewer, as PNG and as MJPEG',
     async (_name, place, arrays, styles) => {
       const [source] = (await freePorts(1)) as [number];
-      await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
-      const url = await gateway.url;
+      await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+      const url = gateway.url;
       await using server = new PythonPeer('colored_arrays.py', { port: source });
       await using page = await ViewerPage.ofGateway(browser, gateway, '?stream=main');
       await page.page.evaluate((isMain) => {

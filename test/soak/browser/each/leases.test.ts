@@ -3,7 +3,7 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { CuttableProxy } from '../../../helpers/cuttable-proxy.ts';
-import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../../helpers/local-gateway.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
 
 describe('ports of viewers', () => {
@@ -16,8 +16,8 @@ describe('ports of viewers', () => {
   });
 
   it('are assigned again, with their return data, after the network was cut for 20 s', async () => {
-    await using gateway = await GatewayProcess.start();
-    await using proxy = await CuttableProxy.start(await gateway.url);
+    await using gateway = await LocalGateway.start();
+    await using proxy = await CuttableProxy.start(gateway.url);
     await using page = await ViewerPage.open(browser, `${proxy.url}/viewer?stream=main&port=6042`);
     await page.becomes('live');
     await page.returnData({ speed: 1 });

@@ -3,11 +3,11 @@ import type { Browser } from 'puppeteer-core';
 import { describe, expect, it } from 'vitest';
 import type { GearwayPublisher } from '../../../../web/publisher/gearway-publisher.ts';
 import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
-import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { LocalGateway } from '../../../helpers/local-gateway.ts';
 import { PublisherPage } from '../../../browser/publisher-page.ts';
 
 /** A gateway that waits for publishers. */
-const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
+const start = (...args: string[]): Promise<LocalGateway> => LocalGateway.start('--source', 'push:', ...args);
 
 /** The bundled page, which starts automatically. */
 async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
@@ -18,7 +18,7 @@ describe('a page that publishes', () => {
   it('is live at one picture every five seconds, and reports states in order', async () => {
     await using gateway = await start();
     await using browser = await sharedBrowser(TESTED_BROWSER, { camera: 'fake' });
-    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);
+    await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?fps=0.2`);
     await publisher.hasTarget();
     await publisher.page.$eval('gearway-publisher', (element) => {
       const told: string[] = [];
@@ -29,7 +29,7 @@ describe('a page that publishes', () => {
     });
     await publisher.becomes('live');
     await elapse(6000);
-    await using other = await publish(browser, await gateway.url);
+    await using other = await publish(browser, gateway.url);
     await other.becomes('refused');
     await other.press('Take over');
     await publisher.becomes('refused');

@@ -99,13 +99,12 @@ describe('gearway-viewer', () => {
 
     // PNGs are taken after the frames were counted, because they need processor time.
     const seen: { picture: number; message: number | null }[] = [];
-    for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline;) {
+    while (seen.length < 3 * SOAK_SECONDS) {
       for (const page of pages) {
         const pair = await page.numbers();
         if (pair !== null) seen.push(pair);
       }
     }
-    expect(seen.length).toBeGreaterThan(SOAK_SECONDS);
     expect(seen.filter(({ picture, message }) => picture !== message)).toEqual([]);
     for (const report of reports()) {
       expect(report.last).toBeGreaterThan(30 * MEASURED_SECONDS);
