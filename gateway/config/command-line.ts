@@ -4,7 +4,6 @@ import { parseArgs } from 'node:util';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { SILENT_LOGGER } from '../../shared/logger.ts';
-import { createGateway } from '../create-gateway.ts';
 import { createSources } from '../create-sources.ts';
 import { CleanLogger } from '../process/clean-logger.ts';
 import { endProcess, killProcess } from '../process/end-process.ts';
@@ -197,6 +196,8 @@ async function main(): Promise<void> {
   const options: GatewayOptions = { ...loaded.options, log };
   applyLogOptions(logSettings, options);
   for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
+  // Takes half of the time of a start, which commands that end before it do not need.
+  const { createGateway } = await import('../create-gateway.ts');
   const stopping = new AbortController();
   const starting = createGateway(options, configuration, stopping.signal);
   let configuredOnClose = options.onClose;

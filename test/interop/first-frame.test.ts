@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 const PICTURE = { height: 240, width: 400 };
@@ -25,7 +25,7 @@ async function temporaryFile(name: string): Promise<string> {
 describe('a program that opens its video file by the first frame', () => {
   it('writes a readable video when it is started before its server', async () => {
     const [source, port] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
@@ -51,7 +51,7 @@ describe('a program that opens its video file by the first frame', () => {
 
   it('gets a placeholder in the size of the stream when it is started while the server is down', async () => {
     const [source, port] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',

@@ -7,6 +7,7 @@ import { Child } from '../helpers/child.ts';
 import { blocks, commandLines, docBlocks, ROOT } from '../helpers/example-lines.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder } from '../helpers/media.ts';
 import { peers, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
@@ -188,7 +189,7 @@ describe('docs/http-api.md', () => {
   });
 
   it('takes control back', async () => {
-    await using exclusive = await GatewayProcess.start('--control', 'exclusive');
+    await using exclusive = await LocalGateway.start('--control', 'exclusive');
     await using viewer = await WebViewer.open(`${await exclusive.url}/streams/main`, { features: ['control'] });
     await viewer.control('take');
     expect((await exclusive.status()).control).toMatchObject({ port: (await viewer.welcome).port });

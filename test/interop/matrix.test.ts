@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 interface Peer {
@@ -224,7 +225,7 @@ describe('a real client of pattern 2 in secure mode', () => {
   it('gets nothing, and the API reports this as soon as the network buffers are full', async () => {
     await using folder = await temporaryFolder();
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       'test-pattern:?size=1280x720&fps=30',
       '--client',
@@ -277,7 +278,7 @@ interface Turn {
  */
 async function takeTurns(
   servers: PythonPeer,
-  gateway: GatewayProcess,
+  gateway: Pick<GatewayProcess, 'statusWhere'>,
   sequence: readonly Turn[],
   arrived: (n: number) => Promise<unknown>,
 ): Promise<void> {
@@ -310,20 +311,20 @@ describe('the gateway as a client', () => {
       source: place(way, ports[2 * index]!, folder.path),
       clientPort: ports[2 * index + 1]!,
     }));
-    const running = routes.map(
-      (route) =>
-        new GatewayProcess(
+    const running = await Promise.all(
+      routes.map((route) =>
+        LocalGateway.start(
           '--source',
           `netgear:${url(route.source, route, folder.path)}`,
           '--client',
           `tcp://127.0.0.1:${route.clientPort}`,
         ),
+      ),
     );
     await using _ = {
       [Symbol.asyncDispose]: () =>
         Promise.all(running.map((gateway) => gateway[Symbol.asyncDispose]())).then(() => undefined),
     };
-    await Promise.all(running.map((gateway) => gateway.url));
     await using client = new PythonPeer('many_clients.py', {
       height: HEIGHT,
       clients: routes.map(({ name, clientPort }) => ({

@@ -2,7 +2,6 @@
 import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../shared/status.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { Folder, numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
@@ -110,9 +109,9 @@ describe('image:', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(3);
     const path = await folder.write('latest.picture', jpegs[0]!);
-    await using gateway = await GatewayProcess.start('--source', `image:${path}`);
+    await using gateway = await LocalGateway.start('--source', `image:${path}`);
     const shown = async (): Promise<number> => {
-      const snapshot = Buffer.from(await (await fetch(`${await gateway.url}/streams/main/snapshot.jpg`)).arrayBuffer());
+      const snapshot = Buffer.from(await (await fetch(`${gateway.url}/streams/main/snapshot.jpg`)).arrayBuffer());
       return jpegs.findIndex((jpeg) => jpeg.equals(snapshot));
     };
     await expect.poll(shown).toBe(0);

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Request } from 'zeromq';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
@@ -84,7 +83,7 @@ describe('a NetGear_Async server', () => {
 
   it('sends and receives data in which floats remain floats', async () => {
     const [port = 0, native = 0] = await freePorts(2);
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear-async:tcp://127.0.0.1:${port}?pattern=1&capturedAt=t`,
       '--client',
@@ -97,7 +96,7 @@ describe('a NetGear_Async server', () => {
       height: 24,
       returns: [1.5, 'é', null],
     });
-    await using viewer = await Viewer.connect(await gateway.url);
+    await using viewer = await Viewer.connect(gateway.url);
     await viewer.hello();
     await using server = new PythonPeer('async_server.py', {
       port,

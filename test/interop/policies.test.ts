@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
@@ -10,7 +9,7 @@ const PICTURE = { height: 120, width: 400 };
 describe('--start all', () => {
   it('withholds frames until each listed client has connected once, and reports the missing clients', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       '--client',
@@ -20,7 +19,7 @@ describe('--start all', () => {
       '--start',
       'all',
     );
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, ...PICTURE });
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
     const held = await gateway.statusWhere(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 interface Returned {
@@ -19,18 +19,16 @@ interface Frame {
 
 const SCRIPT = 'protocol_viewer.py';
 
-async function address(gateway: GatewayProcess): Promise<string> {
-  return `${(await gateway.url).replace('http', 'ws')}/streams/main/ws`;
-}
+const address = (gateway: LocalGateway): string => `${gateway.url.replace('http', 'ws')}/streams/main/ws`;
 
 describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
   it('gets the requested port and frames with their messages, and returns data to a real server', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
     await using viewer = new PythonPeer(SCRIPT, {
-      url: await address(gateway),
+      url: address(gateway),
       hello: { port: 6007, name: 'a Python viewer' },
       returns: [
         { id: 1, mode: 'once', kind: 'value', value: 'first' },
@@ -77,8 +75,8 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
 
   it('gets unmodified raw frames on request', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
-    await using viewer = new PythonPeer(SCRIPT, { url: await address(gateway), want: { raw: true }, frames: 20 });
+    await using gateway = await LocalGateway.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using viewer = new PythonPeer(SCRIPT, { url: address(gateway), want: { raw: true }, frames: 20 });
     await viewer.waitFor('welcome');
     await using server = new PythonPeer('server.py', {
       port: source,
@@ -105,9 +103,9 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
   });
 
   it('watches as a spectator without a port, and may not return data', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await LocalGateway.start();
     await using viewer = new PythonPeer(SCRIPT, {
-      url: await address(gateway),
+      url: address(gateway),
       hello: { spectate: true },
       returns: [{ id: 1, mode: 'sticky', kind: 'value', value: 1 }],
       frames: 5,

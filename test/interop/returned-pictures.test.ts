@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 describe('GET /api/streams/NAME/clients/ID/return', () => {
@@ -10,7 +10,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     ['a JPEG', false, 'image/jpeg'],
   ])('returns the data of a real client: %s', async (_what, raw, type) => {
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await LocalGateway.start('--client', `tcp://127.0.0.1:${port}`);
     await using _peer = new PythonPeer('client.py', {
       port,
       bidirectional: true,
@@ -18,7 +18,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
       raw_returns: raw,
     });
     await gateway.statusWhere('return data', ({ clients }) => (clients[0]?.returnData ?? null) !== null);
-    const response = await fetch(`${await gateway.url}/api/streams/main/clients/native-${port}/return`);
+    const response = await fetch(`${gateway.url}/api/streams/main/clients/native-${port}/return`);
     expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
     const { data, info } = await sharp(await response.arrayBuffer())
       .raw()

@@ -341,7 +341,7 @@ describe('the keys', () => {
       const [source, port] = (await freePorts(2)) as [number, number];
       const keys = `made ${secure}`;
       await mkdir(folder(keys));
-      await using gateway = await GatewayProcess.start(
+      await using gateway = await LocalGateway.start(
         '--source',
         `netgear:tcp://127.0.0.1:${source}?pattern=1${secureOptions(secure, keys)}`,
         '--client',
@@ -410,7 +410,7 @@ describe('the keys', () => {
 
   it('are needed only in part: a source needs only private_keys', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start(
+    await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${source}?pattern=1${secureOptions(1, 'only private_keys')}`,
     );

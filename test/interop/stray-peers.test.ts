@@ -131,7 +131,14 @@ let gateway: Gateway;
 let targets: Target[] = [];
 const receivers: NetGearReceiver[] = [];
 const logged: string[] = [];
+const startMs = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'gearway-strays-'));
+
+/**
+ * Pause of each sender after a frame. 13 senders with the pause of a flood would take most of the processor time of
+ * these tests.
+ */
+let pauseMs = 20;
 
 function sending(name: string, port: number, send: () => Promise<unknown>, close: () => unknown): Target {
   let isStopped = false;
@@ -139,7 +146,7 @@ function sending(name: string, port: number, send: () => Promise<unknown>, close
     while (!isStopped) {
       // A timeout on the overloaded machine is not a failure: frames are required below.
       await send().catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   })();
   return {
@@ -365,10 +372,14 @@ describe('a stray connection', () => {
 
   it('is logged at a bounded rate', () => {
     const perSource = new Map<string, number>();
-    for (const line of logged)
-      perSource.set(line.split(': ', 1)[0]!, (perSource.get(line.split(': ', 1)[0]!) ?? 0) + 1);
+    for (const line of logged) {
+      const [, name] = /^warning: stream (\S+): /.exec(line) ?? [];
+      if (name !== undefined) perSource.set(name, (perSource.get(name) ?? 0) + 1);
+    }
+    expect(perSource.size).toBeGreaterThan(0);
     // At most one line per 10 s and source, despite the hundreds of connections above.
-    expect(Math.max(...perSource.values())).toBeLessThan(40);
+    const periods = Math.ceil((performance.now() - startMs) / 10_000);
+    expect(Math.max(...perSource.values())).toBeLessThanOrEqual(periods);
   });
 });
 
@@ -528,9 +539,15 @@ describe('a ZMTP peer', () => {
       });
       let end: () => void = () => undefined;
       const over = new Promise<void>((resolve) => (end = resolve));
-      for (let round = 0; round < 20; round += 1) await nextFrames();
-      isOver = true;
-      end();
+      const usualPauseMs = pauseMs;
+      pauseMs = 5;
+      try {
+        for (let round = 0; round < 20; round += 1) await nextFrames();
+      } finally {
+        pauseMs = usualPauseMs;
+        isOver = true;
+        end();
+      }
       await Promise.all(flooding);
       // Resets the connections while the queue is full: with ZMTP heartbeats, libzmq would abort within half a second.
       for (const peer of peers) peer.reset();
@@ -613,13 +630,13 @@ describe('a hostile program at the address of a client', () => {
       port: String(replyPort),
       pattern: 1,
       bidirectional_mode: true,
-      request_timeout: 2,
+      request_timeout: 1,
     });
     const flooded = new NetGearSender({
       port: String(routerPort),
       pattern: 1,
       bidirectional_mode: true,
-      request_timeout: 2,
+      request_timeout: 1,
     });
     for (let count = 0; count < 5; count += 1) {
       // Each is refused or recognized; none may end the process.

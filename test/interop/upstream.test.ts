@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 
@@ -10,7 +9,7 @@ interface Returned {
   data: Record<string, unknown> | null;
 }
 
-async function live(gateway: GatewayProcess | LocalGateway, ...ports: number[]): Promise<void> {
+async function live(gateway: LocalGateway, ...ports: number[]): Promise<void> {
   await gateway.statusWhere(`clients ${ports.join()} live`, ({ clients }) =>
     ports.every((port) => clients.some((client) => client.port === port && client.state === 'live')),
   );
@@ -21,7 +20,7 @@ describe('a real NetGear server as the source', () => {
     'may be in multi-clients mode with the gateway as its only client, bidirectional $bidirectional',
     async ({ bidirectional }) => {
       const [source, a] = (await freePorts(2)) as [number, number];
-      await using gateway = await GatewayProcess.start(
+      await using gateway = await LocalGateway.start(
         '--source',
         `netgear:tcp://127.0.0.1:${source}?pattern=1`,
         '--client',

@@ -5,6 +5,7 @@ twice, for its standard input and output and for its standard error, and runs th
 order and {pid, code, signal} when a process has ended. Ends, and kills its processes, when standard input ends.
 """
 import ctypes
+import gc
 import json
 import os
 import random
@@ -77,6 +78,9 @@ def serve():
                 print(json.dumps({"id": order["id"], "pid": pid}), flush=True)
 
 
+# Otherwise the garbage collector of each process would copy the memory of all modules, in 0.1 s until it has exited.
+gc.collect()
+gc.freeze()
 order = serve()
 if order is not None:
     runpy.run_path(order["script"], run_name="__main__")
