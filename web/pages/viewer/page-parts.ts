@@ -1,4 +1,5 @@
 import { LogInForm } from '../shared/log-in-form.ts';
+import { splitName } from '../shared/split-name.ts';
 
 const main = document.createElement('main');
 const heading = document.createElement('h1');
@@ -29,7 +30,15 @@ export function pageForm(onLogIn: (token: string | null) => void): LogInForm {
 export function nameLabel(name: string, href: string | null): HTMLElement {
   const label = document.createElement(href === null ? 'span' : 'a');
   label.className = 'label';
-  label.textContent = name;
+  const content = document.createElement('span');
+  content.className = 'split-name';
+  const { head, tail } = splitName(name);
+  for (const part of [head, tail]) {
+    const span = document.createElement('span');
+    span.textContent = part;
+    content.append(span);
+  }
+  label.append(content);
   label.title = name;
   if (href !== null) label.setAttribute('href', href);
   return label;

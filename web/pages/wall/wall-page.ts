@@ -7,6 +7,7 @@ import { activityPanel } from '../console/activity-panel.ts';
 import type { GatewayFeed } from '../console/gateway-feed.ts';
 import type { StreamDialog } from '../console/stream-dialog.ts';
 import { type Health, streamHealth } from '../shared/health.ts';
+import { splitName } from '../shared/split-name.ts';
 import { capitalize, plural } from '../shared/text.ts';
 import { Thumbnails } from './thumbnails.ts';
 
@@ -101,13 +102,14 @@ export class WallPage {
 
   #tile(stream: StreamStatus, { tone, label, problem }: Health): TemplateResult {
     const { name, frame, clients, state } = stream;
+    const { head, tail } = splitName(name);
     const url = this.#thumbnails.url(name);
     const rate = frame !== null && state === 'live' ? `${frame.framesPerSecond.toFixed(1)} fps, ` : '';
     return html`<li data-stream=${name} ${ref((element) => element !== undefined && this.#thumbnails.observe(element))}>
       <a class="panel tile" href=${`?stream=${encodeURIComponent(name)}`}>
         <span class=${`thumbnail ${state === 'live' ? '' : 'old'}`}>${url === null ? html`<span>No picture</span>` : html`<img src=${url} alt="" />`}</span>
         <span class="caption"
-          ><span class="name" title=${name}>${name}</span><span class="state"><span class=${`dot ${tone}`}></span>${label}</span></span
+          ><span class="name split-name" title=${name}><span>${head}</span><span>${tail}</span></span><span class="state"><span class=${`dot ${tone}`}></span>${label}</span></span
         >
         <span class="caption detail">
           ${problem === '' ? `${rate}${plural(clients.length, 'client')}` : html`<span class="problem" title=${problem}>${capitalize(problem)}</span>`}
