@@ -1,12 +1,12 @@
 /** A browser's camera as return data of a real NetGear server. */
 import { setTimeout as elapse } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ViewerPage } from '../../browser/viewer-page.ts';
-import { launchBrowser } from '../../helpers/browsers.ts';
-import { freePorts } from '../../helpers/free-port.ts';
-import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { withinAttempts } from '../../helpers/within-attempts.ts';
-import { PythonPeer } from '../../helpers/peers.ts';
+import { ViewerPage } from '../../../browser/viewer-page.ts';
+import { launchBrowser } from '../../../helpers/browsers.ts';
+import { freePorts } from '../../../helpers/free-port.ts';
+import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { withinAttempts } from '../../../helpers/within-attempts.ts';
+import { PythonPeer } from '../../../helpers/peers.ts';
 
 /** A returned array, as `server.py` reports it. */
 interface Picture {
