@@ -190,13 +190,13 @@ describe('docs/http-api.md', () => {
 
   it('takes control back', async () => {
     await using exclusive = await LocalGateway.start('--control', 'exclusive');
-    await using viewer = await WebViewer.open(`${await exclusive.url}/streams/main`, { features: ['control'] });
+    await using viewer = await WebViewer.open(`${exclusive.url}/streams/main`, { features: ['control'] });
     await viewer.control('take');
     expect((await exclusive.status()).control).toMatchObject({ port: (await viewer.welcome).port });
     const line = block('Take control back', 'sh')
       .trim()
-      .replace('8080', new URL(await exclusive.url).port);
-    expect(JSON.parse(await shell(`key=${await exclusive.key}; ${line}`))).toMatchObject({ port: null });
+      .replace('8080', new URL(exclusive.url).port);
+    expect(JSON.parse(await shell(`key=${exclusive.key}; ${line}`))).toMatchObject({ port: null });
   });
 
   it('makes, lists and revokes share links', async () => {
