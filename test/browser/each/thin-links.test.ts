@@ -151,35 +151,32 @@ describe('gearway-viewer with small pictures', () => {
       page.page.evaluate(async () => {
         const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
         viewer.pause();
-        // Wait for the frames in transit.
-        let [sequence, isSame] = [0, false];
-        while (!isSame) {
-          const pixel = (await viewer.inspectPixel(0, 0))!;
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          isSame = pixel.sequence === sequence;
-          ({ sequence } = pixel);
+        const sequence = async (): Promise<number> => (await viewer.inspectPixel(0, 0))!.sequence;
+        // Frames in transit may still arrive: then everything is read again, from the next frame.
+        for (;;) {
+          const before = await sequence();
+          const bitmap = await createImageBitmap((await viewer.snapshot('png'))!.blob);
+          const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
+          context.drawImage(bitmap, 0, 0);
+          const found = [];
+          for (let at = 0; at < 40; at += 1) {
+            const [x, y] = [(at * 331) % 1280, (at * 97) % 720];
+            const { dtype, rendition, values } = (await viewer.inspectPixel(x, y))!;
+            const [own, down] = [
+              Math.floor(((x + 0.5) * bitmap.width) / 1280),
+              Math.floor(((y + 0.5) * bitmap.height) / 720),
+            ];
+            found.push({
+              x,
+              y,
+              dtype,
+              rendition,
+              values,
+              seen: [...context.getImageData(own, down, 1, 1).data.subarray(0, 3)],
+            });
+          }
+          if ((await sequence()) === before) return found;
         }
-        const bitmap = await createImageBitmap((await viewer.snapshot('png'))!.blob);
-        const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
-        context.drawImage(bitmap, 0, 0);
-        const found = [];
-        for (let at = 0; at < 40; at += 1) {
-          const [x, y] = [(at * 331) % 1280, (at * 97) % 720];
-          const { dtype, rendition, values } = (await viewer.inspectPixel(x, y))!;
-          const [own, down] = [
-            Math.floor(((x + 0.5) * bitmap.width) / 1280),
-            Math.floor(((y + 0.5) * bitmap.height) / 720),
-          ];
-          found.push({
-            x,
-            y,
-            dtype,
-            rendition,
-            values,
-            seen: [...context.getImageData(own, down, 1, 1).data.subarray(0, 3)],
-          });
-        }
-        return found;
       });
     const points = await inspected();
     for (const { dtype, rendition, values, seen } of points) {

@@ -84,12 +84,15 @@ async function numberInJpeg({ payload, rendition }: FrameMessage): Promise<numbe
   return numberIn(gray, width, height);
 }
 
+let pictures: Promise<readonly Uint8Array[]> | undefined;
+
 /** A gateway's stream of numbered pictures, at 25 fps. */
 class NumberedPictures implements Disposable {
   readonly #timer: NodeJS.Timeout;
 
   static async start(gateway: Here): Promise<NumberedPictures> {
-    return new NumberedPictures(gateway, await Promise.all(Array.from({ length: NUMBERS }, (_, n) => picture(n))));
+    pictures ??= Promise.all(Array.from({ length: NUMBERS }, (_, n) => picture(n)));
+    return new NumberedPictures(gateway, await pictures);
   }
 
   private constructor({ gateway }: Here, pictures: readonly Uint8Array[]) {
