@@ -571,11 +571,6 @@ export class GearwayViewer extends LitElement {
     if (this.inspector || (this.colorBar && this.shownArray !== null)) this.#loadArrayPanels();
     this._arrayPanels?.update();
     this._extras?.update();
-    const picture = this.#picture();
-    const turns = quarterTurns(this.rotate);
-    picture?.style.setProperty('--rotation', `${turns * 90}deg`);
-    picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
-    picture?.classList.toggle('quarter', turns % 2 === 1);
     this.#updateView();
   }
 
@@ -751,14 +746,6 @@ export class GearwayViewer extends LitElement {
       x,
       y,
     };
-    // With fit `none` the canvas has the size of the picture, whose pixels it may have decoded at a smaller size.
-    const isNatural = inBox?.fit === 'none';
-    const properties = {
-      '--fit': isNatural ? 'fill' : this.#validFit(),
-      '--width': isNatural ? `${inBox.width}px` : '',
-      '--height': isNatural ? `${inBox.height}px` : '',
-    };
-    for (const [name, value] of Object.entries(properties)) this.#picture()?.style.setProperty(name, value);
     if (this.#layout?.update(inBox) !== true) return;
     const { placement } = this.#layout;
     this.#overlayHost?.setPlacement(placement);

@@ -10,12 +10,12 @@ import {
   scaledAndMoved,
 } from './picture-geometry.ts';
 
-/** Placement of a picture, without the size of its box. */
+/** Placement of a picture, without the size of its box: `x` and `y` are fractions of it. */
 type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
 
 /**
- * Position of an element's picture: keeps an overlay's box on it, and converts between positions in the window and in
- * the picture. Without a picture, or a layout, there are no positions.
+ * Position of an element's picture: places its canvas and an overlay's box, and converts between positions in the
+ * window and in the picture. Without a picture, or a layout, there are no positions.
  */
 export class PictureLayout {
   readonly #box: HTMLElement;
@@ -42,7 +42,8 @@ export class PictureLayout {
     if (isSame(placement, this.#placement)) return false;
     this.#placement = placement;
     this.#overlay.hidden = placement === null;
-    if (placement !== null) this.#place(placement);
+    this.#placeCanvas(placement);
+    if (placement !== null) this.#placeOverlay(placement);
     return true;
   }
 
@@ -77,18 +78,38 @@ export class PictureLayout {
     // The used size before any transformation, which may be a fraction of a pixel.
     const style = getComputedStyle(this.#box);
     const [boxWidth, boxHeight] = [Number.parseFloat(style.width), Number.parseFloat(style.height)];
-    return boxWidth > 0 && boxHeight > 0 ? { boxWidth, boxHeight, ...inBox } : null;
+    if (!(boxWidth > 0 && boxHeight > 0)) return null;
+    return { ...inBox, boxWidth, boxHeight, x: inBox.x * boxWidth, y: inBox.y * boxHeight };
   }
 
-  #place(placement: Placement): void {
-    const { width, height, x, y, mirror, quarterTurns } = placement;
+  /**
+   * The canvas has the size of the picture, whose pixels it may have decoded at a smaller size, and is scaled by its
+   * transformation only: browsers round the position of a fitted picture to whole pixels before they transform it.
+   */
+  #placeCanvas(placement: Placement | null): void {
+    const properties = {
+      '--fit': placement === null ? '' : 'fill',
+      '--width': placement === null ? '' : `${placement.width}px`,
+      '--height': placement === null ? '' : `${placement.height}px`,
+      '--placement': placement === null ? '' : transformOf(placement, pictureScale(placement)),
+    };
+    for (const [name, value] of Object.entries(properties)) this.#box.style.setProperty(name, value);
+  }
+
+  #placeOverlay(placement: Placement): void {
+    const { width, height } = placement;
     const scale = pictureScale(placement);
     const { style } = this.#overlay;
     style.width = `${width * scale}px`;
     style.height = `${height * scale}px`;
-    style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px) scaleX(${mirror ? -1 : 1}) rotate(${quarterTurns * 90}deg)`;
+    style.transform = `translate(-50%, -50%) ${transformOf(placement, 1)}`;
     style.setProperty('--gearway-picture-px', `${scale}px`);
   }
+}
+
+/** CSS transformation of a box that is centred in the picture's box. @param scale by which it is enlarged. */
+function transformOf({ x, y, mirror, quarterTurns }: Placement, scale: number): string {
+  return `translate(${x}px, ${y}px) scale(${mirror ? -scale : scale}, ${scale}) rotate(${quarterTurns * 90}deg)`;
 }
 
 function isSame(a: Placement | null, b: Placement | null): boolean {

@@ -30,6 +30,9 @@ interface Box {
 /** The element's box, at fractions of a pixel; the part outside of the window is not needed. */
 const ELEMENT: Box = { left: 20.25, top: 31.5, right: 20.25 + 401.5, bottom: 31.5 + 250.75 };
 
+/** As {@link ELEMENT}, of another size and proportion. */
+const SMALLER: Box = { ...ELEMENT, right: 20.25 + 300.5, bottom: 31.5 + 219.5 };
+
 const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
 const VIEWS = FITS.flatMap((fit) =>
   [0, 90, 180, 270].flatMap((rotate) => [false, true].map((mirror) => ({ fit, rotate, mirror }))),
@@ -46,18 +49,18 @@ describe('the position of the picture', () => {
     const { url } = await gateway.listen();
     view = await ViewerPage.open(browser, `${url}viewer?stream=main`);
     await view.becomes('waiting');
-    await view.page.evaluate((box) => {
+    await view.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
       // A busy machine looks like a slow link, and the colours of a smaller picture are not exact enough.
       viewer.quality = 'source';
-      viewer.style.cssText = `position: fixed; left: ${box.left}px; top: ${box.top}px; width: ${box.right - box.left}px; height: ${box.bottom - box.top}px; aspect-ratio: auto`;
       const style = new CSSStyleSheet();
       style.replaceSync('gearway-viewer::part(status), gearway-viewer::part(controls), .label { display: none }');
       document.adoptedStyleSheets.push(style);
       const overlay = document.createElement('div');
       overlay.slot = 'overlay';
       viewer.append(overlay);
-    }, ELEMENT);
+    });
+    await resize(ELEMENT);
     // A picture without a successor becomes gray.
     const picture = await gradient();
     source = setInterval(() => gateway.stream.push(picture), 100);
@@ -68,6 +71,12 @@ describe('the position of the picture', () => {
     await browser.close();
     await gateway.close();
   });
+
+  const resize = (box: Box): Promise<void> =>
+    view.page.evaluate(({ left, top, right, bottom }) => {
+      document.querySelector('gearway-viewer')!.style.cssText =
+        `position: fixed; left: ${left}px; top: ${top}px; width: ${right - left}px; height: ${bottom - top}px; aspect-ratio: auto`;
+    }, box);
 
   /** Sets a view; resolves when it is on screen. */
   const show = (settings: { fit: Fit; rotate: number; mirror: boolean }): Promise<void> =>
@@ -118,7 +127,7 @@ describe('the position of the picture', () => {
   };
 
   /** Checks that slot and `pictureRect` are at the pixels, and that `toPicture` returns their positions. */
-  const check = async (name: string): Promise<void> => {
+  const check = async (name: string, element: Box): Promise<void> => {
     const seen = await look();
     const shown = shownBox(seen);
     for (const [what, box] of [
@@ -126,10 +135,10 @@ describe('the position of the picture', () => {
       ['pictureRect', seen.reported],
     ] as const) {
       const visible: Box = {
-        left: Math.max(box.left, ELEMENT.left),
-        top: Math.max(box.top, ELEMENT.top),
-        right: Math.min(box.right, ELEMENT.right),
-        bottom: Math.min(box.bottom, ELEMENT.bottom),
+        left: Math.max(box.left, element.left),
+        top: Math.max(box.top, element.top),
+        right: Math.min(box.right, element.right),
+        bottom: Math.min(box.bottom, element.bottom),
       };
       for (const side of ['left', 'top', 'right', 'bottom'] as const)
         expect(Math.abs(visible[side] - shown[side]), `${name}: ${side} of the ${what}`).toBeLessThanOrEqual(1);
@@ -166,23 +175,30 @@ describe('the position of the picture', () => {
   };
 
   /** On a busy machine, what the worker draws is composited later. */
-  const checked = (name: string): Promise<void> => vi.waitFor(() => check(name), { timeout: 10_000, interval: 100 });
+  const checked = (name: string, element = ELEMENT): Promise<void> =>
+    vi.waitFor(() => check(name, element), { timeout: 10_000, interval: 100 });
 
   it.each(VIEWS)(
-    'is known exactly with fit $fit, rotated by $rotate, mirrored: $mirror, as a whole and zoomed',
+    'is known exactly with fit $fit, rotated by $rotate, mirrored: $mirror, as a whole, zoomed and resized',
     async (settings) => {
       await show(settings);
       await checked('whole');
-      // Around a point off the centre, which moves the picture.
+      // To five times the size, around a corner, which remains visible.
       await view.page.evaluate(() => {
-        const picture = document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.picture')!;
-        for (let step = 0; step < 3; step += 1)
-          picture.dispatchEvent(
-            new WheelEvent('wheel', { deltaY: -20, ctrlKey: true, clientX: 120, clientY: 90, cancelable: true }),
-          );
+        const viewer = document.querySelector('gearway-viewer')!;
+        const picture = viewer.shadowRoot!.querySelector('.picture')!;
+        const [box, shown] = [picture.getBoundingClientRect(), viewer.pictureRect!];
+        const [clientX, clientY] = [Math.max(box.left, shown.left) + 5, Math.max(box.top, shown.top) + 5];
+        picture.dispatchEvent(
+          new WheelEvent('wheel', { deltaY: -160, ctrlKey: true, clientX, clientY, cancelable: true }),
+        );
       });
       await show(settings);
       await checked('zoomed');
+      await resize(SMALLER);
+      await show(settings);
+      await checked('resized', SMALLER);
+      await resize(ELEMENT);
       await view.page.evaluate(() =>
         document
           .querySelector('gearway-viewer')!

@@ -8,8 +8,8 @@ const STEP = 1.25;
 const DRAG_PX = 3;
 
 /**
- * Digital zoom and pan of a box's content, by wheel, pinch, drag and method calls. Sets the custom properties `--zoom`,
- * `--x` and `--y` (in px) on the box, which the styles use. Nothing is redrawn.
+ * Digital zoom and pan of a box's content, by wheel, pinch, drag and method calls. The position is relative to the box,
+ * so that the same part is shown when the size of the box changes.
  */
 export class PictureView {
   readonly #box: HTMLElement;
@@ -43,11 +43,12 @@ export class PictureView {
     return this.#zoom;
   }
 
-  /** Distance of the picture's centre from the centre of the box, in px. */
+  /** Distance of the picture's centre from the centre of the box, as a fraction of the box's width. */
   get x(): number {
     return this.#x;
   }
 
+  /** As {@link x}, of the box's height. */
   get y(): number {
     return this.#y;
   }
@@ -56,8 +57,8 @@ export class PictureView {
   zoomBy(factor: number, at?: { readonly clientX: number; readonly clientY: number }): void {
     const { left, top, width, height } = this.#box.getBoundingClientRect();
     const zoom = clamp(this.#zoom * factor, MIN_ZOOM, MAX_ZOOM);
-    const pointX = at === undefined ? 0 : at.clientX - left - width / 2;
-    const pointY = at === undefined ? 0 : at.clientY - top - height / 2;
+    const pointX = at === undefined ? 0 : (at.clientX - left) / width - 0.5;
+    const pointY = at === undefined ? 0 : (at.clientY - top) / height - 0.5;
     const ratio = zoom / this.#zoom;
     this.#set(zoom, pointX - (pointX - this.#x) * ratio, pointY - (pointY - this.#y) * ratio);
   }
@@ -72,7 +73,8 @@ export class PictureView {
 
   /** Moves the picture by a distance in px. */
   panBy(x: number, y: number): void {
-    this.#set(this.#zoom, this.#x + x, this.#y + y);
+    const { width, height } = this.#box.getBoundingClientRect();
+    this.#set(this.#zoom, this.#x + x / width, this.#y + y / height);
   }
 
   reset(): void {
@@ -85,16 +87,12 @@ export class PictureView {
   }
 
   #set(zoom: number, x: number, y: number): void {
-    const { width, height } = this.#box.getBoundingClientRect();
     // Limits the position, so that the centre of the box always shows part of the picture.
-    const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
+    const max = (zoom - 1) / 2;
     this.#zoom = zoom;
-    this.#x = clamp(x, -maxX, maxX);
-    this.#y = clamp(y, -maxY, maxY);
-    const { style, classList } = this.#box;
-    style.setProperty('--zoom', String(zoom));
-    style.setProperty('--x', `${this.#x}px`);
-    style.setProperty('--y', `${this.#y}px`);
+    this.#x = clamp(x, -max, max);
+    this.#y = clamp(y, -max, max);
+    const { classList } = this.#box;
     classList.toggle('zoomed', zoom > MIN_ZOOM);
     classList.toggle('pixelated', zoom >= PIXELATED_FROM);
     this.#onView();

@@ -50,7 +50,7 @@ export class ViewerExtras {
     this.#onView = onView;
   }
 
-  /** Zoom factor, and distance of the picture's centre from that of its box, in px. */
+  /** Zoom factor, and distance of the picture's centre from that of its box, as a fraction of the box. */
   get view(): Pick<Placement, 'zoom' | 'x' | 'y'> {
     return this.#view ?? WHOLE_VIEW;
   }

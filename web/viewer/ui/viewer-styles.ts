@@ -47,13 +47,8 @@ export const viewerStyles = css`
     width: var(--width, 100cqw);
     height: var(--height, 100cqh);
     object-fit: var(--fit, contain);
-    transform: translate(-50%, -50%) translate(var(--x, 0px), var(--y, 0px)) scale(var(--zoom, 1))
-      scaleX(var(--mirror, 1)) rotate(var(--rotation, 0deg));
+    transform: translate(-50%, -50%) var(--placement, scale(1));
     transition: filter 0.2s;
-  }
-  .quarter canvas {
-    width: var(--width, 100cqh);
-    height: var(--height, 100cqw);
   }
   .dim canvas {
     filter: grayscale(1) brightness(0.55);
