@@ -51,8 +51,8 @@ const HEADROOM = 0.65;
 /**
  * Queueing delays, including a frame's own transmission. The link is too slow only above the late one, regardless of
  * the rate that a busy program measures: two frame intervals, within the given limits. Up to `PROMPT_MS`,
- * the next higher step is tried, which must not exceed it either: on a full link, the two frames in flight need not be
- * late, but others are skipped.
+ * the next higher step is tried, which must not exceed it either, unless the link has become faster: on a full link, the
+ * two frames in flight need not be late, but others are skipped.
  */
 const LATE = { intervals: 2, minMs: 100, maxMs: 150 } as const;
 const PROMPT_MS = 80;
@@ -151,7 +151,8 @@ export class UplinkSteps {
 
   #choose(link: number, queueingMs: number, max: number, nowMs: number): void {
     const needs = this.#needs(this.#index);
-    const isTrial = nowMs - this.#raisedAtMs < FAILED_WITHIN_MS;
+    const isFaster = link > FASTER_RATIO * this.#failedBitsPerSecond;
+    const isTrial = nowMs - this.#raisedAtMs < FAILED_WITHIN_MS && !isFaster;
     const lateMs = isTrial ? PROMPT_MS : this.#lateMs();
     if (needs > max || (needs > link * OVERLOAD && queueingMs > lateMs)) {
       this.#headroomSinceMs = null;
@@ -166,7 +167,7 @@ export class UplinkSteps {
       return;
     }
     this.#headroomSinceMs ??= nowMs;
-    const afterMs = link > FASTER_RATIO * this.#failedBitsPerSecond ? UP_AFTER_MS : this.#upAfterMs;
+    const afterMs = isFaster ? UP_AFTER_MS : this.#upAfterMs;
     if (nowMs - this.#headroomSinceMs >= afterMs) this.#change(better, nowMs);
   }
 
