@@ -193,9 +193,7 @@ describe('docs/http-api.md', () => {
     await using viewer = await WebViewer.open(`${exclusive.url}/streams/main`, { features: ['control'] });
     await viewer.control('take');
     expect((await exclusive.status()).control).toMatchObject({ port: (await viewer.welcome).port });
-    const line = block('Take control back', 'sh')
-      .trim()
-      .replace('8080', new URL(exclusive.url).port);
+    const line = block('Take control back', 'sh').trim().replace('8080', new URL(exclusive.url).port);
     expect(JSON.parse(await shell(`key=${exclusive.key}; ${line}`))).toMatchObject({ port: null });
   });
 
