@@ -87,11 +87,13 @@ describe('--distribution round-robin', () => {
     });
     await server.waitFor('done');
     const numbers = (peer: PythonPeer): number[] => peer.events<{ n: number }>('number').map(({ n }) => n);
-    await expect
-      .poll(() => [...numbers(one), ...numbers(two)].sort((x, y) => x - y))
-      .toEqual(Array.from({ length: frames }, (_, index) => index));
-    // On a busy machine, a client that is late gets fewer frames, and a viewer skips some.
-    for (const client of [one, two]) expect(numbers(client).length).toBeGreaterThan(frames / 3);
+    const all = (): number[] => [...numbers(one), ...numbers(two)];
+    // The newest frame is never skipped.
+    await expect.poll(() => Math.max(...all())).toBe(frames - 1);
+    expect(new Set(all()).size).toBe(all().length);
+    // On a busy machine, a client or viewer that is late skips some frames.
+    expect(all().length).toBeGreaterThan(0.7 * frames);
+    for (const client of [one, two]) expect(numbers(client).length).toBeGreaterThan(frames / 5);
     expect(viewer.messages.filter((message) => message !== null).length).toBeGreaterThan(0.7 * frames);
   });
 });
