@@ -107,6 +107,9 @@ function launch(
   return puppeteer.launch({
     executablePath,
     headless: true,
+    // Chromium ends with its pipe, even if the process that launched it is killed. One with a port would remain, and use
+    // a quarter of a core.
+    pipe: true,
     env: { ...process.env, ...env },
     acceptInsecureCerts: acceptsAnyCertificate,
     defaultViewport: WINDOW,
