@@ -121,7 +121,7 @@ describe('--allow-host and --public-url', () => {
     ).toMatchObject({ status: 403 });
     expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({
       status: 200,
-      body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[],"webhooks":[],"configuration":null}',
+      body: expect.stringContaining('"publicUrl":"https://cams.example.org/cams/","networkUrls":[]') as string,
     });
     expect(gateway.lines).toHaveLength(2);
   });
