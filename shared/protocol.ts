@@ -329,8 +329,8 @@ export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'en
 export type PublisherMessage = Hello | PublishedFrame | Ping;
 
 /**
- * Confirms that the gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: current
- * number of clients of the stream.
+ * Acknowledges that the gateway has read all frames up to `sequence`; with `code`, that frame was refused. `clients`:
+ * current number of clients of the stream.
  */
 export type Taken = {
   readonly type: 'taken';

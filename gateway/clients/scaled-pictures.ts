@@ -8,7 +8,7 @@ import { StyledArrays, styleKey } from './styled-arrays.ts';
 
 /** How a stream's pictures are scaled and compressed, and, if they are arrays, styled; at least one property is set. */
 export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
-  /** Valid. Absent: the default. */
+  /** A valid style; the default if absent. */
   readonly style?: ArrayStyleTexts;
 }
 
@@ -28,7 +28,7 @@ export const SCALING_LIMITS = {
  */
 export class ScaledPictures {
   readonly #encoded = new FrameResults<EncodedPicture>();
-  /** Users by scaling, by stream. */
+  /** Uses of each scaling, by stream. */
   readonly #uses = new Map<string, Map<string, Users>>();
 
   /** Number of different scalings in use. */

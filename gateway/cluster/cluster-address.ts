@@ -5,7 +5,7 @@ export interface ClusterAddress {
   /** `host:port` of each server; the others of the NATS cluster are learned from them. */
   readonly servers: readonly string[];
   readonly isTls: boolean;
-  /** From the URL, decoded; null if there is none. A user without a password is a token. */
+  /** From the URL, decoded; null if there is none. A user name without a password is sent as a token. */
   readonly user: string | null;
   readonly password: string | null;
   /** Paths of the files, as given; null for none. */

@@ -53,7 +53,7 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
   );
 }
 
-/** The name in the configuration, and for a source that feeds several streams a part of up to 64 characters more. */
+/** The name in the configuration; a source that feeds several streams appends up to 65 characters. */
 const NAME = /^[A-Za-z0-9_-]{1,129}$/;
 
 /** Maximum length of a text for display. Gateways shorten their own texts to 1000 code points. */

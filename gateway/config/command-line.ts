@@ -196,7 +196,7 @@ async function main(): Promise<void> {
   const options: GatewayOptions = { ...loaded.options, log };
   applyLogOptions(logSettings, options);
   for (const warning of [...warnings, ...loaded.warnings]) log.warn({}, warning);
-  // Takes half of the time of a start, which commands that end before it do not need.
+  // Loading this module takes half of the start-up time, so commands that end earlier do not load it.
   const { createGateway } = await import('../create-gateway.ts');
   const stopping = new AbortController();
   const starting = createGateway(options, configuration, stopping.signal);

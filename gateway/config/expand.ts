@@ -20,9 +20,10 @@ interface Expanded {
 }
 
 /**
- * Replaces the references in a text: `${NAME}` by an environment variable, `${NAME:-text}` likewise with a default,
- * `${file:PATH}` by the content of a file, `${credential:NAME}` by a credential of systemd; `$${` is a literal `${`.
- * They are replaced in values after the file has been parsed, so that a value cannot change its structure.
+ * Replaces the references in a text: `${NAME}` with an environment variable, `${NAME:-text}` likewise but with a
+ * default, `${file:PATH}` with the content of a file, `${credential:NAME}` with a systemd credential; `$${` is a
+ * literal `${`. They are replaced in values after the file has been parsed, so that a value cannot change its
+ * structure.
  *
  * @throws an error whose message is a sentence.
  */

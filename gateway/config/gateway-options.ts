@@ -79,7 +79,10 @@ export type LimitSettings = Readonly<
  * files already read and references replaced, and with `source` as the short form of `streams`.
  */
 export interface GatewayOptions extends Partial<StreamPolicy> {
-  /** Address on which to listen. Default `127.0.0.1`; other than loopback requires a `token` or `insecure`. */
+  /**
+   * Address on which to listen. Default `127.0.0.1`; an address other than loopback requires `token`, `tokens`, `jwt`
+   * or `insecure`.
+   */
   readonly host?: string;
   /** 0 for any free port. Default 8080. */
   readonly port?: number;
@@ -132,8 +135,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly reservedPorts?: Readonly<Record<number, string>>;
   /**
-   * Whether viewers with slow links get renditions, that is, smaller JPEGs: `auto` or `off`, with `NAME=` before it for
-   * one stream. Default `auto`.
+   * Whether viewers with slow links get renditions, that is, H.264 or smaller JPEGs: `auto` or `off`, with `NAME=`
+   * before it for one stream. Default `auto`.
    */
   readonly renditions?: string | readonly string[];
   /** Maximum bit rate of one web viewer, in bits per second. Default none. */

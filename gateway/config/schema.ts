@@ -441,7 +441,7 @@ export const CONFIG_SCHEMA = {
       type: 'string',
       format: 'path',
       description:
-        'Folder in which log-ins and share links are kept, so that they outlast a restart (docs/security.md#restarts). Default: none; everyone has to log in again.',
+        'Folder in which log-ins and share links are kept, so that they survive a restart (docs/security.md#restarts). Default: none; everyone has to log in again.',
       examples: ['/var/lib/gearway'],
       flag: { name: 'state-dir', value: 'DIR', help: 'keep log-ins and share links in this folder when restarting' },
     },

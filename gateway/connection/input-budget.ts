@@ -50,7 +50,7 @@ export class InputBudget {
     this.#shared?.spendMessage(nowMs);
   }
 
-  /** Counts a message of a closing connection, so that being closed does not save the address's budget. */
+  /** Counts a message of a closing connection, which still uses up the budget of its address. */
   noteMessage(nowMs: number): void {
     this.#messages.take(nowMs);
     this.#shared?.noteMessage(nowMs);
@@ -103,7 +103,7 @@ export class InputBudget {
 /** How long a budget is kept after its last connection: by then it is full again, equal to a new one. */
 const KEPT_MS = BURST_SECONDS * 1000;
 
-/** Number of addresses at which those without connections are removed. */
+/** Number of addresses from which on those without connections are removed. */
 const SWEEP_ABOVE = 256;
 
 interface Entry {

@@ -18,8 +18,8 @@ const PIECE_BYTES = 8 << 10;
 const MAX_BYTES_AFTER_CLOSE = 16 << 10;
 
 /**
- * Maximum number of fragments per message: this number, or one per this number of bytes. Empty fragments cost time, but no
- * bytes.
+ * Maximum number of fragments per message: one per `BYTES_PER_FRAGMENT` of the maximum size, and at least
+ * `MIN_FRAGMENTS`. Empty fragments cost time, but no bytes.
  */
 const MIN_FRAGMENTS = 64;
 const BYTES_PER_FRAGMENT = 8 << 10;
@@ -73,7 +73,7 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void,
     if (chunk.byteLength <= PIECE_BYTES) isReady = pass(chunk);
     else
       for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) isReady = pass(chunk.subarray(at, at + PIECE_BYTES));
-    // The chunk may have completed the large message because of which reading was to be paused.
+    // The chunk may have completed the large message that required the pause.
     return isReady && !isPaused();
   };
 }

@@ -67,7 +67,7 @@ export function fillRect(raster: Raster, rect: Rect, { colour, opacity }: Ink): 
 export function fillDiagonalGradient(raster: Raster, stops: readonly GradientStop[]): void {
   const { width, height, data } = raster;
   const lengthSquared = width * width + height * height;
-  const steps = 4096; // a colour table, because mixing per pixel is slow; its resolution suffices for 8 bits
+  const steps = 4096; // A colour table, because mixing per pixel is slow; its resolution suffices for 8 bits.
   const table = Uint32Array.from({ length: steps + 1 }, (_, step) => colourAt(stops, step / steps));
   let at = 0;
   for (let y = 0; y < height; y += 1) {
@@ -141,7 +141,7 @@ export function strokeArc(
     const dy = y + 0.5 - arc.y;
     for (let x = Math.max(0, left); x < Math.min(raster.width, right); x += 1) {
       const dx = x + 0.5 - arc.x;
-      const isBehindStart = dx >= 0; // half-planes instead of angles avoid an arc tangent per pixel
+      const isBehindStart = dx >= 0; // Half-planes instead of angles avoid an arc tangent per pixel.
       const isBeforeEnd = dx * endY - dy * endX >= 0;
       const isWithin = isWhole || (isLong ? isBehindStart || isBeforeEnd : isBehindStart && isBeforeEnd);
       const distance = isWithin

@@ -8,8 +8,8 @@ import { sendRefusal } from './refusals.ts';
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
- * Sits between the HTTP server and `@fastify/websocket`, which accepts every upgrade request and does not always close
- * its socket. Ensures that within the timeout a connection is either taken over by a WebSocket, or answered and closed.
+ * Filters the upgrade requests for `@fastify/websocket`, which accepts every one and does not always close its socket.
+ * Ensures that within the timeout a connection is either taken over by a WebSocket, or answered and closed.
  */
 export class Upgrades {
   /** Never listens. `@fastify/websocket` handles the `upgrade` events of this server. */

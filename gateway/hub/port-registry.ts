@@ -132,7 +132,7 @@ export class PortRegistry implements Ports {
   readonly #reserved: ReadonlySet<number>;
   readonly #leases = new Map<number, Lease>();
 
-  /** @param ranges the virtual ports; they don't overlap. */
+  /** @param ranges the virtual ports; they must not overlap. */
   constructor(ranges: readonly PortRange[], options: { reserved?: Iterable<number>; nowMs?: () => number } = {}) {
     this.#ranges = ranges;
     this.#reserved = new Set(options.reserved);

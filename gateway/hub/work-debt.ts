@@ -1,6 +1,6 @@
 /**
- * Processing time without an equally long pause after it. Work that then pauses for the returned time takes at most half
- * of the event loop.
+ * Processing time without an equally long pause after it. Work that then pauses for the returned time takes at most
+ * half of the event loop's time.
  */
 export class WorkDebt {
   #owedMs = 0;

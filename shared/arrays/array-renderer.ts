@@ -41,7 +41,7 @@ interface Prepared extends ShownRange {
 interface Palette {
   /** Colours from the lowest to the highest value. */
   readonly colors: Uint32Array;
-  /** The same with those of special values, by {@link POSITION}. */
+  /** These colours, and those of special values at the indexes of {@link POSITION}. */
   readonly all: Uint32Array;
 }
 
@@ -200,7 +200,7 @@ export class ArrayRenderer {
     const extent = high > low ? high * factor - start : 1;
     const { below, first, above, missing, nan } = POSITION;
     const [steps, toInteger, toPosition] = [COLORS - 1, ROUNDING, ROUNDING - first] as const;
-    // One loop without alternatives, in which the rare cases replace the usual one, takes half as long as others.
+    // A single loop, in which rare cases overwrite the usual result, takes half as long as one with branches.
     for (let at = 0; at < count; at += 1) {
       const value = values[at] as number;
       let position = (((value * factor - start) / extent) * steps + toInteger - toPosition) | 0;

@@ -94,7 +94,9 @@ export function unpackSamples(dtype: string, shape: readonly number[], planes: U
   return bytes;
 }
 
-/** Words in the byte order of all current machines, the little-endian one. Copied if they are not aligned. */
+/**
+ * The words of little-endian samples, which is the byte order of all current machines. Copied if they are not aligned.
+ */
 function wordsOf(data: Uint8Array, wordBytes: Layout['wordBytes']): Words {
   const isAligned = data.byteOffset % wordBytes === 0 && data.buffer instanceof ArrayBuffer;
   // `slice()` of Node's Buffer would not copy.

@@ -1,11 +1,11 @@
 import { WindowedMinimum } from '../../hub/windowed-minimum.ts';
 
-/** Longest time for which the best throughput of the link counts. */
+/** How long a measured throughput counts as a lower bound of the link's capacity. */
 const CAPACITY_WINDOW_MS = 2000;
 
 /**
- * Shorter transmissions are within the jitter of timers, threads and paths: at least this, and this part of the round
- * trip, and the jitter of the latest pings.
+ * Transmissions that are shorter than the jitter of timers, threads and paths cannot be measured. The jitter is assumed
+ * to be the largest of this time, this part of the round trip, and the jitter of the latest pings.
  */
 const JITTER_MS = 4;
 const JITTER_PART = 0.1;

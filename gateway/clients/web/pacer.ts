@@ -41,8 +41,8 @@ interface InFlight {
  * frames, but at most a frame more than the minimum, so that a queue on the path does not enlarge the window. The rate
  * is the lower of the source's and the link's. The link's rate is estimated from the shortest arrival intervals: with
  * jitter, their mean would only reflect a window that is too small. While acknowledgements are slower than the minimum
- * round trip explains, the window shrinks. After a single frame that was much slower, the others in flight are awaited
- * first: if the link has become slow, they already take long enough.
+ * round trip explains, the window shrinks. After a single frame that was much slower, no further frame is sent until
+ * all frames in flight are acknowledged: if the link has become slow, they already take long enough.
  *
  * A standing queue lengthens every round trip and hides the minimum. In that case the path is probed with half the
  * window for one round trip.

@@ -34,7 +34,7 @@ const OPENING_WIDTH = 640;
 /** A page that acknowledges a frame this long after its arrival was busy. */
 const BUSY_MS = 200;
 
-/** A page is busy from the second such frame within this time on, and until there has been none for as long. */
+/** A page counts as busy after two such frames within this time, until there has been none for as long. */
 const BUSY_WINDOW_MS = 5000;
 
 /** Acknowledgements within this time belong to the same pause of the page. */
@@ -79,7 +79,7 @@ export class ViewerDelivery implements AdaptationContext {
   #renditions: RenditionKind = 'pictures';
   /** Whether no frame has been sent to a distant viewer yet. */
   #isOpening: boolean;
-  /** Whether the first one was sent as a small JPEG or packed, and is not acknowledged yet. */
+  /** Whether the first frame was sent as a small JPEG or packed, and is not acknowledged yet. */
   #isOpeningSmall = false;
   #wantsVideo = false;
   #hasVideo = false;

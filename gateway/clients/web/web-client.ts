@@ -663,8 +663,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   /**
-   * The timer of a second is in step with most sources: its pings wait equally long behind the frames each time, and
-   * frames then seem to be transmitted in no time. Further pings are spread over the interval between the frames.
+   * A timer of one second is in step with the frames of most sources: its pings always wait equally long behind a
+   * frame, so frames seem to be transmitted in no time. Therefore, further pings are spread over the interval between
+   * frames.
    */
   #pingBetweenFrames(): void {
     this.#pingPhase = (this.#pingPhase + GOLDEN_RATIO) % 1;

@@ -199,7 +199,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Disconnect a client permanently',
     query: {
       persist: PERSIST,
-      reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; cut after 100 characters' },
+      reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; truncated to 100 characters' },
     },
     responses: json('Its last status', schemaOf('Client')),
   },
