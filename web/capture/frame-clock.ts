@@ -1,4 +1,4 @@
-/** Age of a frame from which its clock is assumed to have stopped, as that of a phone does while it sleeps. */
+/** If a frame seems older than this, its clock is assumed to have stopped, as the clock of a sleeping phone does. */
 const MAX_AGE_MS = 1000;
 
 /** Drift allowance: amount by which the smallest offset is increased with each frame. */

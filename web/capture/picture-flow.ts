@@ -1,6 +1,6 @@
 import { runInBackground } from '../background.ts';
 
-/** Maximum number of frames sent and not yet confirmed (docs/protocol.md). */
+/** Maximum number of frames sent and not yet acknowledged (docs/protocol.md). */
 const MAX_IN_FLIGHT = 2;
 
 /** How pictures are processed. The owner of a picture closes it. */
@@ -14,7 +14,7 @@ interface FlowSteps<P, E> {
 }
 
 /**
- * Back-pressure between camera and gateway, newest picture first: at most two frames are sent and not confirmed, one
+ * Back-pressure between camera and gateway, newest picture first: at most two frames are sent and not acknowledged, one
  * picture is being encoded, and one waits, which a newer picture replaces. Therefore, the rate adapts to the
  * connection, and pictures do not queue up.
  */
@@ -75,7 +75,7 @@ export class PictureFlow<P extends { close(): void }, E> {
     if (this.#isConnected) this.skipped += 1;
   }
 
-  /** Called when the gateway has confirmed all frames up to this one. */
+  /** Called when the gateway has acknowledged all frames up to this one. */
   taken(sequence: number): void {
     this.#inFlight = this.#inFlight.filter((sent) => sent > sequence);
     this.#pump();

@@ -1,6 +1,6 @@
 /**
- * MessagePack writer of the browser's side, in place of msgpackr's, which would be a quarter of the code that every page
- * loads. vite.config.ts replaces the module `msgpackr` by this one.
+ * MessagePack writer of the browser's side, in place of msgpackr's, which would be a quarter of the code that every
+ * page loads. vite.config.ts replaces the module `msgpackr` with this one.
  *
  * Writes the same bytes as msgpackr with the options of `shared/protocol.ts`: maps and integers in their shortest form,
  * integers beyond 32 bits as float 64, bigints of up to 64 bits as integers, longer ones as extension 0x42 (two's

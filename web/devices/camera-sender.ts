@@ -47,7 +47,7 @@ export class CameraSender {
   readonly #feeder: InputFeeder;
   #input: OpenInput | null = null;
   #session: SessionHandle<CameraCommand> | null = null;
-  /** The latest picture without a connection. Until it is confirmed, the session encodes no further ones. */
+  /** The latest picture without a connection. Until it is acknowledged, the session encodes no further ones. */
   #unsent: number | null = null;
   #closed = false;
 

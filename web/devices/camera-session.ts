@@ -13,7 +13,9 @@ export function openCameraSession(options: CameraOptions, emit: (event: CameraEv
   return new CameraSession(options, emit);
 }
 
-/** Encodes the newest picture of a camera as soon as the previous one is confirmed, at most at the requested rate. */
+/**
+ * Encodes the newest picture of a camera as soon as the previous one is acknowledged, at most at the requested rate.
+ */
 class CameraSession implements Session<CameraCommand> {
   readonly #emit: (event: CameraEvent) => void;
   readonly #encoder = new JpegEncoder();

@@ -29,8 +29,8 @@ export class LatencyLimit {
   }
 
   /**
-   * Whether the latency is below the limit now. The limit counts as exceeded until this was true for {@link
-   * RECOVERY_MS}.
+   * Whether the latency is below the limit now. The limit counts as exceeded until this has been true for
+   * {@link RECOVERY_MS}.
    */
   get isKept(): boolean {
     // `>` is not used, because a limit that is NaN must count as exceeded.

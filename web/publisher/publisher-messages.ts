@@ -51,10 +51,10 @@ export interface PublisherStats {
   readonly skipped: number;
   readonly framesPerSecond: number;
   readonly bitsPerSecond: number;
-  /** Time from sending a frame until the gateway confirms it; null before it is known. */
+  /** Time from sending a frame until the gateway acknowledges it; null before it is known. */
   readonly roundTripMs: number | null;
   readonly encodeMs: number;
-  /** Number of frames that were sent and not yet confirmed. */
+  /** Number of frames that were sent and not yet acknowledged. */
   readonly inFlight: number;
   /** Number of clients of the stream; null before it is known. */
   readonly clients: number | null;

@@ -15,7 +15,7 @@ export class PublisherStatsMeter {
   #refused = 0;
   #width = 0;
   #height = 0;
-  /** Time of sending by sequence number, for frames that are not yet confirmed. */
+  /** Time of sending by sequence number, for frames that are not yet acknowledged. */
   readonly #sentAtMs = new Map<number, number>();
   #readAtMs = performance.now();
   #sentAtRead = 0;

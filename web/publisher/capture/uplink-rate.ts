@@ -22,7 +22,7 @@ const CHANGED = { factor: 2, ms: 300 } as const;
  */
 const QUANTILE = 0.75;
 
-/** Minimum increase of the interval between frames from sending to arrival by which they count as queued. */
+/** Frames count as queued if the interval between their arrivals exceeds that between their sending by this factor. */
 const DISPERSION = 1.2;
 
 interface Sample {
@@ -53,7 +53,7 @@ interface MeasuredRate {
  * consecutive ones, and also if the link carries more than is sent.
  *
  * After a stall, such as that of a radio link that repeats a lost packet, the frames in flight arrive together. They
- * show that the link is as fast as before, and the slow one does not count.
+ * show that the link is as fast as before, and the first, slow frame does not count.
  */
 export class UplinkRate {
   /** Frames in flight, in order. */

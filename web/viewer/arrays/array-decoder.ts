@@ -26,7 +26,7 @@ export class ArrayDecoder {
   #problem: string | null = null;
   #shownKey = '';
   #styleNumber = 0;
-  /** Memory of a picture that is no longer used, for the next one: the system clears new memory first. */
+  /** Memory of a picture that is no longer used, for the next picture, because new memory has to be cleared first. */
   #spare: ImageData | null = null;
   /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
@@ -72,8 +72,9 @@ export class ArrayDecoder {
   }
 
   /**
-   * Called when the pixels were copied. Pictures that are handed to the page are not closed. A second call has no
-   * effect, because the next picture may already use the memory.
+   * Returns a function that releases the memory of a picture whose pixels have been copied. It is not called for
+   * pictures that are handed to the page. A second call has no effect, because the next picture may already use the
+   * memory.
    */
   #keeper(source: ImageData): () => void {
     let isOpen = true;

@@ -47,8 +47,8 @@ export class OverlaySession {
   }
 
   /**
-   * The picture shown last, without its overlay; null if it is on the canvas as it is. Of pictures that the page draws,
-   * only H.264.
+   * The picture shown last, without its overlay; null if it is on the canvas as it is, and for a picture other than
+   * H.264 that the page draws.
    */
   get source(): DecodedPicture['source'] | null {
     return this.#copy ?? (this.#isComposing ? this.#composer.source : null);
