@@ -2,7 +2,7 @@
 const SPARE_EVERY = 16;
 
 /** Maximum interval between frames: a frame that a slow viewer's mailbox dropped is never requested again. */
-const LEAST_EVERY_MS = 50;
+const MAX_INTERVAL_MS = 50;
 
 /**
  * A source that is as fast as its viewers: it creates one frame per acknowledgement (averaged over the viewers), at the
@@ -18,7 +18,7 @@ export class AckDriver {
   /** @param push gives one frame to all viewers. */
   constructor(push: () => void) {
     this.#push = push;
-    setInterval(push, LEAST_EVERY_MS);
+    setInterval(push, MAX_INTERVAL_MS);
   }
 
   joined(): void {

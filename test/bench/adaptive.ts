@@ -64,7 +64,7 @@ export const adaptive: Bench = {
           (film) =>
             `${film}: the transmission of one frame of the source takes ${Math.round((sizes[film] * 8000) / NARROW)} ms at ${NARROW / 1e6} Mbit/s.`,
         ),
-        `${NEVER_MS} ms mean that the event did not happen within the measurement.`,
+        `A value of ${NEVER_MS} ms means that the event did not happen within the measurement.`,
       ],
     };
   },

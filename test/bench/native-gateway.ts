@@ -11,7 +11,7 @@ export type Kind = 'jpeg' | 'raw';
 /**
  * Maximum interval between frames: for the first one, and for clients that were not connected when one was requested.
  */
-const LEAST_EVERY_MS = 50;
+const MAX_INTERVAL_MS = 50;
 
 const LIVE_TIMEOUT_MS = 10_000;
 
@@ -59,7 +59,7 @@ const handlers = {
       clients: ports.map((port) => `tcp://127.0.0.1:${port}?pattern=1`),
     });
     ({ stream } = gateway);
-    setInterval(push, LEAST_EVERY_MS);
+    setInterval(push, MAX_INTERVAL_MS);
   },
   /** Settles when every client receives frames; null stops the frames. */
   async serve(kind: Kind | null): Promise<void> {

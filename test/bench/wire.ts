@@ -146,7 +146,7 @@ export function writeAck(target: Buffer, at: number, sequence: number): void {
   target.writeUInt32BE((sequence ^ sequenceMask) >>> 0, at + sequenceAtMasked);
 }
 
-// Not all zero, because ws would skip unmasking, which is impossible with messages of browsers.
+// The mask is not zero: ws would skip unmasking, and browsers use random masks.
 function mask(message: Uint8Array): Buffer {
   const masked = message.map((byte, i) => byte ^ (MASK[i & 3] ?? 0));
   return Buffer.concat([Buffer.of(FIN | BINARY, 0x80 | shortLength(message)), MASK, masked]);

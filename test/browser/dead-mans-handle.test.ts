@@ -140,7 +140,7 @@ describe('a device that is held', () => {
     ...INTERRUPTIONS,
     ['the user leaves the page', (page) => page.evaluate(() => window.location.assign('/publish'))],
     ['the tab is closed', (page) => page.close()],
-  ])('W, and then %s: the server gets the neutral value within 1 s', async (_, happens, openPage) => {
+  ])('with the key W returns its neutral value within 1 s after %s', async (_, happens, openPage) => {
     await using view = await open(driven.browser, KEYS, openPage);
     await view.drives();
     expect(await view.stopsAfter(happens)).toBeLessThan(1);
@@ -186,7 +186,7 @@ describe('a device that is held', () => {
       ['it is released', () => gamepad.move(STICK, 0)],
       ['the controller is unplugged', () => gamepad.plug(false)],
       ...INTERRUPTIONS,
-    ])('and then %s: the server gets the neutral value within 1 s', async (_, happens, openPage) => {
+    ])('returns its neutral value within 1 s after %s', async (_, happens, openPage) => {
       await using view = await openWithStick(browser, device, openPage);
       await view.drives();
       expect(await view.stopsAfter(happens)).toBeLessThan(1);

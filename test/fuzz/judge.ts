@@ -99,7 +99,7 @@ export async function judge(
 
   await bed.removeListedClients(start.nativeIds);
   const pid = bed.gateway.process.pid!;
-  // The figures that were judged, not later ones: connections of the probes come and go.
+  // These figures are checked and reported. Later ones would include other connections of the probes.
   let after = readFigures(pid);
   let counts = start.counts;
   const isSettled = async (): Promise<boolean> => {

@@ -12,8 +12,8 @@ import type { StreamStatus } from '../../shared/status.ts';
 import { waitForStatus } from './gateway-process.ts';
 
 /**
- * Source of a gateway for which a test names none. Each picture is drawn without a GPU, in windows of up to 1440 × 1000
- * pixels.
+ * Source of a gateway for which a test names none. Small and slow, because browsers draw each picture without a GPU, in
+ * windows of up to 1440 × 1000 pixels.
  */
 const SMALL_PATTERN = 'test-pattern:?size=320x180&fps=10';
 

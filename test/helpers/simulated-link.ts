@@ -1,9 +1,9 @@
 import { createRandom } from './jpeg-builder.ts';
 
-/** A link at one time. */
+/** The state of a link at one time. */
 export interface SimulatedLink {
   readonly bitsPerSecond: number;
-  /** One way, each. */
+  /** Latency of each direction, without jitter. */
   readonly delayMs: number;
   /** Maximum of a random addition to each delay, which never changes the order. */
   readonly jitterMs?: number;
@@ -17,12 +17,12 @@ export class Bottleneck<T extends { bytes: number }> {
   /** Number of bytes that may still be sent. */
   #credit = 0;
 
-  /** @param item its `bytes` are those left, and change. */
+  /** @param item its `bytes` is changed to the number of bytes that are left. */
   push(item: T): void {
     this.#queue.push(item);
   }
 
-  /** Sends for a millisecond. @returns what was sent to its end. */
+  /** Sends for a millisecond. @returns the items that were sent completely. */
   carry(bitsPerSecond: number): readonly T[] {
     this.#credit = this.#queue.length === 0 ? 0 : this.#credit + bitsPerSecond / 8000;
     const sent: T[] = [];

@@ -159,7 +159,6 @@ export class SimulatedViewer {
   readonly #queue = new Bottleneck<Sent>();
   readonly #down: DelayLine<Sent>;
   readonly #up: DelayLine<() => void>;
-  /** Part of a byte that the link could still transmit. */
   /** The last chunk of each step that was decoded. */
   readonly #decoded = new Map<string, number>();
   #drawn = 0;

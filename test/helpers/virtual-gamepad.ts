@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Child } from './child.ts';
 import { peers } from './peers.ts';
 
-/** Library of umockdev, which replaces the system's devices by those of a folder. */
+/** Library of umockdev, which replaces the system's devices with those of a folder. */
 const PRELOADED = { LD_PRELOAD: 'libumockdev-preload.so.0' };
 
 /** A game controller, which exists only for programs with the variables {@link env}. */

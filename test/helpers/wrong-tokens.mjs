@@ -93,7 +93,7 @@ const timer = setInterval(() => {
     WAYS[way](counts.sent);
   if (elapsedMs < seconds * 1000) return;
   clearInterval(timer);
-  // Pending answers; delayed ones are abandoned.
+  // Waits for pending answers, but not for delayed ones.
   setTimeout(() => {
     process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit());
   }, 500);

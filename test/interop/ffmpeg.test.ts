@@ -631,7 +631,7 @@ describe('picamera', () => {
       (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1],
     );
     await using viewer = await FrameRecorder.open(url);
-    // It may be read in pieces.
+    // The gateway may receive the output in chunks.
     for (let count = 1; !viewer.payload.equals(jpegs[19]!); count += 1) await viewer.take(count);
     const response = await fetch(`${url}/streams/main/snapshot.jpg`);
     expect(Buffer.from(await response.arrayBuffer()).equals(jpegs[19]!)).toBe(true);

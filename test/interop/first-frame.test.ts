@@ -59,7 +59,7 @@ describe('a program that opens its video file by the first frame', () => {
     );
     {
       await using _server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 20, ...PICTURE });
-      // After `done` it still announces the end of the stream, and must not be killed before that.
+      // The server announces the end of the stream after it has printed `done`, and must not be killed before that.
       await gateway.statusWhere('a stream that has ended', ({ state }) => state === 'ended');
     }
     await using writer = new PythonPeer('video_writer.py', {

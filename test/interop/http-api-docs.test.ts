@@ -37,7 +37,7 @@ function shown(heading: string): { readonly types: unknown; readonly hasMore: bo
   return { types: typesOf(JSON.parse(whole)), hasMore: whole !== text };
 }
 
-/** Replaces null, whose type is unknown, by the other side's type. */
+/** Replaces null, whose type is unknown, with the other side's type. */
 function withoutNulls(a: unknown, b: unknown): unknown {
   if (a === null || b === null) return null;
   if (typeof a !== 'object' || typeof b !== 'object') return a;

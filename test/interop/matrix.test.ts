@@ -46,7 +46,7 @@ const HEIGHT = 121;
 const WIDTH = 401;
 
 /** Minimum number of a publisher's frames: it drops frames that the network does not accept immediately. */
-const MOST = FRAMES / 2;
+const MIN_FRAMES = FRAMES / 2;
 
 /**
  * All combinations that NetGear allows: not bidirectional in pattern 2, no multi-clients mode in pattern 0, no keys over
@@ -134,7 +134,7 @@ function compare(
   );
   if (misplaced.length > 0) return `a message that was not sent: ${JSON.stringify(misplaced[0])}`;
   const missed = [...expected.keys()].filter((n) => !numbers.includes(n));
-  if (isLossy ? numbers.length < MOST : missed.length > 0)
+  if (isLossy ? numbers.length < MIN_FRAMES : missed.length > 0)
     return `${numbers.length} of ${sent.length} frames; missed ${missed.join()}`;
   return 'as sent';
 }

@@ -64,7 +64,7 @@ describe('programs that read MJPEG', () => {
     expect(reader.stderr.all.at(-1)).toBe('ValueError: multipart: no content length');
   });
 
-  // Frigate's arguments for such cameras are the last ones.
+  // The last ones are Frigate's arguments for MJPEG cameras.
   it.each([
     [['-f', 'mpjpeg']],
     [[]],

@@ -118,7 +118,7 @@ describe('a NetGear_Async server', () => {
     );
   });
 
-  it('gets only the newest value with returns=newest, an array as an array', async () => {
+  it('gets only the newest value with returns=newest, and arrays as arrays', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await LocalGateway.start(
       '--source',
@@ -170,7 +170,7 @@ describe('a NetGear_Async server', () => {
     );
   });
 
-  it('may send 16 bits, and may restart', async () => {
+  it('may send 16-bit pictures, and may restart', async () => {
     const [port = 0] = await freePorts(1);
     await using gateway = await LocalGateway.start('--source', `netgear-async:tcp://127.0.0.1:${port}`);
     await using viewer = await Viewer.connect(gateway.url);

@@ -28,7 +28,7 @@ let folder: string;
 /** A JPEG like that of a camera program. */
 let picture: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // with a space, to test the quoting of shell commands
+  folder = mkdtempSync(join(tmpdir(), 'gearway push ')); // With a space, to test the quoting of shell commands.
   picture = join(folder, 'picture.jpg');
   writeFileSync(picture, JPEG);
 });

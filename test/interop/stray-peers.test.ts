@@ -135,8 +135,8 @@ const startMs = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'gearway-strays-'));
 
 /**
- * Pause of each sender after a frame. 13 senders with the pause of a flood would take most of the processor time of
- * these tests.
+ * Pause of each sender after a frame. Shorter during a flood only, because 13 senders would take most of the processor
+ * time of these tests.
  */
 let pauseMs = 20;
 

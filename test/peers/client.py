@@ -1,4 +1,4 @@
-"""A real NetGear client. Prints one JSON line per second and one at its end.
+"""A real NetGear client. Prints its counters as a JSON line, at most twice per second and at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
 height (of the frames that are counted), awaited (a frame number that is reported as soon as it arrives), slow (seconds of processing per frame), numbers (prints the number of each frame on

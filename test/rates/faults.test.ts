@@ -10,7 +10,7 @@ const KILLS = 20;
 const PICTURE = { height: 120, width: 400 };
 
 describe('native clients', () => {
-  // Beside the next test, which mostly waits.
+  // Runs concurrently with the next test, which mostly waits.
   it.concurrent(`are served after each of ${KILLS} restarts, without any effect on another client`, async ({
     expect,
   }) => {

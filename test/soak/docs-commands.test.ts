@@ -45,7 +45,7 @@ const STARTS = [
   ),
 ];
 
-/** Documented example: a port, an address of another machine, and a folder. */
+/** Documented ports, addresses of other machines, and folders. */
 const PORT = /\b(?:5[56]\d\d|80\d\d|4222)\b/g;
 const ELSEWHERE = /(?<=\/\/(?:\w+:\w+@)?)(?:10\.0\.0\.5|192\.168\.\d+\.\d+|camera\d?)(?=[:/])/g;
 const FOLDERS = /\/home\/me|\/var\/www|\/var\/lib\/gearway|\/var\/log\/gearway|\/etc\/gearway/g;
@@ -136,7 +136,7 @@ function isAsExpected(status: StreamStatus): boolean {
 }
 
 describe('the commands of all pages that start a gateway', () => {
-  it('are many', () => {
+  it('are more than 20', () => {
     expect(STARTS.length).toBeGreaterThan(20);
   });
 
@@ -269,7 +269,7 @@ describe('the commands that end', () => {
 });
 
 describe('the configuration of all pages', () => {
-  /** Blocks that are not of gateway.yaml, and one that needs an option that nothing else needs. */
+  /** Pages with YAML of other programs, and one with an option that needs another one. */
   const NOT_OURS = ['docs/deploy.md', 'docs/behind-a-proxy.md', 'docs/configuration.md'];
 
   it.each(

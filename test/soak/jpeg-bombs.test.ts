@@ -34,7 +34,7 @@ describe('JPEGs that take long to decode', () => {
     const attackers = await Promise.all(
       Array.from({ length: 6 }, async () => all.use(await WebViewer.open(`${url}/streams/main`))),
     );
-    // Baseline of the busy machine without an attack
+    // Baseline of this machine without an attack.
     const quietFrom = recorder.frames.length;
     await delay(1000 * SECONDS);
     const quietMs = longestGap(quietFrom);

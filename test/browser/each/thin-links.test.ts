@@ -136,7 +136,7 @@ describe('gearway-viewer with small pictures', () => {
     expect(stats).toEqual(stats.map(() => ({ encoding: 'jpeg', width: WIDTH, isLinkLimited: false })));
   });
 
-  it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and says so', async () => {
+  it('inspects the pixels of the smaller picture that is shown, by coordinates of the source, and reports that', async () => {
     await using camera = await Camera.start();
     const { url } = await camera.gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);

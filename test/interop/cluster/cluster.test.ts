@@ -49,7 +49,7 @@ describe('gateways over NATS', () => {
       reason: 'no gateway of the cluster runs the source',
       source: { state: 'waiting for a gateway' },
     });
-    // Nobody misses its frames here.
+    // No client of this gateway needs its frames.
     expect((await fetch(`${b.url}/readyz`)).status).toBe(200);
   });
 

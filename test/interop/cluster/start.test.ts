@@ -32,7 +32,7 @@ describe('a gateway that waits for its cluster', () => {
     await new Promise((resolve) => server.once('listening', resolve));
     await using gateway = await waiting((server.address() as AddressInfo).port);
     gateway.signal('SIGTERM');
-    // By the signal: the library cannot end an attempt to connect.
+    // It may end by the signal, because the library cannot abort an attempt to connect.
     expect([0, null]).toContain(await gateway.exited);
     expect(gateway.stderr.all.join('\n')).not.toMatch(/killed because|error/i);
   });

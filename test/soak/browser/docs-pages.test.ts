@@ -120,7 +120,7 @@ class Pasted extends Disposables implements Shown {
     }, code);
   }
 
-  /** Number of pixels of the viewer that fit, on the screen. */
+  /** Number of the viewer's pixels on the screen whose colour fits. */
   async pixels(fits: (red: number, green: number, blue: number) => boolean): Promise<number> {
     const element = (await this.page.$('gearway-viewer')) as ElementHandle;
     const { data, info } = await sharp(await element.screenshot())

@@ -70,7 +70,7 @@ class ModelGateway {
       this.#nextBeatAtMs = nowMs + BEAT_MS;
       await this.membership.beat().catch(() => undefined);
     }
-    // Timers run after the messages, the worse order if the gateway was suspended.
+    // Timers run after the messages, which is the worse order if the gateway was suspended.
     this.ports.tick();
   }
 }
@@ -186,7 +186,7 @@ class World {
       const { connection } = each;
       // A suspended gateway serves no viewers.
       if (connection === null || connection.gateway.isStopped) continue;
-      // Millions of checks: `expect` would take most of the time.
+      // This runs millions of times: `expect` would take most of the time.
       if (ports.has(connection.port)) throw new Error(`port ${connection.port} has two viewers`);
       ports.add(connection.port);
     }

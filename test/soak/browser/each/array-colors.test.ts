@@ -21,7 +21,7 @@ interface Expected {
 
 const SPECIAL_COLORS = { nanColor: '#ff00ff', belowColor: '#0000ff', aboveColor: '#ff0000' } as const;
 
-/** Each colormap with an automatic range, all with the type's, and one with a given one. */
+/** Colormaps with an automatic range, with the range of the type, and with given ranges. */
 const STYLES: readonly ArrayStyleTexts[] = [
   {},
   ...['turbo', 'viridis', 'inferno', 'magma', 'jet', '#000000,#ff8000,#ffffff', '#123456,#fedcba'].map((colormap) => ({

@@ -45,7 +45,7 @@ class Client {
     }
   }
 
-  /** The oldest frame that the program read in the last second. */
+  /** Age of the oldest frame that the program read in the last second. */
   get ageMs(): number {
     return Math.max(...this.ages.filter(({ atMs }) => atMs > this.nowMs - 1000).map(({ ageMs }) => ageMs));
   }

@@ -136,7 +136,7 @@ describe('Pacer', () => {
   });
 
   it.each([
-    // Round trip and frame time in ms; the whole frames of a round trip and one more, between 2 and 8.
+    // Round trip and frame time in ms, and the window: the whole frames of a round trip and one more, between 2 and 8.
     [1, 33, 2],
     [33, 33, 2],
     [61, 33, 2],
