@@ -1,5 +1,4 @@
-"""NetGear server of pictures that users label in the browser, with points, boxes and polygons. A label is drawn in
-all browsers, printed, and stored in labels.jsonl with the picture that was on screen.
+"""NetGear server that sends pictures, which users label in the browser with points, boxes and polygons. A label is drawn in all browsers, printed, and stored in labels.jsonl with the picture that was on screen.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1&capturedAt=t"
 Page:     <gearway-viewer src="http://127.0.0.1:8080/streams/main" controls overlays></gearway-viewer>

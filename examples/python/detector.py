@@ -1,5 +1,4 @@
-"""NetGear server that sends each frame with the boxes of the objects in it. The targets are synthetic: replace
-`detect()` by your detector.
+"""NetGear server that sends each frame with the boxes of the objects in it. The targets are synthetic: replace `detect()` with your detector.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1&capturedAt=t"
 Page:     <gearway-viewer src="http://127.0.0.1:8080/streams/main" overlays></gearway-viewer>

@@ -34,8 +34,7 @@ _MAX_AXES: Final = 32
 
 
 def encode(value: Any) -> Any:
-    """Prepares a value for a message or for return data, which are JSON: replaces each array in it by `{"$ndarray": …}`, NumPy's numbers by Python's, and
-    tuples by lists. Anything else is left as it is.
+    """Prepares a value for a message or for return data, which are JSON: replaces each array in it with `{"$ndarray": …}`, NumPy's numbers with Python's, and tuples with lists. Anything else is left as it is.
 
     Raises `ValueError` for arrays that have no number type, such as those of objects.
     """
@@ -54,7 +53,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Replaces each `{"$ndarray": …}` in a value, at any depth, by its array. Arrays are read-only; `copy()` them to change them.
+    """Replaces each `{"$ndarray": …}` in a value, at any depth, with its array. Arrays are read-only; `copy()` them to change them.
 
     A JPEG is decoded to the same array as by NetGear: BGR, or without a channel axis if it is gray. This requires `simplejpeg`, which NetGear also requires.
 
