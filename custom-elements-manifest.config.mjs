@@ -26,7 +26,10 @@ const DEVICES = [
   'stop',
 ].map((name) => `web/devices/gearway-${name}.ts`);
 
-/** Unions of texts (`type Fit = 'contain' | …`) by name: an editor can offer them only when they are spelled out. */
+/**
+ * Unions of strings (`type Fit = 'contain' | …`) by name: an editor can suggest the strings only if the manifest lists
+ * them.
+ */
 const unions = new Map();
 
 const publicOnly = {

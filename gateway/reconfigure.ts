@@ -11,7 +11,10 @@ export interface Configuration {
   readonly resolved: ResolvedGatewayOptions;
 }
 
-/** Whether a change of an option needs a restart. Complete, so that no change is ignored without a log entry. */
+/**
+ * Whether a change of an option needs a restart. Contains every option, so that no change is ignored without a log
+ * entry.
+ */
 const NEEDS_RESTART: Readonly<Record<keyof ResolvedGatewayOptions, boolean>> = {
   host: true,
   port: true,
@@ -140,7 +143,7 @@ function startSource(stream: RunningStream, source: NamedSource | undefined): vo
   if (source !== undefined) stream.startSource(source);
 }
 
-/** The options of a stream that cannot change while it runs, as a text to compare. */
+/** The options of a stream that cannot change while it runs, as a string for comparison. */
 function fixedOptions(name: string, source: NamedSource | undefined, options: ResolvedGatewayOptions): string {
   const { virtualPorts, policies, withoutRenditions } = options;
   return textOf([

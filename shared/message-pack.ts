@@ -18,8 +18,7 @@ export interface MessagePackLimits {
 }
 
 /**
- * Number of elements as which a list, a map, a key, binary or an extension counts: each takes about four times as long
- * as a number.
+ * Cost of a list, a map, a key, binary or an extension, in elements: each takes about four times as long as a number.
  */
 const COSTLY_ELEMENTS = 4;
 
@@ -199,7 +198,7 @@ class Decoder {
     const key = this.value(depth + 1);
     if (typeof key === 'string') return key;
     if (typeof key === 'number' && Number.isInteger(key)) return String(key);
-    throw invalid('has a map with a key that is not text');
+    throw invalid('has a map with a key that is not a string');
   }
 
   /** Checks depth and announced length: each item has at least `minBytes`. */
@@ -219,7 +218,7 @@ class Decoder {
   #tooMany(): GearwayError {
     return new GearwayError(
       'message-pack-too-large',
-      `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one, and a text one more per ${BYTES_PER_ELEMENT} bytes; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
+      `the MessagePack has more than ${this.#limits.elements} elements (a number or a string is one, and a string one more per ${BYTES_PER_ELEMENT} bytes; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
     );
   }
 

@@ -485,7 +485,7 @@ function integer(fields: Fields, key: string, max = Number.MAX_SAFE_INTEGER): nu
 function text(fields: Fields, key: string, maxLength: number): string {
   const value = fields[key];
   if (typeof value !== 'string' || value.length > maxLength)
-    throw bad(`field ${key} is ${describe(value)}, expected text of at most ${maxLength} characters`);
+    throw bad(`field ${key} is ${describe(value)}, expected a string of at most ${maxLength} characters`);
   return value;
 }
 
@@ -504,7 +504,7 @@ function isAbsent(value: unknown): boolean {
 }
 
 function describe(value: unknown): string {
-  if (typeof value === 'string') return `text of ${value.length} characters`;
+  if (typeof value === 'string') return `a string of ${value.length} characters`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a map';
   return String(value);
 }

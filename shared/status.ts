@@ -299,7 +299,7 @@ export interface ClusterMember {
   readonly url: string | null;
   /** Whether this gateway sent the response. */
   readonly isSelf: boolean;
-  /** Names of the streams whose sources it lists. */
+  /** Names of the streams whose sources are configured at it. */
   readonly streams: readonly {
     readonly name: string;
     readonly state: StreamState;

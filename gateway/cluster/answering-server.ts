@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 const ANSWER_MS = 1000;
 
 /**
- * Finds a NATS server that works: it sends its INFO on each new connection, also before a TLS handshake. One that hangs
- * does not, although its system accepts connections.
+ * Finds a NATS server that works: it sends its INFO on each new connection, even before a TLS handshake. A server that
+ * hangs sends nothing, although its operating system accepts connections.
  *
  * @param servers `HOST:PORT` of each.
  * @returns the first that answers; null if none does in time.

@@ -10,7 +10,7 @@ import {
 } from '../hub/control.ts';
 import type { ControlAnswer, ControlItem, ControlPresence, ControlRequest } from './control-wire.ts';
 
-/** A request to the owner that is waiting to be sent, or for its result. */
+/** A request to the owner that has not been sent, or whose result has not arrived. */
 interface Pending {
   readonly item: ControlRequest;
   readonly timer: NodeJS.Timeout;
@@ -35,9 +35,9 @@ interface ClusterControlOptions extends ControlOptions {
 }
 
 /**
- * Control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, also about the
- * viewers at other gateways. Another gateway forwards the requests of its viewers, and the owner's answers to them, in
- * its session with the owner. When the owner changes, nobody has control.
+ * Control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, including about
+ * the viewers at other gateways. Another gateway forwards the requests of its viewers, and the owner's answers to them,
+ * in its session with the owner. When the owner changes, nobody has control.
  */
 export class ClusterControl extends Control {
   readonly #options: ClusterControlOptions;

@@ -52,10 +52,10 @@ interface Holder {
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
 /**
- * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients, if other gateways
- * may list the same ones. It is shorter than for viewers, because clients end after 12 s without a frame, and another
- * gateway has to connect to them before that. Without failover it is that of viewers, so that clients survive an outage of
- * NATS: until then, no other gateway assigns their ports to viewers.
+ * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients, if other
+ * gateways may have the same ones. It is shorter than for viewers, because clients end after 12 s without a frame, and
+ * another gateway has to connect to them before that. Without failover it is that of viewers, so that clients survive
+ * an outage of NATS: until then, no other gateway assigns their ports to viewers.
  */
 const NATIVE_FOR_MS = 5000;
 
@@ -83,7 +83,7 @@ interface ClusterPortsOptions {
   readonly stream: string;
   readonly ranges: readonly PortRange[];
   readonly reserved: Iterable<number>;
-  /** Whether other gateways may list the stream, and its native clients. */
+  /** Whether other gateways may have the stream and its native clients, too. */
   readonly hasFailover: () => boolean;
   readonly replica: Replica;
   readonly membership: Membership;
@@ -315,7 +315,7 @@ export class ClusterPorts implements Ports {
     return this.#options.replica.get(this.#key(port)) !== undefined;
   }
 
-  /** @param nativeHoldMs how long the ports of native clients are taken after their gateway has died. */
+  /** @param nativeHoldMs how long the ports of native clients stay taken after their gateway has died. */
   #table(nativeHoldMs = LEASE_HOLD_MS): PortTable {
     const { membership } = this.#options;
     const leases = new Map<number, LeaseState>();
@@ -419,7 +419,9 @@ function isPortRecord(value: unknown): value is PortRecord {
   );
 }
 
-/** A lease key with 112 random bits, which begins with its port: as long as that of a gateway without a cluster. */
+/**
+ * A lease key with 112 random bits, which begins with its port. It is as long as that of a gateway without a cluster.
+ */
 function createLeaseKey(port: number): string {
   return port.toString(16).padStart(PORT_DIGITS, '0') + randomBytes(14).toString('hex');
 }

@@ -33,10 +33,13 @@ import { unlessAborted } from './unless-aborted.ts';
 
 interface ClusterOptions {
   readonly address: ClusterAddress;
-  /** The streams whose sources this gateway lists at its start, and whether other gateways may list them too. */
+  /**
+   * The streams whose sources are configured at this gateway at its start, and whether other gateways may have them,
+   * too.
+   */
   readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
   readonly log: Logger;
-  /** Ends the attempt to join. */
+  /** Aborts the attempt to join. */
   readonly signal: AbortSignal;
   /** Default {@link CLUSTER_PROTOCOL}. */
   readonly protocol?: number;
@@ -59,7 +62,7 @@ export interface SelfDescription {
 /** The parts of a stream that are different in a cluster. */
 export interface ClusterStream {
   readonly ports: Ports;
-  /** For the stream, if its control is exclusive. */
+  /** Creates the control of the stream, if it is exclusive. */
   readonly createControl: (options: ControlOptions) => Control;
   readonly source: Source;
   /** Renditions that the owner creates. */
@@ -252,7 +255,7 @@ export class Cluster {
     this.#check();
   }
 
-  /** Creates the parts of a stream whose source this gateway lists. */
+  /** Creates the parts of a stream whose source is configured at this gateway. */
   local(
     name: string,
     options: {
@@ -303,7 +306,7 @@ export class Cluster {
     };
   }
 
-  /** Creates the parts of a stream that only other gateways list. */
+  /** Creates the parts of a stream that is configured only at other gateways. */
   remote(
     name: string,
     options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },

@@ -46,7 +46,7 @@ const MAX_NAME = 64;
 export function checkControlItems(items: unknown): readonly ControlItem[] {
   if (items === undefined) return [];
   if (!Array.isArray(items) || items.length > MAX_ITEMS)
-    throw new TypeError(`the items of the control are not a list of at most ${MAX_ITEMS}`);
+    throw new TypeError(`the control items are not a list of at most ${MAX_ITEMS}`);
   return items.map(checkItem);
 }
 
@@ -55,7 +55,7 @@ function checkItem(item: unknown): ControlItem {
     Record<'kind' | 'client' | 'port' | 'name' | 'action', unknown>
   >;
   if (kind === 'revoke') return { kind };
-  if (typeof client !== 'string' || client.length > MAX_CLIENT) throw new TypeError('an item names no viewer');
+  if (typeof client !== 'string' || client.length > MAX_CLIENT) throw new TypeError('a control item names no viewer');
   const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535;
   if (kind === 'exit') return { kind, client };
   if (kind === 'enter' && isPort && typeof name === 'string')

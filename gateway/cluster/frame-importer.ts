@@ -8,7 +8,7 @@ import { type CommonHead, FrameAssembler, type FrameKind, HEAD, PART } from './f
  */
 const WINDOW = 24;
 
-/** Maximum number of large frames in a window, and of their bytes. */
+/** Maximum number of large frames in a window, and maximum size of all of them. */
 const WINDOW_FRAMES = 4;
 const WINDOW_BYTES = 48 << 20;
 
@@ -34,7 +34,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
   readonly #assembler: FrameAssembler<T>;
   #subscription: Subscription | null = null;
   #received = 0;
-  /** Number of messages that the server has confirmed to send. */
+  /** Number of messages up to which the server has confirmed that it sends them. */
   #limit = 0;
   #isExtending = false;
   #origin = '';
@@ -124,7 +124,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     if (this.#isNew(frame)) this.#options.onFrame(frame);
   }
 
-  /** Whether the frame was not repeated for another gateway. */
+  /** Whether the frame has not arrived before: frames are repeated for other gateways. */
   #isNew({ origin, sequence }: { readonly origin: string; readonly sequence: number }): boolean {
     if (origin === this.#origin && sequence <= this.#lastSequence) return false;
     this.#origin = origin;

@@ -97,7 +97,7 @@ export function encodeFrame(origin: string, frame: Frame, maxPayload: number): W
   return encodeHead(head, payload, maxPayload);
 }
 
-/** The head of a frame, if no gateway needs the picture, and therefore neither the message nor NetGear's header. */
+/** Encodes the head of a frame whose picture no gateway needs: without the message and NetGear's header. */
 export function encodeOutline(origin: string, frame: Frame): WireFrame {
   const { encoding, payload } = frame;
   const head: Head = { ...commonHead(origin, frame, null), encoding, wireHeader: null, isTrusted: false };
@@ -240,7 +240,7 @@ export class FrameAssembler<T> {
 
 const EMPTY = new Uint8Array(0);
 
-/** Frames, or renditions of them. */
+/** Checks and creates frames of one kind: those of the source, or of a rendition. */
 export interface FrameKind<T> {
   /** Whether the head describes a picture. The stream's owner has checked it, but other programs can publish, too. */
   isValid(head: CommonHead): boolean;

@@ -19,12 +19,12 @@ import {
   type SessionAnswer,
 } from './session-wire.ts';
 
-/** Interval of batches without changes, which keep the session alive. */
+/** Interval between batches without changes, which keep the session alive. */
 export const KEEP_ALIVE_MS = 400;
 
 /**
- * Interval of batches without changes for a stream with exclusive control: shorter, so that all viewers soon see
- * changes of control.
+ * The same interval for a stream with exclusive control. It is shorter, so that all viewers soon see changes of
+ * control.
  */
 const CONTROL_KEEP_ALIVE_MS = 200;
 

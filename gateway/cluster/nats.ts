@@ -24,7 +24,7 @@ export interface NatsConnections extends AsyncDisposable {
   /** Maximum number of bytes of a message. */
   readonly maxPayload: number;
   /**
-   * Calls `listener` whenever the connection for frames was restored: its subscriptions have lost their limits.
+   * Calls `listener` whenever the connection for frames was restored, because its subscriptions have lost their limits.
    */
   onFramesReconnected(listener: () => void): () => void;
   /**
@@ -98,7 +98,7 @@ export async function connectNats(address: ClusterAddress, log: Logger, signal: 
     try {
       return await unlessAborted(connecting, signal);
     } catch (error) {
-      // The library cannot end an attempt.
+      // The library cannot abort an attempt.
       if (signal.aborted)
         runInBackground(
           connecting.then((connection) => connection.close()),
@@ -152,12 +152,12 @@ interface AnsweringServer {
   current: { readonly server: string; readonly atMs: number } | null;
 }
 
-/** Whether the NATS user of this gateway has too few rights. */
+/** Whether the NATS user of this gateway lacks permissions. */
 export function lacksPermission(error: unknown): boolean {
   return /permissions? violation/i.test(errorText(error));
 }
 
-/** @param remedy unless the gateway lacks permissions. */
+/** @param remedy for all causes except missing permissions. */
 export function unsuitable(problem: string, error: unknown, remedy: string): GearwayError {
   const hint = lacksPermission(error)
     ? 'give its user the permissions listed in docs/scale-out.md (Protect the NATS server)'
@@ -439,7 +439,7 @@ export class NatsStore implements Store {
     let fail: (error: Error) => void = () => undefined;
     const failed = new Promise<never>((_, reject) => (fail = reject));
     this.#pending.add(fail);
-    // The library has no timeout for reads that can be set.
+    // The library has no configurable timeout for reads.
     const timer = setTimeout(() => fail(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
     try {
       return await Promise.race([request(), failed]);

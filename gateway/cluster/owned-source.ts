@@ -3,8 +3,8 @@ import type { Source, SourceSink } from '../sources/source.ts';
 import type { MirrorSource } from './mirror-source.ts';
 
 /**
- * A source that this gateway lists. It runs while this gateway owns the stream; otherwise the stream mirrors that of
- * the owner.
+ * A source that is configured at this gateway. It runs while this gateway owns the stream; otherwise the stream mirrors
+ * that of the owner.
  */
 export class OwnedSource implements Source {
   readonly serverPorts: readonly number[] | null;

@@ -12,16 +12,16 @@ interface OwnerRecord {
 interface OwnershipOptions {
   readonly replica: Replica;
   readonly membership: Membership;
-  /** The streams whose sources this gateway lists; with failover, other gateways list them too. */
+  /** The streams whose sources are configured at this gateway; with failover, other gateways may have them, too. */
   readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
   readonly log: Logger;
 }
 
 /**
  * Decides which gateway owns a stream, that is, runs its source: one at a time. Each stream has a key in the store with
- * the id of its owner. A gateway that lists the stream writes the key if there is no owner, or if the owner is dead.
- * With failover, an owner that cannot prove that it is alive loses the stream. After such a lapse, it has to write the
- * key again to own it: see {@link Membership.isCertain} and {@link Membership.lapses}.
+ * the id of its owner. A gateway at which the stream is configured writes the key if there is no owner, or if the owner
+ * is dead. With failover, an owner that cannot prove that it is alive loses the stream. After such a lapse, it has to
+ * write the key again to own it: see {@link Membership.isCertain} and {@link Membership.lapses}.
  */
 export class Ownership {
   readonly #options: OwnershipOptions;
@@ -73,7 +73,7 @@ export class Ownership {
     this.#listeners.add(listener);
   }
 
-  /** Gives up a stream that this gateway no longer lists. */
+  /** Gives up a stream that is no longer configured at this gateway. */
   async release(stream: string): Promise<void> {
     this.#confirmed.delete(stream);
     if (!this.#isClosed && this.#recorded(stream) === this.#options.membership.id)

@@ -36,7 +36,7 @@ export function decodeRenditionRequest(bytes: Uint8Array): RenditionRequest {
     const request = JSON.parse(Buffer.from(bytes).toString('utf8')) as RenditionRequest;
     const { stream, step, from, keys, isLast } = request;
     if (![stream, step, from].every((text) => typeof text === 'string' && text.length <= MAX_TEXT))
-      throw new TypeError(`a text is missing, or longer than ${MAX_TEXT} characters`);
+      throw new TypeError(`a string is missing, or longer than ${MAX_TEXT} characters`);
     if (typeof isLast !== 'boolean') throw new TypeError('isLast is not a boolean');
     if (!Number.isSafeInteger(keys)) throw new TypeError('keys is not a whole number');
     return request;

@@ -5,7 +5,7 @@ export function isNoResponders(error: unknown): boolean {
   return error instanceof Error && (NAMES.includes(error.name) || isNoResponders(error.cause));
 }
 
-/** The library's names of these errors, and of that of JetStream. */
+/** Names of these errors in the library, including that of JetStream. */
 const NAMES = ['NoResponders', 'NoRespondersError', 'JetStreamNotEnabled'];
 
 /** Why a request to another gateway was not answered, as a phrase. */

@@ -37,11 +37,12 @@ export interface WatchedConnection {
 }
 
 /**
- * Cuts a connection whose server sends nothing, although it is pinged, if a server answers on a new connection, and this
- * one has still sent nothing by the next check. Otherwise, ending the connection would not help: the server or the
- * network is only busy, and answers on both connections when it continues, or no server can be reached. All received
- * data counts, so a ping that waits behind frames does no harm. Checks are counted, not time, and arrived data is read
- * before each of them: a gateway that was suspended or is overloaded cuts no connection.
+ * Cuts the connection to a server that sends nothing, although it is pinged. Before that, a server must have answered
+ * on a new connection, and the silent one must have sent nothing until the next check. Otherwise, cutting the
+ * connection would not help: either the server or the network is only busy, and answers on both connections when it
+ * continues, or no server can be reached. All received data counts, so a ping that waits behind frames does no harm.
+ * Checks are counted, not time, and arrived data is read before each of them: a gateway that was suspended or is
+ * overloaded cuts no connection.
  */
 export class SilentServerWatch {
   readonly #connection: WatchedConnection;

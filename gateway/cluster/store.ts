@@ -38,7 +38,7 @@ export interface ReplicaEntry {
 /** Maximum size of all values of a {@link Replica}, in UTF-16 code units. Further keys are ignored. */
 const MAX_REPLICA_LENGTH = 256 << 20;
 
-/** Length that each key counts in addition to its value. */
+/** Length that is counted for each key, in addition to that of its value. */
 const KEY_LENGTH = 256;
 
 /** Keys of gateways. Other programs may store other keys in the same bucket. */

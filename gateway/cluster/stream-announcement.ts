@@ -2,7 +2,7 @@ import type { ControlState } from '../hub/control.ts';
 import { type PortRange, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
 import { isControlState } from './control-wire.ts';
 
-/** Description of a stream that a gateway lists, for the other gateways. */
+/** Description of a stream that is configured at a gateway, for the other gateways. */
 export interface StreamAnnouncement {
   readonly name: string;
   /** Kind and address of its source, for display. */
@@ -56,7 +56,7 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
 /** The name in the configuration; a source that feeds several streams appends up to 65 characters. */
 const NAME = /^[A-Za-z0-9_-]{1,129}$/;
 
-/** Maximum length of a text for display. Gateways shorten their own texts to 1000 code points. */
+/** Maximum length of a string for display. Gateways shorten their own strings to 1000 code points. */
 const MAX_TEXT = 4096;
 
 /** Maximum number of ranges: one per port, as in the options of a gateway. */

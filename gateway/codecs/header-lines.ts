@@ -22,7 +22,7 @@ const SPACE = 0x20;
  *
  * @param bytes all bytes so far.
  * @param search `{ searchedTo: 0, lineEnd: -1 }` for the first call; updated.
- * @param to where the bytes end that have arrived.
+ * @param to offset of the end of the bytes that have arrived.
  * @returns null if the blank line has not arrived completely.
  */
 export function findBlankLine(bytes: Uint8Array, search: BlankLineSearch, to: number): BlankLine | null {

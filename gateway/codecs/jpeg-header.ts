@@ -34,7 +34,7 @@ export function tableBit(id: number): number {
   return (id & 0xee) === 0 ? 1 << (((id >> 3) & 2) | (id & 1)) : 0;
 }
 
-/** A whole JPEG ends with it. */
+/** The last bytes of a complete JPEG. */
 const EOI = Buffer.of(0xff, JPEG_MARKER.EOI);
 
 /**

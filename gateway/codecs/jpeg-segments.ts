@@ -9,8 +9,8 @@ export function isStartOfFrame(marker: number): boolean {
 }
 
 /**
- * Maximum number of bytes of 0xff in entropy-coded data, and of fill bytes: this many, and one more per 64 bytes of the
- * JPEG. In compressed data one byte of 256 is 0xff, and each costs a native search.
+ * Maximum number of fill bytes and of bytes of 0xff in entropy-coded data, in addition to one per 64 bytes of the JPEG.
+ * In compressed data, one byte of 256 is 0xff. Each of them costs a native search.
  */
 const MAX_FREE_ESCAPES = 1 << 16;
 const MIN_BYTES_PER_ESCAPE = 64;

@@ -31,7 +31,7 @@ export class BytesMap {
   }
 }
 
-/** Number of elements as which a list, a map or a key counts. */
+/** Cost of a list, a map or a key, in elements. */
 const COSTLY_ELEMENTS = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -132,7 +132,7 @@ class Reader {
       this.#count(COSTLY_ELEMENTS - 1);
       const key = this.value(depth + 1);
       if (typeof key !== 'string' && !(key instanceof Uint8Array))
-        throw invalid('has a map with a key that is neither text nor bytes');
+        throw invalid('has a map with a key that is neither a string nor bytes');
       map.set(typeof key === 'string' ? key : decodeText(key), this.value(depth + 1));
     }
     return map;
@@ -143,7 +143,7 @@ class Reader {
     if (this.#elements > this.#maxElements)
       throw new GearwayError(
         'message-pack-too-large',
-        `the MessagePack has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
+        `the MessagePack has more than ${this.#maxElements} elements (a number or a string is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
       );
   }
 
@@ -176,7 +176,7 @@ function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (error) {
-    throw new GearwayError('message-pack-invalid', 'the MessagePack has a text that is not UTF-8', { cause: error });
+    throw new GearwayError('message-pack-invalid', 'the MessagePack has a string that is not UTF-8', { cause: error });
   }
 }
 

@@ -126,7 +126,7 @@ export class MultipartReader {
     this.#boundary = name === '' ? null : Buffer.from(`--${name}`, 'latin1');
   }
 
-  /** Whether the closing boundary was the last one. */
+  /** Whether the latest boundary was a closing one. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }

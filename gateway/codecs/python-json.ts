@@ -7,7 +7,7 @@ export const MAX_DEPTH = 64;
 /** Maximum digits of an integer; Python's `int()` raises an error for more (sys.int_info.default_max_str_digits). */
 const MAX_DIGITS = 4300;
 
-/** Number of elements as which a list, a dict or a key counts. */
+/** Cost of a list, a dict or a key, in elements. */
 const COSTLY_ELEMENTS = 4;
 
 const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
@@ -212,7 +212,7 @@ class Parser {
     if (this.#elements > this.#maxElements)
       throw new GearwayError(
         'json-too-large',
-        `the JSON has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a dict are ${COSTLY_ELEMENTS} each)`,
+        `the JSON has more than ${this.#maxElements} elements (a number or a string is one; a key, a list and a dict are ${COSTLY_ELEMENTS} each)`,
       );
   }
 

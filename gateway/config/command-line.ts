@@ -35,7 +35,7 @@ import { readTokens } from './token-options.ts';
 
 const SHUTDOWN_LIMIT_MS = 1800;
 
-/** How long the process may still run after a start that a signal has ended. */
+/** How long the process may continue after a signal has aborted its start. */
 const FAILED_START_MS = 100;
 
 /**
@@ -211,7 +211,7 @@ async function main(): Promise<void> {
     starting
       .then(
         (gateway) => gateway.close({ onClose: configuredOnClose ?? onClose }),
-        // There is no gateway to close, but the library for NATS cannot end an attempt to connect.
+        // There is no gateway to close, but the library for NATS cannot abort an attempt to connect.
         () => {
           setTimeout(() => killProcess(process), FAILED_START_MS).unref();
         },

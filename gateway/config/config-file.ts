@@ -21,7 +21,7 @@ import { suggest } from './suggest.ts';
 export const MAX_CONFIG_BYTES = 256 << 10;
 
 /**
- * Maximum number of nested lists and maps in one line, for each level of which the parser recurses, and of tokens. 8000
+ * Maximum nesting of lists and maps in one line, and maximum number of tokens. The parser recurses for each level: 8000
  * nested lists would abort the process.
  */
 const MAX_DEPTH = 32;
@@ -127,7 +127,7 @@ function findExcess(text: string): Problem | null {
 
 const NO_ALIASES = 'aliases (*name) are not supported; write the value itself, or text that begins with * in quotes';
 
-/** Sentences for the parser's errors that users meet, by its code. */
+/** Sentences for common errors of the parser, by its error codes. */
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'there is a tab in the indentation, expected spaces',
   BAD_INDENT: 'the indentation does not match the lines before',

@@ -12,15 +12,15 @@ export interface References {
 /** Used in messages that quote a reference. */
 const DOLLAR = '$';
 
-/** A text whose references have been replaced. */
+/** A string whose references have been replaced. */
 interface Expanded {
   readonly text: string;
-  /** Whether the text contains a replaced reference, which may be secret and must not be quoted. */
+  /** Whether the string contains a replaced reference, which may be secret and must not be quoted. */
   readonly isReferring: boolean;
 }
 
 /**
- * Replaces the references in a text: `${NAME}` with an environment variable, `${NAME:-text}` likewise but with a
+ * Replaces the references in a string: `${NAME}` with an environment variable, `${NAME:-text}` likewise but with a
  * default, `${file:PATH}` with the content of a file, `${credential:NAME}` with a systemd credential; `$${` is a
  * literal `${`. They are replaced in values after the file has been parsed, so that a value cannot change its
  * structure.

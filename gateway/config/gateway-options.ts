@@ -186,7 +186,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly cluster?: string;
   /**
-   * Names of streams that other gateways of the cluster list too: one of them runs the source at a time. Default none.
+   * Names of streams that are configured at other gateways of the cluster, too: one gateway runs the source at a time.
+   * Default none.
    */
   readonly failover?: readonly string[];
   /**

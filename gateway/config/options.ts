@@ -61,7 +61,7 @@ export interface ResolvedGatewayOptions {
   readonly metricsRight: 'public' | 'view' | 'administer';
   readonly onClose: 'keep' | 'terminate';
   readonly cluster: ClusterAddress | null;
-  /** Names of the streams that other gateways of the cluster list too. */
+  /** Names of the streams that are configured at other gateways of the cluster, too. */
   readonly failover: ReadonlySet<string>;
 }
 

@@ -468,13 +468,13 @@ export const CONFIG_SCHEMA = {
       items: { type: 'string' },
       default: [],
       description:
-        'Names of streams that other gateways of the cluster list too; one of them runs the source at a time.',
+        'Names of streams that are configured at other gateways of the cluster, too; one gateway runs the source at a time.',
       examples: [['door']],
       flag: {
         name: 'failover',
         value: 'NAME',
         multiple: true,
-        help: 'let other gateways of the cluster list this stream too, and take over its source',
+        help: 'let other gateways of the cluster that have this stream take over its source',
       },
     },
     token: {

@@ -44,12 +44,12 @@ export async function readStreamSettings(name: string, value: unknown, formats: 
   return settings;
 }
 
-/** Escapes `${` in a text, so that it is not a reference. */
+/** Escapes `${` in a string, so that it is not a reference. */
 export function escapeReferences(text: string): string {
   return text.replaceAll('${', () => '$${');
 }
 
-/** Converts the ports to text, because the API also accepts a number. */
+/** Converts the ports to strings, because the API also accepts a number. */
 export function textPorts(streams: NonNullable<Config['streams']>): NamedStreams {
   return Object.fromEntries(
     Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [

@@ -24,7 +24,7 @@ function normalize(text: string): string {
   return text.toLowerCase().replaceAll(/[-_\s]/g, '');
 }
 
-/** Number of insertions, deletions, replacements and swaps of neighbours that change one text into the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that change one string into the other. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

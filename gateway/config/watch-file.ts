@@ -51,7 +51,7 @@ export class FileWatch {
   }
 }
 
-/** A text that differs between versions of a file; null if there is no file. */
+/** A string that differs between versions of a file; null if there is no file. */
 async function identify(path: string): Promise<string | null> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });

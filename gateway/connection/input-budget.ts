@@ -103,7 +103,7 @@ export class InputBudget {
 /** How long a budget is kept after its last connection: by then it is full again, equal to a new one. */
 const KEPT_MS = BURST_SECONDS * 1000;
 
-/** Number of addresses from which on those without connections are removed. */
+/** Number of addresses above which the budgets of addresses without connections are removed. */
 const SWEEP_ABOVE = 256;
 
 interface Entry {

@@ -54,7 +54,7 @@ export function transportOf(socket: WebSocket): Duplex {
  * Counts the input of a WebSocket before ws parses it, and limits it to {@link MAX_BYTES_AFTER_CLOSE} after a close was
  * sent, because ws keeps parsing until the connection closes. Call it once, before the first input.
  *
- * @param isPaused whether the connection must not be read, until it is resumed. Called after each chunk.
+ * @param isPaused called after each chunk; returns whether reading must pause until the connection is resumed.
  */
 export function meterInput(socket: WebSocket, received: (bytes: number) => void, isPaused: () => boolean): void {
   const receiver = receiverOf(socket);

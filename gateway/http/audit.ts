@@ -32,7 +32,7 @@ export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
   );
 }
 
-/** Maximum lengths of untrusted texts in an entry. */
+/** Maximum lengths of untrusted strings in an entry. */
 const MAX_QUERY = 200;
 const MAX_NAME = 100;
 

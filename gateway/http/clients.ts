@@ -112,8 +112,7 @@ export function serveClients(
       return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
     }
     if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
-      // The folder would be created and read, and administrators of the gateway need not have access to its file
-      // system.
+      // The gateway would create and read the folder, but its administrators need not have access to its file system.
       const remedy =
         'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
       return refuse(

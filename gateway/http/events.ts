@@ -95,8 +95,8 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse, princi
 }
 
 /**
- * Events of a stream are for those who may view it, those of the whole gateway for those who may view all streams. What
- * was changed in the configuration file, or is wrong in it, is for administrators, as in `GET /api/gateway`.
+ * Events of a stream are for those who may view it, those of the whole gateway for those who may view all streams.
+ * Changes and errors of the configuration file are for administrators, as in `GET /api/gateway`.
  */
 function mayRead(principal: Principal, { stream, kind }: GatewayEvent): boolean {
   if (stream !== null) return principal.may('view', { stream });

@@ -49,7 +49,7 @@ interface FailedLoginsOptions {
 /**
  * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: an
  * address immediately, and every minute with its number of failures. Valid tokens are not delayed, because several
- * users may share an address, unless the address {@link FailedLogins.isBlocked}.
+ * users may share an address, unless it is blocked: see {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;

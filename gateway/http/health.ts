@@ -22,8 +22,8 @@ interface HealthOptions {
 }
 
 /**
- * How long `/readyz` without the right to view is answered as before: its cost grows with the number of clients, and
- * anyone may request it.
+ * How long an answer of `/readyz` is reused for senders without the right to view: its cost grows with the number of
+ * clients, and anyone may request it.
  */
 const KNOWN_MS = 250;
 

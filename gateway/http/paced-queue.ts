@@ -1,14 +1,14 @@
 import { WorkDebt } from '../hub/work-debt.ts';
 
-/** Processing time after which the queue rests. */
+/** Processing time after which the queue pauses. */
 const SLICE_MS = 5;
 
-/** Maximum duration of a rest: work that waits for something else takes long, but does not block. */
+/** Maximum duration of a pause: work that waits for something else takes long, but does not block. */
 const MAX_REST_MS = 250;
 
 /**
  * Runs expensive requests one at a time, for at most about half of the time of the event loop: after several
- * milliseconds of work, it rests for as long as the work took. Otherwise a program that repeats such a request in a
+ * milliseconds of work, it pauses for as long as the work took. Otherwise a program that repeats such a request in a
  * loop would stop all streams. Addresses take turns, so that it delays only itself.
  */
 export class PacedQueue {

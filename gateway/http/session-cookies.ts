@@ -39,8 +39,8 @@ export class SessionCookies {
 
   /**
    * The ids that a request of one of the gateway's own pages presents; none for other requests. Other gateways on this
-   * host, and anyone who controls a subdomain, can add cookies of the same name, also before that of this gateway, so
-   * all of them are checked. The limit of a request's headers also limits the number of ids.
+   * host, and anyone who controls a subdomain, can add cookies of the same name, which may precede that of this
+   * gateway, so all of them are checked. The limit of a request's headers also limits the number of ids.
    */
   read(request: FastifyRequest): readonly string[] {
     const { cookie } = request.headers;
@@ -62,7 +62,7 @@ export class SessionCookies {
     reply.header('set-cookie', this.#format(request, '', 0));
   }
 
-  /** The page's origin shows whether the browser uses TLS, also behind a proxy. */
+  /** The page's origin shows whether the browser uses TLS, even behind a proxy. */
   #format({ headers }: FastifyRequest, id: string, maxAgeS: number): string {
     const { origin, protocol, port } = new URL(headers.origin ?? '');
     const path = origin === this.#publicUrl?.origin ? this.#publicUrl.pathname : '/';

@@ -69,7 +69,7 @@ export class Upgrades {
     });
     const { websocketServer } = app;
     websocketServer.on('connection', (_webSocket, request) => this.#settle(request, request.socket));
-    // Handles handshakes that pass our checks, but not those of ws.
+    // Handles handshakes that pass the checks above, but not those of ws.
     websocketServer.on('wsClientError', (error, socket) => refuseConnection(socket, invalid(error.message)));
     // Must happen before the server waits for its connections.
     app.addHook('preClose', async () => {

@@ -25,7 +25,7 @@ export class EventLog {
     this.#onEvent = onEvent;
   }
 
-  /** Adds an event with the current time. Texts may contain untrusted input, so they are cleaned. */
+  /** Adds an event with the current time. Strings may contain untrusted input, so they are cleaned. */
   add(event: Omit<GatewayEvent, 'id' | 'time'>): void {
     this.#lastId += 1;
     const { stream, address, reason } = event;

@@ -1,6 +1,6 @@
 import { WorkDebt } from './work-debt.ts';
 
-/** Processing time after which reading rests, so that it blocks the event loop only briefly. */
+/** Processing time after which reading pauses, so that it blocks the event loop only briefly. */
 const SLICE_MS = 10;
 
 interface PausedReader {
@@ -39,7 +39,7 @@ export class ReadPacer {
     }
   }
 
-  /** Ends a rest without resuming. Call when reading has ended. Idempotent. */
+  /** Ends a pause without resuming. Call when reading has ended. Idempotent. */
   close(): void {
     if (this.#rest !== null) clearTimeout(this.#rest);
     this.#rest = null;

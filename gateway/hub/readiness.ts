@@ -13,9 +13,9 @@ export interface SourceDown {
 }
 
 /**
- * Whether a stream lacks frames because of a fault of its source. Not a fault: a file that has ended, an on-demand source
- * that is suspended, and a `push:` stream without a publisher. A fault of a source at another gateway of the cluster, or
- * that no gateway runs, counts only if clients of this one miss its frames.
+ * Whether a stream lacks frames because of a fault of its source. Not a fault: a file that has ended, an on-demand
+ * source that is suspended, and a `push:` stream without a publisher. If another gateway of the cluster runs the
+ * source, or none does, a fault counts only if clients of this gateway need its frames.
  *
  * @returns null if its source is not down.
  */

@@ -127,7 +127,7 @@ export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   return error.code === 'too-many' ? 503 : null;
 }
 
-/** Stands for an address: all other gateways of a cluster together have the share of one. */
+/** Used in place of an address: all other gateways of a cluster together have the share of one address. */
 export const OTHER_GATEWAYS = 'other gateways';
 
 const LOOPBACK = '127.0.0.1';

@@ -93,7 +93,7 @@ const CHECK_INTERVAL_MS = 250;
 const SNAPSHOT_WAKE_MS = 5000;
 const MAX_REJECTIONS_SHOWN = 8;
 
-/** How long the rejection of a frame is the reason why there is no picture, unless another one follows. */
+/** How long a rejected frame is shown as the reason for a missing picture, unless another frame is rejected. */
 const REJECTION_SHOWN_MS = 5000;
 
 /** Minimum time between two problems in the reason of a stream without a picture. */

@@ -95,7 +95,7 @@ export class GatewayMetrics {
     );
     addGauge(
       this.#registry,
-      { name: 'gearway_cluster_gateways', help: 'Gateways of the cluster, with this one.', labels: [] },
+      { name: 'gearway_cluster_gateways', help: 'Gateways of the cluster, including this one.', labels: [] },
       (set) => set({}, cluster()?.members.length ?? 0),
     );
   }

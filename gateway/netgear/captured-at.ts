@@ -8,8 +8,8 @@ const UNITS = [
 ] as const;
 
 /**
- * ISO 8601 as written by Python's `isoformat()` and JavaScript's `toISOString()`. The zone is required: otherwise
- * ambiguous.
+ * ISO 8601 as written by Python's `isoformat()` and JavaScript's `toISOString()`. The zone is required, because a time
+ * without it is ambiguous.
  */
 const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 

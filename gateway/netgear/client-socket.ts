@@ -12,7 +12,10 @@ import { followEvents } from './socket-events.ts';
 /** Maximum number of frames in flight to one client. */
 export const MAX_IN_FLIGHT = 3;
 
-/** SO_SNDBUF for subscribers (the kernel doubles it). Small, because frames buffered there are undetectable latency. */
+/**
+ * SO_SNDBUF for subscribers (the kernel doubles it). Small, because the latency of frames in this buffer cannot be
+ * detected.
+ */
 const SUBSCRIBER_SEND_BUFFER_BYTES = 64 << 10;
 
 /** First byte of a subscription message; other values unsubscribe. */

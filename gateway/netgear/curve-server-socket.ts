@@ -15,8 +15,8 @@ import {
 import { followEvents } from './socket-events.ts';
 
 /**
- * SO_RCVBUF for servers that do not wait for replies (the kernel doubles it). Small, because buffered frames are
- * undetectable latency.
+ * SO_RCVBUF for servers that do not wait for replies (the kernel doubles it). Small, because the latency of frames in
+ * this buffer cannot be detected.
  */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 

@@ -23,7 +23,7 @@ export interface NetGearReceiverOptions extends NetGearOptions {
   readonly allow?: readonly string[];
   /**
    * Whether a returned JPEG is decoded once, in a separate process, before it is sent to a server; true by default. A
-   * JPEG that VidGear's strict decoder rejects crashes a real server.
+   * real server crashes if VidGear's strict decoder rejects a JPEG.
    */
   readonly check?: boolean;
 }

@@ -44,7 +44,7 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
     if (RECEIVED.test(text)) return { kind: 'text' };
     throw new GearwayError(
       'header-invalid',
-      `reply is a text of ${text.length} characters, expected JSON or a standard reply of NetGear`,
+      `reply is a string of ${text.length} characters, expected JSON or a standard reply of NetGear`,
     );
   }
 

@@ -26,9 +26,9 @@ export interface NetGearSenderOptions extends NetGearOptions {
    */
   readonly request_timeout?: number;
   /**
-   * Whether `send()` decodes each JPEG once, in a separate process, before sending it; true by default. A JPEG that
-   * VidGear's strict decoder rejects permanently ends a real client's thread. Pictures from a {@link NetGearReceiver}
-   * are not decoded. Set it to false to save the time if the encoder is trusted.
+   * Whether `send()` decodes each JPEG once, in a separate process, before sending it; true by default. If VidGear's
+   * strict decoder rejects a JPEG, the thread of a real client ends permanently. Pictures from a
+   * {@link NetGearReceiver} are not decoded. Set it to false to save the time if the encoder is trusted.
    */
   readonly check?: boolean;
 }
@@ -182,7 +182,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * Rejects every pending `send()` with `closed`, then closes the connections. Idempotent.
    *
    * @param terminate whether to send a termination to the clients, as NetGear does; true by default. Waits at most 0.7
-   * s for the reply of clients of pattern 1. Unlike NetGear, also sends it in multi-clients mode with pattern 2.
+   * s for the reply of clients of pattern 1. Unlike in NetGear, it is also sent in multi-clients mode with pattern 2.
    */
   close({ terminate = true }: { terminate?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close(terminate);

@@ -40,9 +40,7 @@ const JPEG_STEPS: readonly JpegStep[] = [
   { kind: 'jpeg', divisor: 8, quality: 45 },
 ];
 
-/**
- * H.264 renditions: divisor, and bits per pixel at 30 fps, below which pictures lose more than a smaller size would.
- */
+/** H.264 renditions: divisor, and bits per pixel at 30 fps. With fewer bits, pictures of a smaller size look better. */
 const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number])[] = [
   [1, 0.09],
   [2, 0.16],
@@ -50,7 +48,7 @@ const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number]
   [4, 0.14],
 ];
 
-/** H.264 needs fewer bits for a slower stream, but not in proportion: the rate of 30 fps always applies. */
+/** H.264 needs fewer bits for a slower stream, but not in proportion, so the bit rate for 30 fps is always used. */
 const VIDEO_FPS = 30;
 
 /** Granularity of bit rates. */

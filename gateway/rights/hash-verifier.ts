@@ -11,7 +11,7 @@ const MAX_RESULTS = 1024;
 
 /**
  * Checks secrets against hashes, once for each secret. Results are remembered under a key of this process, so that
- * neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace right ones.
+ * neither secrets nor their plain hashes stay in memory. Wrong secrets cannot displace correct ones.
  */
 export class HashVerifier {
   readonly #key = randomBytes(32);

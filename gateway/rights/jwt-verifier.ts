@@ -43,7 +43,7 @@ const MAX_KEYS_TRIED = 16;
 /** Error codes of jose for a failed key lookup: the server is unreachable, or its response is not a JWK set. */
 const KEYS_UNREACHABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
 
-/** Whether a text has the format of a JSON Web Token. */
+/** Whether a string has the format of a JSON Web Token. */
 export function isJwt(text: string): boolean {
   return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }

@@ -34,8 +34,8 @@ export interface RightsOptions {
 export const BUILT_IN_NAMES: readonly string[] = ['token', 'anyone'];
 
 /**
- * Whether rights are configured, so that neither this machine nor anyone else has any without a token. A publishing
- * token and tokens of ports alone restrict only publishing, and these ports.
+ * Whether requests without a token have no rights, not even those from this machine. A publishing token, or tokens of
+ * ports, do not cause this: they restrict only publishing, or these ports.
  */
 export function requiresToken({ token, tokens, jwt }: Pick<RightsOptions, 'token' | 'tokens' | 'jwt'>): boolean {
   return token !== null || tokens.length > 0 || jwt !== null;

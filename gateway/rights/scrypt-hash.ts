@@ -25,7 +25,7 @@ const HASH_BYTES = 32;
 
 const PASSWORD_SALT_BYTES = 16;
 
-/** A multiple of 3, so that base64 needs no padding and the texts have fixed lengths. */
+/** A multiple of 3, so that base64 needs no padding and the strings have fixed lengths. */
 const TOKEN_SALT_BYTES = 9;
 const TOKEN_SECRET_BYTES = 24;
 
@@ -67,7 +67,7 @@ export async function hashPassword(password: string): Promise<string> {
   return hashWith(randomBytes(PASSWORD_SALT_BYTES), password);
 }
 
-/** Key of the hash to which a generated token belongs; null for any other text. */
+/** Key of the hash to which a generated token belongs; null for any other string. */
 export function saltOfToken(token: string): string | null {
   return TOKEN.exec(token)?.[1] ?? null;
 }

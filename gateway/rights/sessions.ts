@@ -9,8 +9,8 @@ export const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 const IDLE_MS = 24 * 3_600_000;
 
 /**
- * Maximum number of sessions. There is none per token or user: many people and displays may share a token, also behind
- * one address. Their file must stay smaller than `StateFile` allows.
+ * Maximum number of sessions. There is no maximum per token or user, because many people and displays may share a
+ * token, even behind one address. The file with the sessions must stay below the maximum size of `StateFile`.
  */
 const MAX_SESSIONS = 2048;
 

@@ -25,7 +25,7 @@ const TOKEN = /^gws_[\w-]{43}$/;
 /** Maximum number of links that have not expired. */
 const MAX_LINKS = 256;
 
-/** Whether a text has the format of a share link's token. */
+/** Whether a string has the format of a share link's token. */
 export function isShareToken(text: string): boolean {
   return TOKEN.test(text);
 }

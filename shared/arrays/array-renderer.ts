@@ -139,7 +139,7 @@ export class ArrayRenderer {
   /**
    * Writes the pixels `from` (inclusive) to `to` (exclusive) of the last array.
    *
-   * @param out receives one packed pixel each, from its beginning.
+   * @param out receives the packed pixels, from its beginning.
    */
   render(from: number, to: number, out: Uint32Array): void {
     const prepared = this.#prepared;

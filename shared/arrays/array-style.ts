@@ -3,7 +3,10 @@ import { GearwayError } from '../errors.ts';
 import type { SampleType } from '../ndarray.ts';
 import { colormapOf, type PackedColor, parseColor, quoted } from './colormaps.ts';
 
-/** How arrays are shown, in the notation of attributes and query parameters. Absent or empty text means the default. */
+/**
+ * How arrays are shown, in the notation of attributes and query parameters. An absent or empty string means the
+ * default.
+ */
 export interface ArrayStyleTexts {
   /** `auto`, `type`, or two numbers, `400,6000`. */
   readonly range?: string;
@@ -101,10 +104,10 @@ function parseNoData(text: string): ArrayStyle['noData'] {
   return value;
 }
 
-/** A finite decimal number; undefined if the text is not one. */
+/** Parses a finite decimal number; undefined if the string is not one. */
 function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();
-  // Each digit has one way to match: otherwise, long texts that are not numbers would take seconds.
+  // Each digit has one way to match: otherwise, long strings that are not numbers would take seconds.
   if (!/^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/i.test(trimmed)) return undefined;
   const value = Number(trimmed);
   return Number.isFinite(value) ? value : undefined;

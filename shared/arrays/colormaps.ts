@@ -14,7 +14,7 @@ const MAX_CUSTOM_COLORS = COLORS;
 /** A colour as a pixel in memory on a little-endian machine: red in the lowest byte, alpha in the highest. */
 export type PackedColor = number;
 
-/** A text in quotes for an error message, cut off if it is long. */
+/** Quotes a string for an error message, and truncates it if it is long. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 40));
 }

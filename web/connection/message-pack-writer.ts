@@ -80,7 +80,7 @@ export class Packr {
 
   #text(text: string): void {
     const bytes = this.#utf8.encode(text);
-    // There is a length of 8 bits for text, but not for lists and maps.
+    // There is a length of 8 bits for strings, but not for lists and maps.
     this.#length(bytes.byteLength, 0xa0, 32, 0xd9);
     this.#append(bytes);
   }

@@ -25,7 +25,7 @@ export interface ShapedArray {
 export type Returnable = Value | NDArray | ShapedArray | TypedArray | Blob;
 
 /**
- * Error for refused return data. `code` is one of the gateway's (docs/protocol.md), also if the value was refused
+ * Error for refused return data. `code` is one of the gateway's (docs/protocol.md), even if the value was refused
  * before it was sent; or `closed` if there is no connection, or it ended before the answer.
  */
 export class ReturnRefusedError extends Error {

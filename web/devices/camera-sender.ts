@@ -47,7 +47,10 @@ export class CameraSender {
   readonly #feeder: InputFeeder;
   #input: OpenInput | null = null;
   #session: SessionHandle<CameraCommand> | null = null;
-  /** The latest picture without a connection. Until it is acknowledged, the session encodes no further ones. */
+  /**
+   * The latest picture that could not be sent without a connection. Until it is acknowledged, the session encodes no
+   * further pictures.
+   */
   #unsent: number | null = null;
   #closed = false;
 

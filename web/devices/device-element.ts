@@ -73,8 +73,8 @@ export abstract class DeviceElement extends LitElement implements Device {
   }
 
   /**
-   * Whether the device can be used now: it is not disabled, and its viewer is neither stopped, late, nor without a port
-   * or control.
+   * Whether the device can be used now: it is not disabled, and its viewer has a port and control, is not stopped, and
+   * its pictures are not too late.
    */
   get isUsable(): boolean {
     return !this.disabled && this.#membership.channel?.isEnabled === true;

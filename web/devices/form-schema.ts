@@ -12,7 +12,7 @@ export const MAX_ALL_CHOICES = 2000;
 const MAX_LABEL = 500;
 /** Maximum number of `examples`; further ones are ignored. */
 const MAX_SUGGESTIONS = 50;
-/** Maximum length of a default text; a longer one is ignored. */
+/** Maximum length of a default string; a longer one is ignored. */
 const MAX_TEXT = 10_000;
 /** Maximum number of references that lead to one schema. */
 const MAX_REFERENCES = 8;
@@ -77,8 +77,9 @@ type Schema = { readonly [keyword: string]: unknown };
 export class FormSchemaError extends TypeError {}
 
 /**
- * Reads a JSON Schema: an object of texts, numbers, integers, booleans, enums and objects. Unknown keywords, and those
- * with values of a wrong type, are ignored. References to `$defs`, and `anyOf` with a type and `null`, are followed.
+ * Reads a JSON Schema: an object of strings, numbers, integers, booleans, enums and objects. Unknown keywords, and
+ * those with values of a wrong type, are ignored. References to `$defs`, and `anyOf` with a type and `null`, are
+ * followed.
  *
  * @throws {FormSchemaError} if it is not an object with properties, or exceeds a limit.
  */

@@ -24,7 +24,8 @@ const TEXTS: Readonly<Record<Exclude<CameraState, 'failed'>, string>> = {
 
 /**
  * A camera of this device as return data: the server gets its pictures as arrays. They are the whole return data of
- * their viewer, so that devices need another viewer. As many pictures are sent as the gateway receives, the newest first.
+ * their viewer, so that devices need another viewer. A picture is sent when the gateway has received the previous one;
+ * newer pictures replace those that wait.
  *
  * @tag gearway-camera
  * @summary Camera pictures as return data.

@@ -254,7 +254,7 @@ export class GearwayStop extends LitElement {
   }
 }
 
-/** Whether an element contains another one, also one in a shadow tree. */
+/** Whether an element contains another one, which may be in a shadow tree. */
 function containsDeep(container: Element, element: Element): boolean {
   const root = element.getRootNode();
   return container.contains(element) || (root instanceof ShadowRoot && containsDeep(container, root.host));

@@ -5,7 +5,7 @@ import type { FrameMessage } from '../../shared/protocol.ts';
 /** Number of consecutive failures that indicate more than a damaged frame. */
 const MAX_FAILURES = 2;
 
-/** Time without a picture after a failure that indicates the same, in a stream with few frames. */
+/** In a stream with few frames, time without a picture after a failure that indicates the same. */
 const FAILING_AFTER_MS = 1000;
 
 /** Error for a decode that took too long. */

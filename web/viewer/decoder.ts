@@ -80,7 +80,7 @@ export class Decoder {
     this.#pump();
   }
 
-  /** Ends drawing of frames with lower numbers than this one. */
+  /** Stops drawing frames with lower numbers than this one. */
   skipBefore(sequence: number): void {
     this.#drawnSequence = Math.max(this.#drawnSequence, sequence - 1);
   }

@@ -51,7 +51,7 @@ export class ViewerModel {
   #sticky: StickyReturn | null = null;
   /** Queue that keeps the values in the order of the calls, even if a Blob must be read first. */
   #setting: Promise<unknown> = Promise.resolve();
-  /** Number of urgent values: values that were still being converted are discarded. */
+  /** Number of urgent values so far. When it changes, values that are being converted are discarded. */
   #urgentCount = 0;
 
   /** @param onEvent called after the model has been updated. */

@@ -68,7 +68,7 @@ export class MjpegClient implements Client, FrameHolder {
   readonly #options: MjpegClientOptions;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
-  /** Follows each picture: the boundary, and the next part's header, except its length if it has one. */
+  /** Written after each picture: the boundary, and the next part's header, except its length if it has one. */
   readonly #separator: Buffer;
   readonly #minIntervalMs: number;
   readonly #timer: NodeJS.Timeout;

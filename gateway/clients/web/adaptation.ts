@@ -86,7 +86,7 @@ interface Ceiling {
 interface LateFrames {
   /** When the first of them was acknowledged. */
   readonly fromMs: number;
-  /** Size of those after it. */
+  /** Size of the frames after it. */
   bytes: number;
 }
 

@@ -116,7 +116,10 @@ export class LinkEstimator {
     this.#capacities = [];
   }
 
-  /** Compares with pings: the minimum of the frames contains their own transmission, and would prove any capacity. */
+  /**
+   * Adds a lower bound of the capacity: the frame took as much longer than a ping as its transmission took at most. The
+   * minimum round trip of frames cannot be used, because it contains the transmission of a frame.
+   */
   #addCapacity(bytes: number, roundTripMs: number, nowMs: number): void {
     const pingMs = this.#minimumPing.get(nowMs);
     // The pings were delayed by something else.

@@ -56,7 +56,9 @@ export class Pacer {
    */
   #arrivalMs: number | null = null;
   #arrivedAtMs = -Infinity;
-  /** Set while probing. Ends when the first frame sent since (null before it is sent) is acknowledged. */
+  /**
+   * Set while probing, until `first` is acknowledged: the first frame that was sent during the probe; null before that.
+   */
   #probe: { readonly first: number | null } | null = null;
   #bytes = 0;
   #roundTripMs: number | null = null;
@@ -78,8 +80,8 @@ export class Pacer {
   }
 
   /**
-   * The oldest frame that the link has not carried yet, as far as is known: its size, and since when neither an
-   * acknowledgement nor the answer to a ping has arrived. Null if there is none.
+   * Size of the oldest frame that, as far as is known, the link has not carried yet, and the time since which neither
+   * an acknowledgement nor the answer to a ping has arrived. Null if there is none.
    */
   get underWay(): { readonly sinceMs: number; readonly bytes: number } | null {
     const oldest = this.#inFlight.find(({ carriedAtMs }) => carriedAtMs === null);
@@ -234,7 +236,7 @@ export class Pacer {
     this.#window = Math.max(MIN_WINDOW, Math.min(MAX_WINDOW, next));
   }
 
-  /** A longer round trip shows a queue on the path. */
+  /** Round trip above which there is a queue on the path. */
   #queuedMs(frameTimeMs: number | undefined): number {
     return this.#minimum.ms === null || frameTimeMs === undefined ? Infinity : 2 * this.#minimum.ms + frameTimeMs;
   }

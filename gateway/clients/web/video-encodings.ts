@@ -33,8 +33,9 @@ export class Encoders {
   }
 
   /**
-   * Makes room for one more encoding. Ends one without viewers if necessary, or otherwise the newest one of the address
-   * that uses the most, if that address still has no fewer than the requesting one afterwards.
+   * Makes room for one more encoding: if necessary, ends one without viewers, or otherwise the newest one of the
+   * address that uses the most. The latter is only ended if that address then still has at least as many as the
+   * requesting one.
    *
    * @returns whether there is room.
    */

@@ -19,7 +19,7 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 /** Assumed frame rate of a source before it is measured. */
 const DEFAULT_FPS = 30;
 
-/** Minimum round trip of the greeting for which a viewer counts as distant. */
+/** A viewer counts as distant if the round trip of its greeting takes at least this long. */
 const DISTANT_MS = 100;
 
 /**
@@ -145,7 +145,7 @@ export class ViewerDelivery implements AdaptationContext {
     this.#updateSteps();
   }
 
-  /** The step in which a frame is sent next. */
+  /** Chooses the step in which the next frame is sent. */
   choose(frame: FrameOutline): Step {
     const renditions = this.#stream.renditionsOf(frame);
     if (

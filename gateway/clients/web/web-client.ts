@@ -159,7 +159,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** The running or queued verification. */
   #verification: JpegVerification | null = null;
   #checksPending = 0;
-  /** Number of urgent values: values whose verification was pending at that time are discarded. */
+  /** Number of urgent values so far. When it changes, values whose verification is pending are discarded. */
   #urgentCount = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {

@@ -8,7 +8,9 @@ export interface ReturnChange {
   readonly data: ReturnData;
 }
 
-/** Maximum number of unread once-only values per reader, and of their bytes; the oldest are dropped first. */
+/**
+ * Maximum number of unread once-only values per reader, and maximum size of all of them; the oldest are dropped first.
+ */
 const MAX_UNREAD_ONCE = 256;
 const MAX_UNREAD_ONCE_BYTES = 16 << 20;
 

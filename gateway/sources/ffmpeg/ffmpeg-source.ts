@@ -168,7 +168,8 @@ export class FfmpegSource implements Source {
         this.#hasWorked = true;
       },
       onAllInvalid: () => {
-        // Continue if encoding is not an option: browsers may be able to decode pictures that NetGear clients cannot.
+        // Continue if the pictures must not be encoded: browsers may be able to decode pictures that NetGear clients
+        // cannot.
         if (pictures.published === 0 || this.#options.copy === null) end();
       },
     });

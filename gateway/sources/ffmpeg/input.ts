@@ -1,7 +1,7 @@
 import { GearwayError } from '../../../shared/errors.ts';
 import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
 
-/** Parsed `INPUT` of `ffmpeg:INPUT`. Texts are kept as given, without decoding or expansion. */
+/** Parsed `INPUT` of `ffmpeg:INPUT`. Strings are kept as given, without decoding or expansion. */
 export type FfmpegInput =
   /** A local camera by number, name or device file; null for the first one. */
   | { readonly kind: 'camera'; readonly name: string | null }

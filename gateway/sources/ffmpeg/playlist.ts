@@ -28,7 +28,9 @@ export function formatConcatList(m3u: string, path: string): string {
   ].join('\n');
 }
 
-/** Quotes a text for FFmpeg: everything between single quotes is literal; a single quote is escaped outside of them. */
+/**
+ * Quotes a string for FFmpeg: everything between single quotes is literal; a single quote is escaped outside of them.
+ */
 function quote(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

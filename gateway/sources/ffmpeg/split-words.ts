@@ -4,7 +4,7 @@ import { GearwayError } from '../../../shared/errors.ts';
 const MAX_QUOTED = 200;
 
 /**
- * Splits a text at white space. Single or double quotes preserve white space and the other kind of quote; a backslash
+ * Splits a string at white space. Single or double quotes preserve white space and the other kind of quote; a backslash
  * is an ordinary character. The words are not passed through a shell.
  *
  * @throws {GearwayError} `source-invalid` for an unclosed quote.
@@ -13,7 +13,7 @@ export function splitWords(text: string): readonly string[] {
   const words: string[] = [];
   let rest = text.trimStart();
   while (rest !== '') {
-    // One way to match each text: a + within the group would take exponential time if a quote is not closed.
+    // There is one way to match each string: a + within the group would take exponential time if a quote is not closed.
     const [match] = /^(?:[^\s'"]|'[^']*'|"[^"]*")+(?=\s|$)/.exec(rest) ?? [];
     if (match === undefined)
       throw new GearwayError('source-invalid', `unclosed quote in ${JSON.stringify(rest.slice(0, MAX_QUOTED))}`);

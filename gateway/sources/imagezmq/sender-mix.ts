@@ -30,8 +30,8 @@ export class SenderMix {
   }
 
   /**
-   * @param senders number of connections. A single one may send two cameras' pictures, but then they alternate more
-   * often than other texts would.
+   * @param senders number of connections. A single sender may send the pictures of two cameras, whose names then
+   * alternate more often than other messages would.
    * @returns the names that alternate; empty if there is only one sender.
    */
   names(senders: number): readonly string[] {

@@ -21,7 +21,7 @@ export class ChunkedDecoder {
   /** Number of bytes until the end of the chunk; null while its size is being read. */
   #rest: number | null = null;
   #chunks = 0;
-  /** Bytes of lines, less those of the data. */
+  /** Number of bytes of lines, minus the number of bytes of data. */
   #overhead = 0;
   #isPlain = false;
   #hasEnded = false;

@@ -32,7 +32,7 @@ type Take = (piece: Buffer) => boolean;
  */
 type Stop = 'enough' | 'ended' | 'silent' | 'late';
 
-/** Limits of one read. Both are needed: a server that sends a byte now and then is never silent. */
+/** Limits of one read. Both are needed: a server that occasionally sends a byte is never silent. */
 interface ReadLimits {
   /** Maximum time without data. */
   readonly silentMs: number;

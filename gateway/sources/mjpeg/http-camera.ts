@@ -235,7 +235,7 @@ class RateLimit {
   }
 
   admits(nowMs: number): boolean {
-    // A picture may be a little early, because the network delays them unevenly.
+    // A picture may be slightly early, because the network delays pictures unevenly.
     if (nowMs < this.#dueMs - this.#intervalMs / 4) return false;
     this.#dueMs = Math.max(this.#dueMs, nowMs - this.#intervalMs / 2) + this.#intervalMs;
     return true;

@@ -91,7 +91,7 @@ describe('MirrorSession', () => {
     expect(fixture.log).toEqual([]);
   });
 
-  it('gives each session a greater epoch than all before, also those of earlier objects for the same stream', async () => {
+  it('gives each session a greater epoch than all before, including those of earlier objects for the same stream', async () => {
     const epochs: number[] = [];
     for (let count = 0; count < 3; count += 1) {
       const one = count === 0 ? fixture : new Fixture();

@@ -73,7 +73,7 @@ describe('meterInput', () => {
     expect(open.counts.bytes).toBe(pongs.byteLength);
   });
 
-  it('stops parsing soon after the close, also until the connection has ended', async () => {
+  it('stops parsing soon after the close, until the connection has ended', async () => {
     await using open = await setUp();
     closeWebSocket(open.socket, 4000, 'text');
     open.peer.write(PINGS);

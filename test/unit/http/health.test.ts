@@ -72,7 +72,7 @@ describe('the right of GET /metrics', () => {
     return (await fetch(`${url}metrics`, { headers })).status;
   };
 
-  it('is view by default: this machine without a token, otherwise any token that may view, also as a password', async () => {
+  it('is view by default: this machine without a token, otherwise any token that may view, which may be sent as a password', async () => {
     expect(await get({})).toBe(200);
     expect(await get({}, { 'x-forwarded-for': '192.0.2.1' })).toBe(401);
     const tokens = { token: 'secret', viewToken: 'watch', publishToken: 'send' };

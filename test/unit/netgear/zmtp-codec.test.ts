@@ -87,7 +87,7 @@ describe('ZmtpDecoder', () => {
     expect(decoder.heldBytes).toBe(0);
   });
 
-  it('joins a large message from many chunks, also when messages arrive faster than they are taken', () => {
+  it('joins a large message from many chunks, even when messages arrive faster than they are taken', () => {
     const limits = { messageBytes: 64 << 20, parts: 4 };
     const body = Buffer.alloc(9 << 20);
     for (let at = 0; at < body.byteLength; at += 4) body.writeUInt32LE(at, at);

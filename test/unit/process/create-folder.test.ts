@@ -19,7 +19,7 @@ describe('createFolder', () => {
     for (const path of ['a', 'a/b', 'a/b/c']) expect(statSync(join(folder, path)).mode & 0o777).toBe(0o700);
   });
 
-  it('leaves a folder that exists as it is, also behind a link', () => {
+  it('does not change a folder that exists, even behind a link', () => {
     mkdirSync(join(folder, 'a'), { mode: 0o750 });
     symlinkSync('a', join(folder, 'link'));
     createFolder(join(folder, 'a'));

@@ -55,7 +55,7 @@ describe('FairQueue', () => {
     expect(checks.refused).toEqual([]);
   });
 
-  it('refuses the newest check of the address with the most, also counting refused ones', async () => {
+  it('refuses the newest check of the address with the most, including refused ones', async () => {
     const checks = new Checks(4);
     for (const address of 'aaaaaaabcdaefg') checks.add(address);
     await checks.drain();

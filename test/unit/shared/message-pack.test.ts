@@ -66,7 +66,7 @@ describe('decodeMessagePack', () => {
     ['a list of 2^32 - 1', 'ddffffffff00'],
     ['a map of 2^32 - 1', 'dfffffffff0000'],
     ['a map without its last value', '82a16101a162'],
-    ['a text of 2^32 - 1', 'dbffffffff61'],
+    ['a string of 2^32 - 1', 'dbffffffff61'],
     ['a key that is a list', '819001'],
     ['a key that is nil', '81c001'],
     ['an unknown extension', 'd40100'],
@@ -103,8 +103,8 @@ describe('decodeMessagePack', () => {
 
   it.each([
     ['a short text', `af${'61'.repeat(15)}`, 1],
-    ['a text of 16 bytes', `b0${'61'.repeat(16)}`, 2],
-    ['a text of 512 bytes', `da0200${'7f'.repeat(512)}`, 1 + 512 / 16],
+    ['a string of 16 bytes', `b0${'61'.repeat(16)}`, 2],
+    ['a string of 512 bytes', `da0200${'7f'.repeat(512)}`, 1 + 512 / 16],
     ['a key of 31 bytes', `81bf${'61'.repeat(31)}01`, 4 + 4 + 1 + 1],
     ['a key of 32 bytes', `81d920${'61'.repeat(32)}01`, 4 + 4 + 2 + 1],
   ])('counts the bytes of %s', (_name, hex, count) => {

@@ -145,7 +145,7 @@ export class Api {
     }
   }
 
-  /** Follows the gateway's events forever, also across its restarts. Waits while the gateway requires another token. */
+  /** Follows the gateway's events forever, even across its restarts. Waits while the gateway requires another token. */
   async follow(onEvent: (event: GatewayEvent) => void): Promise<never> {
     let refused: string | null = null;
     for (let lastId = ''; ;) {

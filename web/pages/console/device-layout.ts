@@ -177,7 +177,7 @@ export function deviceProblem(device: LayoutDevice, others: readonly LayoutDevic
   return null;
 }
 
-/** A layout as a text that {@link parseLayout} reads. */
+/** A layout as a string that {@link parseLayout} reads. */
 export function formatLayout(devices: readonly LayoutDevice[]): string {
   return JSON.stringify({ devices: devices.map(({ kind, settings }) => ({ kind, ...settings })) }, null, 2);
 }

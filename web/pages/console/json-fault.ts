@@ -66,7 +66,7 @@ class Scanner {
       case '"':
         return this.#string();
       case "'":
-        return this.#fault('write texts in double quotes: " instead of \'');
+        return this.#fault('write strings in double quotes: " instead of \'');
       default:
         return /[-\d.+]/.test(character) ? this.#number() : this.#word(expected);
     }
@@ -130,8 +130,9 @@ class Scanner {
         this.#at += 1;
         return null;
       }
-      if (character === undefined) return { at: start, problem: 'close this text with "' };
-      if (character === '\n') return this.#fault('a text cannot continue on the next line; write \\n for a line break');
+      if (character === undefined) return { at: start, problem: 'close this string with "' };
+      if (character === '\n')
+        return this.#fault('a string cannot continue on the next line; write \\n for a line break');
       if (character < ' ') return this.#fault('write control characters as \\t or \\u0000');
       if (character !== '\\') continue;
       const escape = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/y;
@@ -155,7 +156,9 @@ class Scanner {
     const [word] = this.#match(WORD) ?? [];
     if (word === undefined) return this.#fault(expected);
     if (word !== 'true' && word !== 'false' && word !== 'null') {
-      return this.#fault(Object.hasOwn(WORDS, word) ? (WORDS[word] ?? '') : `write texts in double quotes: "${word}"`);
+      return this.#fault(
+        Object.hasOwn(WORDS, word) ? (WORDS[word] ?? '') : `write strings in double quotes: "${word}"`,
+      );
     }
     this.#at += word.length;
     return null;

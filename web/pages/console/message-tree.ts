@@ -5,7 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 const MAX_ITEMS = 50;
 const MAX_LINES = 500;
 const MAX_DEPTH = 8;
-/** Maximum number of characters of a text, number or key. */
+/** Maximum number of characters of a string, number or key. */
 const MAX_TEXT = 200;
 
 /** Maximum length of a list that is shown on one line. */

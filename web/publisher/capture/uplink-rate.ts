@@ -49,8 +49,8 @@ interface MeasuredRate {
 /**
  * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the
  * moment at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the
- * time of its acknowledgement less the minimum round trip. Therefore, the rate is correct for single frames and for
- * consecutive ones, and also if the link carries more than is sent.
+ * time of its acknowledgement minus the minimum round trip. Therefore, the rate is correct for single frames and for
+ * consecutive ones, even if the link could carry more than is sent.
  *
  * After a stall, such as that of a radio link that repeats a lost packet, the frames in flight arrive together. They
  * show that the link is as fast as before, and the first, slow frame does not count.

@@ -49,11 +49,11 @@ const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Limits of the queueing delay, which includes a frame's own transmission. The link is too slow only above the first
- * one, two frame intervals within the given minimum and maximum, because the rate that a busy program measures is too
- * low. Up to `PROMPT_MS`, the next higher step is tried. For some seconds, this step must not exceed `PROMPT_MS`
- * either, unless the link has become faster: on a full link, the two frames in flight may be on time although others
- * are skipped.
+ * Limits of the queueing delay, which includes the transmission of the frame itself. The link counts as too slow only
+ * above `LATE`: two frame intervals, within its minimum and maximum. The measured rate alone is not sufficient, because
+ * a busy program measures a rate that is too low. Up to `PROMPT_MS`, the next higher step is tried. For some seconds,
+ * this step must not exceed `PROMPT_MS` either, unless the link has become faster: on a full link, the two frames in
+ * flight may be on time although others are skipped.
  */
 const LATE = { intervals: 2, minMs: 100, maxMs: 150 } as const;
 const PROMPT_MS = 80;

@@ -95,7 +95,7 @@ export class ArrayDecoder {
    * Inspects a frame. Coordinates are those of the source's frame; of a rendition, the values are those of the pixel of
    * the smaller picture that covers them.
    *
-   * @param decodePicture gives the picture of a JPEG or of H.264 in all its pixels. Called in the same task.
+   * @param decodePicture returns the picture of a JPEG or of H.264 at full resolution. Called in the same task.
    */
   async inspect(
     frame: FrameMessage,

@@ -295,7 +295,7 @@ export class ItemReader {
   }
 }
 
-/** Reads a number, also as text, as written by `json.dumps(…, default=str)` for NumPy numbers; null for NaN. */
+/** Reads a number, or a string with a number, as `json.dumps(…, default=str)` writes NumPy's numbers; null for NaN. */
 export function numberOf(value: Value | undefined): number | null {
   if (typeof value === 'string' && value.trim() === '') return null;
   const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;

@@ -66,7 +66,7 @@ function readText(text: string, picture: { readonly width: number; readonly heig
   const parsed = parsedJson(text);
   if (parsed === undefined) return { items: [], problem: 'the overlay is text that is not JSON' };
   return typeof parsed === 'string'
-    ? { items: [], problem: 'the overlay is JSON of a text' }
+    ? { items: [], problem: 'the overlay is JSON of a string' }
     : readOverlay(parsed, picture);
 }
 
@@ -79,7 +79,7 @@ function parsedJson(text: string): Value | undefined {
   }
 }
 
-/** A list, also as JSON text, as `tojson()` of Ultralytics writes it; null for anything else. */
+/** A list, or a string with a list as JSON, as `tojson()` of Ultralytics writes it; null for anything else. */
 function listOf(value: Value | undefined): readonly Value[] | null {
   const isText = typeof value === 'string' && value.length <= OVERLAY_LIMITS.json;
   const list = isText ? parsedJson(value) : value;

@@ -342,7 +342,7 @@ export class Inspector {
   }
 }
 
-/** What to do to read a pixel. */
+/** Instruction for reading a pixel. */
 function hint(): string {
   return matchMedia('(any-pointer: fine)').matches
     ? 'Point at the picture, or press an arrow key'

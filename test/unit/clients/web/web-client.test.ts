@@ -857,7 +857,7 @@ describe('WebClient: return data', () => {
     ],
     ['a list that announces 2^32 - 1 items', Buffer.from('ddffffffff01', 'hex')],
     ['a map that announces 2^32 - 1 items', Buffer.from('dfffffffff01', 'hex')],
-    ['a text of 4 GB', Buffer.from('dbffffffff61', 'hex')],
+    ['a string of 4 GB', Buffer.from('dbffffffff61', 'hex')],
     ['an integer of 100 000 digits', Buffer.concat([Buffer.from('c90000a23142', 'hex'), Buffer.alloc(0xa231, 0x55)])],
     ['200 000 integers in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 1)])],
     ['200 000 empty maps in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 0x80)])],

@@ -31,7 +31,7 @@ describe('explainJson', () => {
     ['.5', /^Column 1: this is not a number/],
     ['+1', /^Column 1: this is not a number/],
     ['1.', /^Column 1: this is not a number/],
-    ['"a', /^Column 1: close this text/],
+    ['"a', /^Column 1: close this string/],
     ['"a\\x"', /^Column 3: .*backslash/],
     ['1 2', /^Column 3: only one value/],
     ['{\n  "a": 1,\n  "b" 2\n}', /^Line 3, column 7: write ":"/],
