@@ -53,7 +53,7 @@ function connect(socket: WebSocket, { url }: IncomingMessage): void {
 
 let stopFilming: (() => Promise<HandedOver[]>) | null = null;
 
-/** @returns a function that ends it. */
+/** Sends a film to all clients. @returns a function that ends the film. */
 function film(samples: Buffer, { width, height }: PictureSize, fps: number): () => Promise<HandedOver[]> {
   const handedOver: HandedOver[] = [];
   const pace = new Pace(fps);

@@ -16,7 +16,7 @@ const BATCH = 100;
 /** Time for windows to settle. */
 const SETTLE_MS = 1000;
 
-/** Until the next measurement begins, the other gateways have unsubscribed. */
+/** Time between two measurements, in which the other gateways unsubscribe. */
 const PAUSE_MS = 2000;
 
 /** One distribution of the viewers over the gateways, measured for a while. */
@@ -33,7 +33,10 @@ interface Measurement {
   readonly strangers: number;
 }
 
-/** More viewers than the machine can serve, at 1 to 4 gateways: what each gateway delivers per CPU second. */
+/**
+ * More viewers than the machine can serve, at 1 to 4 gateways: number of frames that each gateway delivers per CPU
+ * second.
+ */
 export const clusterLoad: Bench = {
   name: 'cluster-load',
   summary: 'frames per CPU second of 1 to 4 gateways of a cluster, with more viewers than the machine can serve',

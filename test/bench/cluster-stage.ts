@@ -11,7 +11,7 @@ import type { Viewers } from './viewers.ts';
 /** Frames per second of the source. */
 export const STAGE_FPS = 30;
 
-/** What all processes did in a measuring window. */
+/** Usage of all processes in a measuring window. */
 interface StageUsage {
   /** Of each gateway, that of the source first. */
   readonly gateways: readonly Awaited<ReturnType<ClusterGateway['stop']>>[];

@@ -53,7 +53,7 @@ async function netGear(port: number): Promise<Sink> {
   };
 }
 
-/** @returns a function that ends it. */
+/** Sends the pictures in a loop. @returns a function that ends this. */
 function film(sink: Sink, jpegs: readonly Buffer[]): () => Promise<HandedOver[]> {
   const handedOver: HandedOver[] = [];
   const pace = new Pace(FILM.fps);

@@ -12,7 +12,7 @@ import { BenchProcess, endWithBench } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 import { type FilmPage, openFilmPage } from './shown-film.ts';
 
-/** WebRTC over loopback; no STUN server, which go2rtc's page would ask. */
+/** WebRTC over loopback; no STUN server, which go2rtc's page would contact. */
 const BROWSER_FLAGS = [
   '--allow-loopback-in-peer-connection',
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',

@@ -56,7 +56,7 @@ function lines(name: FrameName, hops: Measured[FrameName]): Line[] {
   ];
 }
 
-/** A frame that was dropped was not measured either. */
+/** Notes about dropped frames, which were not measured. */
 function lost(name: FrameName, hops: Measured[FrameName]): string[] {
   return Object.entries(hops).flatMap(([of, values]) => {
     const sum = (key: 'sent' | 'received'): number => values.reduce((total, value) => total + value[key], 0);

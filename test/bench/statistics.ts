@@ -68,7 +68,7 @@ function quantile(sorted: readonly number[], share: number): number {
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;
   let k = 1;
-  let coins = 0.5 ** n; // probability of one sequence of n tosses, times the number of sequences with `k - 1` heads
+  let coins = 0.5 ** n; // Probability of one sequence of n tosses, times the number of sequences with `k - 1` heads.
   let missed = 2 * coins;
   let confidence = 1 - missed;
   for (let heads = 1; heads < n / 2; heads += 1) {

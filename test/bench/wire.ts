@@ -30,7 +30,7 @@ export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
 
 function createMarkers(bytes: number): Buffer {
   const payload = Buffer.alloc(bytes);
-  for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
+  for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // All bytes except 0xff, which begins a marker.
   const startOfFrame = [
     0xff,
     0xc0,

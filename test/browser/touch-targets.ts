@@ -3,7 +3,7 @@ import type { Page } from 'puppeteer-core';
 /** Minimum width and height of what a finger presses, in CSS px. */
 const MIN_PX = 44;
 
-/** Elements of a page, also in shadow roots, that can be pressed and are too small for a finger. */
+/** Elements of a page, including those in shadow roots, that can be pressed and are too small for a finger. */
 export function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate((minPx) => {
     const small: string[] = [];

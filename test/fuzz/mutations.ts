@@ -18,7 +18,7 @@ type Mutation =
     }
   | { readonly kind: 'insert'; readonly at: number; readonly bytes: Uint8Array }
   | { readonly kind: 'remove'; readonly at: number; readonly length: number }
-  /** Copies a piece to another place. */
+  /** Copies a piece to another position. */
   | { readonly kind: 'copy'; readonly from: number; readonly length: number; readonly to: number }
   | { readonly kind: 'repeat'; readonly at: number; readonly length: number; readonly times: number };
 

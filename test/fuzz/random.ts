@@ -8,7 +8,7 @@ import fc from 'fast-check';
 export class Random {
   readonly #state: Uint32Array;
 
-  /** @param key any number of texts and numbers, such as seed, target and input number. */
+  /** @param key any number of strings and numbers, such as seed, target and input number. */
   constructor(...key: readonly (string | number)[]) {
     const digest = createHash('sha256').update(JSON.stringify(key)).digest();
     this.#state = Uint32Array.from([0, 4, 8, 12], (at) => digest.readUInt32LE(at));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { type Packable, Packed } from './message-pack.ts';
 
 /**
- * Texts that have broken parsers, lists and logs: empty, long, control and bidi characters, lone surrogates, markup,
+ * Strings that have broken parsers, lists and logs: empty, long, control and bidi characters, lone surrogates, markup,
  * names of prototypes.
  */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
@@ -49,8 +49,8 @@ export const hostileText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /**
- * A text without lone surrogates, which URLs and headers cannot contain. `toWellFormed` is missing in the oldest supported
- * Node.
+ * A string without lone surrogates, which URLs and headers cannot contain. `toWellFormed` is missing in the oldest
+ * supported Node.
  */
 export function wellFormed(text: string): string {
   return Buffer.from(text).toString();

@@ -1,6 +1,6 @@
 import { PROTOCOL } from '../../shared/protocol.ts';
 
-/** One WebSocket frame (RFC 6455, 5.2) of which every field can be wrong. */
+/** One WebSocket frame (RFC 6455, 5.2) in which any field can be invalid. */
 interface FrameOptions {
   readonly opcode?: number;
   readonly fin?: boolean;
@@ -35,7 +35,7 @@ export function encodeFrame(
   return Buffer.concat([head, MASK, body]);
 }
 
-/** A message in frames that end at the given places. */
+/** A message in frames that end at the given offsets. */
 export function encodeFragments(message: Uint8Array, ends: readonly number[], code: number = opcode.binary): Buffer[] {
   const cuts = [...new Set([...ends.filter((end) => end >= 0 && end < message.byteLength), message.byteLength])].sort(
     (a, b) => a - b,

@@ -1,5 +1,5 @@
 /**
- * Bytes of the ZeroMQ Message Transport Protocol (https://rfc.zeromq.org/spec/23/), of which every field can be wrong.
+ * Bytes of the ZeroMQ Message Transport Protocol (https://rfc.zeromq.org/spec/23/), in which any field can be invalid.
  */
 
 /** Signature, version, mechanism and whether it is the mechanism's server. */
