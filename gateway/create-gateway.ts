@@ -459,7 +459,7 @@ async function joinCluster(
   });
 }
 
-/** Creates the logger for the given options, which cleans all texts that it logs. */
+/** Creates the logger for the given options, which cleans all strings that it logs. */
 function createLogger({ log }: GatewayOptions, settings: LineLoggerSettings): Logger {
   if (log === undefined) return SILENT_LOGGER;
   return new CleanLogger(typeof log === 'function' ? new LineLogger(log, settings) : log);

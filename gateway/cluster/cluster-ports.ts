@@ -54,8 +54,8 @@ const LEASES_FOR_MS = LEASE_HOLD_MS;
 /**
  * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients, if other
  * gateways may have the same ones. It is shorter than for viewers, because clients end after 12 s without a frame, and
- * another gateway has to connect to them before that. Without failover it is that of viewers, so that clients survive
- * an outage of NATS: until then, no other gateway assigns their ports to viewers.
+ * another gateway has to connect to them before that. Without failover, the time is the same as for viewers, so that
+ * clients survive an outage of NATS: until then, no other gateway assigns their ports to viewers.
  */
 const NATIVE_FOR_MS = 5000;
 
@@ -63,8 +63,8 @@ const NATIVE_FOR_MS = 5000;
 const MAX_ATTEMPTS = 16;
 
 /**
- * How long viewers wait for their ports after the last acknowledged heartbeat: while the connection to a NATS server is
- * being restored. Viewers that connect later watch without a port.
+ * Maximum time for which a viewer waits for a port while the connection to a NATS server is being restored. If the last
+ * acknowledged heartbeat is older than this, viewers do not wait, and watch without a port.
  */
 const PATIENCE_MS = 3000;
 

@@ -379,7 +379,7 @@ export class Cluster {
       const owner = this.#membership.member(this.#ownership.ownerOf(name) ?? '')?.name ?? 'another gateway';
       throw new GearwayError(
         'stream-taken',
-        `the stream ${name} is already at gateway ${cleanText(owner)} of this cluster: give this one another name, or list it with --failover ${name} at both`,
+        `the stream ${name} is already at gateway ${cleanText(owner)} of this cluster: give this one another name, or configure both with --failover ${name}`,
       );
     }
   }
@@ -457,7 +457,7 @@ export class Cluster {
         newest = () => stream.newestSequence;
         stream.onNeed(() => mirror.needsChanged());
         // While viewers have ports, their return data goes to the owner, although they may be paused. An administrator
-        // can take control away without viewers.
+        // can take control away even if there are no viewers.
         stream.follow({
           get isActive() {
             return !stream.returns.isEmpty || control.current?.isPending === true;

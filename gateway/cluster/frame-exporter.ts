@@ -20,7 +20,7 @@ interface FrameExporterOptions {
 
 /**
  * Publishes the frames of a stream for the other gateways while at least one needs them: each frame once, regardless of
- * the number of gateways and viewers. If none of them needs the pictures, only the heads.
+ * the number of gateways and viewers. If none of them needs the pictures, only the heads are published.
  */
 export class FrameExporter implements Follower {
   readonly #options: FrameExporterOptions;

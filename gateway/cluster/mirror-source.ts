@@ -39,7 +39,7 @@ interface MirrorSourceOptions {
   readonly log: Logger;
 }
 
-/** How long pictures are still received when no client needs them any more: one may soon need them again. */
+/** How long pictures are still received after no client needs them any more, because one may soon need them again. */
 const UNNEEDED_MS = 2000;
 
 /**
@@ -167,8 +167,8 @@ export class MirrorSource implements Source {
   }
 
   /**
-   * Begins or ends to receive pictures. Called when a client may have begun to need them, with each frame, and with each
-   * answer of the owner, because a need also ends with time.
+   * Starts or stops receiving pictures. Called when a client may have begun to need them, with each frame, and with
+   * each answer of the owner, because a need also ends with time.
    */
   needsChanged(): void {
     const open = this.#open;

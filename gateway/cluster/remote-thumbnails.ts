@@ -20,8 +20,8 @@ interface RemoteThumbnailsOptions {
 }
 
 /**
- * Small pictures of streams that other gateways own. Each is one request: the frames of the stream do not cross the
- * network for it.
+ * Small pictures of streams that other gateways own. Each is fetched by one request, for which the frames of the stream
+ * do not cross the network.
  */
 export class RemoteThumbnails {
   readonly #options: RemoteThumbnailsOptions;

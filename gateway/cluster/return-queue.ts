@@ -103,8 +103,8 @@ export class ReturnQueue implements ReturnFollower {
   }
 
   end(port: number): void {
-    // The owner does not know this client only if its join is the first item: the join may follow the leave of another
-    // client.
+    // If the first waiting item of the port is a join, the owner knows no client on this port. Otherwise, it knows this
+    // client or an earlier one.
     const first = this.#waiting.find(({ item }) => item.port === port);
     this.#remove(({ item }) => item.port === port);
     if (first?.item.kind !== 'join') this.#add({ kind: 'leave', port });

@@ -25,8 +25,8 @@ interface MultipartOptions {
 const MAX_HEADER_BYTES = 16 << 10;
 
 /**
- * Maximum number of bytes that belong to no part, between two parts. If they are text, there are no parts after {@link
- * MAX_HEADER_BYTES}.
+ * Maximum number of bytes that belong to no part, between two parts. If they are text, the maximum is
+ * {@link MAX_HEADER_BYTES}.
  */
 const MAX_GAP_BYTES = 1 << 20;
 

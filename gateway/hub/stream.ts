@@ -272,8 +272,8 @@ export class Stream {
   }
 
   /**
-   * Calls the listener when a client or a follower may have begun to need frames, or their pictures, for another reason
-   * than a frame. Not called when one no longer needs them.
+   * Calls the listener when a client or a follower may have begun to need frames, or their pictures, unless this is the
+   * effect of a new frame. It is not called when one no longer needs them.
    */
   onNeed(listener: () => void): void {
     this.#needListeners.add(listener);

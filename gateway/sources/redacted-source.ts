@@ -2,7 +2,7 @@ import type { FrameInput, FrameOutline } from '../hub/frame.ts';
 import type { Redactor } from './redactor.ts';
 import type { AcceptedFrame, Source, SourceSink } from './source.ts';
 
-/** Removes secrets from all texts of a source, so that sources do not have to do it themselves. */
+/** Removes secrets from all strings that a source reports, so that sources do not have to do it themselves. */
 export class RedactedSource implements Source {
   readonly kind: string;
   readonly address: string;

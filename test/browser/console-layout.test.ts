@@ -71,7 +71,7 @@ describe('the console on a phone', () => {
 });
 
 describe('the pages on a phone', () => {
-  it('have targets for fingers, and are no wider than the window', async () => {
+  it('have targets that are large enough for fingers, and are no wider than the window', async () => {
     await using gateway = await LocalGateway.start('--source', `a=${SMALL_PATTERN}`, '--source', 'b=push:');
     await using locked = await LocalGateway.start('--token', 's3cret');
     await using page = await open('about:blank', PHONE);

@@ -146,7 +146,7 @@ describe('the console', () => {
     await page.keyboard.press('Enter');
     await says(page, 'Address is "127.0.0.1:5567", expected tcp://HOST:PORT');
     expect(await page.$eval('#client-address', (input) => input.getAttribute('aria-invalid'))).toBe('true');
-    // By its position, the field could be missed: the page moves when a client is added.
+    // A click at its position could miss the field, because the page moves when a client is added.
     await page.$eval('#client-address', (input) => (input as HTMLInputElement).select());
     await page.type('#client-address', `tcp://127.0.0.1:${port}?pattern=0`);
     await page.keyboard.press('Enter');

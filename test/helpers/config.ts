@@ -4,7 +4,7 @@ import { createFormats } from '../../gateway/config/formats.ts';
 import type { GatewayOptions } from '../../gateway/config/gateway-options.ts';
 import { listSources, resolveOptions } from '../../gateway/config/options.ts';
 
-/** The same checks of texts as those of the command. */
+/** The same checks of strings as those of the command. */
 export const formats = createFormats((url) => createSources([url], SILENT_LOGGER));
 
 /** Checks options as a whole, like the command; returns the names of the streams. */

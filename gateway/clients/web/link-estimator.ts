@@ -117,8 +117,9 @@ export class LinkEstimator {
   }
 
   /**
-   * Adds a lower bound of the capacity: the frame took as much longer than a ping as its transmission took at most. The
-   * minimum round trip of frames cannot be used, because it contains the transmission of a frame.
+   * Adds a lower bound of the capacity: the transmission of the frame took at most the time by which its round trip
+   * exceeds that of a ping. The minimum round trip of frames cannot be used, because it contains the transmission of a
+   * frame.
    */
   #addCapacity(bytes: number, roundTripMs: number, nowMs: number): void {
     const pingMs = this.#minimumPing.get(nowMs);

@@ -197,8 +197,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   /**
-   * Chooses the step again. A viewer that gets JPEGs from another gateway gets that of this frame. H.264 continues until
-   * the first picture has arrived, if the step needs pictures.
+   * Chooses the step again. A viewer that gets JPEGs from another gateway gets the JPEG of this frame. H.264 continues
+   * until the first picture has arrived, if the step needs pictures.
    */
   announce(outline: FrameOutline): void {
     if (this.#paused || this.#admission === null) return;

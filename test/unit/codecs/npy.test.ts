@@ -127,7 +127,7 @@ describe('readNpy', () => {
     ).toThrow(coded('npy-invalid'));
   });
 
-  it('accepts a header of 10000 bytes, but no longer one', () => {
+  it('accepts a header of 10000 bytes, and refuses a longer one', () => {
     const padded = (length: number): Buffer =>
       file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }".padEnd(length), [7, 8], [2, 0]);
     const longest = padded(10_000);

@@ -29,7 +29,7 @@ function record(): {
   audit: AuditLog;
   returns: Returns;
   lines: { port: number; values: number; client: string }[];
-  /** Clients by port, if they are others than at the start. */
+  /** Clients by port, if they differ from those at the start. */
   clients: Map<number, { id: string; address: string }>;
 } {
   const clients = new Map<number, { id: string; address: string }>();

@@ -98,7 +98,7 @@ describe('FairQueue', () => {
     expect(await queue.run('a', () => Promise.resolve(false))).toBe(false);
   });
 
-  it('settles each check once, and starts the only one of an address after at most one of each other', async () => {
+  it('settles each check once, and starts the only one of an address after at most one of each other address', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') }, fc.constant('end')), {

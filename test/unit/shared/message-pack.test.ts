@@ -124,7 +124,7 @@ describe('decodeMessagePack', () => {
     expect(() => decode(hex, { elements: count - 1 })).toThrow(invalid);
   });
 
-  it('accepts a long integer of the maximum size, but no longer one', () => {
+  it('accepts a long integer of the maximum size, and refuses a longer one', () => {
     const integer = (length: number): string => `c8${length.toString(16).padStart(4, '0')}42${'11'.repeat(length)}`;
     expect(typeof decode(integer(MAX_INTEGER_BYTES))).toBe('bigint');
     expect(() => decode(integer(MAX_INTEGER_BYTES + 1))).toThrow(invalid);

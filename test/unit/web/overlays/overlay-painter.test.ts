@@ -16,7 +16,9 @@ interface DrawnText {
   readonly color: string;
 }
 
-/** A canvas that records the position of each text, of its background and bar. Each character is 7.3 px wide. */
+/**
+ * A canvas that records the positions of each text, of its background and of its bar. Each character is 7.3 px wide.
+ */
 class TextRecorder {
   readonly canvas = { width: WIDTH, height: HEIGHT };
   readonly texts: DrawnText[] = [];
