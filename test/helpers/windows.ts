@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, CDPSession, Page } from 'puppeteer-core';
+import { errorText } from '../../shared/errors.ts';
 
 /**
  * A profile with a window that stays open, from which pages are opened as pop-up windows. A pop-up takes a fifth of the
@@ -23,7 +25,7 @@ let opened = 0;
  */
 export async function openWindow(browser: Browser, url: string, prepare?: () => void): Promise<Page> {
   const page = (await isFirefox(browser)) ? await openInFirefox(browser) : await openPopup(await takeProfile(browser));
-  pollAtIntervals(page);
+  checkAtIntervals(page);
   if (prepare !== undefined) await page.evaluateOnNewDocument(prepare);
   if (url !== 'about:blank') await page.goto(url);
   return page;
@@ -32,14 +34,26 @@ export async function openWindow(browser: Browser, url: string, prepare?: () => 
 /** Interval in which a page checks what is waited for. */
 const POLL_MS = 50;
 
+/** Time in which a page must return its text. */
+const TEXT_MS = 5000;
+
 /**
  * Makes `waitForFunction` check at intervals. By default, Puppeteer checks in each animation frame, for which the browser
- * renders the page 60 times per second: most of the processor time of a page that waits.
+ * renders the page 60 times per second: most of the processor time of a page that waits. Its error then contains the
+ * condition and the text of the page.
  */
-function pollAtIntervals(page: Page): void {
+function checkAtIntervals(page: Page): void {
   const waitForFunction = page.waitForFunction.bind(page);
-  page.waitForFunction = (condition, options, ...args) =>
-    waitForFunction(condition, { polling: POLL_MS, ...options }, ...args);
+  page.waitForFunction = async (condition, options, ...args) => {
+    try {
+      return await waitForFunction(condition, { polling: POLL_MS, ...options }, ...args);
+    } catch (error) {
+      const text = Promise.race([page.evaluate('document.body.innerText'), sleep(TEXT_MS, 'nothing in time')]);
+      const shown = await text.catch(String);
+      const wanted = [String(condition), ...args.map((arg) => JSON.stringify(arg))].join(', ');
+      throw new Error(`waiting for ${wanted} failed: ${errorText(error)}; the page shows: ${shown}`, { cause: error });
+    }
+  };
 }
 
 /** Opens a page in a window with tabs, which a pop-up window does not have, and in a separate profile. */

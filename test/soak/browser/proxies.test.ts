@@ -218,9 +218,12 @@ const says = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 async function giveToken(page: Page): Promise<void> {
-  const field = await page.waitForSelector('input[name=token]', { visible: true });
-  await field!.type(TOKEN);
-  await field!.press('Enter');
+  const field = await page.waitForFunction(() => {
+    const input = document.querySelector('input[name=token]');
+    return input?.checkVisibility() === true ? input : null;
+  });
+  await field.asElement()!.type(TOKEN);
+  await field.asElement()!.press('Enter');
 }
 
 const becomes = (page: Page, tag: string, state: string): Promise<unknown> =>

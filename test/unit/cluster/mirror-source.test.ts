@@ -3,10 +3,10 @@ import { FrameExporter } from '../../../gateway/cluster/frame-exporter.ts';
 import { MirrorSource } from '../../../gateway/cluster/mirror-source.ts';
 import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
 import { SessionHost } from '../../../gateway/cluster/session-host.ts';
-import { EventLog } from '../../../gateway/hub/event-log.ts';
-import { type Follower, Stream } from '../../../gateway/hub/stream.ts';
+import type { Follower, Stream } from '../../../gateway/hub/stream.ts';
 import { SourceRun } from '../../../gateway/sources/source-run.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { createDoor } from '../../helpers/stream.ts';
 import { Bus } from './bus.ts';
 
 const PICTURE = {
@@ -19,14 +19,7 @@ const PICTURE = {
 } as const;
 
 function createStream(): Stream {
-  const stream = new Stream({
-    name: 'door',
-    virtualPorts: [],
-    sourceTakesReturns: false,
-    events: new EventLog(),
-    waitingReason: 'no frame yet',
-    log: SILENT_LOGGER,
-  });
+  const stream = createDoor();
   onTestFinished(() => stream.close());
   return stream;
 }

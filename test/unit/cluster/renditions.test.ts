@@ -3,9 +3,7 @@ import { MirroredRenditions } from '../../../gateway/cluster/mirrored-renditions
 import { RemoteNumbers } from '../../../gateway/cluster/remote-numbers.ts';
 import { RenditionSubscription } from '../../../gateway/cluster/rendition-subscription.ts';
 import { RenditionHost } from '../../../gateway/cluster/rendition-host.ts';
-import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { Frame, FrameOutline } from '../../../gateway/hub/frame.ts';
-import { Stream } from '../../../gateway/hub/stream.ts';
 import type { JpegStep, VideoStep } from '../../../gateway/renditions/ladder.ts';
 import type {
   RenditionFrame,
@@ -14,6 +12,7 @@ import type {
   VideoSubscriber,
 } from '../../../gateway/renditions/rendition.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { createDoor } from '../../helpers/stream.ts';
 import { Bus } from './bus.ts';
 
 const VIDEO: VideoStep = { kind: 'h264', divisor: 2, bitsPerSecond: 500_000 };
@@ -33,14 +32,7 @@ const frame = (sequence: number): Frame => ({
 /** The renditions of an owner; chunks and JPEGs are created by the test. */
 class Owner {
   readonly id: string;
-  readonly stream = new Stream({
-    name: 'door',
-    virtualPorts: [],
-    sourceTakesReturns: false,
-    events: new EventLog(),
-    waitingReason: 'no frame yet',
-    log: SILENT_LOGGER,
-  });
+  readonly stream = createDoor();
   readonly subscribers = new Set<VideoSubscriber>();
   readonly scaled: number[] = [];
   keyRequests = 0;

@@ -1,20 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { StreamRenditions } from '../../../gateway/http/stream-renditions.ts';
-import { EventLog } from '../../../gateway/hub/event-log.ts';
-import { Stream } from '../../../gateway/hub/stream.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { createDoor } from '../../helpers/stream.ts';
 
 describe('StreamRenditions.thumbnail', () => {
   it('leaves half of the encodings to this gateway, whatever the number of requests of others', async () => {
-    const stream = new Stream({
-      name: 'door',
-      virtualPorts: [],
-      sourceTakesReturns: false,
-      events: new EventLog(),
-      waitingReason: 'no frame yet',
-      log: SILENT_LOGGER,
-    });
+    const stream = createDoor();
     const renditions = new StreamRenditions({
       streams: new Map([['door', { stream }]]),
       withoutRenditions: new Set(),

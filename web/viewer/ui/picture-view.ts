@@ -57,8 +57,8 @@ export class PictureView {
   zoomBy(factor: number, at?: { readonly clientX: number; readonly clientY: number }): void {
     const { left, top, width, height } = this.#box.getBoundingClientRect();
     const zoom = clamp(this.#zoom * factor, MIN_ZOOM, MAX_ZOOM);
-    const pointX = at === undefined ? 0 : (at.clientX - left) / width - 0.5;
-    const pointY = at === undefined ? 0 : (at.clientY - top) / height - 0.5;
+    const pointX = at === undefined ? 0 : fraction(at.clientX - left - width / 2, width);
+    const pointY = at === undefined ? 0 : fraction(at.clientY - top - height / 2, height);
     const ratio = zoom / this.#zoom;
     this.#set(zoom, pointX - (pointX - this.#x) * ratio, pointY - (pointY - this.#y) * ratio);
   }
@@ -74,7 +74,7 @@ export class PictureView {
   /** Moves the picture by a distance in px. */
   panBy(x: number, y: number): void {
     const { width, height } = this.#box.getBoundingClientRect();
-    this.#set(this.#zoom, this.#x + x / width, this.#y + y / height);
+    this.#set(this.#zoom, this.#x + fraction(x, width), this.#y + fraction(y, height));
   }
 
   reset(): void {
@@ -137,6 +137,11 @@ export class PictureView {
     const centre = { clientX: (event.clientX + other.x) / 2, clientY: (event.clientY + other.y) / 2 };
     if (apartBefore > 0) this.zoomBy(apart / apartBefore, centre);
   }
+}
+
+/** A hidden box has the size 0, and events that were on their way to it change no position. */
+function fraction(distance: number, size: number): number {
+  return size === 0 ? 0 : distance / size;
 }
 
 function clamp(value: number, min: number, max: number): number {

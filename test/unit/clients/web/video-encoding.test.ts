@@ -42,19 +42,24 @@ class FakeStream implements VideoStream {
   }
 }
 
-/** An encoding that records which frames it begins to convert; none is ever encoded. */
-function recordConversions(stream: VideoStream): { readonly encoding: VideoEncoding; readonly converted: number[] } {
-  const converted: number[] = [];
-  const encoding = new VideoEncoding({
+/** An encoding of the stream's frames, which `jpeg` converts. */
+function encode(stream: VideoStream, jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>): VideoEncoding {
+  return new VideoEncoding({
     stream,
     step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-    jpeg: ({ sequence }) => {
-      converted.push(sequence);
-      return new Promise(() => undefined);
-    },
+    jpeg,
     onUnavailable: () => undefined,
     onUnused: () => undefined,
     log: SILENT_LOGGER,
+  });
+}
+
+/** An encoding that records which frames it begins to convert; none is ever encoded. */
+function recordConversions(stream: VideoStream): { readonly encoding: VideoEncoding; readonly converted: number[] } {
+  const converted: number[] = [];
+  const encoding = encode(stream, ({ sequence }) => {
+    converted.push(sequence);
+    return new Promise(() => undefined);
   });
   return { encoding, converted };
 }
@@ -63,15 +68,11 @@ describe('VideoEncoding', () => {
   it('skips frames while earlier ones are being converted to JPEG, and continues even if a conversion fails', async () => {
     const stream = new FakeStream();
     const conversions: { readonly sequence: number; readonly fail: () => void }[] = [];
-    const encoding = new VideoEncoding({
+    const encoding = encode(
       stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: ({ sequence }) =>
+      ({ sequence }) =>
         new Promise((_resolve, reject) => conversions.push({ sequence, fail: () => reject(new Error('damaged')) })),
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+    );
     for (let sequence = 1; sequence <= 5; sequence += 1) stream.offer(frame(sequence));
     expect(conversions.map(({ sequence }) => sequence)).toEqual([1, 2]);
     conversions[0]?.fail();
@@ -83,15 +84,11 @@ describe('VideoEncoding', () => {
 
   it('is slow while its encoder accepts less than half of the frames', () => {
     const stream = new FakeStream();
-    const encoding = new VideoEncoding({
+    const encoding = encode(
       stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
       // The encoder does not process them before the end of the test.
-      jpeg: () => new Uint8Array(8),
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+      () => new Uint8Array(8),
+    );
     stream.offer(frame(1));
     expect(encoding.isSlow).toBe(false);
     for (let sequence = 2; sequence <= 30; sequence += 1) stream.offer(frame(sequence));
@@ -102,14 +99,7 @@ describe('VideoEncoding', () => {
   it('starts few encoders for a publisher that changes the size with every frame', () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const stream = new FakeStream();
-    const encoding = new VideoEncoding({
-      stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: () => new Uint8Array(8),
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+    const encoding = encode(stream, () => new Uint8Array(8));
     const encoders = new Set<number | undefined>();
     try {
       for (let sequence = 1; sequence <= 60; sequence += 1) {
@@ -130,14 +120,7 @@ describe('VideoEncoding', () => {
     const stream = new FakeStream();
     const [width, height] = [64, 48];
     const jpeg = await encodeJpeg({ data: new Uint8Array(width * height), width, height, channels: 1 });
-    const encoding = new VideoEncoding({
-      stream,
-      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: () => jpeg,
-      onUnavailable: () => undefined,
-      onUnused: () => undefined,
-      log: SILENT_LOGGER,
-    });
+    const encoding = encode(stream, () => jpeg);
     const chunks: { readonly sequence: number; readonly isKey: boolean; readonly pid: number | undefined }[] = [];
     encoding.subscribe({
       address: '192.0.2.1',
