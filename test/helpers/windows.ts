@@ -38,9 +38,9 @@ const POLL_MS = 50;
 const TEXT_MS = 5000;
 
 /**
- * Makes `waitForFunction` check at intervals. By default, Puppeteer checks in each animation frame, for which the browser
- * renders the page 60 times per second: most of the processor time of a page that waits. Its error then contains the
- * condition and the text of the page.
+ * Makes `waitForFunction` check at intervals. By default, Puppeteer checks in each animation frame, for which the
+ * browser renders the page 60 times per second: most of the processor time of a page that waits. If it fails, its error
+ * contains the condition and the text of the page.
  */
 function checkAtIntervals(page: Page): void {
   const waitForFunction = page.waitForFunction.bind(page);

@@ -139,7 +139,7 @@ export class PictureView {
   }
 }
 
-/** A hidden box has the size 0, and events that were on their way to it change no position. */
+/** A fraction of the size; 0 for a hidden box, whose size is 0, so that pending events do not change the position. */
 function fraction(distance: number, size: number): number {
   return size === 0 ? 0 : distance / size;
 }
