@@ -19,6 +19,7 @@ import {
 } from '../hub/port-registry.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { Membership } from './membership.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import type { Replica, ReplicaEntry } from './store.ts';
 
 /** A port in the store. Each write has a new `nonce`. */
@@ -101,6 +102,7 @@ interface ClusterPortsOptions {
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;
   readonly #nowMs: () => number;
+  readonly #warnings: RareWarnings;
   readonly #reserved: ReadonlySet<number>;
   readonly #prefix: string;
   readonly #entries = new Map<number, ReplicaEntry & { readonly value: PortRecord }>();
@@ -122,6 +124,7 @@ export class ClusterPorts implements Ports {
   constructor(options: ClusterPortsOptions) {
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#warnings = new RareWarnings(options.log);
     this.#reserved = new Set(options.reserved);
     this.#prefix = `port.${options.stream}.`;
     this.#tidiedAtMs = this.#refreshedAtMs = this.#nowMs();
@@ -386,10 +389,10 @@ export class ClusterPorts implements Ports {
       written.then((revision) => done(revision !== null)),
       (error) => {
         if (!this.#isClosed)
-          this.#options.log.warn(
-            { stream: this.#options.stream, port },
-            `port ${port} could not be written: ${errorText(error)}`,
-          );
+          this.#warnings.warn(`port ${port} could not be written: ${errorText(error)}`, {
+            stream: this.#options.stream,
+            port,
+          });
         done(false);
       },
     );

@@ -126,6 +126,18 @@ describe('values in the store that were not written by a gateway', () => {
     expect(membership.others()).toHaveLength(1024);
   });
 
+  it('of more streams than a cluster has are ignored, and make room when their members are replaced', async () => {
+    const { put, membership } = await setUp();
+    const streams = (count: number): object[] => Array.from({ length: count }, (_, i) => ({ ...YARD, name: `s${i}` }));
+    put(memberKey('b'), member('b'));
+    put(memberKey('c'), member('c', { streams: streams(16_000) }));
+    put(memberKey('d'), member('d', { streams: streams(1000) }));
+    expect(membership.others().map(({ id }) => id)).toEqual(['b', 'c']);
+    put(memberKey('c'), member('c', { streams: streams(2) }));
+    put(memberKey('d'), member('d', { streams: streams(1000) }));
+    expect(membership.others().map(({ id }) => id)).toEqual(['b', 'c', 'd']);
+  });
+
   it('do not hold ports, and are overwritten', async () => {
     const { put, ports } = await setUp();
     for (const value of [
