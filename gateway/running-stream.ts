@@ -316,6 +316,13 @@ export class RunningStream implements GatewayStream {
     };
   }
 
+  /** Whether it is a stream of other gateways that none of them lists any more, and has no clients here. */
+  get isAbandoned(): boolean {
+    return (
+      this.#inCluster?.isHere() === false && this.#inCluster.announcement() === null && this.stream.clientCount === 0
+    );
+  }
+
   /** Description of the stream for the other gateways of a cluster. */
   announcement(): StreamAnnouncement {
     const { kind, address, takesReturns, verifiesJpegs } = this.#source;

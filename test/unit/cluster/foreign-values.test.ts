@@ -75,9 +75,14 @@ describe('values in the store that were not written by a gateway', () => {
       ] as const
     ).map((key) => member('b', { streams: [{ ...YARD, [key]: undefined }] })),
     ...['', 'a.b', '*', '>', 'a b', 'a'.repeat(130)].map((name) => member('b', { streams: [{ ...YARD, name }] })),
-    ...[[{}], [{ from: 0, to: 1 }], [{ from: 2, to: 1 }], [{ from: 1, to: 65_536 }], [{ from: 1, to: 1e15 }]].map(
-      (ranges) => member('b', { streams: [{ ...YARD, ranges }] }),
-    ),
+    ...[
+      [{}],
+      [{ from: 0, to: 1 }],
+      [{ from: 2, to: 1 }],
+      [{ from: 1, to: 65_536 }],
+      [{ from: 1, to: 1e15 }],
+      [{ from: 1, to: 4097 }],
+    ].map((ranges) => member('b', { streams: [{ ...YARD, ranges }] })),
   ])('are not members: %j', async (value) => {
     const { put, membership } = await setUp();
     put(memberKey('b'), value);
