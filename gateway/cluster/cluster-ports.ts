@@ -351,9 +351,10 @@ export class ClusterPorts implements Ports {
 
   #received(key: string, entry: ReplicaEntry): void {
     if (!key.startsWith(this.#prefix)) return;
-    const port = Number(key.slice(this.#prefix.length));
-    // The key was not written by a gateway.
-    if (!Number.isInteger(port) || port < 1 || port > MAX_PORT) return;
+    const text = key.slice(this.#prefix.length);
+    const port = Number(text);
+    // The key was not written by a gateway: 0x1770 and 6e3 are not the key of port 6000.
+    if (!Number.isInteger(port) || port < 1 || port > MAX_PORT || String(port) !== text) return;
     const { value } = entry;
     if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });
     else this.#entries.delete(port);

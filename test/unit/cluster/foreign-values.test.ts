@@ -159,6 +159,16 @@ describe('values in the store that were not written by a gateway', () => {
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
   });
 
+  it('in a key that only means the same number do not hold a port', async () => {
+    const { put, ports } = await setUp();
+    const lease = { kind: 'lease', nonce: 'x', member: 'b', hash: 'x', address: null, hasLasted: true };
+    put(memberKey('b'), member('b'));
+    for (const text of ['6e3', '0x1770', '06000', '6000.0']) put(`port.main.${text}`, lease);
+    expect(ports.status().free).toBe(1);
+    put('port.main.6000', lease);
+    expect(ports.status().free).toBe(0);
+  });
+
   it('have no effect in any form', async () => {
     const { put, membership, ownership, ports } = await setUp();
     fc.assert(
