@@ -6,6 +6,7 @@ import { runInBackground } from '../shared/background.ts';
 import { closeCode } from '../shared/protocol.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import { type Logger, SILENT_LOGGER } from '../shared/logger.ts';
+import { TokenBucket } from '../shared/token-bucket.ts';
 import { systemErrorCode, systemErrorText } from '../shared/system-errors.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
@@ -106,6 +107,12 @@ export interface Gateway {
 }
 
 const KEY_BYTES = 24;
+
+/** Maximum number of streams of other gateways of a cluster. */
+const MAX_REMOTE_STREAMS = 1024;
+
+/** Maximum number of these streams that are added per second, after the first ones: each is logged. */
+const REMOTE_STREAMS_PER_SECOND = 20;
 
 /** Name of the file in the folder `stateDir`. */
 const STATE_FILE = 'log-ins.json';
@@ -273,28 +280,47 @@ async function buildGateway(
     for (const { stream } of all) stream.close();
   };
 
-  /** Streams of other gateways that are being closed, because their control has changed there. */
+  /** Streams of other gateways that are being closed. */
   const ending = new Set<string>();
-  const endRemote = (name: string, running: RunningStream): void => {
+  const endRemote = (name: string, running: RunningStream, reason: string): void => {
     ending.add(name);
     streams.delete(name);
     const ended = running.closeSourceAndClients('keep').finally(() => {
-      running.stream.close('the configuration of the stream has changed');
+      running.stream.close(reason);
       ending.delete(name);
     });
     runInBackground(ended, (error) => log.warn({ stream: name }, errorText(error)));
   };
 
-  /** Adds a stream of another gateway, with its ports unless this gateway configures others. Called repeatedly. */
-  const addRemote = (inCluster: Cluster, { name, ranges, control: announced }: StreamAnnouncement): void => {
-    if (closing !== null || ending.has(name)) return;
+  const remoteStreams = new TokenBucket(REMOTE_STREAMS_PER_SECOND, MAX_REMOTE_STREAMS);
+  /**
+   * Whether a stream of another gateway may be added. If there is no room, ends those that no gateway lists any more, so that
+   * there is room later.
+   */
+  const hasRemoteRoom = (): boolean => {
+    if (streams.size - configuration.sources.length + ending.size < MAX_REMOTE_STREAMS)
+      return remoteStreams.take(performance.now());
+    for (const [name, running] of streams)
+      if (running.isAbandoned && !isListed(running))
+        endRemote(name, running, 'no gateway of the cluster has this stream any more');
+    return false;
+  };
+
+  /**
+   * Adds a stream of another gateway, with its ports unless this gateway configures others. Called repeatedly.
+   *
+   * @returns false if it cannot be added now.
+   */
+  const addRemote = (inCluster: Cluster, { name, ranges, control: announced }: StreamAnnouncement): boolean => {
+    if (closing !== null || ending.has(name)) return true;
     const present = streams.get(name);
     const control = announced === null ? ('shared' as const) : ('exclusive' as const);
     if (present !== undefined) {
       const isSame = (present.stream.control === null) === (announced === null);
-      if (!isSame && !isListed(present)) endRemote(name, present);
-      return;
+      if (!isSame && !isListed(present)) endRemote(name, present, 'the configuration of the stream has changed');
+      return true;
     }
+    if (!hasRemoteRoom()) return false;
     const options = {
       ...configuration.resolved,
       virtualPorts: new Map([[name, ranges]]),
@@ -316,6 +342,7 @@ async function buildGateway(
     runInBackground(running.open([]), (error) =>
       log.warn({ stream: name }, `the stream could not be opened: ${errorText(error)}`),
     );
+    return true;
   };
   let ownUrl: string | null = resolved.publicUrl?.href ?? null;
 

@@ -1,6 +1,7 @@
 import { runInBackground } from '../shared/background.ts';
 import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
+import { MAX_MESSAGE_JSON } from '../shared/frame.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
@@ -243,7 +244,13 @@ export class RunningStream implements GatewayStream {
         `the stream's source is ${this.#source.kind}:, expected push: to publish frames`,
       );
     this.#checkOpen();
-    formatPythonJson(message); // A message that has no Python JSON is rejected here, not when it is sent to a client.
+    // A message that has no Python JSON is rejected here, not when it is sent to a client.
+    const { length } = formatPythonJson(message);
+    if (length > MAX_MESSAGE_JSON)
+      throw new GearwayError(
+        'too-large',
+        `the message has ${length} characters as JSON, expected at most ${MAX_MESSAGE_JSON}`,
+      );
     const info = { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) };
     return publishing.publish(THIS_PROGRAM, frame, info, { takeOver }).sequence;
   }
@@ -307,6 +314,13 @@ export class RunningStream implements GatewayStream {
       },
       gateway,
     };
+  }
+
+  /** Whether it is a stream of other gateways that none of them lists any more, and has no clients here. */
+  get isAbandoned(): boolean {
+    return (
+      this.#inCluster?.isHere() === false && this.#inCluster.announcement() === null && this.stream.clientCount === 0
+    );
   }
 
   /** Description of the stream for the other gateways of a cluster. */

@@ -42,3 +42,9 @@ export const FRAME_LIMITS: FrameLimits = {
   side: 16_384,
   pixels: 1 << 26,
 };
+
+/**
+ * Maximum length of a frame's message as JSON, in characters. NetGear's header of 1 MiB is within it, even if each of its
+ * characters is escaped.
+ */
+export const MAX_MESSAGE_JSON = 6 << 20;

@@ -35,6 +35,19 @@ const MAX_FEATURE_LENGTH = 32;
 /** Maximum number of bytes of any MessagePack header; {@link maxHeaderBytes} is lower for most types. */
 export const MAX_HEADER_BYTES = 1 << 20;
 
+/**
+ * Maximum number of bytes of the header of a frame from the gateway. A number such as 0.5 takes 9 bytes, more than in
+ * JSON: 9/5 of {@link MAX_MESSAGE_JSON} at most.
+ */
+export const MAX_FRAME_HEADER_BYTES = 12 << 20;
+
+/** Maximum length of a codec string, and number of bytes of a decoder's configuration. */
+export const MAX_CODEC = 64;
+export const MAX_DESCRIPTION_BYTES = 4096;
+
+/** Maximum number of requests in a `controller`; a gateway has fewer. */
+export const MAX_CONTROL_REQUESTS = 256;
+
 /** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
 const MAX_TOKEN = 2048;
 
@@ -390,16 +403,22 @@ function bad(message: string, cause?: unknown): GearwayError {
 interface Dialect {
   readonly types: ReadonlySet<number>;
   readonly limits: MessagePackLimits;
+  /** Maximum number of bytes of the header of a frame; default as {@link maxHeaderBytes}. */
+  readonly frameHeaderBytes?: number;
 }
 
 /** Splits a message. @returns undefined for an unknown type that may be ignored. */
-function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: ElementBudget): RawMessage | undefined {
+function decodeRaw(
+  bytes: Uint8Array,
+  { types, limits, frameHeaderBytes }: Dialect,
+  budget?: ElementBudget,
+): RawMessage | undefined {
   if (bytes.byteLength < PRELUDE_BYTES)
     throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
   const type = bytes[0] ?? 0;
   const headerBytes = readUint32(bytes, 4);
   const payloadStart = PRELUDE_BYTES + Math.ceil(headerBytes / 8) * 8;
-  const maxBytes = maxHeaderBytes(type);
+  const maxBytes = (type === messageType.frame ? frameHeaderBytes : undefined) ?? maxHeaderBytes(type);
   if (headerBytes > maxBytes)
     throw bad(`header of type 0x${hexByte(type)} is ${headerBytes} bytes, expected at most ${maxBytes}`);
   if (payloadStart > bytes.byteLength)
@@ -563,6 +582,7 @@ const GATEWAY: Dialect = {
     messageType.controller,
   ]),
   limits: GATEWAY_LIMITS,
+  frameHeaderBytes: MAX_FRAME_HEADER_BYTES,
 };
 
 /** Encodes a message without payload: one binary WebSocket message. */
@@ -896,9 +916,6 @@ function decodeControl(fields: Fields): ControlMessage {
   };
 }
 
-/** Maximum number of requests that a viewer accepts; a gateway has fewer. */
-const MAX_CONTROL_REQUESTS = 256;
-
 function decodeController(fields: Fields): Controller {
   const requests = fields['requests'];
   if (!Array.isArray(requests) || requests.length > MAX_CONTROL_REQUESTS || !requests.every(isMap))
@@ -928,9 +945,6 @@ function names(fields: Fields, key: string): readonly string[] {
   return value.filter((name): name is string => typeof name === 'string' && name.length <= MAX_FEATURE_LENGTH);
 }
 
-/** Maximum number of bytes of a decoder's configuration. */
-const MAX_DESCRIPTION_BYTES = 4096;
-
 function binary(fields: Fields, key: string): Uint8Array {
   const value = fields[key];
   if (!(value instanceof Uint8Array) || value.byteLength > MAX_DESCRIPTION_BYTES)
@@ -949,7 +963,7 @@ function decodeVideo(fields: Fields): VideoEncodingHeader {
   return {
     kind: 'h264',
     isKey: boolean(fields, 'isKey'),
-    ...optional(fields, 'codec', (f, key) => text(f, key, 64)),
+    ...optional(fields, 'codec', (f, key) => text(f, key, MAX_CODEC)),
     ...optional(fields, 'description', binary),
   };
 }

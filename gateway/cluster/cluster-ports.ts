@@ -19,6 +19,7 @@ import {
 } from '../hub/port-registry.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { Membership } from './membership.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import type { Replica, ReplicaEntry } from './store.ts';
 
 /** A port in the store. Each write has a new `nonce`. */
@@ -101,6 +102,7 @@ interface ClusterPortsOptions {
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;
   readonly #nowMs: () => number;
+  readonly #warnings: RareWarnings;
   readonly #reserved: ReadonlySet<number>;
   readonly #prefix: string;
   readonly #entries = new Map<number, ReplicaEntry & { readonly value: PortRecord }>();
@@ -122,6 +124,7 @@ export class ClusterPorts implements Ports {
   constructor(options: ClusterPortsOptions) {
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#warnings = new RareWarnings(options.log);
     this.#reserved = new Set(options.reserved);
     this.#prefix = `port.${options.stream}.`;
     this.#tidiedAtMs = this.#refreshedAtMs = this.#nowMs();
@@ -348,9 +351,10 @@ export class ClusterPorts implements Ports {
 
   #received(key: string, entry: ReplicaEntry): void {
     if (!key.startsWith(this.#prefix)) return;
-    const port = Number(key.slice(this.#prefix.length));
-    // The key was not written by a gateway.
-    if (!Number.isInteger(port) || port < 1 || port > MAX_PORT) return;
+    const text = key.slice(this.#prefix.length);
+    const port = Number(text);
+    // The key was not written by a gateway: 0x1770 and 6e3 are not the key of port 6000.
+    if (!Number.isInteger(port) || port < 1 || port > MAX_PORT || String(port) !== text) return;
     const { value } = entry;
     if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });
     else this.#entries.delete(port);
@@ -386,10 +390,10 @@ export class ClusterPorts implements Ports {
       written.then((revision) => done(revision !== null)),
       (error) => {
         if (!this.#isClosed)
-          this.#options.log.warn(
-            { stream: this.#options.stream, port },
-            `port ${port} could not be written: ${errorText(error)}`,
-          );
+          this.#warnings.warn(`port ${port} could not be written: ${errorText(error)}`, {
+            stream: this.#options.stream,
+            port,
+          });
         done(false);
       },
     );

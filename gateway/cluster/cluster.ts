@@ -21,6 +21,7 @@ import { MirrorSource } from './mirror-source.ts';
 import { MirroredRenditions } from './mirrored-renditions.ts';
 import { connectNats, lacksPermission, type NatsConnections, unsuitable } from './nats.ts';
 import { OwnedSource } from './owned-source.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { Ownership } from './ownership.ts';
 import { RemoteNumbers } from './remote-numbers.ts';
 import { RenditionHost } from './rendition-host.ts';
@@ -103,8 +104,11 @@ const CHECK_INTERVAL_MS = 200;
 /** Timeout for leaving the cluster if the servers cannot be reached. */
 const LEAVE_TIMEOUT_MS = 500;
 
-/** Maximum number of streams of other gateways. */
-const MAX_REMOTE_STREAMS = 1024;
+/**
+ * Time between two checks, at most {@link CHECK_INTERVAL_MS}, as a multiple of the time that the last one took: other
+ * programs can change members and owners at any rate, and each check is a pass over all of them.
+ */
+const CHECK_PAUSE = 9;
 
 /** This gateway's part in the cluster. The creator closes it, after the streams. */
 export class Cluster {
@@ -130,7 +134,11 @@ export class Cluster {
   readonly #description: { current: () => SelfDescription };
   #renditionsOf: (stream: Stream) => LocalRenditions | null = () => null;
   #thumbnailOf: (stream: Stream, width: number) => Promise<Thumbnail | null> = () => Promise.resolve(null);
-  #onRemote: ((announcement: StreamAnnouncement) => void) | null = null;
+  #onRemote: ((announcement: StreamAnnouncement) => boolean) | null = null;
+  readonly #warnings: RareWarnings;
+  #nextCheckAtMs = -Infinity;
+  /** Timer of a check that was postponed. */
+  #postponed: NodeJS.Timeout | null = null;
 
   private constructor(options: ClusterOptions, { nats, replica, membership, closing, description }: Joined) {
     this.#options = options;
@@ -140,6 +148,7 @@ export class Cluster {
     this.#closing = closing;
     this.#description = description;
     const { log } = options;
+    this.#warnings = new RareWarnings(log);
     this.#streams = new Map(options.streams);
     this.#ownership = new Ownership({ replica, membership, streams: this.#streams, log });
     this.#host = new SessionHost({
@@ -235,14 +244,14 @@ export class Cluster {
   }
 
   /**
-   * @param onRemote called for each stream of another gateway that this one does not have yet, and repeated until it
-   * has it.
+   * @param onRemote called repeatedly for each stream of another gateway. Returns false if it cannot be added
+   * now.
    * @param pictures the renditions of a stream that this gateway can create for others, null if it creates none; and
    * small pictures of its latest frame, null if there is none.
    */
   start(
     describe: () => SelfDescription,
-    onRemote: (announcement: StreamAnnouncement) => void,
+    onRemote: (announcement: StreamAnnouncement) => boolean,
     pictures: {
       readonly renditionsOf: (stream: Stream) => LocalRenditions | null;
       readonly thumbnailOf: (stream: Stream, width: number) => Promise<Thumbnail | null>;
@@ -358,6 +367,7 @@ export class Cluster {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     clearInterval(this.#timer);
+    if (this.#postponed !== null) clearTimeout(this.#postponed);
     this.#closing.abort();
     this.#host.close();
     this.#renditionHost.close();
@@ -384,16 +394,31 @@ export class Cluster {
     }
   }
 
+  /** Checks now, or if the last check took long, later. */
   #check(): void {
+    if (this.#postponed !== null) return;
+    const startMs = performance.now();
+    if (startMs < this.#nextCheckAtMs) {
+      this.#postponed = setTimeout(() => {
+        this.#postponed = null;
+        this.#check();
+      }, this.#nextCheckAtMs - startMs);
+      return;
+    }
+    this.#checkNow();
+    const endMs = performance.now();
+    this.#nextCheckAtMs = endMs + Math.min(CHECK_INTERVAL_MS, CHECK_PAUSE * (endMs - startMs));
+  }
+
+  #checkNow(): void {
     for (const ports of this.#ports) ports.tick();
     for (const follower of this.#followers) follower.ownerChanged();
     if (this.#onRemote === null) return;
-    let count = 0;
     for (const { id, streams } of this.#membership.others()) {
       for (const stream of streams) {
-        if (this.#streams.has(stream.name) || this.#ownerOf(stream.name) !== id) continue;
-        count += 1;
-        if (count <= MAX_REMOTE_STREAMS) this.#onRemote(stream);
+        if (this.#streams.has(stream.name) || this.#ownerOf(stream.name) !== id || this.#onRemote(stream)) continue;
+        this.#warnings.warn('other gateways have, or add, more streams than this one can show; some are left out');
+        return;
       }
     }
   }

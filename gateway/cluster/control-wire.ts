@@ -1,5 +1,5 @@
 import { cleanText } from '../../shared/clean-text.ts';
-import { CONTROL_ACTIONS, type ControlAction } from '../../shared/protocol.ts';
+import { CONTROL_ACTIONS, type ControlAction, MAX_CONTROL_REQUESTS } from '../../shared/protocol.ts';
 import { CONTROL_NOTICES, type ControlNotice, type ControlState } from '../hub/control.ts';
 
 /** A viewer with a port has joined or left. `client` is its id in its gateway. */
@@ -39,8 +39,17 @@ const MAX_ITEMS = 8192;
 
 const MAX_CLIENT = 64;
 
-/** Maximum length of a viewer's name, as in the protocol. */
+/** Maximum length of a viewer's name, as in the protocol: in code points, and in UTF-16 code units. */
 const MAX_NAME = 64;
+const MAX_NAME_LENGTH = 2 * MAX_NAME;
+
+/** Maximum length of a time, of a code and of a reason: viewers accept no longer ones. */
+const MAX_TIME = 32;
+const MAX_CODE = 64;
+const MAX_REASON = 4096;
+
+/** Maximum time to answer a request, in ms. */
+const MAX_REMAINING_MS = 86_400_000;
 
 /** @throws {TypeError} with the reason. Absent items mean an empty list. */
 export function checkControlItems(items: unknown): readonly ControlItem[] {
@@ -56,25 +65,25 @@ function checkItem(item: unknown): ControlItem {
   >;
   if (kind === 'revoke') return { kind };
   if (typeof client !== 'string' || client.length > MAX_CLIENT) throw new TypeError('a control item names no viewer');
-  const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535;
   if (kind === 'exit') return { kind, client };
-  if (kind === 'enter' && isPort && typeof name === 'string')
+  if (kind === 'enter' && isPort(port) && typeof name === 'string')
     return { kind, client, port: Number(port), name: cleanText(name, MAX_NAME) };
   const known = CONTROL_ACTIONS.find((each) => each === action);
-  if (kind === 'change' && isPort && known !== undefined) return { kind, client, action: known, port: Number(port) };
+  if (kind === 'change' && isPort(port) && known !== undefined)
+    return { kind, client, action: known, port: Number(port) };
   throw new TypeError(`an item of the control has the unknown kind ${String(kind)}, or is incomplete`);
 }
 
-/** Whether a value from the store is a valid state of control. */
+/** Whether a value from the store is a valid state of control, which viewers accept. */
 export function isControlState(value: unknown): value is ControlState {
   if (typeof value !== 'object' || value === null) return false;
   const { port, name, since, requests } = value as Partial<Record<keyof ControlState, unknown>>;
   return (
-    (port === null || Number.isInteger(port)) &&
-    typeof name === 'string' &&
-    (since === null || typeof since === 'string') &&
+    (port === null || isPort(port)) &&
+    isText(name, MAX_NAME_LENGTH) &&
+    (since === null || isText(since, MAX_TIME)) &&
     Array.isArray(requests) &&
-    requests.length <= MAX_ITEMS &&
+    requests.length <= MAX_CONTROL_REQUESTS &&
     requests.every(isRequest)
   );
 }
@@ -82,7 +91,16 @@ export function isControlState(value: unknown): value is ControlState {
 function isRequest(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { port, name, remainingMs } = value as Partial<Record<keyof ControlState['requests'][number], unknown>>;
-  return Number.isInteger(port) && typeof name === 'string' && typeof remainingMs === 'number';
+  const isDuration = typeof remainingMs === 'number' && remainingMs >= 0 && remainingMs <= MAX_REMAINING_MS;
+  return isPort(port) && isText(name, MAX_NAME_LENGTH) && isDuration;
+}
+
+function isPort(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535;
+}
+
+function isText(value: unknown, maxLength: number): boolean {
+  return typeof value === 'string' && value.length <= maxLength;
 }
 
 /** Whether a part of an answer has the format of {@link ControlAnswer}. */
@@ -91,7 +109,7 @@ export function isControlAnswer(value: unknown): value is ControlAnswer {
   const { state, holder, results, events } = value as Partial<Record<keyof ControlAnswer, unknown>>;
   return (
     isControlState(state) &&
-    (holder === null || typeof holder === 'string') &&
+    (holder === null || isText(holder, MAX_CLIENT)) &&
     isListOf(results, isResult) &&
     isListOf(events, isEvent)
   );
@@ -104,8 +122,8 @@ function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
 function isResult(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { ok, port, code, reason } = value as Partial<Record<'ok' | 'port' | 'code' | 'reason', unknown>>;
-  if (ok === true) return port === null || Number.isInteger(port);
-  return ok === false && typeof code === 'string' && typeof reason === 'string';
+  if (ok === true) return port === null || isPort(port);
+  return ok === false && isText(code, MAX_CODE) && isText(reason, MAX_REASON);
 }
 
 function isEvent(value: unknown): boolean {
@@ -114,5 +132,5 @@ function isEvent(value: unknown): boolean {
   if (typeof client !== 'string') return false;
   if (typeof notice !== 'object' || notice === null) return notice === null;
   const { code, reason } = notice as Partial<Record<'code' | 'reason', unknown>>;
-  return CONTROL_NOTICES.some((known) => known === code) && typeof reason === 'string';
+  return CONTROL_NOTICES.some((known) => known === code) && isText(reason, MAX_REASON);
 }

@@ -8,6 +8,9 @@ import { encodeFrame, encodeOutline } from './frame-wire.ts';
 /** Maximum number of frames in flight to the NATS server. A newer frame replaces the waiting one. */
 const MAX_IN_FLIGHT = 2;
 
+/** Minimum interval between two repetitions of a frame: other programs can cause one with each small message. */
+const REPEAT_INTERVAL_MS = 50;
+
 interface FrameExporterOptions {
   readonly stream: Stream;
   /** See {@link RemoteFrame}. */
@@ -30,6 +33,9 @@ export class FrameExporter implements Follower {
   readonly #wanted = new Map<object, boolean>();
   #needsPictures = false;
   #publishedAtMs = -Infinity;
+  #repeatedAtMs = -Infinity;
+  /** Timer of a repetition that was postponed. */
+  #postponed: NodeJS.Timeout | null = null;
 
   constructor(options: FrameExporterOptions) {
     this.#options = options;
@@ -61,7 +67,18 @@ export class FrameExporter implements Follower {
   /** Publishes the latest frame again, for a gateway that has missed it. */
   repeat(): void {
     const { latest } = this.#options.stream;
-    if (latest !== null && this.#mailbox.isEmpty && this.isActive) this.offer(latest);
+    if (this.#postponed !== null || latest === null || !this.#mailbox.isEmpty || !this.isActive) return;
+    const waitMs = this.#repeatedAtMs + REPEAT_INTERVAL_MS - performance.now();
+    if (waitMs > 0) {
+      this.#postponed = setTimeout(() => {
+        this.#postponed = null;
+        this.repeat();
+      }, waitMs);
+      this.#postponed.unref();
+      return;
+    }
+    this.#repeatedAtMs = performance.now();
+    this.offer(latest);
   }
 
   /** Time since the last frame was published. */

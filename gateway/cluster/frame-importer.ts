@@ -12,6 +12,12 @@ const WINDOW = 24;
 const WINDOW_FRAMES = 4;
 const WINDOW_BYTES = 48 << 20;
 
+/**
+ * Maximum number of frames by which a message may be late. A frame that is older does not follow a real one: a forged
+ * number, far ahead of the owner's, must not end the stream.
+ */
+export const MAX_LATE_FRAMES = 4096;
+
 interface FrameImporterOptions<T> {
   readonly kind: FrameKind<T>;
   readonly connection: NatsConnection;
@@ -124,9 +130,10 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
     if (this.#isNew(frame)) this.#options.onFrame(frame);
   }
 
-  /** Whether the frame has not arrived before: frames are repeated for other gateways. */
+  /** Whether the frame was neither repeated for another gateway nor overtaken by a newer one. */
   #isNew({ origin, sequence }: { readonly origin: string; readonly sequence: number }): boolean {
-    if (origin === this.#origin && sequence <= this.#lastSequence) return false;
+    const isLate = sequence <= this.#lastSequence && this.#lastSequence - sequence <= MAX_LATE_FRAMES;
+    if (origin === this.#origin && isLate) return false;
     this.#origin = origin;
     this.#lastSequence = sequence;
     return true;

@@ -1,7 +1,7 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import { type Encoding, FRAME_LIMITS, type FrameHeader } from '../../shared/frame.ts';
+import { type Encoding, FRAME_LIMITS, type FrameHeader, MAX_MESSAGE_JSON } from '../../shared/frame.ts';
 import { arrayBytes } from '../../shared/ndarray.ts';
-import type { Value } from '../../shared/protocol.ts';
+import { MAX_CODEC, MAX_DESCRIPTION_BYTES, type Value } from '../../shared/protocol.ts';
 import { formatPythonJson, parsePythonJson } from '../codecs/python-json.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { Frame, FrameInput, FrameOutline } from '../hub/frame.ts';
@@ -352,6 +352,7 @@ function parseHead(bytes: Uint8Array, kind: FrameKind<unknown>): CommonHead {
   return head;
 }
 
+/** Whether the values that all frames have are within the limits of the viewer protocol, too. */
 function isNumbered({ origin, sequence, ageUs, width, height, capturedAtUs, message }: CommonHead): boolean {
   const { side, pixels } = FRAME_LIMITS;
   return (
@@ -359,7 +360,8 @@ function isNumbered({ origin, sequence, ageUs, width, height, capturedAtUs, mess
     isBetween(sequence, 1, MAX_SEQUENCE) &&
     isBetween(ageUs, 0, MAX_AGE_US) &&
     typeof message === 'string' &&
-    (capturedAtUs === null || typeof capturedAtUs === 'number') &&
+    message.length <= MAX_MESSAGE_JSON &&
+    (capturedAtUs === null || isBetween(capturedAtUs, 0, Number.MAX_SAFE_INTEGER)) &&
     [width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) &&
     width * height <= pixels
   );
@@ -376,9 +378,16 @@ function isRendition({ index, pictureWidth, pictureHeight, video }: RenditionHea
     return false;
   if (video === null) return true;
   if (typeof video !== 'object' || typeof video.isKey !== 'boolean') return false;
-  return [video.codec, video.description].every((text) =>
-    video.isKey ? typeof text === 'string' : text === undefined,
-  );
+  const { codec, description } = video;
+  if (!video.isKey) return codec === undefined && description === undefined;
+  return isText(codec, MAX_CODEC) && isText(description, MAX_DESCRIPTION);
+}
+
+/** Maximum length of a description in base64. */
+const MAX_DESCRIPTION = Math.floor(MAX_DESCRIPTION_BYTES / 3) * 4;
+
+function isText(value: unknown, maxLength: number): boolean {
+  return typeof value === 'string' && value.length <= maxLength;
 }
 
 /** Whether all clients can use the frame. */

@@ -3,6 +3,7 @@ import { runInBackground } from '../../shared/background.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { Replica, ReplicaEntry, Store } from './store.ts';
 import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
@@ -46,6 +47,12 @@ const MAX_AWAITED = 64;
 /** Maximum number of other gateways; further ones are ignored. */
 const MAX_MEMBERS = 1024;
 
+/** Maximum number of streams of all other gateways together; a beat that lists more is ignored. */
+const MAX_STREAMS = 16_384;
+
+/** Maximum rate of log entries about other gateways, because other programs can write members at any rate. */
+const REPORTS = { perSecond: 0.1, burst: 32 } as const;
+
 /** Maximum length of a name or an address. */
 const MAX_TEXT = 2048;
 
@@ -88,6 +95,11 @@ export class Membership {
    * acknowledged. Other beats do not measure time.
    */
   readonly #isRegular = new Map<number, boolean>();
+  readonly #reports = new TokenBucket(REPORTS.perSecond, REPORTS.burst);
+  /** Number of log entries that were left out since the last one. */
+  #unreported = 0;
+  /** Number of streams of all other members. */
+  #streams = 0;
   #number = 0;
   #lapses = 0;
   #ownBeats = 0;
@@ -237,6 +249,17 @@ export class Membership {
     } else {
       const known = this.#known.get(member.id);
       if (known === undefined && this.#known.size >= MAX_MEMBERS) return;
+      const streams = this.#streams + member.streams.length - (known?.member.streams.length ?? 0);
+      if (streams > MAX_STREAMS) {
+        const name = cleanText(member.name);
+        this.#report(
+          'warn',
+          member,
+          `gateway ${name} is ignored: the cluster would have ${streams} streams, expected at most ${MAX_STREAMS}`,
+        );
+        return;
+      }
+      this.#streams = streams;
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
       // From its second beat on: the last beat of a former process of this gateway is in the store, too.
       const isNamesake = known !== undefined && member.name === this.#options.name;
@@ -247,14 +270,14 @@ export class Membership {
         isNamesake,
       });
       if (isNamesake && !known.isNamesake)
-        this.#options.log.warn(
-          { peer: member.name },
+        this.#report(
+          'warn',
+          member,
           `another gateway of this cluster is called ${cleanText(member.name)}, too: give each one a name of its own with ?gateway=NAME`,
         );
-      if (isNew && !member.hasLeft)
-        this.#options.log.info({ peer: member.name }, `gateway ${cleanText(member.name)} is connected`);
+      if (isNew && !member.hasLeft) this.#report('info', member, `gateway ${cleanText(member.name)} is connected`);
       if (known?.diedAtMs === null && member.hasLeft)
-        this.#options.log.info({ peer: member.name }, `gateway ${cleanText(member.name)} has left`);
+        this.#report('info', member, `gateway ${cleanText(member.name)} has left`);
     }
     for (const listener of this.#listeners) listener();
   }
@@ -264,17 +287,25 @@ export class Membership {
       if (known.diedAtMs !== null) {
         if (this.#nowMs() - known.diedAtMs > FORGET_AFTER_MS) {
           this.#known.delete(id);
+          this.#streams -= known.member.streams.length;
           this.#options.replica.forget(memberKey(id));
         }
         continue;
       }
       if (this.#ownBeats - known.beatsBefore < BEATS_UNTIL_DEAD) continue;
       known.diedAtMs = this.#nowMs();
-      this.#options.log.warn(
-        { peer: known.member.name },
-        `gateway ${cleanText(known.member.name)} is silent and considered dead`,
-      );
+      this.#report('warn', known.member, `gateway ${cleanText(known.member.name)} is silent and considered dead`);
     }
+  }
+
+  #report(level: 'info' | 'warn', { name: peer }: Member, text: string): void {
+    if (!this.#reports.take(this.#nowMs())) {
+      this.#unreported += 1;
+      return;
+    }
+    const more = this.#unreported === 0 ? '' : ` (${this.#unreported} more changes of gateways were not logged)`;
+    this.#unreported = 0;
+    this.#options.log[level]({ peer }, `${text}${more}`);
   }
 }
 

@@ -8,6 +8,7 @@ import type { SourceSink } from '../sources/source.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { ClusterControl } from './cluster-control.ts';
 import type { ControlItem } from './control-wire.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { itemsNow, ReturnQueue, type Waiting } from './return-queue.ts';
 import { requestFailure } from './request-errors.ts';
 import { encodeBatch } from './return-wire.ts';
@@ -69,6 +70,8 @@ const NO_CONTENT: Content = { control: [], waiting: [] };
 export class MirrorSession {
   readonly #options: MirrorSessionOptions;
   readonly #queue: ReturnQueue;
+  /** For values that the owner refuses: a viewer can return any number of them. */
+  readonly #refusals: RareWarnings;
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
   #id = '';
@@ -82,6 +85,7 @@ export class MirrorSession {
   constructor(options: MirrorSessionOptions) {
     this.#options = options;
     this.#queue = new ReturnQueue(() => this.#wake());
+    this.#refusals = new RareWarnings(options.log);
     this.#restart();
     this.#ended = containFailure(this.#run(), (error) =>
       options.log.warn({ stream: options.stream }, `the session has failed: ${errorText(error)}`),
@@ -155,7 +159,7 @@ export class MirrorSession {
       if (answer.ok) {
         this.#answeredBatch = this.#batch;
         for (const reason of answer.refused)
-          log.warn({ stream }, `return data was refused by the gateway of the source: ${cleanText(reason)}`);
+          this.#refusals.warn(`return data was refused by the gateway of the source: ${cleanText(reason)}`, { stream });
         onAnswer(answer);
         // No viewer of this gateway has control any more, but the owner may still believe that one has.
         if (isLost) {

@@ -2,6 +2,7 @@ import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Member, Membership } from './membership.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import type { Replica } from './store.ts';
 
 interface OwnerRecord {
@@ -25,6 +26,7 @@ interface OwnershipOptions {
  */
 export class Ownership {
   readonly #options: OwnershipOptions;
+  readonly #warnings: RareWarnings;
   readonly #claiming = new Set<string>();
   /** This gateway's latest claims that were stored. */
   readonly #confirmed = new Map<
@@ -37,6 +39,7 @@ export class Ownership {
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
+    this.#warnings = new RareWarnings(options.log);
     this.#stopListening = options.replica.listen((key) => {
       if (key.startsWith('owner.')) this.#changed();
     });
@@ -117,7 +120,7 @@ export class Ownership {
       if (!this.#needsClaim(stream) || this.#claiming.has(stream) || !membership.isCertain) continue;
       this.#claiming.add(stream);
       runInBackground(this.#claim(stream), (error) =>
-        this.#options.log.warn({ stream }, `the stream could not be claimed: ${errorText(error)}`),
+        this.#warnings.warn(`the stream could not be claimed: ${errorText(error)}`, { stream }),
       );
     }
     for (const listener of this.#listeners) listener();

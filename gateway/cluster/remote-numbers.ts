@@ -1,6 +1,7 @@
 import { nowUs } from '../hub/clock.ts';
 import type { Arrival } from '../hub/frame.ts';
 import type { RenditionFrame } from '../renditions/rendition.ts';
+import { MAX_LATE_FRAMES } from './frame-importer.ts';
 import type { RemoteRendition } from './frame-wire.ts';
 
 /** Number and age of a frame, assigned by its owner. */
@@ -9,6 +10,12 @@ interface RemoteNumber {
   readonly sequence: number;
   readonly ageUs: number;
 }
+
+/**
+ * Maximum number of frames that an owner may have had since the last one that was received: those of several days. A
+ * larger step comes from a forged number, and must not exhaust the numbers.
+ */
+const MAX_SKIPPED_FRAMES = 2 ** 24;
 
 /**
  * Numbers the frames of a stream that other gateways own, and their renditions: as the owner does, or continuing the
@@ -41,7 +48,7 @@ export class RemoteNumbers {
    * @returns null if the frame is older than those of a previous owner.
    */
   arrival({ origin, sequence, ageUs }: RemoteNumber): Arrival | null {
-    if (origin !== this.#origin) {
+    if (origin !== this.#origin || this.#isForeign(sequence + this.#offset)) {
       this.#origin = origin;
       this.#floor = this.#newest();
       this.#offset = this.#floor === 0 ? 0 : this.#floor + 1 - sequence;
@@ -51,6 +58,11 @@ export class RemoteNumbers {
     if (number <= this.#floor) return null;
     this.#last = Math.max(this.#last ?? 0, number);
     return { sequence: number, receivedAtUs: nowUs() - ageUs };
+  }
+
+  /** Whether a number can belong neither to the same frames as the last one, nor be late. */
+  #isForeign(number: number): boolean {
+    return this.#last !== null && (number < this.#last - MAX_LATE_FRAMES || number > this.#last + MAX_SKIPPED_FRAMES);
   }
 
   /** A rendition's frame with the number and time of its frame. @returns null as {@link RemoteNumbers.arrival}. */

@@ -131,12 +131,19 @@ export class SessionHost {
   #isLatest({ from, stream, epoch }: PartHead): boolean {
     const key = `${from} ${stream}`;
     const known = this.#epochs.get(key);
-    if ((known === undefined && this.#epochs.size >= MAX_SESSIONS) || epoch <= (known?.epoch ?? -Infinity))
-      return false;
+    if (epoch <= (known?.epoch ?? -Infinity)) return false;
     this.#epochs.set(key, { epoch, checksLeft: EPOCH_CHECKS });
     for (const [id, session] of this.#sessions)
       if (session.from === from && session.hosted.stream.name === stream) this.#end(id);
     return true;
+  }
+
+  /** Whether there is no room for a new session of this gateway and stream. */
+  #isFull({ from, stream }: PartHead): boolean {
+    const isKnown = this.#epochs.has(`${from} ${stream}`);
+    const isFull = this.#sessions.size >= MAX_SESSIONS || (!isKnown && this.#epochs.size >= MAX_SESSIONS);
+    if (isFull) this.#warnings.warn(`other gateways have begun more than ${MAX_SESSIONS} sessions; some get no frames`);
+    return isFull;
   }
 
   /** @returns null if more parts of the batch follow. */
@@ -145,8 +152,7 @@ export class SessionHost {
     if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
     let session = this.#sessions.get(head.session);
     if (session === undefined) {
-      if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS || !this.#isLatest(head))
-        return { ok: false, code: 'restart' };
+      if (head.batch !== 1 || this.#isFull(head) || !this.#isLatest(head)) return { ok: false, code: 'restart' };
       session = new Session(hosted, head, `gateway ${this.#options.gatewayName(head.from)}`, this.#incomplete);
       this.#sessions.set(head.session, session);
     }

@@ -46,8 +46,9 @@ export function isAnnouncement(value: unknown): value is StreamAnnouncement {
     STREAM_STATES.some((known) => known === state) &&
     Number.isInteger(clients) &&
     Array.isArray(ranges) &&
-    ranges.length <= MAX_RANGES &&
+    ranges.length <= MAX_PORTS &&
     ranges.every(isRange) &&
+    ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0) <= MAX_PORTS &&
     (frame === null || isFrame(frame)) &&
     (control === null || isControlState(control))
   );
@@ -59,10 +60,10 @@ const NAME = /^[A-Za-z0-9_-]{1,129}$/;
 /** Maximum length of a string for display. Gateways shorten their own strings to 1000 code points. */
 const MAX_TEXT = 4096;
 
-/** Maximum number of ranges: one per port, as in the options of a gateway. */
-const MAX_RANGES = 4096;
+/** Maximum number of virtual ports of a stream, as in the options of a gateway: each viewer costs a pass over them. */
+const MAX_PORTS = 4096;
 
-function isRange(value: unknown): boolean {
+function isRange(value: unknown): value is PortRange {
   if (typeof value !== 'object' || value === null) return false;
   const { from, to } = value as Partial<Record<keyof PortRange, unknown>>;
   return (
@@ -81,6 +82,7 @@ function isFrame(value: unknown): boolean {
   >;
   return (
     [sequence, width, height, framesPerSecond].every((number) => typeof number === 'number') &&
-    typeof encoding === 'string'
+    typeof encoding === 'string' &&
+    encoding.length <= MAX_TEXT
   );
 }

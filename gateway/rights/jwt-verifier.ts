@@ -37,6 +37,12 @@ const MAX_DATE_MS = 8.64e15;
 const KEYS_TIMEOUT_MS = 3000;
 const MAX_KEYS_BYTES = 256 << 10;
 
+/**
+ * How long after a timeout the keys are not requested again. In the meantime, tokens are refused immediately, instead of
+ * waiting for one another.
+ */
+const KEYS_RETRY_MS = 5000;
+
 /** Maximum number of keys of a set with which a token is verified if it does not name its key. */
 const MAX_KEYS_TRIED = 16;
 
@@ -60,12 +66,15 @@ interface KnownToken {
 export class JwtVerifier {
   readonly #settings: JwtSettings;
   readonly #log: Logger;
-  readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
+  /** Separate, so that a slow server of keys does not delay tokens that need no keys. */
+  readonly #limits = { shared: new ConcurrencyLimit(MAX_AT_ONCE), keys: new ConcurrencyLimit(MAX_AT_ONCE) };
   /** Cached tokens by digest, in the order of their verification. */
   readonly #known = new Map<string, KnownToken>();
   #keys: JWTVerifyGetKey | null = null;
   #end: RightsEnd | null = null;
+  /** Whether the failure of the keys was logged, until they can be used again. */
   #hasReported = false;
+  #keysTimedOutAtMs = -Infinity;
 
   constructor(settings: JwtSettings, log: Logger) {
     this.#settings = settings;
@@ -82,10 +91,11 @@ export class JwtVerifier {
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#known.get(digest);
     if (known !== undefined && this.#isFresh(known)) return known.principal;
-    const isBusy = this.#limit.pending >= MAX_PENDING;
+    const limit = algorithmOf(token) === 'HS256' ? this.#limits.shared : this.#limits.keys;
+    const isBusy = limit.pending >= MAX_PENDING;
     if (isBusy && known !== undefined) return known.principal;
     if (isBusy) throw new GearwayError('busy', `${MAX_PENDING} tokens are already being verified; retry later`);
-    return this.#limit.run(async () => {
+    return limit.run(async () => {
       const before = this.#known.get(digest);
       if (before !== undefined && this.#isFresh(before)) return before.principal;
       const verified = await this.#verify(token).catch((error: unknown) => {
@@ -132,7 +142,6 @@ export class JwtVerifier {
         ...(audience === null ? {} : { audience }),
       };
       const result = await this.#verifyWith(jose, token, alg === 'HS256', options);
-      this.#hasReported = false;
       return result === null ? null : principalOf(result.payload);
     } catch (error) {
       // An expired token has a valid signature.
@@ -151,6 +160,7 @@ export class JwtVerifier {
     const { secret, keys } = this.#settings;
     if (isShared) return secret === null ? null : jose.jwtVerify(token, new TextEncoder().encode(secret), options);
     if (keys === null) return null;
+    if (performance.now() - this.#keysTimedOutAtMs < KEYS_RETRY_MS) throw new jose.errors.JWKSTimeout();
     this.#keys ??= isUrl(keys)
       ? jose.createRemoteJWKSet(new URL(keys), {
           timeoutDuration: KEYS_TIMEOUT_MS,
@@ -158,12 +168,16 @@ export class JwtVerifier {
           [jose.customFetch]: fetchKeys,
         })
       : jose.createLocalJWKSet(JSON.parse(keys) as import('jose').JSONWebKeySet);
+    let result: JWTVerifyResult | null;
     try {
-      return await jose.jwtVerify(token, this.#keys, options);
+      result = await jose.jwtVerify(token, this.#keys, options);
     } catch (error) {
+      if (error instanceof jose.errors.JWKSTimeout) this.#keysTimedOutAtMs = performance.now();
       if (!(error instanceof jose.errors.JWKSMultipleMatchingKeys)) throw error;
-      return verifyWithEach(jose, token, error, options);
+      result = await verifyWithEach(jose, token, error, options);
     }
+    this.#hasReported = false;
+    return result;
   }
 
   #unreachable(error: unknown): GearwayError {

@@ -1,4 +1,6 @@
+import { BoundedMap } from '../../../shared/bounded-map.ts';
 import type { Logger } from '../../../shared/logger.ts';
+import { TokenBucket } from '../../../shared/token-bucket.ts';
 import type { Frame } from '../../hub/frame.ts';
 import { stepName, type VideoStep } from '../../renditions/ladder.ts';
 import type { RemoteRenditions, SharedEncoding } from '../../renditions/rendition.ts';
@@ -6,6 +8,15 @@ import { VideoEncoding, type VideoStream } from './video-encoding.ts';
 
 /** Maximum number of encoders of the whole gateway. Each takes up to half a processor at 1280×720 and 30 fps. */
 const MAX_ENCODERS = 8;
+
+/**
+ * Maximum rate at which one address may end other encodings to get its own, because each start is a process: a viewer
+ * can select another step with every message.
+ */
+const REPLACEMENTS = { perSecond: 1, burst: 2 * MAX_ENCODERS } as const;
+
+/** Maximum number of addresses whose replacements are counted. */
+const MAX_ADDRESSES = 256;
 
 /** Interval before H.264 is retried after a failure. */
 const UNAVAILABLE_MS = 60_000;
@@ -17,6 +28,7 @@ const UNAVAILABLE_MS = 60_000;
 export class Encoders {
   /** Running encodings, oldest first, with the function that ends each. */
   readonly #running = new Map<VideoEncoding, () => void>();
+  readonly #replacements = new BoundedMap<string, TokenBucket>(MAX_ADDRESSES);
 
   /** Number of running encodings. */
   get size(): number {
@@ -35,26 +47,38 @@ export class Encoders {
   /**
    * Makes room for one more encoding: if necessary, ends one without viewers, or otherwise the newest one of the
    * address that uses the most. The latter is only ended if that address then still has at least as many as the
-   * requesting one.
+   * requesting one. Ends none
+   * if the requesting address has replaced too many recently.
    *
    * @returns whether there is room.
    */
   makeRoom(address: string): boolean {
     if (this.#running.size < MAX_ENCODERS) return true;
+    const replaceable = this.#findReplaceable(address);
+    if (replaceable === null || !this.#mayReplace(address)) return false;
+    replaceable();
+    return true;
+  }
+
+  /** @returns the function that ends the encoding; null if there is none. */
+  #findReplaceable(address: string): (() => void) | null {
     const byAddress = new Map<string | null, (() => void)[]>();
     for (const [encoding, end] of this.#running) {
       const own = byAddress.get(encoding.address) ?? [];
       byAddress.set(encoding.address, [...own, end]);
     }
     const unused = byAddress.get(null)?.[0];
-    if (unused !== undefined) {
-      unused();
-      return true;
-    }
+    if (unused !== undefined) return unused;
     const largest = [...byAddress.values()].reduce((most, own) => (own.length > most.length ? own : most));
-    if (largest.length < (byAddress.get(address)?.length ?? 0) + 2) return false;
-    largest.at(-1)?.();
-    return true;
+    return largest.length < (byAddress.get(address)?.length ?? 0) + 2 ? null : (largest.at(-1) ?? null);
+  }
+
+  #mayReplace(address: string): boolean {
+    const { perSecond, burst } = REPLACEMENTS;
+    const bucket = this.#replacements.get(address) ?? new TokenBucket(perSecond, burst);
+    // Also makes its entry the newest.
+    this.#replacements.set(address, bucket);
+    return bucket.take(performance.now());
   }
 
   /** Ends all encoders. Idempotent. */

@@ -1,6 +1,7 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER_PROTOCOL } from '../../../gateway/cluster/membership.ts';
+import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
 import type { ClusterStatus, StreamStatus } from '../../../shared/status.ts';
 import { NatsServer } from '../../helpers/nats.ts';
 import { Viewer } from '../../helpers/viewer.ts';
@@ -196,5 +197,53 @@ describe('a cluster whose NATS server a stranger uses', () => {
           isConnected && members.map(({ name }) => name).join() === (url === a.url ? 'A,B' : 'B,A'),
       );
     }
+  });
+});
+
+describe('a cluster with members that are not gateways', () => {
+  it('has few streams of them, logs them at a limited rate, and has new ones when they have gone', async () => {
+    await using nats = await NatsServer.start();
+    const log: string[] = [];
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:', log: (line) => log.push(line) });
+    const writer = await connect({ servers: nats.url.replace('nats://', '') });
+    const announced: Omit<StreamAnnouncement, 'name'> = {
+      kind: 'push',
+      address: '',
+      ranges: [{ from: 6000, to: 6003 }],
+      takesReturns: true,
+      verifiesJpegs: true,
+      state: 'waiting',
+      reason: 'no frame yet',
+      frame: null,
+      control: null,
+      clients: 0,
+    };
+    /** A member with streams that no member had before. */
+    const write = (turn: number, count: number): void => {
+      const streams = Array.from({ length: count }, (_, index) => ({ ...announced, name: `s${turn}-${index}` }));
+      for (const { name } of streams) writer.publish(`$KV.gearway.owner.${name}`, JSON.stringify({ member: 'x' }));
+      const member = {
+        id: 'x',
+        name: 'X',
+        url: null,
+        protocol: CLUSTER_PROTOCOL,
+        hasLeft: false,
+        number: turn,
+        streams,
+      };
+      writer.publish('$KV.gearway.member.x', JSON.stringify(member));
+    };
+    const shown = async (): Promise<readonly string[]> =>
+      (await get<StreamStatus[]>(`${a.url}/api/streams`)).map(({ name }) => name);
+    for (let turn = 0; turn < 8; turn += 1) {
+      write(turn, 400);
+      await until('an answer', shown, (names) => names.includes('door'), 1000);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect((await shown()).length).toBeLessThanOrEqual(1025);
+    expect(log.length).toBeLessThan(1500);
+    write(100, 3);
+    await until('a new stream', shown, (names) => names.includes('s100-2'), 10_000);
+    await writer.close();
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { SILENT_LOGGER } from '../../../shared/logger.ts';
+import { type Logger, SILENT_LOGGER } from '../../../shared/logger.ts';
 import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { Membership } from '../../../gateway/cluster/membership.ts';
 import { Replica } from '../../../gateway/cluster/store.ts';
+import { logTo } from '../../helpers/log.ts';
 import { ModelServers, ModelStore } from './model-store.ts';
 
 const HOLDER = { revoke: () => undefined, lose: () => undefined };
@@ -12,10 +13,12 @@ async function createPorts({
   servers = new ModelServers(),
   patienceMs = 0,
   hasFailover = false,
+  log = SILENT_LOGGER,
 }: {
   readonly servers?: ModelServers;
   readonly patienceMs?: number | null;
   readonly hasFailover?: boolean;
+  readonly log?: Logger;
 } = {}): Promise<{
   readonly ports: ClusterPorts;
   readonly membership: Membership;
@@ -26,7 +29,6 @@ async function createPorts({
 }> {
   const store = new ModelStore(servers);
   const replica = new Replica(store);
-  const log = SILENT_LOGGER;
   const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
   const ports = new ClusterPorts({
     stream: 'main',
@@ -83,6 +85,21 @@ describe('ClusterPorts', () => {
     await expect(ports.lease({ ...HOLDER }, { wanted: 6005 })).rejects.toMatchObject({ code: 'cluster-unreachable' });
     store.isCut = false;
     expect(await ports.lease({ ...HOLDER }, { wanted: 6005 })).toMatchObject({ port: 6005 });
+  });
+
+  it('logs once that ports cannot be written, and not for each of them', async () => {
+    const lines: string[] = [];
+    const { ports, store } = await createPorts({ log: logTo(lines) });
+    const holders = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const holder = { ...HOLDER };
+        return { holder, port: (await ports.lease(holder)).port };
+      }),
+    );
+    store.refuses = (key) => key.startsWith('port.');
+    for (const { holder, port } of holders) ports.leave(port, holder);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lines).toEqual([expect.stringContaining('could not be written: Permissions Violation')]);
   });
 
   it('recognizes the key of another gateway before the directory has arrived here, and no older key', async () => {

@@ -75,9 +75,14 @@ describe('values in the store that were not written by a gateway', () => {
       ] as const
     ).map((key) => member('b', { streams: [{ ...YARD, [key]: undefined }] })),
     ...['', 'a.b', '*', '>', 'a b', 'a'.repeat(130)].map((name) => member('b', { streams: [{ ...YARD, name }] })),
-    ...[[{}], [{ from: 0, to: 1 }], [{ from: 2, to: 1 }], [{ from: 1, to: 65_536 }], [{ from: 1, to: 1e15 }]].map(
-      (ranges) => member('b', { streams: [{ ...YARD, ranges }] }),
-    ),
+    ...[
+      [{}],
+      [{ from: 0, to: 1 }],
+      [{ from: 2, to: 1 }],
+      [{ from: 1, to: 65_536 }],
+      [{ from: 1, to: 1e15 }],
+      [{ from: 1, to: 4097 }],
+    ].map((ranges) => member('b', { streams: [{ ...YARD, ranges }] })),
   ])('are not members: %j', async (value) => {
     const { put, membership } = await setUp();
     put(memberKey('b'), value);
@@ -126,6 +131,18 @@ describe('values in the store that were not written by a gateway', () => {
     expect(membership.others()).toHaveLength(1024);
   });
 
+  it('of more streams than a cluster has are ignored, and make room when their members are replaced', async () => {
+    const { put, membership } = await setUp();
+    const streams = (count: number): object[] => Array.from({ length: count }, (_, i) => ({ ...YARD, name: `s${i}` }));
+    put(memberKey('b'), member('b'));
+    put(memberKey('c'), member('c', { streams: streams(16_000) }));
+    put(memberKey('d'), member('d', { streams: streams(1000) }));
+    expect(membership.others().map(({ id }) => id)).toEqual(['b', 'c']);
+    put(memberKey('c'), member('c', { streams: streams(2) }));
+    put(memberKey('d'), member('d', { streams: streams(1000) }));
+    expect(membership.others().map(({ id }) => id)).toEqual(['b', 'c', 'd']);
+  });
+
   it('do not hold ports, and are overwritten', async () => {
     const { put, ports } = await setUp();
     for (const value of [
@@ -140,6 +157,16 @@ describe('values in the store that were not written by a gateway', () => {
       put('port.main.6000', value);
     const holder = { revoke: () => undefined, lose: () => undefined };
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
+  });
+
+  it('in a key that only means the same number do not hold a port', async () => {
+    const { put, ports } = await setUp();
+    const lease = { kind: 'lease', nonce: 'x', member: 'b', hash: 'x', address: null, hasLasted: true };
+    put(memberKey('b'), member('b'));
+    for (const text of ['6e3', '0x1770', '06000', '6000.0']) put(`port.main.${text}`, lease);
+    expect(ports.status().free).toBe(1);
+    put('port.main.6000', lease);
+    expect(ports.status().free).toBe(0);
   });
 
   it('have no effect in any form', async () => {

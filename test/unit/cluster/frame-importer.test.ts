@@ -32,6 +32,26 @@ describe('FrameImporter', () => {
     importer.close();
   });
 
+  it('continues after a forged number far ahead of the owner, and ignores late frames', async () => {
+    const bus = new Bus();
+    const frames: number[] = [];
+    const importer = new FrameImporter({
+      kind: SOURCE_FRAMES,
+      connection: bus.connect(),
+      subject: 'frames',
+      onFrame: ({ sequence }) => frames.push(sequence),
+      onError: (error) => expect.fail(String(error)),
+    });
+    onTestFinished(() => importer.close());
+    const owner = bus.connect();
+    for (const sequence of [1, 2, 2 ** 47, 3, 4, 3, 1, 5]) {
+      owner.publish('frames.h', Buffer.from(JSON.stringify({ ...HEAD_OF_JPEG, bytes: 3, sequence })));
+      owner.publish('frames.p', Uint8Array.of(1, 2, 3), { reply: `o.${sequence}.0` });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(frames).toEqual([1, 2, 2 ** 47, 3, 4, 5]);
+  });
+
   it('receives only heads while pictures are not needed, each once, and then the picture of the newest one', async () => {
     const bus = new Bus();
     const heads: number[] = [];

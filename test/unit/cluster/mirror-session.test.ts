@@ -91,6 +91,15 @@ describe('MirrorSession', () => {
     expect(fixture.log).toEqual([]);
   });
 
+  it('logs few of the refusals, of which viewers can cause any number', async () => {
+    fixture.answer = { ...GOOD, refused: Array<string>(16).fill('port 6000: too many values') };
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(fixture.answers).toBeGreaterThan(10);
+    expect(fixture.log).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(fixture.log[1]).toMatch(/too many values \(and \d+ more warnings before\)/);
+  });
+
   it('gives each session a greater epoch than all before, including those of earlier objects for the same stream', async () => {
     const epochs: number[] = [];
     for (let count = 0; count < 3; count += 1) {

@@ -1,6 +1,6 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FrameExporter } from '../../../gateway/cluster/frame-exporter.ts';
 import { encodeBatch, type ReturnItem } from '../../../gateway/cluster/return-wire.ts';
 import { type HostedStream, SessionHost } from '../../../gateway/cluster/session-host.ts';
@@ -8,12 +8,15 @@ import { encodePart, type PartHead, type SessionAnswer } from '../../../gateway/
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Stream } from '../../../gateway/hub/stream.ts';
 import { logTo } from '../../helpers/log.ts';
+import { JPEG_FRAME } from '../../helpers/viewer.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 
 /** A host of the stream `main`, with a connection that delivers what the test sends. */
 class Fixture {
   readonly streams = new Map<string, HostedStream>();
   readonly log: string[] = [];
+  /** Number of heads of frames. */
+  published = 0;
   readonly host: SessionHost;
   #deliver: (error: Error | null, message: Msg) => void = () => undefined;
 
@@ -52,7 +55,11 @@ class Fixture {
     const exporter = new FrameExporter({
       stream,
       origin: 'o',
-      connection: { publish: () => undefined, flush: () => Promise.resolve() } as unknown as NatsConnection,
+      connection: {
+        publish: (subject: string) => (this.published += Number(subject.endsWith('.h'))),
+        // Immediately, unlike that of a real connection.
+        flush: () => ({ then: (landed: () => void) => (landed(), Promise.resolve()) }),
+      } as unknown as NatsConnection,
       maxPayload: () => 1 << 20,
       subject: 'frames',
     });
@@ -65,12 +72,12 @@ class Fixture {
     session: string,
     batch: number,
     items: readonly ReturnItem[] = [],
-    { from = 'other', epoch = 1 }: Partial<PartHead> = {},
+    { from = 'other', epoch = 1, needsPictures = true }: Partial<PartHead> & { readonly needsPictures?: boolean } = {},
   ): SessionAnswer | null {
     return this.sendBytes(
       encodePart(
         { stream: 'main', session, epoch, from, batch, part: 0, parts: 1 },
-        encodeBatch({ needsPictures: true, newestFrame: 0, isLast: false, control: [], items }),
+        encodeBatch({ needsPictures, newestFrame: 0, isLast: false, control: [], items }),
       ),
     );
   }
@@ -168,12 +175,32 @@ describe('SessionHost', () => {
     expect(returns.isEmpty).toBe(true);
   });
 
+  it('publishes the latest frame seldom for a gateway that requests it with each message, and in the end once more', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const fixture = new Fixture();
+    const stream = fixture.create();
+    stream.publish({ ...JPEG_FRAME });
+    for (let batch = 1; batch <= 1000; batch += 1) {
+      fixture.send('a', batch, [], { needsPictures: batch % 2 === 0 });
+      vi.advanceTimersByTime(1);
+    }
+    expect(fixture.published).toBeGreaterThan(10);
+    expect(fixture.published).toBeLessThan(60);
+    for (const batch of [1001, 1002]) fixture.send('a', batch, [], { needsPictures: batch % 2 === 0 });
+    const before = fixture.published;
+    vi.advanceTimersByTime(100);
+    expect(fixture.published).toBe(before + 1);
+  });
+
   it('accepts at most 4096 sessions', () => {
     const fixture = new Fixture();
     fixture.create();
     for (let count = 0; count < 4096; count += 1)
       expect(fixture.send(`s${count}`, 1, [], { from: `g${count}` })).toMatchObject({ ok: true });
-    expect(fixture.send('another', 1)).toEqual({ ok: false, code: 'restart' });
+    for (let count = 0; count < 10; count += 1)
+      expect(fixture.send(`another ${count}`, 1)).toEqual({ ok: false, code: 'restart' });
+    expect(fixture.log).toEqual([expect.stringContaining('more than 4096 sessions')]);
     expect(fixture.send('s0', 2, [], { from: 'g0' })).toMatchObject({ ok: true });
   });
 

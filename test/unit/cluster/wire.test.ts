@@ -18,6 +18,7 @@ import type { Frame } from '../../../gateway/hub/frame.ts';
 import { NOTHING, type ReturnData } from '../../../gateway/hub/returns/return-data.ts';
 import { Returns } from '../../../gateway/hub/returns/returns.ts';
 import type { RenditionFrame } from '../../../gateway/renditions/rendition.ts';
+import { MAX_MESSAGE_JSON } from '../../../shared/frame.ts';
 import { HEAD_OF_JPEG } from './frame-head.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -313,10 +314,24 @@ describe('renditions', () => {
     { video: { isKey: true } },
     { video: { isKey: true, codec: 'avc1.42c028', description: 5 } },
     { video: { isKey: false, codec: 'avc1.42c028' } },
+    // A viewer would close its connection because of them.
+    { capturedAtUs: -1 },
+    { capturedAtUs: 0.5 },
+    { capturedAtUs: 1e300 },
+    { video: { isKey: true, codec: 'x'.repeat(65), description: '' } },
+    { video: { isKey: true, codec: 'avc1.42c028', description: 'A'.repeat(5464) } },
   ])('are refused with %j', (changes) => {
     const head = JSON.parse(Buffer.from(encodeRendition('o', 4, key, 1000).head).toString()) as object;
     expect(read(Buffer.from(JSON.stringify(head)), [])).toEqual([]);
     expect(read(Buffer.from(JSON.stringify({ ...head, ...changes })), [])).toEqual([coded('frame-invalid')]);
+  });
+
+  it('are refused with a message that viewers do not accept', () => {
+    const head = JSON.parse(Buffer.from(encodeRendition('o', 4, key, 1000).head).toString()) as object;
+    const withMessage = (length: number): Buffer =>
+      Buffer.from(JSON.stringify({ ...head, message: JSON.stringify('x'.repeat(length - 2)) }));
+    expect(read(withMessage(MAX_MESSAGE_JSON), [])).toEqual([]);
+    expect(read(withMessage(MAX_MESSAGE_JSON + 1), [])).toEqual([coded('frame-invalid')]);
   });
 });
 
@@ -337,6 +352,29 @@ describe('RemoteNumbers', () => {
     newest = 700;
     numbers.begin();
     expect([100, 101].map((sequence) => number('second', sequence))).toEqual([701, 702]);
+  });
+
+  it('continues after forged numbers, which do not exhaust the numbers', () => {
+    let newest = 0;
+    const numbers = new RemoteNumbers(() => newest);
+    const number = (origin: string, sequence: number): number => {
+      newest = Math.max(newest, numbers.arrival({ origin, sequence, ageUs: 0 })?.sequence ?? 0);
+      return newest;
+    };
+    number('owner', 10);
+    let before = number('owner', 11);
+    for (let turn = 0; turn < 1000; turn += 1) {
+      // Of the owner's stream, and of others.
+      number(turn % 2 === 0 ? 'owner' : `forged ${turn}`, 1);
+      number(turn % 2 === 0 ? 'owner' : `forged ${turn}`, 2 ** 48 - turn);
+      const next = number('owner', 12 + turn);
+      expect(next).toBeGreaterThan(before);
+      before = next;
+    }
+    expect(before).toBeLessThan(2 ** 40);
+    // Late frames are still recognized, and missed ones keep their numbers free.
+    expect(number('owner', 5000) - number('owner', 4000)).toBe(0);
+    expect(number('owner', 1_005_000)).toBe(before + 1_005_000 - 1011);
   });
 
   it('counts the age of a frame', () => {

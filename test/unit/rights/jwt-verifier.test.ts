@@ -211,6 +211,50 @@ describe('JwtVerifier.find', () => {
     }
   });
 
+  it('with a server of keys that does not answer, waits once, and neither delays other tokens nor fills the log', async () => {
+    const key = new SigningKey('ES256', 'b');
+    const token = (jti: number): string => key.sign({ ...CLAIMS, jti });
+    const isBusy = expect.objectContaining({ code: 'busy' }) as Error;
+    let requests = 0;
+    const timeout = new AbortController();
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValue(timeout.signal);
+    const server = createServer(() => (requests += 1)).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const lines: string[] = [];
+      const checker = verifier({ keys: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` }, lines);
+      const waiting = Array.from({ length: 64 }, (_, jti) =>
+        Promise.resolve(checker.find(token(jti))).catch((error: unknown) => error),
+      );
+      await once(server, 'request');
+      expect(() => checker.find(token(64))).toThrow(isBusy);
+      // A token with the shared secret needs no keys.
+      expect(await checker.find(hs256(CLAIMS))).toMatchObject({ name: 'ann' });
+      timeout.abort(new DOMException('timed out', 'TimeoutError'));
+      expect(await Promise.all(waiting)).toEqual(waiting.map(() => isBusy));
+      for (let jti = 100; jti < 200; jti += 1) {
+        await expect(checker.find(token(jti))).rejects.toEqual(isBusy);
+        expect(await checker.find(hs256({ ...CLAIMS, jti }))).not.toBeNull();
+      }
+      expect([requests, lines.length]).toEqual([1, 1]);
+    } finally {
+      vi.restoreAllMocks();
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it('logs a failure of the keys once, whatever tokens come meanwhile', async () => {
+    const lines: string[] = [];
+    const checker = verifier({ keys: 'http://127.0.0.1:1/jwks', secret: null }, lines);
+    const key = new SigningKey('ES256', 'b');
+    for (let jti = 0; jti < 20; jti += 1) {
+      await expect(checker.find(key.sign({ ...CLAIMS, jti }))).rejects.toMatchObject({ code: 'busy' });
+      expect(await checker.find(hs256({ ...CLAIMS, jti }))).toBeNull();
+    }
+    expect(lines).toHaveLength(1);
+  });
+
   it('fetches keys from a URL again after a minute, and ends the rights of a token whose key was withdrawn', async () => {
     const key = new SigningKey('ES256', 'b');
     let keys: object[] | null = [key.jwk];

@@ -1,6 +1,8 @@
 /** Bytes are hand-written or from Python's msgpack 1.2, never from the code under test. */
 import { describe, expect, it } from 'vitest';
+import { formatPythonJson } from '../../../gateway/codecs/python-json.ts';
 import { GearwayError } from '../../../shared/errors.ts';
+import { MAX_MESSAGE_JSON } from '../../../shared/frame.ts';
 import {
   closeCode,
   type Data,
@@ -14,6 +16,7 @@ import {
   encodeMessage,
   encodePublishedHead,
   encodeReturn,
+  type FrameMessage,
   type GatewayMessage,
   type Hello,
   MAX_HEADER_BYTES,
@@ -22,6 +25,7 @@ import {
   PROTOCOL,
   type PublisherAnswer,
   type PublisherMessage,
+  type Value,
   type ViewerMessage,
 } from '../../../shared/protocol.ts';
 
@@ -552,6 +556,29 @@ describe('decodeViewerMessage', () => {
     expect(maxHeaderBytes(type)).toBe(limit);
     expect(decodeViewerMessage(padded(type, memberCount, members, limit))).toMatchObject({ type: name });
     expect(() => decodeViewerMessage(padded(type, memberCount, members, limit + 1))).toThrow(bad);
+  });
+
+  it.each<[string, Value]>([
+    ['numbers, each of which takes more bytes than in JSON', Array<number>(131_000).fill(0.5)],
+    ['text of as many bytes as a NetGear header has', 'x'.repeat(MAX_HEADER_BYTES)],
+    ['numbers within the limit of a message as JSON', Array<number>(1_200_000).fill(0.5)],
+  ])('accepts a frame with a message of %s', (_what, content) => {
+    expect(formatPythonJson(content).length).toBeLessThanOrEqual(MAX_MESSAGE_JSON);
+    const frame = { sequence: 1, receivedAtUs: 1, width: 2, height: 2, encoding: { kind: 'jpeg' } } as const;
+    const decoded = decodeGatewayMessage(encodeFrameHead(frame, content));
+    expect(JSON.stringify((decoded as FrameMessage).message)).toBe(JSON.stringify(content));
+  });
+
+  it('rejects a frame whose header is larger, and of a publisher one of more than 1 MiB', () => {
+    const [fromGateway, fromPublisher] = [12, 1].map((size) => new Uint8Array((size << 20) + 24));
+    for (const [data, decode] of [
+      [fromGateway!, decodeGatewayMessage],
+      [fromPublisher!, decodePublisherMessage],
+    ] as const) {
+      data[0] = messageType.frame;
+      new DataView(data.buffer).setUint32(4, data.byteLength - 16);
+      expect(() => decode(data)).toThrow(/header of type 0x12 is \d+ bytes, expected at most/);
+    }
   });
 
   it('rejects a header that is too large before decoding it', () => {

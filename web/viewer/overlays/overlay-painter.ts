@@ -17,14 +17,17 @@ export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext
 const TIME_LIMIT_MS = 30;
 
 /**
- * Maximum length of all oblique lines of one overlay, in CSS px. Remaining objects are not drawn, but reported. Needed
- * in addition to the time limit, because browsers draw lines after the time has been measured. In Chromium without a
- * GPU, this length takes about 0.1 s.
+ * Maximum length of all oblique lines of one overlay, in CSS px; dots and filled areas count as lines. Remaining objects
+ * are not drawn, but reported. Needed in addition to the time limit, because browsers draw shapes after the time has
+ * been measured. In Chromium without a GPU, this length takes about 0.1 s.
  */
 const LENGTH_LIMIT = 2_000_000;
 
 /** Length of a line that takes as long to draw as a dot. */
 const DOT_LENGTH = 100;
+
+/** Number of filled pixels of the canvas that take as long to draw as 1 CSS px of a line. */
+const PIXELS_PER_LENGTH = 180;
 
 /**
  * Maximum number of points of a piece. Longer lines are drawn in pieces, because the time grows with the square of
@@ -313,27 +316,36 @@ function addPath(context: Context, points: readonly Point[], from: number, to: n
 
 /**
  * The length that an object counts towards {@link LENGTH_LIMIT}. Horizontal and vertical lines do not count, because
- * they are drawn much faster.
+ * they are drawn much faster, except as edges of a filled area: each row of pixels crosses them.
  */
 function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }: Drawing): number {
   const { width, height } = context.canvas;
-  let length = 0;
+  let [length, filled] = [0, 0];
   for (const mark of marks) {
     if (mark.kind === 'dots') length += (mark.points.length / 2) * DOT_LENGTH * pixelRatio;
     if (mark.kind !== 'lines') continue;
     const isFilled = mark.isClosed && fill > 0;
     let before: Point | null = null;
+    let [left, top, right, bottom] = [width, height, 0, 0];
     for (const { x, y } of mapped(mark.points, matrix)) {
       // Approximates the visible part.
       const point: Point = { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) };
       if (before !== null) {
         const [across, down] = [Math.abs(point.x - before.x), Math.abs(point.y - before.y)];
-        if (across > 0.5 && down > 0.5) length += Math.hypot(across, down) + (isFilled ? 2 * down : 0);
+        if (across > 0.5 && down > 0.5) length += Math.hypot(across, down);
+        if (isFilled) length += 2 * down;
       }
       before = point;
+      [left, top, right, bottom] = [
+        Math.min(left, point.x),
+        Math.min(top, point.y),
+        Math.max(right, point.x),
+        Math.max(bottom, point.y),
+      ];
     }
+    if (isFilled) filled += Math.max(0, right - left) * Math.max(0, bottom - top);
   }
-  return length / pixelRatio;
+  return length / pixelRatio + filled / PIXELS_PER_LENGTH;
 }
 
 /** The object's own colour, or that of its class if it has none, or one that the browser does not know. */

@@ -152,6 +152,22 @@ describe('VideoEncodings', () => {
     expect(gateway.encoders.size).toBe(MAX_ENCODERS);
   });
 
+  it('starts few encoders for an address whose viewers select other steps all the time, and serves the others', () => {
+    const greedy = viewers(GREEDY, MAX_ENCODERS + 1);
+    const started = new Set<SharedEncoding>();
+    for (let frame = 0; frame < 300; frame += 1) {
+      for (const viewer of greedy) {
+        viewer.frame();
+        if (viewer.encoding !== null) started.add(viewer.encoding);
+        viewer.leave();
+      }
+      vi.advanceTimersByTime(33);
+    }
+    // About 10 s: the first ones, a burst, and one per second. Each could be an FFmpeg.
+    expect(started.size).toBeLessThan(40);
+    expect(served(viewers(OTHER, 4))).toBe(4);
+  });
+
   it('shares fairly whatever the addresses need and in which order, and then takes no encoder away any more', () => {
     const needs = fc.array(fc.nat({ max: 12 }), { minLength: 1, maxLength: 12 });
     fc.assert(

@@ -237,6 +237,23 @@ describe('an overlay that would take seconds', () => {
     expect(drawn([{ points: circle.slice(0, 20_000) }])).toEqual({ strokes: 0, fills: 20_000, problem: null });
   });
 
+  it('is drawn up to an area, and to a number of edges of filled polygons', () => {
+    const filled = { box: [0, 0, WIDTH, HEIGHT], fill: 0.5 };
+    expect(drawn(Array<Value>(500).fill(filled))).toMatchObject({ fills: 500, problem: null });
+    expect(drawn(Array<Value>(2000).fill(filled)).fills).toBeLessThan(1000);
+    // Most of it is not visible.
+    expect(drawn(Array<Value>(2000).fill({ ...filled, box: [-1e5, -1e5, 20, 20] }))).toMatchObject({ problem: null });
+    // A comb of vertical lines.
+    const comb = (teeth: number): Value =>
+      Array.from({ length: 2 * teeth }, (_, at) => [
+        (Math.floor(at / 2) * WIDTH) / teeth,
+        (at + 1) % 4 < 2 ? 0 : HEIGHT,
+      ]);
+    expect(drawn([{ polygon: comb(500), fill: 0.5 }])).toMatchObject({ fills: 1, problem: null });
+    expect(drawn([{ polygon: comb(20_000), fill: 0.5 }])).toMatchObject({ fills: 0 });
+    expect(drawn([{ polygon: comb(20_000) }])).toMatchObject({ problem: null });
+  });
+
   it('may have many points in a small outline, and many boxes', () => {
     expect(drawn([{ polygon: circle, fill: 0.5 }])).toMatchObject({ fills: 1, problem: null });
     expect(drawn(Array.from({ length: 2000 }, () => [0, 0, WIDTH, HEIGHT]))).toEqual({
