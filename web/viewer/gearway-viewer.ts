@@ -278,6 +278,8 @@ export class GearwayViewer extends LitElement {
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
+  /** The canvas on screen, while another one waits for its first picture. */
+  #formerCanvas: HTMLCanvasElement | null = null;
   /** Names of the parts whose code has been requested. */
   readonly #requested = new Set<string>();
   #ageTimer: ReturnType<typeof setInterval> | null = null;
@@ -782,11 +784,8 @@ export class GearwayViewer extends LitElement {
 
   #openSession(stream: URL): void {
     // A canvas can be transferred to a worker only once: each session gets its own.
-    const canvas = document.createElement('canvas');
-    canvas.width = 16;
-    canvas.height = 9;
-    canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', this.#pictureLabel());
+    const canvas = this.#createCanvas();
+    this.#formerCanvas = null;
     this.#picture()?.replaceChildren(canvas);
     this.#ageTimer = setInterval(() => this.#updateChip(), AGE_INTERVAL_MS);
     const { requestedPort: port, spectate, token } = this;
@@ -797,6 +796,32 @@ export class GearwayViewer extends LitElement {
       this.noWorker ? 'main' : 'worker',
     );
     this.#overlayHost?.opened();
+  }
+
+  #createCanvas(): HTMLCanvasElement {
+    const canvas = document.createElement('canvas');
+    canvas.width = 16;
+    canvas.height = 9;
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', this.#pictureLabel());
+    return canvas;
+  }
+
+  /** Adds a canvas for pictures of other proportions, which is shown with its first picture. */
+  #addCanvas(): void {
+    const picture = this.#picture();
+    const canvas = this.#createCanvas();
+    canvas.style.visibility = 'hidden';
+    this.#formerCanvas = picture?.querySelector('canvas') ?? null;
+    picture?.prepend(canvas);
+    this.#model.setCanvas(canvas);
+  }
+
+  #showAddedCanvas(): void {
+    if (this.#formerCanvas === null) return;
+    this.#formerCanvas.remove();
+    this.#formerCanvas = null;
+    this.#picture()?.querySelector('canvas')?.removeAttribute('style');
   }
 
   #deliveryOptions(): DeliveryOptions {
@@ -826,6 +851,7 @@ export class GearwayViewer extends LitElement {
       case 'frame': {
         const { sequence, width, height, message, messageText, ageMs, capturedAtMs, latencyMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
+        this.#showAddedCanvas();
         const before = this.#pictureSize;
         if (before?.width !== width || before.height !== height) {
           this.#pictureSize = { width, height };
@@ -840,6 +866,9 @@ export class GearwayViewer extends LitElement {
         );
         return;
       }
+      case 'canvas':
+        this.#addCanvas();
+        return;
       case 'overlay':
         this.#overlayHost?.event(event.event);
         return;
