@@ -3,7 +3,7 @@ import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
-import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
+import { clientName, socketUrl, srcProblem, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
 import type { AreaInspection, DistanceInspection, PixelInspection } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
@@ -945,7 +945,7 @@ export class GearwayViewer extends LitElement {
   #gatewayState(): GatewayState {
     if (streamUrl(this.src) !== null) return this.#model.gatewayState;
     if (!this.src) return { state: 'connecting', reason: 'no src is set' };
-    return { state: 'refused', reason: `src is ${JSON.stringify(this.src)}, expected the address of a stream` };
+    return { state: 'refused', reason: srcProblem(this.src) };
   }
 
   /** Updates the custom state `slow` and the chip. */
