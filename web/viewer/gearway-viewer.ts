@@ -322,7 +322,12 @@ export class GearwayViewer extends LitElement {
     this._extras = null;
     this._arrayPanels = null;
     new PageController(this, { onVisibility: () => this.#updatePause(), onOnline: () => this.#model.retry() });
-    new RemovalController(this, { onRemoved: () => this.#close() });
+    new RemovalController(this, {
+      onRemoved: () => {
+        this.#close();
+        this.#updateState();
+      },
+    });
   }
 
   get state(): ViewerState {
@@ -943,6 +948,7 @@ export class GearwayViewer extends LitElement {
   }
 
   #gatewayState(): GatewayState {
+    if (!this.isConnected) return { state: 'connecting', reason: 'the viewer is not in the page' };
     if (streamUrl(this.src) !== null) return this.#model.gatewayState;
     if (!this.src) return { state: 'connecting', reason: 'no src is set' };
     return { state: 'refused', reason: srcProblem(this.src) };
