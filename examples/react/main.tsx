@@ -1,7 +1,7 @@
 // npx vite examples/react        (the gateway: npm start -- --allow-origin http://localhost:5173)
 import 'gearway/react';
 import type { GearwayViewer, Value, ViewerState } from 'gearway/react';
-import { useRef, useState } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 const gateway = new URLSearchParams(location.search).get('gateway') ?? 'http://127.0.0.1:8080';
@@ -11,6 +11,8 @@ function App() {
   const [state, setState] = useState<ViewerState>('connecting');
   const [frame, setFrame] = useState<{ sequence: number; message: Value }>();
   const [speed, setSpeed] = useState(0);
+  // The same object until the speed changes: otherwise, each render would return the value again.
+  const returnData = useMemo(() => ({ speed }), [speed]);
   return (
     <main>
       <gearway-viewer
@@ -18,7 +20,7 @@ function App() {
         src={`${gateway}/streams/main`}
         name="React example"
         controls
-        returnData={{ speed }} // in effect until it is replaced
+        returnData={returnData} // in effect until it is replaced
         ongearway-state={({ detail }) => setState(detail.state)}
         ongearway-frame={({ detail }) => setFrame(detail)}
       />

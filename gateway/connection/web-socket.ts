@@ -108,16 +108,21 @@ export function controlFrameBytes(data: Buffer): number {
   return 6 + data.byteLength;
 }
 
+/** Maximum length of the reason in a close frame, in bytes (RFC 6455, 5.5). */
+const MAX_REASON_BYTES = 123;
+
+/** The reason for a close frame: without control characters; a long one is shortened, and ends with an ellipsis. */
+export function closeReason(reason: string): string {
+  const bytes = Buffer.from(cleanText(reason));
+  if (bytes.byteLength <= MAX_REASON_BYTES) return bytes.toString();
+  const start = bytes.subarray(0, MAX_REASON_BYTES - Buffer.byteLength('…')).toString();
+  // The last character may be incomplete.
+  return `${start.replace(/\uFFFD+$/, '')}…`;
+}
+
 /** Closes a WebSocket with a close code of the protocol. Terminates it if the peer does not answer the close. */
 export function closeWebSocket(socket: WebSocket, code: number, reason: string): void {
-  // The protocol limits a reason to 123 bytes (RFC 6455, 5.5).
-  socket.close(
-    code,
-    Buffer.from(cleanText(reason))
-      .subarray(0, 123)
-      .toString()
-      .replace(/\uFFFD+$/, ''),
-  );
+  socket.close(code, closeReason(reason));
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));

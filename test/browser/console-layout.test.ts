@@ -574,6 +574,15 @@ describe('the grid of the viewer page', () => {
     expect(new Set(boxes.map(({ width }) => Math.round(width))).size).toBe(1);
     expect(boxes.every(({ right, bottom }) => right <= 1280 && bottom <= 720)).toBe(true);
     expect(await violations(page)).toEqual([]);
+    // The log-in ends, as with a restart of the gateway: the page asks for another one, once for all viewers.
+    await page.evaluate(() => fetch('api/session', { method: 'DELETE' }));
+    await page.waitForSelector('input[name=token]');
+    expect(await page.$$('gearway-viewer')).toEqual([]);
+    await page.type('input[name=token]', 's3cret');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(
+      () => [...document.querySelectorAll('gearway-viewer')].map(({ state }) => state).join() === 'live,live,waiting',
+    );
   });
 });
 

@@ -285,8 +285,12 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     const isUp = await this.#probe.isUp();
     // In the meantime, the connection may have been closed, or an immediate attempt requested.
     if (this.#closed || this.#retry !== pending) return;
-    if (isUp) this.#connect();
-    else this.#retryIn(this.#backOffMs());
+    if (isUp === true) {
+      this.#connect();
+      return;
+    }
+    if (isUp !== false) this.#reportConnecting(isUp);
+    this.#retryIn(this.#backOffMs());
   }
 
   async #explain(): Promise<void> {

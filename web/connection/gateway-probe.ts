@@ -36,9 +36,12 @@ export class GatewayProbe {
     runInBackground(this.#fetch('GET').then((response) => (this.#isUsable = response !== null)));
   }
 
-  /** Whether an attempt may succeed. True if HTTP cannot show this. */
-  async isUp(): Promise<boolean> {
-    return !this.#isUsable || (await this.#fetch('GET'))?.ok === true;
+  /** Whether an attempt may succeed; if not, the reason in the response. True if HTTP cannot show this. */
+  async isUp(): Promise<boolean | string> {
+    if (!this.#isUsable) return true;
+    const response = await this.#fetch('GET');
+    if (response === null || response.ok) return response !== null;
+    return this.#explanationOf(response);
   }
 
   /** Finds out why a WebSocket could not be opened. @returns the new explanation; null if it has not changed. */

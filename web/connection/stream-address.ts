@@ -1,12 +1,22 @@
 /** Maximum length of a client's name that the gateway accepts. */
 const MAX_NAME = 64;
 
-/** URL of the stream in an element's `src`; null if `src` is not a valid URL. */
+/**
+ * URL of the stream in an element's `src`; null if `src` is not the address of a stream, such as that of the gateway or
+ * of its viewer page.
+ */
 export function streamUrl(src: string): URL | null {
-  return src && URL.canParse(src, document.baseURI) ? new URL(src, document.baseURI) : null;
+  if (!src || !URL.canParse(src, document.baseURI)) return null;
+  const url = new URL(src, document.baseURI);
+  return /\/streams\/[^/]+\/?$/.test(url.pathname) ? url : null;
 }
 
-/** Name of the stream: the last segment of its path; null if `src` is not a valid URL. */
+/** Why `src` is not used, as a sentence. */
+export function srcProblem(src: string): string {
+  return `src is ${JSON.stringify(src)}, expected the address of a stream, http://HOST:PORT/streams/NAME`;
+}
+
+/** Name of the stream: the last segment of its path; null if `src` is not the address of a stream. */
 export function streamName(src: string): string | null {
   return streamUrl(src)?.pathname.split('/').filter(Boolean).at(-1) ?? null;
 }

@@ -30,6 +30,9 @@ export class GearwayControl extends LitElement {
   static override styles = [
     deviceStyles,
     css`
+      :host(:not(:state(free), :state(mine), :state(taken), :state(requested))) {
+        display: none;
+      }
       .row {
         row-gap: 8px;
       }

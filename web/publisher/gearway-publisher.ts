@@ -2,7 +2,7 @@ import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../connection/return-body.ts';
-import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
+import { clientName, socketUrl, srcProblem, streamName, streamUrl } from '../connection/stream-address.ts';
 import { PageController, RemovalController, StateController } from '../element/controllers.ts';
 import { viewerStyles } from '../viewer/ui/viewer-styles.ts';
 import { type Camera, canShareScreen, otherCamera, SIZES } from '../capture/camera.ts';
@@ -228,7 +228,7 @@ export class GearwayPublisher extends LitElement {
    */
   start(options: { takeOver?: boolean } = {}): void {
     const target = this.#target();
-    if (target === null) throw new TypeError(`src is ${JSON.stringify(this.src)}, expected the address of a stream`);
+    if (target === null) throw new TypeError(srcProblem(this.src));
     this.#model.start(this.#settings(), target, { takeOver: options.takeOver ?? false });
   }
 

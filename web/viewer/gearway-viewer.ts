@@ -3,7 +3,7 @@ import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
-import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
+import { clientName, socketUrl, srcProblem, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
 import type { AreaInspection, DistanceInspection, PixelInspection } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
@@ -278,6 +278,8 @@ export class GearwayViewer extends LitElement {
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
+  /** The canvas on screen, while another one waits for its first picture. */
+  #formerCanvas: HTMLCanvasElement | null = null;
   /** Names of the parts whose code has been requested. */
   readonly #requested = new Set<string>();
   #ageTimer: ReturnType<typeof setInterval> | null = null;
@@ -320,7 +322,12 @@ export class GearwayViewer extends LitElement {
     this._extras = null;
     this._arrayPanels = null;
     new PageController(this, { onVisibility: () => this.#updatePause(), onOnline: () => this.#model.retry() });
-    new RemovalController(this, { onRemoved: () => this.#close() });
+    new RemovalController(this, {
+      onRemoved: () => {
+        this.#close();
+        this.#updateState();
+      },
+    });
   }
 
   get state(): ViewerState {
@@ -782,11 +789,8 @@ export class GearwayViewer extends LitElement {
 
   #openSession(stream: URL): void {
     // A canvas can be transferred to a worker only once: each session gets its own.
-    const canvas = document.createElement('canvas');
-    canvas.width = 16;
-    canvas.height = 9;
-    canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', this.#pictureLabel());
+    const canvas = this.#createCanvas();
+    this.#formerCanvas = null;
     this.#picture()?.replaceChildren(canvas);
     this.#ageTimer = setInterval(() => this.#updateChip(), AGE_INTERVAL_MS);
     const { requestedPort: port, spectate, token } = this;
@@ -797,6 +801,32 @@ export class GearwayViewer extends LitElement {
       this.noWorker ? 'main' : 'worker',
     );
     this.#overlayHost?.opened();
+  }
+
+  #createCanvas(): HTMLCanvasElement {
+    const canvas = document.createElement('canvas');
+    canvas.width = 16;
+    canvas.height = 9;
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', this.#pictureLabel());
+    return canvas;
+  }
+
+  /** Adds a canvas for pictures of other proportions, which is shown with its first picture. */
+  #addCanvas(): void {
+    const picture = this.#picture();
+    const canvas = this.#createCanvas();
+    canvas.style.visibility = 'hidden';
+    this.#formerCanvas = picture?.querySelector('canvas') ?? null;
+    picture?.prepend(canvas);
+    this.#model.setCanvas(canvas);
+  }
+
+  #showAddedCanvas(): void {
+    if (this.#formerCanvas === null) return;
+    this.#formerCanvas.remove();
+    this.#formerCanvas = null;
+    this.#picture()?.querySelector('canvas')?.removeAttribute('style');
   }
 
   #deliveryOptions(): DeliveryOptions {
@@ -826,6 +856,7 @@ export class GearwayViewer extends LitElement {
       case 'frame': {
         const { sequence, width, height, message, messageText, ageMs, capturedAtMs, latencyMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
+        this.#showAddedCanvas();
         const before = this.#pictureSize;
         if (before?.width !== width || before.height !== height) {
           this.#pictureSize = { width, height };
@@ -840,6 +871,9 @@ export class GearwayViewer extends LitElement {
         );
         return;
       }
+      case 'canvas':
+        this.#addCanvas();
+        return;
       case 'overlay':
         this.#overlayHost?.event(event.event);
         return;
@@ -914,9 +948,10 @@ export class GearwayViewer extends LitElement {
   }
 
   #gatewayState(): GatewayState {
+    if (!this.isConnected) return { state: 'connecting', reason: 'the viewer is not in the page' };
     if (streamUrl(this.src) !== null) return this.#model.gatewayState;
     if (!this.src) return { state: 'connecting', reason: 'no src is set' };
-    return { state: 'refused', reason: `src is ${JSON.stringify(this.src)}, expected the address of a stream` };
+    return { state: 'refused', reason: srcProblem(this.src) };
   }
 
   /** Updates the custom state `slow` and the chip. */

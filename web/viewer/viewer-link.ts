@@ -86,6 +86,12 @@ export class ViewerLink {
     this.#link.command({ kind: 'array-style', style });
   }
 
+  /** Passes the canvas that the event `canvas` requested: a new one, as for the constructor. */
+  setCanvas(canvas: HTMLCanvasElement): void {
+    const offscreen = canvas.transferControlToOffscreen();
+    this.#link.command({ kind: 'canvas', canvas: offscreen }, [offscreen]);
+  }
+
   /** Sets whether 8-bit samples are requested unmodified instead of as JPEG. */
   setRaw(raw: boolean): void {
     this.#link.command({ kind: 'raw', raw });

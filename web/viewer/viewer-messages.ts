@@ -93,6 +93,8 @@ export type ViewerCommand =
   /** `script`: address of the code for overlays, which the first such command loads. */
   | { readonly kind: 'overlay'; readonly script: string; readonly command: OverlayCommand }
   | { readonly kind: 'inspect'; readonly id: number; readonly query: InspectionQuery }
+  /** The canvas that the event `canvas` requested. */
+  | { readonly kind: 'canvas'; readonly canvas: OffscreenCanvas }
   | { readonly kind: 'array-style'; readonly style: ArrayStyleTexts }
   /** Whether 8-bit samples are requested unmodified instead of as JPEG. */
   | { readonly kind: 'raw'; readonly raw: boolean };
@@ -155,6 +157,11 @@ export type ViewerEvent =
       readonly capturedAtMs: number | null;
       readonly latencyMs: number | null;
     }
+  /**
+   * Requests another canvas, because the proportions of the frames have changed. The next `frame` is the first one on
+   * it.
+   */
+  | { readonly kind: 'canvas' }
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   | { readonly kind: 'overlay'; readonly event: OverlayEvent }
   /**

@@ -166,6 +166,11 @@ export class ViewerModel {
     this.#link?.setRaw(raw);
   }
 
+  /** Passes a new canvas to the session, which has requested it by the event `canvas`. */
+  setCanvas(canvas: HTMLCanvasElement): void {
+    this.#link?.setCanvas(canvas);
+  }
+
   retry(): void {
     this.#link?.retry();
   }
@@ -254,6 +259,7 @@ export class ViewerModel {
       case 'close':
         this.#clearAssignment();
         break;
+      case 'canvas':
       case 'frame':
       case 'overlay':
       case 'returned':

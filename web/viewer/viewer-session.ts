@@ -19,6 +19,7 @@ import {
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
 import { ArrayPictures } from './arrays/array-pictures.ts';
 import type { InspectionQuery } from './arrays/inspection-query.ts';
+import { CanvasSwitch, type DecodedFrame } from './canvas-switch.ts';
 import { DecodeFailures } from './decode-failures.ts';
 import { canDecodeH264 } from './h264-decoder.ts';
 import { Decoder } from './decoder.ts';
@@ -51,6 +52,9 @@ const MAX_SIDE = 65_535;
 const VIDEO_RETRY_MS = 2000;
 const MAX_VIDEO_RETRY_MS = 300_000;
 
+/** Limit of the wait for a paint. A hidden page paints nothing, a busy one paints late. */
+const PAINT_TIMEOUT_MS = 500;
+
 /** Parameters of a session. `canvas` is new, without a context and not yet transferred. */
 export interface ViewerOpening {
   readonly options: ViewerOptions;
@@ -64,12 +68,24 @@ export function openViewerSession(opening: ViewerOpening, emit: EmitViewerEvent)
   return new ViewerSession(opening, emit);
 }
 
+/** Calls back when the browser has probably painted what was drawn; in a hidden page after a timeout. */
+function whenPainted(callback: () => void): void {
+  let isDone = false;
+  const once = (): void => {
+    if (!isDone) callback();
+    isDone = true;
+  };
+  setTimeout(once, PAINT_TIMEOUT_MS);
+  requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(once)));
+}
+
 /** Session of one viewer: decodes and draws the frames, and keeps sticky return data across reconnects. */
 class ViewerSession {
   readonly #options: ViewerOptions;
   readonly #emit: EmitViewerEvent;
-  readonly #canvas: Surface;
-  readonly #painter: Painter;
+  #canvas: Surface;
+  #painter: Painter;
+  readonly #canvasSwitch: CanvasSwitch;
   readonly #decoder: Decoder;
   readonly #arrays: ArrayPictures;
   readonly #failures: DecodeFailures;
@@ -120,6 +136,10 @@ class ViewerSession {
     this.#paused = options.paused;
     this.#delivery = options.delivery;
     this.#painter = new Painter(canvas);
+    this.#canvasSwitch = new CanvasSwitch(
+      () => emit({ kind: 'canvas' }),
+      (decoded) => this.#draw(decoded),
+    );
     this.#arrays = new ArrayPictures(
       () => import(/*@vite-ignore*/ /* webpackIgnore: true */ options.arraysScript),
       (shown) => emit({ kind: 'array', shown }),
@@ -128,7 +148,10 @@ class ViewerSession {
       scale: (frame) => this.#scale(frame),
       decodeArray: (frame) => this.#arrays.decode(frame),
       started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
-      decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
+      decoded: (frame, picture, decodeMs) => {
+        this.#failures.decoded();
+        this.#canvasSwitch.add({ frame, picture, decodeMs }, this.#isStretched());
+      },
       failed: (frame, error) => this.#failures.failed(frame, error),
       videoFailed: (hasWorked) => this.#videoFailed(hasWorked),
     });
@@ -205,6 +228,12 @@ class ViewerSession {
         runInBackground(this.#inspect(id, command.query), failed);
         return;
       }
+      case 'canvas':
+        this.#canvas = command.canvas;
+        this.#painter = new Painter(command.canvas);
+        this.#overlays?.setSurface(this.#canvas, this.#painter);
+        this.#canvasSwitch.replaced();
+        return;
       case 'array-style':
         runInBackground(this.#setArrayStyle(command.style));
         return;
@@ -218,6 +247,7 @@ class ViewerSession {
         return;
       case 'close':
         this.#isClosed = true;
+        this.#canvasSwitch.close();
         this.#overlays?.close();
         this.#connection.close();
         clearTimeout(this.#videoRetry);
@@ -433,8 +463,12 @@ class ViewerSession {
     );
   }
 
-  #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
-    this.#failures.decoded();
+  /** Whether the page scales the canvas to the proportions of the frames; on the main thread, it does so in step. */
+  #isStretched(): boolean {
+    return 'convertToBlob' in this.#canvas && this.#overlays?.fillsBox !== true;
+  }
+
+  #draw({ frame, picture, decodeMs }: DecodedFrame): void {
     const shown = (): void => this.#shown(frame, decodeMs);
     if (this.#overlays !== null) {
       this.#overlays.present(frame, picture, shown);
@@ -455,7 +489,16 @@ class ViewerSession {
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
     // The gateway's clock stamps the arrival, and the camera's clock must agree with it, as on one machine or with NTP.
     const latencyMs = capturedAtMs === null || ageMs === null ? null : ageMs + receivedAtUs / 1000 - capturedAtMs;
-    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs });
+    const event = { kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs } as const;
+    if (!this.#canvasSwitch.isSwitching) {
+      this.#emit(event);
+      return;
+    }
+    whenPainted(() => {
+      if (this.#isClosed) return;
+      this.#emit(event);
+      this.#canvasSwitch.finish(this.#isStretched());
+    });
   }
 
   async #commandOverlays(script: string, command: OverlayCommand): Promise<void> {

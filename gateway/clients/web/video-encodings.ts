@@ -47,8 +47,7 @@ export class Encoders {
   /**
    * Makes room for one more encoding: if necessary, ends one without viewers, or otherwise the newest one of the
    * address that uses the most. The latter is only ended if that address then still has at least as many as the
-   * requesting one. Ends none
-   * if the requesting address has replaced too many recently.
+   * requesting one. Ends none if the requesting address has replaced too many recently.
    *
    * @returns whether there is room.
    */

@@ -282,7 +282,7 @@ export class ViewerBinding implements Client, LeaseHolder, ControlParty {
     const { port: owned, reservesPort: isReservation } = principal;
     const entry: Entry = { served, socket, principal, name: hello.name ?? '' };
     if (hello.spectate === true) return this.#admit(entry, null, null);
-    if (!principal.rights.includes('return')) return this.#admit(entry, null, 'this token allows watching only');
+    if (!principal.rights.includes('return')) return this.#admit(entry, null, 'no right to return data');
     const refused = (error: unknown): Admission => this.#withoutPort(entry, hello.port, error);
     try {
       const lease = stream.ports.lease(this, {

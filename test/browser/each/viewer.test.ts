@@ -188,12 +188,12 @@ describe('gearway-viewer', () => {
       const viewer = document.querySelector('gearway-viewer')!;
       viewer.remove();
       await new Promise((resolve) => setTimeout(resolve, 100));
-      const whileGone = viewer.port;
+      const whileGone = [viewer.port, viewer.state];
       document.body.append(viewer);
       await new Promise((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
       return { whileGone, now: viewer.port };
     });
-    expect(again).toEqual({ whileGone: null, now: 6000 });
+    expect(again).toEqual({ whileGone: [null, 'connecting'], now: 6000 });
     await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.src = '/streams/nope';
     });

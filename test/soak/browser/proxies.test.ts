@@ -342,6 +342,9 @@ describe.each<[string, ProxyName, string, string]>([
     await becomes(opened.page, 'gearway-viewer', 'live');
     await setUp.kill();
     await says(opened.page, 'The proxy in front of the gateway answers with status 502');
+    await opened.page.waitForFunction(() =>
+      document.querySelector('gearway-viewer')!.reason.endsWith('answers with status 502'),
+    );
     await setUp.restart();
     // Sessions end with the gateway.
     await giveToken(opened.page);

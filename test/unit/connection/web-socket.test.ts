@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import {
+  closeReason,
   closeWebSocket,
   meterInput,
   type WebSocket,
@@ -99,5 +100,22 @@ describe('meterInput', () => {
     open.peer.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa0]));
     const [code] = (await once(open.socket, 'close')) as [number];
     expect(code).toBe(4000);
+  });
+});
+
+describe('closeReason', () => {
+  it('keeps a reason of up to 123 bytes, and marks a longer one as shortened', () => {
+    expect(closeReason('x'.repeat(123))).toBe('x'.repeat(123));
+    expect(closeReason('x'.repeat(124))).toBe(`${'x'.repeat(120)}…`);
+  });
+
+  it('does not cut a character', () => {
+    for (const character of ['é', '€', '😀']) {
+      for (const start of ['', 'x', 'xx', 'xxx']) {
+        const reason = closeReason(start + character.repeat(100));
+        expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+        expect(reason).toMatch(new RegExp(`^${start}(?:${character})+…$`, 'u'));
+      }
+    }
   });
 });

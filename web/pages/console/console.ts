@@ -101,14 +101,14 @@ function navigation(): TemplateResult | typeof nothing {
   return html`<nav aria-label="Streams"><a class="all" href="./">All streams</a>${feed.streams.map(link)}</nav>`;
 }
 
-let shownInNavigation: string | null = null;
+let shownInNavigation = '';
 
-/** Scrolls the navigation to the stream of the page, once. */
+/** Scrolls the navigation to the stream of the page, once per width of the window, because phones can be rotated. */
 function showInNavigation(): void {
-  const name = streamPage?.name ?? null;
   const link = root.querySelector('nav [aria-current]');
-  if (link === null || name === shownInNavigation) return;
-  shownInNavigation = name;
+  const shown = `${streamPage?.name} ${innerWidth}`;
+  if (link === null || shown === shownInNavigation) return;
+  shownInNavigation = shown;
   link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 

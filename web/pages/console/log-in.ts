@@ -17,8 +17,8 @@ export class LogIn {
     label: 'Administrator key',
     title: 'Log in as an administrator',
     hint:
-      'To add or disconnect clients, open the administrator address that the gateway printed, ' +
-      'or enter its key or token.',
+      'To add or disconnect clients, log in with the right to administer, ' +
+      'or open the administrator address if the gateway printed one.',
     right: 'administer',
     onLogIn: (token) => runInBackground(this.#use(token)),
   });

@@ -35,8 +35,9 @@ export function formatDateTime(iso: string): string {
   return dateTime.format(new Date(iso));
 }
 
-/** The text with an upper-case first letter. */
+/** The text with an upper-case first letter, unless it begins with the name of a file or host: `gateway.yaml:7:5: …`. */
 export function capitalize(text: string): string {
+  if (/^\S*[./:]\w/.test(text)) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

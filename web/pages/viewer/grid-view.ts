@@ -1,3 +1,4 @@
+import { closeCode } from '../../../shared/close-code.ts';
 import type { Fit, GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { gridColumns } from './grid-columns.ts';
 import { nameLabel, pageContent, showTitle } from './page-parts.ts';
@@ -8,9 +9,15 @@ export class GridView {
   readonly #viewers: readonly GearwayViewer[];
   readonly #grid = document.createElement('div');
 
-  constructor(names: readonly string[], query: URLSearchParams, token: string | null) {
+  /** @param onRefused called when a viewer is not allowed to connect, for example because the log-in has ended. */
+  constructor(names: readonly string[], query: URLSearchParams, token: string | null, onRefused: () => void) {
     this.#names = names;
     this.#viewers = names.map((name) => createViewer(name, query, token));
+    for (const viewer of this.#viewers) {
+      viewer.addEventListener('gearway-refused', ({ detail }) => {
+        if (detail.code === closeCode.notAllowed) onRefused();
+      });
+    }
     this.#grid.className = 'grid';
   }
 
@@ -20,6 +27,11 @@ export class GridView {
     pageContent().append(this.#grid);
     this.#arrange();
     new ResizeObserver(() => this.#arrange()).observe(this.#grid);
+  }
+
+  /** Removes the grid, and disconnects its viewers. Idempotent. */
+  close(): void {
+    this.#grid.remove();
   }
 
   #arrange(): void {

@@ -37,7 +37,24 @@ async function open(): Promise<void> {
   // The page logs in once, instead of each viewer separately.
   const [{ token, first }] = await Promise.all([accessibleStreams(), elementDefined]);
   if (name === undefined) new SingleView(query, token, addressToken !== null).open(first);
-  else new GridView(names, query, token).open();
+  else openGrid(names, token);
+}
+
+function openGrid(names: readonly string[], token: string | null): void {
+  let isChecking = false;
+  const grid = new GridView(names, query, token, () => {
+    if (isChecking) return;
+    isChecking = true;
+    runInBackground(checkLogIn().finally(() => (isChecking = false)));
+  });
+  grid.open();
+
+  /** Asks for another log-in if this one has ended: a viewer may also be refused for its stream. */
+  async function checkLogIn(): Promise<void> {
+    if ((await fetchStreams(token)).kind !== 'token') return;
+    grid.close();
+    await open();
+  }
 }
 
 /** Waits until the gateway responds and accepts the log-in. @returns the token, and the name of the first stream. */

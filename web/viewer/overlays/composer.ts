@@ -32,8 +32,8 @@ interface Shown {
  * every zoom, and never on a picture to which it does not belong.
  */
 export class Composer {
-  readonly #surface: Surface;
-  readonly #context: Context | null;
+  #surface: Surface;
+  #context: Context | null;
   readonly #painter = new OverlayPainter();
   readonly #drawOnPicture: DrawOnPicture | null;
   #settings: OverlaySettings = { path: null, classes: null, minScore: 0, hasCallback: false };
@@ -56,6 +56,12 @@ export class Composer {
 
   get view(): OverlayView | null {
     return this.#view;
+  }
+
+  /** Draws on another canvas from now on. */
+  setSurface(surface: Surface): void {
+    this.#surface = surface;
+    this.#context = surface.getContext('2d') as Context | null;
   }
 
   /** The last picture, without its overlay; null before the first one. */

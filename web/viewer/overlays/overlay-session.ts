@@ -21,7 +21,7 @@ interface Waiting {
  * at a time, if the page draws on them. Until a message has an overlay, pictures are drawn as without this class.
  */
 export class OverlaySession {
-  readonly #painter: Painter;
+  #painter: Painter;
   readonly #emit: EmitOverlayEvent;
   readonly #composer: Composer;
   #isComposing = false;
@@ -52,6 +52,17 @@ export class OverlaySession {
    */
   get source(): DecodedPicture['source'] | null {
     return this.#copy ?? (this.#isComposing ? this.#composer.source : null);
+  }
+
+  /** Whether the canvas on screen has the size of the box: it does not depend on the proportions of the picture. */
+  get fillsBox(): boolean {
+    return this.#isComposing || this.#composer.settings.hasCallback;
+  }
+
+  /** Draws on another canvas from now on, which has no context yet but that of the painter. */
+  setSurface(surface: Surface, painter: Painter): void {
+    this.#painter = painter;
+    this.#composer.setSurface(surface);
   }
 
   command(command: OverlayCommand): void {

@@ -146,6 +146,9 @@ export const viewerStyles = css`
       display: -webkit-box;
       overflow: hidden;
       -webkit-box-orient: vertical;
+      -webkit-line-clamp: 3;
+    }
+    .notice span:has(+ button) {
       -webkit-line-clamp: 2;
     }
   }
