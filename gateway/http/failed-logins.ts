@@ -62,6 +62,7 @@ export class FailedLogins {
   #forgotten = { addresses: 0, failures: 0 };
   /** Runs while there are entries. */
   #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
 
   constructor(options: FailedLoginsOptions) {
     this.#options = options;
@@ -107,9 +108,13 @@ export class FailedLogins {
     if (entry !== undefined) entry.unreported += 1;
   }
 
-  /** Reports the remaining failures, and forgets all. Delayed refusals are still sent. */
+  /**
+   * Reports the remaining failures, and forgets all. Delayed refusals are still sent. Failures of tokens that are still
+   * being checked are not reported.
+   */
   close(): void {
     this.#summarize();
+    this.#isClosed = true;
     this.#entries.clear();
     this.#stopTimer();
   }
@@ -127,7 +132,7 @@ export class FailedLogins {
       this.#entries.delete(block);
     } else {
       entry = { failuresMs: [], waiting: 0, unreported: this.#nameNew(block) ? 0 : 1 };
-      this.#timer ??= setInterval(() => this.#summarize(), WINDOW_MS).unref();
+      if (!this.#isClosed) this.#timer ??= setInterval(() => this.#summarize(), WINDOW_MS).unref();
     }
     this.#entries.set(block, entry);
     const [oldest] = this.#entries;
@@ -192,6 +197,7 @@ export class FailedLogins {
   }
 
   #report(block: string | null, what: string): void {
+    if (this.#isClosed) return;
     const peer = block === null ? {} : { peer: block };
     this.#options.log.warn({ ...peer, event: 'refuse' }, block === null ? what : `${block}: ${what}`);
     this.#options.events.add({ kind: 'refuse', stream: null, client: null, port: null, address: block, reason: what });

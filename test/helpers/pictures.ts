@@ -2,19 +2,20 @@ import { JPEG } from './viewer.ts';
 
 /** A JPEG padded to this size, at least 4 bytes more than the original, with comments, which decoders ignore. */
 export function jpegOf(bytes: number): Buffer {
-  const jpeg = Buffer.from(JPEG);
-  let missing = bytes - jpeg.byteLength;
-  const comments: Buffer[] = [];
-  while (missing > 0) {
+  const jpeg = Buffer.alloc(bytes, 0x2e);
+  jpeg.set(JPEG.subarray(0, 2));
+  // The comments are between the first marker and the rest.
+  const rest = bytes - (JPEG.byteLength - 2);
+  jpeg.set(JPEG.subarray(2), rest);
+  for (let at = 2; at < rest;) {
     // The marker and the two bytes of the length; at least 4 bytes must remain for the last comment.
+    const missing = rest - at;
     const size = missing <= 65_537 ? missing : Math.min(65_537, missing - 4);
-    const comment = Buffer.alloc(size, 0x2e);
-    comment.writeUInt16BE(0xfffe, 0);
-    comment.writeUInt16BE(size - 2, 2);
-    comments.push(comment);
-    missing -= size;
+    jpeg.writeUInt16BE(0xfffe, at);
+    jpeg.writeUInt16BE(size - 2, at + 2);
+    at += size;
   }
-  return Buffer.concat([jpeg.subarray(0, 2), ...comments, jpeg.subarray(2)]);
+  return jpeg;
 }
 
 /** The same JPEG, with another size in its start-of-frame marker. */
@@ -30,10 +31,9 @@ export function jpegSized(width: number, height: number): Buffer {
 /** An array of zeros as `numpy.save` writes it. */
 export function npyOf(descr: string, shape: readonly number[], dataBytes: number): Buffer {
   const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`.padEnd(117) + '\n';
-  const head = Buffer.concat([
-    Buffer.from('934e554d50590100', 'hex'),
-    Buffer.from([header.length & 0xff, header.length >> 8]),
-    Buffer.from(header),
-  ]);
-  return Buffer.concat([head, Buffer.alloc(dataBytes)]);
+  const array = Buffer.alloc(10 + header.length + dataBytes);
+  array.write('934e554d50590100', 'hex');
+  array.writeUInt16LE(header.length, 8);
+  array.write(header, 10, 'latin1');
+  return array;
 }

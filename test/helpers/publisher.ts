@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'vitest';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import {
   decodePublisherAnswer,
   encodeMessage,
@@ -41,12 +41,12 @@ export class Publisher implements AsyncDisposable {
   /** Connects over TCP. @param url `http://127.0.0.1:PORT`. */
   static async connect(
     url: string,
-    { stream = 'main', headers = {} }: { stream?: string; headers?: Record<string, string> } = {},
+    { stream = 'main', ...options }: { stream?: string } & ClientOptions = {},
   ): Promise<Publisher> {
     const publisher = new Publisher(
       new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/publish`, PROTOCOL, {
         perMessageDeflate: false,
-        headers,
+        ...options,
       }),
     );
     await once(publisher.socket, 'open');

@@ -32,9 +32,10 @@ export class RunningRequest implements AsyncDisposable {
     this.#request.flushHeaders();
   }
 
-  /** Resolves when the kernel has accepted it. */
+  /** Resolves when the kernel has accepted it. Copies no single piece of bytes, which may be large. */
   write(...pieces: (string | Uint8Array)[]): Promise<void> {
-    const all = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+    const [first, ...others] = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
+    const all = first !== undefined && others.length === 0 ? first : Buffer.concat([first ?? Buffer.of(), ...others]);
     return new Promise((resolve) => this.#request.write(all, () => resolve()));
   }
 

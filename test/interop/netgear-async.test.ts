@@ -93,7 +93,6 @@ describe('a NetGear_Async server', () => {
       port: native,
       bidirectional: true,
       messages: true,
-      height: 24,
       returns: [1.5, 'é', null],
     });
     await using viewer = await Viewer.connect(gateway.url);

@@ -37,9 +37,12 @@ class Net {
       publish: (subject: string, data: Uint8Array) => this.#send(at, subject, { data } as Msg),
       request: (subject: string, data: Uint8Array, { timeout }: { readonly timeout: number }) =>
         new Promise((resolve, reject) => {
-          setTimeout(() => reject(new Error('timeout')), timeout);
+          const timer = setTimeout(() => reject(new Error('timeout')), timeout);
           const respond = (text: string): void =>
-            this.#later(at, () => resolve({ json: () => JSON.parse(text) as unknown }));
+            this.#later(at, () => {
+              clearTimeout(timer);
+              resolve({ json: () => JSON.parse(text) as unknown });
+            });
           this.#send(at, subject, { data, reply: 'reply', respond } as unknown as Msg);
         }),
     };

@@ -248,18 +248,23 @@ describe('SessionHost', () => {
   it('keeps at most 256 MiB of incomplete batches of all sessions, and frees them', () => {
     const fixture = new Fixture();
     fixture.create();
-    const part = new Uint8Array(60 << 20);
-    const begin = (from: string, epoch: number): SessionAnswer | null =>
-      fixture.sendBytes(
-        encodePart({ stream: 'main', session: `${from}${epoch}`, epoch, from, batch: 1, part: 0, parts: 2 }, part),
-      );
+    const head = (from: string, epoch: number): PartHead => ({
+      stream: 'main',
+      session: `${from}${epoch}`,
+      epoch,
+      from,
+      batch: 1,
+      part: 0,
+      parts: 2,
+    });
+    const message = encodePart(head('a', 0), new Uint8Array(60 << 20));
+    const begin = (from: string, epoch: number): SessionAnswer | null => {
+      // All heads have the same length.
+      message.set(encodePart(head(from, epoch), new Uint8Array(0)));
+      return fixture.sendBytes(message);
+    };
     const end = (from: string, epoch: number): SessionAnswer | null =>
-      fixture.sendBytes(
-        encodePart(
-          { stream: 'main', session: `${from}${epoch}`, epoch, from, batch: 1, part: 1, parts: 2 },
-          new Uint8Array(8),
-        ),
-      );
+      fixture.sendBytes(encodePart({ ...head(from, epoch), part: 1 }, new Uint8Array(8)));
     for (let round = 1; round <= 2; round += 1) {
       for (const from of ['a', 'b', 'c', 'd']) expect(begin(from, round)).toBeNull();
       expect(begin('e', round)).toEqual({ ok: false, code: 'restart' });

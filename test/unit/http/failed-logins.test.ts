@@ -149,6 +149,15 @@ describe('FailedLogins', () => {
     expect(vi.getTimerCount()).toBeLessThanOrEqual(8);
   });
 
+  it('reports no failure of a token whose check ends after it was closed', () => {
+    kinds(1);
+    failedLogins.close();
+    kinds(1);
+    failedLogins.close();
+    expect(lines).toEqual([`warning: ${ADDRESS}: failed log-in: invalid token or password`]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('remembers 1024 addresses', () => {
     kinds(11);
     for (let i = 0; i < 1023; i += 1) failedLogins.count(`10.1.${i >> 8}.${i & 255}`);

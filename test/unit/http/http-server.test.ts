@@ -55,12 +55,13 @@ const readAndAnswer: RequestListener = (request, response) => {
   request.once('end', () => response.end('ok'));
 };
 
-/** Writes while the peer reads. */
+/** Writes while the peer reads, up to 100 MiB per second. */
 const flood: RequestListener = (_request, response) => {
   const chunk = Buffer.alloc(1 << 20);
   const write = (): void => {
-    while (!response.destroyed && response.write(chunk));
-    response.once('drain', write);
+    if (response.destroyed) return;
+    if (response.write(chunk)) setTimeout(write, 10);
+    else response.once('drain', () => setTimeout(write, 10));
   };
   write();
 };

@@ -40,9 +40,14 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 async function statusOf(url: string, method: string, headers: Record<string, string>): Promise<number> {
   const abort = new AbortController();
   try {
-    return (await fetch(url, { method, headers, signal: abort.signal, redirect: 'error' })).status;
-  } finally {
+    const response = await fetch(url, { method, headers, signal: abort.signal, redirect: 'error' });
+    // A response that was read leaves its connection for the next request.
+    if (response.headers.has('content-length')) await response.arrayBuffer();
+    else abort.abort();
+    return response.status;
+  } catch (error) {
     abort.abort();
+    throw error;
   }
 }
 
@@ -523,7 +528,8 @@ describe('a port of a named token', () => {
 });
 
 describe('a flood of wrong tokens', () => {
-  it('of 1000 per second loses no frames of a viewer, and causes only a few log lines', async () => {
+  // test/rates/alone/wrong-tokens.test.ts measures the rate.
+  it('of 500 at once loses no frames of a viewer, and causes only a few log lines', async () => {
     // With the usual cost of a check.
     const { token, hash } = await createToken();
     const lines: string[] = [];
@@ -537,7 +543,7 @@ describe('a flood of wrong tokens', () => {
     // They differ from the correct token only in the secret, so that each would require a hash.
     const wrong = (i: number): string => `${token.slice(0, 15)}${String(i).padStart(32, 'x')}`;
     let answered = 0;
-    const flood = Array.from({ length: 1000 }, async (_, i) => {
+    const flood = Array.from({ length: 500 }, async (_, i) => {
       // Delayed requests are disconnected at the end of the test.
       const status = await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(wrong(i))).catch(() => null);
       if (status !== null) expect([401, 429]).toContain(status);
@@ -551,7 +557,7 @@ describe('a flood of wrong tokens', () => {
       viewer.ack(frame.sequence);
       expect(frame.sequence).toBe(sequence + 1);
       ({ sequence } = frame);
-      await expect.poll(() => answered > frames * 40 || answered === 1000, { timeout: 20_000, interval: 5 }).toBe(true);
+      await expect.poll(() => answered > frames * 20 || answered === 500, { timeout: 20_000, interval: 5 }).toBe(true);
     }
     expect(await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(token))).toBe(200);
     expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);

@@ -11,7 +11,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openReceiverKeys, openSenderKeys } from '../../../gateway/netgear/curve-keys.ts';
 import { createKeys, hasKeys } from '../../../gateway/netgear/key-files.ts';
@@ -24,10 +23,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const MODULE = fileURLToPath(new URL('../../../gateway/netgear/curve-keys.ts', import.meta.url));
+const MODULE = new URL('../../../dist/gateway/netgear/curve-keys.js', import.meta.url).href;
 
 /**
- * Loads the keys of a folder in another process, which creates them if there are none.
+ * Loads the keys of a folder in another process, with the built code, which creates them if there are none.
  *
  * @param before commands that its shell runs first.
  */
@@ -37,7 +36,7 @@ async function load(keys: string, before = ''): Promise<{ readonly code: number 
     catch (error) { console.log(error.code + ' ' + error.message); process.exitCode = 3; }`;
   const child = spawn(
     'sh',
-    ['-c', `${before} exec "$0" "$@"`, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program],
+    ['-c', `${before} exec "$0" "$@"`, process.execPath, '--input-type=module', '-e', program],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';

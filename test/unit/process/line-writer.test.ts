@@ -96,7 +96,7 @@ describe('LineWriter', () => {
 });
 
 describe('LineWriter on standard error', () => {
-  const flood = [process.execPath, '--import', 'tsx', fileURLToPath(new URL('log-flood.ts', import.meta.url))];
+  const flood = [process.execPath, fileURLToPath(new URL('log-flood.mjs', import.meta.url))];
 
   /** 2 MB of lines for a standard error that a shell script sets up around `"$@"`. */
   async function run(

@@ -1,10 +1,10 @@
 /**
- * A process of line-writer.test.ts: floods its standard error for a while, then writes its measurements to the file in
- * its argument.
+ * A process of line-writer.test.ts, with the built code: floods its standard error for a while, then writes its
+ * measurements to the file in its argument.
  */
 import { writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { LineWriter } from '../../../gateway/process/line-writer.ts';
+import { LineWriter } from '../../../dist/gateway/process/line-writer.js';
 
 const [, , file = ''] = process.argv;
 const writer = new LineWriter(process.stderr);

@@ -1,5 +1,6 @@
-// Builds the files for browsers into dist/web, their types into dist/types, and the package of the elements alone into
-// dist/viewer-package. `npm run build:web` runs it, with the project's programs in the PATH.
+// Builds the gateway into dist/gateway and dist/shared, the files for browsers into dist/web, their types into
+// dist/types, and the package of the elements alone into dist/viewer-package, all at the same time where possible.
+// `npm run build` runs it, with the project's programs in the PATH.
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -53,5 +54,5 @@ async function writeTypes() {
   await run('node', 'scripts/public-types.mjs');
 }
 
-await Promise.all([bundle(), writeTypes(), run('cem', 'analyze')]);
+await Promise.all([run('tsc', '-p', 'tsconfig.build.json'), bundle(), writeTypes(), run('cem', 'analyze')]);
 await run('node', 'scripts/viewer-package.mjs');
