@@ -49,7 +49,7 @@ function checkAtIntervals(page: Page): void {
       return await waitForFunction(condition, { polling: POLL_MS, ...options }, ...args);
     } catch (error) {
       const text = Promise.race([page.evaluate('document.body.innerText'), sleep(TEXT_MS, 'nothing in time')]);
-      const shown = await text.catch(String);
+      const shown = String(await text.catch(errorText));
       const wanted = [String(condition), ...args.map((arg) => JSON.stringify(arg))].join(', ');
       throw new Error(`waiting for ${wanted} failed: ${errorText(error)}; the page shows: ${shown}`, { cause: error });
     }
