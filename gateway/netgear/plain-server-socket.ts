@@ -93,6 +93,9 @@ const TURN_MS = 4;
 /** Number of unread bytes above which the connection of a peer with a pending message is paused. */
 const UNREAD_BYTES = 64 << 10;
 
+/** Size up to which a message is written in one piece: copying it costs less than several buffers do. */
+const MAX_JOINED_BYTES = 16 << 10;
+
 /** Idle time after which TCP keep-alive probes start. */
 const KEEP_ALIVE_MS = 1000;
 
@@ -103,6 +106,8 @@ interface Connection {
   readonly address: string;
   readonly decoder: ZmtpDecoder;
   readonly budget: TokenBucket;
+  /** Number of bytes that its decoder holds, as counted in the total. */
+  heldBytes: number;
   /** Timeout of the handshake; null once it is done. */
   handshake: NodeJS.Timeout | null;
   /** Whether the connection has a pending message; nothing more is read until it is taken. */
@@ -139,6 +144,8 @@ export class PlainServerSocket implements ServerSocket {
   #wake: () => void = () => undefined;
   #count = 0;
   #peers = 0;
+  /** Number of bytes that the decoders of all connections hold. */
+  #heldBytes = 0;
   #closing: Promise<void> | null = null;
 
   constructor(
@@ -270,6 +277,7 @@ export class PlainServerSocket implements ServerSocket {
       address,
       decoder: new ZmtpDecoder(LIMITS),
       budget: new TokenBucket(this.#limits.messagesPerSecond, this.#limits.burstMessages),
+      heldBytes: 0,
       handshake: setTimeout(
         () => this.#refuse(connection, 'a handshake timed out: a port scan, or a program that does not speak ZeroMQ'),
         this.#limits.handshakeMs,
@@ -291,8 +299,8 @@ export class PlainServerSocket implements ServerSocket {
   }
 
   #gone(connection: Connection): void {
-    const { id, handshake } = connection;
-    if (!this.#connections.delete(id)) return;
+    const { handshake } = connection;
+    if (!this.#remove(connection)) return;
     if (handshake === null) this.#countPeers(-1);
     else {
       clearTimeout(handshake);
@@ -302,13 +310,20 @@ export class PlainServerSocket implements ServerSocket {
 
   /** Disconnects a peer immediately and reports why. */
   #refuse(connection: Connection, reason: string): void {
-    const { id, socket, handshake } = connection;
+    const { socket, handshake } = connection;
     connection.isRefused = true;
-    if (!this.#connections.delete(id)) return;
+    if (!this.#remove(connection)) return;
     if (handshake === null) this.#countPeers(-1);
     else clearTimeout(handshake);
     socket.destroy();
     this.#events.refused(reason);
+  }
+
+  /** @returns false if the connection was removed before. */
+  #remove(connection: Connection): boolean {
+    if (!this.#connections.delete(connection.id)) return false;
+    this.#heldBytes -= connection.heldBytes;
+    return true;
   }
 
   #countPeers(change: number): void {
@@ -337,9 +352,13 @@ export class PlainServerSocket implements ServerSocket {
       this.#refuse(connection, explain(error, connection));
       return;
     }
+    if (!this.#connections.has(connection.id)) return;
+    const { heldBytes } = decoder;
     if (!connection.hasMessage) socket.resume();
-    else if (decoder.heldBytes > UNREAD_BYTES) socket.pause();
-    this.#checkHeld();
+    else if (heldBytes > UNREAD_BYTES) socket.pause();
+    this.#heldBytes += heldBytes - connection.heldBytes;
+    connection.heldBytes = heldBytes;
+    if (this.#heldBytes > this.#limits.heldBytes) this.#refuseLargest();
   }
 
   #admit(connection: Connection, socketType: string): void {
@@ -411,7 +430,7 @@ export class PlainServerSocket implements ServerSocket {
         this.#events.refused(`a ZeroMQ peer sent a message of ${count} that is not a request of ${this.#expected}`);
         return;
       }
-      connection.envelope = parts.slice(0, delimiter + 1).map((part) => Uint8Array.from(part));
+      connection.envelope = parts.slice(0, delimiter + 1).map((part) => new Uint8Array(part));
       parts = parts.slice(delimiter + 1);
     }
     connection.hasMessage = true;
@@ -419,20 +438,17 @@ export class PlainServerSocket implements ServerSocket {
     this.#wake();
   }
 
-  #checkHeld(): void {
-    let heldBytes = 0;
-    let most: Connection | null = null;
-    for (const connection of this.#connections.values()) {
-      heldBytes += connection.decoder.heldBytes;
-      if (most === null || connection.decoder.heldBytes > most.decoder.heldBytes) most = connection;
-    }
-    if (heldBytes > this.#limits.heldBytes && most !== null) {
-      const limit = `${Math.round(this.#limits.heldBytes / (1 << 20))} MiB`;
-      this.#refuse(
-        most,
-        `${describe(most)} was disconnected: unfinished messages exceed ${limit}, and its own is the largest`,
-      );
-    }
+  /** Disconnects the peer whose decoder holds most. */
+  #refuseLargest(): void {
+    let [most] = this.#connections.values();
+    for (const connection of this.#connections.values())
+      if (most === undefined || connection.heldBytes > most.heldBytes) most = connection;
+    if (most === undefined) return;
+    const limit = `${Math.round(this.#limits.heldBytes / (1 << 20))} MiB`;
+    this.#refuse(
+      most,
+      `${describe(most)} was disconnected: unfinished messages exceed ${limit}, and its own is the largest`,
+    );
   }
 }
 
@@ -461,6 +477,10 @@ function explain({ code, message }: ZmtpError, connection: Connection): string {
 }
 
 function write(socket: Socket, buffers: readonly Uint8Array[]): void {
+  if (buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) <= MAX_JOINED_BYTES) {
+    socket.write(Buffer.concat(buffers));
+    return;
+  }
   socket.cork();
   for (const bytes of buffers) socket.write(bytes);
   socket.uncork();

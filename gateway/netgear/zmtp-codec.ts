@@ -49,17 +49,22 @@ export class ZmtpError extends Error {
  */
 const BODY_BUFFER_BYTES = 4 << 20;
 
+const EMPTY = new Uint8Array();
+
 /**
  * Decodes the bytes of a peer. Copies bytes only to join a body that arrives in several chunks: each chunk when it
  * arrives, so that little is left to do after the last one.
  */
 export class ZmtpDecoder {
   readonly #limits: ZmtpLimits;
-  /** Unread bytes, in order; the first chunk from {@link #offset} on. */
+  /** Unread chunks, in order; the first one from {@link #offset} on. */
   readonly #chunks: Uint8Array[] = [];
   #offset = 0;
-  #available = 0;
+  #unreadBytes = 0;
   #state: 'greeting' | 'ready' | 'traffic' = 'greeting';
+  /** The first {@link #headBytes} bytes of the greeting, or of the head of a frame. */
+  readonly #head = Buffer.alloc(GREETING_BYTES);
+  #headBytes = 0;
   /** The frame whose body is incomplete. */
   #frame: { readonly flags: number; readonly length: number } | null = null;
   /** The first {@link #bodyBytes} bytes of that body, if some were joined already. */
@@ -74,18 +79,13 @@ export class ZmtpDecoder {
 
   /** Number of buffered bytes: parts of an unfinished message, and unread bytes. */
   get heldBytes(): number {
-    return this.#messageBytes + this.#bodyBytes + this.#available;
-  }
-
-  /** Whether the first byte of a greeting has arrived. */
-  get hasBegun(): boolean {
-    return this.#state !== 'greeting' || this.#available > 0;
+    return this.#messageBytes + this.#bodyBytes + this.#unreadBytes;
   }
 
   add(chunk: Uint8Array): void {
     if (chunk.byteLength === 0) return;
     this.#chunks.push(chunk);
-    this.#available += chunk.byteLength;
+    this.#unreadBytes += chunk.byteLength;
   }
 
   /**
@@ -118,30 +118,31 @@ export class ZmtpDecoder {
 
   /** @returns whether the greeting is complete. */
   #readGreeting(): boolean {
-    const bytes = this.#peek(GREETING_BYTES);
+    const isComplete = this.#fillHead(GREETING_BYTES);
+    const bytes = this.#head.subarray(0, this.#headBytes);
     if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f))
       throw new ZmtpError('foreign', 'the first bytes are not a greeting');
     if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3)
       throw new ZmtpError('foreign', 'the greeting is ZMTP 2, expected ZMTP 3');
-    if (bytes.byteLength < GREETING_BYTES) return false;
-    const mechanism = Buffer.from(bytes).toString('latin1', 12, 32).replace(/\0+$/, '');
+    if (!isComplete) return false;
+    const mechanism = bytes.toString('latin1', 12, 32).replace(/\0+$/, '');
     if (mechanism !== 'NULL')
       throw new ZmtpError('mechanism', `the mechanism is ${JSON.stringify(mechanism)}, expected NULL`);
-    this.#take(GREETING_BYTES);
+    this.#headBytes = 0;
     this.#state = 'ready';
     return true;
   }
 
-  /** @returns null if the frame is incomplete. */
+  /** @returns null if the head is incomplete. */
   #readHead(): { flags: number; length: number } | null {
-    const head = this.#peek(9);
-    const [flags] = head;
-    if (flags === undefined) return null;
+    if (!this.#fillHead(1)) return null;
+    const head = this.#head;
+    const flags = head[0] ?? 0;
     if (flags > 7 || ((flags & COMMAND) !== 0 && (flags & MORE) !== 0))
       throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'frame', `a frame has the flags ${flags}`);
     const isLong = (flags & LONG) !== 0;
-    if (head.byteLength < (isLong ? 9 : 2)) return null;
-    const length = isLong ? Number(Buffer.from(head).readBigUInt64BE(1)) : (head[1] ?? 0);
+    if (!this.#fillHead(isLong ? 9 : 2)) return null;
+    const length = isLong ? head.readUInt32BE(1) * 2 ** 32 + head.readUInt32BE(5) : (head[1] ?? 0);
     const limit =
       (flags & COMMAND) !== 0 || this.#state === 'ready'
         ? MAX_COMMAND_BYTES
@@ -151,35 +152,67 @@ export class ZmtpDecoder {
         this.#state === 'ready' ? 'handshake' : 'too-large',
         `a frame has ${length} bytes, expected at most ${limit}`,
       );
-    this.#take(isLong ? 9 : 2);
+    this.#headBytes = 0;
     return { flags, length };
   }
 
-  /** @returns null if the body is incomplete. */
+  /** Moves unread bytes to {@link #head}. @returns whether it has `count` bytes. */
+  #fillHead(count: number): boolean {
+    while (this.#headBytes < count) {
+      const bytes = this.#take(count - this.#headBytes);
+      if (bytes === null) return false;
+      this.#head.set(bytes, this.#headBytes);
+      this.#headBytes += bytes.byteLength;
+    }
+    return true;
+  }
+
+  /** @returns a view of a chunk, or joined bytes; null if the body is incomplete. */
   #readBody(length: number): Uint8Array | null {
-    const missing = length - this.#bodyBytes;
-    const isComplete = this.#available >= missing;
-    if (this.#body === null && (isComplete || this.#chunks.length === 0)) return isComplete ? this.#take(length) : null;
-    this.#join(length, Math.min(missing, this.#available));
-    if (!isComplete) return null;
-    const body = this.#body;
+    while (this.#bodyBytes < length) {
+      const bytes = this.#take(length - this.#bodyBytes);
+      if (bytes === null) return null;
+      if (bytes.byteLength === length) return bytes;
+      this.#join(length, bytes);
+    }
+    const body = this.#body ?? EMPTY;
     this.#body = null;
     this.#bodyBytes = 0;
     return body;
   }
 
-  /** Moves the first `count` unread bytes to the body of `length` bytes. */
-  #join(length: number, count: number): void {
-    const bytes = this.#bodyBytes + count;
-    if (this.#body === null || this.#body.byteLength < bytes) {
-      const size = Math.min(length, Math.max(BODY_BUFFER_BYTES, 2 * bytes));
+  /** Appends bytes to the body of `length` bytes. */
+  #join(length: number, bytes: Uint8Array): void {
+    const count = this.#bodyBytes + bytes.byteLength;
+    if (this.#body === null || this.#body.byteLength < count) {
+      const size = Math.min(length, Math.max(BODY_BUFFER_BYTES, 2 * count));
       const larger = Buffer.allocUnsafeSlow(size);
       if (this.#body !== null) larger.set(this.#body.subarray(0, this.#bodyBytes));
       this.#body = larger;
     }
-    this.#copyTo(this.#body.subarray(this.#bodyBytes, bytes));
-    this.#remove(count);
-    this.#bodyBytes = bytes;
+    this.#body.set(bytes, this.#bodyBytes);
+    this.#bodyBytes = count;
+  }
+
+  /**
+   * Takes unread bytes of one chunk.
+   *
+   * @param most maximum number, at least 1.
+   * @returns a view of the chunk; null if there are no unread bytes.
+   */
+  #take(most: number): Uint8Array | null {
+    const [chunk] = this.#chunks;
+    if (chunk === undefined) return null;
+    const start = this.#offset;
+    const end = Math.min(start + most, chunk.byteLength);
+    this.#unreadBytes -= end - start;
+    if (end < chunk.byteLength) {
+      this.#offset = end;
+      return chunk.subarray(start, end);
+    }
+    this.#offset = 0;
+    this.#chunks.shift();
+    return start === 0 ? chunk : chunk.subarray(start);
   }
 
   #command(body: Uint8Array): ZmtpEvent {
@@ -195,47 +228,6 @@ export class ZmtpDecoder {
     return name === 'PING' && bytes.byteLength >= 7
       ? { kind: 'ping', context: bytes.subarray(7, 7 + 16) }
       : { kind: 'command' };
-  }
-
-  /** The first unread bytes, at most `count`. Read-only: they may be shared with the chunk. */
-  #peek(count: number): Uint8Array {
-    const [first = new Uint8Array()] = this.#chunks;
-    if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count)
-      return first.subarray(this.#offset, this.#offset + count);
-    const joined = Buffer.allocUnsafe(Math.min(count, this.#available));
-    this.#copyTo(joined);
-    return joined;
-  }
-
-  /** Copies the first unread bytes, as many as `target` has. */
-  #copyTo(target: Uint8Array): void {
-    let at = 0;
-    for (const [index, chunk] of this.#chunks.entries()) {
-      if (at === target.byteLength) break;
-      const piece = chunk.subarray(index === 0 ? this.#offset : 0).subarray(0, target.byteLength - at);
-      target.set(piece, at);
-      at += piece.byteLength;
-    }
-  }
-
-  /** Removes the first `count` unread bytes. */
-  #take(count: number): Uint8Array {
-    const bytes = this.#peek(count);
-    this.#remove(count);
-    return bytes;
-  }
-
-  #remove(count: number): void {
-    this.#available -= count;
-    let left = count + this.#offset;
-    let used = 0;
-    for (const { byteLength } of this.#chunks) {
-      if (byteLength > left) break;
-      left -= byteLength;
-      used += 1;
-    }
-    this.#chunks.splice(0, used);
-    this.#offset = left;
   }
 }
 

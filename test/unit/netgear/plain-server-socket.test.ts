@@ -259,6 +259,29 @@ describe('a peer', () => {
     expect(await small.receives(95)).toBe(true);
   });
 
+  it('that leaves, with or without pending messages, no longer counts towards that limit', async () => {
+    // Longer than a turn: connections end between messages.
+    const { port, refused, peers } = await bind('push-pull', { heldBytes: 256 << 10 }, () => {
+      const untilMs = performance.now() + 5;
+      while (performance.now() < untilMs);
+    });
+    for (let round = 0; round < 16; round += 1) {
+      const unfinished = await shake(port, 'PUSH');
+      unfinished.write(part(Buffer.alloc(128 << 10), true));
+      unfinished.end();
+      const pending = await shake(port, 'PUSH');
+      pending.write(Buffer.concat(Array.from({ length: 8 }, () => message('x', Buffer.alloc(7000)))));
+      await delay(10);
+      pending.reset();
+      await expect.poll(peers, { interval: 5 }).toBe(0);
+    }
+    expect(refused).toEqual([]);
+    const large = await shake(port, 'PUSH');
+    for (let count = 0; count < 4; count += 1) large.write(part(Buffer.alloc(100_000), true));
+    await large.closed;
+    expect(refused.at(-1)).toMatch(/unfinished messages exceed/);
+  });
+
   it('with an envelope of large identifiers sends no request', async () => {
     const { port, refused } = await bind('request-reply');
     const peer = await shake(port);
