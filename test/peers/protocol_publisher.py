@@ -41,17 +41,20 @@ class Publisher:
         self.heard = asyncio.Event()
 
     async def receive(self):
-        async for message in self.socket:
-            kind, header, payload = decode(message)
-            if kind == "taken":
-                self.taken = header["sequence"]
-                self.heard.set()
-                if "code" not in header and self.taken != self.options.get("frames"):
-                    continue
-            if kind is not None:
-                emit(event=kind, **header, **({"payload": base64.b64encode(payload).decode()} if payload else {}))
-        self.is_over = True
-        self.heard.set()
+        try:
+            async for message in self.socket:
+                kind, header, payload = decode(message)
+                if kind == "taken":
+                    self.taken = header["sequence"]
+                    self.heard.set()
+                    if "code" not in header and self.taken != self.options.get("frames"):
+                        continue
+                if kind is not None:
+                    emit(event=kind, **header, **({"payload": base64.b64encode(payload).decode()} if payload else {}))
+        finally:
+            # Also when the gateway has closed the connection with an error, which the loop raises.
+            self.is_over = True
+            self.heard.set()
 
     async def until_taken(self, sequence):
         while self.taken < sequence and not self.is_over:
