@@ -147,7 +147,7 @@ describe('Renditions', () => {
         total += 1;
         return rendered;
       };
-      return [1, 2, 3, 4].map((high) => renditions.jpeg(raw('uint16', [8, 16], 2), { range: `0,${high}` }));
+      return [1, 2, 3, 4].map(async (high) => renditions.jpeg(raw('uint16', [8, 16], 2), { range: `0,${high}` }));
     });
     await Promise.all(jpegs);
     expect([most, total]).toEqual([2, 12]);
