@@ -35,6 +35,9 @@ export type RenditionKind = 'pictures' | 'packed' | 'none';
 /** Shared by the whole gateway, because other work uses the thread pool, too. */
 const packings = new ConcurrencyLimit(2);
 
+/** Shared by the whole gateway: the pixels of an array take up to 256 MiB, and each style has its own. */
+const stylings = new ConcurrencyLimit(2);
+
 /** Maximum size of a packed array in relation to the array: above it, unpacking costs more than it saves. */
 const MAX_PACKED_RATIO = 0.9;
 
@@ -229,7 +232,7 @@ export class Renditions {
     if (isDefaultStyle(style) && jpegChannels(frame) !== null)
       return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
     return this.#styled.get(frame, styleKey(style), () =>
-      this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels)),
+      stylings.run(async () => encodeJpeg(await this.arrays.pixels(frame, style, true))),
     );
   }
 }

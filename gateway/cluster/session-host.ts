@@ -32,6 +32,12 @@ const MAX_INCOMPLETE_BYTES = 256 << 20;
 /** Maximum number of sessions: one per stream and gateway that shows it. */
 const MAX_SESSIONS = 4096;
 
+/**
+ * Maximum number of clients of a stream in the whole cluster: all virtual ports, and as many native clients. Each is in
+ * every reply to a NetGear server.
+ */
+const MAX_CLIENTS = 8192;
+
 /** Maximum number of viewers of a session of a stream with exclusive control: each has a port. */
 const MAX_PARTIES = 65_535;
 
@@ -334,6 +340,8 @@ class Session {
     const { port } = item;
     switch (item.kind) {
       case 'join':
+        if (returns.size >= MAX_CLIENTS && !this.#ports.has(port))
+          throw new GearwayError('too-many', `the stream already has ${MAX_CLIENTS} clients`);
         returns.join(port, this);
         this.#ports.add(port);
         return;

@@ -48,6 +48,12 @@ const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number]
   [4, 0.14],
 ];
 
+/**
+ * Maximum number of pixels of H.264: of level 5.2, the highest that many decoders support. An encoder of larger pictures
+ * would take up to 1 GB of memory.
+ */
+const MAX_VIDEO_PIXELS = 36_864 * 256;
+
 /** H.264 needs fewer bits for a slower stream, but not in proportion, so the bit rate for 30 fps is always used. */
 const VIDEO_FPS = 30;
 
@@ -100,9 +106,11 @@ export function ladder({
 }
 
 function videoSteps(width: number, height: number): readonly VideoStep[] {
-  return VIDEO_STEPS.map(([divisor, bitsPerPixel]) => {
-    const bits = (width / divisor) * (height / divisor) * VIDEO_FPS * bitsPerPixel;
-    return { kind: 'h264', divisor, bitsPerSecond: Math.max(1, Math.round(bits / BIT_RATE_UNIT)) * BIT_RATE_UNIT };
+  return VIDEO_STEPS.flatMap(([divisor, bitsPerPixel]) => {
+    const pixels = (width / divisor) * (height / divisor);
+    if (pixels > MAX_VIDEO_PIXELS) return [];
+    const bits = pixels * VIDEO_FPS * bitsPerPixel;
+    return [{ kind: 'h264', divisor, bitsPerSecond: Math.max(1, Math.round(bits / BIT_RATE_UNIT)) * BIT_RATE_UNIT }];
   });
 }
 

@@ -159,6 +159,11 @@ export class Returns {
     return this.#entries.get(port)?.by === by;
   }
 
+  /** Number of clients that have joined. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Whether any client has joined. */
   get isEmpty(): boolean {
     return this.#entries.size === 0;

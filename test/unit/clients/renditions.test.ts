@@ -134,6 +134,25 @@ describe('Renditions', () => {
     },
   );
 
+  it('renders at most two arrays at a time, whatever styles are requested of whatever streams', async () => {
+    let [running, most, total] = [0, 0, 0];
+    const jpegs = [new Renditions(), new Renditions(), new Renditions()].flatMap((renditions) => {
+      const pixels = renditions.arrays.pixels.bind(renditions.arrays);
+      renditions.arrays.pixels = async (...args) => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setImmediate(resolve));
+        const rendered = await pixels(...args);
+        running -= 1;
+        total += 1;
+        return rendered;
+      };
+      return [1, 2, 3, 4].map(async (high) => renditions.jpeg(raw('uint16', [8, 16], 2), { range: `0,${high}` }));
+    });
+    await Promise.all(jpegs);
+    expect([most, total]).toEqual([2, 12]);
+  });
+
   it('rejects for samples that cannot be shown', async () => {
     await expect(new Renditions().jpeg(raw('uint8', [8, 16, 2]))).rejects.toMatchObject({
       code: 'channels-unsupported',

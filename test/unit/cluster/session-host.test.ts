@@ -7,6 +7,7 @@ import { type HostedStream, SessionHost } from '../../../gateway/cluster/session
 import { encodePart, type PartHead, type SessionAnswer } from '../../../gateway/cluster/session-wire.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Stream } from '../../../gateway/hub/stream.ts';
+import type { ReturnData } from '../../../gateway/hub/returns/return-data.ts';
 import { logTo } from '../../helpers/log.ts';
 import { JPEG_FRAME } from '../../helpers/viewer.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
@@ -57,8 +58,7 @@ class Fixture {
       origin: 'o',
       connection: {
         publish: (subject: string) => (this.published += Number(subject.endsWith('.h'))),
-        // Immediately, unlike that of a real connection.
-        flush: () => ({ then: (landed: () => void) => (landed(), Promise.resolve()) }),
+        flush: () => Promise.resolve(),
       } as unknown as NatsConnection,
       maxPayload: () => 1 << 20,
       subject: 'frames',
@@ -175,7 +175,7 @@ describe('SessionHost', () => {
     expect(returns.isEmpty).toBe(true);
   });
 
-  it('publishes the latest frame seldom for a gateway that requests it with each message, and in the end once more', () => {
+  it('publishes the latest frame seldom for a gateway that requests it with each message, and in the end once more', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const fixture = new Fixture();
@@ -183,14 +183,41 @@ describe('SessionHost', () => {
     stream.publish({ ...JPEG_FRAME });
     for (let batch = 1; batch <= 1000; batch += 1) {
       fixture.send('a', batch, [], { needsPictures: batch % 2 === 0 });
-      vi.advanceTimersByTime(1);
+      await vi.advanceTimersByTimeAsync(1);
     }
     expect(fixture.published).toBeGreaterThan(10);
     expect(fixture.published).toBeLessThan(60);
     for (const batch of [1001, 1002]) fixture.send('a', batch, [], { needsPictures: batch % 2 === 0 });
     const before = fixture.published;
-    vi.advanceTimersByTime(100);
+    await vi.advanceTimersByTimeAsync(100);
     expect(fixture.published).toBe(before + 1);
+  });
+
+  it('accepts at most 8192 clients of a stream, and data of none of the others', () => {
+    const fixture = new Fixture();
+    const { returns } = fixture.create();
+    const join = (from: number, count: number): ReturnItem[] =>
+      Array.from({ length: count }, (_, index) => ({ kind: 'join', port: from + index }));
+    expect(fixture.send('a', 1, join(1, 8000), { from: 'a' })).toMatchObject({ refused: [] });
+    const data: ReturnData = { kind: 'value', value: 1, json: '1' };
+    const answer = fixture.send('b', 1, [...join(20_001, 193), { kind: 'set', port: 20_193, data }], { from: 'b' });
+    expect(answer).toMatchObject({ refused: ['port 20193: the stream already has 8192 clients'] });
+    expect([returns.size, returns.get(20_193)]).toEqual([8192, null]);
+    // Another client takes the place of one that has left, and known ones stay.
+    expect(
+      fixture.send(
+        'a',
+        2,
+        [
+          { kind: 'join', port: 5 },
+          { kind: 'leave', port: 6 },
+        ],
+        { from: 'a' },
+      ),
+    ).toMatchObject({
+      refused: [],
+    });
+    expect(fixture.send('b', 2, join(20_193, 1), { from: 'b' })).toMatchObject({ refused: [] });
   });
 
   it('accepts at most 4096 sessions', () => {

@@ -46,6 +46,19 @@ describe('ladder', () => {
     expect(names({ hasVideo: true, shownWidth: 320, shownHeight: 180 })).toEqual(['source', 'h264-4-240']);
   });
 
+  it('has no H.264 of pictures that are too large for decoders, and take gigabytes to encode', () => {
+    const divisors = (width: number, height: number): string[] =>
+      names({ width, height, hasVideo: true }).map((name) => name.split('-', 2).join('-'));
+    expect(divisors(3840, 2160)).toContain('h264-1');
+    expect(divisors(4096, 2304)).toContain('h264-1');
+    expect(divisors(4096, 2305)).toEqual(['source', 'h264-2', 'h264-2', 'h264-4']);
+    for (const [width, height] of [
+      [8192, 8192],
+      [16_384, 4096],
+    ] as const)
+      expect(divisors(width, height)).toEqual(['source', 'h264-4']);
+  });
+
   it('needs fewer bits from step to step', () => {
     const bytes = ladder({ ...HD, width: 3840, height: 2160 }).map((step) => expectedBytes(step, 1e6));
     expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));

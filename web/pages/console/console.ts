@@ -106,8 +106,9 @@ let shownInNavigation = '';
 /** Scrolls the navigation to the stream of the page, once per width of the window, because phones can be rotated. */
 function showInNavigation(): void {
   const link = root.querySelector('nav [aria-current]');
-  const shown = `${streamPage?.name} ${innerWidth}`;
-  if (link === null || shown === shownInNavigation) return;
+  if (link === null || streamPage === null) return;
+  const shown = `${streamPage.name} ${innerWidth}`;
+  if (shown === shownInNavigation) return;
   shownInNavigation = shown;
   link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
