@@ -106,7 +106,8 @@ let shownInNavigation = '';
 /** Scrolls the navigation to the stream of the page, once per width of the window, because phones can be rotated. */
 function showInNavigation(): void {
   const link = root.querySelector('nav [aria-current]');
-  const shown = `${streamPage?.name} ${innerWidth}`;
+  const name = streamPage?.name ?? '';
+  const shown = `${name} ${innerWidth}`;
   if (link === null || shown === shownInNavigation) return;
   shownInNavigation = shown;
   link.scrollIntoView({ block: 'nearest', inline: 'nearest' });

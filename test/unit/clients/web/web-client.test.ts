@@ -204,7 +204,7 @@ describe('WebClient: hello', () => {
     expect(await viewer.hello({ token: 'look', port: 6001 })).toMatchObject({
       port: null,
       rights: ['view'],
-      spectatorReason: expect.stringContaining('watch') as string,
+      spectatorReason: 'no right to return data',
     });
     expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
   });
@@ -1401,7 +1401,7 @@ describe('WebClient: time', () => {
       const sent = socket.close.mock.calls[0]?.[1] ?? '';
       expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(123);
       expect(Buffer.byteLength(sent)).toBeGreaterThan(119);
-      expect(reason.startsWith(sent)).toBe(true);
+      expect(reason.startsWith(sent.replace(/…$/, ''))).toBe(true);
     },
   );
 
