@@ -179,7 +179,7 @@ describe('the element', () => {
     const source = setInterval(() => gateway.stream.push(picture, { message }), 100);
     const centre = async (): Promise<number[]> => {
       const image = sharp(await view.page.screenshot()).removeAlpha();
-      const { width = 0, height = 0 } = await image.metadata();
+      const { width, height } = await image.metadata();
       const pixel = await image
         .extract({ left: width / 2, top: height / 2, width: 1, height: 1 })
         .raw()
