@@ -63,11 +63,16 @@ export async function encodePng(picture: DecodedPicture): Promise<Blob> {
 /** Draws pictures on a canvas, and resizes it to fit them. */
 export class Painter {
   readonly #surface: Surface;
-  readonly #context: OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D | null;
+  readonly #context: CanvasRenderingContext2D | null;
 
   constructor(surface: Surface) {
     this.#surface = surface;
     this.#context = surface.getContext('2d') as CanvasRenderingContext2D | null;
+  }
+
+  /** The context of the canvas. In a worker, Firefox does not return it a second time, but throws. */
+  get context(): OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D | null {
+    return this.#context;
   }
 
   /** The drawn picture as PNG. Supported only for a canvas in a worker. */

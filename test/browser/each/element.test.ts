@@ -1,5 +1,6 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
@@ -167,6 +168,26 @@ describe('the element', () => {
     expect(ageOf(shown), shown).toBeLessThanOrEqual(atMost);
     expect((await view.stats).delayMs).toBeNull();
     await expect.poll(async () => ageOf(await chip())).toBeGreaterThan(ageOf(shown));
+  });
+
+  it('draws the overlay of a message, in the worker', async () => {
+    await using gateway = await start();
+    await using view = await open(gateway, '?stream=main&bare&overlays');
+    await view.becomes('waiting');
+    const picture = await jpeg();
+    const message = { overlay: [{ polygon: [20, 15, 44, 15, 44, 33, 20, 33], color: '#00ff00', fill: 1 }] };
+    const source = setInterval(() => gateway.stream.push(picture, { message }), 100);
+    const centre = async (): Promise<number[]> => {
+      const image = sharp(await view.page.screenshot()).removeAlpha();
+      const { width, height } = await image.metadata();
+      const pixel = await image
+        .extract({ left: width / 2, top: height / 2, width: 1, height: 1 })
+        .raw()
+        .toBuffer();
+      return [...pixel].map((sample) => Math.round(sample / 64));
+    };
+    await expect.poll(centre).toEqual([0, 4, 0]);
+    clearInterval(source);
   });
 
   it('shows the poster until the first picture', async () => {

@@ -44,10 +44,11 @@ export class Composer {
   /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
 
-  constructor(surface: Surface, drawOnPicture: DrawOnPicture | null = null) {
+  /** @param context that of the canvas. */
+  constructor(surface: Surface, context: Context | null, drawOnPicture: DrawOnPicture | null = null) {
     this.#surface = surface;
+    this.#context = context;
     this.#drawOnPicture = drawOnPicture;
-    this.#context = surface.getContext('2d') as Context | null;
   }
 
   get settings(): OverlaySettings {
@@ -59,9 +60,9 @@ export class Composer {
   }
 
   /** Draws on another canvas from now on. */
-  setSurface(surface: Surface): void {
+  setSurface(surface: Surface, context: Context | null): void {
     this.#surface = surface;
-    this.#context = surface.getContext('2d') as Context | null;
+    this.#context = context;
   }
 
   /** The last picture, without its overlay; null before the first one. */

@@ -122,7 +122,9 @@ export class OverlayHost {
       const canvas = document.createElement('canvas');
       canvas.className = 'page';
       canvas.setAttribute('aria-hidden', 'true');
-      const composer = new Composer(canvas, (context, frame) => this.#call(context as CanvasRenderingContext2D, frame));
+      const composer = new Composer(canvas, canvas.getContext('2d'), (context, frame) =>
+        this.#call(context as CanvasRenderingContext2D, frame),
+      );
       this.#page = { canvas, composer };
       this.#box.append(canvas);
       if (this.#placement !== null) composer.setView(this.#view(this.#placement));

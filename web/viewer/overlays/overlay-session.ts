@@ -43,7 +43,7 @@ export class OverlaySession {
   constructor(surface: Surface, painter: Painter, emit: EmitOverlayEvent) {
     this.#painter = painter;
     this.#emit = emit;
-    this.#composer = new Composer(surface);
+    this.#composer = new Composer(surface, painter.context);
   }
 
   /**
@@ -59,10 +59,10 @@ export class OverlaySession {
     return this.#isComposing || this.#composer.settings.hasCallback;
   }
 
-  /** Draws on another canvas from now on, which has no context yet but that of the painter. */
+  /** Draws on another canvas from now on: that of the painter. */
   setSurface(surface: Surface, painter: Painter): void {
     this.#painter = painter;
-    this.#composer.setSurface(surface);
+    this.#composer.setSurface(surface, painter.context);
   }
 
   command(command: OverlayCommand): void {

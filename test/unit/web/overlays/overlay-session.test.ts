@@ -92,7 +92,12 @@ beforeEach(() => {
     'createImageBitmap',
     () => new Promise((resolve) => decodes.push(() => resolve(closable(`mask ${(masks += 1)}`)))),
   );
-  const surface = { width: 8, height: 8, getContext: fakeContext } as unknown as Surface;
+  // As in a worker of Firefox: a canvas gives its context only once.
+  const getContext = vi.fn(() => {
+    throw new Error('the canvas has given its context');
+  });
+  getContext.mockImplementationOnce(fakeContext as () => never);
+  const surface = { width: 8, height: 8, getContext } as unknown as Surface;
   session = new OverlaySession(surface, new Painter(surface), (event) => events.push(event));
   session.command({ kind: 'view', view: VIEW });
   settings(false);
