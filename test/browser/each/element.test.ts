@@ -187,6 +187,23 @@ describe('the element', () => {
       return [...pixel].map((sample) => Math.round(sample / 64));
     };
     await expect.poll(centre).toEqual([0, 4, 0]);
+    // The magnifier shows the pixel under the pointer, although the canvas with overlays has the size of the box.
+    await view.page.evaluate(() => {
+      const viewer = document.querySelector('gearway-viewer')!;
+      viewer.inspector = true;
+      viewer.style.cssText = 'position: fixed; left: 0; top: 0; width: 600px; height: 240px; aspect-ratio: auto';
+    });
+    await view.where('element.pictureRect?.left === 140');
+    const magnified = async (): Promise<number[]> => {
+      await view.page.mouse.move(262, 92);
+      const pixel = await view.page.evaluate(() => {
+        const root = document.querySelector('gearway-viewer')!.shadowRoot!;
+        const canvas = root.querySelector<HTMLCanvasElement>('canvas.magnifier');
+        return [...(canvas?.getContext('2d')?.getImageData(4, 4, 1, 1).data.subarray(0, 3) ?? [])];
+      });
+      return pixel.map((sample) => Math.round(sample / 64));
+    };
+    await expect.poll(magnified).toEqual([0, 4, 0]);
     clearInterval(source);
   });
 

@@ -146,10 +146,32 @@ export class Inspector {
   /** Draws the magnifier, once the result of {@link render} is in the page. */
   rendered(): void {
     const target = this.#stage.querySelector<HTMLCanvasElement>('canvas.magnifier');
-    const source = this.#stage.querySelector<HTMLCanvasElement>('.picture canvas');
+    const box = this.#stage.querySelector('.picture');
+    // With a callback for overlays, the page draws on a canvas of its own.
+    const source = box?.querySelector<HTMLCanvasElement>(box.matches('.called') ? 'canvas.page' : 'canvas') ?? null;
     const size = this.#pictureSize();
-    if (target === null || source === null || size === null || this.#pixel === null) return;
-    drawMagnifier(target, source, { at: this.#pixel, size, rotate: this.#viewer.rotate, mirror: this.#viewer.mirror });
+    const at = this.#pixel;
+    if (target === null || source === null || size === null || at === null) return;
+    const across = target.width;
+    const { rotate, mirror } = this.#viewer;
+    const centre = this.#viewer.toClient(at.x + 0.5, at.y + 0.5);
+    const next = this.#viewer.toClient(at.x + 1.5, at.y + 0.5);
+    if (box?.matches('.composed, .called') !== true || centre === null || next === null) {
+      const [x, y] = [source.width / size.x, source.height / size.y];
+      const part = { centre: { x: (at.x + 0.5) * x, y: (at.y + 0.5) * y }, size: { x: across * x, y: across * y } };
+      drawMagnifier(target, source, { ...part, rotate, mirror });
+      return;
+    }
+    // The canvas with overlays is the whole box, in which the picture is already rotated and mirrored.
+    const { left, top, width } = source.getBoundingClientRect();
+    const scale = source.width / width;
+    const side = across * scale * Math.hypot(next.x - centre.x, next.y - centre.y);
+    drawMagnifier(target, source, {
+      centre: { x: (centre.x - left) * scale, y: (centre.y - top) * scale },
+      size: { x: side, y: side },
+      rotate: 0,
+      mirror: false,
+    });
   }
 
   /** Size of the source's frame, in its pixels; null before the first frame. */

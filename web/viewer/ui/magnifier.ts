@@ -1,12 +1,12 @@
 import type { Point } from '../picture-geometry.ts';
 
-/** Part of a picture that is shown enlarged. */
+/** Part of a canvas that is shown enlarged. */
 interface Magnified {
-  /** Centre of the part, in pixels of the picture. */
-  readonly at: Point;
-  /** Size of the picture, in its pixels. The canvas may be smaller. */
+  /** Centre of the part, in pixels of the canvas. */
+  readonly centre: Point;
+  /** Size of the part, in pixels of the canvas. */
   readonly size: Point;
-  /** Rotation in degrees. */
+  /** Rotation in degrees, by which the page rotates the canvas. */
   readonly rotate: number;
   readonly mirror: boolean;
 }
@@ -18,7 +18,7 @@ interface Magnified {
 export function drawMagnifier(
   target: HTMLCanvasElement,
   source: HTMLCanvasElement,
-  { at, size, rotate, mirror }: Magnified,
+  { centre, size, rotate, mirror }: Magnified,
 ): void {
   const context = target.getContext('2d');
   if (context === null) return;
@@ -29,14 +29,12 @@ export function drawMagnifier(
   context.translate(across / 2, across / 2);
   context.scale(mirror ? -1 : 1, 1);
   context.rotate((rotate * Math.PI) / 180);
-  const [scaleX, scaleY] = [source.width / size.x, source.height / size.y];
-  const from = { x: at.x - (across - 1) / 2, y: at.y - (across - 1) / 2 };
   context.drawImage(
     source,
-    from.x * scaleX,
-    from.y * scaleY,
-    across * scaleX,
-    across * scaleY,
+    centre.x - size.x / 2,
+    centre.y - size.y / 2,
+    size.x,
+    size.y,
     -across / 2,
     -across / 2,
     across,
