@@ -9,6 +9,7 @@ import { SESSION_LIFETIME_MS, type Sessions } from '../rights/sessions.ts';
 import type { Access } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
+import { LogInLog } from './log-in-log.ts';
 import { sendRefusal } from './refusals.ts';
 import { sendDenial } from './rights.ts';
 import type { SessionCookies } from './session-cookies.ts';
@@ -39,6 +40,7 @@ export function findSession(sessions: Sessions, cookies: SessionCookies, request
 export function serveSession(app: FastifyInstance, { access, guard, cookies, log }: SessionOptions): void {
   const config = { right: 'public' } as const;
   const { sessions } = access;
+  const logIns = new LogInLog(log);
   const statusOf = (principal: Principal | null): SessionStatus => ({
     user: principal === null ? null : rightsStatus(principal),
     accepts: access.accepts,
@@ -70,8 +72,7 @@ export function serveSession(app: FastifyInstance, { access, guard, cookies, log
     endSessions(request, 'another user has logged in', true);
     const { id, principal } = sessions.open(decision.principal, addressKey(clientAddress(request)));
     cookies.set(request, reply, id, SESSION_LIFETIME_MS);
-    const peer = clientAddress(request);
-    log.info({ peer, principal: principal.name }, `${peer}: ${principal.name} logged in`);
+    logIns.loggedIn(principal.name, clientAddress(request));
     return statusOf(principal);
   });
 
