@@ -47,8 +47,8 @@ interface Holder {
 
 /**
  * Time without an acknowledged heartbeat after which a gateway disconnects its viewers with ports, because another
- * gateway may assign these ports soon: it declares this one dead after at least 3 intervals between heartbeats, and then
- * reserves the ports for this time.
+ * gateway may assign these ports soon. The others declare a silent gateway dead after at least 3 intervals between
+ * heartbeats, and then reserve its ports for this time.
  */
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 

@@ -148,8 +148,8 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * patterns 0 and 1 until this resolves; in pattern 2, or if it rejects, its memory must never be written to again.
    *
    * Rejects with `no-client` if no client connects in time, `timeout` if there is no reply, `disconnected` if the
-   * connection is lost, `busy` if too many calls are pending, `closed`, and, before anything is sent, if frame or
-   * message are invalid: `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`,
+   * connection is lost, `busy` if too many calls are pending, `closed`, and, before anything is sent, if the
+   * frame or the message is invalid: `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`,
    * `shape-invalid`, `value-invalid`, `too-large`. A failed call does not affect later ones.
    *
    * A JPEG with an EXIF orientation is rotated before it is sent, because NetGear clients ignore the orientation.

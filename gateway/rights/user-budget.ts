@@ -37,7 +37,7 @@ export class UserBudget {
   /**
    * Counts a viewer.
    *
-   * @returns a function that ends its use; idempotent.
+   * @returns a function that ends the count of this viewer; idempotent.
    * @throws {GearwayError} `user-limit`.
    */
   enter(): () => void {

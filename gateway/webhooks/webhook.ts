@@ -38,9 +38,9 @@ interface WebhookOptions {
 }
 
 /**
- * Posts the selected events to one URL, one at a time and in order. While the receiver is unavailable, it is tried again
- * with exponential back-off. Beyond 256 waiting events, the oldest refusal is dropped, or without refusals the oldest
- * event, so that rejected peers cannot displace other events.
+ * Posts the selected events to one URL, one at a time and in order. While the receiver is unavailable, the delivery is
+ * retried with exponential back-off. Beyond 256 waiting events, the oldest refusal is dropped, or the oldest event if
+ * none is a refusal, so that rejected peers cannot displace other events.
  */
 export class Webhook {
   readonly settings: WebhookSettings;

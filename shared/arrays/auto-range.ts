@@ -2,7 +2,7 @@ import type { SampleRange } from '../eight-bit.ts';
 import type { SampleType } from '../ndarray.ts';
 import { readSamples } from './sample-reader.ts';
 
-/** Number of samples from which the percentiles are computed; larger arrays are sampled evenly. */
+/** Maximum number of pixels that are measured; in larger arrays, every n-th pixel is. */
 const MAX_SAMPLES = 8192;
 
 /** Fraction of the values below the range, and of those above it. */
@@ -34,7 +34,7 @@ interface MeasuredArray {
 
 /**
  * The 1st and the 99th percentile of an array's finite values (NumPy's `percentile` with the methods `lower` and
- * `higher`), of every n-th pixel in arrays of more than 8192. null if there is no finite value.
+ * `higher`). In arrays of more than 8192 pixels, only every n-th pixel is measured. null if there is no finite value.
  */
 export function measureRange({ type, width, height, channels, bytes, noData }: MeasuredArray): SampleRange | null {
   const pixels = width * height;

@@ -191,7 +191,7 @@ function rate(before: Figures, after: Figures): { frames: number; cores: number 
 function report({ jpeg, raw, shape }: Picture, rows: readonly Row[], notes: readonly string[]): Report {
   const kilobytes = (base64: string): string => (Buffer.byteLength(base64, 'base64') / 1000).toFixed(0);
   return {
-    method: `Real NetGear clients (VidGear, multi-clients mode, pattern 1), a process each, that receive every frame and discard it. The gateway is given ready-made frames of ${shape[1]}×${shape[0]}, JPEG of ${kilobytes(jpeg)} KB or raw of ${kilobytes(raw)} KB, as fast as its clients accept them; a NetGear server in multi-clients mode is given the same picture as an array, which it sends to its clients in turn, as JPEG by its default or raw.`,
+    method: `Real NetGear clients (VidGear, multi-clients mode, pattern 1), a process each, that receive every frame and discard it. The gateway gets ready-made frames of ${shape[1]}×${shape[0]}, JPEG of ${kilobytes(jpeg)} KB or raw of ${kilobytes(raw)} KB, as fast as its clients accept them. A NetGear server in multi-clients mode gets the same picture as an array. It sends the array to its clients in turn, as JPEG by its default or raw.`,
     lines: rows.flatMap(lines),
     notes: [...rows.flatMap(limits), ...notes],
   };

@@ -41,7 +41,7 @@ export const start: Bench = {
     const series = (measured: Readonly<Record<string, readonly number[]>>): Line['series'] =>
       Object.entries(measured).map(([name, values]) => ({ name, values }));
     return {
-      method: `The command is started with the test pattern, and a viewer's WebSocket tries every ${RETRY_MS} ms until it has the first frame's last byte; for comparison, a Node process that does nothing, until it has ended. Then the viewer page of a running gateway in Chromium, each time in a fresh profile of a warm browser, so that nothing is cached: from the start of the navigation to the animation frame after the first gearway-frame, by the page's clock; for comparison, a page of one line of text, to the animation frame after its load event.`,
+      method: `Process: from the start of the command, with the test pattern, until a viewer's WebSocket, which tries to connect every ${RETRY_MS} ms, has the first frame's last byte. Compared with a Node process that does nothing, until it has ended. Page: from the start of the navigation to the viewer page of a running gateway until the animation frame after the first gearway-frame, by the page's clock. Chromium uses a fresh profile of a warm browser each time, so that nothing is cached. Compared with a page of one line of text, until the animation frame after its load event.`,
       lines: [
         {
           what: 'process start to first frame',

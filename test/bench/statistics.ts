@@ -61,9 +61,9 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /**
- * Computed from order statistics, which make no assumption about the distribution: the k-th smallest and k-th largest
- * value miss the median only if fewer than k of n values are on one side of it, which has the probability of fewer than
- * k heads in n tosses of a coin, or fewer than k tails. Of 10 values, these are the 2nd and the 9th.
+ * Computed from order statistics, which make no assumption about the distribution. The k-th smallest and k-th largest
+ * value miss the median only if fewer than k of n values are on one side of it. The probability of this is that of fewer
+ * than k heads, or fewer than k tails, in n tosses of a coin. Of 10 values, these are the 2nd and the 9th.
  */
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;

@@ -36,9 +36,9 @@ describe('an <img> with MJPEG', () => {
     return [0, 1, 2, 3, 4, 5].map((index) => levelAt(data, index * 100 + 50, 40));
   }
 
-  // A browser opens six connections to a host, and six pictures occupy them permanently. Pictures on another site's
-  // page (crossorigin: without cookies and passwords) and under another name are counted separately from the viewer
-  // page.
+  // A browser opens at most six connections to a host, and six pictures occupy them permanently. Pictures on another
+  // site's page (crossorigin: without cookies and passwords) and under another name are counted separately from the
+  // viewer page.
   it.each([
     ['a listed page of another origin', (url: string, origin: string) => ({ page: origin, host: url })],
     [

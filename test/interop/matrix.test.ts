@@ -273,8 +273,8 @@ interface Turn {
 
 /**
  * Makes each server send its next frame when the previous one has arrived everywhere, so that the speed of the machine
- * does not matter, and starts the next server of a sequence when the gateway has noticed the end of the previous one: a
- * PAIR socket drops earlier frames.
+ * does not matter. The next server of a sequence starts when the gateway has noticed the end of the previous one,
+ * because a PAIR socket drops earlier frames.
  */
 async function takeTurns(
   servers: PythonPeer,

@@ -310,7 +310,7 @@ describe('pixels that are not square', () => {
       hasChanged = true;
       await expect.poll(size).toEqual(second);
       expect(gateway.stream.status().source.lastError).toBe(
-        'the size or shape of its picture has changed; it is reopened',
+        'the size or shape of the picture has changed; the source is reopened',
       );
     },
     60_000,

@@ -134,7 +134,7 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
- * @fires {GearwayViewEvent} gearway-view - position, size, rotation or zoom of the picture have changed
+ * @fires {GearwayViewEvent} gearway-view - position, size, rotation or zoom of the picture has changed
  * @slot - content over the picture, in the element's box
  * @slot overlay - content on the picture, in a box that covers it exactly and follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
@@ -497,9 +497,9 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Distance in metres between the surfaces at two pixels of the frame on screen, from its depths, the unit
-   * (`unit`, or that of the message) and the intrinsics in its message; `reason` explains why there is none. null
-   * before the first frame.
+   * Distance in metres between the surfaces at two pixels of the frame on screen. It is computed from the depths, their
+   * unit (`unit`, or that of the message) and the intrinsics in the message. If there is no distance, `reason` explains
+   * why. null before the first frame.
    */
   inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null> {
     const pixel = ({ x, y }: Point): Point => ({ x: Math.floor(x), y: Math.floor(y) });

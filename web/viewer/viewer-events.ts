@@ -112,7 +112,7 @@ export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; read
 }
 
 /**
- * Fired when position, size, rotation or zoom of the picture have changed. `width` and `height` are its size in its own
+ * Fired when position, size, rotation or zoom of the picture has changed. `width` and `height` are its size in its own
  * pixels, `matrix` maps these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the
  * number of CSS px per pixel.
  */

@@ -121,7 +121,7 @@ export class ViewerModel {
     link.setArrayStyle(this.#arrayStyle);
     link.setRaw(this.#raw);
     const sticky = remainingSticky(this.#sticky);
-    // A refusal has already been reported when the value was set.
+    // A refusal was already reported when the value was set.
     if (sticky !== null) link.setReturnData(sticky.body, sticky.ttlMs).catch(() => undefined);
   }
 

@@ -8,8 +8,8 @@ import type { Stream } from '../../hub/stream.ts';
 const WAIT_MS = 2000;
 
 /**
- * How long a client waits while the size of the frames is unknown: a long time, because a program may open a video file
- * with the size of its first frame, but less than the 12 s after which NetGear times out.
+ * How long a client waits while the size of the frames is unknown. It is long, because a program may open a video file
+ * with the size of its first frame, but shorter than the 12 s after which NetGear times out.
  */
 const UNKNOWN_SIZE_WAIT_MS = 8000;
 

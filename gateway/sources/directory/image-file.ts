@@ -20,8 +20,8 @@ export function isImage(bytes: Uint8Array): boolean {
 }
 
 /**
- * Converts an image file to an upright frame: a JPEG is decoded only if its EXIF orientation requires it, `.npy` is
- * read without a copy, PNG, BMP, WebP and TIFF are decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
+ * Converts an image file to an upright frame. A JPEG is decoded only if its EXIF orientation requires it. `.npy` is read
+ * without a copy. PNG, BMP, WebP and TIFF are decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
  *
  * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`,
  * `shape-invalid` if the file

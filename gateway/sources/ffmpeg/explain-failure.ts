@@ -31,7 +31,7 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   ],
   [
     /Permission denied|Operation not permitted|not authorized/i,
-    'this user may not access it (for a camera on Linux: sudo usermod -aG video $USER, then log in again)',
+    'this user may not access the input (for a camera on Linux: sudo usermod -aG video $USER, then log in again)',
   ],
   [/Not a video capture device/i, 'this device does not capture video'],
   [
@@ -66,13 +66,13 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/Unexpected Content-Type/i, MJPEG_REFUSED],
   [/Expected boundary .* not found|Invalid Content-Length value/i, MJPEG_REFUSED],
   [/^rtsps?:\/\/.+: Invalid data found/i, 'the server does not respond, or not with RTSP'],
-  [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'it contains no video'],
+  [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'the input contains no video'],
   [
     /moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i,
-    'it is damaged, or in a format that FFmpeg cannot read',
+    'the input is damaged, or in a format that FFmpeg cannot read',
   ],
   [/No such file or directory/i, 'no such file'],
-  [/Input\/output error/i, 'reading it failed'],
+  [/Input\/output error/i, 'reading the input failed'],
 ];
 
 /** Lines that FFmpeg prints after any error. */
@@ -100,7 +100,10 @@ export function explainFailure(command: string, end: ProgramEnd, lines: readonly
     case 'killed':
     case 'exited': {
       if (lines.some((line) => SHAPE_CHANGED.test(line)))
-        return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is reopened');
+        return new GearwayError(
+          'source-failed',
+          'the size or shape of the picture has changed; the source is reopened',
+        );
       const cause = findCause(lines);
       if (cause !== null) return new GearwayError('source-failed', `${cause.meaning} (${command}: ${cause.line})`);
       const how = end.kind === 'killed' ? `was killed by ${end.signal}` : `exited with code ${end.code}`;

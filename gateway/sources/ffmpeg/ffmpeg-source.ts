@@ -21,7 +21,7 @@ const UNREADABLE = /in a format that FFmpeg cannot read|FFmpeg's reader refuses/
 const WITHOUT_FFMPEG =
   'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
 
-const ALL_DAMAGED = 'all its pictures are damaged';
+const ALL_DAMAGED = 'all pictures of the source are damaged';
 
 /** Result of one run of a program. */
 interface Run {
@@ -126,7 +126,7 @@ export class FfmpegSource implements Source {
           ? new GearwayError(failure.code, `${failure.message}; ${WITHOUT_FFMPEG}`, { cause: failure })
           : failure;
       if (this.#isHttp && run.published === 1)
-        throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
+        throw new GearwayError('source-failed', `the input is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
       // FFmpeg cannot loop some files, so it is restarted.
       if (!this.#options.isLooped) break;
     }
@@ -251,6 +251,6 @@ function explain(
     });
   }
   if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
-  if (published === 0) return new GearwayError('source-failed', 'it contains no video');
+  if (published === 0) return new GearwayError('source-failed', 'the input contains no video');
   return hasEnd ? null : new GearwayError('source-failed', 'the stream has ended; it may start again');
 }

@@ -100,7 +100,8 @@ export class MjpegSource implements Source {
       },
       // Each picture is counted as rejected. Browsers may be able to decode pictures that NetGear clients cannot.
       onAllInvalid: () => {
-        if (pictures.published === 0) sink.fail(new GearwayError('source-failed', 'all its pictures are damaged'));
+        if (pictures.published === 0)
+          sink.fail(new GearwayError('source-failed', 'all pictures of the source are damaged'));
       },
     });
     await this.#camera.run(pictures, signal).finally(() => pictures.close());

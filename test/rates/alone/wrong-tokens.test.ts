@@ -133,15 +133,15 @@ describe(`${PER_SECOND} wrong tokens per second`, () => {
     );
   });
 
-  it('take no more memory and descriptors than before', async () => {
+  it('cost limited memory, and release their descriptors', async () => {
     expect(readFigures(gateway.pid!).residentMiB).toBeLessThan(startMiB + MAX_GROWTH_MIB);
-    // Those whose refusal is delayed are closed.
+    // Connections whose refusal is delayed are closed after the refusal.
     await expect.poll(() => readFigures(gateway.pid!).sockets).toBeLessThan(20);
   });
 
   it('are logged with their addresses and exact numbers, at most 33 lines per minute', async () => {
     await viewer[Symbol.asyncDispose]();
-    // Reports the rest when it ends.
+    // The gateway reports the rest when it ends.
     await gateway[Symbol.asyncDispose]();
     const minutes = Math.ceil((performance.now() - startMs) / 60_000);
     const lines = gateway.stderr.all.filter((line) => line.includes('failed log-in'));

@@ -21,7 +21,7 @@ export class PictureView {
   #y = 0;
   #moved = false;
 
-  /** @param onView called when zoom or position have changed. */
+  /** @param onView called when zoom or position has changed. */
   constructor(box: HTMLElement, onView: () => void) {
     this.#box = box;
     this.#onView = onView;

@@ -42,7 +42,7 @@ export class ViewerExtras {
 
   /**
    * @param picture the box whose content is zoomed.
-   * @param onView called when zoom or position of the picture have changed.
+   * @param onView called when zoom or position of the picture has changed.
    */
   constructor(viewer: ExtendedViewer, picture: HTMLElement, onView: () => void) {
     this.#viewer = viewer;

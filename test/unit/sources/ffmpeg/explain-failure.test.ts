@@ -59,11 +59,11 @@ const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = 
     ['[video4linux2,v4l2 @ 0x5581] ioctl(VIDIOC_DQBUF): No such device'],
   ],
   [
-    'it is damaged, or in a format that FFmpeg cannot read (ffmpeg: file:a.txt: Invalid data found when processing input)',
+    'the input is damaged, or in a format that FFmpeg cannot read (ffmpeg: file:a.txt: Invalid data found when processing input)',
     ['file:a.txt: Invalid data found when processing input'],
   ],
   [
-    "it contains no video (ffmpeg: Stream map '0:V:0' matches no streams.)",
+    "the input contains no video (ffmpeg: Stream map '0:V:0' matches no streams.)",
     ["Stream map '0:V:0' matches no streams.", "To ignore this, add a trailing '?' to the map."],
   ],
   [

@@ -137,12 +137,12 @@ describe('a stream', () => {
     [
       'of beginnings only',
       Buffer.concat([Buffer.from(MULTIPART), Buffer.alloc(300_000, JPEG.subarray(0, 3))]),
-      /all its pictures are damaged|more than 500 parts per second/,
+      /all pictures of the source are damaged|more than 500 parts per second/,
     ],
     [
       'of damaged pictures only',
       Buffer.concat([Buffer.from(MULTIPART), ...Array.from({ length: 11 }, () => part(JPEG.subarray(0, 50)))]),
-      /^all its pictures are damaged$/,
+      /^all pictures of the source are damaged$/,
     ],
   ])('%s reports the problem', async (_name, text, sentence) => {
     await using server = await RawServer.start(({ socket }) => socket.end(text));
