@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { CdpBrowser, type CdpTab } from '../helpers/cdp.ts';
@@ -78,7 +78,7 @@ describe('an <img> with MJPEG', () => {
       const painted = (): Promise<number> => viewer.evaluate(`document.querySelector('gearway-viewer').stats.painted`);
 
       const before = { levels: await sixLevels(pictures), painted: await painted(), clients: gateway.stream.clients };
-      await elapse(1000);
+      await sleep(1000);
       const after = { levels: await sixLevels(pictures), painted: await painted(), clients: gateway.stream.clients };
       const figures = JSON.stringify({ before, after });
       expect(

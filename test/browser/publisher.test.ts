@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeCode } from '../../shared/close-code.ts';
@@ -127,7 +127,7 @@ describe('a camera whose pictures are numbered', () => {
     await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeLessThan(6);
     const { sent } = await publisher.stats;
     const startMs = performance.now();
-    await elapse(4000);
+    await sleep(4000);
     const rate = ((await publisher.stats).sent - sent) / ((performance.now() - startMs) / 1000);
     // Half a second at each end is uncertain, because figures are refreshed twice per second.
     expect(rate).toBeGreaterThan(3.5);
@@ -183,7 +183,7 @@ describe('a page that publishes', () => {
       element.facing = 'user';
       element.size = '480p';
     });
-    await elapse(500);
+    await sleep(500);
     expect(await publisher.tracks()).toEqual(['live']);
     expect(await publisher.read('input')).toBe('screen');
   });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { getPriority } from 'node:os';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { FlvReader, type AccessUnit } from '../../gateway/renditions/flv-reader.ts';
 import { H264Encoder, type VideoConfig } from '../../gateway/renditions/h264-encoder.ts';
@@ -64,7 +64,7 @@ async function encode(
     ended: (reason) => (failure = reason),
   });
   try {
-    for (let item = 0; encoded.length < count && failure === null; await elapse(5)) {
+    for (let item = 0; encoded.length < count && failure === null; await sleep(5)) {
       if (encoder.encode(item, pictures[item % pictures.length]!, isKey(item))) item += 1;
     }
     expect(failure).toBeNull();

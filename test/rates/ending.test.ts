@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Child } from '../helpers/child.ts';
@@ -85,7 +85,7 @@ describe('the end of the gateway', () => {
         await using gateway = await serveBlocked(folder.path);
         gateway.signal('SIGTERM');
         // npm and the terminal may send the same signal twice within 0.3 s.
-        await elapse(400);
+        await sleep(400);
         return (await end(gateway, 'SIGTERM')).ms;
       },
       (ms) => expect(ms).toBeLessThan(1000),

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
@@ -99,13 +99,13 @@ describe('native clients', () => {
       ({ clients }: Awaited<ReturnType<typeof gateway.status>>) =>
         clients.find((client) => client.port === port)?.reason ?? '';
     await gateway.statusWhere('a full queue', (status) => reasonOf(a)(status).startsWith('queue full'));
-    await elapse(11_000);
+    await sleep(11_000);
     const latest = (peer: PythonPeer): ClientReport => peer.events<ClientReport>('progress').at(-1)!;
     await withinAttempts(
       async () => {
         const ages: (number | null)[] = [];
         for (let second = 0; second < 5; second += 1) {
-          await elapse(1000);
+          await sleep(1000);
           // With the rate set in advance, there is never a queue.
           ages.push(latest(slow).age, latest(limited).age);
         }

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { feature } from '../../shared/protocol.ts';
 import type { StreamStatus } from '../../shared/status.ts';
@@ -163,7 +163,7 @@ describe.concurrent('a cluster in a network that is cut for 20 s', () => {
       extra.push(await openWithPort(a.url), await openWithPort(b.url));
       await partitions.heal(number);
       // The server catches up before the next one is cut off.
-      await elapse(10_000);
+      await sleep(10_000);
     }
     // If the server of a gateway is cut off, the gap lasts until the gateway notices this and restarts its session.
     expect(Math.max(...gapsMs), `gaps of ${gapsMs.join(', ')} ms`).toBeLessThan(RECOVERY_MS);

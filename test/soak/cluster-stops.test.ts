@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { stopProgram } from '../helpers/child.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
@@ -38,9 +38,9 @@ describe('a gateway that is suspended for 10 s', () => {
       () => [atB, atC].map(({ messages }) => messages.length),
       (counts) => counts.every((count, index) => count > before[index]! + 5),
     );
-    await elapse(8000);
+    await sleep(8000);
     a.signal('SIGCONT');
-    await elapse(3000);
+    await sleep(3000);
     expect(await home()).toBe('B');
     expect([atB.isOpen, atC.isOpen]).toEqual([true, true]);
     const returns = b.gateway.stream.returns();

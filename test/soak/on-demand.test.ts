@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
@@ -18,7 +18,7 @@ describe('a source on demand', () => {
     // The client's first pictures may be the placeholder while the source is being opened.
     const { counters } = await gateway.statusWhere('a running source', ({ source }) => source.state === 'running');
     // Longer than the delay after which the source is closed.
-    await elapse(8000);
+    await sleep(8000);
     const later = await gateway.status();
     expect(later.source.state).toBe('running');
     expect(later.counters.received - counters.received).toBeGreaterThan(75);

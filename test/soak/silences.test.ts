@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
@@ -19,7 +19,7 @@ describe('native clients', () => {
     await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional: true });
     await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true });
     await Promise.all([first.waitFor('progress'), second.waitFor('progress')]);
-    await elapse(QUIET_SECONDS * 1000);
+    await sleep(QUIET_SECONDS * 1000);
     await using server = new PythonPeer('server.py', {
       port: source,
       bidirectional: true,

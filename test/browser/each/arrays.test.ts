@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
@@ -167,7 +167,7 @@ describe('JPEGs that this browser may not support', () => {
     expect(states).toBe(0);
     for (let number = 0; number < 20; number += 1) {
       gateway.stream.push(number % 4 === 1 ? bad : good);
-      await elapse(60);
+      await sleep(60);
     }
     await page.where('element.stats.failed > 0');
     expect(await page.page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)).not.toContain(

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -107,7 +107,7 @@ describe('the element', () => {
         return { event: [detail.width, detail.height], bitmap: [bitmap.width, bitmap.height], corners };
       });
       const jpegOfIt = oriented(await encodeJpeg(storedPicture(orientation, size)), orientation);
-      await elapse(50); // the listener is registered
+      await sleep(50); // the listener is registered
       gateway.stream.push(jpegOfIt);
       const { event, bitmap, corners } = await seen;
       expect({ event, bitmap }, `orientation ${orientation}`).toEqual({ event: [320, 240], bitmap: [320, 240] });
@@ -147,7 +147,7 @@ describe('the element', () => {
     await using gateway = await start();
     const from = performance.now();
     gateway.stream.push(await jpeg());
-    await elapse(3000);
+    await sleep(3000);
     await using view = await open(gateway);
     await view.becomes('stale');
     await view.where('element.stats.painted === 1');
@@ -280,7 +280,7 @@ describe('the element', () => {
     await view.becomes('waiting');
     await view.page.evaluate(() => document.querySelector('gearway-viewer')!.setReturnData('drive', { ttlMs: 400 }));
     expect(gateway.stream.clients[0]!.returnData).toBe('drive');
-    await elapse(500);
+    await sleep(500);
     expect(gateway.stream.clients[0]!.returnData).toBeNull();
     const code = await view.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer')!;
@@ -367,7 +367,7 @@ describe('the element', () => {
     // The wheel scrolls the page, or zooms around the pointer with Control; dragging moves a zoomed picture.
     await view.page.mouse.move(320, 240);
     await view.page.mouse.wheel({ deltaY: -200 });
-    await elapse(200);
+    await sleep(200);
     expect((await look()).matrix[0]).toBe(1);
     await view.page.evaluate(() =>
       document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus(),
@@ -440,7 +440,7 @@ describe('the element', () => {
     );
     await gateway.close();
     await view.becomes('connecting');
-    await elapse(4000);
+    await sleep(4000);
     await using again = await start({ port: Number(port) });
     const tookMs = await view.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer') as GearwayViewer;

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
@@ -63,7 +63,7 @@ describe('ports of viewers', () => {
       'the second viewer',
       ({ clients }) => clients.length === 1 && clients[0]!.port === 6000 && clients[0]!.returnData === null,
     );
-    await elapse(3000);
+    await sleep(3000);
     expect(await first.state).toBe('refused');
     const response = await fetch(`${gateway.url}/api/events`);
     const reader = response.body!.getReader();

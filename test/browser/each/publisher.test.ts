@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
@@ -130,7 +130,7 @@ describe('the publisher', () => {
     expect(await first.notice()).toBe('Taken over The stream has another publisher now: second (127.0.0.1) Take over');
     // The camera of the first publisher is off, and it does not reconnect.
     expect(await first.tracks()).toEqual([]);
-    await elapse(3000);
+    await sleep(3000);
     expect(await first.state).toBe('refused');
     expect((await gateway.status()).source.state).toBe('second (127.0.0.1)');
     await first.press('Take over');

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
@@ -212,7 +212,7 @@ describe('gearway-viewer', () => {
       document.querySelector('gearway-viewer')!.style.display = 'none';
     });
     const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
-    await elapse(500);
+    await sleep(500);
     // The frames in flight have arrived; no more were sent.
     expect((await gateway.status()).clients[0]!.delivered - paused.clients[0]!.delivered).toBeLessThanOrEqual(1);
     await page.page.evaluate(() => {

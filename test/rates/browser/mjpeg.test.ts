@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import { CdpBrowser } from '../../helpers/cdp.ts';
@@ -44,9 +44,9 @@ describe('an <img> with MJPEG', () => {
         for (const [index, jpeg] of jpegs.entries()) {
           pushed.push({ level: LEVELS[index]!, atMs: Date.now() });
           gateway.stream.push(jpeg);
-          await elapse(200);
+          await sleep(200);
         }
-        await elapse(300);
+        await sleep(300);
         // The first pictures arrive while the browser is warming up.
         return pushed
           .slice(5)

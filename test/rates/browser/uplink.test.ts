@@ -1,5 +1,5 @@
 /** A browser that publishes its camera over a thin uplink. */
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeFilm } from '../../bench/film.ts';
@@ -50,7 +50,7 @@ describe('a publisher on an uplink of 1 Mbit/s', () => {
       async () => {
         const from = recorder.frames.length;
         const carriedBefore = relay.up.carriedBytes;
-        await elapse(MEASURED_MS);
+        await sleep(MEASURED_MS);
         const frames = recorder.frames.slice(from);
         return {
           framesPerSecond: (frames.length * 1000) / MEASURED_MS,

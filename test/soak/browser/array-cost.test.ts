@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import { ViewerPage } from '../../browser/viewer-page.ts';
@@ -98,7 +98,7 @@ it.each(CASES)(
       await withinAttempts(
         async () => {
           const [before, paintedBefore, startMs] = [threadSeconds(pid), (await view.stats).painted, performance.now()];
-          await elapse(MEASURED_SECONDS * 1000);
+          await sleep(MEASURED_SECONDS * 1000);
           const [after, painted] = [threadSeconds(pid), (await view.stats).painted - paintedBefore];
           const seconds = (performance.now() - startMs) / 1000;
           // Extrapolated to the full rate, regardless of the rate that the machine reached.

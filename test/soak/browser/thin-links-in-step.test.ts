@@ -1,6 +1,6 @@
 /** Message and picture of a viewer whose link, encoder and source change. */
 import { execFileSync } from 'node:child_process';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -71,7 +71,7 @@ class Camera implements AsyncDisposable {
         // The stream is being created again.
         if (!(error instanceof GearwayError && error.code === 'disconnected')) throw error;
       });
-      await elapse(Math.max(0, 1000 / FPS - (performance.now() - fromMs)));
+      await sleep(Math.max(0, 1000 / FPS - (performance.now() - fromMs)));
     }
   }
 }
@@ -221,7 +221,7 @@ describe('a viewer behind a link that changes', () => {
         for (const maxBitsPerSecond of [630e3, 285e3, 145e3, 630e3, 285e3, 145e3]) {
           const want = { video: true, maxBitsPerSecond };
           others.push(await WebViewer.open(address, { spectate: true, features: [feature.renditions], want }));
-          await elapse(300);
+          await sleep(300);
         }
       },
       "element.stats.encoding === 'h264'",
@@ -262,7 +262,7 @@ describe('a viewer behind a link that changes', () => {
       async () => {
         for (let time = 0; time < 10; time += 1) {
           camera.size = camera.size === large ? small : large;
-          await elapse(100 + 70 * time);
+          await sleep(100 + 70 * time);
         }
       },
       `element.stats.encoding === 'h264' && element.stats.delivery.includes(' ${large.width}×')`,
@@ -272,7 +272,7 @@ describe('a viewer behind a link that changes', () => {
       async () => {
         for (let time = 0; time < 12; time += 1) {
           await set({ quality: (['half', 'source', 'quarter', 'auto'] as const)[time % 4]! });
-          await elapse(60 + 50 * (time % 5));
+          await sleep(60 + 50 * (time % 5));
         }
       },
       "element.stats.encoding === 'h264'",
@@ -282,9 +282,9 @@ describe('a viewer behind a link that changes', () => {
       async () => {
         for (let time = 0; time < 8; time += 1) {
           await view.page.evaluate(() => document.querySelector('gearway-viewer')!.pause());
-          await elapse(30 + 60 * (time % 3));
+          await sleep(30 + 60 * (time % 3));
           await view.page.evaluate(() => document.querySelector('gearway-viewer')!.resume());
-          await elapse(40 + 150 * (time % 4));
+          await sleep(40 + 150 * (time % 4));
         }
       },
       "element.state === 'live' && element.stats.encoding === 'h264'",
@@ -312,7 +312,7 @@ describe('a viewer behind a link that changes', () => {
       'a source that restarts',
       async () => {
         await camera.stop();
-        await elapse(1000);
+        await sleep(1000);
         camera.start();
       },
       "element.state === 'live'",

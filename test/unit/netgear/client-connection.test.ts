@@ -1,6 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pair, Reply, Subscriber } from 'zeromq';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ClientConnection, type ConnectionState } from '../../../gateway/netgear/client-connection.ts';
@@ -193,7 +193,7 @@ describe('ClientConnection', () => {
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const { states, until } = connect(endpoint, 'pair');
     await until('refused');
-    await elapse(2500);
+    await sleep(2500);
     expect(states.at(-1)).toEqual({
       state: 'refused',
       reason: `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`,

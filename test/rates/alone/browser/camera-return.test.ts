@@ -1,5 +1,5 @@
 /** A browser's camera as return data of a real NetGear server. */
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
 import { launchBrowser } from '../../../helpers/browsers.ts';
@@ -36,7 +36,7 @@ describe('<gearway-camera>', () => {
     await withinAttempts(
       async () => {
         const from = pictures().length;
-        await elapse(MEASURED_MS);
+        await sleep(MEASURED_MS);
         const arrived = pictures().slice(from);
         const types = new Set(arrived.map(({ $array, shape }) => `${$array} ${shape.join()}`));
         expect(types).toEqual(new Set(['uint8 480,640,3']));

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../../helpers/browsers.ts';
 import { GatewayProcess } from '../../../helpers/gateway-process.ts';
@@ -53,7 +53,7 @@ describe('sixteen viewers on a page', () => {
     // One worker for all of them.
     expect(tab.workers()).toHaveLength(1);
     // Decoders warm up; memory settles.
-    await elapse(5000);
+    await sleep(5000);
     const read = async (): Promise<{
       painted: number[];
       sequence: number[];
@@ -80,7 +80,7 @@ describe('sixteen viewers on a page', () => {
         const before = await read();
         const memories = [before.memory];
         for (let second = 0; second < SOAK_SECONDS; second += 5) {
-          await elapse(5000);
+          await sleep(5000);
           memories.push((await read()).memory);
         }
         const after = await read();

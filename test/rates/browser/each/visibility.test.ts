@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamStatus } from '../../../../shared/status.ts';
@@ -58,7 +58,7 @@ describe('the element', () => {
           for (let i = 0; i < 3; i += 1) {
             await ways[how].hide();
             const paused = await isPaused();
-            await elapse(1500);
+            await sleep(1500);
             // The frames in flight have arrived; no more were sent.
             expect((await gateway.status()).clients[0]!.delivered).toBe(paused.clients[0]!.delivered);
             await page.evaluate(() => {

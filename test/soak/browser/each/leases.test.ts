@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
@@ -33,7 +33,7 @@ describe('ports of viewers', () => {
       16_000 - (performance.now() - cutMs),
     );
     expect((await gateway.status()).ports.held).toEqual([6042]);
-    await elapse(20_000 - (performance.now() - cutMs));
+    await sleep(20_000 - (performance.now() - cutMs));
     proxy.mend();
     const mendedMs = performance.now();
     await page.becomes('live');

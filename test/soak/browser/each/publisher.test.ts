@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { describe, expect, it } from 'vitest';
 import type { GearwayPublisher } from '../../../../web/publisher/gearway-publisher.ts';
@@ -28,7 +28,7 @@ describe('a page that publishes', () => {
       element.start();
     });
     await publisher.becomes('live');
-    await elapse(6000);
+    await sleep(6000);
     await using other = await publish(browser, gateway.url);
     await other.becomes('refused');
     await other.press('Take over');

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, TESTED_BROWSER } from '../../../../helpers/browsers.ts';
@@ -78,13 +78,13 @@ describe('gearway-viewer', () => {
       6042: { viewer: 2 },
     });
 
-    await elapse(1500); // The decoders warm up first.
+    await sleep(1500); // The decoders warm up first.
     const reports = (): ClientReport[] => [first, second].map((peer) => peer.events<ClientReport>('progress').at(-1)!);
     await withinAttempts(
       async () => {
         const before = await Promise.all(pages.map((page) => page.stats));
         const reportsBefore = reports();
-        await elapse(MEASURED_SECONDS * 1000);
+        await sleep(MEASURED_SECONDS * 1000);
         const after = await Promise.all(pages.map((page) => page.stats));
         const shares = after.map(
           (now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence),
@@ -132,13 +132,13 @@ describe('gearway-viewer', () => {
     await slow.becomes('live');
     expect(await slow.place).toBe('main');
     expect(await healthy.place).toBe('worker');
-    await elapse(3000);
+    await sleep(3000);
     await withinAttempts(
       async () => {
         const delays: number[] = [];
         const before = await healthy.stats;
         for (let second = 0; second < MEASURED_SECONDS; second += 1) {
-          await elapse(1000);
+          await sleep(1000);
           delays.push((await slow.stats).delayMs ?? Infinity);
         }
         const after = await healthy.stats;
