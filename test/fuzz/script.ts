@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export type Step =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
   | { readonly kind: 'wait'; readonly ms: number }
-  /** Waits until data has arrived, or for this time. */
+  /** Waits for data, for at most this time. */
   | { readonly kind: 'read'; readonly ms: number }
   /** Closes the sending half and keeps reading. */
   | { readonly kind: 'end' }
@@ -118,8 +118,8 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
 }
 
 /**
- * Maximum number of stored bytes of all steps together; of further ones, only the number is stored, because strings have
- * a maximum length.
+ * Maximum number of stored bytes of all steps together; of further steps, only the number of bytes is stored, because
+ * strings have a maximum length.
  */
 const MAX_STORED_BYTES = 64 << 20;
 

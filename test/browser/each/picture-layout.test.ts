@@ -61,7 +61,7 @@ describe('the position of the picture', () => {
       viewer.append(overlay);
     });
     await resize(ELEMENT);
-    // A picture without a successor becomes gray.
+    // Without further pictures, the stream would become stale, and its last picture gray.
     const picture = await gradient();
     source = setInterval(() => gateway.stream.push(picture), 100);
     await view.where('element.pictureRect !== null');
@@ -126,7 +126,7 @@ describe('the position of the picture', () => {
     return box;
   };
 
-  /** Checks that slot and `pictureRect` are at the pixels, and that `toPicture` returns their positions. */
+  /** Checks that slot and `pictureRect` are where the picture is drawn, and that `toPicture` returns their positions. */
   const check = async (name: string, element: Box): Promise<void> => {
     const seen = await look();
     const shown = shownBox(seen);
@@ -174,7 +174,7 @@ describe('the position of the picture', () => {
     }
   };
 
-  /** On a busy machine, what the worker draws is composited later. */
+  /** Repeats the check, because a busy machine composites the worker's pictures late. */
   const checked = (name: string, element = ELEMENT): Promise<void> =>
     vi.waitFor(() => check(name, element), { timeout: 10_000, interval: 100 });
 
@@ -183,7 +183,7 @@ describe('the position of the picture', () => {
     async (settings) => {
       await show(settings);
       await checked('whole');
-      // To five times the size, around a corner, which remains visible.
+      // Zooms to five times the size, around a corner, which remains visible.
       await view.page.evaluate(() => {
         const viewer = document.querySelector('gearway-viewer')!;
         const picture = viewer.shadowRoot!.querySelector('.picture')!;

@@ -21,13 +21,13 @@ const FRAME = Buffer.concat([
 ]);
 
 describe('receiveStreamingPost', () => {
-  it('accepts two seconds of 240 frames per second in one burst', async () => {
+  it('accepts two seconds of frames at 240 fps in one burst', async () => {
     expect(await answerTo(FRAME, 480)).toEqual({ status: 200, body: { sequence: 480, frames: 480, rejected: 0 } });
   });
 
   it.each([
     ['with lengths', '--frame\r\nContent-Length: 0\r\n\r\n'],
-    ['without', '--frame\r\n\r\n\r\n'],
+    ['without lengths', '--frame\r\n\r\n\r\n'],
   ])('ends a request of tiny parts %s', async (_name, part) => {
     expect(await answerTo(Buffer.from(part), 100_000)).toMatchObject({ status: 503, body: { code: 'too-many' } });
   });

@@ -20,8 +20,8 @@ const NAMES = Object.keys(MARKS) as Name[];
 // At 30 fps, the eight clients and two servers in Python alone would occupy both cores of a small machine.
 const [WIDTH, HEIGHT, FPS] = [320, 240, 10];
 
-/** Waits between two checks of a condition without an event. */
-const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits for a fixed time, where there is no event to wait for. */
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const hasMark = (gray: number, name: Name): boolean => Math.abs(gray - MARKS[name]) <= 8;
 
@@ -78,7 +78,7 @@ async function publish(url: string, signal: AbortSignal): Promise<void> {
       body: new Uint8Array(picture),
     });
     await response.arrayBuffer();
-    await elapse(Math.max(0, due - performance.now()));
+    await sleep(Math.max(0, due - performance.now()));
   }
 }
 
@@ -100,7 +100,7 @@ function graysOnPage(page: Page): Promise<(number | null)[]> {
 }
 
 describe('four sources of four kinds', () => {
-  it('serve only their own clients: two native ones, three viewers and an MJPEG picture each', async () => {
+  it('serve only their own clients: two native ones, three viewers and an element in a page each', async () => {
     await withinAttempts(
       async () => {
         const [upstream, feed, ...natives] = (await freePorts(10)) as [number, number, ...number[]];
@@ -170,7 +170,7 @@ describe('four sources of four kinds', () => {
 
         gateway.signal('SIGUSR2');
         const grays: (number | null)[][] = [];
-        for (const end = performance.now() + SOAK_SECONDS * 1000; performance.now() < end; await elapse(500))
+        for (const end = performance.now() + SOAK_SECONDS * 1000; performance.now() < end; await sleep(500))
           grays.push(await graysOnPage(page));
         publishing.abort();
         await published;
@@ -188,7 +188,7 @@ describe('four sources of four kinds', () => {
         };
       },
       ({ natives, viewers, grays, loopDelayMs }) => {
-        // Half of the frames suffice: mixed-up sources would show with the first ones.
+        // Half of the frames suffice: mixed-up sources would be detected with the first frames.
         for (const seen of [...natives, ...viewers]) {
           expect(seen).toMatchObject({ unmarked: 0 });
           expect(seen.marked, JSON.stringify(seen)).toBeGreaterThan((SOAK_SECONDS * FPS) / 2);
@@ -202,7 +202,7 @@ describe('four sources of four kinds', () => {
           ).toEqual([true, true, true, true]);
         expect(loopDelayMs).toBeLessThanOrEqual(20);
         if (SOAK_SECONDS > 10)
-          console.log(`many sources: ${JSON.stringify({ natives, viewers, looks: shown.length, loopDelayMs })}`);
+          console.log(`many sources: ${JSON.stringify({ natives, viewers, snapshots: shown.length, loopDelayMs })}`);
       },
     );
   });
