@@ -151,7 +151,7 @@ const AGE_INTERVAL_MS = 500;
  * @csspart overlay - the box on the picture, around the slot `overlay`
  * @csspart poster - the poster image
  * @csspart status - the status chip with state and latency
- * @csspart control - who has control, in the status chip
+ * @csspart control - holder of control, in the status chip
  * @csspart age - age of the picture, while it is not live
  * @csspart notice - shown instead of a live picture
  * @csspart action - the button in a notice
@@ -236,8 +236,8 @@ export class GearwayViewer extends LitElement {
   declare overlayClasses: string;
   declare overlayMinScore: number;
   /**
-   * Draws on each picture, in its pixels, in the task that draws the picture: the function gets a canvas context whose
-   * unit is a pixel of the picture, the message, and the frame. null for none.
+   * Draws on each picture, in the task that draws the picture. The arguments are a canvas context, the message, and the
+   * frame. One unit of the context is one pixel of the picture. null for none.
    */
   declare overlay: OverlayCallback | null;
   declare range: string;

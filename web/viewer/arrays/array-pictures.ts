@@ -47,7 +47,7 @@ export class ArrayPictures {
     try {
       return await decoder.decode(frame, isNext);
     } catch (error) {
-      // The other file has its own class of the same name.
+      // The loaded file has its own copy of `GearwayError`: `instanceof` would not recognize its errors.
       const code = (error as { readonly code?: unknown } | null)?.code;
       throw typeof code === 'string' ? new GearwayError(code, errorText(error), { cause: error }) : error;
     }
