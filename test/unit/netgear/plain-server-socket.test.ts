@@ -109,12 +109,12 @@ describe('PlainServerSocket and libzmq', () => {
   it('answers heartbeats', async () => {
     const { port, received, refused } = await bind('request-reply');
     const request = connected(
-      new Request({ linger: 0, heartbeatInterval: 20, heartbeatTimeout: 100, heartbeatTimeToLive: 200 }),
+      new Request({ linger: 0, heartbeatInterval: 20, heartbeatTimeout: 1000, heartbeatTimeToLive: 2000 }),
       port,
     );
     await request.send('a');
     await request.receive();
-    await delay(500);
+    await delay(1500);
     await request.send('b');
     await request.receive();
     expect(received).toEqual(['a', 'b']);
@@ -192,16 +192,17 @@ describe('a peer', () => {
       while (!isOver) if (!peer.write(flood)) await Promise.race([peer.drained(), delay(100)]);
     });
     const before = process.memoryUsage.rss();
-    let longestMs = 0;
+    const waitsMs: number[] = [];
     for (let count = 0; count < 50; count += 1) {
       const atMs = performance.now();
       await honest.send('x');
       await honest.receive();
-      longestMs = Math.max(longestMs, performance.now() - atMs);
+      waitsMs.push(performance.now() - atMs);
     }
     isOver = true;
     await Promise.all(flooding);
-    expect(longestMs).toBeLessThan(1000);
+    // Not the longest one: this process and libzmq's thread may wait for a busy machine.
+    expect(waitsMs.toSorted((a, b) => a - b)[25], waitsMs.join(' ')).toBeLessThan(250);
     expect(process.memoryUsage.rss() - before).toBeLessThan(200 << 20);
   });
 
@@ -222,7 +223,7 @@ describe('a peer', () => {
       expect(await honest.receives(bytes)).toBe(true);
     };
     await exchange();
-    const heavy = await Promise.all(Array.from({ length: 20 }, () => shake(port)));
+    const heavy = await Promise.all(Array.from({ length: 40 }, () => shake(port)));
     for (const peer of heavy) peer.write(Buffer.concat(Array.from({ length: 30 }, () => message('', 'heavy'))));
     const waited: number[] = [];
     for (let count = 0; count < 10; count += 1) {
@@ -231,8 +232,8 @@ describe('a peer', () => {
       waited.push(heavyMessages - before);
     }
     expect(heavyMessages).toBeGreaterThan(10);
-    // In rotation, each message would wait for one of each of the 20 peers.
-    expect(Math.max(...waited), waited.join(' ')).toBeLessThan(10);
+    // In rotation, each message would wait for one of each of the 40 peers.
+    expect(Math.max(...waited), waited.join(' ')).toBeLessThan(20);
   });
 
   it('that sends a message of a million parts is answered, and delays no other peer', async () => {
