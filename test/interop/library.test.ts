@@ -25,7 +25,7 @@ interface ReturnedEvent {
 }
 
 const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
-const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const FRAMES = 40;
 const HEIGHT = 121;
@@ -128,7 +128,7 @@ describe('NetGearSender and a real client', () => {
       const enough = client.waitFor<Hash>('frame', ({ n }) => n >= 20).then(() => (isEnough = true));
       for (let n = 0; !isEnough; n += 1) {
         expect(await sender.send(kind === 'raw' ? numbered(n) : jpegs[n]!.jpeg)).toBeNull();
-        await elapse(30);
+        await sleep(30);
       }
       await enough;
       await sender.close();
@@ -157,7 +157,7 @@ describe('NetGearSender and a real client', () => {
       for (let n = 0; n < 100; n += 1) {
         const data = await to.send(jpegs[n]!.jpeg, { message: { n, t: Date.now() / 1000 } });
         if (data !== null) return data;
-        await elapse(20);
+        await sleep(20);
       }
       throw new Error('nothing was returned');
     };
@@ -455,7 +455,7 @@ describe('a real server and NetGearReceiver', () => {
     expect(await stonehouse.recv()).toMatchObject({ sequence: 1 });
     await accepted.waitFor('done');
     await refused.waitFor('ready');
-    await elapse(2000);
+    await sleep(2000);
     expect(ironhouse.received).toBe(0);
     expect(ironhouse.servers[0]!.state).toMatch(/^listening; 127\.0\.0\.1 was refused: its key .{40} is not in /);
   });

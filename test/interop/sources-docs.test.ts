@@ -32,7 +32,7 @@ const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 
   [/^(?:ffmpeg|mjpeg):/, 'failing'],
 ];
 
-const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The stream of a command: all are sources of one gateway. One with `senders=` has a stream per sender. */
 const nameOf = (line: string): string => /[?&]senders=(\w+)/.exec(line)?.[1] ?? `line-${LINES.indexOf(line)}`;
@@ -124,7 +124,7 @@ describe('the lines of docs/source-urls.md', () => {
           : source.lastError !== null;
     const deadline = performance.now() + 40_000;
     let said = await status();
-    for (; !fits(said) && performance.now() < deadline; said = await status()) await elapse(100);
+    for (; !fits(said) && performance.now() < deadline; said = await status()) await sleep(100);
     expect(fits(said), JSON.stringify({ outcome, state: said.state, reason: said.reason, source: said.source })).toBe(
       true,
     );

@@ -5,7 +5,7 @@ import { withinAttempts } from '../helpers/within-attempts.ts';
 import { type ClientReport, PythonPeer, VGA } from '../helpers/peers.ts';
 
 /** Waits between two checks of a condition without an event. */
-const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('native clients', () => {
   it('are not affected by a missing one, one that is suspended for 10 s, and one that is killed and restarted', async () => {
@@ -41,7 +41,7 @@ describe('native clients', () => {
 
         stoppedClient.signal('SIGSTOP');
         killedClient.signal('SIGKILL');
-        await elapse(5000);
+        await sleep(5000);
         const during = await gateway.status();
         const state = (port: number): string | undefined =>
           during.clients.find((client) => client.port === port)?.state;
@@ -52,7 +52,7 @@ describe('native clients', () => {
           'live',
         ]);
         await using back = new PythonPeer('client.py', { port: killed, ...options });
-        await elapse(5000);
+        await sleep(5000);
         stoppedClient.signal('SIGCONT');
 
         await server.waitFor('done', undefined, 60_000);

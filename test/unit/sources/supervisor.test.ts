@@ -94,7 +94,7 @@ function create(
   return { stream, supervisor, logged, options };
 }
 
-const elapse = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+const sleep = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -126,7 +126,7 @@ describe('SourceSupervisor', () => {
     source.refusal = new Error('the address is in use');
     const { supervisor } = create(source);
     await expect(supervisor.open()).rejects.toThrow('the address is in use');
-    await elapse(60_000);
+    await sleep(60_000);
     expect(source.opened).toBe(1);
     expect(supervisor.status()).toMatchObject({ state: 'closed', restarts: 0 });
   });
@@ -138,10 +138,10 @@ describe('SourceSupervisor', () => {
     const delays: number[] = [];
     for (let failure = 0; failure < 9; failure += 1) {
       source.sink?.fail(new Error('unplugged'));
-      await elapse(0);
+      await sleep(0);
       const before = source.opened;
       let waited = 0;
-      for (; source.opened === before; waited += 10) await elapse(10);
+      for (; source.opened === before; waited += 10) await sleep(10);
       delays.push(waited);
     }
     expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
@@ -154,14 +154,14 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     for (let failure = 0; failure < 4; failure += 1) {
       source.sink?.fail(new Error('unplugged'));
-      await elapse(2000);
+      await sleep(2000);
     }
     expect(source.opened).toBe(5);
     source.sink?.publish(INPUT);
-    await elapse(5000);
+    await sleep(5000);
     source.sink?.publish(INPUT);
     source.sink?.fail(new Error('unplugged'));
-    await elapse(250);
+    await sleep(250);
     expect(source.opened).toBe(6);
   });
 
@@ -172,12 +172,12 @@ describe('SourceSupervisor', () => {
     stream.attach(client);
     await supervisor.open();
     source.sink?.fail(new Error('no such camera'));
-    await elapse(0);
+    await sleep(0);
     source.sink?.publish(INPUT);
-    await elapse(250);
+    await sleep(250);
     source.sink?.publish(INPUT);
     source.sink?.fail(new Error('unplugged'));
-    await elapse(0);
+    await sleep(0);
     expect(client.told).toEqual([
       ['waiting', 'no such camera'],
       ['live', 'frames arrive'],
@@ -198,7 +198,7 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     for (let failure = 0; failure < 120; failure += 1) {
       source.sink?.fail(new Error('unplugged'));
-      await elapse(15_000);
+      await sleep(15_000);
     }
     expect(logged).toEqual([
       'stream main: waiting, unplugged',
@@ -206,7 +206,7 @@ describe('SourceSupervisor', () => {
       'warning: stream main: source fake has failed 100 times in a row: unplugged',
     ]);
     source.sink?.fail(new Error('no such camera'));
-    await elapse(0);
+    await sleep(0);
     expect(logged.at(-1)).toBe('stream main: waiting, no such camera');
   });
 
@@ -216,7 +216,7 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     source.sink?.reject(new Error('bad\u001B[2J\nframe'));
     source.sink?.fail(new Error('one\r\ntwo\u202E'));
-    await elapse(0);
+    await sleep(0);
     const { lastError } = supervisor.status();
     expect([lastError, stream.reason, logged, stream.status(supervisor.status()).counters.lastRejections]).toEqual([
       'one two',
@@ -232,11 +232,11 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     source.refusal = new Error('not there yet');
     source.sink?.fail(new Error('unplugged'));
-    await elapse(1000);
+    await sleep(1000);
     expect(source.opened).toBe(3);
     expect(supervisor.status().lastError).toBe('not there yet');
     source.refusal = null;
-    await elapse(2000);
+    await sleep(2000);
     expect(source.sink).not.toBeNull();
   });
 
@@ -244,15 +244,15 @@ describe('SourceSupervisor', () => {
     const source = new FakeSource(5000);
     const { supervisor } = create(source);
     await supervisor.open();
-    await elapse(14_700);
+    await sleep(14_700);
     expect(source.opened).toBe(1);
-    await elapse(1000);
+    await sleep(1000);
     expect(source.opened).toBe(2);
     expect(supervisor.status().lastError).toBe('no first frame for 15 s');
     source.sink?.publish(INPUT);
-    await elapse(4700);
+    await sleep(4700);
     expect(source.opened).toBe(2);
-    await elapse(1500);
+    await sleep(1500);
     expect(source.opened).toBe(3);
     expect(supervisor.status().lastError).toBe('no frame for 5 s');
   });
@@ -263,7 +263,7 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     source.sink?.publish(INPUT);
     source.sink?.end('the file has ended');
-    await elapse(60_000);
+    await sleep(60_000);
     expect(source.opened).toBe(1);
     expect([stream.state, stream.reason]).toEqual(['ended', 'the file has ended']);
   });
@@ -273,10 +273,10 @@ describe('SourceSupervisor', () => {
     const { supervisor } = create(source);
     await supervisor.open();
     source.sink?.fail(new Error('unplugged'));
-    await elapse(0);
+    await sleep(0);
     await supervisor.close();
     await supervisor.close();
-    await elapse(60_000);
+    await sleep(60_000);
     expect(source.opened).toBe(1);
     expect(supervisor.status().state).toBe('closed');
   });
@@ -286,21 +286,21 @@ describe('SourceSupervisor', () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
-      await elapse(10_000);
+      await sleep(10_000);
       expect(source.opened).toBe(0);
       expect(supervisor.status().state).toBe('asleep');
 
       const client = watcher();
       stream.attach(client);
-      await elapse(50);
+      await sleep(50);
       expect(source.opened).toBe(1);
       expect([stream.state, stream.reason]).toEqual(['waiting', 'waiting for the test']);
       source.sink?.publish(INPUT);
 
       client.isActive = false;
-      await elapse(2500);
+      await sleep(2500);
       expect(source.sink).not.toBeNull();
-      await elapse(1000);
+      await sleep(1000);
       expect(source.sink).toBeNull();
       expect(supervisor.status()).toMatchObject({ state: 'asleep', restarts: 0, lastError: null });
       // A viewer that connects later is not shown an outdated frame.
@@ -308,7 +308,7 @@ describe('SourceSupervisor', () => {
       expect(stream.state).toBe('waiting');
 
       client.isActive = true;
-      await elapse(50);
+      await sleep(50);
       expect(source.opened).toBe(2);
     });
 
@@ -316,10 +316,10 @@ describe('SourceSupervisor', () => {
       const source = new FakeSource();
       const { supervisor, options } = create(source, { isOnDemand: true });
       await supervisor.open();
-      await elapse(1000);
+      await sleep(1000);
       expect(supervisor.status().state).toBe('asleep');
       options.isOnDemand = false;
-      await elapse(50);
+      await sleep(50);
       expect(source.opened).toBe(1);
       expect(source.sink).not.toBeNull();
     });
@@ -332,9 +332,9 @@ describe('SourceSupervisor', () => {
       await supervisor.open();
       for (let reload = 0; reload < 5; reload += 1) {
         stream.detach(client);
-        await elapse(2000);
+        await sleep(2000);
         stream.attach(client);
-        await elapse(1000);
+        await sleep(1000);
       }
       expect(source.opened).toBe(1);
     });
@@ -344,9 +344,9 @@ describe('SourceSupervisor', () => {
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
       stream.noteSnapshotRequest();
-      await elapse(50);
+      await sleep(50);
       expect(source.sink).not.toBeNull();
-      await elapse(9000);
+      await sleep(9000);
       expect(source.sink).toBeNull();
     });
 
@@ -358,7 +358,7 @@ describe('SourceSupervisor', () => {
       await supervisor.open();
       source.sink?.fail(new Error('unplugged'));
       stream.detach(client);
-      await elapse(10_000);
+      await sleep(10_000);
       expect(source.opened).toBe(1);
       expect(supervisor.status()).toMatchObject({ state: 'asleep', lastError: 'unplugged' });
     });
@@ -369,7 +369,7 @@ describe('SourceSupervisor', () => {
       const { stream, supervisor } = create(source, { isOnDemand: true });
       stream.attach(watcher());
       await supervisor.open();
-      await elapse(50);
+      await sleep(50);
       expect([stream.state, stream.reason]).toEqual(['waiting', 'FFmpeg is not installed']);
     });
   });
