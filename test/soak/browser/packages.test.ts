@@ -175,7 +175,7 @@ describe('docs/embedding.md', () => {
   it('has an element for React with its types', async () => {
     const root = await project('documented-react', {
       'main.tsx': `${snippet('ts', 'react')}
-declare const [src, speed]: [string, number];
+declare const [src, returnData]: [string, { readonly speed: number }];
 declare function setFrame(frame: { readonly sequence: number }): void;
 export const page = (
 ${snippet('tsx', 'gearway-viewer')});
