@@ -24,7 +24,9 @@ export interface Program {
 /** Suspends a process, like Ctrl-Z, and waits until all its threads are suspended. Linux only. */
 export async function stopProgram(program: Program): Promise<void> {
   program.signal('SIGSTOP');
-  const tasks = `/proc/${String(program.pid)}/task`;
+  // A Python host may report it after the first output of the program.
+  while (program.pid === null) await setImmediate();
+  const tasks = `/proc/${program.pid}/task`;
   const isStopped = async (task: string): Promise<boolean> =>
     /^State:\tT/m.test(await readFile(`${tasks}/${task}/status`, 'utf8'));
   while (!(await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean)) await setImmediate();
