@@ -294,10 +294,12 @@ async function buildGateway(
 
   const remoteStreams = new TokenBucket(REMOTE_STREAMS_PER_SECOND, MAX_REMOTE_STREAMS);
   /**
-   * Whether a stream of another gateway may be added. If there is no room, ends those that no gateway lists any more, so that
-   * there is room later.
+   * Makes room for one more stream of another gateway: if there are too many, ends those that no gateway lists any more,
+   * so that there is room later.
+   *
+   * @returns whether the stream may be added now.
    */
-  const hasRemoteRoom = (): boolean => {
+  const makeRemoteRoom = (): boolean => {
     if (streams.size - configuration.sources.length + ending.size < MAX_REMOTE_STREAMS)
       return remoteStreams.take(performance.now());
     for (const [name, running] of streams)
@@ -320,7 +322,7 @@ async function buildGateway(
       if (!isSame && !isListed(present)) endRemote(name, present, 'the configuration of the stream has changed');
       return true;
     }
-    if (!hasRemoteRoom()) return false;
+    if (!makeRemoteRoom()) return false;
     const options = {
       ...configuration.resolved,
       virtualPorts: new Map([[name, ranges]]),

@@ -62,6 +62,8 @@ export class FrameExporter implements Follower {
     if (this.#wanted.size > 0) return;
     this.#options.stream.unfollow(this);
     this.#mailbox.clear();
+    if (this.#postponed !== null) clearTimeout(this.#postponed);
+    this.#postponed = null;
   }
 
   /** Publishes the latest frame again, for a gateway that has missed it. */
