@@ -1,9 +1,9 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
 import { CLUSTER_PROTOCOL } from '../../../gateway/cluster/membership.ts';
-import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
 import type { ClusterStatus, StreamStatus } from '../../../shared/status.ts';
 import { NatsServer } from '../../helpers/nats.ts';
+import { announcement } from '../../helpers/stream-announcement.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 import { get, Here, served, until } from './here.ts';
 
@@ -206,21 +206,9 @@ describe('a cluster with members that are not gateways', () => {
     const log: string[] = [];
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:', log: (line) => log.push(line) });
     const writer = await connect({ servers: nats.url.replace('nats://', '') });
-    const announced: Omit<StreamAnnouncement, 'name'> = {
-      kind: 'push',
-      address: '',
-      ranges: [{ from: 6000, to: 6003 }],
-      takesReturns: true,
-      verifiesJpegs: true,
-      state: 'waiting',
-      reason: 'no frame yet',
-      frame: null,
-      control: null,
-      clients: 0,
-    };
     /** A member with streams that no member had before. */
     const write = (turn: number, count: number): void => {
-      const streams = Array.from({ length: count }, (_, index) => ({ ...announced, name: `s${turn}-${index}` }));
+      const streams = Array.from({ length: count }, (_, index) => announcement(`s${turn}-${index}`));
       for (const { name } of streams) writer.publish(`$KV.gearway.owner.${name}`, JSON.stringify({ member: 'x' }));
       const member = {
         id: 'x',

@@ -5,23 +5,11 @@ import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
 import { CLUSTER_PROTOCOL, memberKey, type Membership } from '../../../gateway/cluster/membership.ts';
 import type { Ownership } from '../../../gateway/cluster/ownership.ts';
 import { Replica } from '../../../gateway/cluster/store.ts';
-import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
+import { announcement } from '../../helpers/stream-announcement.ts';
 import { ModelServers, ModelStore } from './model-store.ts';
 import { member as memberOf, OneGateway } from './one-gateway.ts';
 
-const YARD: StreamAnnouncement = {
-  name: 'yard',
-  kind: 'push',
-  address: '',
-  ranges: [{ from: 6000, to: 6003 }],
-  takesReturns: true,
-  verifiesJpegs: true,
-  state: 'waiting',
-  reason: 'no frame yet',
-  frame: null,
-  control: null,
-  clients: 0,
-};
+const YARD = announcement('yard');
 
 const member = (id: string, changes: object = {}): object => memberOf(id, { streams: [YARD], ...changes });
 
