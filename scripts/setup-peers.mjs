@@ -55,7 +55,7 @@ assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc",
 `;
 
 /**
- * Other programs, by the commands that run them, with the argument that only prints their version. Debian installs
+ * Other programs, by the commands that run them, with the argument that only prints their version or help. Debian installs
  * nginx in a folder that is only in root's PATH.
  */
 const programs = {
@@ -65,8 +65,19 @@ const programs = {
   'systemd-analyze': { commands: ['systemd-analyze'], version: '--version' },
   promtool: { commands: ['promtool'], version: '--version' },
   nats: { commands: ['nats-server', '/usr/sbin/nats-server'], version: '--version' },
+  xvfb: { commands: ['Xvfb'], version: '-help' },
 };
-const programPackages = ['nginx-light', 'caddy', 'prometheus', 'systemd', 'nats-server'];
+const programPackages = [
+  'nginx-light',
+  'caddy',
+  'prometheus',
+  'systemd',
+  'nats-server',
+  // Firefox needs a display for WebGL, and Mesa emulates the GPU.
+  'xvfb',
+  'libgl1-mesa-dri',
+  'libegl1',
+];
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -207,7 +218,7 @@ if (systemPython === undefined)
   );
 
 if (Object.values(foundPrograms).includes(undefined))
-  installPackages('nginx, Caddy, Prometheus, systemd or the NATS server', programPackages);
+  installPackages('nginx, Caddy, Prometheus, systemd, the NATS server or Xvfb', programPackages);
 foundPrograms = findPrograms();
 for (const [name, command] of Object.entries(foundPrograms))
   if (command === undefined) fail(`${name} does not run. To fix it: sudo apt-get install ${programPackages.join(' ')}`);

@@ -15,6 +15,8 @@ const ROUNDING = 1.5 * 2 ** 52;
 
 /** Positions in {@link Palette.all}. */
 const POSITION = { below: 0, first: 1, above: COLORS + 1, missing: COLORS + 2, nan: COLORS + 3 } as const;
+/** Each position itself, in place of its colour. */
+const POSITIONS = Uint32Array.from({ length: COLORS + 4 }, (_, position) => position);
 
 /** An array to be shown. */
 export interface RenderedArray {
@@ -32,10 +34,38 @@ interface ShownRange extends SampleRange {
   readonly isAuto: boolean;
 }
 
+/**
+ * How the samples of an array become colours, for a renderer that does not use {@link ArrayRenderer.render}. A sample is
+ * a value of an array with one channel, or one of the three values of a colour.
+ */
+export interface SampleMapping {
+  readonly type: SampleType;
+  readonly channels: 1 | 3 | 4;
+  /** The value of samples without a measurement; null for none. */
+  readonly noData: number | null;
+  readonly noDataColor: PackedColor;
+  readonly nanColor: PackedColor;
+  /** Colours by position: of arrays with three and four channels, shades of gray. */
+  readonly colors: Uint32Array;
+  /**
+   * Writes the position in `colors` of each sample, except of NaN and of samples without a measurement. A larger value
+   * never has a lower position.
+   *
+   * @param samples bytes in the type of the array.
+   */
+  readonly positions: (samples: Uint8Array, out: Uint32Array) => void;
+}
+
 /** Everything that determines the pixels of an array. */
 interface Prepared extends ShownRange {
   readonly type: SampleType;
   readonly payload: Uint8Array;
+}
+
+/** A range with the colours of its values, by {@link POSITION}. */
+interface Mapped extends SampleRange {
+  readonly noData: number | null;
+  readonly all: Uint32Array;
 }
 
 interface Palette {
@@ -66,6 +96,7 @@ export class ArrayRenderer {
    */
   #table: { readonly key: string; readonly pixels: Uint32Array } = { key: '', pixels: new Uint32Array(0) };
   #converter: { readonly key: string; readonly converter: EightBitConverter } | null = null;
+  #mapping: { readonly key: string; readonly mapping: SampleMapping } | null = null;
   #styleNumber = 0;
 
   /** @param order order of the pixels' channels in memory. */
@@ -158,10 +189,53 @@ export class ArrayRenderer {
     if (this.#table.key !== key) {
       const values = everyValue(type);
       const pixels = new Uint32Array(values.length);
-      this.#map(prepared, values, values.length, pixels, 0);
+      this.#map(this.#colored(prepared), values, values.length, pixels, 0);
       this.#table = { key, pixels };
     }
     return this.#table.pixels;
+  }
+
+  /** How the samples of the last array become colours: the same object for arrays that differ only in their samples. */
+  get mapping(): SampleMapping | null {
+    const prepared = this.#prepared;
+    if (prepared === null) return null;
+    const { dtype, channels, low, high } = prepared;
+    const key = `${this.#styleNumber} ${dtype} ${channels} ${low} ${high}`;
+    if (this.#mapping?.key !== key) this.#mapping = { key, mapping: this.#createMapping(prepared) };
+    return this.#mapping.mapping;
+  }
+
+  #createMapping({ type, channels, low, high }: Prepared): SampleMapping {
+    const shades = Uint32Array.from({ length: COLORS }, (_, gray) => (0xff000000 | (gray * 0x010101)) >>> 0);
+    if (channels > 1) {
+      const converter = new EightBitConverter(type.name, { low, high });
+      return {
+        type,
+        channels,
+        noData: null,
+        noDataColor: NO_DATA_COLOR,
+        nanColor: this.#style.invert ? (shades[COLORS - 1] as number) : (shades[0] as number),
+        colors: this.#style.invert ? shades.toReversed() : shades,
+        positions: (samples, out) => {
+          const grays = new Uint8ClampedArray(out.length);
+          converter.convert(samples, 0, out.length, grays);
+          out.set(grays);
+        },
+      };
+    }
+    return {
+      type,
+      channels,
+      noData: noDataOf(this.#style, type, channels),
+      noDataColor: NO_DATA_COLOR,
+      nanColor: this.#palette.all[POSITION.nan] as number,
+      colors: this.#palette.all.slice(0, POSITION.above + 1),
+      positions: (samples, out) => {
+        const values = new Float64Array(out.length);
+        readSamples(type, samples, 0, out.length, values);
+        this.#map({ low, high, noData: null, all: POSITIONS }, values, out.length, out, 0);
+      },
+    };
   }
 
   #renderNarrow({ payload, type }: Prepared, from: number, to: number, out: Uint32Array): void {
@@ -178,23 +252,28 @@ export class ArrayRenderer {
   }
 
   #renderWide(prepared: Prepared, from: number, to: number, out: Uint32Array): void {
+    const mapped = this.#colored(prepared);
     for (let at = from; at < to; at += SAMPLES_AT_ONCE) {
       const count = Math.min(SAMPLES_AT_ONCE, to - at);
       readSamples(prepared.type, prepared.payload, at, count, this.#values);
-      this.#map(prepared, this.#values, count, out, at - from);
+      this.#map(mapped, this.#values, count, out, at - from);
     }
+  }
+
+  /** The last array with the colours of the style. */
+  #colored({ low, high, type, channels }: Prepared): Mapped {
+    return { low, high, noData: noDataOf(this.#style, type, channels), all: this.#palette.all };
   }
 
   /** Converts values of one channel to pixels. */
   #map(
-    { low, high, type, channels }: Prepared,
+    { low, high, noData: missingValue, all }: Mapped,
     values: Float64Array,
     count: number,
     out: Uint32Array,
     outAt: number,
   ): void {
-    const { all } = this.#palette;
-    const noData = noDataOf(this.#style, type, channels) ?? NaN;
+    const noData = missingValue ?? NaN;
     const factor = subtractionFactor({ low, high });
     const start = low * factor;
     const extent = high > low ? high * factor - start : 1;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import puppeteer, { type Browser } from 'puppeteer-core';
+import { Child } from './child.ts';
 import { peers } from './peers.ts';
 import { closeWindows } from './windows.ts';
 
@@ -40,8 +41,13 @@ export interface BrowserOptions {
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   /** Frames per second of Chromium's fake camera; default 30. */
   readonly cameraFps?: number;
+  /**
+   * `emulated`: WebGL, computed by SwiftShader in Chromium and by Mesa in Firefox, which needs a display for it. Default:
+   * none in Firefox, and whatever Chromium has.
+   */
+  readonly gpu?: 'emulated';
   readonly flags?: readonly string[];
-  /** Further environment variables of Chromium. */
+  /** Further environment variables of the browser. */
   readonly env?: Readonly<Record<string, string>>;
   /** Whether the browser trusts self-signed certificates. */
   readonly acceptsAnyCertificate?: boolean;
@@ -55,8 +61,36 @@ export async function launchBrowser(
   name: BrowserName,
   options: BrowserOptions = {},
 ): Promise<Browser & AsyncDisposable> {
-  const browser = await launch(name, options);
-  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+  const display = name === 'firefox' && options.gpu === 'emulated' ? await Display.open() : null;
+  const browser = await launch(name, { ...options, env: { ...options.env, ...display?.env } });
+  const closeBrowser = browser.close.bind(browser);
+  const close = async (): Promise<void> => {
+    await closeBrowser();
+    await display?.[Symbol.asyncDispose]();
+  };
+  return Object.assign(browser, { close, [Symbol.asyncDispose]: close });
+}
+
+/** A display without a screen, on which OpenGL is emulated. */
+class Display implements AsyncDisposable {
+  readonly env: Readonly<Record<string, string>>;
+  readonly #server: Child;
+
+  private constructor(server: Child, number: string) {
+    this.#server = server;
+    this.env = { DISPLAY: `:${number}`, LIBGL_ALWAYS_SOFTWARE: '1' };
+  }
+
+  static async open(): Promise<Display> {
+    // It chooses a free number, and prints it.
+    const server = new Child(peers().xvfb, ['-displayfd', '1']);
+    const number = await server.stdout.waitFor('the number of the display', (line) => /^\d+$/.exec(line)?.[0]);
+    return new Display(server, number);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]();
+  }
 }
 
 /** Frames per second of the fake camera of a shared browser: encoding them takes most of the time of a publisher. */
@@ -88,16 +122,21 @@ export async function sharedBrowser(
 
 function launch(
   name: BrowserName,
-  { camera, cameraFps = 30, flags = [], env = {}, acceptsAnyCertificate = false }: BrowserOptions,
+  { camera, cameraFps = 30, gpu, flags = [], env = {}, acceptsAnyCertificate = false }: BrowserOptions,
 ): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
-    const extraPrefsFirefox =
-      camera === undefined ? {} : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
+    const extraPrefsFirefox = {
+      ...(camera === undefined
+        ? {}
+        : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true }),
+      ...(gpu === undefined ? {} : { 'webgl.force-enabled': true }),
+    };
     return puppeteer.launch({
       browser: 'firefox',
       executablePath,
       headless: true,
+      env: { ...process.env, ...env },
       acceptInsecureCerts: acceptsAnyCertificate,
       defaultViewport: WINDOW,
       extraPrefsFirefox,
@@ -118,6 +157,7 @@ function launch(
     args: [
       ...CHROMIUM_FLAGS,
       ...(camera === undefined ? [] : cameraFlags(camera, cameraFps)),
+      ...(gpu === undefined ? [] : ['--use-angle=swiftshader', '--enable-unsafe-swiftshader']),
       ...flags,
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ],

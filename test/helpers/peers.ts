@@ -20,6 +20,7 @@ export function peers(): {
   prometheus: string;
   promtool: string;
   nats: string;
+  xvfb: string;
 } {
   try {
     return JSON.parse(readFileSync(FOUND, 'utf8')) as ReturnType<typeof peers>;

@@ -10,6 +10,8 @@ export interface DecodedPicture {
   /** The decoded picture, which may be smaller than the frame: see {@link decodeJpeg}. */
   readonly width: number;
   readonly height: number;
+  /** Whether pixels of an `ImageBitmap` may be transparent. */
+  readonly isTransparent?: boolean;
   /** For a packed array: the frame with its samples. */
   readonly unpacked?: FrameMessage;
   close(): void;
@@ -81,13 +83,17 @@ export class Painter {
     return Promise.reject(new TypeError('the canvas belongs to the page'));
   }
 
-  draw({ source, width, height }: DecodedPicture): void {
+  draw({ source, width, height, isTransparent = false }: DecodedPicture): void {
     if (this.#surface.width !== width || this.#surface.height !== height) {
       this.#surface.width = width;
       this.#surface.height = height;
     }
-    // Replaces all pixels, including transparent ones, which `drawImage` would blend.
-    if (source instanceof ImageData) this.#context?.putImageData(source, 0, 0);
-    else this.#context?.drawImage(source, 0, 0);
+    if (source instanceof ImageData) {
+      this.#context?.putImageData(source, 0, 0);
+      return;
+    }
+    // The previous picture must not show through.
+    if (isTransparent) this.#context?.clearRect(0, 0, width, height);
+    this.#context?.drawImage(source, 0, 0);
   }
 }

@@ -1,4 +1,4 @@
-import { ArrayRenderer } from '../../../shared/arrays/array-renderer.ts';
+import { ArrayRenderer, type RenderedArray } from '../../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
 import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
 import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
@@ -9,6 +9,7 @@ import type { FrameMessage, PackedArrayHeader } from '../../../shared/protocol.t
 import type { DecodedPicture } from '../painter.ts';
 import { pictureSize } from '../picture-size.ts';
 import { measureDistance } from './distance.ts';
+import { GpuRenderer } from './gpu-renderer.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import { readIntrinsics } from './intrinsics.ts';
 import type { ShownArray } from './shown-array.ts';
@@ -18,6 +19,9 @@ interface InspectedPicture {
   readonly source: CanvasImageSource | ImageData;
   close(): void;
 }
+
+/** Shared by all viewers of the thread; null if there is none, undefined before the first array. */
+let gpu: GpuRenderer | null | undefined;
 
 /** Decodes raw frames of one stream, in the file that is loaded when the first one arrives. */
 export class ArrayDecoder {
@@ -60,15 +64,26 @@ export class ArrayDecoder {
     }
     const { width, height, encoding, payload } = frame;
     if (encoding.kind === 'h264') throw new TypeError('a chunk of H.264 is not an array');
-    const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
-    const source = this.#takeMemory(width, height);
-    this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
-    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high}`;
+    const array = { encoding, width, height, payload };
+    const shown = this.#renderer.prepare(array, isNext);
+    const bitmap = this.#renderOnGpu(array);
+    const renderer = bitmap === null ? 'cpu' : 'webgl2';
+    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high} ${renderer}`;
     if (key !== this.#shownKey) {
       this.#shownKey = key;
-      this.#onShown({ ...shown, colors: this.#renderer.colors, problem: this.#problem });
+      this.#onShown({ ...shown, colors: this.#renderer.colors, problem: this.#problem, renderer });
     }
+    if (bitmap !== null) return { source: bitmap, isTransparent: true, width, height, close: () => bitmap.close() };
+    const source = this.#takeMemory(width, height);
+    this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
     return { source, width, height, close: this.#keeper(source) };
+  }
+
+  /** The picture of the array that the renderer has prepared; null if it must be drawn on the CPU. */
+  #renderOnGpu(array: RenderedArray): ImageBitmap | null {
+    if (gpu === undefined) gpu = GpuRenderer.create();
+    const { mapping, style } = this.#renderer;
+    return gpu === null || mapping === null ? null : gpu.render(array, mapping, style.channelOrder);
   }
 
   /**

@@ -13,4 +13,6 @@ export interface ShownArray {
   readonly colors: Uint32Array;
   /** The problem of the attributes, as a sentence; null if there is none. Invalid attributes are ignored. */
   readonly problem: string | null;
+  /** What computes the pixels: a GPU, or the CPU. Both compute the same. */
+  readonly renderer: 'webgl2' | 'cpu';
 }
