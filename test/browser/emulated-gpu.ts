@@ -5,7 +5,7 @@
 export function useEmulatedGpu(): void {
   const rename = (): void => {
     const prototype = WebGL2RenderingContext.prototype;
-    const original = prototype.getParameter;
+    const original = Reflect.get(prototype, 'getParameter') as (name: number) => unknown;
     // RENDERER, and UNMASKED_RENDERER_WEBGL of an extension.
     prototype.getParameter = function getParameter(name: number): unknown {
       return name === 0x1f01 || name === 0x9246 ? 'a GPU' : original.call(this, name);

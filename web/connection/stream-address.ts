@@ -1,3 +1,5 @@
+import { textOf } from './text-of.ts';
+
 /** Maximum length of a client's name that the gateway accepts. */
 const MAX_NAME = 64;
 
@@ -30,5 +32,5 @@ export function socketUrl(stream: URL, endpoint: 'ws' | 'publish'): string {
 
 /** An element's `name`, truncated to the length that the gateway accepts. */
 export function clientName(name: string): string {
-  return name.slice(0, MAX_NAME);
+  return textOf(name).slice(0, MAX_NAME);
 }

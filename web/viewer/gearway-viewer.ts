@@ -4,6 +4,7 @@ import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
 import { clientName, socketUrl, srcProblem, streamName, streamUrl } from '../connection/stream-address.ts';
+import { textOf } from '../connection/text-of.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
 import type { AreaInspection, DistanceInspection, PixelInspection } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
@@ -75,6 +76,19 @@ const ARRAY_STYLE = [
   'belowColor',
   'aboveColor',
   'channelOrder',
+] as const;
+
+/** Properties that contain text, `overlays` apart. */
+const TEXTS = [
+  'overlayClasses',
+  'range',
+  'colormap',
+  'noData',
+  'nanColor',
+  'belowColor',
+  'aboveColor',
+  'channelOrder',
+  'unit',
 ] as const;
 
 /** States in which the picture is not the current one of the camera. */
@@ -565,6 +579,14 @@ export class GearwayViewer extends LitElement {
     const picture = this.#picture();
     if (overlay !== null && picture !== null) this.#layout = new PictureLayout(picture, overlay);
     this.#open();
+  }
+
+  /** Frameworks set properties of other types, and scripts a number as `noData`, or a list as `range`. */
+  protected override willUpdate(changed: PropertyValues<GearwayViewer>): void {
+    for (const key of TEXTS) if (changed.has(key)) Object.assign(this, { [key]: textOf(this[key]) });
+    const overlays: unknown = this.overlays;
+    this.overlays = overlays === false || overlays === undefined || overlays === null ? null : textOf(overlays);
+    this.overlay = typeof this.overlay === 'function' ? this.overlay : null;
   }
 
   protected override updated(changed: PropertyValues<GearwayViewer>): void {

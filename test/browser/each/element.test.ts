@@ -36,6 +36,38 @@ describe('the element', () => {
   const open = (gateway: { url: string }, query = ''): Promise<ViewerPage> =>
     ViewerPage.open(browser, `${gateway.url}/viewer${query}`);
 
+  it.each([
+    ['undefined, as a framework that removes them', undefined],
+    ['null', null],
+    ['true, as React without a value', true],
+    ['a number', 7],
+    ['a list', [0, 1000]],
+  ])('shows arrays and JPEGs with texts set to %s', async (_name, value) => {
+    await using gateway = await start();
+    await using view = await open(gateway);
+    const errors: string[] = [];
+    view.page.on('pageerror', (error) => errors.push(String(error)));
+    await view.becomes('waiting');
+    await view.page.evaluate((set) => {
+      const viewer = document.querySelector('gearway-viewer')!;
+      const names = ['name', 'fit', 'quality', 'poster', 'overlays', 'overlayClasses', 'overlay', 'unit'];
+      const style = ['range', 'colormap', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'];
+      Object.assign(viewer, Object.fromEntries([...names, ...style].map((name) => [name, set])));
+      viewer.colorBar = true;
+      viewer.inspector = true;
+    }, value);
+    const overlay = [[4, 4, 20, 20, 0.9, 'ball']];
+    const depth = { dtype: 'uint16', shape: [48, 64], data: new Uint8Array(48 * 64 * 2).fill(2) };
+    for (const frame of [depth, await jpeg(), depth]) {
+      const { painted } = await view.stats;
+      gateway.stream.push(frame as Uint8Array, { message: { overlay } as never });
+      await view.where(`element.stats.painted > ${painted}`);
+    }
+    await view.where('element.shownArray !== null');
+    expect(await view.state).toBe('live');
+    expect(errors).toEqual([]);
+  });
+
   it('shows each state as :state(), with its slot', async () => {
     const gateway = await start();
     await using view = await open(gateway, '?bare');

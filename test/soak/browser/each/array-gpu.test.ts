@@ -46,7 +46,7 @@ async function openDecoder(browser: Browser, url: string): Promise<Page> {
     const here = globalThis as unknown as DecoderPage;
     here.contexts = [];
     const { prototype } = OffscreenCanvas;
-    const original = prototype.getContext as (...args: unknown[]) => unknown;
+    const original = Reflect.get(prototype, 'getContext') as (...args: unknown[]) => unknown;
     prototype.getContext = function getContext(this: OffscreenCanvas, ...args: unknown[]) {
       const context = original.apply(this, args);
       if (context instanceof WebGL2RenderingContext) here.contexts.push(context);
