@@ -463,7 +463,10 @@ class ViewerSession {
     );
   }
 
-  /** Whether the page scales the canvas to the proportions of the frames; on the main thread, it does so in step. */
+  /**
+   * Whether the page scales the canvas to new proportions, after the worker has drawn the frame. On the main thread, both
+   * happen together.
+   */
   #isStretched(): boolean {
     return 'convertToBlob' in this.#canvas && this.#overlays?.fillsBox !== true;
   }

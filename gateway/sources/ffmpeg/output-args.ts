@@ -95,7 +95,7 @@ function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan
 
 /**
  * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of
- * the aspect ratio in mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and
+ * the aspect ratio mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and
  * is reopened with the new size.
  */
 function squareScale(isLive: boolean): string {
