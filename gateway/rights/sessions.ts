@@ -194,8 +194,8 @@ export class Sessions {
 
   /**
    * Makes room for another session of this name and address. If there are too many, one of the user with the most
-   * sessions ends. It is one at the address that has the most of them, so that neither another user nor another holder
-   * of a shared token can be logged out. Of these sessions, the least recently used one without open connections ends;
+   * sessions ends, at the address that has the most of them: neither another user nor another holder of a shared token
+   * can be logged out. Of these sessions, the least recently used one without open connections ends;
    * if each has open connections, the least recently used one.
    */
   #makeRoom(name: string, address: string): void {

@@ -83,7 +83,7 @@ export class PictureLayout {
   }
 
   /**
-   * The canvas has the size of the picture, whose pixels it may have decoded at a smaller size, and is scaled by its
+   * The canvas gets the size of the picture, even if its content was decoded at a smaller size, and is scaled by its
    * transformation only: browsers round the position of a fitted picture to whole pixels before they transform it.
    */
   #placeCanvas(placement: Placement | null): void {
