@@ -20,7 +20,7 @@ describe('JPEGs that take long to decode', () => {
   it.each([
     ['too many scans', BOMB],
     ['as many scans as are allowed', HEAVIEST],
-  ])('with %s, returned by six viewers, delay neither frames nor other viewers nor the end', async (_name, data) => {
+  ])('with %s, returned by six viewers, delay neither frames nor other viewers nor the shutdown', async (_name, data) => {
     await using all = new Disposables();
     const gateway = all.use(
       await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=30', '--virtual-ports', '6000-6063'),
