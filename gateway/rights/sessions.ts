@@ -51,7 +51,7 @@ interface LiveSession {
 
 /**
  * Log-ins of browsers. A session has the rights of its owner, and ends with them, by log-out, after 24 hours without
- * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept.
+ * use, or after 30 days. Its id is a secret of 256 bits; only its hash is kept.
  *
  * Sessions can outlast the process: {@link Sessions.save} and {@link Sessions.restore}. A restored session is only a
  * claim until its id is presented: then its owner is looked up among the current identities, and found only if the

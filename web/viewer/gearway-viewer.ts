@@ -61,7 +61,7 @@ export * from './viewer-events.ts';
 /** Properties whose change requires a new session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
 
-/** Properties that limit what the gateway sends. */
+/** Properties that limit the pictures that the gateway sends. */
 const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
 const OVERLAY_OPTIONS = ['overlays', 'overlayClasses', 'overlayMinScore', 'overlay'] as const;
 
