@@ -61,7 +61,7 @@ const isDisabled = (page: Page): Promise<boolean> =>
   page.$eval('.composer .hold', (button) => (button as HTMLButtonElement).disabled);
 
 describe('the console', () => {
-  it('shows the clients, and returns what is typed: held until it is stopped, or once', async () => {
+  it('shows the clients, and returns a typed value: held until it is stopped, or once', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.url);
     const errors: unknown[] = [];

@@ -42,7 +42,7 @@ function numberIn(gray: Uint8Array, width: number, height: number): number {
   return number;
 }
 
-/** The numbers in the pictures of chunks, the first of which is a key frame. */
+/** The numbers in the pictures of chunks, beginning with a key frame. */
 function numbersInVideo(chunks: readonly FrameMessage[]): readonly number[] {
   const [first] = chunks;
   const { pictureWidth = 0, pictureHeight = 0 } = first?.rendition ?? {};

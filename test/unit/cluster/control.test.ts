@@ -23,7 +23,7 @@ const LATENCY_MS = 3;
 /** The time until all gateways know of a change: the end of a session, and the next answers. */
 const SETTLE_MS = SESSION_TIMEOUT_MS + 1000;
 
-/** Requests and answers between gateways, some of which are cut off. */
+/** Requests and answers between gateways; some gateways are cut off. */
 class Net {
   readonly cut = new Set<Gateway>();
   readonly #hosts = new Map<string, { readonly at: Gateway; readonly receive: (message: Msg) => void }>();
