@@ -243,7 +243,7 @@ function restoreSecrets(settings: StreamSettings, before: StreamSettings | null)
   const restore = (address: string, known: readonly string[]): string => {
     const restored = known.find((old) => hide(old) === address) ?? address;
     if (restored === address && /:…@|=…/.test(address))
-      throw new GearwayError('option-invalid', 'an address has … in the place of a password, expected the password');
+      throw new GearwayError('option-invalid', 'an address has … in place of a password, expected the password');
     return restored;
   };
   const { source, clients } = settings;

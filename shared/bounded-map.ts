@@ -1,4 +1,4 @@
-/** A map that forgets its oldest entry beyond a maximum. Setting a key makes its entry the newest. */
+/** A map that removes its oldest entry beyond a maximum size. Setting a key makes its entry the newest. */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #max: number;
 

@@ -55,7 +55,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * Decodes the value in `bytes` from `start` to `end`. Maps become plain objects, binary becomes a view of `bytes`, and
- * integers of 64 bits and more become bigints. A key `__proto__` becomes an ordinary property.
+ * integers of 64 or more bits become bigints. A key `__proto__` becomes an ordinary property.
  *
  * @throws {GearwayError} `message-pack-too-large` for more elements than `limits` allows; `message-pack-invalid` if the
  *   bytes are not exactly one value within the other limits.

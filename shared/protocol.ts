@@ -48,7 +48,7 @@ export const MAX_DESCRIPTION_BYTES = 4096;
 /** Maximum number of requests in a `controller`; a gateway has fewer. */
 export const MAX_CONTROL_REQUESTS = 256;
 
-/** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
+/** Maximum length of a token. A JSON Web Token with an RSA signature has about 600 characters. */
 const MAX_TOKEN = 2048;
 
 /** Maximum size in bytes of a message before the peer is known: a `hello`. */

@@ -46,7 +46,7 @@ export class FrameExporter implements Follower {
     return this.#wanted.size > 0;
   }
 
-  /** Adds a gateway that wants frames, or changes what it needs. */
+  /** Adds a gateway that wants frames, or updates its needs. */
   want(by: object, needsPictures: boolean): void {
     const before = this.#wanted.get(by);
     if (before === needsPictures) return;

@@ -63,7 +63,7 @@ const NO_CONTENT: Content = { control: [], waiting: [] };
 
 /**
  * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients and
- * their control requests: in batches, one at a time, each of which is repeated until it is answered. If the owner no
+ * their control requests: in batches, one at a time. Each batch is repeated until it is answered. If the owner no
  * longer knows the session, a new one begins with all clients and their sticky values. A once-only value arrives once,
  * or is lost with the session.
  */

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { runInBackground } from '../../shared/background.ts';
 
-/** Interval between two checks, each of which sends a ping. */
+/** Interval between two checks. Each check sends a ping. */
 export const CHECK_MS = 250;
 
 /**

@@ -8,7 +8,7 @@ export interface StreamAnnouncement {
   /** Kind and address of its source, for display. */
   readonly kind: string;
   readonly address: string;
-  /** What its source does, in one or two words; undefined from gateways that do not report it. */
+  /** State of its source, in one or two words; undefined from gateways that do not report it. */
   readonly sourceState?: string;
   readonly ranges: readonly PortRange[];
   readonly takesReturns: boolean;

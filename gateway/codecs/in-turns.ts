@@ -4,8 +4,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 export const SAMPLES_PER_TURN = 1 << 16;
 
 /**
- * Divides a long loop among iterations of the event loop, so that it does not delay the frames of other clients. What it
- * reads and writes must not be used in the meantime.
+ * Divides a long loop among iterations of the event loop, so that it does not delay the frames of other clients. The
+ * data that it reads and writes must not be used in the meantime.
  *
  * @param count number of iterations of the loop.
  * @param perTurn number of them per iteration of the event loop.

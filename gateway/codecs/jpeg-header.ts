@@ -23,7 +23,7 @@ export interface JpegHeader {
 }
 
 export interface MissingTables {
-  /** Offset of the scan, in front of which they belong. */
+  /** Offset of the scan that they must precede. */
   readonly at: number;
   /** Bits of the tables that are defined, see {@link tableBit}. */
   readonly defined: number;
@@ -61,8 +61,8 @@ interface Component {
 
 /**
  * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is
- * decoded. Where the picture has several scans, the markers after the first one are read too: a JPEG of a few KB can
- * contain thousands of scans, each of which costs a decoder a pass over the whole picture.
+ * decoded. Where the picture has several scans, the markers after the first one are read, too: a JPEG of a few KB can
+ * contain thousands of scans, and a decoder visits the whole picture for each.
  *
  * @param colorspace to which a NetGear peer decodes the JPEG: CMYK if and only if there are 4 components.
  * @throws {GearwayError} `jpeg-invalid`; `jpeg-too-complex` when decoding would take too long or too much memory.

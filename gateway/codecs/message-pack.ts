@@ -1,7 +1,7 @@
 /**
  * MessagePack as written and read by Python's `msgpack` (github.com/msgpack/msgpack/blob/master/spec.md), as far as
- * VidGear uses it. Libraries for JavaScript do not distinguish 2.0 from 2, or strings from bytes, as Python does, and
- * allocate memory for an announced length before the bytes have arrived.
+ * VidGear uses it. Unlike Python, libraries for JavaScript do not distinguish 2.0 from 2, or strings from bytes. They
+ * also allocate memory for an announced length before the bytes have arrived.
  */
 import { GearwayError } from '../../shared/errors.ts';
 import { PEER_LIMITS } from '../../shared/protocol.ts';

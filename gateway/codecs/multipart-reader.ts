@@ -463,7 +463,7 @@ export class MultipartReader {
     }
   }
 
-  /** Memory for a body of which `bytes` have arrived: as announced, or slightly more than for the previous one. */
+  /** Memory for a body after `bytes` of it have arrived: as announced, or slightly more than for the previous one. */
   #bodyCapacity(bytes: number): number {
     const announced =
       this.#state.kind === 'jpeg' || this.#state.kind === 'other' ? readLength(this.#state.headers) : null;

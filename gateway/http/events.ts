@@ -22,9 +22,9 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Creates the handler for server-sent events (HTML Living Standard, section 9.2): the kept events after
- * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or 503
- * beyond the limits. Clients that do not read are disconnected by the server's stall timeout.
+ * Creates the handler for server-sent events (HTML Living Standard, section 9.2): the stored events after
+ * `Last-Event-ID`, then each new one as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429
+ * or 503 beyond the limits. Clients that do not read are disconnected by the server's stall timeout.
  */
 export function eventsRoute(
   log: EventLog,

@@ -69,10 +69,10 @@ export class FailedLogins {
   }
 
   /**
-   * Whether a token from this address must be refused without being checked, because its refusal would be delayed and
-   * the maximum number of delayed refusals, of the address or in total, is pending. Otherwise a client could try tokens
-   * in parallel and see the result from the kind of refusal. Tokens from loopback addresses are always checked, because
-   * all clients of a proxy on this machine have that address.
+   * Whether a token from this address must be refused without being checked. This is the case if its refusal would be
+   * delayed, and the maximum number of delayed refusals, of the address or in total, is pending. Otherwise, a client
+   * could try tokens in parallel and see the result from the kind of refusal. Tokens from loopback addresses are always
+   * checked, because all clients of a proxy on this machine have that address.
    */
   isBlocked(address: string): boolean {
     if (isThisMachine(address)) return false;

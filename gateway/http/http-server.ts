@@ -214,8 +214,8 @@ class OpenResponses {
 }
 
 /**
- * Takes over a connection that Node's HTTP parser has released. If a response is still pending on it, no answer is
- * possible, and Node no longer notifies that response when the connection drains, so the connection is closed.
+ * Takes over a connection that Node's HTTP parser has released. Closes the connection if a response is still pending on
+ * it: no answer is possible then, and Node no longer notifies that response when the connection drains.
  *
  * @returns whether the connection can be used.
  */

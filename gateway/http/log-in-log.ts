@@ -9,8 +9,8 @@ const INTERVAL_MS = 10_000;
 const MAX_USERS = 1024;
 
 /**
- * Logs who has logged in: 20 times per 10 s for each user, so that one who logs in all the time neither fills the log
- * nor hides the others. The next entry contains the number of those that were left out.
+ * Logs who has logged in: 20 times per 10 s for each user, so that a user who logs in again and again neither fills
+ * the log nor hides the others. The next entry contains the number of those that were left out.
  */
 export class LogInLog {
   readonly #log: Logger;

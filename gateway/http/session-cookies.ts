@@ -39,8 +39,8 @@ export class SessionCookies {
 
   /**
    * The ids that a request of one of the gateway's own pages presents; none for other requests. Other gateways on this
-   * host, and anyone who controls a subdomain, can add cookies of the same name, which may precede that of this
-   * gateway, so all of them are checked. The limit of a request's headers also limits the number of ids.
+   * host, and anyone who controls a subdomain, can add cookies of the same name. Any of them may precede that of this
+   * gateway, so all are checked. The limit of a request's headers also limits the number of ids.
    */
   read(request: FastifyRequest): readonly string[] {
     const { cookie } = request.headers;

@@ -107,7 +107,7 @@ let shared: Authenticator | null = null;
 
 /**
  * The single authenticator, with its context, for all bound sockets. zeromq.js does not free contexts before the
- * process exits and libzmq has one ZAP handler per context, so a context per socket would leak. Not the default
+ * process exits, and libzmq has one ZAP handler per context, so a context per socket would leak. Not the default
  * context, because the embedding program may use that for its own purposes.
  */
 export function sharedAuthenticator(): Authenticator {

@@ -6,8 +6,8 @@ const SETTLE_MS = 50;
 
 /**
  * Counts the peers of a bound socket, and explains failed handshakes, from libzmq's events. Events identify neither the
- * connection nor its address, but all sockets of the authenticator's context share one I/O thread, so a handshake error
- * is always followed by the `disconnect` of its connection.
+ * connection nor its address. All sockets of the authenticator's context share one I/O thread, however, so a handshake
+ * error is always followed by the `disconnect` of its connection.
  */
 export class HandshakeLog {
   readonly #expected: string;

@@ -127,10 +127,11 @@ interface Connection {
 }
 
 /**
- * A bound ZeroMQ socket without encryption. It does not use libzmq 4.3.5, because there, any peer can abort the process
- * (by claiming the identifier that the next peer is about to get, or by filling a queue, sending a PING and resetting)
- * or use up all memory with a message of many parts, and the gateway cannot disconnect a peer. Here, a peer has at most
- * one pending message, its connection is not read in the meantime, and it is disconnected when it exceeds a limit.
+ * A bound ZeroMQ socket without encryption. It does not use libzmq 4.3.5, in which any peer can abort the process: by
+ * claiming the identifier that the next peer is about to get, or by filling a queue, sending a PING and resetting. A
+ * peer can also use up all memory with a message of many parts, and the gateway cannot disconnect it. Here, a peer has
+ * at most one pending message, its connection is not read in the meantime, and it is disconnected when it exceeds a
+ * limit.
  */
 export class PlainServerSocket implements ServerSocket {
   readonly #pattern: AsyncPattern;

@@ -38,7 +38,7 @@ interface EncoderEvents<T> {
 const MAX_INSIDE = 2;
 
 /**
- * An encoder without output for this long is hanging, or cannot decode the pictures. Its viewers get JPEG meanwhile. On
+ * An encoder without output for this long is hanging, or cannot decode the pictures. Its viewers get JPEGs until then. On
  * a busy machine, the start alone can take seconds, and each replacement would start again.
  */
 const STALL_MS = 10_000;

@@ -11,9 +11,9 @@ interface Waiting {
 const MAX_ADDRESSES = 4096;
 
 /**
- * Checks secrets one at a time. The address with the fewest checks since its last correct secret goes first, counting
- * waiting and refused ones, so that an attacker with many addresses cannot keep users from logging in. If too many
- * checks wait, the newest one of the address with the most is refused.
+ * Checks secrets one at a time. The address with the fewest checks since its last correct secret goes first; waiting
+ * and refused checks count, too. An attacker with many addresses therefore cannot keep users from logging in. If too
+ * many checks wait, the newest one of the address with the most is refused.
  */
 export class FairQueue {
   readonly #maxWaiting: number;

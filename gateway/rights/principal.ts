@@ -1,8 +1,8 @@
 import { UserBudget, type UserLimits } from './user-budget.ts';
 
 /**
- * `watch`: get the pictures; `view`: watch, and read the API with clients and what they return; `return`: lease a port
- * and return data; `administer`: add and remove clients; `publish`: send frames to a `push:` stream.
+ * `watch`: get the pictures; `view`: watch, and read the API with clients and their return data; `return`: lease a
+ * port and return data; `administer`: add and remove clients; `publish`: send frames to a `push:` stream.
  */
 export type Right = (typeof RIGHTS)[number];
 

@@ -9,7 +9,7 @@ import { isTokenHash, saltOfHash, saltOfToken, type ScryptHash } from './scrypt-
 export type Proof =
   /** A secret of the command line. */
   | { readonly kind: 'secret'; readonly secret: string }
-  /** A token or password of which only the hash is known. */
+  /** Hash of a token or password that is not known itself. */
   | { readonly kind: 'hash'; readonly hash: ScryptHash }
   /** The request comes from a program or page on this machine. */
   | { readonly kind: 'this machine' }

@@ -51,7 +51,7 @@ interface LiveSession {
 
 /**
  * Log-ins of browsers. A session has the rights of its owner, and ends with them, by log-out, after 24 hours without
- * use, or after 30 days. Its id is a secret of 256 bits, of which only the hash is kept.
+ * use, or after 30 days. Its id is a secret of 256 bits; only its hash is kept.
  *
  * Sessions can outlast the process: {@link Sessions.save} and {@link Sessions.restore}. A restored session is only a
  * claim until its id is presented: then its owner is looked up among the current identities, and found only if the
@@ -194,8 +194,8 @@ export class Sessions {
 
   /**
    * Makes room for another session of this name and address. If there are too many, one of the user with the most
-   * sessions ends. It is one at the address that has the most of them, so that neither another user nor another holder
-   * of a shared token can be logged out. Of these sessions, the least recently used one without open connections ends;
+   * sessions ends, at the address that has the most of them: neither another user nor another holder of a shared token
+   * can be logged out. Of these sessions, the least recently used one without open connections ends;
    * if each has open connections, the least recently used one.
    */
   #makeRoom(name: string, address: string): void {

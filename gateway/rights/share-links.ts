@@ -31,8 +31,8 @@ export function isShareToken(text: string): boolean {
 }
 
 /**
- * The share links of the gateway. Each has a token of 256 random bits, of which only the hash is kept, and the right to
- * watch its stream. {@link ShareLinks.save} and {@link ShareLinks.restore} let them outlast the process.
+ * The share links of the gateway. Each has a token of 256 random bits and the right to watch its stream. Only
+ * the hash of the token is kept. {@link ShareLinks.save} and {@link ShareLinks.restore} let them outlast the process.
  */
 export class ShareLinks {
   readonly #onChange: () => void;

@@ -25,7 +25,7 @@ def test_keeps_the_latest_of_each_client_in_multi_clients_mode() -> None:
     assert returns.update(("5577", "third")) == {5577: "third", 5578: None}
 
 
-def test_takes_an_array_of_a_client_in_multi_clients_mode() -> None:
+def test_accepts_an_array_of_a_client_in_multi_clients_mode() -> None:
     array = np.ones((2, 2))
     assert by_port(("5577", array))[5577] is array
 
@@ -52,7 +52,7 @@ def test_decodes_an_array_again_only_when_it_has_changed() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), ("1", 1), ([1], [True]), ({"a": 1}, {"a": 1.0})])
-def test_tells_equal_values_of_other_types_apart(before: Any, after: Any) -> None:
+def test_distinguishes_equal_values_of_other_types(before: Any, after: Any) -> None:
     returns = Returns()
     array = encode(np.arange(3))
     returns.update({"6000": {"array": array, "value": before}})
@@ -60,7 +60,7 @@ def test_tells_equal_values_of_other_types_apart(before: Any, after: Any) -> Non
     assert repr(value) == repr(after)
 
 
-def test_leaves_a_malformed_array_as_it_came_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_leaves_a_malformed_array_unchanged_and_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
     returns = Returns()
     malformed = {"$ndarray": {"dtype": "O", "shape": [1], "data": "AAAAAAAAAAA="}}
     with caplog.at_level(logging.WARNING, "gearway"):
@@ -70,7 +70,7 @@ def test_leaves_a_malformed_array_as_it_came_and_logs_it_once(caplog: pytest.Log
     assert [record.args[0] for record in caplog.records if isinstance(record.args, tuple)] == [6000]
 
 
-def test_survives_what_a_hostile_client_nests() -> None:
+def test_survives_deep_nesting_by_a_hostile_client() -> None:
     value: Any = {"$ndarray": {"jpeg": "AAAA"}}
     for _ in range(5000):
         value = [value]
@@ -78,6 +78,6 @@ def test_survives_what_a_hostile_client_nests() -> None:
 
 
 @pytest.mark.parametrize("returned", ["text", 3, [1], {"speed": 1}, ("a", 1), {None: 1}])
-def test_refuses_what_is_not_by_port(returned: Any) -> None:
+def test_refuses_data_that_is_not_by_port(returned: Any) -> None:
     with pytest.raises(ValueError, match="returns=newest"):
         by_port(returned)

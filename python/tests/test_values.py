@@ -28,7 +28,7 @@ def test_decodes_big_endian_samples() -> None:
 
 @pytest.mark.parametrize("name", ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64", ">u2", ">f8"])
 @pytest.mark.parametrize("shape", [(), (0,), (5,), (3, 4), (2, 3, 4), (2, 0, 3)])
-def test_returns_what_it_has_encoded(name: str, shape: tuple[int, ...]) -> None:
+def test_decodes_the_values_that_it_has_encoded(name: str, shape: tuple[int, ...]) -> None:
     array = np.random.default_rng(1).integers(0, 2, shape).astype(name)
     again = decode(encode(array))
     assert again.dtype == array.dtype
@@ -51,7 +51,7 @@ def test_converts_arrays_inside_lists_and_dicts() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, 2, 2.0, "text", [1, [2]], {"$ndarray": 1}, {"$ndarray": {}, "more": 1}])
-def test_leaves_other_values_alone(value: Any) -> None:
+def test_leaves_other_values_unchanged(value: Any) -> None:
     assert decode(value) == value
     assert encode(value) == value
 
@@ -139,7 +139,7 @@ def test_immediately_refuses_types_that_are_not_a_single_number(name: str) -> No
     assert len(str(refused.value)) < 500
 
 
-def test_shortens_what_it_quotes() -> None:
+def test_shortens_quoted_values() -> None:
     with pytest.raises(ValueError, match="fields") as refused:
         decode(tagged(**{"x" * 1_000_000: 1}))
     assert len(str(refused.value)) < 500

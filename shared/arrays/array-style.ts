@@ -28,7 +28,7 @@ export interface ArrayStyleTexts {
  * three and four.
  */
 export interface ArrayStyle {
-  /** `default`: `auto` for one channel of 16 bits and more, otherwise `type`. */
+  /** `default`: `auto` for one channel of 16 or more bits, otherwise `type`. */
   readonly range: 'default' | 'auto' | 'type' | SampleRange;
   readonly colormap: Uint32Array;
   readonly invert: boolean;
@@ -124,7 +124,7 @@ export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleTyp
 }
 
 /**
- * Whether the range follows the values. Default: yes for one channel of 16 bits and more, which rarely use the full range
+ * Whether the range follows the values. Default: yes for one channel of 16 or more bits, which rarely use the full range
  * of their type.
  */
 export function usesAutoRange({ range }: Pick<ArrayStyle, 'range'>, type: SampleType, channels: number): boolean {

@@ -27,7 +27,7 @@ export interface ChannelStatistics {
   readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
-  /** Number of values in equal steps from `min` to `max`, of which the last includes `max`, as in `numpy.histogram`. */
+  /** Number of values in equal steps from `min` to `max`; the last step includes `max`, as in `numpy.histogram`. */
   readonly histogram: readonly number[];
 }
 

@@ -137,7 +137,7 @@ class Stage implements AsyncDisposable {
     this.#sourcePort = sourcePort;
     await this.#source.ask('make', 'camera', filmFrames(this.#effort));
     this.#port = await this.#gateway.ask('listen', sourcePort, clientPorts);
-    // Started after the film has been made, because a client that gets nothing for some seconds restarts itself, which
+    // Started after the film has been made, because a client that gets nothing for a few seconds restarts itself, which
     // fails.
     this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
     await Promise.all(this.#clients.map((client) => client.waitFor('ready')));

@@ -84,7 +84,7 @@ export const clusterLoad: Bench = {
     const one = '1 gateway';
     const several = names.filter((name) => name !== one);
     return {
-      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${formatCount(count, 'viewer')} in one process request ${count * STAGE_FPS} fps in total, which is more than this machine can serve: at the gateway of the source, or distributed over 2 to 4 gateways, in alternation. CPU time is that of the gateways with viewers, user and system.`,
+      method: `A NATS server and four gateways, one of which has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${formatCount(count, 'viewer')} in one process request ${count * STAGE_FPS} fps in total, which is more than this machine can serve: at the gateway of the source, or distributed over 2 to 4 gateways, in alternation. CPU time is that of the gateways with viewers, user and system.`,
       lines: [
         ...several.map((name): Line => ({
           what: `${formatCount(count, 'viewer')} at ${name}`,

@@ -112,7 +112,7 @@ export const cluster: Bench = {
       })),
     });
     return {
-      method: `A NATS server and four gateways, of which one has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${count} viewers in one process read and acknowledge each frame: all at the gateway of the source, all at another one, or distributed over 2 to 4 gateways, in alternation. Then one viewer at the gateway of the source and one at another one: how much later each frame arrives there.`,
+      method: `A NATS server and four gateways, one of which has the source: frames of ${PAYLOAD_BYTES / 1000} KB at ${STAGE_FPS} fps. ${count} viewers in one process read and acknowledge each frame: all at the gateway of the source, all at another one, or distributed over 2 to 4 gateways, in alternation. Then one viewer at the gateway of the source and one at another one: how much later each frame arrives there.`,
       lines: [
         {
           what: `${count} viewers at ${other}`,
@@ -145,7 +145,7 @@ export const cluster: Bench = {
           .slice(1)
           .map(
             (name) =>
-              `${name}: ${median(values(name, 'published')).toFixed(2)} messages per frame to the NATS server, ${median(values(name, 'delivered')).toFixed(2)} from it (${MESSAGES_PER_FRAME} per frame and gateway, and some of the directory and of sessions); the viewers' process used ${(median(values(name, 'viewers')) * 100).toFixed(0)} % of a core, other programs ${(median(values(name, 'strangers')) * 100).toFixed(0)} % of the machine.`,
+              `${name}: ${median(values(name, 'published')).toFixed(2)} messages per frame to the NATS server, ${median(values(name, 'delivered')).toFixed(2)} from it (${MESSAGES_PER_FRAME} per frame and gateway; the others are for the directory and the sessions); the viewers' process used ${(median(values(name, 'viewers')) * 100).toFixed(0)} % of a core, other programs ${(median(values(name, 'strangers')) * 100).toFixed(0)} % of the machine.`,
           ),
         ...(['jpeg', 'raw'] as const).map(
           (kind) =>

@@ -71,7 +71,7 @@ export const distance: Bench = {
     ];
     const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
     return {
-      method: `${FPS} fps from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames of 100 KB; over the slow link, frames of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} per second, for ${seconds * THIN_TIMES} s. Latency: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
+      method: `${FPS} fps from a NetGear server to a viewer behind a relay that delays both directions, as a link without losses does; the viewer acknowledges each frame with its last byte. Frames have 100 KB. The slow link gets frames of ${SMALL_PAYLOAD_BYTES / 1000} KB for ${seconds * THIN_TIMES} s and carries ${1000 / TRANSMISSION_MS} of them per second. Latency: from a frame's arrival at the gateway until its last byte has reached the viewer.`,
       lines: [
         ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
           what: `${roundTripMs} ms round trip`,

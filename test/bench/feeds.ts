@@ -85,7 +85,7 @@ export class WebGear implements Feed, AsyncDisposable {
 
   /** @param fps cannot be changed later. */
   constructor(port: number, size: PictureSize, fps: number) {
-    this.#server = startPython('webgear_server.py', { ...size, port, fps, tell: true });
+    this.#server = startPython('webgear_server.py', { ...size, port, fps, reports: true });
   }
 
   async open(page: Page): Promise<void> {

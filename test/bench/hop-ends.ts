@@ -81,7 +81,7 @@ async function openGateway(sourcePort: number, port: number): Promise<Way> {
   };
 }
 
-/** Through the relay: frames are identified by counting bytes, none of which are lost. */
+/** Through the relay: frames are identified by counting bytes, because no byte is lost. */
 async function openRelay(sourcePort: number, port: number): Promise<Way> {
   const expected: { readonly sentAtMs: number; readonly end: number }[] = [];
   let sentBytes = 0;

@@ -90,7 +90,7 @@ export const memory: Bench = {
         usedBytes: usedBytes * largeCount,
       }));
     return {
-      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} per second. Viewers: its additional memory, after a garbage collection, compared with the first ${first}; each round is a new process. Socket buffers in the kernel are not included. Long run: as many frames as the gateway accepts, ${LOAD_VIEWERS} viewers that receive as many as they can, and ${PASSING_VIEWERS} that connect and disconnect with each sample.`,
+      method: `The gateway runs in its own process and gets frames of ${PAYLOAD_BYTES / KB} KB from a NetGear server at ${FRAMES_PER_SECOND} fps. Viewers: its additional memory, after a garbage collection, compared with the first ${first}; each round is a new process. Socket buffers in the kernel are not included. Long run: as many frames as the gateway accepts, ${LOAD_VIEWERS} viewers that receive as many as they can, and ${PASSING_VIEWERS} that connect and disconnect with each sample.`,
       lines: [
         ...counts.map((count, i): Line => ({
           what: `${count} paused viewers`,

@@ -1,8 +1,8 @@
 """A real WebGear server with a frame producer of its own, as VidGear's documentation shows one. Prints one JSON object per line:
-{"event": "ready", "url"}, and with `tell` {"event": "frame", "n", "t"} when a frame is handed over, before it is encoded. Ends with its standard input.
+{"event": "ready", "url"}, and with `reports` {"event": "frame", "n", "t"} when a frame is handed over, before it is encoded. Ends with its standard input.
 
 Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps (null: as fast as frames are read), ready_made (frames are
-encoded once in advance; otherwise by each viewer's producer, as in WebGear itself), tell. The page at / shows the stream /video.
+encoded once in advance; otherwise by each viewer's producer, as in WebGear itself), reports. The page at / shows the stream /video.
 """
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def produce():
         if pace is not None:
             await asyncio.sleep(pace.wait())
         numbers += 1
-        if options.get("tell"):
+        if options.get("reports"):
             emit(event="frame", n=numbers, t=time.time())
         jpeg = bench_picture.encode(picture.burn(numbers)) if ready_made is None else ready_made
         yield b"--frame\r\nContent-Type:image/jpeg\r\n\r\n" + jpeg + b"\r\n"

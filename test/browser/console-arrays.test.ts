@@ -53,7 +53,7 @@ it('arrays have colours, range and the inspector in the console, and a wrong ran
   expect(await violations(page, '.array-tools')).toEqual([]);
 });
 
-it('the viewer page takes the attributes for arrays and overlays as parameters', async () => {
+it('the viewer page accepts the attributes for arrays and overlays as parameters', async () => {
   const page = await openWindow(
     browser,
     `${url}viewer?stream=main&range=400,600&colormap=jet&inspector&color-bar&overlays&overlay-min-score=0.5&no-data=none`,

@@ -30,7 +30,7 @@ async function open(
   return Object.assign(page, { [Symbol.asyncDispose]: () => closeWindow(page) });
 }
 
-const says = (page: Page, words: string): Promise<unknown> =>
+const showsText = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 const isLive = (page: Page): Promise<unknown> =>
   page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
@@ -44,7 +44,7 @@ describe('the console on a phone', () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.administratorUrl, PHONE);
     await isLive(page);
-    await says(page, 'Console (127.0.0.1)');
+    await showsText(page, 'Console (127.0.0.1)');
     const gap = await page.evaluate(
       () =>
         document.querySelector('[aria-label="Return data"]')!.getBoundingClientRect().top -
@@ -64,7 +64,7 @@ describe('the console on a phone', () => {
     await page.focus('textarea');
     expect(await page.$eval('textarea', (field) => field.getBoundingClientRect().top)).toBeGreaterThan(bottom - 1);
     await page.click('.composer .hold');
-    await says(page, 'Received');
+    await showsText(page, 'Received');
     expect(await page.$eval('gearway-viewer', ({ state }) => state)).toBe('live');
     expect(await overflow(page)).toBe(0);
   });
@@ -80,11 +80,11 @@ describe('the pages on a phone', () => {
       expect(await overflow(page), page.url()).toBe(0);
     };
     await page.goto(gateway.administratorUrl);
-    await says(page, 'Add stream');
+    await showsText(page, 'Add stream');
     await check();
     await page.goto(`${gateway.url}/?stream=a`);
     await isLive(page);
-    await says(page, 'Edit stream');
+    await showsText(page, 'Edit stream');
     await page.locator('section[aria-label="Connect"] summary').click();
     await page.$eval(
       'textarea',
@@ -96,7 +96,7 @@ describe('the pages on a phone', () => {
     );
     await page.click('.saved .link');
     await page.click('.composer .hold');
-    await says(page, 'Received');
+    await showsText(page, 'Received');
     await check();
     // A long command does not widen the form.
     expect(await page.$eval('.composer', ({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
@@ -125,7 +125,7 @@ describe('the keyboard focus', () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.administratorUrl);
     await isLive(page);
-    await says(page, 'Edit stream');
+    await showsText(page, 'Edit stream');
     const focused = (): Promise<string> =>
       page.evaluate(() => {
         const { activeElement } = document;
@@ -200,10 +200,10 @@ describe('the viewer page', () => {
       page.$$eval('gearway-viewer a', (anchors) => anchors.map((a) => `${a.innerText} ${a.getAttribute('href')}`));
     expect(await links()).toEqual(['main ./?stream=main']);
     await page.goto(`${gateway.url}/viewer?stream=none`);
-    await says(page, 'No such stream');
+    await showsText(page, 'No such stream');
     expect(await links()).toEqual(['none ./?stream=none', 'All streams ./']);
     await page.goto(`${gateway.url}/viewer?stream=main&port=1`);
-    await says(page, 'No such port');
+    await showsText(page, 'No such port');
     await page.locator('gearway-viewer a.primary').click();
     await isLive(page);
     expect(await page.$eval('gearway-viewer', ({ port }) => port)).toBe(6000);
@@ -219,7 +219,7 @@ describe('the clients of the console', () => {
       const viewer = await WebViewer.open(`${gateway.url}/streams/main`, { name: LONG_NAME });
       await viewer.return({ kind: 'value', value: { speed: 1 } });
       page = await open(gateway.administratorUrl);
-      await says(page, '{"speed":1}');
+      await showsText(page, '{"speed":1}');
       await page.waitForSelector('[aria-label="Disconnect port 6000"]');
     });
     afterAll(async () => {
@@ -280,7 +280,7 @@ describe('a waiting stream', () => {
     await using gateway = await LocalGateway.start('--source', 'push:');
     await using page = await open(gateway.url);
     await page.waitForSelector('section[aria-label="Connect"] details[open]');
-    await says(page, 'Push an image from a shell');
+    await showsText(page, 'Push an image from a shell');
     const { JPEG } = await import('../helpers/viewer.ts');
     await fetch(`${gateway.url}/streams/main/frames`, {
       method: 'POST',
@@ -289,7 +289,7 @@ describe('a waiting stream', () => {
     });
     await page.waitForSelector('section[aria-label="Connect"] details:not([open])');
     await page.click('section[aria-label="Connect"] summary');
-    await says(page, 'Push an image from a shell');
+    await showsText(page, 'Push an image from a shell');
   });
 });
 
@@ -297,16 +297,16 @@ describe('the return data of the console', () => {
   it('is sent once or held, is saved in the browser, and may contain typographic quotes', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.url);
-    await says(page, 'Console (127.0.0.1)');
+    await showsText(page, 'Console (127.0.0.1)');
     const write = async (text: string): Promise<void> => {
       await page.click('textarea', { count: 3 });
       await page.type('textarea', text);
     };
     await write('{ gripper: 1 }');
-    await says(page, 'Column 3: write the name in double quotes: "gripper"');
+    await showsText(page, 'Column 3: write the name in double quotes: "gripper"');
     await write('{ “gripper”: “open” }');
     await page.click('.composer .once');
-    await says(page, 'Received');
+    await showsText(page, 'Received');
     expect((await gateway.status()).clients[0]?.returnData).toBeNull();
     await page.click('.composer .hold');
     await gateway.statusWhere(
@@ -339,7 +339,7 @@ describe('a viewer without a port', () => {
     });
     await page.goto(gateway.url);
     await isLive(page);
-    await says(page, 'All virtual ports, 6000, are taken');
+    await showsText(page, 'All virtual ports, 6000, are taken');
     const buttons = await page.$$eval('.composer .buttons button', (all) =>
       all.map((button) => button.matches(':disabled')),
     );
@@ -359,7 +359,7 @@ describe('copying', () => {
     );
     await page.goto(gateway.url);
     await page.locator('[aria-label="Copy: Push an image from a shell"]').click();
-    await says(page, 'Copied');
+    await showsText(page, 'Copied');
     await page.focus('textarea');
     await page.click('textarea', { count: 3 });
     await page.keyboard.down('Control');
@@ -385,7 +385,7 @@ describe('the addresses for other devices', () => {
     await isLive(page);
     await page.locator('section[aria-label="Connect"] summary').click();
     const [first] = networkUrls;
-    if (first === undefined) await says(page, 'Only this machine can open the gateway');
+    if (first === undefined) await showsText(page, 'Only this machine can open the gateway');
     else await page.waitForSelector(`[aria-label="QR code of ${first}?stream=main"]`);
   });
 
@@ -394,7 +394,7 @@ describe('the addresses for other devices', () => {
     await using page = await open(gateway.url);
     await isLive(page);
     await page.locator('section[aria-label="Connect"] summary').click();
-    await says(page, '--host 0.0.0.0 --token SECRET');
+    await showsText(page, '--host 0.0.0.0 --token SECRET');
     expect(await page.$('.qr')).toBeNull();
   });
 });
@@ -480,8 +480,8 @@ describe('the wall', () => {
       expect(await overflow(page)).toBe(0);
       // The page of the stream has its name in the header.
       await page.click(`[data-stream=${name}] a`);
-      await says(page, 'Return data');
-      await says(page, 'Log out');
+      await showsText(page, 'Return data');
+      await showsText(page, 'Log out');
       await page.waitForSelector('[data-client]');
       expect(await overflow(page)).toBe(0);
       expect(await page.$eval('.account button', (button) => button.getBoundingClientRect().right <= innerWidth)).toBe(

@@ -56,7 +56,7 @@ async function fill(page: Page, name: string, text: string): Promise<void> {
 }
 
 const dialogClosed = (page: Page): Promise<unknown> => page.waitForSelector('dialog[open]', { hidden: true });
-const says = (page: Page, words: string): Promise<unknown> =>
+const showsText = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 describe('the console of an administrator', () => {
@@ -67,11 +67,11 @@ describe('the console of an administrator', () => {
     await fill(page, 'name', 'door');
     await fill(page, 'source', 'test-pattern:?size=160x120');
     await page.keyboard.press('Enter');
-    await says(page, 'There is already a stream called door');
+    await showsText(page, 'There is already a stream called door');
     await fill(page, 'name', 'yard');
     await fill(page, 'virtualPorts', '7-6');
     await page.keyboard.press('Enter');
-    await says(page, 'virtual-ports is "7-6"');
+    await showsText(page, 'virtual-ports is "7-6"');
     expect(await violations(page, 'dialog')).toEqual([]);
     await fill(page, 'virtualPorts', '7000-7003');
     await page.keyboard.press('Enter');
@@ -89,7 +89,7 @@ describe('the console of an administrator', () => {
     const add = async (address: string): Promise<void> => {
       await page.type('#client-address', address);
       await page.keyboard.press('Enter');
-      await says(page, `Added ${address}`);
+      await showsText(page, `Added ${address}`);
     };
     await add('tcp://127.0.0.1:1?id=5567');
     await page.click('.add [name=persist]');
@@ -125,7 +125,7 @@ describe('the console of an administrator', () => {
     await page.click('dialog[open] [name=persist]');
     await Promise.all([page.waitForNavigation(), page.click('dialog[open] .danger')]);
     // The only remaining stream.
-    await says(page, 'Edit stream');
+    await showsText(page, 'Edit stream');
     expect(readFileSync(file, 'utf8')).toBe(FILE);
     expect((await fetch(`${gateway.url}/api/streams/camera`)).status).toBe(404);
   });
@@ -135,9 +135,9 @@ describe('the console of an administrator', () => {
     await using page = await openWindow(browser, await gateway.administratorUrl()).then((window) =>
       Object.assign(window, { [Symbol.asyncDispose]: () => closeWindow(window) }),
     );
-    await says(page, 'Add stream');
+    await showsText(page, 'Add stream');
     writeFileSync(file, FILE.replace('source: test', 'sourc: test'));
-    await says(page, 'The configuration file was not applied');
+    await showsText(page, 'The configuration file was not applied');
     expect(await page.$eval('.notice', (notice) => notice.textContent)).toContain(`${file}:4`);
     expect(await violations(page)).toEqual([]);
     writeFileSync(file, FILE);
@@ -150,7 +150,7 @@ describe('the console of an administrator', () => {
     await page.goto(`${gateway.url}/?stream=door`);
     await page.evaluate(async () => void (await fetch('api/session', { method: 'DELETE' })));
     await page.reload();
-    await says(page, 'Source');
+    await showsText(page, 'Source');
     expect(await page.$$('.actions')).toEqual([]);
   });
 });

@@ -30,7 +30,7 @@ async function open(
   return Object.assign(page, { [Symbol.asyncDispose]: () => closeWindow(page) });
 }
 
-const says = (page: Page, words: string): Promise<unknown> =>
+const showsText = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 /** Waits until a form shows a refusal, and expects an empty field with the focus. */
@@ -61,18 +61,18 @@ const isDisabled = (page: Page): Promise<boolean> =>
   page.$eval('.composer .hold', (button) => (button as HTMLButtonElement).disabled);
 
 describe('the console', () => {
-  it('shows the clients, and returns what is typed: held until it is stopped, or once', async () => {
+  it('shows the clients, and returns a typed value: held until it is stopped, or once', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.url);
     const errors: unknown[] = [];
     page.on('pageerror', (error) => errors.push(error));
-    await says(page, 'Console (127.0.0.1)');
+    await showsText(page, 'Console (127.0.0.1)');
     await type(page, '{ "gripper": ');
     expect(await isDisabled(page)).toBe(true);
     await type(page, '{ "gripper": "open" }');
     await page.click('.composer .hold');
-    await says(page, 'Received');
-    await says(page, '{"gripper":"open"}');
+    await showsText(page, 'Received');
+    await showsText(page, '{"gripper":"open"}');
     expect((await gateway.status()).clients[0]).toMatchObject({
       port: 6000,
       kind: 'web',
@@ -86,7 +86,7 @@ describe('the console', () => {
   it('disconnects a client, which shows the reason and does not reconnect', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.administratorUrl);
-    await says(page, 'Console (127.0.0.1)');
+    await showsText(page, 'Console (127.0.0.1)');
     await using other = await open(`${gateway.url}/viewer?stream=main`);
     await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await confirm(page);
@@ -95,7 +95,7 @@ describe('the console', () => {
       /disconnected by the administrator/,
     );
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
-    await says(page, 'disconnected by the administrator');
+    await showsText(page, 'disconnected by the administrator');
   });
 
   it('is live again within 2 s after the restart of its gateway, without a reload', async () => {
@@ -103,13 +103,13 @@ describe('the console', () => {
     await using _ = { [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() };
     const url = await gateway.url;
     await using page = await open(url);
-    await says(page, 'Console (127.0.0.1)');
+    await showsText(page, 'Console (127.0.0.1)');
     await page.evaluate(() => ((globalThis as { marked?: boolean }).marked = true));
     await withinAttempts(
       async () => {
         gateway.signal('SIGTERM');
         await gateway.exited;
-        await says(page, 'The gateway does not answer');
+        await showsText(page, 'The gateway does not answer');
         gateway = await GatewayProcess.start('--port', new URL(url).port);
         const startMs = performance.now();
         await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
@@ -126,15 +126,15 @@ describe('the console', () => {
   it('reports that it may only watch, and lists the existing streams if the requested one is unknown', async () => {
     await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(gateway.url);
-    await says(page, 'This gateway requires a token');
+    await showsText(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
-    await says(page, 'no right to return data');
+    await showsText(page, 'no right to return data');
     expect(await page.$('textarea')).toBeNull();
     expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
     await page.goto(`${gateway.url}/?stream=nope`);
-    await says(page, 'There is no stream called nope');
-    await says(page, 'Watch main');
+    await showsText(page, 'There is no stream called nope');
+    await showsText(page, 'Watch main');
   });
 
   it('adds and removes a native client, and reports why one cannot be added', async () => {
@@ -144,14 +144,14 @@ describe('the console', () => {
     await page.waitForSelector('#client-address:enabled');
     await page.type('#client-address', '127.0.0.1:5567');
     await page.keyboard.press('Enter');
-    await says(page, 'Address is "127.0.0.1:5567", expected tcp://HOST:PORT');
+    await showsText(page, 'Address is "127.0.0.1:5567", expected tcp://HOST:PORT');
     expect(await page.$eval('#client-address', (input) => input.getAttribute('aria-invalid'))).toBe('true');
     // A click at its position could miss the field, because the page moves when a client is added.
     await page.$eval('#client-address', (input) => (input as HTMLInputElement).select());
     await page.type('#client-address', `tcp://127.0.0.1:${port}?pattern=0`);
     await page.keyboard.press('Enter');
-    await says(page, `Added tcp://127.0.0.1:${port}?pattern=0`);
-    await says(page, `Nothing is listening at tcp://127.0.0.1:${port}`);
+    await showsText(page, `Added tcp://127.0.0.1:${port}?pattern=0`);
+    await showsText(page, `Nothing is listening at tcp://127.0.0.1:${port}`);
     expect(await page.$eval('#client-address', (input) => (input as HTMLInputElement).value)).toBe('');
     const button = `button[aria-label="Remove port ${port}"]`;
     const focused = (): Promise<string> =>
@@ -160,7 +160,7 @@ describe('the console', () => {
       );
     await page.focus(button);
     await page.keyboard.press('Enter');
-    await says(page, `Remove tcp://127.0.0.1:${port}?`);
+    await showsText(page, `Remove tcp://127.0.0.1:${port}?`);
     expect(await violations(page)).toEqual([]);
     // Cancelling is the first choice, and changes nothing.
     expect(await focused()).toBe('Cancel');
@@ -183,10 +183,10 @@ describe('the console', () => {
   it('offers no changes without the right to administer, explains how to get it, and accepts the token', async () => {
     await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(gateway.url);
-    await says(page, 'This gateway requires a token');
+    await showsText(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
-    await says(page, 'open the administrator address');
+    await showsText(page, 'open the administrator address');
     expect(await page.$('#client-address')).toBeNull();
     expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
     await page.type('.key input[name=token]', 'look');
@@ -231,7 +231,7 @@ describe('the console', () => {
     await page.keyboard.type('correct horse');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    await says(page, 'Log out');
+    await showsText(page, 'Log out');
     expect(await page.$eval('.account .user', (user) => user.textContent)).toBe('ann');
     // Scripts have neither the password nor the cookie.
     expect(await page.evaluate(() => [document.cookie, sessionStorage.getItem('gearway-token')])).toEqual(['', null]);
@@ -342,10 +342,10 @@ describe('the console', () => {
       `tcp://127.0.0.1:${missing}`,
     );
     await using page = await open(gateway.administratorUrl);
-    await says(page, `Waiting for ${wrong}, ${missing} to connect`);
-    await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address specifies pattern 1`);
-    await says(page, 'Refused');
-    await says(page, `Nothing is listening at tcp://127.0.0.1:${missing}`);
+    await showsText(page, `Waiting for ${wrong}, ${missing} to connect`);
+    await showsText(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address specifies pattern 1`);
+    await showsText(page, 'Refused');
+    await showsText(page, `Nothing is listening at tcp://127.0.0.1:${missing}`);
     for (const port of [wrong, missing]) {
       await page.locator(`button[aria-label="Remove port ${port}"]`).click();
       await confirm(page);
@@ -387,7 +387,7 @@ describe('the console', () => {
         width,
       );
     await drawn('.thumb img', 192);
-    await says(page, raw ? 'uint8 [300, 400, 3]' : 'JPEG, 400×300');
+    await showsText(page, raw ? 'uint8 [300, 400, 3]' : 'JPEG, 400×300');
     const small = await page.$eval('.thumb img', (image) => (image as HTMLImageElement).src);
     await page.focus('.thumb');
     await page.keyboard.press('Enter');
@@ -423,7 +423,7 @@ describe('the console', () => {
   });
 
   it('shows the stream in the address, with any name, and lists the ports of its server', async () => {
-    const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
+    const [first, second, third, fourth] = (await freePorts(4)) as [number, number, number, number];
     await using gateway = await LocalGateway.start(
       '--source',
       `netgear:tcp://127.0.0.1:${first},${second}?multiserver=true`,
@@ -450,11 +450,11 @@ describe('the console', () => {
       {},
       String(first),
     );
-    await using seats = await LocalGateway.start(
+    await using multi = await LocalGateway.start(
       '--source',
-      `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`,
+      `netgear:tcp://127.0.0.1:${third},${fourth}?multiclient=true`,
     );
-    await page.goto(seats.url);
+    await page.goto(multi.url);
     await page.locator('section[aria-label="Web ports"] summary').click();
     await page.waitForSelector('.port-list');
     expect(
@@ -463,7 +463,7 @@ describe('the console', () => {
           items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()),
         )
       ).join(),
-    ).toMatch(new RegExp(`^${seat} (?:in use|free),${another} free$`));
+    ).toMatch(new RegExp(`^${third} (?:in use|free),${fourth} free$`));
   });
 
   it('asks for the token on the viewer page before it knows a stream', async () => {
@@ -548,7 +548,7 @@ describe('the console', () => {
     await using gateway = await LocalGateway.start('--client', 'tcp://127.0.0.1:65530');
     await using page = await open(path === '#key=' ? gateway.administratorUrl : `${gateway.url}/${path}`);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
-    if (path !== 'viewer') await says(page, 'Console');
+    if (path !== 'viewer') await showsText(page, 'Console');
     await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));
     await page.waitForFunction(
       () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null,

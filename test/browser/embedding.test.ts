@@ -9,7 +9,7 @@ import { PublisherPage } from './publisher-page.ts';
 
 const docs = (name: string): Promise<string> => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
-/** A page's first snippet, with the gateway's address in the place of the usual one. */
+/** A page's first snippet, with the gateway's address in place of the usual one. */
 async function pasted(name: string, gatewayUrl: string): Promise<string> {
   const [, snippet] = /```html\n([\s\S]*?)```/.exec(await docs(name))!;
   return `<!doctype html><meta charset="utf-8"><title>pasted</title>${snippet!.replaceAll('http://127.0.0.1:8080', gatewayUrl)}`;

@@ -172,7 +172,7 @@ describe('pixels of overlays', () => {
         for (let column = 0; column < ELEMENT.width; column += 1) {
           const x = origin.x + column * (across.x - origin.x) + row * (down.x - origin.x);
           const y = origin.y + column * (across.y - origin.y) + row * (down.y - origin.y);
-          // Edges of the areas are blended with what is behind them.
+          // Edges of the areas are blended with the background.
           const isNear = (value: number, edges: readonly number[]): boolean =>
             edges.some((edge) => Math.abs(value - edge) < 1);
           const isOut = x < 0 || y < 0 || x > WIDTH || y > HEIGHT;
@@ -185,7 +185,7 @@ describe('pixels of overlays', () => {
           const isInRuns = isInside(Math.floor(x), Math.floor(y), 1);
           const at = ((ELEMENT.top + row) * shot.width + ELEMENT.left + column) * 3;
           const [red, green] = [shot.pixels[at]!, shot.pixels[at + 1]!];
-          // The colours cover 0.45 of what is behind them, red above green.
+          // The colours have an opacity of 0.45, red above green.
           const over = (level: number, color: number): number => level * 0.55 + color * 0.45;
           const behind = isInRuns ? [over(LEVEL, 0), over(LEVEL, 255)] : [LEVEL, LEVEL];
           const expected = isInPng ? [over(behind[0]!, 255), over(behind[1]!, 0)] : behind;

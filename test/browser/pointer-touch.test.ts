@@ -94,7 +94,7 @@ describe('pointer tools on a phone', () => {
     expect(await view()).toEqual(still);
   });
 
-  it('set points by taps, of which two do not zoom the page', async () => {
+  it('set points by taps, and two taps do not zoom the page', async () => {
     await use('click');
     const before = await count('click');
     for (const _tap of [1, 2]) {

@@ -90,17 +90,17 @@ describe('a camera whose pictures are numbered', () => {
       expect(before.disordered).toBeLessThanOrEqual(rounds);
       expect(before.last).toBeLessThan(COUNT);
       await second.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
-      const says = (text: string): Promise<unknown> =>
+      const showsText = (text: string): Promise<unknown> =>
         publisher.page.waitForFunction(
           (wanted) => document.querySelector('.returned-data')?.textContent.replaceAll(/\s+/g, ' ').includes(wanted),
           {},
           text,
         );
-      await says(`${b}{"gripper":"open"}`);
+      await showsText(`${b}{"gripper":"open"}`);
       await one.returnData([1, 'two', null]);
-      await says(`${await one.port}[1,"two",null]`);
+      await showsText(`${await one.port}[1,"two",null]`);
       await another.page.evaluate(() => document.querySelector('gearway-viewer')!.send('stop'));
-      await says(`${await another.port}"stop"once`);
+      await showsText(`${await another.port}"stop"once`);
       await one.returnData(null);
       await expect.poll(() => publisher.page.$eval('.returned-data', (list) => list.textContent)).not.toContain('two');
       await expect.poll(async () => (await publisher.stats).clients).toBe(4);
@@ -250,16 +250,16 @@ describe('a page that publishes', () => {
       await publisher.page.keyboard.type(token);
       await publisher.page.keyboard.press('Enter');
     };
-    const says = (words: string): Promise<unknown> =>
+    const showsText = (words: string): Promise<unknown> =>
       publisher.page.waitForFunction(
         (wanted) => document.querySelector('.log-in-form')?.textContent.includes(wanted),
         {},
         words,
       );
-    await says('Publishing requires a token');
+    await showsText('Publishing requires a token');
     for (const wrong of ['wrong', 'wrong']) {
       await enter(wrong);
-      await says('Invalid token.');
+      await showsText('Invalid token.');
       await publisher.page.waitForFunction(() => document.querySelector<HTMLInputElement>('#token')?.value === '');
     }
     await enter('publish-that');

@@ -1,6 +1,6 @@
 import type { Page } from 'puppeteer-core';
 
-/** Minimum width and height of what a finger presses, in CSS px. */
+/** Minimum width and height of an element for a finger, in CSS px. */
 const MIN_PX = 44;
 
 /** Elements of a page, including those in shadow roots, that can be pressed and are too small for a finger. */

@@ -1,5 +1,5 @@
 /**
- * The attacking process: runs one target for some seconds, then reports over IPC. Separate from the watching process, so
+ * The attacking process: runs one target for a few seconds, then reports over IPC. Separate from the watching process, so
  * that its work does not delay measurements.
  */
 import { setMaxListeners } from 'node:events';

@@ -45,7 +45,7 @@ const MAX_SLICE_S = 60;
 
 const SHUTDOWN_MS = 2000;
 
-/** How long ports stay reserved for viewers that have left, plus a margin of some seconds. */
+/** How long ports stay reserved for viewers that have left, plus a margin of a few seconds. */
 const HELD_MS = 36_000;
 
 /**

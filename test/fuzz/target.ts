@@ -20,7 +20,7 @@ export interface Target {
   judge?(script: Script, outcome: Outcome, world: World): string | null;
 }
 
-/** A loopback address for one connection: limits per address are for real addresses, of which an attacker has many. */
+/** A loopback address for one connection: limits are per address, and real attackers have many addresses. */
 export function anyAddress(random: Random, network = 1): string {
   return `127.0.${network}.${random.between(1, 250)}`;
 }

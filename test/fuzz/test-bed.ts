@@ -53,7 +53,7 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
     `sub=netgear:${local(listen('SUB', 'netgear'))}?pattern=2`,
   );
   sources.push(
-    `seats=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiclient=true`,
+    `multi=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiclient=true`,
     `many=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiserver=true`,
   );
   sources.push(`hub=imagezmq:${local(listen('REP', 'imagezmq'))}`);

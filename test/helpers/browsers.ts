@@ -55,7 +55,7 @@ export interface BrowserOptions {
 
 /**
  * A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page needs a separate window,
- * `newPage({ type: 'window' })`: one in a tab behind counts as hidden.
+ * `newPage({ type: 'window' })`: a page in a background tab counts as hidden.
  */
 export async function launchBrowser(
   name: BrowserName,
@@ -146,8 +146,8 @@ function launch(
   return puppeteer.launch({
     executablePath,
     headless: true,
-    // Chromium ends with its pipe, even if the process that launched it is killed. One with a port would remain, and use
-    // a quarter of a core.
+    // Chromium ends with its pipe, even if the process that launched it is killed. With a port instead, it would keep
+    // running and use a quarter of a core.
     pipe: true,
     env: { ...process.env, ...env },
     acceptInsecureCerts: acceptsAnyCertificate,

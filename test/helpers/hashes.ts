@@ -1,6 +1,6 @@
 import { randomBytes, scryptSync } from 'node:crypto';
 
-/** The hash of a secret with few operations, for tests of what follows a check: the default takes about 50 ms. */
+/** The hash of a secret with few operations, for tests of the effects of a check: the default takes about 50 ms. */
 function hashOf(secret: string, salt: Buffer): string {
   const hash = scryptSync(secret.normalize('NFC'), salt, 32, { N: 16, r: 8, p: 1 });
   const [saltText, hashText] = [salt, hash].map((bytes) => bytes.toString('base64').replaceAll('=', ''));

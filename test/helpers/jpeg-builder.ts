@@ -159,7 +159,7 @@ const LONGEST_RUN_BITS = 14;
 const LONGEST_RUN = (1 << (LONGEST_RUN_BITS + 1)) - 1;
 
 /**
- * A valid JPEG of few bytes with many scans, each of which makes a decoder visit all blocks.
+ * A valid JPEG of few bytes with many scans: a decoder visits all blocks for each.
  */
 export function buildBomb({ width, height, scans, kind = 'progressive', components = 1 }: BombOptions): Buffer {
   const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);

@@ -55,7 +55,7 @@ export interface ClientReport {
 
 /**
  * Size of pictures that are as large as usual, with odd numbers of rows and columns. The peers' own are smaller, because
- * a picture of this size takes each of them some milliseconds.
+ * a picture of this size takes each of them a few milliseconds.
  */
 export const VGA = { height: 479, width: 641 } as const;
 

@@ -11,7 +11,7 @@ import { principalWith } from './principal.ts';
 export class Person {
   readonly binding: ViewerBinding;
   /** Notifications that it has received, newest last. */
-  readonly told: { readonly view: ControlView; readonly notice: ControlNotice | null }[] = [];
+  readonly notifications: { readonly view: ControlView; readonly notice: ControlNotice | null }[] = [];
   readonly leaseKey: string;
   isConnected = true;
   #id = 0;
@@ -29,7 +29,7 @@ export class Person {
       needsPictures: true,
       announce: () => undefined,
       streamChanged: () => undefined,
-      controlChanged: (view, notice) => this.told.push({ view, notice }),
+      controlChanged: (view, notice) => this.notifications.push({ view, notice }),
       figures: () => ({
         state: 'live',
         reason: '',
@@ -54,7 +54,7 @@ export class Person {
   }
 
   get last(): { readonly view: ControlView; readonly notice: ControlNotice | null } | undefined {
-    return this.told.at(-1);
+    return this.notifications.at(-1);
   }
 
   /** Changes control at the gateway that decides. @throws {GearwayError} as `Control.change`. */

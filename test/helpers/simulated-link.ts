@@ -7,11 +7,11 @@ export interface SimulatedLink {
   readonly delayMs: number;
   /** Maximum of a random addition to each delay, which never changes the order. */
   readonly jitterMs?: number;
-  /** Whether nothing passes at present; what is in transit arrives afterwards. */
+  /** Whether nothing passes at present; items in transit arrive afterwards. */
   readonly isStalled?: boolean;
 }
 
-/** The narrowest part of a simulated path: sends what is queued, one after another. */
+/** The narrowest part of a simulated path: sends the queued items one after another. */
 export class Bottleneck<T extends { bytes: number }> {
   readonly #queue: T[] = [];
   /** Number of bytes that may still be sent. */
@@ -53,7 +53,7 @@ export class DelayLine<T> {
     this.#inTransit.push({ dueMs: Math.max(this.#inTransit.at(-1)?.dueMs ?? 0, nowMs + delayMs + jitter), item });
   }
 
-  /** Takes what has arrived, including what is pushed with no delay in the meantime. */
+  /** Removes and yields the items that have arrived, including those pushed without a delay in the meantime. */
   *arrived(nowMs: number): Generator<T> {
     for (let [next] = this.#inTransit; next !== undefined && next.dueMs <= nowMs; [next] = this.#inTransit) {
       this.#inTransit.shift();

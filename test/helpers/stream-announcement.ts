@@ -1,6 +1,6 @@
 import type { StreamAnnouncement } from '../../gateway/cluster/stream-announcement.ts';
 
-/** What a member of a cluster announces of a stream without frames and clients, with the ports 6000 to 6003. */
+/** The announcement by a member of a cluster of a stream without frames and clients, with the ports 6000 to 6003. */
 export function announcement(name: string): StreamAnnouncement {
   return {
     name,

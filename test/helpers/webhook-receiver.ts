@@ -12,7 +12,7 @@ interface ReceivedRequest {
 
 type Answer = (response: ServerResponse, request: ReceivedRequest) => void;
 
-/** An HTTP server that records what is posted to it. */
+/** An HTTP server that records the requests posted to it. */
 export class WebhookReceiver implements AsyncDisposable {
   readonly requests: ReceivedRequest[] = [];
   /** Number of open connections. */

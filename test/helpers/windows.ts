@@ -31,7 +31,7 @@ export async function openWindow(browser: Browser, url: string, prepare?: () => 
   return page;
 }
 
-/** Interval in which a page checks what is waited for. */
+/** Interval between two checks of a condition by a page. */
 const POLL_MS = 50;
 
 /** Time in which a page must return its text. */

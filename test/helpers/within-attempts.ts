@@ -4,7 +4,7 @@ const ATTEMPTS = 5;
 
 /**
  * Pause before the second attempt, growing by the same amount before each further one, because other load often lasts
- * some seconds.
+ * a few seconds.
  */
 const REST_MS = 2000;
 

@@ -210,7 +210,7 @@ describe('pictures with an orientation', () => {
 });
 
 describe('the sender of gearway/netgear', () => {
-  it('sends a real client and the receiver repaired and upright pictures', async () => {
+  it('sends repaired, upright pictures to a real client and to the receiver', async () => {
     const [python = 0, node = 0] = await freePorts(2);
     await using client = new PythonPeer('client.py', { port: python, pattern: 1, multiclient: false, corners: true });
     await using toPython = new NetGearSender({ address: '127.0.0.1', port: python, pattern: 1 });

@@ -74,7 +74,7 @@ const JPEG: readonly Case[] = [
   ),
 ];
 
-function tell(peer: PythonPeer, line: unknown): void {
+function write(peer: PythonPeer, line: unknown): void {
   peer.stdin.write(`${JSON.stringify(line)}\n`);
 }
 
@@ -95,7 +95,7 @@ describe('frames of every type', () => {
     const results: Record<string, unknown> = {};
     const expected: Record<string, unknown> = {};
     for (const each of cases) {
-      tell(server, each);
+      write(server, each);
       const sent = await server.waitFor<Seen>('case', (event) => event.case === each.case);
       const { seen } = await client.waitFor<Seen>('frame', (event) => event.case === each.case);
       results[each.case] = { seen, encoding: (await gateway.status()).frame?.encoding };
@@ -197,11 +197,11 @@ describe('return data of every type', () => {
       );
       await using client = new PythonPeer('types_client.py', { port, colorspace });
       await using server = new PythonPeer('types_server.py', { port: source });
-      tell(server, { case: 'a frame', array: 'np.zeros((16, 16, 3), np.uint8)', colorspace: null });
+      write(server, { case: 'a frame', array: 'np.zeros((16, 16, 3), np.uint8)', colorspace: null });
       await client.waitFor('frame');
       const shown: Record<string, unknown> = {};
       for (const [expression] of values) {
-        tell(client, { returns: expression });
+        write(client, { returns: expression });
         const { seen, inside } = await client.waitFor<Returns>('returns', (event) => event.expression === expression);
         const expected = mode === 'newest' ? seen : `{'${port}': ${inside}}`;
         await server.waitFor<{ data: string }>('returned', ({ data }) => data === expected, 5000);

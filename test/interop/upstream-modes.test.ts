@@ -16,18 +16,18 @@ interface Done {
 
 describe('a server in multi-clients mode', () => {
   it('sends the JPEG of a port to the server as a picture', async () => {
-    const seats = await freePorts(2);
+    const ports = await freePorts(2);
     await using gateway = await LocalGateway.start(
       '--source',
-      `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
+      `netgear:tcp://127.0.0.1:${ports.join(',')}?multiclient=true`,
     );
-    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`, { port: seats[1]! });
+    await using viewer = await WebViewer.open(`${gateway.url}/streams/main`, { port: ports[1]! });
     await viewer.return({
       kind: 'jpeg',
       data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }),
     });
     await using server = new PythonPeer('server.py', {
-      ports: seats,
+      ports,
       multiclient: true,
       frames: 60,
       height: 120,
@@ -36,8 +36,8 @@ describe('a server in multi-clients mode', () => {
     });
     // One colour, which every decoder decodes to 200 in each sample.
     expect((await server.waitFor<Done>('done')).by_port).toEqual({
-      [seats[0]!]: null,
-      [seats[1]!]: {
+      [ports[0]!]: null,
+      [ports[1]!]: {
         $array: 'uint8',
         shape: [16, 32, 3],
         sha1: createHash('sha1')
@@ -48,15 +48,15 @@ describe('a server in multi-clients mode', () => {
   });
 
   it('with pattern 2 is received once, at its first port, and has no ports for clients', async () => {
-    const seats = await freePorts(2);
+    const ports = await freePorts(2);
     await using gateway = await LocalGateway.start(
       '--source',
-      `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true&pattern=2`,
+      `netgear:tcp://127.0.0.1:${ports.join(',')}?multiclient=true&pattern=2`,
     );
     await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
     expect((await viewer.welcome).port).toBe(6000);
     await using server = new PythonPeer('server.py', {
-      ports: seats,
+      ports,
       multiclient: true,
       pattern: 2,
       frames: 120,

@@ -17,15 +17,15 @@ import simplejpeg
 from vidgear.gears import NetGear
 
 lock = threading.Lock()
-told = threading.Condition()
+received = threading.Condition()
 names = set()
 
 
 def read():
     for line in sys.stdin:
-        with told:
+        with received:
             names.add(line.strip())
-            told.notify_all()
+            received.notify_all()
 
 
 def emit(**event):
@@ -39,8 +39,8 @@ background = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype
 
 
 def wait_for(line):
-    with told:
-        told.wait_for(lambda: line in names)
+    with received:
+        received.wait_for(lambda: line in names)
 
 
 def decoded(frame):

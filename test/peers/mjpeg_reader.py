@@ -1,4 +1,4 @@
-"""Reads MJPEG like typical programs, for some seconds: {url, how, seconds}. Prints how many pictures arrived, and how many of them were incomplete.
+"""Reads MJPEG like typical programs, for a number of seconds: {url, how, seconds}. Prints how many pictures arrived, and how many of them were incomplete.
 
 `opencv` is OpenCV itself. `markers` searches for SOI and EOI, as Home Assistant's MJPEG camera does (extract_image_from_mjpeg). `lengths` reads header
 lines, and then the number of bytes in Content-Length, as go2rtc and py-mjpeg do, and ends if there is none. `boundary` splits at the boundary.

@@ -38,7 +38,7 @@ class Publisher:
         self.options = options
         self.taken = 0
         self.is_over = False
-        self.heard = asyncio.Event()
+        self.acknowledged = asyncio.Event()
 
     async def receive(self):
         try:
@@ -46,7 +46,7 @@ class Publisher:
                 kind, header, payload = decode(message)
                 if kind == "taken":
                     self.taken = header["sequence"]
-                    self.heard.set()
+                    self.acknowledged.set()
                     if "code" not in header and self.taken != self.options.get("frames"):
                         continue
                 if kind is not None:
@@ -54,12 +54,12 @@ class Publisher:
         finally:
             # Also when the gateway has closed the connection with an error, which the loop raises.
             self.is_over = True
-            self.heard.set()
+            self.acknowledged.set()
 
     async def until_taken(self, sequence):
         while self.taken < sequence and not self.is_over:
-            self.heard.clear()
-            await self.heard.wait()
+            self.acknowledged.clear()
+            await self.acknowledged.wait()
 
     async def send(self):
         if "picture" in self.options:

@@ -276,7 +276,7 @@ describe('pixels that are not square', () => {
   if (!isNew) changes.push(['shape', ['144x112', '16/15'], ['144x112', '64/45'], [154, 112], [204, 112]]);
 
   it.each(changes)(
-    'of a live camera that changes its %s in mid-stream are shown correctly',
+    'of a live camera that changes its %s mid-stream are shown correctly',
     async (_what, before, after, first, second) => {
       const encoder = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '5', '-bf', '0'];
       const [one, two] = [

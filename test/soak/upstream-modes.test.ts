@@ -17,12 +17,12 @@ describe('a server in multi-clients mode', () => {
   it.each([2, 3])(
     'is one stream over %i ports, in order and without duplicates; each port belongs to one client',
     async (count) => {
-      const [native, ...seats] = await freePorts(1 + count);
+      const [native, ...ports] = await freePorts(1 + count);
       await using gateway = await LocalGateway.start(
         '--source',
-        `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
+        `netgear:tcp://127.0.0.1:${ports.join(',')}?multiclient=true`,
         '--client',
-        `tcp://127.0.0.1:${native}?id=${seats[0]}`,
+        `tcp://127.0.0.1:${native}?id=${ports[0]}`,
       );
       // The first port belongs to a native client, the second to a browser; the third is unused.
       await using client = new PythonPeer('client.py', {
@@ -32,7 +32,7 @@ describe('a server in multi-clients mode', () => {
         height: 120,
       });
       await using viewer = await WebViewer.open(`${gateway.url}/streams/main`);
-      expect((await viewer.welcome).port).toBe(seats[1]);
+      expect((await viewer.welcome).port).toBe(ports[1]);
       const array = { dtype: '>u2', shape: [4, 6], data: Uint8Array.from({ length: 48 }, (_, index) => index) };
       await viewer.return({ kind: 'array', array });
       await gateway.statusWhere('the native client', ({ clients }) =>
@@ -40,7 +40,7 @@ describe('a server in multi-clients mode', () => {
       );
 
       await using server = new PythonPeer('server.py', {
-        ports: seats,
+        ports,
         multiclient: true,
         bidirectional: true,
         frames: FRAMES,
@@ -52,14 +52,14 @@ describe('a server in multi-clients mode', () => {
       const done = await server.waitFor<Done>('done', undefined, 90_000);
       expect(done.sent).toBe(FRAMES);
       // The server serves all ports evenly, including unused ones, and each client's data has its own port.
-      expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
+      expect(done.dealt).toEqual(Object.fromEntries(ports.map((port) => [port, FRAMES / count])));
       expect(done.by_port).toEqual({
-        [seats[0]!]: { speed: 2 },
-        [seats[1]!]: { $array: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
-        ...(count === 3 ? { [seats[2]!]: null } : {}),
+        [ports[0]!]: { speed: 2 },
+        [ports[1]!]: { $array: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
+        ...(count === 3 ? { [ports[2]!]: null } : {}),
       });
       const status = await gateway.statusWhere('all frames', ({ counters }) => counters.received === FRAMES);
-      expect(status.ports).toMatchObject({ ranges: seats.map((seat) => ({ from: seat, to: seat })), taken: 2 });
+      expect(status.ports).toMatchObject({ ranges: ports.map((port) => ({ from: port, to: port })), taken: 2 });
       const numbers = viewer.messages.map((message) => (message as { n: number } | null)?.n ?? -1);
       expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
       expect(new Set(numbers).size).toBe(numbers.length);

@@ -24,7 +24,7 @@ async function live(gateway: LocalGateway | GatewayProcess, ...ports: number[]):
 
 describe('a real NetGear server as the source', () => {
   it.each([
-    // Pictures of the usual size in the usual pattern, and in the one that drops frames; the peers' own in the others.
+    // The usual pattern and the pattern that drops frames have the usual size, the others the peers' default size.
     { pattern: 1, bidirectional: true, size: VGA },
     { pattern: 0, bidirectional: true, size: {} },
     { pattern: 1, bidirectional: false, size: {} },

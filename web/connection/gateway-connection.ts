@@ -278,7 +278,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
 
   /**
    * Probes the gateway over HTTP before it opens a WebSocket. After failures, Firefox delays each further WebSocket
-   * more and more, so that a restarted gateway would be noticed late.
+   * for longer, so that a restarted gateway would be noticed late.
    */
   async #connectWhenUp(): Promise<void> {
     const pending = this.#retry;

@@ -62,7 +62,7 @@ export * from './viewer-events.ts';
 /** Properties whose change requires a new session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
 
-/** Properties that limit what the gateway sends. */
+/** Properties that limit the pictures that the gateway sends. */
 const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
 const OVERLAY_OPTIONS = ['overlays', 'overlayClasses', 'overlayMinScore', 'overlay'] as const;
 
@@ -124,7 +124,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} overlay-classes - names of the classes that are drawn, separated by commas; all by default
  * @attr {number} overlay-min-score - minimum score of the objects that are drawn; 0 by default
  * @attr {string} range - values with the first and the last colour, `400,6000`; `auto`: from the 1st to the 99th
- * percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 bits and more,
+ * percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 or more bits,
  * otherwise `type`
  * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`,
  * `magma`, `jet`, or a table such as `#000,#f00,#fff`
@@ -139,7 +139,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} unit - unit of the values, shown beside them
  * @attr {boolean} color-bar - show the colours with their values over the picture
  * @attr {boolean} inspector - show the value under the pointer, statistics of an area and distances, and change the range by
- * drag
+ * dragging
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
@@ -529,14 +529,15 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Position in the picture of a position in the window, such as a pointer event's, in pixels of the picture from its
-   * top left corner. Outside of the picture it is negative or beyond the picture's size. null before the first frame.
+   * Converts a position in the window, such as that of a pointer event, to a position in the picture, in its pixels
+   * from its top left corner. Outside of the picture, the result is negative or beyond the picture's size. null before
+   * the first frame.
    */
   toPicture(clientX: number, clientY: number): Point | null {
     return this.#layout?.toPicture({ x: clientX, y: clientY }) ?? null;
   }
 
-  /** Position in the window, in CSS px, of a position in the picture. null before the first frame. */
+  /** Converts a position in the picture to a position in the window, in CSS px. null before the first frame. */
   toClient(x: number, y: number): Point | null {
     return this.#layout?.toClient({ x, y }) ?? null;
   }

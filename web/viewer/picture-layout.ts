@@ -55,13 +55,13 @@ export class PictureLayout {
     return new DOMRect(x, y, width, height);
   }
 
-  /** Position in the picture, in its pixels from its top left corner; outside of the picture beyond its size. */
+  /** Converts a position in the window to pixels of the picture; outside of it, they are negative or beyond its size. */
   toPicture(client: Point): Point | null {
     const matrix = this.#clientMatrix();
     return matrix === null ? null : mapPoint(inverted(matrix), client);
   }
 
-  /** Position in the window, in CSS px, of a position in the picture. */
+  /** Converts a position in the picture to a position in the window, in CSS px. */
   toClient(position: Point): Point | null {
     const matrix = this.#clientMatrix();
     return matrix === null ? null : mapPoint(matrix, position);
@@ -83,7 +83,7 @@ export class PictureLayout {
   }
 
   /**
-   * The canvas has the size of the picture, whose pixels it may have decoded at a smaller size, and is scaled by its
+   * The canvas gets the size of the picture, even if its content was decoded at a smaller size, and is scaled by its
    * transformation only: browsers round the position of a fitted picture to whole pixels before they transform it.
    */
   #placeCanvas(placement: Placement | null): void {

@@ -68,7 +68,7 @@ export function openViewerSession(opening: ViewerOpening, emit: EmitViewerEvent)
   return new ViewerSession(opening, emit);
 }
 
-/** Calls back when the browser has probably painted what was drawn; in a hidden page after a timeout. */
+/** Calls back when the browser has probably painted the drawn picture; in a hidden page after a timeout. */
 function whenPainted(callback: () => void): void {
   let isDone = false;
   const once = (): void => {
@@ -463,7 +463,10 @@ class ViewerSession {
     );
   }
 
-  /** Whether the page scales the canvas to the proportions of the frames; on the main thread, it does so in step. */
+  /**
+   * Whether the page scales the canvas to new proportions, after the worker has drawn the frame. On the main thread,
+   * both happen together.
+   */
   #isStretched(): boolean {
     return 'convertToBlob' in this.#canvas && this.#overlays?.fillsBox !== true;
   }

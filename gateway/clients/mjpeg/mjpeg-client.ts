@@ -206,8 +206,8 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   /**
-   * Chromium shows a part only when the header of the next part is complete, so this header is sent immediately,
-   * without a Content-Length, because the next picture is not known yet. For programs that need lengths, the header is
+   * Chromium shows a part only when the header of the next part is complete, so this header is sent immediately. It has
+   * no Content-Length, because the next picture is not known yet. For programs that need lengths, the header is
    * completed with the next picture; programs that search for the boundary find it immediately, too.
    */
   #send(frame: Frame, jpeg: Uint8Array): void {

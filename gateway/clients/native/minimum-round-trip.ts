@@ -9,7 +9,7 @@ const TOLERANCE_MS = 1;
  * Estimates the round trip of a path without queueing, from measured round trips.
  *
  * A plain minimum over the last seconds would rise with a standing queue, and a congestion window derived from it would
- * let the queue grow. Instead, `add` reports when no round trip has been close to the minimum for some seconds: the
+ * let the queue grow. Instead, `add` reports when no round trip has been close to the minimum for a few seconds: the
  * sender then has to probe the path with fewer frames in flight.
  */
 export class MinimumRoundTrip {

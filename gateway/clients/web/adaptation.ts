@@ -101,7 +101,7 @@ interface Former {
 /**
  * Chooses the step that a viewer gets, by the queueing delay and delivery rate of its link.
  *
- * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
+ * Down: late frames saturate the link, so their delivery rate is its throughput. The best step that it carries is
  * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Late frames that
  * arrive together prove this, too: the link has stalled, as radio links do, but is as fast as before. If the reduction
  * has already been made, because nothing arrived, it is reversed (as spurious timeouts are in TCP: F-RTO, Eifel).

@@ -51,8 +51,8 @@ export class LinkEstimator {
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
-   * Lower bounds of the capacity, of which the highest of the last seconds counts; ascending in time, descending in
-   * value.
+   * Lower bounds of the capacity, ascending in time and descending in value. The highest one of the last seconds
+   * counts.
    */
   #capacities: { readonly bitsPerSecond: number; readonly atMs: number }[] = [];
 

@@ -18,7 +18,7 @@ const LINK_LIMITED_RATIO = 1.05;
 const OVERDUE_MS = 50;
 
 /**
- * Time beyond the minimum round trip from which a frame is late. Shorter ones are normal on a fast link with a busy
+ * Time beyond the minimum round trip from which a frame is late. Shorter delays are normal on a fast link with a busy
  * machine at one of its ends, where a second frame in flight keeps both ends working.
  */
 const LATE_MS = 100;
@@ -38,11 +38,11 @@ interface InFlight {
  *
  * The window is the bandwidth-delay product in whole frames, and one more. Every further frame would only be in transit
  * when the link becomes slow, and nothing can overtake it. The round trip is the mean one, so that jitter costs no
- * frames, but at most a frame more than the minimum, so that a queue on the path does not enlarge the window. The rate
- * is the lower of the source's and the link's. The link's rate is estimated from the shortest arrival intervals: with
- * jitter, their mean would only reflect a window that is too small. While acknowledgements are slower than the minimum
- * round trip explains, the window shrinks. After a single frame that was much slower, no further frame is sent until
- * all frames in flight are acknowledged: if the link has become slow, they already take long enough.
+ * frames. It is at most one frame more than the minimum, so that a queue on the path does not enlarge the window. The
+ * rate is the lower of the source's and the link's. The link's rate is estimated from the shortest arrival intervals:
+ * with jitter, their mean would only reflect a window that is too small. While acknowledgements are slower than the
+ * minimum round trip explains, the window shrinks. After a single frame that was much slower, no further frame is sent
+ * until all frames in flight are acknowledged: if the link has become slow, they already take long enough.
  *
  * A standing queue lengthens every round trip and hides the minimum. In that case the path is probed with half the
  * window for one round trip.
@@ -195,9 +195,9 @@ export class Pacer {
   }
 
   /**
-   * Number of frames in flight that an acknowledgement covers: up to the one with this number. After a switch to another
-   * encoding, its first key frame may show the same frame as the previous message or an earlier one. It was sent later,
-   * and has its own acknowledgement.
+   * Number of frames in flight that an acknowledgement covers: up to the one with this number. After a switch to
+   * another encoding, its first key frame may show the same frame as the previous message or an earlier one. It was
+   * sent later, and has its own acknowledgement.
    */
   #countAcknowledged(sequence: number): number {
     let older = 0;

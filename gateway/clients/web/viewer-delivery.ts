@@ -61,7 +61,7 @@ interface Limits {
 }
 
 /**
- * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the measured
+ * Decides which pictures a viewer gets: the frames or a rendition. Combines the viewer's requests with the measured
  * link, and describes the result as readable text.
  */
 export class ViewerDelivery implements AdaptationContext {

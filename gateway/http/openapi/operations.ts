@@ -99,7 +99,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /api/events': {
     tag: 'Monitoring',
     summary: 'Follow the events of clients and streams',
-    description: 'Server-sent events: the kept ones, then each as it happens. The `data` of each is an `Event`.',
+    description:
+      'Server-sent events: the stored events, then each new one as it happens. The `data` of each is an `Event`.',
     responses: { 200: { description: 'Endless', content: { 'text/event-stream': schemaOf('Event') } } },
   },
   'GET /api/audit': {
@@ -156,7 +157,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Streams',
     summary: 'Create a stream, or replace all its options',
     description:
-      'Other streams are not touched. An address with … in the place of its password keeps the password. With the header `If-None-Match: *`, an existing source is not replaced (412).',
+      'Other streams are not touched. An address with … in place of its password keeps the password. With the header `If-None-Match: *`, an existing source is not replaced (412).',
     query: { persist: PERSIST },
     body: { 'application/json': schemaOf('StreamSettings') },
     responses: {

@@ -29,7 +29,7 @@ interface Run {
   /** The last lines of the program's error output. */
   readonly lines: readonly string[];
   readonly published: number;
-  /** Whether there were pictures, all of which were invalid. */
+  /** Whether there were pictures, but no valid one. */
   readonly allFramesInvalid: boolean;
   /** Whether the program was stopped for that reason. */
   readonly wasEnded: boolean;

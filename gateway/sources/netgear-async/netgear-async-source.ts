@@ -35,7 +35,7 @@ interface NetGearAsyncOptions {
 const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
 
 /**
- * Parses `netgear-async:tcp://127.0.0.1:5555?pattern=0`. Like in VidGear, the default is pattern 0.
+ * Parses `netgear-async:tcp://127.0.0.1:5555?pattern=0`. As in VidGear, the default is pattern 0.
  *
  * @throws {GearwayError} `source-invalid`, `pattern-unknown`.
  */
@@ -58,7 +58,7 @@ export function parseNetGearAsync({ target, options }: SourceUrl): NetGearAsyncO
 }
 
 /**
- * A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode each reply contains the clients'
+ * A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode, each reply contains the clients'
  * return data.
  */
 export class NetGearAsyncSource implements Source {

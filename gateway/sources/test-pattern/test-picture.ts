@@ -15,7 +15,7 @@ import { StrokeFont } from '../../drawing/stroke-font.ts';
 /** Size limits of a test picture, in pixels. */
 const TEST_PICTURE_LIMITS = { minWidth: 160, minHeight: 120, maxSide: 3840 } as const;
 
-/** Number of blocks of the data strip, each of which is one bit of the frame number. */
+/** Number of blocks of the data strip: one per bit of the frame number. */
 const DATA_STRIP_BITS = 24;
 
 /** Position of the data strip in a picture. Blocks are square. */
@@ -63,7 +63,7 @@ export function readFrameNumber(bgr: Uint8Array, width: number, height: number):
  * bars, a gray ramp, and a marker that moves along a scale by the same distance per frame, so that a lost or late frame
  * is visible as a jump.
  *
- * The static background is rendered once; each draw restores and redraws what has changed.
+ * The static background is rendered once; each draw restores and redraws the changed parts.
  */
 export class TestPicture {
   readonly width: number;

@@ -355,23 +355,23 @@ describe('inspector', () => {
     await page.page.evaluate(() =>
       document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus(),
     );
-    const says = (text: string): Promise<void> =>
+    const showsText = (text: string): Promise<void> =>
       page.where(
         `element.shadowRoot.querySelector('.inspector [role=status]').textContent.includes(${JSON.stringify(text)})`,
       );
     await page.page.keyboard.press('ArrowRight');
     const [x, y] = [Math.floor(WIDTH / 2), Math.floor(HEIGHT / 2)];
-    await says(`x ${x}, y ${y}: `);
+    await showsText(`x ${x}, y ${y}: `);
     await page.page.keyboard.press('ArrowRight');
-    await says(`x ${x + 1}, y ${y}: `);
+    await showsText(`x ${x + 1}, y ${y}: `);
     await page.page.keyboard.press('a');
     await page.page.keyboard.down('Shift');
     await page.page.keyboard.press('ArrowDown');
     await page.page.keyboard.up('Shift');
-    await says('1×11: mean');
+    await showsText('1×11: mean');
     await page.page.keyboard.press('Escape');
     await page.page.keyboard.press('w');
     await page.page.keyboard.press('ArrowRight');
-    await says('Range ');
+    await showsText('Range ');
   });
 });

@@ -107,12 +107,12 @@ describe('ports of viewers', () => {
 
   it('makes the viewer beyond the last free port a spectator, and notifies it', async () => {
     await using gateway = await LocalGateway.start('--virtual-ports', '6000-6000');
-    await using seated = await ViewerPage.ofGateway(browser, gateway);
-    await seated.becomes('live');
+    await using first = await ViewerPage.ofGateway(browser, gateway);
+    await first.becomes('live');
     await using late = await ViewerPage.ofGateway(browser, gateway);
     await late.becomes('live');
     expect(await late.port).toBeNull();
-    const told = await late.page.evaluate(() => {
+    const shown = await late.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
       return {
         reason: viewer.spectatorReason,
@@ -121,7 +121,7 @@ describe('ports of viewers', () => {
         text: viewer.shadowRoot!.querySelector('.chip')!.textContent,
       };
     });
-    expect(told).toEqual({
+    expect(shown).toEqual({
       reason: expect.stringContaining('all virtual ports') as string,
       rights: ['view', 'publish'],
       matches: true,

@@ -214,9 +214,9 @@ describe('the position of the picture', () => {
     await show({ fit: 'contain', rotate: 0, mirror: false });
     const events = await view.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer')!;
-      const heard: { rotate: number; mirror: boolean; scale: number }[] = [];
+      const events: { rotate: number; mirror: boolean; scale: number }[] = [];
       viewer.addEventListener('gearway-view', ({ detail: { rotate, mirror, scale } }) =>
-        heard.push({ rotate, mirror, scale }),
+        events.push({ rotate, mirror, scale }),
       );
       viewer.rotate = 180;
       await viewer.updateComplete;
@@ -224,7 +224,7 @@ describe('the position of the picture', () => {
       await viewer.updateComplete;
       viewer.mirror = true;
       await viewer.updateComplete;
-      return heard;
+      return events;
     });
     const scale = 250.75 / HEIGHT;
     expect(events.map((event) => ({ ...event, scale: Math.round(event.scale * 1e3) }))).toEqual([

@@ -66,7 +66,7 @@ class Attacker implements AsyncDisposable {
           { message: '['.repeat(5000) },
         ])
           this.#send(subject, JSON.stringify({ ...head, ...changes }));
-        // The head of the largest frame, of which only a small part follows.
+        // The head of the largest frame, followed by only a small part of it.
         this.#send(subject, JSON.stringify({ ...head, encoding: { kind: 'jpeg' }, bytes: 64 << 20 }));
         this.#send(subject.replace(/h$/, 'p'), new Uint8Array(100_000));
       }

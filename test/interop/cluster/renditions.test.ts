@@ -42,7 +42,7 @@ function numberIn(gray: Uint8Array, width: number, height: number): number {
   return number;
 }
 
-/** The numbers in the pictures of chunks, the first of which is a key frame. */
+/** The numbers in the pictures of chunks, beginning with a key frame. */
 function numbersInVideo(chunks: readonly FrameMessage[]): readonly number[] {
   const [first] = chunks;
   const { pictureWidth = 0, pictureHeight = 0 } = first?.rendition ?? {};
@@ -260,7 +260,7 @@ describe('renditions in a cluster', () => {
       await expect.poll(() => viewer.frames.at(-1)?.rendition?.rendition, { timeout: 20_000 }).toMatch(kind);
       await expect.poll(growth, { timeout: 20_000 }).toBe(0);
       const switched = viewer.frames.slice(before);
-      // The encoder is some frames behind the source.
+      // The encoder is a few frames behind the source.
       const gaps = switched.map(({ sequence }, at) => sequence - (switched[at - 1]?.sequence ?? sequence - 1));
       expect(Math.max(...gaps)).toBeLessThan(10);
       await checkIdentity(viewer);

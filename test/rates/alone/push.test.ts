@@ -35,7 +35,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_none, 
 
 const stream = async (gateway: GatewayProcess): Promise<string> => `${await gateway.url}/streams/main`;
 
-// Two at a time, each of which needs half a core.
+// Two at a time: each needs half a core.
 describe.concurrent('one picture per request, or several in a running request', () => {
   it.for([
     { how: 'single', npy: false },

@@ -17,7 +17,7 @@ const ATTACK = fileURLToPath(new URL('../../helpers/wrong-tokens.mjs', import.me
 const PER_SECOND = 1500;
 const SECONDS = 2;
 
-/** More addresses than there may be waiting log-ins, and more than the log names per minute. */
+/** More than the maximum number of waiting log-ins, and more addresses than the log names per minute. */
 const MANY = Array.from({ length: 60 }, (_, index) => `203.0.113.${index + 1}`);
 
 /**

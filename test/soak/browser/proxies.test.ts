@@ -214,7 +214,7 @@ async function open(url: string): Promise<WatchedPage> {
   return { page, problems, [Symbol.asyncDispose]: () => closeWindow(page) };
 }
 
-const says = (page: Page, words: string): Promise<unknown> =>
+const showsText = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 async function giveToken(page: Page): Promise<void> {
@@ -251,7 +251,7 @@ describe.each<[string, ProxyName, string, string]>([
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
     await opened.page.locator('section[aria-label="Connect"] summary').click();
-    await says(opened.page, `${setUp.url}streams/main/mjpeg`);
+    await showsText(opened.page, `${setUp.url}streams/main/mjpeg`);
     expect(opened.problems).toEqual([]);
   });
 
@@ -341,7 +341,7 @@ describe.each<[string, ProxyName, string, string]>([
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
     await setUp.kill();
-    await says(opened.page, 'The proxy in front of the gateway answers with status 502');
+    await showsText(opened.page, 'The proxy in front of the gateway answers with status 502');
     await opened.page.waitForFunction(() =>
       document.querySelector('gearway-viewer')!.reason.endsWith('answers with status 502'),
     );
@@ -375,7 +375,7 @@ describe('nginx that sends its own Host, as plain proxy_pass does', () => {
     if (page === '?stream=main') {
       // The log-in has already been refused.
       await giveToken(opened.page);
-      await says(opened.page, `--public-url ${new URL(setUp.url).origin}/`);
+      await showsText(opened.page, `--public-url ${new URL(setUp.url).origin}/`);
     } else {
       await gives(opened.page, tag, `--public-url ${setUp.url}`);
     }
@@ -395,8 +395,8 @@ describe.each<[string, ProxyName, string]>([
     await using setUp = await SetUp.start(proxyName, recipe, '/', []);
     await using opened = await open(`${setUp.url}?stream=main`);
     expect(await opened.page.title()).toBe('Unknown host name · Gearway');
-    await says(opened.page, `--public-url ${setUp.url}`);
-    await says(opened.page, `--allow-host ${NAME}`);
+    await showsText(opened.page, `--public-url ${setUp.url}`);
+    await showsText(opened.page, `--allow-host ${NAME}`);
     expect(setUp.logged('refused')).toHaveLength(1);
     const json = await setUp.get('healthz');
     expect(json.statusCode).toBe(421);
@@ -460,6 +460,6 @@ describe('a proxy that does not remove its path', () => {
       'PUBLIC',
     ]);
     await using opened = await open(`${setUp.url}?stream=main`);
-    await says(opened.page, 'No resource at /cams/');
+    await showsText(opened.page, 'No resource at /cams/');
   });
 });

@@ -123,7 +123,7 @@ describe('examples/python', () => {
     const { page } = example.view;
     type Pose = { x: number; y: number; heading: number };
     const pose = async (): Promise<Pose> => (await example.frame<{ pose: Pose }>()).message.pose;
-    /** Waits for some frames, in which a driven robot would move. */
+    /** Waits for a few frames, in which a driven robot would move. */
     const moves = async (): Promise<boolean> => {
       const before = await pose();
       await page.evaluate(async () => {

@@ -217,7 +217,7 @@ describe('a viewer behind a link that changes', () => {
     await goThrough(
       'viewers that join and request key frames',
       async () => {
-        // Each gets one of the steps, of which this viewer has one.
+        // Each gets one of the steps; this viewer, too, has one of them.
         for (const maxBitsPerSecond of [630e3, 285e3, 145e3, 630e3, 285e3, 145e3]) {
           const want = { video: true, maxBitsPerSecond };
           others.push(await WebViewer.open(address, { spectate: true, features: [feature.renditions], want }));
@@ -328,7 +328,7 @@ describe('a viewer behind a link that changes', () => {
   });
 });
 
-/** Pairs of successive numbers of which the second is earlier. They start over after NUMBERS. */
+/** Pairs of successive numbers whose second one is earlier. Numbers start over after NUMBERS. */
 function backwards(numbers: readonly number[]): [number, number][] {
   return numbers.slice(1).flatMap((number, index): [number, number][] => {
     const before = numbers[index] ?? number;

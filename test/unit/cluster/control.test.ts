@@ -23,7 +23,7 @@ const LATENCY_MS = 3;
 /** The time until all gateways know of a change: the end of a session, and the next answers. */
 const SETTLE_MS = SESSION_TIMEOUT_MS + 1000;
 
-/** Requests and answers between gateways, some of which are cut off. */
+/** Requests and answers between gateways; some gateways are cut off. */
 class Net {
   readonly cut = new Set<Gateway>();
   readonly #hosts = new Map<string, { readonly at: Gateway; readonly receive: (message: Msg) => void }>();
@@ -340,7 +340,7 @@ describe('ClusterControl', () => {
       await pass(300);
       for (const { last } of persons) expect(last?.view.port).toBeNull();
       expect(person.last?.view.port).toBeNull();
-      expect(person.told.some(({ notice }) => notice?.code === 'control-lost')).toBe(true);
+      expect(person.notifications.some(({ notice }) => notice?.code === 'control-lost')).toBe(true);
       expect(taken(cluster.owner!.stream)[person.port]).toBeNull();
       expect(() => person.give({ drive: 2 })).toThrow(coded('no-control'));
       expect(await outcome(() => person.ask('take'))).toBeNull();
@@ -541,7 +541,7 @@ describe('ClusterControl, with any order of events', () => {
         const { port } = cluster.owner!.control.status();
         for (const { control } of cluster.gateways) expect(control.status().port).toBe(port);
         const live = persons.filter((person) => person !== null);
-        for (const person of live) if (person.told.length > 0) expect(person.last?.view.port).toBe(port);
+        for (const person of live) if (person.notifications.length > 0) expect(person.last?.view.port).toBe(port);
         const holders = cluster.gateways.flatMap(({ control }) =>
           live.filter(({ binding }) => control.isHolder(binding)),
         );

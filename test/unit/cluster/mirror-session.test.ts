@@ -91,7 +91,7 @@ describe('MirrorSession', () => {
     expect(fixture.log).toEqual([]);
   });
 
-  it('logs few of the refusals, of which viewers can cause any number', async () => {
+  it('logs few of the refusals, because viewers can cause any number of them', async () => {
     fixture.answer = { ...GOOD, refused: Array<string>(16).fill('port 6000: too many values') };
     await vi.advanceTimersByTimeAsync(9000);
     expect(fixture.answers).toBeGreaterThan(10);

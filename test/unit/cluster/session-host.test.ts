@@ -12,7 +12,7 @@ import { logTo } from '../../helpers/log.ts';
 import { JPEG_FRAME } from '../../helpers/viewer.ts';
 import { SILENT_LOGGER } from '../../../shared/logger.ts';
 
-/** A host of the stream `main`, with a connection that delivers what the test sends. */
+/** A host of the stream `main`, with a connection that delivers the messages of the test. */
 class Fixture {
   readonly streams = new Map<string, HostedStream>();
   readonly log: string[] = [];

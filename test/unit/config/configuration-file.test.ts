@@ -34,7 +34,7 @@ describe('ConfigurationFile', () => {
     ['of comments', '# streams:\n'],
     ['that is only a document marker', '---\n'],
     ['of null', 'null\n'],
-  ])('does not take a file %s for a change: a full disk leaves one', async (_, text) => {
+  ])('does not treat a file %s as a change, because a full disk leaves such a file', async (_, text) => {
     const file = open(STREAMS);
     await file.load();
     writeFileSync(path, text);

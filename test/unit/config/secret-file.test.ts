@@ -46,7 +46,7 @@ describe('readSecretFile', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('readBeginning of a pipe', () => {
-  it('waits for its writer, and for the end of what it writes', async () => {
+  it('waits for its writer, and reads until the writer closes it', async () => {
     makePipe();
     const reading = readBeginning(path, 100);
     const writer = await open(path, 'w');

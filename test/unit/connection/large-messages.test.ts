@@ -8,15 +8,15 @@ const MIB = 1 << 20;
 function join(
   messages: LargeMessages,
   address: string,
-): { readonly meter: ReturnType<LargeMessages['join']>; readonly told: string[] } {
-  const told: string[] = [];
+): { readonly meter: ReturnType<LargeMessages['join']>; readonly calls: string[] } {
+  const calls: string[] = [];
   return {
-    told,
+    calls,
     meter: messages.join({
       address,
-      resume: () => told.push('resume'),
-      paused: () => told.push('paused'),
-      timedOut: (reason) => told.push(reason),
+      resume: () => calls.push('resume'),
+      paused: () => calls.push('paused'),
+      timedOut: (reason) => calls.push(reason),
     }),
   };
 }
@@ -40,10 +40,10 @@ describe('LargeMessages', () => {
     all[0]!.meter.completed();
     await nextTurn();
     // 24 MiB and four bytes are left; the message of the second connection is the oldest now.
-    expect(all.map(({ told }) => told)).toEqual([[], ['resume'], [], [], []]);
+    expect(all.map(({ calls }) => calls)).toEqual([[], ['resume'], [], [], []]);
     all[1]!.meter.close();
     await nextTurn();
-    expect(all.map(({ told }) => told)).toEqual([[], ['resume'], ['resume'], ['resume'], ['resume']]);
+    expect(all.map(({ calls }) => calls)).toEqual([[], ['resume'], ['resume'], ['resume'], ['resume']]);
   });
 
   it('are limited to 48 MiB for all addresses', async () => {
@@ -53,10 +53,10 @@ describe('LargeMessages', () => {
     expect(receive(all[3]!, 1)).toBe(false);
     for (const n of [5, 6]) all[n]!.meter.completed();
     await nextTurn();
-    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(all.map(({ calls }) => calls.length)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     all[7]!.meter.completed();
     await nextTurn();
-    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
+    expect(all.map(({ calls }) => calls.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
     expect(receive(all[9]!, 1)).toBe(true);
   });
 
@@ -82,15 +82,15 @@ describe('LargeMessages', () => {
     const slow = join(messages, 'a');
     receive(slow, 24 * MIB);
     vi.advanceTimersByTime(60_000);
-    expect(slow.told).toEqual([]);
+    expect(slow.calls).toEqual([]);
     const waiting = join(messages, 'a');
     expect(receive(waiting, MIB)).toBe(false);
     vi.advanceTimersByTime(1000);
-    expect(waiting.told).toEqual(['paused']);
-    expect(slow.told).toEqual(['a message of more than 256 KiB took more than 10 s while others waited']);
+    expect(waiting.calls).toEqual(['paused']);
+    expect(slow.calls).toEqual(['a message of more than 256 KiB took more than 10 s while others waited']);
     slow.meter.close();
     await nextTurn();
-    expect(waiting.told).toEqual(['paused', 'resume']);
+    expect(waiting.calls).toEqual(['paused', 'resume']);
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -104,9 +104,9 @@ describe('LargeMessages', () => {
     slow.meter.close();
     await nextTurn();
     vi.advanceTimersByTime(10_000);
-    expect([first.told.at(-1), second.told.at(-1)]).toEqual(['resume', 'paused']);
+    expect([first.calls.at(-1), second.calls.at(-1)]).toEqual(['resume', 'paused']);
     vi.advanceTimersByTime(1000);
-    expect(first.told.at(-1)).toMatch(/^a message of more than 256 KiB took more than 10 s/);
+    expect(first.calls.at(-1)).toMatch(/^a message of more than 256 KiB took more than 10 s/);
   });
 
   it('does not pause a connection whose last chunk completes the message', () => {
@@ -126,7 +126,7 @@ describe('LargeMessages', () => {
     expect(vi.getTimerCount()).toBe(1);
     gone.meter.close();
     await nextTurn();
-    expect(gone.told).toEqual([]);
+    expect(gone.calls).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

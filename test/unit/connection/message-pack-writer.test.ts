@@ -36,7 +36,7 @@ describe('the MessagePack writer of the browser', () => {
     [2n ** 64n, 'c70942010000000000000000'],
     [-(2n ** 63n), 'd38000000000000000'],
     [undefined, 'd40000'],
-  ])('writes %s as the specification says', (value, expected) => {
+  ])('writes %s as specified', (value, expected) => {
     expect(hex(writer.pack(value))).toBe(expected);
   });
 

@@ -47,7 +47,7 @@ describe('ProtocolSocket', () => {
     expect(roundTrips).toEqual([1500, 510, 10]);
   });
 
-  it('accepts one answer to several pings, and ignores what it has not sent or what was answered', () => {
+  it('accepts one answer to several pings, and ignores answers to unsent and to answered pings', () => {
     const { socket, protocol, roundTrips } = open();
     for (let count = 0; count < 3; count += 1) {
       protocol.ping();

@@ -167,7 +167,7 @@ describe('LinkDirection', () => {
     expect(link.queuedBytes).toBe(0);
   });
 
-  it('has space for what it would have transmitted, even if its timer is late', () => {
+  it('has space for the bytes that it would have transmitted, even if its timer is late', () => {
     vi.useRealTimers();
     vi.useFakeTimers({ toFake: ['performance'] });
     const link = create({ bitsPerSecond: 1e6, queueBytes: 10 * PACKET });

@@ -18,7 +18,7 @@ async function start(options: GatewayOptions = {}): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1), clients: `${url}api/streams/${gateway.stream.name}/clients` });
 }
 
-const seat = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> =>
+const connect = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> =>
   WebViewer.open(`${gateway.url}/streams/${gateway.stream.name}`, hello);
 
 const administer = ({ administratorKey }: Gateway): Record<string, string> => ({
@@ -96,7 +96,7 @@ describe('POST /api/streams/NAME/clients', () => {
 
   it("refuses a viewer's port", async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     await viewer.return({ kind: 'value', value: 1 });
     const response = await post(gateway.clients, 'tcp://127.0.0.1:65530?id=6000', administer(gateway));
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'port-taken' }]);
@@ -183,7 +183,7 @@ describe('DELETE /api/streams/NAME/control', () => {
     const url = gateway.clients.replace('clients', 'control');
     const free = await fetch(url, { method: 'DELETE', headers: administer(gateway) });
     expect([free.status, await free.json()]).toMatchObject([200, { port: null, client: null }]);
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     await viewer.control('take');
     await viewer.return({ kind: 'value', value: 1 });
     const status = (await (await fetch(`${gateway.url}/api/streams/main`)).json()) as StreamStatus;
@@ -230,7 +230,7 @@ describe('DELETE /api/streams/NAME/control', () => {
 describe('GET /api/streams/NAME/clients/ID/return', () => {
   it('returns a value as its sender wrote it, while there is one', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     const url = `${gateway.clients}/web-1/return`;
     const none = await fetch(url);
     expect([none.status, await none.json()]).toEqual([
@@ -253,7 +253,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('returns a JPEG unmodified, or scaled to the requested width', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     const jpeg = await encodeJpeg({
       data: new Uint8Array(64 * 48 * 3).map((_, at) => at % 251),
       width: 64,
@@ -283,7 +283,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('returns an array with the shape of an image as a PNG with its colours', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     // Blue and green, in OpenCV's order.
     await viewer.return(array('uint8', [1, 2, 3], Uint8Array.of(250, 1, 2, 3, 240, 4)));
     const response = await fetch(`${gateway.clients}/web-1/return`);
@@ -298,7 +298,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('refuses an array that is not a picture; its description stays in the status', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     for (const shape of [[6], [0, 6], [1, 3, 2], [1, 2, 3, 1], [16_385, 1]]) {
       const count = shape.reduce((product, size) => product * size, 1);
       await viewer.return(array('uint8', shape, new Uint8Array(count)));
@@ -315,7 +315,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('has a version that changes with the data, but not when the same data is returned again', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     const version = (): number => (gateway.stream.clients[0]!.returnData as { version: number }).version;
     await viewer.return(array('uint8', [1, 2], Uint8Array.of(1, 2)));
     const first = version();
@@ -329,7 +329,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('reports what does not exist', async () => {
     await using gateway = await start();
-    await using viewer = await seat(gateway, { spectate: true });
+    await using viewer = await connect(gateway, { spectate: true });
     expect(viewer).toBeDefined();
     const code = async (path: string): Promise<unknown[]> => {
       const response = await fetch(`${gateway.url}/api/streams/${path}`);
@@ -344,7 +344,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('requires the right to view, and the same token as the rest of the API', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
-    await using viewer = await seat(gateway, { token: 's3cret' });
+    await using viewer = await connect(gateway, { token: 's3cret' });
     await viewer.return({ kind: 'value', value: 1 });
     const status = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${gateway.clients}/web-1/return`, { headers })).status;
@@ -358,7 +358,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('is accessible to pages of listed origins only', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
-    await using viewer = await seat(gateway);
+    await using viewer = await connect(gateway);
     await viewer.return({ kind: 'value', value: 1 });
     const get = (headers: Record<string, string>): Promise<Response> =>
       fetch(`${gateway.clients}/web-1/return`, { headers });

@@ -189,7 +189,7 @@ describe('the rights of named tokens', () => {
     const [all, main, side, viewer] = await Promise.all(
       (['everything', 'inMain', 'elsewhere', 'viewer'] as const).map(follow),
     );
-    // What is in the configuration file is for administrators.
+    // The content of the configuration file is for administrators.
     expect(viewer).not.toContain('about the gateway');
     for (const text of ['about main', 'about side', 'a failed log-in']) expect(viewer).toContain(text);
     expect([all!.includes('about the gateway'), all!.includes('about main'), all!.includes('about side')]).toEqual([

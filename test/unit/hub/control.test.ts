@@ -86,12 +86,12 @@ describe('Control', () => {
   it('is requested, visible to the holder and the requesting viewer, and refused', () => {
     const [, a, b, c] = three();
     a.act('take');
-    const before = c.told.length;
+    const before = c.notifications.length;
     b.act('request');
     const request = { port: 6001, name: 'lab', remainingMs: REQUEST_TIMEOUT_MS };
     expect(a.last?.view.requests).toEqual([request]);
     expect(b.last?.view.requests).toEqual([request]);
-    expect(c.told.length).toBe(before);
+    expect(c.notifications.length).toBe(before);
     a.act('refuse', 6001);
     expect(a.last?.view.requests).toEqual([]);
     expect(b.last).toMatchObject({ view: { port: 6000 }, notice: { code: 'request-refused' } });
@@ -380,7 +380,7 @@ describe('Control, with any order of actions', () => {
             }
           }
           for (const each of persons) {
-            if (each === null || each.told.length === 0) continue;
+            if (each === null || each.notifications.length === 0) continue;
             expect(each.last?.view).toMatchObject({ port: holder?.port ?? null });
           }
           expect(statusOf(stream).port).toBe(holder?.port ?? null);

@@ -208,20 +208,20 @@ describe('PortRegistry: shares', () => {
 
   it('allows an address that has used its share to take over its own ports, and to replace its reserved ones', () => {
     const { registry, clock } = setUpTwenty();
-    const seated = Array.from({ length: 10 }, () => {
+    const leases = Array.from({ length: 10 }, () => {
       const owner = viewer();
       return { owner, ...registry.lease(owner, { address: 'a' }) };
     });
     clock.nowMs += 60_000;
-    expect(registry.lease(viewer(), { address: 'a', key: seated[3]!.leaseKey }).port).toBe(6003);
+    expect(registry.lease(viewer(), { address: 'a', key: leases[3]!.leaseKey }).port).toBe(6003);
     for (const index of [5, 4]) {
-      registry.leave(6000 + index, seated[index]!.owner);
+      registry.leave(6000 + index, leases[index]!.owner);
       clock.nowMs += 1;
     }
     expect(registry.lease(viewer(), { address: 'a' }).port).toBe(6005);
     expect(registry.lease(viewer(), { address: 'a' }).port).toBe(6004);
     expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
-    expect(seated.filter(({ owner }) => owner.revoke.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
+    expect(leases.filter(({ owner }) => owner.revoke.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
   });
 
   it('assigns only the reserved port of a short lease if no port is free', () => {

@@ -107,7 +107,7 @@ describe('Stream', () => {
     viewer.isActive = true;
     viewer.needsPictures = false;
     expect(stream.needsPictures()).toBe(false);
-    // Clients that know no other frames.
+    // A client that supports only pictures.
     stream.attach(client());
     expect(stream.needsPictures()).toBe(true);
     const other = createStream();

@@ -90,7 +90,7 @@ describe('ClientConnection', () => {
     expect(await connection.send('header', Buffer.from('1'))).toBe(true);
     expect((await first).map(String)).toEqual(['header', '1']);
     expect(connection.inFlight).toBe(0);
-    // Without a reader, the buffers are full after some megabytes; the connection stays open.
+    // Without a reader, the buffers are full after a few megabytes; the connection stays open.
     const taken: boolean[] = [];
     for (let i = 0; i < 200 && taken.at(-1) !== false; i += 1)
       taken.push(await connection.send('header', Buffer.alloc(500_000)));
@@ -272,13 +272,13 @@ describe('ClientConnection', () => {
       socket.resume();
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    let tell: () => void = () => {};
-    const refused = new Promise<void>((resolve) => (tell = resolve));
+    let noteRefusal: () => void = () => {};
+    const refused = new Promise<void>((resolve) => (noteRefusal = resolve));
     const connection = new ClientConnection(
       { endpoint: `tcp://127.0.0.1:${port}`, pattern: 'request-reply', security: null },
       {
         changed: (state) => {
-          if (state === 'refused') tell();
+          if (state === 'refused') noteRefusal();
         },
         replied: () => {},
         failed: () => {},

@@ -65,7 +65,7 @@ describe('ZmtpDecoder', () => {
   it.each([
     ['a part', part(Buffer.alloc(1001), false)],
     [
-      'parts, of which the last is only announced',
+      'parts, and the last one is only announced',
       Buffer.concat([part(Buffer.alloc(600), true), Buffer.of(2, 0, 0, 0, 0, 0, 0, 2, 0)]),
     ],
     ['a length of 2^64 - 1', Buffer.concat([Buffer.of(2), Buffer.alloc(8, 0xff)])],

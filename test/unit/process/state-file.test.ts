@@ -45,7 +45,7 @@ function breakable(code: string): { isBroken: boolean; readonly files: typeof SY
 }
 
 describe('StateFile', () => {
-  it('creates the folder and the file for its user only, and returns what was saved', async () => {
+  it('creates the folder and the file for its user only, and returns the saved content', async () => {
     const first = create();
     expect(await first.open()).toBeNull();
     first.save(() => ({ count: 1 }));

@@ -559,7 +559,7 @@ describe('decodeViewerMessage', () => {
   });
 
   it.each<[string, Value]>([
-    ['numbers, each of which takes more bytes than in JSON', Array<number>(131_000).fill(0.5)],
+    ['numbers that take more bytes than in JSON', Array<number>(131_000).fill(0.5)],
     ['text of as many bytes as a NetGear header has', 'x'.repeat(MAX_HEADER_BYTES)],
     ['numbers within the limit of a message as JSON', Array<number>(1_200_000).fill(0.5)],
   ])('accepts a frame with a message of %s', (_what, content) => {

@@ -53,14 +53,14 @@ class FakeSource implements Source {
 }
 
 /** A client that is active when the test requires it, and records notifications. */
-function watcher(): Client & { isActive: boolean; readonly told: [StreamState, string][] } {
-  const told: [StreamState, string][] = [];
+function watcher(): Client & { isActive: boolean; readonly changes: [StreamState, string][] } {
+  const changes: [StreamState, string][] = [];
   return {
     id: 'watcher',
     isActive: true,
-    told,
+    changes,
     offer: () => undefined,
-    streamChanged: (state, reason) => void told.push([state, reason]),
+    streamChanged: (state, reason) => void changes.push([state, reason]),
     // The counters of the client are read when it leaves.
     status: () => idleClientStatus('watcher'),
     sendAway: () => undefined,
@@ -178,7 +178,7 @@ describe('SourceSupervisor', () => {
     source.sink?.publish(INPUT);
     source.sink?.fail(new Error('unplugged'));
     await sleep(0);
-    expect(client.told).toEqual([
+    expect(client.changes).toEqual([
       ['waiting', 'no such camera'],
       ['live', 'frames arrive'],
       ['stale', 'unplugged'],

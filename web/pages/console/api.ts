@@ -79,7 +79,7 @@ export class Api {
     return this.#ask(`${streamPath(stream)}${isPersisted ? '?persist=true' : ''}`, { method, ...body });
   }
 
-  /** Creates a share link that is valid for some hours. */
+  /** Creates a share link that is valid for this number of hours. */
   share(stream: string, hours: number): Promise<Answered<CreatedShareLink>> {
     const headers = { 'content-type': 'application/json' };
     return this.#ask(sharesPath(stream), { method: 'POST', headers, body: JSON.stringify({ hours }) });

@@ -51,7 +51,7 @@ const HEADROOM = 0.65;
 /**
  * Limits of the queueing delay, which includes the transmission of the frame itself. The link counts as too slow only
  * above `LATE`: two frame intervals, within its minimum and maximum. The measured rate alone is not sufficient, because
- * a busy program measures a rate that is too low. Up to `PROMPT_MS`, the next higher step is tried. For some seconds,
+ * a busy program measures a rate that is too low. Up to `PROMPT_MS`, the next higher step is tried. For a few seconds,
  * this step must not exceed `PROMPT_MS` either, unless the link has become faster: on a full link, the two frames in
  * flight may be on time although others are skipped.
  */

@@ -50,7 +50,7 @@ const WITH_SHIFT = 10;
 /** Maximum length of a click, in CSS px. */
 const CLICK_PX = 4;
 
-/** Values under the pointer, statistics of an area, and the range by drag. The values come from the frame's data. */
+/** Shows values under the pointer and statistics of an area, both from the frame's data, and changes the range by drags. */
 export class Inspector {
   readonly #viewer: InspectedViewer;
   readonly #stage: HTMLElement;

@@ -21,10 +21,10 @@ describe('a page that publishes', () => {
     await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?fps=0.2`);
     await publisher.hasTarget();
     await publisher.page.$eval('gearway-publisher', (element) => {
-      const told: string[] = [];
-      Object.assign(element, { told });
+      const events: string[] = [];
+      Object.assign(element, { events });
       for (const type of ['state', 'refused', 'failed'] as const)
-        element.addEventListener(`gearway-publisher-${type}`, () => told.push(`${type} ${element.state}`));
+        element.addEventListener(`gearway-publisher-${type}`, () => events.push(`${type} ${element.state}`));
       element.start();
     });
     await publisher.becomes('live');
@@ -33,10 +33,10 @@ describe('a page that publishes', () => {
     await other.becomes('refused');
     await other.press('Take over');
     await publisher.becomes('refused');
-    const told = await publisher.page.$eval(
+    const events = await publisher.page.$eval(
       'gearway-publisher',
-      (element) => (element as GearwayPublisher & { told: string[] }).told,
+      (element) => (element as GearwayPublisher & { events: string[] }).events,
     );
-    expect(told).toEqual(['state asking', 'state connecting', 'state live', 'state refused', 'refused refused']);
+    expect(events).toEqual(['state asking', 'state connecting', 'state live', 'state refused', 'refused refused']);
   });
 });

@@ -255,7 +255,7 @@ describe('ViewerDelivery', () => {
     ['beside the gateway', 1, false],
     ['far away', 40, false],
     ['that decodes H.264', 40, true],
-  ])('does not take a busy page %s for a slow link, and names it as the reason', (_name, roundTripMs, hasVideo) => {
+  ])('does not mistake a busy page %s for a slow link, and names it as the reason', (_name, roundTripMs, hasVideo) => {
     const simulation = new Simulation({ hasVideo });
     const link = { bitsPerSecond: 50e6, roundTripMs };
     simulation.run(5000, link);

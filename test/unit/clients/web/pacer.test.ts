@@ -287,7 +287,7 @@ describe('Pacer', () => {
     expect(pacer.needsPing(570)).toBe(true);
   });
 
-  it('tells a busy page from a slow link by the answer to a ping', () => {
+  it('distinguishes a busy page from a slow link by the answer to a ping', () => {
     const pacer = new Pacer();
     pacer.link.roundTrip(20, 0);
     pacer.sent(1, 1000, 0);

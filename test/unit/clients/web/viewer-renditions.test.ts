@@ -43,7 +43,7 @@ async function setUp(options: HttpAppOptions = {}): Promise<{
   };
 }
 
-// The gateway measures links with this clock. It stands still, so that a busy machine is not taken for a slow link.
+// The gateway measures links with this clock. It stands still, so that a busy machine is not mistaken for a slow link.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());
 

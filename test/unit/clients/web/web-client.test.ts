@@ -988,9 +988,9 @@ describe('WebClient: time', () => {
   function create(
     rights: readonly Right[] = ['view', 'return'],
     unsent = new UnsentFrames(),
-  ): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
+  ): { socket: FakeSocket; client: WebClient; binding: ViewerBinding } {
     const socket = new FakeSocket();
-    const place = new ViewerBinding({
+    const binding = new ViewerBinding({
       id: 'web-1',
       served: { stream, renditions: new Renditions() },
       report: (event) => stream.report(event),
@@ -998,7 +998,7 @@ describe('WebClient: time', () => {
       authorize: () => ({ allowed: true, principal: principalWith(rights) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
-      binding: place,
+      binding,
       transport: socket.transport,
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       unsent,
@@ -1006,10 +1006,10 @@ describe('WebClient: time', () => {
         throw new Error('no JPEG is returned here');
       },
     });
-    return { socket, client, place };
+    return { socket, client, binding };
   }
 
-  function seated(): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
+  function connected(): { socket: FakeSocket; client: WebClient; binding: ViewerBinding } {
     const created = create();
     created.socket.receive({ type: 'hello' });
     return created;
@@ -1026,7 +1026,7 @@ describe('WebClient: time', () => {
   });
 
   it('closes with 4007 without an acknowledgement for 10 s', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     stream.publish(JPEG_FRAME);
     vi.advanceTimersByTime(10_000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -1035,7 +1035,7 @@ describe('WebClient: time', () => {
   });
 
   it('waits forever while nothing is in flight', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     stream.publish(JPEG_FRAME);
     socket.receive(ack(1));
     vi.advanceTimersByTime(3_600_000);
@@ -1043,7 +1043,7 @@ describe('WebClient: time', () => {
   });
 
   it('waits 10 s again after each acknowledgement', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     stream.publish(JPEG_FRAME);
     for (let i = 1; i < 20; i += 1) {
       stream.publish(JPEG_FRAME);
@@ -1054,7 +1054,7 @@ describe('WebClient: time', () => {
   });
 
   it('does not count the duration of a pause', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     stream.publish(JPEG_FRAME);
     socket.receive({ type: 'want', paused: true });
     vi.advanceTimersByTime(60_000);
@@ -1067,18 +1067,18 @@ describe('WebClient: time', () => {
   });
 
   it('is stuck in the API after 2 s without acknowledgement', () => {
-    const { socket, place } = seated();
+    const { socket, binding } = connected();
     stream.publish(JPEG_FRAME);
     vi.advanceTimersByTime(2000);
-    expect(place.status().state).toBe('live');
+    expect(binding.status().state).toBe('live');
     vi.advanceTimersByTime(1);
-    expect(place.status().state).toBe('stuck');
+    expect(binding.status().state).toBe('stuck');
     socket.receive(ack(1));
-    expect(place.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
+    expect(binding.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
   });
 
   it('closes with 4006 if the socket does not drain', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes;
     vi.advanceTimersByTime(1000);
     expect(socket.close).not.toHaveBeenCalled();
@@ -1088,18 +1088,18 @@ describe('WebClient: time', () => {
   });
 
   it('writes no further frame until the connection has accepted the previous one, and then the newest', () => {
-    const { socket, place } = seated();
+    const { socket, binding } = connected();
     socket.transport.writableLength = 1;
     for (let index = 0; index < 3; index += 1) stream.publish(JPEG_FRAME);
     socket.receive(ack(1));
-    expect(place.status()).toMatchObject({ delivered: 1, dropped: 1 });
+    expect(binding.status()).toMatchObject({ delivered: 1, dropped: 1 });
     const first = socket.taken;
     first?.();
-    expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
+    expect(binding.status()).toMatchObject({ delivered: 2, dropped: 1 });
     // The callback of a frame before the waiting one.
     stream.publish(JPEG_FRAME);
     first?.();
-    expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
+    expect(binding.status()).toMatchObject({ delivered: 2, dropped: 1 });
   });
 
   it('continues after small frames for which the connection emits no drain', async () => {
@@ -1109,7 +1109,7 @@ describe('WebClient: time', () => {
       write: (_data, _encoding, done) => void taken.push(done),
     });
     const socket = new FakeSocket();
-    const place = new ViewerBinding({
+    const binding = new ViewerBinding({
       id: 'web-1',
       served: { stream, renditions: new Renditions() },
       report: () => undefined,
@@ -1117,7 +1117,7 @@ describe('WebClient: time', () => {
       authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
-      binding: place,
+      binding,
       transport,
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       verifyJpeg: () => {
@@ -1127,7 +1127,7 @@ describe('WebClient: time', () => {
     socket.receive({ type: 'hello' });
     for (let sequence = 1; sequence <= 3; sequence += 1) {
       stream.publish(JPEG_FRAME);
-      expect(place.status()).toMatchObject({ delivered: sequence, dropped: 0 });
+      expect(binding.status()).toMatchObject({ delivered: sequence, dropped: 0 });
       socket.receive(ack(sequence));
       while (client.unsentBytes > 0) {
         taken.shift()?.();
@@ -1140,7 +1140,7 @@ describe('WebClient: time', () => {
   function withVideo(): {
     readonly socket: FakeSocket;
     readonly client: WebClient;
-    readonly place: ViewerBinding;
+    readonly binding: ViewerBinding;
     readonly subscribers: ReadonlySet<VideoSubscriber>;
     readonly encoding: { isSlow: boolean };
     readonly encode: (sequence: number, isKey?: boolean) => void;
@@ -1154,7 +1154,7 @@ describe('WebClient: time', () => {
     };
     const socket = new FakeSocket();
     const video = { isAvailable: true, get: () => encoding } as unknown as VideoEncodings;
-    const place = new ViewerBinding({
+    const binding = new ViewerBinding({
       id: 'web-1',
       served: { stream, renditions: new Renditions(), video },
       report: () => undefined,
@@ -1162,7 +1162,7 @@ describe('WebClient: time', () => {
       authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
-      binding: place,
+      binding,
       transport: socket.transport,
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       verifyJpeg: () => {
@@ -1186,18 +1186,18 @@ describe('WebClient: time', () => {
           payload: Uint8Array.of(1),
         });
     };
-    return { socket, client, place, subscribers, encoding, encode };
+    return { socket, client, binding, subscribers, encoding, encode };
   }
 
   it('reports the JPEGs that a viewer gets until H.264 is available, and a slow encoder', () => {
-    const { client, place, encoding, encode } = withVideo();
+    const { client, binding, encoding, encode } = withVideo();
     stream.publish({ ...JPEG_FRAME, width: 640, height: 480 });
-    expect(place.status().reason).toMatch(/^JPEG \d+×\d+ q\d+ until H\.264 is available, /);
+    expect(binding.status().reason).toMatch(/^JPEG \d+×\d+ q\d+ until H\.264 is available, /);
     encode(1, true);
-    expect(place.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*$/);
+    expect(binding.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*$/);
     encoding.isSlow = true;
     encode(2);
-    expect(place.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*, slow encoder$/);
+    expect(binding.status().reason).toMatch(/^H\.264 \d+×\d+, [^,]*, slow encoder$/);
     client.close(1001, 'the test ends');
   });
 
@@ -1212,38 +1212,38 @@ describe('WebClient: time', () => {
   });
 
   it('needs no pictures while it gets H.264, which continues after a switch until the first picture arrives', () => {
-    const { socket, client, place, subscribers, encode } = withVideo();
+    const { socket, client, binding, subscribers, encode } = withVideo();
     const picture = { ...JPEG_FRAME, width: 640, height: 480 };
     const announce = (sequence: number): void =>
       stream.announce({ ...picture, sequence, receivedAtUs: 0, payload: { byteLength: 50_000 } });
-    expect(place.needsPictures).toBe(true);
+    expect(binding.needsPictures).toBe(true);
     stream.publish(picture);
     // The key frame has not arrived.
-    expect(place.needsPictures).toBe(true);
+    expect(binding.needsPictures).toBe(true);
     encode(1, true);
-    expect([place.needsPictures, stream.needsPictures()]).toEqual([false, false]);
+    expect([binding.needsPictures, stream.needsPictures()]).toEqual([false, false]);
     let sequence = 1;
     for (; sequence <= 20; sequence += 1) {
       announce(sequence + 1);
       encode(sequence + 1);
       socket.receive(ack(sequence + 1));
     }
-    expect(place.needsPictures).toBe(false);
+    expect(binding.needsPictures).toBe(false);
     // A short interruption needs none either, until the next key frame.
     for (const subscriber of subscribers) subscriber.interrupted();
-    expect(place.needsPictures).toBe(false);
+    expect(binding.needsPictures).toBe(false);
     vi.advanceTimersByTime(600);
-    expect(place.needsPictures).toBe(true);
+    expect(binding.needsPictures).toBe(true);
     encode((sequence += 1), true);
-    expect(place.needsPictures).toBe(false);
+    expect(binding.needsPictures).toBe(false);
     socket.receive({ type: 'want', quality: 'source' });
     announce((sequence += 1));
-    expect([place.needsPictures, subscribers.size]).toEqual([true, 1]);
-    const { delivered } = place.status();
+    expect([binding.needsPictures, subscribers.size]).toEqual([true, 1]);
+    const { delivered } = binding.status();
     encode((sequence += 1));
-    expect(place.status().delivered).toBe(delivered + 1);
+    expect(binding.status().delivered).toBe(delivered + 1);
     stream.publish({ ...picture, arrival: { sequence: (sequence += 1), receivedAtUs: 0 } });
-    expect([place.needsPictures, subscribers.size]).toEqual([true, 0]);
+    expect([binding.needsPictures, subscribers.size]).toEqual([true, 0]);
     client.close(1001, 'the test ends');
   });
 
@@ -1274,7 +1274,7 @@ describe('WebClient: time', () => {
       },
     });
     const socket = new FakeSocket();
-    const place = new ViewerBinding({
+    const binding = new ViewerBinding({
       id: 'web-1',
       served: { stream, renditions },
       report: () => undefined,
@@ -1282,7 +1282,7 @@ describe('WebClient: time', () => {
       authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
-      binding: place,
+      binding,
       transport: socket.transport,
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       verifyJpeg: () => {
@@ -1295,40 +1295,40 @@ describe('WebClient: time', () => {
     const settle = async (): Promise<void> => {
       for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
     };
-    expect(place.needsPictures).toBe(true);
+    expect(binding.needsPictures).toBe(true);
     flowing.add('jpeg-2-75');
     stream.publish(picture);
     await settle();
     socket.receive(ack(1));
-    expect([place.needsPictures, place.status().delivered]).toEqual([false, 1]);
+    expect([binding.needsPictures, binding.status().delivered]).toEqual([false, 1]);
     for (let sequence = 2; sequence <= 10; sequence += 1) {
       stream.announce({ ...picture, sequence, receivedAtUs: 0, payload: { byteLength: 50_000 } });
       await settle();
       socket.receive(ack(sequence));
     }
     // Frames 3, 6 and 9 were skipped by the other gateway.
-    expect([place.needsPictures, place.status().delivered]).toEqual([false, 7]);
+    expect([binding.needsPictures, binding.status().delivered]).toEqual([false, 7]);
     expect(new Set(requested)).toEqual(new Set(['jpeg-2-75']));
     // Another step needs no pictures either, if its JPEGs arrive, and otherwise it does.
     socket.receive({ type: 'want', quality: 'quarter' });
     for (const name of ['jpeg-4-70', 'jpeg-4-45']) flowing.add(name);
     stream.announce({ ...picture, sequence: 11, receivedAtUs: 0, payload: { byteLength: 50_000 } });
     await settle();
-    expect([place.needsPictures, place.status().delivered]).toEqual([false, 8]);
+    expect([binding.needsPictures, binding.status().delivered]).toEqual([false, 8]);
     expect(requested.at(-1)).toMatch(/^jpeg-4-/);
     flowing.clear();
-    expect(place.needsPictures).toBe(true);
+    expect(binding.needsPictures).toBe(true);
     flowing.add(requested.at(-1) ?? '');
-    expect(place.needsPictures).toBe(false);
+    expect(binding.needsPictures).toBe(false);
     // The unmodified frames are pictures.
     socket.receive({ type: 'want', quality: 'source' });
     stream.announce({ ...picture, sequence: 12, receivedAtUs: 0, payload: { byteLength: 50_000 } });
-    expect([place.needsPictures, place.status().delivered]).toEqual([true, 8]);
+    expect([binding.needsPictures, binding.status().delivered]).toEqual([true, 8]);
     client.close(1001, 'the test ends');
   });
 
   it('allows a waiting frame to exceed the limit of the buffer', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     socket.transport.writableLength = 1;
     stream.publish(JPEG_FRAME);
     socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes + JPEG_FRAME.payload.byteLength;
@@ -1357,14 +1357,14 @@ describe('WebClient: time', () => {
   });
 
   it('pings with the welcome to measure the round trip, and every second to detect unreachable hosts', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     expect(socket.ping).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(3000);
     expect(socket.ping).toHaveBeenCalledTimes(4);
   });
 
   it('terminates a peer that does not close within 1 s, and then settles', async () => {
-    const { socket, client } = seated();
+    const { socket, client } = connected();
     client.close(1001, 'the gateway stops');
     vi.advanceTimersByTime(999);
     expect(socket.terminate).not.toHaveBeenCalled();
@@ -1374,10 +1374,10 @@ describe('WebClient: time', () => {
   });
 
   it('closes once, sends nothing afterwards, and keeps no timer', async () => {
-    const { socket, client, place } = seated();
+    const { socket, client, binding } = connected();
     client.close(1001, 'the gateway stops');
     client.close(4000, 'again');
-    place.revoke();
+    binding.revoke();
     expect(socket.close.mock.calls).toEqual([[1001, 'the gateway stops']]);
     socket.emit('close');
     await client.closed;
@@ -1396,7 +1396,7 @@ describe('WebClient: time', () => {
   it.each(['é'.repeat(100), `${'a'.repeat(122)}é`, `${'a'.repeat(121)}é`, '😀'.repeat(50)])(
     'truncates the reason %j to 123 bytes without splitting a character',
     (reason) => {
-      const { socket, client } = seated();
+      const { socket, client } = connected();
       client.close(4000, reason);
       const sent = socket.close.mock.calls[0]?.[1] ?? '';
       expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(123);
@@ -1407,30 +1407,30 @@ describe('WebClient: time', () => {
   );
 
   it('sends as many frames per second as the viewer requests', () => {
-    const { socket, place } = seated();
+    const { socket, binding } = connected();
     socket.receive({ type: 'want', maxFramesPerSecond: 10 });
     for (let i = 1; i <= 400; i += 1) {
       stream.publish(JPEG_FRAME);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
-    expect(place.status().delivered).toBeGreaterThanOrEqual(98);
-    expect(place.status().delivered).toBeLessThanOrEqual(102);
+    expect(binding.status().delivered).toBeGreaterThanOrEqual(98);
+    expect(binding.status().delivered).toBeLessThanOrEqual(102);
   });
 
   it('sends every frame to a viewer that requests the rate of the source', () => {
-    const { socket, place } = seated();
+    const { socket, binding } = connected();
     socket.receive({ type: 'want', maxFramesPerSecond: 40 });
     for (let i = 1; i <= 400; i += 1) {
       stream.publish(JPEG_FRAME);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
-    expect(place.status().delivered).toBeGreaterThanOrEqual(396);
+    expect(binding.status().delivered).toBeGreaterThanOrEqual(396);
   });
 
   it('disconnects a viewer that answers no ping for 15 s, even while it is paused', () => {
-    const { socket } = seated();
+    const { socket } = connected();
     socket.receive({ type: 'want', paused: true });
     vi.advanceTimersByTime(60_000);
     expect(socket.terminate).not.toHaveBeenCalled();
@@ -1443,10 +1443,10 @@ describe('WebClient: time', () => {
   });
 
   it('reports the latency that the viewer measures', () => {
-    const { socket, place } = seated();
-    expect(place.status().delayMs).toBeNull();
+    const { socket, binding } = connected();
+    expect(binding.status().delayMs).toBeNull();
     socket.receive({ ...ack(1), delayMs: 18.26 });
-    expect(place.status().delayMs).toBe(18.3);
+    expect(binding.status().delayMs).toBe(18.3);
   });
 
   it('refuses a viewer that may only watch with not-allowed', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { explainFailure } from '../../../../gateway/sources/ffmpeg/explain-failure.ts';
 
 /** Messages as printed by FFmpeg 5.1 and 7.0. */
-const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = [
+const PRINTED: readonly (readonly [message: string, lines: readonly string[]])[] = [
   [
     'nothing is listening at this address (ffmpeg: Connection to tcp://127.0.0.1:1?timeout=4500000 failed: Connection refused)',
     [
@@ -93,10 +93,10 @@ const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = 
 ];
 
 describe('explainFailure', () => {
-  it.each(PRINTED)('%s', (says, lines) => {
+  it.each(PRINTED)('%s', (message, lines) => {
     const error = explainFailure('ffmpeg', { kind: 'exited', code: 1 }, ['[h264 @ 0x1] something before', ...lines]);
     expect(error.code).toBe('source-failed');
-    expect(error.message).toBe(says);
+    expect(error.message).toBe(message);
   });
 
   it('reports the exit status if the lines contain no known error', () => {

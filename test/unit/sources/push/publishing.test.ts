@@ -49,19 +49,24 @@ describe('Publishing: connections', () => {
   it('admits a publisher without a time limit, and notifies viewers when it has left', () => {
     const { publishing, clock, published } = setUp();
     expect(publishing.state()).toBe('waiting for a publisher');
-    const seat = publishing.enter(connected('phone'), NOT_ASKED);
+    const publisher = publishing.enter(connected('phone'), NOT_ASKED);
     clock.nowMs += 3_600_000;
     expect(publishing.state()).toBe('phone');
-    expect(seat.publish(JPEG, { message: 1 })).toMatchObject({ sequence: 1, width: 8, height: 8, capturedAtUs: null });
-    seat.leave('phone has left');
-    seat.leave('phone has left');
+    expect(publisher.publish(JPEG, { message: 1 })).toMatchObject({
+      sequence: 1,
+      width: 8,
+      height: 8,
+      capturedAtUs: null,
+    });
+    publisher.leave('phone has left');
+    publisher.leave('phone has left');
     expect(published).toEqual([1, 'phone has left; waiting for a publisher']);
     expect(publishing.state()).toBe('waiting for a publisher');
   });
 
   it('refuses the next publisher', () => {
     const { publishing } = setUp();
-    const seat = publishing.enter(connected('phone'), NOT_ASKED);
+    const publisher = publishing.enter(connected('phone'), NOT_ASKED);
     expect(() => publishing.enter(connected('tablet'), NOT_ASKED)).toThrow(coded('publisher-present'));
     expect(() => publishing.enter(connected('tablet'), NOT_ASKED)).toThrow(/phone/);
     for (const call of [
@@ -69,7 +74,7 @@ describe('Publishing: connections', () => {
       () => publishing.publish(single('curl'), JPEG, {}, NOT_ASKED),
     ])
       expect(call).toThrow(coded('publisher-present'));
-    seat.leave('phone has left');
+    publisher.leave('phone has left');
     publishing.enter(connected('tablet'), NOT_ASKED);
     expect(publishing.state()).toBe('tablet');
   });
@@ -107,11 +112,11 @@ describe('Publishing: connections', () => {
   it('ends with the source', () => {
     const { publishing, published } = setUp();
     const phone = connected('phone');
-    const seat = publishing.enter(phone, NOT_ASKED);
+    const publisher = publishing.enter(phone, NOT_ASKED);
     publishing.close();
     publishing.close();
     expect(phone.ends).toEqual([{ kind: 'closed' }]);
-    seat.leave('phone has left');
+    publisher.leave('phone has left');
     expect(published).toEqual([]);
     expect(() => publishing.enter(phone, ASKED)).toThrow(coded('closed'));
     expect(() => publishing.publish(single('curl'), JPEG, {}, ASKED)).toThrow(coded('closed'));
@@ -179,9 +184,9 @@ describe('Publishing: single frames', () => {
   it('re-admit a replaced publisher once the stream is free', () => {
     const { publishing } = setUp();
     publishing.publish(single('a'), JPEG, {}, NOT_ASKED);
-    const seat = publishing.enter(connected('phone'), ASKED);
+    const publisher = publishing.enter(connected('phone'), ASKED);
     expect(() => publishing.publish(single('a'), JPEG, {}, NOT_ASKED)).toThrow(coded('taken-over'));
-    seat.leave('phone has left');
+    publisher.leave('phone has left');
     publishing.publish(single('a'), JPEG, {}, NOT_ASKED);
     expect(publishing.state()).toBe('a');
   });

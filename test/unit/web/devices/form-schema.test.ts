@@ -121,7 +121,7 @@ describe('parseForm', () => {
     expect(readForm(fields, new Map([['["c"]', '2']]))).toEqual({ value: { c: 2 }, problems: new Map() });
   });
 
-  it('does not show fields of other types, and says why', () => {
+  it('does not show fields of other types, and reports why', () => {
     const properties = {
       a: { type: 'array' },
       b: {},

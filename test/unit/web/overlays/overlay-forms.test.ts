@@ -188,7 +188,7 @@ describe('readOverlay', () => {
         { kind: 'dots', points: [1, 2, 3, 4] },
       ],
     });
-    // Objects of our own format stay what they are.
+    // Objects of our own format are not converted.
     expect(only([{ box: [10, 20, 110, 220], keypoints: [] }]).marks).toContainEqual(BOX);
     expect(read([{ box: [10, 20, 110, 220], keypoints: [1, 2, 2] }]).problem).toContain('keypoints is not a list');
   });
