@@ -84,9 +84,10 @@ export function serveWebFiles(app: FastifyInstance, webFiles: WebFiles = (builtF
       PUBLIC,
       async (request, reply) =>
         file?.send(request, reply) ??
-        reply
-          .code(503)
-          .send({ code: 'pages-missing', message: `the page ${name} has not been built: run npm run build, and restart the gateway` }),
+        reply.code(503).send({
+          code: 'pages-missing',
+          message: `the page ${name} has not been built: run npm run build, and restart the gateway`,
+        }),
     );
   }
 }

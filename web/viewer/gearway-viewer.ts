@@ -122,7 +122,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} above-color - colour of values above the range; the last one by default
  * @attr {'bgr' | 'rgb'} channel-order - order of the channels in arrays of three and four; `bgr` by default
  * @attr {boolean} raw - get 8-bit arrays unmodified instead of as JPEG
- * @attr {string} unit - unit of the values, shown beside them
+ * @attr {string} unit - unit of the values, shown beside them; `unit` in the message by default
  * @attr {boolean} color-bar - show the colours with their values over the picture
  * @attr {boolean} inspector - show the value under the pointer, statistics of an area and distances, and change the range by
  * drag

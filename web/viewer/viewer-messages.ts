@@ -165,7 +165,7 @@ export type ViewerEvent =
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   | { readonly kind: 'overlay'; readonly event: OverlayEvent }
   /**
-   * An array is shown with a range, type or style that differs from the previous one; null: another picture follows.
+   * An array is shown with a range, type, unit or style that differs from the previous one; null: another picture follows.
    */
   | { readonly kind: 'array'; readonly shown: ShownArray | null }
   /** Result of a return. `id` is null for a sticky value that was set again after a reconnect. */

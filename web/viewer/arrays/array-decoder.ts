@@ -2,6 +2,7 @@ import { ArrayRenderer } from '../../../shared/arrays/array-renderer.ts';
 import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
 import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
 import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
+import { cleanText } from '../../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { arrayBytes, parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
@@ -12,6 +13,10 @@ import { measureDistance } from './distance.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import { readIntrinsics } from './intrinsics.ts';
 import type { ShownArray } from './shown-array.ts';
+import { unitIn } from './unit.ts';
+
+/** Maximum length of a unit from a message, in characters. */
+const MAX_UNIT = 16;
 
 /** A decoded picture, whose pixels are read. Its receiver closes it. */
 interface InspectedPicture {
@@ -31,7 +36,7 @@ export class ArrayDecoder {
   /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
-  /** @param onShown called when an array is decoded with a range, type or style that differs from the previous one. */
+  /** @param onShown called when an array is decoded with a range, type, unit or style that differs from the last. */
   constructor(onShown: (shown: ShownArray) => void) {
     this.#onShown = onShown;
   }
@@ -63,10 +68,11 @@ export class ArrayDecoder {
     const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
     const source = this.#takeMemory(width, height);
     this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
-    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high}`;
+    const unit = cleanText(unitIn(frame.message), MAX_UNIT);
+    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high} ${unit}`;
     if (key !== this.#shownKey) {
       this.#shownKey = key;
-      this.#onShown({ ...shown, colors: this.#renderer.colors, problem: this.#problem });
+      this.#onShown({ ...shown, unit, colors: this.#renderer.colors, problem: this.#problem });
     }
     return { source, width, height, close: this.#keeper(source) };
   }
