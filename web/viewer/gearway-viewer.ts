@@ -605,7 +605,7 @@ export class GearwayViewer extends LitElement {
         <div part="status" class="chip">
           <span class=${`dot ${isSlow ? 'slow' : state}`}></span
           ><span title=${isSlow ? this.stats.delivery : nothing}>${isSlow ? SLOW_LINK_LABEL : STATE_LABELS[state]}</span>
-          ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
+          ${this._chip === '' ? nothing : html`<span class="figure" title="Latency from gateway">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
           ${isDimmed && !isCovered && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${this.control === null ? nothing : html`<span part="control" class="control">${controlText(this.control)}</span>`}
