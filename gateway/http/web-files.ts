@@ -25,27 +25,27 @@ const PAGES: ReadonlyMap<string, string> = new Map([
 /** Built files contain nothing confidential. */
 const PUBLIC = { config: { right: 'public', crossOrigin: true } } as const;
 
-/** A built file, read on the first request and cached. */
+/** A built file. */
 class WebFile {
   readonly type: string;
-  readonly #path: string;
+  readonly #content: Buffer;
   /** Whether its name changes with its content. */
   readonly #isImmutable: boolean;
-  #content: Buffer | null = null;
-  /** Digest of the content. */
+  /** Digest of the content, computed on the first request; empty before. */
   #tag = '';
   #gzipped: Promise<Buffer> | null = null;
 
-  constructor(path: string, type: string, isImmutable: boolean) {
-    this.#path = path;
+  constructor(content: Buffer, type: string, isImmutable: boolean) {
+    this.#content = content;
     this.type = type;
     this.#isImmutable = isImmutable;
   }
 
   /** Answers a GET request, with a strong ETag per content coding. */
   async send({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const content = (this.#content ??= this.#read());
+    const content = this.#content;
     const isGzip = acceptsGzip(headers['accept-encoding']);
+    this.#tag ||= createHash('sha256').update(content).digest('base64url').slice(0, 22);
     const tag = `"${this.#tag}${isGzip ? '-gzip' : ''}"`;
     reply.headers({
       etag: tag,
@@ -58,24 +58,16 @@ class WebFile {
     this.#gzipped ??= compress(content, { level: 9 });
     return reply.header('content-encoding', 'gzip').send(await this.#gzipped);
   }
-
-  /** Reads synchronously, because reading happens once per file and takes a fraction of a millisecond. */
-  #read(): Buffer {
-    const content = readFileSync(this.#path);
-    this.#tag = createHash('sha256').update(content).digest('base64url').slice(0, 22);
-    return content;
-  }
 }
 
-/** Read once per process: a build while the gateway runs takes effect when it is restarted. */
-let webFiles: WebFiles | undefined;
+/** Read once per process. */
+let builtFiles: WebFiles | undefined;
 
 /**
- * Adds the routes of the built files, and of the pages `/`, `/viewer` and `/publish`. Only the first request of a file
- * opens it. Without a build the pages respond with 503 and the command to run.
+ * Adds the routes of the built files, and of the pages `/`, `/viewer` and `/publish`. Without a build the pages respond
+ * with 503 and the command to run.
  */
-export function serveWebFiles(app: FastifyInstance): void {
-  webFiles ??= findWebFiles();
+export function serveWebFiles(app: FastifyInstance, webFiles: WebFiles = (builtFiles ??= findWebFiles())): void {
   for (const [folder, files] of webFiles) {
     // One route per folder, which matches no other names. A route per file would slow down the start of each gateway.
     const names = [...files.keys()].map((name) => name.replaceAll(/[^\w-]/g, '\\$&')).join('|');
@@ -92,9 +84,10 @@ export function serveWebFiles(app: FastifyInstance): void {
       PUBLIC,
       async (request, reply) =>
         file?.send(request, reply) ??
-        reply
-          .code(503)
-          .send({ code: 'pages-missing', message: `the page ${name} has not been built: run npm run build` }),
+        reply.code(503).send({
+          code: 'pages-missing',
+          message: `the page ${name} has not been built: run npm run build, and restart the gateway`,
+        }),
     );
   }
 }
@@ -113,30 +106,36 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
     .some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
 }
 
-/** Built files by folder, such as `/assets/`, and name. Empty without a build. */
+/** Built files by folder, such as `/assets/`, and name. */
 type WebFiles = ReadonlyMap<string, ReadonlyMap<string, WebFile>>;
 
+/** @returns an empty map without a build. */
 function findWebFiles(): WebFiles {
   const here = fileURLToPath(new URL('.', import.meta.url));
   // The files are next to the compiled gateway, or in dist/ if the gateway runs from source.
   for (const root of [join(here, '../../web'), join(here, '../../dist/web')]) {
-    const paths = listFiles(root);
-    if (!paths.includes('gearway-viewer.js')) continue;
-    const found = new Map<string, Map<string, WebFile>>();
-    for (const path of paths) {
-      const type = TYPES.get(extname(path));
-      if (type === undefined) continue;
-      const url = `/${path.replaceAll('\\', '/')}`;
-      const folder = url.slice(0, url.lastIndexOf('/') + 1);
-      const files = found.get(folder) ?? new Map<string, WebFile>();
-      found.set(
-        folder,
-        files.set(url.slice(folder.length), new WebFile(join(root, path), type, folder === '/assets/')),
-      );
-    }
-    return found;
+    const found = readWebFiles(root);
+    if (found.get('/')?.has('gearway-viewer.js') === true) return found;
   }
   return new Map();
+}
+
+/**
+ * Reads all built files, about 2 MB. A build or an update while the gateway runs replaces them, and removes those whose
+ * names contain a hash: files that are read later would not belong to each other, nor to this gateway.
+ */
+export function readWebFiles(root: string): WebFiles {
+  const found = new Map<string, Map<string, WebFile>>();
+  for (const path of listFiles(root)) {
+    const type = TYPES.get(extname(path));
+    const content = type === undefined ? null : readIfPresent(join(root, path));
+    if (type === undefined || content === null) continue;
+    const url = `/${path.replaceAll('\\', '/')}`;
+    const folder = url.slice(0, url.lastIndexOf('/') + 1);
+    const files = found.get(folder) ?? new Map<string, WebFile>();
+    found.set(folder, files.set(url.slice(folder.length), new WebFile(content, type, folder === '/assets/')));
+  }
+  return found;
 }
 
 function listFiles(folder: string): readonly string[] {
@@ -144,5 +143,13 @@ function listFiles(folder: string): readonly string[] {
     return readdirSync(folder, { recursive: true, encoding: 'utf8' });
   } catch {
     return []; // The pages have not been built.
+  }
+}
+
+function readIfPresent(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null; // A build that runs at the same time has removed it.
   }
 }

@@ -19,8 +19,8 @@ afterAll(async () => {
 });
 
 const depth = Uint16Array.from({ length: 64 * 48 }, (_, at) => 400 + at);
-/** @param message overlay of the frame. */
-const push = (message: { overlay: [number, number, number, number][] } | null = null): void =>
+/** @param message overlay of the frame, and unit of its values. */
+const push = (message: { overlay?: [number, number, number, number][]; unit?: string } | null = null): void =>
   void gateway.stream.push({ dtype: 'uint16', shape: [48, 64], data: new Uint8Array(depth.buffer) }, { message });
 const shown = (page: Page): Promise<unknown> =>
   page.evaluate(() => {
@@ -48,6 +48,16 @@ it('arrays have colours, range and the inspector in the console, and a wrong ran
   await expect.poll(() => shown(page)).toEqual({ low: 500, high: 900, colormap: 'turbo', inspector: true });
   await page.waitForFunction(() => document.querySelector('.array-tools [role=alert]') === null);
   await page.waitForSelector('gearway-viewer >>> .color-bar');
+  // The unit is that of the message, also where exact values are shown.
+  push({ unit: 'mm', overlay: [[8, 8, 30, 30]] });
+  await page.waitForSelector('gearway-viewer >>> ::-p-aria([name="Colours from 500 mm to 900 mm"])');
+  await page.hover('gearway-viewer');
+  await page.waitForFunction(() =>
+    document
+      .querySelector('gearway-viewer')!
+      .shadowRoot!.querySelector('.inspector .value')!
+      .textContent.endsWith(' mm'),
+  );
   // The overlay in the message is drawn.
   await page.waitForSelector('gearway-viewer >>> .picture.composed');
   expect(await violations(page, '.array-tools')).toEqual([]);

@@ -21,6 +21,13 @@ async function publish(browser: Browser, url: string, query = ''): Promise<Publi
   return PublisherPage.open(browser, `${url}/publish?stream=main&start${query}`);
 }
 
+/** The labels of the element's own buttons that are visible. */
+function shownButtons({ page }: PublisherPage): Promise<(string | null)[]> {
+  return page.$$eval('gearway-publisher >>> button', (buttons) =>
+    buttons.filter((button) => button.checkVisibility()).map(({ textContent }) => textContent),
+  );
+}
+
 describe('a camera whose pictures are numbered', () => {
   const COUNT = 150;
   const CAMERA_FPS = 10;
@@ -241,10 +248,14 @@ describe('a page that publishes', () => {
   });
 
   it('asks for a token, reports a wrong one, and stores the correct one', async () => {
-    await using gateway = await start('--token', 'administer-this', '--publish-token', 'publish-that');
+    const tokens = ['--token', 'administer-this', '--publish-token', 'publish-that', '--view-token', 'view-this'];
+    await using gateway = await start(...tokens);
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await publish(browser, gateway.url);
-    await publisher.becomes('refused');
+    await publisher.page.waitForSelector('gearway-publisher > [slot=idle] > .log-in-form');
+    expect(await publisher.state).toBe('idle');
+    expect(await shownButtons(publisher)).toEqual([]);
+    expect(await violations(publisher.page)).toEqual([]);
     const enter = async (token: string): Promise<void> => {
       await publisher.page.waitForFunction(() => document.activeElement?.id === 'token');
       await publisher.page.keyboard.type(token);
@@ -257,9 +268,9 @@ describe('a page that publishes', () => {
         words,
       );
     await showsText('Publishing requires a token');
-    for (const wrong of ['wrong', 'wrong']) {
+    for (const wrong of ['wrong', 'view-this']) {
       await enter(wrong);
-      await showsText('Invalid token.');
+      await showsText(wrong === 'wrong' ? 'Invalid token.' : 'The view token does not give the right to publish.');
       await publisher.page.waitForFunction(() => document.querySelector<HTMLInputElement>('#token')?.value === '');
     }
     await enter('publish-that');
@@ -275,10 +286,7 @@ describe('a page that publishes', () => {
     const link = await publisher.page.waitForSelector('gearway-publisher > .on-picture > a');
     expect(await publisher.state).toBe('idle');
     // The element's own buttons are not rendered.
-    const shown = await publisher.page.$$eval('gearway-publisher >>> button', (buttons) =>
-      buttons.filter((button) => button.checkVisibility()).map(({ textContent }) => textContent),
-    );
-    expect(shown).toEqual([]);
+    expect(await shownButtons(publisher)).toEqual([]);
     expect(await violations(publisher.page)).toEqual([]);
     await Promise.all([publisher.page.waitForNavigation(), link!.click()]);
     await publisher.press('Start camera');

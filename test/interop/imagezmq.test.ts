@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
 import type { FrameMessage } from '../../shared/protocol.ts';
 import type { StreamStatus } from '../../shared/status.ts';
+import { Child, killProgram, stopProgram } from '../helpers/child.ts';
+import { blocks } from '../helpers/example-lines.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { GatewayProcess, waitForStatus } from '../helpers/gateway-process.ts';
 import { LocalGateway } from '../helpers/local-gateway.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { PythonPeer, peers } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
 /** Report of the sender about a picture, or of a client about a frame. */
@@ -212,6 +217,27 @@ describe('imagezmq', () => {
       expect((await again.status()).counters).toMatchObject({ received: 30, rejected: 0 });
     },
   );
+
+  it('continues with the sender of the documentation, whose answer was lost when the gateway was killed', async () => {
+    const [port = 0] = await freePorts(1);
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-docs-'));
+    const [program = ''] = blocks('source-urls.md', 'python');
+    await writeFile(join(folder, 'camera.py'), program.replace('5555', String(port)));
+    try {
+      await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+      await using sender = new Child(peers().python, [join(folder, 'camera.py')]);
+      await waitForStatus(gateway, 'pictures', ({ counters }) => counters.received > 0);
+      await stopProgram(gateway);
+      await sender.stdout.waitFor('the lost answer', (line) => (line.startsWith('no answer') ? line : undefined));
+      await killProgram(gateway);
+      await using again = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+      const { counters } = await waitForStatus(again, 'pictures', (status) => status.counters.received > 10);
+      expect(counters.rejected).toBe(0);
+      expect(sender.isRunning).toBe(true);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it.each([false, true])('continues with a sender that was killed and restarted, publishing: %s', async (publish) => {
     const [port = 0] = await freePorts(1);

@@ -17,6 +17,7 @@ const PROXIES = 'soak/browser/proxies.test.ts';
 const API = 'interop/http-api-docs.test.ts';
 const OPERATIONS = 'interop/operations-docs.test.ts';
 const PUSH = 'interop/push.test.ts';
+const IMAGEZMQ = 'interop/imagezmq.test.ts';
 const PYTHON = 'interop/docs.test.ts';
 const EMBEDDING = 'browser/embedding.test.ts';
 const ADAPTATION = 'unit/clients/web/adaptation.test.ts';
@@ -186,7 +187,11 @@ const RUN_BY: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'JSON Web Tokens [yaml]': [COMMANDS],
     'Test it yourself [sh]': [THE_SUITE],
   },
-  'docs/source-urls.md': { 'Syntax [sh]': [COMMANDS], 'All sources [json]': [COMMANDS] },
+  'docs/source-urls.md': {
+    'Syntax [sh]': [COMMANDS],
+    'All sources [json]': [COMMANDS],
+    'A sender that survives a restart of the gateway [python]': [IMAGEZMQ],
+  },
   'docs/thin-links.md': {
     'What you see [text]': [ADAPTATION],
     'Control it [html]': [PAGES],

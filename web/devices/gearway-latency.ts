@@ -18,6 +18,7 @@ const HEIGHT = 32;
  * picture arrives, it warns and disables the devices of its viewer, so that nothing is controlled by an old picture.
  *
  * The time of capture comes from the server; without it, the latency counts from the frame's arrival at the gateway.
+ * The element shows which one it is.
  *
  * @tag gearway-latency
  * @summary Latency of the picture, and a limit for control.
@@ -25,6 +26,7 @@ const HEIGHT = 32;
  * @attr {number} max-latency - maximum latency in milliseconds at which devices can be used; no limit by default
  * @slot - label
  * @csspart value - the figure
+ * @csspart origin - "from capture" or "from gateway", below the figure
  * @csspart plot - the plot
  * @cssstate late - the limit is exceeded, or no picture arrives
  */
@@ -44,11 +46,20 @@ export class GearwayLatency extends LitElement {
         flex: none;
         white-space: nowrap;
       }
-      output {
+      .figure {
         flex: none;
         min-width: 4.5em;
+        line-height: 1.2;
+      }
+      output {
         font-variant-numeric: tabular-nums;
         font-weight: 600;
+      }
+      small {
+        display: block;
+        min-height: 1.2em;
+        font-size: 0.6875rem;
+        white-space: nowrap;
       }
       .late {
         padding: 0 6px;
@@ -82,6 +93,8 @@ export class GearwayLatency extends LitElement {
     () => this.#isLive(),
     () => this.#lateChanged(),
   );
+  /** Where the latency of the last frame begins; empty before the first one. */
+  #origin: '' | 'from capture' | 'from gateway' = '';
   /** Latencies in the plot, oldest first. */
   #history: number[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -129,7 +142,7 @@ export class GearwayLatency extends LitElement {
       maxLatency === null ? nothing : svg`<line x1="0" x2=${WIDTH} y1=${y(maxLatency)} y2=${y(maxLatency)}></line>`;
     return html`<div class="row">
       <slot>Latency</slot>
-      <output part="value">${text}</output>
+      <span class="figure"><output part="value">${text}</output> <small part="origin">${this.#origin}</small></span>
       <svg part="plot" width=${WIDTH} height=${HEIGHT} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         <polyline points=${points}></polyline>
         ${limit}
@@ -144,7 +157,10 @@ export class GearwayLatency extends LitElement {
     this.#isLive = () => viewer.state === 'live';
     viewer.addEventListener(
       'gearway-frame',
-      ({ detail }) => this.#limit.shown(detail.latencyMs ?? detail.ageMs),
+      ({ detail }) => {
+        this.#limit.shown(detail.latencyMs ?? detail.ageMs);
+        this.#origin = detail.latencyMs === null ? 'from gateway' : 'from capture';
+      },
       abort,
     );
     viewer.addEventListener('gearway-state', () => this.#limit.check(), abort);

@@ -136,7 +136,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} above-color - colour of values above the range; the last one by default
  * @attr {'bgr' | 'rgb'} channel-order - order of the channels in arrays of three and four; `bgr` by default
  * @attr {boolean} raw - get 8-bit arrays unmodified instead of as JPEG
- * @attr {string} unit - unit of the values, shown beside them
+ * @attr {string} unit - unit of the values, shown beside them; `unit` in the message by default
  * @attr {boolean} color-bar - show the colours with their values over the picture
  * @attr {boolean} inspector - show the value under the pointer, statistics of an area and distances, and change the range by
  * dragging
@@ -628,7 +628,7 @@ export class GearwayViewer extends LitElement {
         <div part="status" class="chip">
           <span class=${`dot ${isSlow ? 'slow' : state}`}></span
           ><span title=${isSlow ? this.stats.delivery : nothing}>${isSlow ? SLOW_LINK_LABEL : STATE_LABELS[state]}</span>
-          ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
+          ${this._chip === '' ? nothing : html`<span class="figure" title="Latency from gateway">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
           ${isDimmed && !isCovered && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${this.control === null ? nothing : html`<span part="control" class="control">${controlText(this.control)}</span>`}

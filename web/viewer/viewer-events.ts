@@ -58,7 +58,7 @@ export class GearwayFrameEvent extends CustomEvent<{
 }
 
 /**
- * Fired when an array is shown with a range, type or style that differs from the previous one. `detail` is null when a
+ * Fired when an array is shown with a range, type, unit or style that differs from the previous one. `detail` is null when a
  * picture that is not an array follows. Fired at most once per frame.
  */
 export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {

@@ -115,6 +115,11 @@ export interface ViewerStats {
   readonly bitsPerSecond: number;
   /** Latency from the frame's arrival at the gateway until it is drawn, by the gateway's clock; null if unknown. */
   readonly delayMs: number | null;
+  /**
+   * Latency from the frame's capture until it is drawn, if the camera's clock agrees with the gateway's; null if the
+   * time of capture is unknown.
+   */
+  readonly latencyMs: number | null;
   readonly roundTripMs: number | null;
   readonly decodeMs: number;
   /** Maximum number of frames in flight to this viewer, set by the gateway; null before it is known. */
@@ -165,7 +170,7 @@ export type ViewerEvent =
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   | { readonly kind: 'overlay'; readonly event: OverlayEvent }
   /**
-   * An array is shown with a range, type or style that differs from the previous one; null: another picture follows.
+   * An array is shown with a range, type, unit or style that differs from the previous one; null: another picture follows.
    */
   | { readonly kind: 'array'; readonly shown: ShownArray | null }
   /** Result of a return. `id` is null for a sticky value that was set again after a reconnect. */
@@ -209,6 +214,7 @@ export const NO_STATS: ViewerStats = {
   framesPerSecond: 0,
   bitsPerSecond: 0,
   delayMs: null,
+  latencyMs: null,
   roundTripMs: null,
   decodeMs: 0,
   window: null,

@@ -486,12 +486,13 @@ class ViewerSession {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
     if (frame.encoding.kind !== 'raw' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
-    this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
-    this.#isFirst = false;
-    this.#drawn = frame;
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
     // The gateway's clock stamps the arrival, and the camera's clock must agree with it, as on one machine or with NTP.
     const latencyMs = capturedAtMs === null || ageMs === null ? null : ageMs + receivedAtUs / 1000 - capturedAtMs;
+    if (this.#isFirst) this.#stats.drawn(null, null, decodeMs);
+    else this.#stats.drawn(ageMs, latencyMs, decodeMs);
+    this.#isFirst = false;
+    this.#drawn = frame;
     const event = { kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs } as const;
     if (!this.#canvasSwitch.isSwitching) {
       this.#emit(event);

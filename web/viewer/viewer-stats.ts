@@ -7,8 +7,10 @@ import type { ViewerStats } from './viewer-messages.ts';
 export class ViewerStatsMeter {
   painted = 0;
   decodeMs = 0;
-  /** Smoothed latency; null before the first known value. */
+  /** Smoothed latency from the gateway; null before the first known value. */
   delayMs: number | null = null;
+  /** Smoothed latency from capture; null if it is not known for the latest frame. */
+  #latencyMs: number | null = null;
   #received = 0;
   #dropped = 0;
   #firstSequence = 0;
@@ -47,11 +49,15 @@ export class ViewerStatsMeter {
     this.#sequence = Math.max(this.#sequence, sequence - 1);
   }
 
-  drawn(ageMs: number | null, decodeMs: number): void {
+  /**
+   * @param ageMs latency from the gateway; null if it is unknown.
+   * @param latencyMs latency from capture; null if it is unknown.
+   */
+  drawn(ageMs: number | null, latencyMs: number | null, decodeMs: number): void {
     this.painted += 1;
     this.decodeMs += (decodeMs - this.decodeMs) * SMOOTHING;
-    if (ageMs === null) return;
-    this.delayMs = this.delayMs === null ? ageMs : this.delayMs + (ageMs - this.delayMs) * SMOOTHING;
+    this.#latencyMs = latencyMs === null ? null : smoothed(this.#latencyMs, latencyMs);
+    if (ageMs !== null) this.delayMs = smoothed(this.delayMs, ageMs);
   }
 
   read(skipped: number, failed: number, roundTripMs: number | null, window: number | null): ViewerStats {
@@ -78,6 +84,7 @@ export class ViewerStatsMeter {
       framesPerSecond: this.#framesPerSecond,
       bitsPerSecond: this.#bitsPerSecond,
       delayMs: this.delayMs,
+      latencyMs: this.#latencyMs,
       roundTripMs,
       decodeMs: this.decodeMs,
       window,
@@ -89,4 +96,8 @@ export class ViewerStatsMeter {
       linkBitsPerSecond: this.#delivery.linkBitsPerSecond ?? null,
     };
   }
+}
+
+function smoothed(before: number | null, now: number): number {
+  return before === null ? now : before + (now - before) * SMOOTHING;
 }

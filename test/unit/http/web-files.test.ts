@@ -1,11 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
+import { readWebFiles, serveWebFiles } from '../../../gateway/http/web-files.ts';
 
 const ROOT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 const names = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter((name) => /\.[a-z]+$/.test(name));
@@ -71,6 +75,21 @@ describe('built files', () => {
     ] as const) {
       expect((await get(gateway.url, path)).body.equals(readFileSync(`${ROOT}${name}`)), path).toBe(true);
     }
+  });
+
+  it('are those of the start, even if a build has removed or replaced them in the meantime', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gearway-web-'));
+    cpSync(ROOT, folder, { recursive: true });
+    const app = fastify();
+    serveWebFiles(app, readWebFiles(folder));
+    rmSync(folder, { recursive: true });
+    for (const name of names) {
+      const { statusCode, rawPayload } = await app.inject(`/${name}`);
+      expect({ name, statusCode }).toEqual({ name, statusCode: 200 });
+      expect(rawPayload.equals(readFileSync(`${ROOT}${name}`)), name).toBe(true);
+    }
+    expect((await app.inject('/')).statusCode).toBe(200);
+    await app.close();
   });
 
   it('are answered with 304 for their own ETag, and with 200 for any other', async () => {

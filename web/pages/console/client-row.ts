@@ -9,7 +9,7 @@ import { describeReturnData } from './return-description.ts';
 /** Maximum number of characters of return data that are visible in every layout without scrolling. */
 const SHORT_DATA = 60;
 
-/** Port and latency of this page's viewer, which also shows its latency over the picture. */
+/** Port of this page's viewer, and its latency from the gateway, which it also shows over the picture. */
 export interface OwnClient {
   readonly port: number;
   readonly latencyMs: number | null;

@@ -50,13 +50,13 @@ function clientTable(clients: readonly ClientStatus[], model: ClientsModel): Tem
     ({ id }) => id,
     (client) => clientRow(client, model),
   );
-  const heading = (text: string, className = ''): TemplateResult =>
-    html`<th scope="col" role="columnheader" class=${className}>${text}</th>`;
+  const heading = (text: string, className = '', title = ''): TemplateResult =>
+    html`<th scope="col" role="columnheader" class=${className} title=${title || nothing}>${text}</th>`;
   return html`<table role="table" aria-label="Clients" class=${model.mayDisconnect ? 'has-actions' : ''}>
     <thead role="rowgroup">
       <tr role="row">
         ${heading('Client')} ${heading('State')} ${heading('Port', 'n')} ${heading('fps', 'n rate')}
-        ${heading('Latency', 'n')} ${heading('Dropped', 'n')} ${heading('Return data')}
+        ${heading('Latency', 'n', 'From the arrival of a frame at the gateway to its display, or to the client’s answer')} ${heading('Dropped', 'n')} ${heading('Return data')}
         ${model.mayDisconnect ? html`<th scope="col" role="columnheader"><span class="unseen">Actions</span></th>` : nothing}
       </tr>
     </thead>

@@ -64,7 +64,7 @@ function figures({ state, stats, statsHistory: history }: GearwayViewer): Templa
     figure(
       'Latency',
       latency,
-      'ms',
+      'ms from gateway',
       plot(history, (reading) => reading.delayMs ?? 0),
     ),
     figure(

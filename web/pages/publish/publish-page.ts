@@ -2,17 +2,18 @@ import './publish-page.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { closeCode } from '../../../shared/close-code.ts';
+import type { RightsStatus } from '../../../shared/status.ts';
 import type { Facing, GearwayPublisher, PictureSize, PublisherInput } from '../../publisher/gearway-publisher.ts';
 import { figure, figureList, note, plot } from '../shared/figures.ts';
 import { LogInForm } from '../shared/log-in-form.ts';
 import { account, pageHeader } from '../shared/page-header.ts';
 import { loadToken } from '../shared/page-token.ts';
 import { fetchSession, logOut } from '../shared/session.ts';
-import { fetchStreams } from '../shared/streams.ts';
+import { fetchRights, fetchStreams } from '../shared/streams.ts';
 import { formatCount, sentence } from '../shared/text.ts';
 import { loadTheme } from '../shared/theme.ts';
 import { throttled } from '../shared/throttled.ts';
-import { chooseTarget, obstacleNotice, type PublishTarget } from './publish-target.ts';
+import { chooseTarget, lacksRight, obstacleNotice, type PublishTarget } from './publish-target.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
@@ -34,17 +35,19 @@ let problem: string | null = null;
 /** Name of the user who is logged in by a session; null if nobody is. */
 let user: string | null = null;
 let hasLoggedIn = false;
+/** Whether the user may not publish to the stream, so that the page asks for another log-in before the start. */
+let mustLogIn = false;
 
 const publisher: GearwayPublisher = document.createElement('gearway-publisher');
 publisher.token = loadToken();
 const form = new LogInForm({
   label: 'Publishing requires a token',
   title: 'Log in to publish',
+  right: 'publish',
   action: { text: 'Stop', run: () => publisher.stop() },
   isOnPicture: true,
   onLogIn: (token) => {
     hasLoggedIn = true;
-    runInBackground(findUser());
     runInBackground(startAgain(token));
   },
 });
@@ -61,6 +64,7 @@ publisher.addEventListener('gearway-publisher-state', ({ detail }) => {
     problem = null;
     form.reset();
     hasLoggedIn = false;
+    mustLogIn = false;
   }
   update();
 });
@@ -75,6 +79,7 @@ publisher.addEventListener('gearway-publisher-frame-refused', ({ detail }) => {
 });
 publisher.addEventListener('gearway-publisher-refused', ({ detail }) => {
   if (detail.code !== closeCode.notAllowed) return;
+  mustLogIn = true;
   const isRefused = publisher.token !== null || hasLoggedIn;
   form.ask(isRefused ? '' : detail.reason);
   if (isRefused) form.refuse(detail.reason);
@@ -86,27 +91,48 @@ publisher.addEventListener('gearway-publisher-data', (event) => {
   updateSoon();
 });
 
+/**
+ * The rights of the user; null if they are not known. A token that grants publishing only does not allow requesting
+ * its rights.
+ */
+async function findRights(): Promise<Pick<RightsStatus, 'rights' | 'streams'> | null> {
+  const answer = await fetchRights(publisher.token);
+  if (answer.kind === 'ok') return answer.value;
+  if (answer.kind === 'gone' || publisher.token !== null) return null;
+  const session = await fetchSession();
+  return session.kind === 'ok' ? (session.value.user ?? { rights: [], streams: null }) : null;
+}
+
 /** A token that grants publishing only does not allow listing the streams. */
 async function findStream(): Promise<void> {
-  const answer = await fetchStreams(publisher.token);
+  const [answer, rights] = await Promise.all([fetchStreams(publisher.token), findRights(), findUser()]);
   const isFirst = target === null;
   target = chooseTarget(query.get('stream'), answer.kind === 'ok' ? answer.value : null);
   const { stream, obstacle } = target;
   document.title = stream === null ? 'Publish, Gearway' : `Publish to ${stream}, Gearway`;
   publisher.src = stream === null ? '' : `streams/${encodeURIComponent(stream)}`;
   publisher.controls = true;
+  mustLogIn = obstacle === null && lacksRight(target, rights);
+  if (mustLogIn) form.ask(logInHint(stream));
   update();
-  // On an insecure page, this shows the help immediately.
-  if (isFirst && obstacle === null && (query.has('start') || !isSecureContext)) publisher.start();
+  // On an insecure page, this shows the help immediately: a log-in would be of no use.
+  const isStarted = query.has('start') && !mustLogIn;
+  if (isFirst && obstacle === null && (isStarted || !isSecureContext)) publisher.start();
+}
+
+function logInHint(stream: string | null): string {
+  const remedy = 'an administrator of this gateway can give you access';
+  return user === null ? remedy : `${user} may not publish to ${stream}; ${remedy}`;
 }
 
 /** Called after a log-in, with which the page may know more about the stream. */
 async function startAgain(token: string | null): Promise<void> {
   const isSame = publisher.token === token;
+  const wasStarted = publisher.started;
   publisher.token = token;
   await findStream();
-  if (target?.obstacle !== null) publisher.stop();
-  else if (isSame) publisher.start();
+  if (target?.obstacle !== null || mustLogIn) publisher.stop();
+  else if (wasStarted ? isSame : query.has('start')) publisher.start();
 }
 
 async function findUser(): Promise<void> {
@@ -120,12 +146,16 @@ async function endSession(): Promise<void> {
   const reason = await logOut();
   publisher.token = null;
   problem = reason === null ? null : sentence(reason);
-  await findUser();
+  await findStream();
 }
 
 /** Replaces the element's notice when a log-in may help, or when the stream accepts no publishers. */
 function slottedNotice(): TemplateResult | typeof nothing {
-  if (publisher.code === closeCode.notAllowed) return html`<div slot="refused">${form.element}</div>`;
+  const isRefused = publisher.code === closeCode.notAllowed;
+  if (isRefused || (mustLogIn && publisher.state === 'idle')) {
+    form.showAction(isRefused);
+    return html`<div slot=${isRefused ? 'refused' : 'idle'}>${form.element}</div>`;
+  }
   return target === null ? nothing : obstacleNotice(target);
 }
 
@@ -211,4 +241,3 @@ loadTheme();
 update();
 setInterval(update, UPDATE_MS);
 runInBackground(findStream());
-runInBackground(findUser());

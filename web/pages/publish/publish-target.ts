@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { StreamStatus } from '../../../shared/status.ts';
+import type { RightsStatus, StreamStatus } from '../../../shared/status.ts';
 import { acceptsPublishers } from '../shared/streams.ts';
 
 /** Stream to publish to if the token does not allow listing the streams. */
@@ -54,6 +54,19 @@ export function chooseTarget(wanted: string | null, streams: readonly Listed[] |
   const url = found.source.kind === 'push' ? (found.gateway?.url ?? '') : '';
   // The address comes from that gateway, so it is checked.
   return { stream: found.name, obstacle, elsewhere: /^https?:/.test(url) ? url.replace(/\/$/, '') : null, others };
+}
+
+/**
+ * Whether the user lacks the right to publish to the stream.
+ *
+ * @param rights null if they are not known: the gateway then decides when the publisher connects.
+ */
+export function lacksRight(
+  { stream }: Pick<PublishTarget, 'stream'>,
+  rights: Pick<RightsStatus, 'rights' | 'streams'> | null,
+): boolean {
+  if (rights === null || stream === null) return false;
+  return !rights.rights.includes('publish') || rights.streams?.includes(stream) === false;
 }
 
 /** Shown instead of the buttons to start; nothing if the stream accepts publishers, or this is not known. */

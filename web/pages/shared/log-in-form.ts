@@ -46,6 +46,7 @@ export class LogInForm {
   readonly #switch: HTMLButtonElement;
   readonly #hint: HTMLElement;
   readonly #alert: HTMLElement;
+  readonly #action: HTMLButtonElement | null;
   #way: Way = 'token';
   #isKnown = false;
   /** Called when the field has a size. In an iframe, focuses the field only if the iframe already has the focus. */
@@ -95,13 +96,13 @@ export class LogInForm {
     this.#hint = find('.hint');
     this.#alert = find('.error');
     this.#hint.textContent = hint;
-    if (action !== undefined) {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.className = 'second';
-      button.textContent = action.text;
-      button.addEventListener('click', action.run);
-      find('.line').append(button);
+    this.#action = action === undefined ? null : document.createElement('button');
+    if (action !== undefined && this.#action !== null) {
+      this.#action.type = 'button';
+      this.#action.className = 'second';
+      this.#action.textContent = action.text;
+      this.#action.addEventListener('click', action.run);
+      find('.line').append(this.#action);
     }
     this.#switch.addEventListener('click', () => {
       this.#show(this.#way === 'token' ? 'password' : 'token');
@@ -114,6 +115,11 @@ export class LogInForm {
     });
     this.element = form;
     this.#show('token');
+  }
+
+  /** Shows or hides the additional button. */
+  showAction(isShown: boolean): void {
+    if (this.#action !== null) this.#action.hidden = !isShown;
   }
 
   /** Asks for a log-in. */

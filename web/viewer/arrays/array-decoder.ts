@@ -2,6 +2,7 @@ import { ArrayRenderer, type RenderedArray } from '../../../shared/arrays/array-
 import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
 import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
 import { unpackSamples } from '../../../shared/arrays/packed-samples.ts';
+import { cleanText } from '../../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { arrayBytes, parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
@@ -13,6 +14,10 @@ import { GpuRenderer } from './gpu-renderer.ts';
 import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import { readIntrinsics } from './intrinsics.ts';
 import type { ShownArray } from './shown-array.ts';
+import { unitIn } from './unit.ts';
+
+/** Maximum length of a unit from a message, in characters. */
+const MAX_UNIT = 16;
 
 /** A decoded picture, whose pixels are read. Its receiver closes it. */
 interface InspectedPicture {
@@ -35,7 +40,7 @@ export class ArrayDecoder {
   /** The picture inspected last: a pointer that moves inspects the same one many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
-  /** @param onShown called when an array is decoded with a range, type or style that differs from the previous one. */
+  /** @param onShown called when an array is decoded with a range, type, unit or style that differs from the last. */
   constructor(onShown: (shown: ShownArray) => void) {
     this.#onShown = onShown;
   }
@@ -68,10 +73,11 @@ export class ArrayDecoder {
     const shown = this.#renderer.prepare(array, isNext);
     const bitmap = this.#renderOnGpu(array);
     const renderer = bitmap === null ? 'cpu' : 'webgl2';
-    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high} ${renderer}`;
+    const unit = cleanText(unitIn(frame.message), MAX_UNIT);
+    const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high} ${unit} ${renderer}`;
     if (key !== this.#shownKey) {
       this.#shownKey = key;
-      this.#onShown({ ...shown, colors: this.#renderer.colors, problem: this.#problem, renderer });
+      this.#onShown({ ...shown, unit, colors: this.#renderer.colors, problem: this.#problem, renderer });
     }
     if (bitmap !== null) return { source: bitmap, isTransparent: true, width, height, close: () => bitmap.close() };
     const source = this.#takeMemory(width, height);

@@ -23,7 +23,7 @@ export class ArrayPictures {
 
   /**
    * @param load function that imports the file.
-   * @param onShown called when an array is decoded with a range, type or style that differs from the previous one, and
+   * @param onShown called when an array is decoded with a range, type, unit or style that differs from the previous one, and
    * with null when another picture follows.
    */
   constructor(load: () => Promise<unknown>, onShown: (shown: ShownArray | null) => void) {

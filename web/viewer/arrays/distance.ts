@@ -2,6 +2,7 @@ import { type InspectedSamples, pixelValues } from '../../../shared/arrays/inspe
 import type { Value } from '../../../shared/protocol.ts';
 import type { DistanceQuery, MeasuredDistance, PointInSpace } from './inspection-query.ts';
 import { type Intrinsics, readIntrinsics } from './intrinsics.ts';
+import { unitIn } from './unit.ts';
 
 /** Metres per unit of depth. */
 const METERS: Readonly<Record<string, number>> = {
@@ -81,10 +82,4 @@ export function measureDistance(
 /** Depth is the distance from the plane of the camera, not from its centre, as in ROS (REP 118) and depth cameras. */
 function positionOf({ fx, fy, cx, cy }: Intrinsics, x: number, y: number, z: number): PointInSpace['position'] {
   return [((x - cx) * z) / fx, ((y - cy) * z) / fy, z];
-}
-
-function unitIn(message: Value): string {
-  const isFields =
-    typeof message === 'object' && message !== null && 'unit' in message && Object.hasOwn(message, 'unit');
-  return isFields && typeof message.unit === 'string' ? message.unit : '';
 }

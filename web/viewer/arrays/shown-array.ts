@@ -9,6 +9,8 @@ export interface ShownArray {
   readonly high: number;
   /** Whether the range follows the values. */
   readonly isAuto: boolean;
+  /** `unit` in the frame's message, at most 16 characters; empty without one. The attribute `unit` takes precedence. */
+  readonly unit: string;
   /** 256 colours from low to high, each red in the lowest byte and alpha in the highest. */
   readonly colors: Uint32Array;
   /** The problem of the attributes, as a sentence; null if there is none. Invalid attributes are ignored. */

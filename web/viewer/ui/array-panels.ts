@@ -1,7 +1,7 @@
 import { css, html, nothing, svg, type TemplateResult } from 'lit';
 import type { ShownArray } from '../arrays/shown-array.ts';
 import { formatValue } from './format-value.ts';
-import { type InspectedViewer, Inspector } from './inspector.ts';
+import { type InspectedViewer, Inspector, shownUnit } from './inspector.ts';
 
 /** The part of the viewer's public API that is used here. */
 export interface ArrayViewer extends InspectedViewer {
@@ -49,8 +49,8 @@ export class ArrayPanels {
   }
 
   render(): TemplateResult {
-    const { colorBar, unit, shownArray } = this.#viewer;
-    return html`${colorBar && shownArray?.channels === 1 ? bar(shownArray, unit) : nothing}${this.#inspector?.render() ?? nothing}`;
+    const { colorBar, shownArray } = this.#viewer;
+    return html`${colorBar && shownArray?.channels === 1 ? bar(shownArray, shownUnit(this.#viewer)) : nothing}${this.#inspector?.render() ?? nothing}`;
   }
 
   /** Ends inspecting. Idempotent. */

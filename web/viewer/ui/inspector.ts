@@ -22,6 +22,11 @@ export interface InspectedViewer extends HTMLElement {
   inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null>;
 }
 
+/** Unit of the values: the viewer's, or that of the message. Empty without one, and for pictures, which are no arrays. */
+export function shownUnit({ unit, shownArray }: Pick<InspectedViewer, 'unit' | 'shownArray'>): string {
+  return shownArray === null ? '' : unit || shownArray.unit;
+}
+
 /** Effect of a drag and the arrow keys: move the point, select an area, measure a distance, or change the range. */
 type Tool = 'point' | keyof typeof TOOLS;
 
@@ -124,7 +129,7 @@ export class Inspector {
   }
 
   render(): TemplateResult {
-    const { unit } = this.#viewer;
+    const unit = shownUnit(this.#viewer);
     const text = this.#pixel === null ? hint() : pixelText(this.#pixel, unit);
     const button = (tool: keyof typeof TOOLS): TemplateResult => {
       const [label, key, icon] = TOOLS[tool];
@@ -318,7 +323,7 @@ export class Inspector {
     const anchor = this.#tool === 'distance' ? this.#anchor : null;
     this.#distance = anchor && (await this.#viewer.inspectDistance(anchor, point));
     if (!isAnnounced || this.#pixel === null || this.#tool === 'range') return;
-    const { unit } = this.#viewer;
+    const unit = shownUnit(this.#viewer);
     if (this.#tool === 'distance') this.#announcement = distanceText(this.#distance);
     else this.#announcement = this.#area === null ? pixelText(this.#pixel, unit) : areaText(this.#area, unit);
   }

@@ -14,7 +14,11 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
       <td>${value}</td>
       <td class="plot">${plot === undefined ? '' : sparkline(readings.map(plot))}</td>
     </tr>`;
-  const { roundTripMs, window } = now;
+  const { latencyMs, roundTripMs, window } = now;
+  const fromCapture =
+    latencyMs === null
+      ? ''
+      : row('Latency from capture', formatLatency(latencyMs), (stats) => Math.max(0, stats.latencyMs ?? 0));
   const roundTrip = roundTripMs === null ? '–' : `${roundTripMs.toFixed(roundTripMs < 10 ? 1 : 0)} ms`;
   const encoding = now.encoding === 'h264' ? 'H.264' : now.encoding.toUpperCase();
   const size = now.width === 0 ? '–' : `${now.width}×${now.height} ${encoding}`;
@@ -23,7 +27,7 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
     <table>
       <caption class="hidden">Viewer statistics</caption>
       <tbody>
-        ${row('Latency', formatLatency(now.delayMs), (stats) => stats.delayMs ?? 0)}
+        ${row('Latency from gateway', formatLatency(now.delayMs), (stats) => stats.delayMs ?? 0)} ${fromCapture}
         ${row('Received', `${now.receivedPerSecond.toFixed(1)} fps`, (stats) => stats.receivedPerSecond)}
         ${row('Displayed', `${now.framesPerSecond.toFixed(1)} fps`, (stats) => stats.framesPerSecond)}
         ${row('Bit rate', `${(now.bitsPerSecond / 1e6).toFixed(1)} Mbit/s`, (stats) => stats.bitsPerSecond)}

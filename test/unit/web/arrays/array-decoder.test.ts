@@ -6,7 +6,7 @@ import { ArrayRenderer } from '../../../../shared/arrays/array-renderer.ts';
 import { parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
 import { itemBytes } from '../../../../shared/ndarray.ts';
 import type { Encoding } from '../../../../shared/frame.ts';
-import type { FrameMessage } from '../../../../shared/protocol.ts';
+import type { FrameMessage, Value } from '../../../../shared/protocol.ts';
 import { ArrayDecoder } from '../../../../web/viewer/arrays/array-decoder.ts';
 import { ArrayPictures } from '../../../../web/viewer/arrays/array-pictures.ts';
 import type { ShownArray } from '../../../../web/viewer/arrays/shown-array.ts';
@@ -112,6 +112,23 @@ describe('ArrayDecoder', () => {
     await decoder.decode(ramp(0, 20), false);
     expect(seen.at(-1)).toMatchObject({ low: 0, high: 11.25 });
     expect(seen.at(-1)?.colors[0]).toBe(0xff800000);
+  });
+
+  it('reports the unit in the message, also when only the unit changes', async () => {
+    const seen: ShownArray[] = [];
+    const decoder = new ArrayDecoder((shown) => seen.push(shown));
+    const messages = [
+      null,
+      { unit: 'mm' },
+      { unit: 'mm' },
+      { unit: ' m\n' },
+      { unit: 1 },
+      ['unit'],
+      { unit: 'a'.repeat(17) },
+      Object.create({ unit: 'inherited' }) as Value,
+    ];
+    for (const message of messages) await decoder.decode({ ...ramp(0, 10), message });
+    expect(seen.map(({ unit }) => unit)).toEqual(['', 'mm', 'm', '', `${'a'.repeat(15)}…`, '']);
   });
 
   it('uses the default style if the given one is invalid, and reports the problem', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseTarget } from '../../../../web/pages/publish/publish-target.ts';
+import { chooseTarget, lacksRight } from '../../../../web/pages/publish/publish-target.ts';
 
 const stream = (name: string, kind: string, isHere?: boolean) => ({
   name,
@@ -68,5 +68,22 @@ describe('chooseTarget', () => {
 
   it('has no obstacle if the stream is not in the list', () => {
     expect(chooseTarget('phone', [DOOR])).toEqual({ stream: 'phone', obstacle: null, elsewhere: null, others: [] });
+  });
+});
+
+describe('lacksRight', () => {
+  it.each([
+    [null, false],
+    [{ rights: ['view', 'publish'], streams: null }, false],
+    [{ rights: ['publish'], streams: ['phone'] }, false],
+    [{ rights: ['publish'], streams: ['door'] }, true],
+    [{ rights: ['view', 'return', 'administer'], streams: null }, true],
+    [{ rights: [], streams: null }, true],
+  ])('is decided by the rights and their streams: %j', (rights, expected) => {
+    expect(lacksRight({ stream: 'phone' }, rights)).toBe(expected);
+  });
+
+  it('is false without a stream', () => {
+    expect(lacksRight({ stream: null }, { rights: [], streams: null })).toBe(false);
   });
 });
