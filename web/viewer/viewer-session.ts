@@ -483,7 +483,7 @@ class ViewerSession {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
     if (frame.encoding.kind !== 'raw' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
-    this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
+    this.#stats.drawn(frame, this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
     this.#drawn = frame;
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;

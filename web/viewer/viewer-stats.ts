@@ -30,15 +30,11 @@ export class ViewerStatsMeter {
   }
 
   received(frame: FrameMessage, bytes: number): void {
-    const { sequence, encoding } = frame;
-    const { width, height } = pictureSize(frame);
+    const { sequence } = frame;
     if (this.#firstSequence === 0) this.#firstSequence = sequence;
     else this.#dropped += Math.max(0, sequence - this.#sequence - 1);
     this.#received += 1;
     this.#sequence = sequence;
-    this.#width = width;
-    this.#height = height;
-    this.#encoding = 'dtype' in encoding ? encoding.dtype : encoding.kind;
     this.#bytesSinceRead += bytes;
   }
 
@@ -47,8 +43,14 @@ export class ViewerStatsMeter {
     this.#sequence = Math.max(this.#sequence, sequence - 1);
   }
 
-  drawn(ageMs: number | null, decodeMs: number): void {
+  /** Size and encoding are those of the picture on screen: a received frame may wait for its decoder, or be skipped. */
+  drawn(frame: FrameMessage, ageMs: number | null, decodeMs: number): void {
+    const { encoding } = frame;
+    const { width, height } = pictureSize(frame);
     this.painted += 1;
+    this.#width = width;
+    this.#height = height;
+    this.#encoding = 'dtype' in encoding ? encoding.dtype : encoding.kind;
     this.decodeMs += (decodeMs - this.decodeMs) * SMOOTHING;
     if (ageMs === null) return;
     this.delayMs = this.delayMs === null ? ageMs : this.delayMs + (ageMs - this.delayMs) * SMOOTHING;
