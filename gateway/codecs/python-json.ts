@@ -398,14 +398,9 @@ function formatNumber(number: number): string {
   if (Object.is(number, -0)) return '-0.0';
   if (Number.isSafeInteger(number)) return String(number);
   // Both languages write the shortest digits that parse to the same number, but use exponents in different ranges.
+  const magnitude = Math.abs(number);
+  if (magnitude >= 1e-4 && magnitude < 1e16) return Number.isInteger(number) ? `${number}.0` : String(number);
   const [mantissa = '', exponentText = '0'] = number.toExponential().split('e');
   const exponent = Number(exponentText);
-  if (exponent < -4 || exponent >= 16) {
-    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-  }
-  const sign = mantissa.startsWith('-') ? '-' : '';
-  const digits = mantissa.replace(/[-.]/g, '');
-  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
-  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
-  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`;
+  return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
 }

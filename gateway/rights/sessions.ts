@@ -218,8 +218,9 @@ export class Sessions {
   }
 
   #sweep(): void {
+    const now = Date.now();
     for (const [key, session] of this.#sessions)
-      if (isOver(session)) this.#end(key, { reason: 'the session has ended', mayRetry: false });
+      if (isOver(session, now)) this.#end(key, { reason: 'the session has ended', mayRetry: false });
   }
 
   #end(key: string, end: RightsEnd): void {
@@ -247,9 +248,11 @@ function largest<T>(all: readonly T[], groupOf: (element: T) => string, joining:
   return found.length > 0 ? found : all;
 }
 
-function isOver({ live, usedAtMs, expiresAtMs }: Pick<Session, 'live' | 'usedAtMs' | 'expiresAtMs'>): boolean {
+function isOver(
+  { live, usedAtMs, expiresAtMs }: Pick<Session, 'live' | 'usedAtMs' | 'expiresAtMs'>,
+  now = Date.now(),
+): boolean {
   if (live !== null && live.principal.ended !== null) return true;
-  const now = Date.now();
   return now >= expiresAtMs || (now - usedAtMs >= IDLE_MS && live?.principal.isWatched !== true);
 }
 

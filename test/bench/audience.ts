@@ -14,7 +14,7 @@ import { BenchProcess } from './processes.ts';
 import type { Line } from './report.ts';
 import type { HandedOver, Shown } from './shown-delays.ts';
 import { agesOf } from './shown-film.ts';
-import { median } from './statistics.ts';
+import { median, NoValuesError } from './statistics.ts';
 import type { Usage } from './usage-meter.ts';
 
 const THIN = { bitsPerSecond: 2e6, delayMs: 60 };
@@ -26,9 +26,6 @@ const SETTLE_MS = 6000;
 
 /** Time after thin viewers have left, in which their encoder ends. */
 const PAUSE_MS = 4000;
-
-/** A shorter measurement may contain no frame. */
-const LEAST_SECONDS = 1;
 
 const MOST_LOOP_DELAY_MS = 10;
 
@@ -70,8 +67,7 @@ export const audience: Bench = {
   summary: `encoders, event-loop delay and CPU with ${CROWD} thin viewers, and the effect of some on fast viewers and native clients`,
   effort: { rounds: 4, seconds: 10 },
   async run(effort) {
-    const { rounds } = effort;
-    const seconds = Math.max(LEAST_SECONDS, effort.seconds);
+    const { rounds, seconds } = effort;
     const crowd = effort.viewers?.at(-1) ?? CROWD;
     await using stage = await Stage.open(crowd, effort);
     process.stderr.write('  steps …\n');
@@ -160,7 +156,9 @@ class Stage implements AsyncDisposable {
     await this.#settle(PAUSE_MS);
     const frames = received?.renditions[stepName(step)] ?? 0;
     if (frames === 0)
-      throw new Error(`a viewer got ${JSON.stringify(received?.renditions)}, expected frames of ${stepName(step)}`);
+      throw new NoValuesError(
+        `a viewer got ${JSON.stringify(received?.renditions)}, expected frames of ${stepName(step)}`,
+      );
     return usage.cpuMs / frames;
   }
 

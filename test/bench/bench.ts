@@ -1,4 +1,5 @@
 import type { Report } from './report.ts';
+import { NoValuesError } from './statistics.ts';
 
 /** How long a benchmark measures. */
 export interface BenchEffort {
@@ -43,9 +44,31 @@ export function settleMs(fullMs: number, effort: BenchEffort): number {
   return isTrial(effort) ? Math.min(fullMs, TRIAL_SETTLE_MS) : fullMs;
 }
 
+/** Maximum number of repetitions of a measurement in which no frame was seen. */
+const MAX_REPETITIONS = 20;
+
+/**
+ * Repeats a measurement until it has seen a frame, and reports each repetition: on a busy machine, a short one may be
+ * over before the first frame.
+ *
+ * @param measure rejects with a {@link NoValuesError} if there was no frame. It can then be called again.
+ */
+export async function measureFrames<T>(name: string, measure: () => Promise<T>): Promise<T> {
+  for (let left = MAX_REPETITIONS; ; left -= 1) {
+    try {
+      return await measure();
+    } catch (error) {
+      if (!(error instanceof NoValuesError)) throw error;
+      if (left === 0) throw new Error(`${name}: ${MAX_REPETITIONS + 1} measurements without a frame`, { cause: error });
+      process.stderr.write(`  ${name}: ${error.message}; measuring again\n`);
+    }
+  }
+}
+
 /**
  * Measures several candidates in alternation: all of them in each round, every other round in reverse, so that a drift
- * of the machine favours none. With several rounds, the first one is a warm-up and does not count.
+ * of the machine favours none. With several rounds, the first one is a warm-up and does not count. A measurement without
+ * a frame is repeated.
  *
  * @returns the measured values of each candidate, one per round.
  */
@@ -55,9 +78,10 @@ export async function alternate<K extends string, T>(
 ): Promise<Record<K, T[]>> {
   const names = Object.keys(measurements) as K[];
   const results = Object.fromEntries(names.map((name) => [name, [] as T[]])) as Record<K, T[]>;
-  if (rounds > 1) for (const name of names) await measurements[name]();
+  const measure = (name: K): Promise<T> => measureFrames(name, measurements[name]);
+  if (rounds > 1) for (const name of names) await measure(name);
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) results[name].push(await measurements[name]());
+    for (const name of round % 2 === 0 ? names : names.toReversed()) results[name].push(await measure(name));
   }
   return results;
 }

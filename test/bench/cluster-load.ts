@@ -4,7 +4,7 @@ import { ClusterStage, STAGE_FPS } from './cluster-stage.ts';
 import type { Line } from './report.ts';
 import { formatCount, formatPercent } from './report-text.ts';
 import { split } from './shares.ts';
-import { median } from './statistics.ts';
+import { median, requireFrames } from './statistics.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
 /** More than two cores can serve, together with the viewers themselves. An address may have 1024. */
@@ -59,6 +59,7 @@ export const clusterLoad: Bench = {
       await stage.crowd.ask('disconnect');
       await delay(settleMs(PAUSE_MS, options));
       const seen = used.viewers;
+      requireFrames(seen.frames);
       const serving = used.gateways.filter((_, index) => (shares[index] ?? 0) > 0);
       const perCpuSecond = (of: readonly { readonly delivered: number; readonly cpuUs: number }[]): number =>
         of.reduce((sum, { delivered }) => sum + delivered, 0) / (of.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1e6);

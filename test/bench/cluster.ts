@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { alternate, type Bench, type BenchEffort, isTrial, settleMs } from './bench.ts';
+import { alternate, type Bench, type BenchEffort, isTrial, measureFrames, settleMs } from './bench.ts';
 import type { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterStage, STAGE_FPS } from './cluster-stage.ts';
 import type { PairedViewers } from './paired-viewers.ts';
 import { BenchProcess } from './processes.ts';
 import type { Line } from './report.ts';
 import { split } from './shares.ts';
-import { median, percentile } from './statistics.ts';
+import { median, percentile, requireFrames } from './statistics.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
 const VIEWERS = 100;
@@ -19,9 +19,6 @@ const SETTLE_MS = 1000;
 
 /** Time until the other gateways have unsubscribed. */
 const PAUSE_MS = 3500;
-
-/** Maximum number of measurements of the latency that are repeated because they have no value. */
-const MAX_EMPTY = 20;
 
 /** Rate and time in which copies are counted: no frame is skipped. */
 const SLOW_FPS = 4;
@@ -67,6 +64,7 @@ export const cluster: Bench = {
       await stage.crowd.ask('disconnect');
       await delay(settleMs(PAUSE_MS, options));
       const seen = used.viewers;
+      requireFrames(seen.frames);
       const [source, ...others] = used.gateways.map(({ cpuUs, elapsedMs }) => cpuUs / 1000 / elapsedMs);
       const frames = Math.max(1, used.gateways[0]?.pushed ?? 0);
       return {
@@ -94,8 +92,8 @@ export const cluster: Bench = {
     });
     process.stderr.write('  copies …\n');
     const copies = {
-      jpeg: await measureCopies([a, b], paired, stage.ports, false, options),
-      raw: await measureCopies([a, b], paired, stage.ports, true, options),
+      jpeg: await measureFrames('jpeg', () => measureCopies([a, b], paired, stage.ports, false, options)),
+      raw: await measureFrames('raw', () => measureCopies([a, b], paired, stage.ports, true, options)),
     };
     const values = (name: keyof typeof measured, key: keyof Measurement): number[] =>
       measured[name].map((measurement) => measurement[key]);
@@ -166,16 +164,12 @@ async function measureLatency(
   await source.ask('push', STAGE_FPS, isRaw);
   await paired.ask('connect', ports.slice(0, 2));
   await delay(settleMs(SETTLE_MS, effort));
-  const measure = async (): Promise<ReturnType<PairedViewers['stop']>> => {
-    await paired.ask('start');
-    await delay(effort.seconds * 1000);
-    return paired.ask('stop');
-  };
-  let result = await measure();
-  // A short measurement on a busy machine may see no frame at both gateways.
-  for (let left = MAX_EMPTY; result.added.length === 0 && left > 0; left -= 1) result = await measure();
+  await paired.ask('start');
+  await delay(effort.seconds * 1000);
+  const result = await paired.ask('stop');
   await paired.ask('disconnect');
   await source.ask('push', STAGE_FPS, false);
+  requireFrames(result.added.length);
   return result;
 }
 
@@ -199,6 +193,7 @@ async function measureCopies(
   ]);
   await paired.ask('disconnect');
   await source.ask('push', STAGE_FPS, false);
+  requireFrames(pushed);
   const perFrame = pushed * (isRaw ? RAW_BYTES : PAYLOAD_BYTES);
   return { sent: sent / perFrame, received: received / perFrame };
 }

@@ -10,7 +10,7 @@ import type { LinkRelay } from './link-relay.ts';
 import { BenchProcess, endWithBench } from './processes.ts';
 import type { Line } from './report.ts';
 import { median } from './statistics.ts';
-import type { Seen, TimedViewers } from './timed-viewers.ts';
+import type { TimedViewers } from './timed-viewers.ts';
 import { SMALL_PAYLOAD_BYTES } from './wire.ts';
 
 const FPS = 60;
@@ -30,8 +30,6 @@ const THIN_TIMES = 8;
 
 /** Time for windows to settle: they grow by one frame per round trip. */
 const SETTLE_MS = 2000;
-
-const ATTEMPTS = 20;
 
 interface Measurement {
   readonly framesPerSecond: number;
@@ -129,12 +127,7 @@ async function measure(
   await delay(settleMs(SETTLE_MS, effort));
   await viewers.ask('start');
   await delay(seconds * 1000);
-  let drawn: Seen['drawn'] = [];
-  // On a busy machine, a trial may be over before the first frame.
-  for (let attempt = 0; drawn.length === 0 && attempt < ATTEMPTS; attempt += 1) {
-    if (attempt > 0) await delay(seconds * 1000);
-    drawn = (await viewers.ask('stop'))[0]?.drawn ?? [];
-  }
+  const [{ drawn } = { drawn: [] }] = await viewers.ask('stop');
   await viewers.ask('disconnect');
   return {
     framesPerSecond: drawn.length / seconds,

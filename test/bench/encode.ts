@@ -6,6 +6,7 @@ import { makePicture, type PictureSize } from './python.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line } from './report.ts';
 import { formatCount } from './report-text.ts';
+import { requireFrames } from './statistics.ts';
 import type { Usage } from './usage-meter.ts';
 import type { Viewers } from './viewers.ts';
 
@@ -45,6 +46,7 @@ export const encode: Bench = {
       await delay(seconds * 1000);
       const [used, { frames, elapsedMs }] = await Promise.all([gateway.ask('stop'), viewers.ask('stop')]);
       await viewers.ask('disconnect');
+      requireFrames(used.pushed);
       return { ...used, framesPerSecond: (frames * 1000) / elapsedMs / count };
     };
     const lines: Line[] = [];

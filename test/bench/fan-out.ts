@@ -9,7 +9,7 @@ import type { RawServer } from './raw-server.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line, Report, Target } from './report.ts';
 import { formatCount, formatPercent } from './report-text.ts';
-import { median } from './statistics.ts';
+import { median, requireFrames } from './statistics.ts';
 import type { Usage } from './usage-meter.ts';
 import type { Viewers } from './viewers.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
@@ -131,6 +131,7 @@ async function measure(
   const othersShare = machine.stop((usage.cpuUs + viewed.cpuUs + own.user + own.system) / 1000);
   await viewers.ask('disconnect');
   await delay(PAUSE_MS);
+  requireFrames(viewed.frames);
 
   const framesPerSecond = (viewed.frames * 1000) / viewed.elapsedMs;
   const serverCores = usage.cpuUs / 1000 / usage.elapsedMs;

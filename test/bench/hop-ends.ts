@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
 import { DiscardingViewer } from './discarding-viewer.ts';
 import { answerParent } from './processes.ts';
-import { percentile } from './statistics.ts';
+import { NoValuesError, percentile } from './statistics.ts';
 import { createPayload } from './wire.ts';
 
 const FRAMES_PER_SECOND = 60;
@@ -136,7 +136,7 @@ const handlers = {
     }
     await delay(LAST_FRAME_MS);
     const took = way.take();
-    if (took.length === 0) throw new Error(`none of ${count} frames arrived through ${name}`);
+    if (took.length === 0) throw new NoValuesError(`none of ${count} frames arrived through ${name}`);
     return { median: percentile(took, 0.5), p95: percentile(took, 0.95), sent: count, received: took.length };
   },
 };

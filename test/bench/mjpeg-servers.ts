@@ -7,6 +7,7 @@ import type { MjpegViewers } from './mjpeg-viewers.ts';
 import { BenchProcess } from './processes.ts';
 import { startPython } from './python.ts';
 import type { Line, Target } from './report.ts';
+import { requireFrames } from './statistics.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
 /** WebGear has to encode its first frames. */
@@ -67,5 +68,6 @@ async function measure(
   await delay(seconds * 1000);
   const { frames, elapsedMs } = await process.ask('stop');
   await process.ask('disconnect');
+  requireFrames(frames);
   return (frames * 1000) / elapsedMs;
 }

@@ -10,7 +10,7 @@ import { makePicture, type PictureSize } from './python.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line, Report } from './report.ts';
 import { formatCount } from './report-text.ts';
-import { median } from './statistics.ts';
+import { median, requireFrames } from './statistics.ts';
 
 const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
@@ -173,6 +173,7 @@ async function measureSender(sender: Sender, clients: readonly NativePeer[], sec
   const { cpuUs, elapsedMs } = await sender.stop();
   const rates = after.map((now, i) => rate(before[i] ?? now, now));
   const framesPerSecond = rates.reduce((sum, { frames }) => sum + frames, 0) / rates.length;
+  requireFrames(framesPerSecond);
   const serverCores = cpuUs / 1000 / elapsedMs;
   return {
     framesPerSecond,

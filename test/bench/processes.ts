@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Program } from '../helpers/child.ts';
+import { NoValuesError } from './statistics.ts';
 
 /** Calls that a process answers, by name. Arguments and results are JSON. */
 type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -13,7 +14,9 @@ interface Request {
   readonly args: readonly unknown[];
 }
 
-type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
+type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string; readonly hasNoValues: boolean };
 
 /** Time in which a process has to end before it is killed. */
 const END_TIMEOUT_MS = 5000;
@@ -68,8 +71,12 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   #answered(answer: Answer): void {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
-    if ('error' in answer) waiting?.reject(new Error(`${this.#name}: ${answer.error}`));
-    else waiting?.resolve(answer.value);
+    if (!('error' in answer)) {
+      waiting?.resolve(answer.value);
+      return;
+    }
+    const reason = `${this.#name}: ${answer.error}`;
+    waiting?.reject(answer.hasNoValues ? new NoValuesError(reason) : new Error(reason));
   }
 
   #fail(error: Error): void {
@@ -94,7 +101,8 @@ export function answerParent(handlers: Handlers): void {
       if (handler === undefined) throw new Error(`there is no handler for ${name}`);
       return { id, value: await handler(...(args as never[])) };
     } catch (error) {
-      return { id, error: error instanceof Error ? error.message : String(error) };
+      const message = error instanceof Error ? error.message : String(error);
+      return { id, error: message, hasNoValues: error instanceof NoValuesError };
     }
   };
   process.on('message', (request) => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { CDPSession, Page } from 'puppeteer-core';
 import { NUMBERS, readNumber } from './picture-number.ts';
+import { NoValuesError } from './statistics.ts';
 
 /** A frame, and the time at which the program had captured it, before any processing, by the machine's clock. */
 export interface HandedOver {
@@ -60,7 +61,7 @@ export async function measureShownDelays(feed: Feed, page: Page, fps: number, se
     await delay(LATEST_MS);
     const handedOver = (await feed.close()).filter(({ atMs }) => atMs >= from && atMs < to);
     const delaysMs = delaysOf(handedOver, shown);
-    if (delaysMs.length === 0) throw new Error(`${page.url()} showed none of ${handedOver.length} frames`);
+    if (delaysMs.length === 0) throw new NoValuesError(`${page.url()} showed none of ${handedOver.length} frames`);
     return { delaysMs, handedOver: handedOver.length };
   } finally {
     await client.detach();

@@ -9,7 +9,7 @@ import { FilmStage, type Showing } from './film-stage.ts';
 import { Go2rtc, type Go2rtcMode } from './go2rtc.ts';
 import type { Line, Target } from './report.ts';
 import { agesOf, comparedLine, type FilmPage, longestFreezeMs } from './shown-film.ts';
-import { median, percentile } from './statistics.ts';
+import { median, percentile, requireFrames } from './statistics.ts';
 
 interface ComparedLink {
   readonly bitsPerSecond: number;
@@ -146,7 +146,7 @@ async function measure(
   });
   const { fromMs, toMs } = result;
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-  if (frames.length === 0) throw new Error(`no picture was shown in ${seconds} s`);
+  requireFrames(frames.length);
   const megabitsPerSecond = (result.bytes * 8) / 1000 / (toMs - fromMs);
   if (megabitsPerSecond < LEAST_MEGABITS_PER_SECOND) throw new Error('the page got its pictures around the link');
   const latencies = frames.map(({ latencyMs }) => latencyMs);

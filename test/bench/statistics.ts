@@ -16,6 +16,19 @@ export interface Summary {
 
 const CONFIDENCE = 0.95;
 
+/**
+ * Thrown if there is nothing to compute a figure from: no frame was seen, as can happen in a short measurement on a busy
+ * machine.
+ */
+export class NoValuesError extends RangeError {
+  override readonly name = 'NoValuesError';
+}
+
+/** @throws NoValuesError if there are no frames. Their rate must not be 0 where it divides another figure. */
+export function requireFrames(frames: number): void {
+  if (frames === 0) throw new NoValuesError('no frame was seen');
+}
+
 /** @param values at least one, in any order. */
 export function summarize(values: readonly number[]): Summary {
   const sorted = values.toSorted((a, b) => a - b);
@@ -27,13 +40,14 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
-/** @param values at least one, in any order. */
+/** @param values in any order. @throws NoValuesError if there are none. */
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
-/** @param values at least one, in any order. @param share 0.95 for the 95th percentile. */
+/** @param values in any order. @param share 0.95 for the 95th percentile. @throws NoValuesError if there are none. */
 export function percentile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new NoValuesError('there are no values, expected at least one');
   return quantile(
     values.toSorted((a, b) => a - b),
     share,

@@ -6,7 +6,7 @@ import { pictureQuality, QUALITY_METHOD } from './film-quality.ts';
 import { FilmStage } from './film-stage.ts';
 import type { Line } from './report.ts';
 import { agesOf, filmLine, longestFreezeMs } from './shown-film.ts';
-import { median, percentile } from './statistics.ts';
+import { median, percentile, requireFrames } from './statistics.ts';
 
 interface ThinLink {
   readonly bitsPerSecond: number;
@@ -151,7 +151,7 @@ async function measure(
   });
   const { fromMs, toMs } = result;
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-  if (frames.length === 0) throw new Error(`no picture was shown in ${seconds} s`);
+  requireFrames(frames.length);
   const latencies = frames.map(({ latencyMs }) => latencyMs);
   return {
     framesPerSecond: (frames.length * 1000) / (toMs - fromMs),

@@ -11,6 +11,7 @@ import { UserBudget } from '../../gateway/rights/user-budget.ts';
 import { encodeMessage, feature } from '../../shared/protocol.ts';
 import { createRandom } from './jpeg-builder.ts';
 import { Bottleneck, DelayLine, type SimulatedLink } from './simulated-link.ts';
+import { zeros } from './zeros.ts';
 
 const FPS = 30;
 const SIZE = { width: 1280, height: 720 } as const;
@@ -108,7 +109,7 @@ class SimulatedEncoding implements SharedEncoding {
       ...frame,
       encoding: { kind: 'h264', isKey },
       rendition: { rendition: stepName(this.step), pictureWidth: 0, pictureHeight: 0 },
-      payload: new Uint8Array(Math.round(bytes)),
+      payload: zeros(Math.round(bytes)),
     };
     const dueMs = Math.max(nowMs + ENCODE_MS, this.#startedAtMs + START_MS);
     this.#encoded.push({ dueMs, chunk, previous: this.#previous });
@@ -240,7 +241,7 @@ export class SimulatedViewer {
       receivedAtUs: 0,
       ...SIZE,
       encoding: { kind: 'jpeg' },
-      payload: new Uint8Array(this.#sourceBytes),
+      payload: zeros(this.#sourceBytes),
       message: null,
       wireHeader: null,
     };
@@ -256,7 +257,7 @@ export class SimulatedViewer {
   #binding(): ViewerBinding {
     const bytesOf = (step: Step): number => expectedBytes(step, this.#sourceBytes);
     const rendition = (frame: Frame, step: Step, bytes: number): Rendition =>
-      this.#rendition({ sequence: frame.sequence, step: stepName(step), video: null }, new Uint8Array(bytes));
+      this.#rendition({ sequence: frame.sequence, step: stepName(step), video: null }, zeros(bytes));
     const binding = {
       addressKey: '127.0.0.1',
       stream: 'main',

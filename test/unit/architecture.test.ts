@@ -203,6 +203,7 @@ function unhandledWork(source: string): string[] {
  * several lines, and texts with both kinds of quotes, need a template.
  */
 function brokenTemplates(path: string, source: string): string[] {
+  if (!source.includes('`')) return [];
   const found: string[] = [];
   const visit = (node: unknown, isTagged: boolean): void => {
     if (typeof node !== 'object' || node === null) return;

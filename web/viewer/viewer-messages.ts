@@ -124,9 +124,10 @@ export interface ViewerStats {
   readonly decodeMs: number;
   /** Maximum number of frames in flight to this viewer, set by the gateway; null before it is known. */
   readonly window: number | null;
+  /** Size of the picture on screen, which may be a rendition smaller than the frame; 0 before the first one. */
   readonly width: number;
   readonly height: number;
-  /** `jpeg`, `h264` or a NumPy dtype; empty before the first frame. */
+  /** Encoding of the picture on screen: `jpeg`, `h264` or a NumPy dtype; empty before the first one. */
   readonly encoding: string;
   /**
    * Pictures that the gateway sends instead of the source's frames, and why, such as `JPEG 640×360 q50, 1.1 Mbit/s:

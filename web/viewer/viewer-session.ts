@@ -489,8 +489,8 @@ class ViewerSession {
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
     // The gateway's clock stamps the arrival, and the camera's clock must agree with it, as on one machine or with NTP.
     const latencyMs = capturedAtMs === null || ageMs === null ? null : ageMs + receivedAtUs / 1000 - capturedAtMs;
-    if (this.#isFirst) this.#stats.drawn(null, null, decodeMs);
-    else this.#stats.drawn(ageMs, latencyMs, decodeMs);
+    if (this.#isFirst) this.#stats.drawn(frame, null, null, decodeMs);
+    else this.#stats.drawn(frame, ageMs, latencyMs, decodeMs);
     this.#isFirst = false;
     this.#drawn = frame;
     const event = { kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs } as const;

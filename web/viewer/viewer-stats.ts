@@ -32,15 +32,11 @@ export class ViewerStatsMeter {
   }
 
   received(frame: FrameMessage, bytes: number): void {
-    const { sequence, encoding } = frame;
-    const { width, height } = pictureSize(frame);
+    const { sequence } = frame;
     if (this.#firstSequence === 0) this.#firstSequence = sequence;
     else this.#dropped += Math.max(0, sequence - this.#sequence - 1);
     this.#received += 1;
     this.#sequence = sequence;
-    this.#width = width;
-    this.#height = height;
-    this.#encoding = 'dtype' in encoding ? encoding.dtype : encoding.kind;
     this.#bytesSinceRead += bytes;
   }
 
@@ -50,11 +46,18 @@ export class ViewerStatsMeter {
   }
 
   /**
+   * Size and encoding are those of the picture on screen: a received frame may wait for its decoder, or be skipped.
+   *
    * @param ageMs latency from the gateway; null if it is unknown.
    * @param latencyMs latency from capture; null if it is unknown.
    */
-  drawn(ageMs: number | null, latencyMs: number | null, decodeMs: number): void {
+  drawn(frame: FrameMessage, ageMs: number | null, latencyMs: number | null, decodeMs: number): void {
+    const { encoding } = frame;
+    const { width, height } = pictureSize(frame);
     this.painted += 1;
+    this.#width = width;
+    this.#height = height;
+    this.#encoding = 'dtype' in encoding ? encoding.dtype : encoding.kind;
     this.decodeMs += (decodeMs - this.decodeMs) * SMOOTHING;
     this.#latencyMs = latencyMs === null ? null : smoothed(this.#latencyMs, latencyMs);
     if (ageMs !== null) this.delayMs = smoothed(this.delayMs, ageMs);

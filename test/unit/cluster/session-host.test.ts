@@ -223,8 +223,8 @@ describe('SessionHost', () => {
   it('accepts at most 4096 sessions', () => {
     const fixture = new Fixture();
     fixture.create();
-    for (let count = 0; count < 4096; count += 1)
-      expect(fixture.send(`s${count}`, 1, [], { from: `g${count}` })).toMatchObject({ ok: true });
+    const answers = Array.from({ length: 4096 }, (_, count) => fixture.send(`s${count}`, 1, [], { from: `g${count}` }));
+    expect(answers.filter((answer) => answer?.ok !== true)).toEqual([]);
     for (let count = 0; count < 10; count += 1)
       expect(fixture.send(`another ${count}`, 1)).toEqual({ ok: false, code: 'restart' });
     expect(fixture.log).toEqual([expect.stringContaining('more than 4096 sessions')]);

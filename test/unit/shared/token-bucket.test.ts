@@ -28,7 +28,8 @@ describe('TokenBucket', () => {
 
   it('admits its rate indefinitely, and no more', () => {
     const budget = new TokenBucket(500);
-    for (let ms = 0; ms < 60_000; ms += 2) expect(budget.take(ms)).toBe(true);
+    const times = Array.from({ length: 30_000 }, (_, index) => 2 * index);
+    expect(times.filter((ms) => !budget.take(ms))).toEqual([]);
     const faster = new TokenBucket(500);
     let refused = 0;
     for (let ms = 0; ms < 2000; ms += 1) if (!faster.take(ms)) refused += 1;

@@ -122,12 +122,14 @@ export class ViewerExtras {
   }
 
   async #saveSnapshot(): Promise<void> {
-    const isJpeg = this.#viewer.stats.encoding === 'jpeg';
-    const snapshot = await this.#viewer.snapshot(isJpeg ? 'received' : 'png');
+    const received = await this.#viewer.snapshot('received');
+    // Samples are saved as PNG.
+    const isPicture = received?.encoding === 'jpeg' || received?.encoding === 'png';
+    const snapshot = isPicture ? received : await this.#viewer.snapshot('png');
     if (snapshot === null) return;
     const link = document.createElement('a');
     link.href = URL.createObjectURL(snapshot.blob);
-    link.download = `${streamName(this.#viewer.src) ?? 'stream'}-${snapshot.sequence}.${isJpeg ? 'jpg' : 'png'}`;
+    link.download = `${streamName(this.#viewer.src) ?? 'stream'}-${snapshot.sequence}.${snapshot.encoding === 'jpeg' ? 'jpg' : 'png'}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOAD_MS);
   }

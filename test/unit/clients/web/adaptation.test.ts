@@ -6,6 +6,7 @@ import type { Frame } from '../../../../gateway/hub/frame.ts';
 import { expectedBytes, type Step, stepName } from '../../../../gateway/renditions/ladder.ts';
 import type { WantFields } from '../../../../shared/protocol.ts';
 import { blocks } from '../../../helpers/example-lines.ts';
+import { zeros } from '../../../helpers/zeros.ts';
 
 const FPS = 30;
 const SOURCE_BYTES = 100_000;
@@ -35,7 +36,7 @@ const frameOf = (sequence: number, bytes: number): Frame => ({
   width: 1280,
   height: 720,
   encoding: { kind: 'jpeg' },
-  payload: new Uint8Array(bytes),
+  payload: zeros(bytes),
   message: null,
   wireHeader: null,
 });

@@ -7,7 +7,8 @@ import { npyOf } from '../../../helpers/pictures.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const [WIDTH, HEIGHT] = [16, 12];
+/** As small as each format allows, because truncated files are read up to each byte. */
+const [WIDTH, HEIGHT] = [8, 6];
 const samples = Buffer.from(Array.from({ length: WIDTH * HEIGHT * 3 }, (_none, at) => (at * 131) % 251));
 const colour = (): Sharp => sharp(samples, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 const deepSamples = Uint16Array.from({ length: WIDTH * HEIGHT }, (_none, at) => (at * 7919) % 65_536);
@@ -15,7 +16,7 @@ const deep = (): Sharp =>
   sharp(deepSamples, { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }).toColourspace('grey16');
 
 /** Half of one picture and half of another, like a file that is being overwritten. */
-const DAMAGED = (await colour().png({ compressionLevel: 0 }).toBuffer()).fill(0xaa, 200, 260);
+const DAMAGED = (await colour().png({ compressionLevel: 0 }).toBuffer()).fill(0xaa, 90, 130);
 
 /** [[0.5, 1.5]] as a TIFF of OpenCV's. */
 const FLOAT = Buffer.from(

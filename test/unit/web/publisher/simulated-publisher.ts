@@ -4,6 +4,7 @@ import { PictureFlow } from '../../../../web/capture/picture-flow.ts';
 import { Uplink } from '../../../../web/publisher/capture/uplink.ts';
 import { createRandom } from '../../../helpers/jpeg-builder.ts';
 import { Bottleneck, DelayLine, type SimulatedLink } from '../../../helpers/simulated-link.ts';
+import { zeros } from '../../../helpers/zeros.ts';
 
 /** The requested settings. */
 const WANTED: EncodingSettings = { fps: 15, quality: 80, shortSide: 720 };
@@ -103,7 +104,7 @@ export class SimulatedPublisher {
     let used = WANTED;
     const encoded = await this.#uplink.encode(this.nowMs, (settings) => {
       used = settings;
-      const jpeg = new Uint8Array(bytesOf(settings));
+      const jpeg = zeros(bytesOf(settings));
       return Promise.resolve({ jpeg, width: 0, height: 0, capturedAtMs: atMs });
     });
     return { ...encoded, settings: used };
