@@ -19,13 +19,13 @@ describe('ViewerStatsMeter', () => {
     const meter = new ViewerStatsMeter();
     meter.received(JPEG, 100);
     expect(read(meter)).toEqual({ sequence: 1, received: 1, painted: 0, encoding: '', width: 0, height: 0 });
-    meter.drawn(JPEG, 5, 1);
+    meter.drawn(JPEG, 5, null, 1);
     meter.received(VIDEO, 100);
     expect(read(meter)).toEqual({ sequence: 2, received: 2, painted: 1, encoding: 'jpeg', width: 1280, height: 720 });
-    meter.drawn(VIDEO, 5, 1);
+    meter.drawn(VIDEO, 5, null, 1);
     meter.received(ARRAY, 100);
     expect(read(meter)).toEqual({ sequence: 3, received: 3, painted: 2, encoding: 'h264', width: 640, height: 360 });
-    meter.drawn(ARRAY, 5, 1);
+    meter.drawn(ARRAY, 5, null, 1);
     expect(read(meter)).toEqual({ sequence: 3, received: 3, painted: 3, encoding: 'uint16', width: 1280, height: 720 });
   });
 });
