@@ -274,7 +274,7 @@ export class ClusterPorts implements Ports {
     this.#tidy(now);
   }
 
-  /** @param silenceMs time for which the others may have received no beat of this gateway. */
+  /** @param silenceMs time for which the others may have received no heartbeat of this gateway. */
   #giveUp(silenceMs: number): void {
     if (silenceMs > (this.#options.hasFailover() ? NATIVE_FOR_MS : LEASES_FOR_MS)) {
       for (const port of this.#natives.keys())

@@ -54,7 +54,7 @@ const ONE_OF = {
   idle: {
     enum: ['card', 'silence'],
     default: 'card',
-    description: 'What native clients get while there are no frames: a placeholder frame and repeats, or nothing.',
+    description: 'Whether native clients get a placeholder frame and repeats while there are no frames, or nothing.',
     flag: {
       name: 'idle',
       value: 'card|silence',

@@ -28,7 +28,8 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
         driver.acknowledged(Math.max(1, Math.floor(bytes.length / ACK_BYTES)));
         return;
       }
-      // The first is `hello`: HTTP requests go to the parser and not through this listener, so that a browser's other sockets do not count.
+      // The first chunk is `hello`. HTTP requests go to the parser and not through this listener, so other sockets of a
+      // browser do not count as viewers.
       isViewer = true;
       driver.joined();
     });

@@ -196,7 +196,7 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
       return marked;
     case 'torn': {
       const begin = camera.separators === 'nothing' || isMistakable ? headerEnd(marked) : 3;
-      // The picture is truncated at the latest within its EOI.
+      // The picture is truncated somewhere before its EOI.
       return marked.subarray(0, begin + Math.floor(part.cut * (marked.byteLength - 2 - begin)));
     }
     case 'text':

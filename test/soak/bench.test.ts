@@ -26,7 +26,7 @@ describe.concurrent('npm run bench', () => {
       const { stdout } = await promisify(execFile)(
         'npm',
         ['run', 'bench', '--', ...names, '--rounds', '1', '--seconds', '0.5', '--viewers', '2'],
-        // After a timeout, it must not occupy the machine while it is repeated.
+        // After a timeout, the command must not occupy the machine while the test is repeated.
         { cwd: ROOT, signal },
       );
       for (const bench of names) {

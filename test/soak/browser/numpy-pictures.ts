@@ -160,15 +160,15 @@ export interface PictureCases {
   readonly styles: readonly ArrayStyleTexts[];
   /** Whether the viewer draws on the main thread. */
   readonly isMain?: boolean;
-  /** What must compute the pixels. */
+  /** The renderer that must compute the pixels. */
   readonly renderer: 'webgl2' | 'cpu';
   /** Runs in the page before any of its scripts. */
   readonly prepare?: () => void;
 }
 
 /**
- * Compares the pixels of arrays that a real NetGear server sends with those that NumPy computes. What does not depend
- * on the viewer's renderer is compared with that of the CPU only: PNG, MJPEG, and the values in the inspector.
+ * Compares the pixels of arrays that a real NetGear server sends with those that NumPy computes. PNG, MJPEG, and the
+ * values in the inspector do not depend on the viewer's renderer, so they are compared only for `cpu`.
  */
 export async function comparePictures(
   browser: Browser,

@@ -38,7 +38,7 @@ describe('the state of control from another gateway', () => {
     { results: [{ ok: true, port: 1e9 }] },
     { events: [{ ...EVENT, notice: { ...EVENT.notice, reason: 'x'.repeat(4097) } }] },
     { holder: 'x'.repeat(65) },
-  ])('is refused in an answer with texts that viewers do not accept', (changes) => {
+  ])('is refused in an answer with values that viewers do not accept', (changes) => {
     expect(isControlAnswer(ANSWER)).toBe(true);
     expect(isControlAnswer({ ...ANSWER, ...changes })).toBe(false);
   });
