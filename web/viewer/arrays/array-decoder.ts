@@ -88,8 +88,9 @@ export class ArrayDecoder {
   /** The picture of the array that the renderer has prepared; null if it must be drawn on the CPU. */
   #renderOnGpu(array: RenderedArray): ImageBitmap | null {
     if (gpu === undefined) gpu = GpuRenderer.create();
+    if (gpu === null) return null;
     const { mapping, style } = this.#renderer;
-    return gpu === null || mapping === null ? null : gpu.render(array, mapping, style.channelOrder);
+    return mapping === null ? null : gpu.render(array, mapping, style.channelOrder);
   }
 
   /**
