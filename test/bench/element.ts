@@ -24,7 +24,7 @@ const GRID_FPS = 15;
 /** All viewers are visible, because hidden ones pause. 16:9 each. */
 const GRID_WINDOW = { width: 1280, height: 720 };
 
-/** Minimum percentage of the source's frames, for equally smooth motion. */
+/** Minimum percentage of the source's frames that each viewer shows, for motion as smooth as the source's. */
 const LEAST_SHOWN = 97;
 /** Maximum percentage of the main thread; the rest is for the page's own work. */
 const MOST_MAIN_THREAD = 15;

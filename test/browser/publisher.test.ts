@@ -279,7 +279,7 @@ describe('a page that publishes', () => {
     await publisher.becomes('live');
   });
 
-  it('explains before it opens a camera that a stream accepts no publishers', async () => {
+  it('explains that a stream accepts no publishers, before it opens a camera', async () => {
     await using gateway = await LocalGateway.start('--source', 'door=test-pattern:', '--source', 'phone=push:');
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?stream=door&start`);

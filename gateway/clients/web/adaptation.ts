@@ -297,7 +297,7 @@ export class Adaptation {
     return this.#ceiling !== null && (this.#link.capacity(nowMs) ?? 0) > FASTER_RATIO * this.#ceiling.bitsPerSecond;
   }
 
-  /** Whether a frame has recently proven that the link carries the step, or several late ones that arrived together. */
+  /** Whether a recent frame, or late frames that arrived together, proved that the link carries the step. */
   #isProven(nowMs: number): boolean {
     const bitsPerSecond = Math.max(this.#link.capacity(nowMs, PROOF_MS) ?? 0, this.#burstBitsPerSecond(nowMs));
     return this.#fits(this.#step, bitsPerSecond * SHARE_DOWN);

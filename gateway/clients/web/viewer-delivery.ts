@@ -42,7 +42,7 @@ const SAME_PAUSE_MS = 250;
 
 /** The stream, as a viewer's delivery uses it. */
 interface DeliveryStream {
-  /** Mean interval of the source's frames; undefined before the second. */
+  /** Mean interval of the source's frames; undefined before the second frame. */
   frameTimeMs(): number | undefined;
   /** Which renditions of this frame may be made. */
   renditionsOf(frame: FrameOutline): RenditionKind;
