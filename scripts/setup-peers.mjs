@@ -55,8 +55,8 @@ assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc",
 `;
 
 /**
- * Other programs, by the commands that run them, with the argument that only prints their version or help. Debian installs
- * nginx in a folder that is only in root's PATH.
+ * Other programs, by the commands that run them, with the argument that only prints their version or help. Debian
+ * installs nginx in a folder that is only in root's PATH.
  */
 const programs = {
   nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },

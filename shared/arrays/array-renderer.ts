@@ -43,7 +43,6 @@ export interface SampleMapping {
   readonly channels: 1 | 3 | 4;
   /** The value of samples without a measurement; null for none. */
   readonly noData: number | null;
-  readonly noDataColor: PackedColor;
   readonly nanColor: PackedColor;
   /** Colours by position: of arrays with three and four channels, shades of gray. */
   readonly colors: Uint32Array;
@@ -206,16 +205,16 @@ export class ArrayRenderer {
   }
 
   #createMapping({ type, channels, low, high }: Prepared): SampleMapping {
-    const shades = Uint32Array.from({ length: COLORS }, (_, gray) => (0xff000000 | (gray * 0x010101)) >>> 0);
     if (channels > 1) {
-      const converter = new EightBitConverter(type.name, { low, high });
+      const converter = this.#converterOf(type.name, { low, high });
+      const shades = Uint32Array.from({ length: COLORS }, (_, gray) => (0xff000000 | (gray * 0x010101)) >>> 0);
+      const colors = this.#style.invert ? shades.toReversed() : shades;
       return {
         type,
         channels,
         noData: null,
-        noDataColor: NO_DATA_COLOR,
-        nanColor: this.#style.invert ? (shades[COLORS - 1] as number) : (shades[0] as number),
-        colors: this.#style.invert ? shades.toReversed() : shades,
+        nanColor: colors[0] as number,
+        colors,
         positions: (samples, out) => {
           const grays = new Uint8ClampedArray(out.length);
           converter.convert(samples, 0, out.length, grays);
@@ -227,7 +226,6 @@ export class ArrayRenderer {
       type,
       channels,
       noData: noDataOf(this.#style, type, channels),
-      noDataColor: NO_DATA_COLOR,
       nanColor: this.#palette.all[POSITION.nan] as number,
       colors: this.#palette.all.slice(0, POSITION.above + 1),
       positions: (samples, out) => {
@@ -293,9 +291,7 @@ export class ArrayRenderer {
   /** Converts three and four channels. Alpha is ignored, and NaN is black. */
   #renderColors({ dtype, low, high, channels, payload }: Prepared, from: number, to: number, out: Uint32Array): void {
     const { channelOrder, invert } = this.#style;
-    const key = `${dtype} ${low} ${high}`;
-    if (this.#converter?.key !== key) this.#converter = { key, converter: new EightBitConverter(dtype, { low, high }) };
-    const { converter } = this.#converter;
+    const converter = this.#converterOf(dtype, { low, high });
     // Position of the channel that is lowest in the packed pixel.
     const first = (channelOrder === 'rgb') === this.#isSwapped ? 2 : 0;
     const last = 2 - first;
@@ -310,6 +306,12 @@ export class ArrayRenderer {
         out[pixel - from + at] = ((packed ^ flip) | 0xff000000) >>> 0;
       }
     }
+  }
+
+  #converterOf(dtype: string, range: SampleRange): EightBitConverter {
+    const key = `${dtype} ${range.low} ${range.high}`;
+    if (this.#converter?.key !== key) this.#converter = { key, converter: new EightBitConverter(dtype, range) };
+    return this.#converter.converter;
   }
 
   #createPalette(): Palette {

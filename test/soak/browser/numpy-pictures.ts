@@ -21,7 +21,7 @@ interface Expected {
 const SPECIAL_COLORS = { nanColor: '#ff00ff', belowColor: '#0000ff', aboveColor: '#ff0000' } as const;
 
 /** Colormaps with an automatic range, with the range of the type, and with given ranges. */
-export const STYLES: readonly ArrayStyleTexts[] = [
+const STYLES: readonly ArrayStyleTexts[] = [
   {},
   ...['turbo', 'viridis', 'inferno', 'magma', 'jet', '#000000,#ff8000,#ffffff', '#123456,#fedcba'].map((colormap) => ({
     colormap,
@@ -35,7 +35,7 @@ export const STYLES: readonly ArrayStyleTexts[] = [
 /**
  * Python expressions. Consecutive arrays differ in type: within one type, the automatic range follows the next array only gradually.
  */
-export const ARRAYS: readonly string[] = [
+const ARRAYS: readonly string[] = [
   'depth()',
   'ramp(np.uint8, 20, 180)',
   'np.zeros((48, 64), np.uint16)',
@@ -55,7 +55,7 @@ export const ARRAYS: readonly string[] = [
 /** Number of inspected pixels per array. */
 const INSPECTED = 80;
 
-export const COLOR_STYLES: readonly ArrayStyleTexts[] = [
+const COLOR_STYLES: readonly ArrayStyleTexts[] = [
   {},
   { channelOrder: 'rgb' },
   { range: '50,200', invert: true },
@@ -63,7 +63,7 @@ export const COLOR_STYLES: readonly ArrayStyleTexts[] = [
 ];
 
 const COLORS = 'np.random.default_rng(3).integers(0, 256, (48, 64, 4), dtype=np.uint8)';
-export const COLOR_ARRAYS: readonly string[] = [
+const COLOR_ARRAYS: readonly string[] = [
   `${COLORS}[:, :, :3].copy()`,
   COLORS,
   `${COLORS}[:, :, :3].astype(np.uint16) * 257`,
@@ -153,6 +153,14 @@ async function gatewayPixels(url: string, style: ArrayStyleTexts): Promise<Buffe
     .raw({ depth: 'uchar' })
     .toBuffer();
 }
+
+/** Name, whether the viewer draws on the main thread, arrays, and styles. */
+export const CASES = [
+  ['in the worker, integers', false, ARRAYS.slice(0, 6), STYLES],
+  ['in the worker, floats and others', false, ARRAYS.slice(6), STYLES],
+  ['in the worker, colours', false, COLOR_ARRAYS, COLOR_STYLES],
+  ['on the main thread', true, ARRAYS.slice(5, 8), STYLES.slice(0, 3)],
+] as const;
 
 /** Arrays, and the styles in which a viewer shows them. */
 export interface PictureCases {

@@ -1,4 +1,5 @@
 import type { SampleMapping } from '../../../shared/arrays/array-renderer.ts';
+import { NO_DATA_COLOR } from '../../../shared/arrays/array-style.ts';
 import { COLORS } from '../../../shared/arrays/colormaps.ts';
 import { readSamples } from '../../../shared/arrays/sample-reader.ts';
 import type { SampleType } from '../../../shared/ndarray.ts';
@@ -19,7 +20,7 @@ export const MAX_STEPS = COLORS + 6;
  * @returns four words per step, in the order of their keys: see `STEP_WORDS`. The first step has key 0.
  */
 export function createColorSteps(mapping: SampleMapping): Uint32Array<ArrayBuffer> {
-  const { type, colors, noData, noDataColor, nanColor } = mapping;
+  const { type, colors, noData, nanColor } = mapping;
   const { first, end } = numberKeys(type);
   const starts = smallestKeys(type, colors.length - 1, (samples, step) => {
     const positions = new Uint32Array(step.length);
@@ -39,7 +40,7 @@ export function createColorSteps(mapping: SampleMapping): Uint32Array<ArrayBuffe
     if (from < to)
       steps = [
         ...steps.filter(({ start }) => start < from),
-        { start: from, color: noDataColor },
+        { start: from, color: NO_DATA_COLOR },
         { start: to, color: after },
         ...steps.filter(({ start }) => start > to),
       ];

@@ -15,6 +15,6 @@ export interface ShownArray {
   readonly colors: Uint32Array;
   /** The problem of the attributes, as a sentence; null if there is none. Invalid attributes are ignored. */
   readonly problem: string | null;
-  /** What computes the pixels: a GPU, or the CPU. Both compute the same. */
+  /** Whether a GPU or the CPU computes the pixels, which are the same. */
   readonly renderer: 'webgl2' | 'cpu';
 }

@@ -9,7 +9,7 @@ import { useEmulatedGpu } from '../../../browser/emulated-gpu.ts';
 import { ViewerPage } from '../../../browser/viewer-page.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
 import { openWindow } from '../../../helpers/windows.ts';
-import { ARRAYS, COLOR_ARRAYS, COLOR_STYLES, comparePictures, STYLES } from '../numpy-pictures.ts';
+import { CASES, comparePictures } from '../numpy-pictures.ts';
 
 const DTYPES = [
   'bool',
@@ -130,12 +130,7 @@ describe('arrays of a real NetGear server, drawn with WebGL2', () => {
     await browser.close();
   });
 
-  it.each([
-    ['in the worker, integers', false, ARRAYS.slice(0, 6), STYLES],
-    ['in the worker, floats and others', false, ARRAYS.slice(6), STYLES],
-    ['in the worker, colours', false, COLOR_ARRAYS, COLOR_STYLES],
-    ['on the main thread', true, ARRAYS.slice(5, 8), STYLES.slice(0, 3)],
-  ] as const)('have the pixels that NumPy computes, %s', async (_name, isMain, arrays, styles) => {
+  it.each(CASES)('have the pixels that NumPy computes, %s', async (_name, isMain, arrays, styles) => {
     await comparePictures(browser, { arrays, styles, isMain, renderer: 'webgl2', prepare: useEmulatedGpu });
   });
 });
