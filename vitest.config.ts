@@ -84,6 +84,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
+    // Keeps transformed modules in node_modules, by a hash of their contents, for the other projects and the next run.
+    experimental: { fsModuleCache: true },
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
       {

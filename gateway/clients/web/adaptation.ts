@@ -166,11 +166,14 @@ export class Adaptation {
     return size > 0 && this.#demand(this.#step) > maxBitsPerSecond ? maxBitsPerSecond / (size * 8) : Infinity;
   }
 
-  /** Chooses the first step by the throughput of a first, small frame, if its transmission took a measurable time. */
+  /**
+   * Chooses the first step by the throughput of a first, small frame, if its transmission took a measurable time. On a
+   * local path, it was late because the viewer's machine was busy, for example with many viewers that open together.
+   */
   opened({ delayMs }: Delivery, nowMs: number): void {
     const { steps } = this.#context;
     const capacity = this.#link.capacity(nowMs);
-    if (capacity === null || delayMs < MEASURABLE_MS) return;
+    if (capacity === null || delayMs < MEASURABLE_MS || this.#isLocal(nowMs)) return;
     const first = steps.findIndex((step) => this.#fits(step, capacity * SHARE_UP));
     if (first === 0) return;
     this.#lateAtMs = nowMs;
@@ -204,7 +207,7 @@ export class Adaptation {
     this.#lateSinceMs ??= sentAtMs;
     this.#lateFrames += 1;
     this.#bestLateRate = Math.max(this.#bestLateRate, bitsPerSecond);
-    const isFar = this.#link.minimumMs(nowMs) >= LOCAL_MS;
+    const isFar = !this.#isLocal(nowMs);
     // The first frame on a distant link is sufficient evidence: further frames would only queue.
     const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
     const isLasting =
@@ -219,9 +222,9 @@ export class Adaptation {
    * @param bytes size of the oldest frame in flight, which the link has not carried completely since then.
    */
   waiting(sinceMs: number, bytes: number, nowMs: number): void {
-    const silentMs = nowMs - sinceMs - this.#link.minimumMs(nowMs);
+    const silentMs = nowMs - sinceMs - this.#link.baseMs(nowMs);
     if (silentMs < SILENT_MS || this.#settling !== null) return;
-    if (this.#isProven(nowMs) && this.#link.minimumMs(nowMs) < LOCAL_MS) return;
+    if (this.#isProven(nowMs) && this.#isLocal(nowMs)) return;
     const former = {
       step: this.#step,
       ceiling: this.#ceiling,
@@ -290,6 +293,10 @@ export class Adaptation {
     if (demand > MAX_PROBE_RATIO * Math.max(capacity, this.#demand(this.#step))) return false;
     if (this.#ceiling === null || nowMs - this.#ceiling.atMs >= CEILING_MS || this.#isFaster(nowMs)) return true;
     return demand <= Math.max(this.#ceiling.bitsPerSecond, capacity);
+  }
+
+  #isLocal(nowMs: number): boolean {
+    return this.#link.minimumMs(nowMs) < LOCAL_MS;
   }
 
   /** Whether the link has become faster since the last reduction. */

@@ -13,6 +13,13 @@ const JITTER_PART = 0.1;
 /** Number of pings whose median, compared with their minimum, shows the jitter of the path. */
 const JITTER_PINGS = 5;
 
+/** Number and maximum age of the pings without frames in flight that show the present latency of the path. */
+const IDLE_PINGS = 5;
+const IDLE_PING_MS = 4000;
+/** Age from which another is needed, while that latency exceeds the minimum by this time. */
+const IDLE_PING_INTERVAL_MS = 1000;
+const RAISED_MS = 50;
+
 /** State of the delivery at the time when a frame was sent. */
 export interface SendState {
   /** Number of bytes acknowledged by then. */
@@ -28,7 +35,7 @@ export interface Delivery {
   readonly bytes: number;
   /** When the newest acknowledged frame was sent. */
   readonly sentAtMs: number;
-  /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
+  /** Time beyond {@link LinkEstimator.baseMs}: transmission of the frame, and its wait in queues of the path. */
   readonly delayMs: number;
   /** Time between the frame's arrival and its acknowledgement, as far as is known: the page or its decoder is busy. */
   readonly pageMs: number;
@@ -48,6 +55,8 @@ export class LinkEstimator {
   /** Latest round trips of pings, oldest first. */
   readonly #pings: number[] = [];
   #jitterMs = 0;
+  /** Latest round trips of pings while no frame was in flight, oldest first. */
+  #idlePings: { readonly ms: number; readonly atMs: number }[] = [];
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
@@ -66,9 +75,36 @@ export class LinkEstimator {
     this.#jitterMs = (sorted[Math.floor(sorted.length / 2)] ?? ms) - (sorted[0] ?? ms);
   }
 
+  /** Records the round trip of a ping that was sent while no frame was in flight, in addition to `roundTrip`. */
+  idleRoundTrip(ms: number, nowMs: number): void {
+    this.#idlePings.push({ ms, atMs: nowMs });
+    if (this.#idlePings.length > IDLE_PINGS) this.#idlePings.shift();
+  }
+
   /** Minimum round trip of the last seconds; 0 while unknown. */
   minimumMs(nowMs: number): number {
     return this.#minimum.get(nowMs) ?? 0;
+  }
+
+  /**
+   * Present round trip of a message that waits behind no frame: the upper quartile of the latest pings. On a machine
+   * with too little processor time, or beside other traffic, it is much longer than the minimum, and smaller frames
+   * would not shorten it.
+   */
+  baseMs(nowMs: number): number {
+    while (this.#idlePings[0] !== undefined && nowMs - this.#idlePings[0].atMs > IDLE_PING_MS) this.#idlePings.shift();
+    const sorted = this.#idlePings.map(({ ms }) => ms).toSorted((a, b) => a - b);
+    return Math.max(this.minimumMs(nowMs), sorted[Math.floor(sorted.length * 0.75)] ?? 0);
+  }
+
+  /** Whether {@link LinkEstimator.baseMs} is much longer than the minimum, and was not measured recently. */
+  needsIdlePing(nowMs: number): boolean {
+    const latest = this.#idlePings.at(-1);
+    return (
+      latest !== undefined &&
+      nowMs - latest.atMs > IDLE_PING_INTERVAL_MS &&
+      this.baseMs(nowMs) > this.minimumMs(nowMs) + RAISED_MS
+    );
   }
 
   /** Call when a frame is sent, and pass the result to {@link LinkEstimator.delivered} when it is acknowledged. */
@@ -91,7 +127,7 @@ export class LinkEstimator {
     this.#minimum.add(roundTripMs, nowMs);
     this.#deliveredBytes += bytes;
     this.#deliveredAtMs = nowMs;
-    const delayMs = roundTripMs - this.minimumMs(nowMs);
+    const delayMs = Math.max(0, roundTripMs - this.baseMs(nowMs));
     this.#addCapacity(newest.bytes, roundTripMs, nowMs);
     const seconds = Math.max(1, arrivedAtMs - newest.state.deliveredAtMs) / 1000;
     return {

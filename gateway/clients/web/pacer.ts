@@ -18,7 +18,7 @@ const LINK_LIMITED_RATIO = 1.05;
 const OVERDUE_MS = 50;
 
 /**
- * Time beyond the minimum round trip from which a frame is late. Shorter delays are normal on a fast link with a busy
+ * Time beyond the round trip of pings from which a frame is late. Shorter delays are normal on a fast link with a busy
  * machine at one of its ends, where a second frame in flight keeps both ends working.
  */
 const LATE_MS = 100;
@@ -65,11 +65,19 @@ export class Pacer {
   #latestRoundTripMs = 0;
   #window = MIN_WINDOW;
   #waitingSinceMs: number | null = null;
-  /** Whether the latest acknowledged frame took much longer than the round trip explains. */
-  #isLate = false;
-  /** When a ping was last answered that proved that frames had arrived. */
+  /**
+   * Whether no further frame may be sent until none is in flight: the latest acknowledged frame took much longer than
+   * the round trip explains, or the present round trip must be measured.
+   */
+  #drains = false;
+  /** When a ping was last answered that proved that frames had arrived, or that they had not been sent yet. */
   #carriedAtMs = -Infinity;
   #pingedAtMs = -Infinity;
+  /** Latest time in which no frame was in flight; it ends with the next frame. */
+  #emptyFromMs = -Infinity;
+  #emptyToMs = Infinity;
+  /** When a ping was sent that has not been answered, while no frame was in flight; null if there is none. */
+  #idlePingAtMs: number | null = null;
 
   /** Estimate of the link, from the acknowledgements. */
   readonly link = new LinkEstimator();
@@ -81,11 +89,12 @@ export class Pacer {
 
   /**
    * Size of the oldest frame that, as far as is known, the link has not carried yet, and the time since which neither
-   * an acknowledgement nor the answer to a ping has arrived. Null if there is none.
+   * an acknowledgement nor the answer to a ping has arrived. Null if there is none, and while a ping that was sent
+   * before all frames in flight is not answered: then something else delays them.
    */
   get underWay(): { readonly sinceMs: number; readonly bytes: number } | null {
     const oldest = this.#inFlight.find(({ carriedAtMs }) => carriedAtMs === null);
-    if (oldest === undefined || this.#waitingSinceMs === null) return null;
+    if (oldest === undefined || this.#waitingSinceMs === null || this.#idlePingAtMs !== null) return null;
     return { sinceMs: Math.max(this.#waitingSinceMs, this.#carriedAtMs, oldest.sentAtMs), bytes: oldest.bytes };
   }
 
@@ -116,13 +125,16 @@ export class Pacer {
 
   canSend(): boolean {
     const count = this.#inFlight.length;
-    if (this.#isLate) return count === 0;
+    if (this.#drains) return count === 0;
     if (this.#probe !== null) return count < Math.floor(this.#window / 2);
     return count < MIN_WINDOW || (count < this.#window && this.#bytes < MAX_BYTES_IN_FLIGHT);
   }
 
   sent(sequence: number, bytes: number, nowMs: number): void {
-    if (this.#inFlight.length === 0) this.#waitingSinceMs = nowMs;
+    if (this.#inFlight.length === 0) {
+      this.#waitingSinceMs = nowMs;
+      this.#emptyToMs = nowMs;
+    }
     this.#inFlight.push({
       sequence,
       bytes,
@@ -157,12 +169,17 @@ export class Pacer {
     const roundTripMs = nowMs - newest.sentAtMs;
     this.#latestRoundTripMs = roundTripMs;
     this.#waitingSinceMs = this.#inFlight.length === 0 ? null : nowMs;
+    if (this.#inFlight.length === 0) {
+      this.#emptyFromMs = nowMs;
+      this.#emptyToMs = Infinity;
+    }
     this.#roundTripMs = smooth(this.#roundTripMs, roundTripMs, 1 / 8);
     this.#measured(roundTripMs, sequence, nowMs);
     this.#adapt(frameTimeMs);
     const arrivedAtMs = Math.min(nowMs - waitMs, newest.carriedAtMs ?? Infinity);
-    this.#isLate =
-      arrivedAtMs - newest.sentAtMs > Math.max(this.#queuedMs(frameTimeMs), (this.#minimum.ms ?? 0) + LATE_MS);
+    const lateMs = Math.max(this.#minimum.ms ?? 0, this.link.baseMs(nowMs)) + LATE_MS;
+    this.#drains =
+      arrivedAtMs - newest.sentAtMs > Math.max(this.#queuedMs(frameTimeMs), lateMs) || this.link.needsIdlePing(nowMs);
     return this.link.delivered(newest, bytes, arrivedAtMs, nowMs);
   }
 
@@ -178,9 +195,25 @@ export class Pacer {
     return true;
   }
 
+  /**
+   * Whether a ping must be sent before the next frame: none is in flight, and the ping shows whether frames cause the
+   * latency, see {@link LinkEstimator.baseMs}. True once per such time.
+   */
+  needsIdlePing(nowMs: number): boolean {
+    if (!this.#drains || this.#inFlight.length > 0 || this.#idlePingAtMs !== null) return false;
+    this.#idlePingAtMs = nowMs;
+    return true;
+  }
+
   /** Records the answer to a ping: the link has carried all frames that were sent before the ping. */
   answered(pingedAtMs: number, nowMs: number): void {
     this.link.roundTrip(nowMs - pingedAtMs, nowMs);
+    if (pingedAtMs >= this.#emptyFromMs && pingedAtMs <= this.#emptyToMs)
+      this.link.idleRoundTrip(nowMs - pingedAtMs, nowMs);
+    if (this.#idlePingAtMs !== null && pingedAtMs >= this.#idlePingAtMs) {
+      this.#idlePingAtMs = null;
+      this.#carriedAtMs = nowMs;
+    }
     for (const frame of this.#inFlight) {
       if (frame.sentAtMs >= pingedAtMs) break;
       if (frame.carriedAtMs !== null) continue;

@@ -241,11 +241,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   /** A missing acknowledgement is the first sign that the link has become slower, unless a ping proves otherwise. */
   #noteWaiting(): void {
-    const { underWay } = this.#pacer;
-    if (this.#delivery === null || underWay === null) return;
+    if (this.#delivery === null) return;
     const now = performance.now();
+    const { underWay } = this.#pacer;
     if (this.#pacer.needsPing(now)) this.#protocol.ping();
-    this.#delivery.waiting(underWay.sinceMs, underWay.bytes, now);
+    if (underWay !== null) this.#delivery.waiting(underWay.sinceMs, underWay.bytes, now);
   }
 
   streamChanged(state: StreamState, reason: string): void {
@@ -403,6 +403,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const delivered = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), now, waitMs);
     if (delivered !== null) {
       this.#delivery?.delivered(delivered, now);
+      if (this.#delivery !== null && this.#pacer.needsIdlePing(now)) this.#protocol.ping();
       this.#video?.released();
       // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
       this.#protocol.refundMessage();

@@ -19,6 +19,8 @@ interface Link {
   readonly jitterMs?: number;
   /** How long the page is busy per second: frames that arrive meanwhile are taken afterwards. */
   readonly busyMs?: number;
+  /** How long the viewer's machine, with too little processor time, takes for any message: half to one and a half. */
+  readonly starvedMs?: number;
 }
 
 /** Size of a key frame in relation to the mean frame. */
@@ -54,6 +56,7 @@ class Simulation {
   #lastStep = '';
   #lastAckAtMs = 0;
   #random = 1;
+  #takenAtMs = 0;
   readonly #sourceBytes: number;
   readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
   readonly #pings: { sentAtMs: number; answeredAtMs: number }[] = [];
@@ -88,7 +91,7 @@ class Simulation {
   run(forMs: number, link: Link): readonly Shown[] {
     const from = this.shown.length;
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
-      this.#acknowledge();
+      this.#acknowledge(link);
       if (Math.floor((this.nowMs * FPS) / 1000) > this.#sequence) {
         this.#sequence += 1;
         this.#pending = frameOf(this.#sequence, this.#sourceBytes);
@@ -105,11 +108,25 @@ class Simulation {
   }
 
   /** Waits behind the frames in transit, like all other data, and is answered even while the page is busy. */
-  #ping({ roundTripMs }: Link): void {
-    this.#pings.push({ sentAtMs: this.nowMs, answeredAtMs: Math.max(this.nowMs, this.#freeAtMs) + roundTripMs });
+  #ping(link: Link): void {
+    const arrivesAtMs = Math.max(this.nowMs, this.#freeAtMs) + link.roundTripMs / 2;
+    const answeredAtMs = this.#taken(arrivesAtMs, link) + link.roundTripMs / 2;
+    this.#pings.push({ sentAtMs: this.nowMs, answeredAtMs });
   }
 
-  #acknowledge(): void {
+  /** When the viewer's machine takes a message, in the order of arrival. */
+  #taken(arrivesAtMs: number, { starvedMs = 0 }: Link): number {
+    this.#takenAtMs = Math.max(this.#takenAtMs, arrivesAtMs + starvedMs * (0.5 + this.#nextRandom()));
+    return this.#takenAtMs;
+  }
+
+  /** A linear congruential generator: the same delays in each run. */
+  #nextRandom(): number {
+    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#random / 2 ** 32;
+  }
+
+  #acknowledge(link: Link): void {
     for (let [ping] = this.#pings; ping !== undefined && ping.answeredAtMs <= this.nowMs; [ping] = this.#pings) {
       this.#pings.shift();
       this.pacer.answered(ping.sentAtMs, this.nowMs);
@@ -118,11 +135,13 @@ class Simulation {
       this.#underWay.shift();
       const delivered = this.pacer.acknowledged(next.sequence, 1000 / FPS, this.nowMs, 0);
       if (delivered !== null) this.delivery.delivered(delivered, this.nowMs);
+      if (delivered !== null && this.pacer.needsIdlePing(this.nowMs)) this.#ping(link);
       this.shown.push(next.shown);
     }
   }
 
-  #send({ bitsPerSecond, roundTripMs, jitterMs = 0, busyMs = 0 }: Link): void {
+  #send(link: Link): void {
+    const { bitsPerSecond, roundTripMs, jitterMs = 0, busyMs = 0 } = link;
     if (
       this.#pending === null ||
       !this.pacer.canSend() ||
@@ -136,12 +155,10 @@ class Simulation {
     this.pacer.sent(this.#pending.sequence, bytes, this.nowMs);
     this.delivery.sent(this.#pending.sequence, bytes);
     this.#freeAtMs = Math.max(this.nowMs, this.#freeAtMs) + (bytes * 8000) / bitsPerSecond;
-    const arrivesAtMs = this.#freeAtMs + roundTripMs / 2;
+    const arrivesAtMs = this.#taken(this.#freeAtMs + roundTripMs / 2, link);
     const takenAtMs = Math.max(arrivesAtMs, Math.floor(arrivesAtMs / 1000) * 1000 + busyMs);
     const shown = { atMs: takenAtMs, latencyMs: takenAtMs - this.#offeredAtMs, step: stepName(step) };
-    // A linear congruential generator: the same delays in each run.
-    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    const ackAtMs = takenAtMs + roundTripMs / 2 + (jitterMs * this.#random) / 2 ** 32;
+    const ackAtMs = takenAtMs + roundTripMs / 2 + jitterMs * this.#nextRandom();
     this.#lastAckAtMs = Math.max(this.#lastAckAtMs, ackAtMs);
     this.#underWay.push({ sequence: this.#pending.sequence, ackAtMs: this.#lastAckAtMs, shown });
     this.#pending = null;
@@ -266,6 +283,34 @@ describe('ViewerDelivery', () => {
     expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^source 1280×720, .*: busy page$/);
     simulation.run(10_000, link);
     expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
+  });
+
+  it.each([
+    ['beside the gateway', 1, 150],
+    ['beside the gateway, and very slow', 1, 300],
+    ['far away', 40, 200],
+  ])('does not mistake a machine without processor time %s for a slow link', (_name, roundTripMs, starvedMs) => {
+    const simulation = new Simulation();
+    const link = { bitsPerSecond: 50e6, roundTripMs };
+    simulation.run(5000, link);
+    const starved = simulation.run(20_000, { ...link, starvedMs });
+    expect(steps(starved)).toEqual(['source']);
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(false);
+  });
+
+  it('sends the source to a viewer on the same machine whose greeting and first frame were late', () => {
+    const simulation = new Simulation({ greetingMs: 250 });
+    const shown = simulation.run(1000, { bitsPerSecond: 2e6, roundTripMs: 1 });
+    expect(shown[0]?.step).toBe('jpeg-2-50');
+    expect(shown[1]?.step).toBe('source');
+  });
+
+  it('gives a machine without processor time behind a slow link smaller pictures', () => {
+    const simulation = new Simulation();
+    const link = { bitsPerSecond: 2e6, roundTripMs: 40, starvedMs: 150 };
+    simulation.run(5000, link);
+    expect(steps(simulation.run(20_000, link))).not.toContain('source');
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(true);
   });
 
   it('gives a busy page behind a slow link smaller pictures, and names the link as the reason', () => {

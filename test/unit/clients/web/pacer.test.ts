@@ -329,6 +329,35 @@ describe('Pacer', () => {
     expect(pacer.canSend()).toBe(true);
   });
 
+  it('pings before the frame after a late one, and measures delays from the round trip of that ping', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 33, link: { roundTripMs: 1 } });
+    expect(pacer.needsIdlePing(nowMs)).toBe(false);
+    pacer.sent(2001, 1000, nowMs);
+    pacer.sent(2002, 1000, nowMs + 33);
+    pacer.acknowledged(2001, 33, nowMs + 200);
+    expect(pacer.needsIdlePing(nowMs + 200)).toBe(false);
+    pacer.acknowledged(2002, 33, nowMs + 240);
+    expect(pacer.needsIdlePing(nowMs + 240)).toBe(true);
+    expect(pacer.needsIdlePing(nowMs + 240)).toBe(false);
+    pacer.sent(2003, 1000, nowMs + 240);
+    // The frame cannot have delayed a ping that was sent before it.
+    expect(pacer.underWay).toBeNull();
+    pacer.answered(nowMs + 240, nowMs + 440);
+    expect(pacer.underWay).toEqual({ sinceMs: nowMs + 440, bytes: 1000 });
+    expect(pacer.acknowledged(2003, 33, nowMs + 460)).toMatchObject({ delayMs: 20 });
+    expect(pacer.canSend()).toBe(true);
+    // The measurement is repeated after a second, and forgotten after four.
+    for (const [sequence, afterMs] of [
+      [2004, 1400],
+      [2005, 5000],
+    ] as const) {
+      pacer.sent(sequence, 1000, nowMs + afterMs);
+      pacer.acknowledged(sequence, 33, nowMs + afterMs + 200);
+    }
+    expect(pacer.link.baseMs(nowMs + 5200)).toBe(1);
+  });
+
   it('smooths the round trip', () => {
     const pacer = new Pacer();
     pacer.sent(1, 1000, 0);
