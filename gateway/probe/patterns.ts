@@ -17,5 +17,5 @@ export function reportPattern(wanted: Pattern | null, actual: Pattern, report: R
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
   if (wanted === null) report(good(`${text}.`));
   else if (wanted === actual) report(good(`${text}, as in the address.`));
-  else report(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
+  else report(bad(`${text}, but the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
 }
