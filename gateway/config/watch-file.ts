@@ -8,7 +8,7 @@ import { runInBackground } from '../../shared/background.ts';
  */
 const INTERVAL_MS = 200;
 
-/** Watches one file, even if it is replaced by renaming or by changing a symbolic link on the way to it. */
+/** Watches one file, even if it is replaced by renaming or by changing a symbolic link in its path. */
 export class FileWatch {
   readonly #path: string;
   readonly #onChange: () => void;

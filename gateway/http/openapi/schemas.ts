@@ -91,7 +91,7 @@ const rights = object<RightsStatus>({
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Refusal: object<{ code: string; message: string }>({
     code: text('Stable code; see Troubleshooting in the documentation'),
-    message: text('What was expected and what was received, as a sentence'),
+    message: text('Sentence with the expected and the received value'),
   }),
   NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>(
     {
@@ -127,7 +127,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         name: text(),
         delivered: count('Number of events that the receiver has accepted'),
         waiting: count('Number of pending events'),
-        dropped: count('Number of events that were dropped because too many waited'),
+        dropped: count('Number of events that were dropped because too many were pending'),
         failed: count('Number of events that the receiver has refused, or that could not be delivered in time'),
         problem: orNull(text('Why the latest attempt failed')),
       }),
