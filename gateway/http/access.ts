@@ -136,7 +136,7 @@ export class Access {
   /**
    * Finds the identity that a log-in proves.
    *
-   * @param right that the identity must have, in any stream; null for none.
+   * @param right required of the identity, in any stream; null for none.
    * @returns a promise if the credential has to be computed or fetched.
    * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
@@ -216,7 +216,10 @@ function scopeText({ rights }: Principal, right: Right, scope: Scope): string {
 const FORWARDING_HEADER =
   /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
 
-/** Why a request may not come directly from this machine, as the subject of a sentence; null if it does. */
+/**
+ * Evidence that a request does not come directly from this machine, as the subject of a sentence; null if there is
+ * none.
+ */
 function whyNotLocal({ peer, headers }: Sender): string | null {
   if (peer === undefined || !isThisMachine(peer)) return 'a request from another machine';
   const forwarding = Object.keys(headers).find((name) => FORWARDING_HEADER.test(name));

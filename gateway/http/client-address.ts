@@ -26,9 +26,8 @@ export function socketAddress({ remoteAddress }: Socket): string | undefined {
 }
 
 /**
- * Makes Node cache the address of the TCP peer. After a reset the system no longer knows it, even before Node reports
- * the reset.
- *
+ * Makes Node cache the address of the TCP peer. After a reset, the system no longer returns it, even before Node
+ * reports the reset.
  * @returns whether the socket still has a peer.
  */
 export function rememberPeer(socket: Socket): boolean {

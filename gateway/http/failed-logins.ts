@@ -47,9 +47,9 @@ interface FailedLoginsOptions {
 }
 
 /**
- * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: an
- * address immediately, and every minute with its number of failures. Valid tokens are not delayed, because several
- * users may share an address, unless it is blocked: see {@link FailedLogins.isBlocked}.
+ * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: each
+ * address immediately, and its number of failures every minute. Valid tokens are not delayed, because several users may
+ * share an address, unless it is blocked: see {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;

@@ -218,11 +218,10 @@ export class Control {
 
   /**
    * Takes, requests, releases or hands over control, or refuses a request.
-   *
    * @param port the viewer to which control is handed over, or whose request is refused; otherwise ignored.
    * @returns a promise if another gateway decides.
-   * @throws {GearwayError} `control-taken`, `no-control`, `no-port`, `client-unknown`, `too-many`; the promise also
-   * `cluster-unreachable`.
+   * @throws {GearwayError} `control-taken`, `no-control`, `no-port`, `client-unknown`, `too-many`; the promise may also
+   * reject with `cluster-unreachable`.
    */
   change(party: ControlParty, action: ControlAction, port = 0): void | Promise<void> {
     switch (action) {

@@ -44,7 +44,7 @@ export interface Client extends Follower {
   status(): ClientStatus;
   /** Disconnects this client permanently; `reason` is reported to it if the transport supports that. */
   sendAway(reason: string): void;
-  /** Disconnects this client, which may reconnect, if that differs from {@link Client.sendAway}. */
+  /** Disconnects this client, which may reconnect. Absent if {@link Client.sendAway} does the same. */
   disconnect?(reason: string): void;
 }
 

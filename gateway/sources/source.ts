@@ -6,8 +6,8 @@ import type { Returns } from '../hub/returns/returns.ts';
 export interface AcceptedFrame {
   readonly sequence: number;
   /**
-   * Present if the frame is rotated first, according to its EXIF orientation. Resolves when it was published, or was
-   * replaced by a newer one; with the error if it cannot be rotated, which has been counted. Never rejects.
+   * Present if the frame must first be rotated according to its EXIF orientation. Resolves when the frame has been
+   * published or replaced by a newer one, or with an error, already counted, if it cannot be rotated. Never rejects.
    */
   readonly turned?: Promise<GearwayError | null>;
 }
@@ -59,8 +59,8 @@ export interface Source {
    */
   readonly serverPorts: readonly number[] | null;
   /**
-   * Time without a frame after which it is reopened; three times that before the first frame. Null for no timeout. May
-   * change while it is open.
+   * Time without a frame after which the source is reopened; the first frame may take three times as long. Null for no
+   * timeout. May change while it is open.
    */
   readonly stallMs: number | null;
   /** Current activity in a few words, and the latest stray connection if there was one; for display. */

@@ -46,9 +46,8 @@ export class Encoders {
 
   /**
    * Makes room for one more encoding: if necessary, ends one without viewers, or otherwise the newest one of the
-   * address that uses the most. The latter is only ended if that address then still has at least as many as the
-   * requesting one. Ends none if the requesting address has replaced too many recently.
-   *
+   * address that uses the most. The newest one is ended only if its address then still has at least as many encodings
+   * as the requesting address. Ends none if the requesting address has replaced too many recently.
    * @returns whether there is room.
    */
   makeRoom(address: string): boolean {
