@@ -131,8 +131,8 @@ export class SessionHost {
   }
 
   /**
-   * Whether a new session is the latest one of its gateway and stream. Otherwise it has ended, and its message is late
-   * or repeated. The latest session replaces the earlier ones.
+   * Whether a new session is the latest one of its gateway and stream. Otherwise, the session has ended, and its
+   * message is late or repeated. The latest session replaces the earlier ones.
    */
   #isLatest({ from, stream, epoch }: PartHead): boolean {
     const key = `${from} ${stream}`;

@@ -15,7 +15,8 @@ export class FileWatch {
   readonly #closing = new AbortController();
 
   /**
-   * @param onChange called when the file has changed and then not changed for one interval; not if it has disappeared.
+   * @param onChange called when the file has changed, and then stayed unchanged for one interval; not called when it
+   * has disappeared.
    */
   constructor(path: string, onChange: () => void) {
     this.#path = path;

@@ -211,7 +211,7 @@ function scopeText({ rights }: Principal, right: Right, scope: Scope): string {
 
 /**
  * Headers with which proxies, CDNs and load balancers report where a request came from, in Node's lower-case spelling.
- * A program on this machine has no reason to send one, and a browser cannot.
+ * A program on this machine has no reason to send such a header, and a browser cannot.
  */
 const FORWARDING_HEADER =
   /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;

@@ -20,7 +20,7 @@ export function peerAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.remoteAddress;
 }
 
-/** Address of the peer of a TCP connection, before its first request; undefined if it has closed. */
+/** Address of the peer of a TCP connection, before its first request; undefined if the connection has closed. */
 export function socketAddress({ remoteAddress }: Socket): string | undefined {
   return remoteAddress;
 }

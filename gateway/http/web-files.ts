@@ -150,6 +150,6 @@ function readIfPresent(path: string): Buffer | null {
   try {
     return readFileSync(path);
   } catch {
-    return null; // A build that runs at the same time has removed it.
+    return null; // A build that runs at the same time has removed the file.
   }
 }

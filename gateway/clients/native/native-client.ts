@@ -47,7 +47,7 @@ interface NativeClientOptions {
   /** Verifies a JPEG that the client returns, before it is accepted. */
   readonly verifyReturned: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   readonly address: NativeClientAddress;
-  /** Sent after a while without a frame. Null: send nothing while there are no frames. */
+  /** Placeholders that are sent after a while without a frame; null to send nothing. */
   readonly placeholders: PlaceholderFrames | null;
   /** Called when the client is disconnected permanently; it closes itself. */
   readonly onSentAway?: () => void;

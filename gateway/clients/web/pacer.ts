@@ -67,7 +67,7 @@ export class Pacer {
   #waitingSinceMs: number | null = null;
   /** Whether the latest acknowledged frame took much longer than the round trip explains. */
   #isLate = false;
-  /** When a ping was last answered that proved that frames had arrived. */
+  /** Time of the latest answer to a ping that proved that frames had arrived. */
   #carriedAtMs = -Infinity;
   #pingedAtMs = -Infinity;
 
@@ -196,8 +196,8 @@ export class Pacer {
 
   /**
    * Number of frames in flight that an acknowledgement covers: up to the one with this number. After a switch to
-   * another encoding, its first key frame may show the same frame as the previous message or an earlier one. It was
-   * sent later, and has its own acknowledgement.
+   * another encoding, the first key frame of that encoding may show the same frame as an earlier message. The key frame
+   * was sent later, and has its own acknowledgement.
    */
   #countAcknowledged(sequence: number): number {
     let older = 0;

@@ -22,8 +22,8 @@ const MAX_ADDRESSES = 256;
 const UNAVAILABLE_MS = 60_000;
 
 /**
- * The encoders of the whole gateway. Their number is limited, and while there are too few, each address gets an equal
- * share: an address without one is not refused because another one uses several.
+ * The encoders of the whole gateway. Their number is limited, and when all are in use, each address gets an equal
+ * share: an address without an encoder is not refused because another address uses several.
  */
 export class Encoders {
   /** Running encodings, oldest first, with the function that ends each. */

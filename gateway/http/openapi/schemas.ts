@@ -58,7 +58,7 @@ const list = (items: Schema, description?: string): Schema => ({
 });
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
 const port: Schema = { type: 'integer', minimum: 1, maximum: 65_535 };
-/** Fields without which an object is not sent are required; readers must ignore unknown ones. */
+/** Fields that every object has are required. Readers must ignore unknown fields. */
 const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): Schema => ({
   type: 'object',
   required: Object.keys(properties).filter((key) => !optional.includes(key as keyof T)),

@@ -36,7 +36,7 @@ export class HttpAuthentication {
     this.#credentials = credentials;
   }
 
-  /** The value of the header `Authorization` for a GET request; null while the server has not requested it. */
+  /** The value of the header `Authorization` for a GET request; null until the server has requested authentication. */
   header(path: string): string | null {
     if (this.#challenge === null) return null;
     const { user, password } = this.#credentials;

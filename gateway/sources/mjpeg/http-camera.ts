@@ -68,8 +68,7 @@ export class HttpCamera {
    * Publishes pictures until the signal aborts.
    *
    * Returns when the response is `unsuitable`, or the signal has aborted.
-   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still
-   * picture.
+   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} for still pictures.
    */
   async run(pictures: PicturePublisher, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
     this.#isPolled = false;
