@@ -61,7 +61,7 @@ const ARRAY_STYLE: NonNullable<Operation['query']> = {
 
 const PERSIST = {
   schema: { type: 'boolean' },
-  description: 'Writes the change to the configuration file; without it, it is lost with a restart',
+  description: 'Writes the change to the configuration file; otherwise, the change is lost with a restart',
 };
 
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
@@ -171,7 +171,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PATCH /api/streams/:name': {
     tag: 'Streams',
     summary: 'Change some options of a stream',
-    description: 'An option that is null gets its default (RFC 7396).',
+    description: 'An option with the value null gets its default (RFC 7396).',
     query: { persist: PERSIST },
     body: { 'application/json': { type: 'object', examples: [{ virtualPorts: '7000-7009', start: null }] } },
     responses: json('Changed', schemaOf('StreamChange')),
@@ -205,7 +205,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       persist: PERSIST,
       reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; truncated to 100 characters' },
     },
-    responses: json('Its last status', schemaOf('Client')),
+    responses: json('The last status of the client', schemaOf('Client')),
   },
   'GET /api/streams/:name/clients/:id/return': {
     tag: 'Clients',
@@ -226,7 +226,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE /api/streams/:name/control': {
     tag: 'Clients',
     summary: 'Take control back from the viewer that has it',
-    description: 'Nobody has control then. Its return data ends, except an emergency stop.',
+    description: 'Afterwards, nobody has control. The return data of that viewer ends, except an emergency stop.',
     responses: json('Holder of control', schemaOf('Control')),
   },
   'POST /api/streams/:name/shares': {
