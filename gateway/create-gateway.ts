@@ -71,7 +71,7 @@ export interface Gateway {
   readonly administratorKey: string | null;
   /**
    * Events of clients (connect, disconnect, take-over, refusal), administrative changes, and state changes of streams:
-   * the latest 256, and the latest 64 refusals, then each as it happens.
+   * first the latest 256 and the latest 64 refusals, then each new one as it happens.
    */
   events(): AsyncIterableIterator<GatewayEvent>;
   /**
@@ -118,7 +118,7 @@ const REMOTE_STREAMS_PER_SECOND = 20;
 const STATE_FILE = 'log-ins.json';
 
 /**
- * Maximum time for closing HTTP and delivering the last events to webhooks together, and minimum time for the latter.
+ * Maximum time for closing HTTP and delivering the last events to webhooks together, and minimum time for the delivery.
  */
 const MAX_CLOSE_MS = 500;
 const MIN_WEBHOOK_CLOSE_MS = 100;

@@ -111,9 +111,8 @@ export class Renditions {
 
   /**
    * The frame as a JPEG of reduced size and quality, made by this gateway or another one.
-   *
-   * @returns null if the other gateway has skipped the frame, because a newer one follows, or if its JPEG does not arrive
-   * and its picture is not here.
+   * @returns null if the other gateway has skipped the frame, because a newer one follows, or if the JPEG does not
+   * arrive and this gateway does not have the picture.
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
   async scaled(frame: FrameOutline, step: JpegStep): Promise<Rendition | null> {
@@ -195,8 +194,7 @@ export class Renditions {
   }
 
   /**
-   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: re-encoded, unless it already is
-   * one.
+   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: re-encoded, unless it is already baseline.
    *
    * @throws {GearwayError} `jpeg-unsupported` if the gateway cannot decode it either.
    */

@@ -2,7 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 
 /** The NATS servers of a cluster of gateways, from `--cluster`. */
 export interface ClusterAddress {
-  /** `host:port` of each server; the others of the NATS cluster are learned from them. */
+  /** `host:port` of each server; they announce the other servers of the NATS cluster. */
   readonly servers: readonly string[];
   readonly isTls: boolean;
   /** From the URL, decoded; null if there is none. A user name without a password is sent as a token. */

@@ -35,9 +35,9 @@ interface ClusterControlOptions extends ControlOptions {
 }
 
 /**
- * Control of a stream in a cluster. The owner of the stream decides like a gateway without a cluster, including about
- * the viewers at other gateways. Another gateway forwards the requests of its viewers, and the owner's answers to them,
- * in its session with the owner. When the owner changes, nobody has control.
+ * Control of a stream in a cluster. The owner of the stream decides as a gateway without a cluster does, also for
+ * viewers at other gateways. Another gateway forwards the requests of its viewers, and the owner's answers to them, in
+ * its session with the owner. When the owner changes, nobody has control.
  */
 export class ClusterControl extends Control {
   readonly #options: ClusterControlOptions;
@@ -140,7 +140,7 @@ export class ClusterControl extends Control {
     this.#changes = [...this.#local].flatMap(([id, party]) => enterItems(id, party));
   }
 
-  /** Called when there is no session any more. */
+  /** Called when the session has ended. */
   end(): void {
     this.#wake = null;
     this.#changes = [];
@@ -203,7 +203,7 @@ export class ClusterControl extends Control {
     }
   }
 
-  /** Whether this gateway decides. Whenever that changes, nobody has control. */
+  /** Whether this gateway decides about control. Whenever this changes, nobody has control. */
   #decides(): boolean {
     const isHere = this.#options.isHere();
     if (isHere === this.#wasHere) return isHere;
@@ -248,7 +248,7 @@ export class ClusterControl extends Control {
   }
 }
 
-/** Spectators cannot have control, so the owner does not know them. */
+/** Spectators cannot have control, so they are not reported to the owner. */
 function enterItems(client: string, { port, name }: ControlParty): readonly ControlPresence[] {
   return port === null ? [] : [{ kind: 'enter', client, port, name }];
 }

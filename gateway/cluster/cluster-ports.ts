@@ -54,9 +54,9 @@ const LEASES_FOR_MS = LEASE_HOLD_MS;
 
 /**
  * Time without an acknowledged heartbeat after which a gateway gives up the ports of its native clients, if other
- * gateways may have the same ones. It is shorter than for viewers, because clients end after 12 s without a frame, and
- * another gateway has to connect to them before that. Without failover, the time is the same as for viewers, so that
- * clients survive an outage of NATS: until then, no other gateway assigns their ports to viewers.
+ * gateways may have the same clients. It is shorter than for viewers, because clients end after 12 s without a frame,
+ * and another gateway has to connect to them before that. Without failover, the time is the same as for viewers, so
+ * that clients survive an outage of NATS: until then, no other gateway assigns their ports to viewers.
  */
 const NATIVE_FOR_MS = 5000;
 

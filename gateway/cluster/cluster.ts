@@ -195,9 +195,8 @@ export class Cluster {
 
   /**
    * Joins the cluster, and claims the streams of this gateway.
-   *
-   * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable`, `cluster-version`, `stream-taken`, `closed` when
-   * the signal aborts.
+   * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable`, `cluster-version`, `stream-taken`, `closed`
+   * when the signal aborts.
    */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const { address, log, signal, protocol = CLUSTER_PROTOCOL } = options;
@@ -226,7 +225,7 @@ export class Cluster {
         };
         keepBeating(membership, closing.signal, failed, () => log.info({}, 'the directory can be written again'));
       });
-      // The watch delivers this gateway's own beat after all keys that existed before.
+      // The watch delivers this gateway's own heartbeat after all keys that existed before.
       const hasBeaten = (): boolean => replica.get(memberKey(membership.id)) !== undefined;
       const beaten = Promise.race([refused, waitFor(membership, hasBeaten, FIRST_BEAT_TIMEOUT_MS)]);
       if (!(await unlessAborted(beaten, signal)))
@@ -567,7 +566,7 @@ export class Cluster {
   }
 }
 
-/** Time without an acknowledged beat after which the cluster counts as unreachable. */
+/** Time without an acknowledged heartbeat after which the cluster counts as unreachable. */
 const UNREACHABLE_AFTER_MS = 3000;
 
 /** Waits for a condition. @returns whether it became true in time. */

@@ -43,7 +43,7 @@ const MAX_CLIENT = 64;
 const MAX_NAME = 64;
 const MAX_NAME_LENGTH = 2 * MAX_NAME;
 
-/** Maximum length of a time, of a code and of a reason: viewers accept no longer ones. */
+/** Maximum length of a time, of a code and of a reason: viewers reject longer texts. */
 const MAX_TIME = 32;
 const MAX_CODE = 64;
 const MAX_REASON = 4096;

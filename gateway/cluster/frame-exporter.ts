@@ -29,7 +29,7 @@ export class FrameExporter implements Follower {
   readonly #options: FrameExporterOptions;
   readonly #publisher: FramePublisher;
   readonly #mailbox = new Mailbox<Frame>();
-  /** The gateways that want frames, and whether they need the pictures. */
+  /** The gateways that need frames, and whether they need the pictures too. */
   readonly #wanted = new Map<object, boolean>();
   #needsPictures = false;
   #publishedAtMs = -Infinity;
@@ -46,7 +46,7 @@ export class FrameExporter implements Follower {
     return this.#wanted.size > 0;
   }
 
-  /** Adds a gateway that wants frames, or updates its needs. */
+  /** Adds a gateway that needs frames, or updates whether it needs pictures. */
   want(by: object, needsPictures: boolean): void {
     const before = this.#wanted.get(by);
     if (before === needsPictures) return;

@@ -13,8 +13,8 @@ const WINDOW_FRAMES = 4;
 const WINDOW_BYTES = 48 << 20;
 
 /**
- * Maximum number of frames by which a message may be late. A frame that is older does not follow a real one: a forged
- * number, far ahead of the owner's, must not end the stream.
+ * Maximum number of frames by which a message may be late. An older frame is accepted, because the newest number must
+ * have been forged: a forged number far ahead of the owner's must not end the stream.
  */
 export const MAX_LATE_FRAMES = 4096;
 
@@ -89,7 +89,7 @@ export class FrameImporter<T extends { readonly origin: string; readonly sequenc
         this.#received += 1;
         if (message.subject.endsWith(`.${HEAD}`)) this.#head(message.data);
         else if (message.subject.endsWith(`.${PART}`)) this.#assembler.part(message.data, message.reply ?? '');
-        // A new one may have begun with this message, because pictures are needed, or no longer needed.
+        // A new subscription may have begun with this message, because the need for pictures has changed.
         if (this.#subscription === subscription) this.#extend(subscription);
       },
     });

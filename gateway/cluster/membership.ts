@@ -11,15 +11,15 @@ import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.t
 /** Version of the protocol between gateways. Gateways of different versions do not form a cluster. */
 export const CLUSTER_PROTOCOL = 3;
 
-/** Interval between two heartbeats ("beats"): from the acknowledgement of one to the next. */
+/** Interval between heartbeats, from the acknowledgement of one to the next. */
 export const BEAT_MS = 500;
 
-/** A member is declared dead when this many own beats have been stored since its latest: at least 3 intervals. */
+/** A member is declared dead when this many own heartbeats have been stored since its latest: at least 3 intervals. */
 export const BEATS_UNTIL_DEAD = 4;
 
 /**
- * How long a gateway keeps its streams after its last acknowledged beat was sent. Less than 3 intervals, so that it
- * gives them up before another gateway can declare it dead.
+ * How long a gateway keeps its streams after its last acknowledged heartbeat was sent. Less than 3 intervals, so that
+ * it gives them up before another gateway can declare it dead.
  */
 export const OWNS_FOR_MS = 1400;
 
@@ -37,17 +37,20 @@ export interface Member {
 }
 
 interface Beat extends Member {
-  /** Increases with each beat, so that a gateway recognizes its own beats: other programs can write its key, too. */
+  /**
+   * Increases with each heartbeat, so that a gateway recognizes its own heartbeats: other programs can write its key,
+   * too.
+   */
   readonly number: number;
 }
 
-/** Maximum number of own beats that have not arrived through the watch. */
+/** Maximum number of own heartbeats that have not arrived through the watch. */
 const MAX_AWAITED = 64;
 
 /** Maximum number of other gateways; further ones are ignored. */
 const MAX_MEMBERS = 1024;
 
-/** Maximum number of streams of all other gateways together; a beat that lists more is ignored. */
+/** Maximum number of streams of all other gateways together; a heartbeat that lists more is ignored. */
 const MAX_STREAMS = 16_384;
 
 /** Maximum rate of log entries about other gateways, because other programs can write members at any rate. */
@@ -58,7 +61,7 @@ const MAX_TEXT = 2048;
 
 interface Known {
   member: Member;
-  /** Number of this gateway's regular beats that were stored before the member's latest. */
+  /** Number of this gateway's regular heartbeats that were stored before the member's latest. */
   beatsBefore: number;
   /** When it was declared dead, or has left; null while it is alive. */
   diedAtMs: number | null;
@@ -70,7 +73,7 @@ interface MembershipOptions {
   readonly store: Store;
   readonly replica: Replica;
   readonly name: string;
-  /** Called for each beat. */
+  /** Called for each heartbeat. */
   readonly describe: () => { readonly url: string | null; readonly streams: readonly StreamAnnouncement[] };
   readonly log: Logger;
   readonly nowMs?: () => number;
@@ -78,9 +81,9 @@ interface MembershipOptions {
 }
 
 /**
- * Tracks which gateways are alive. Each writes a beat to the store every {@link BEAT_MS}, and declares another one dead
- * after {@link BEATS_UNTIL_DEAD} of its own beats without a beat from the other. Therefore, no clocks are compared,
- * and a gateway that is suspended, or cut off from the store, does not declare other gateways dead.
+ * Tracks which gateways are alive. Each writes a heartbeat to the store every {@link BEAT_MS}, and declares another one
+ * dead after {@link BEATS_UNTIL_DEAD} of its own heartbeats without a heartbeat from the other. Therefore, no clocks
+ * are compared, and a gateway that is suspended, or cut off from the store, does not declare other gateways dead.
  */
 export class Membership {
   readonly id = randomBytes(6).toString('hex');
@@ -91,8 +94,8 @@ export class Membership {
   readonly #stopListening: () => void;
   readonly #lapseListeners = new Set<(lapseMs: number) => void>();
   /**
-   * Own beats that have not arrived through the watch, and whether each was sent {@link BEAT_MS} after the previous one was
-   * acknowledged. Other beats do not measure time.
+   * Own heartbeats that have not arrived through the watch, and whether each was sent {@link BEAT_MS} after the
+   * previous one was acknowledged. Other heartbeats do not measure time.
    */
   readonly #isRegular = new Map<number, boolean>();
   readonly #reports = new TokenBucket(REPORTS.perSecond, REPORTS.burst);
@@ -115,7 +118,7 @@ export class Membership {
     for (const [key, entry] of options.replica.entries()) this.#received(key, entry);
   }
 
-  /** Writes one beat. @throws if a majority of the servers cannot be reached in time. */
+  /** Writes one heartbeat. @throws if a majority of the servers cannot be reached in time. */
   async beat(): Promise<void> {
     const { store, name, describe, protocol = CLUSTER_PROTOCOL } = this.#options;
     this.#number += 1;
@@ -136,12 +139,12 @@ export class Membership {
     for (const listener of this.#lapseListeners) listener(lapseMs);
   }
 
-  /** Time since this gateway sent the last beat that a majority of the servers has stored. */
+  /** Time since this gateway sent the last heartbeat that a majority of the servers has stored. */
   get silenceMs(): number {
     return this.#nowMs() - this.#ackedSentAtMs;
   }
 
-  /** When that beat was stored, ISO 8601; null before the first one. */
+  /** When that heartbeat was stored, ISO 8601; null before the first one. */
   get ackedAt(): string | null {
     return this.#ackedAt;
   }
@@ -160,7 +163,7 @@ export class Membership {
   }
 
   /**
-   * Calls the listener when a lapse ends, with the time for which the others may have received no beat.
+   * Calls the listener when a lapse ends, with the time for which the others may have received no heartbeat.
    *
    * @returns a function that removes the listener.
    */
@@ -194,7 +197,8 @@ export class Membership {
   }
 
   /**
-   * Calls the listener after each own beat and each change of a member. @returns a function that removes the listener.
+   * Calls the listener after each own heartbeat and each change of a member. @returns a function that removes the
+   * listener.
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -214,7 +218,7 @@ export class Membership {
       [...this.#known.values()]
         .filter(({ member, diedAtMs }) => diedAtMs === null && member.protocol !== protocol)
         .map(({ member }) => member);
-    // A key in the store may belong to a member that has exited: wait until it beats, or is declared dead.
+    // A key in the store may belong to a member that has exited: wait until it sends a heartbeat, or is declared dead.
     const old = new Set(foreign());
     while (foreign().length > 0) {
       const beating = foreign().find((member) => !old.has(member));
@@ -243,7 +247,7 @@ export class Membership {
     if (member === null || memberKey(member.id) !== key) return;
     if (member.id === this.id) {
       if (this.#isRegular.get(member.number) === true) this.#ownBeats += 1;
-      // Earlier beats will not arrive.
+      // Earlier heartbeats will not arrive.
       for (const number of this.#isRegular.keys()) if (number <= member.number) this.#isRegular.delete(number);
       this.#findDead();
     } else {
@@ -261,7 +265,7 @@ export class Membership {
       }
       this.#streams = streams;
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
-      // From its second beat on: the last beat of a former process of this gateway is in the store, too.
+      // From its second heartbeat on: the last heartbeat of a former process of this gateway is in the store, too.
       const isNamesake = known !== undefined && member.name === this.#options.name;
       this.#known.set(member.id, {
         member,
@@ -317,7 +321,8 @@ export function memberKey(id: string): string {
 }
 
 /**
- * @returns null if the value is not a beat. For a member of another version, only the name and the version are known.
+ * @returns null if the value is not a heartbeat. For a member of another version, only the name and the version are
+ * known.
  */
 function readBeat(value: unknown, ownProtocol: number): Beat | null {
   if (typeof value !== 'object' || value === null) return null;
@@ -344,15 +349,16 @@ function versionError({ name, protocol }: Member, own: number): GearwayError {
 }
 
 /**
- * Interval between a failed beat and the next one: the connection may be restored, and the other gateways are waiting.
+ * Interval between a failed heartbeat and the next one: the connection may be restored, and the other gateways are
+ * waiting.
  */
 const RETRY_MS = 200;
 
 /**
- * Sends beats until the signal aborts.
+ * Sends heartbeats until the signal aborts.
  *
- * @param onFailure called for the first of several beats in a row that fail.
- * @param onRecovery called for the first beat that succeeds afterwards.
+ * @param onFailure called for the first of several heartbeats in a row that fail.
+ * @param onRecovery called for the first heartbeat that succeeds afterwards.
  */
 export function keepBeating(
   membership: Membership,

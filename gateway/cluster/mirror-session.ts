@@ -161,7 +161,7 @@ export class MirrorSession {
         for (const reason of answer.refused)
           this.#refusals.warn(`return data was refused by the gateway of the source: ${cleanText(reason)}`, { stream });
         onAnswer(answer);
-        // No viewer of this gateway has control any more, but the owner may still believe that one has.
+        // No viewer of this gateway has control any more, but the owner may still regard one of them as the holder.
         if (isLost) {
           this.#end();
           this.#restart();

@@ -6,7 +6,7 @@ import { MirroredVideo } from './mirrored-video.ts';
 import type { RemoteNumbers } from './remote-numbers.ts';
 import type { RenditionLink } from './rendition-subscription.ts';
 
-/** How long this gateway makes a step after the owner could not make it. */
+/** How long this gateway makes a step itself after the owner could not make it. */
 const UNAVAILABLE_MS = 60_000;
 
 /**

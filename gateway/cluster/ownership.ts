@@ -130,7 +130,8 @@ export class Ownership {
     const { replica, membership } = this.#options;
     try {
       const { lapses } = membership;
-      // After a conflict, the watch delivers the owner after its beats: without them it would be considered dead.
+      // After a conflict, the watch delivers the owner after the owner's heartbeats, without which it would be
+      // considered dead.
       const revision = await replica.update(ownerKey(stream), { member: membership.id }, { reads: false });
       if (revision !== null) this.#confirmed.set(stream, { revision, lapses, atMs: performance.now() });
     } finally {

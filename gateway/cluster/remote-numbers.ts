@@ -60,12 +60,14 @@ export class RemoteNumbers {
     return { sequence: number, receivedAtUs: nowUs() - ageUs };
   }
 
-  /** Whether a number can belong neither to the same frames as the last one, nor be late. */
+  /** Whether a number can neither belong to the same frames as the last one nor be late. */
   #isForeign(number: number): boolean {
     return this.#last !== null && (number < this.#last - MAX_LATE_FRAMES || number > this.#last + MAX_SKIPPED_FRAMES);
   }
 
-  /** A rendition's frame with the number and time of its frame. @returns null as {@link RemoteNumbers.arrival}. */
+  /**
+   * A rendition's frame with the number and time of its frame. @returns null when {@link RemoteNumbers.arrival} does.
+   */
   rendition(remote: RemoteRendition): RenditionFrame | null {
     const arrival = this.arrival(remote);
     return arrival === null ? null : { ...remote.frame, ...arrival };

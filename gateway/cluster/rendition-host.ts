@@ -53,8 +53,8 @@ interface Export {
 }
 
 /**
- * Makes the renditions that other gateways request, each once for all of them and for the viewers of this gateway, while
- * at least one needs it.
+ * Makes the renditions that other gateways request, each once for all gateways that request it and for the viewers of
+ * this gateway, for as long as any of them needs it.
  */
 export class RenditionHost {
   readonly #options: RenditionHostOptions;

@@ -103,8 +103,8 @@ export class ReturnQueue implements ReturnFollower {
   }
 
   end(port: number): void {
-    // If the first waiting item of the port is a join, the owner knows no client on this port. Otherwise, it knows this
-    // client or an earlier one.
+    // If the first waiting item of the port is a join, the owner has no client on this port. Otherwise, the owner has
+    // this client or an earlier one.
     const first = this.#waiting.find(({ item }) => item.port === port);
     this.#remove(({ item }) => item.port === port);
     if (first?.item.kind !== 'join') this.#add({ kind: 'leave', port });

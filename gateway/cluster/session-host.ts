@@ -131,8 +131,8 @@ export class SessionHost {
   }
 
   /**
-   * Whether a new session is the latest one of its gateway and stream. Otherwise it has ended, and its message is late
-   * or repeated. The latest session replaces the earlier ones.
+   * Whether a new session is the latest one of its gateway and stream. Otherwise, the session has ended, and its
+   * message is late or repeated. The latest session replaces the earlier ones.
    */
   #isLatest({ from, stream, epoch }: PartHead): boolean {
     const key = `${from} ${stream}`;
@@ -210,7 +210,7 @@ class Session {
   part({ batch, part, parts }: PartHead, bytes: Uint8Array): SessionAnswer | null {
     this.silentChecks = 0;
     const isComplete = part === parts - 1;
-    // Repeated, because our answer was late.
+    // The sender has repeated the batch, because the answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
     // The batch is late or repeated, and its sender no longer waits for the answer.
     if (batch < this.#answered) return null;

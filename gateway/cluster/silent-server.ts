@@ -28,7 +28,9 @@ export interface WatchedConnection {
   receivedBytes(): number;
   /** Resolves when the server has answered. May reject when the connection is lost. */
   ping(): Promise<void>;
-  /** Whether a server answers on a new connection: this one, or another. Called at each check while it is silent. */
+  /**
+   * Whether this server or another one answers on a new connection. Called at each check while this server is silent.
+   */
   findServer(): Promise<boolean>;
   /** Called when the server has become silent, and no other one has answered. */
   noServer(): void;

@@ -11,7 +11,7 @@ const INFO_HEAD_BYTES = 40;
 const RGB = 0;
 const BITFIELDS = 3;
 
-/** Red, green and blue of a pixel whose bytes are blue, green, red and something else. */
+/** Masks of red, green and blue in a pixel of four bytes: blue, green, red, and an unused byte. */
 const BGRX_MASKS = [0x00ff0000, 0x0000ff00, 0x000000ff];
 
 /** Whether bytes begin like a BMP file. */

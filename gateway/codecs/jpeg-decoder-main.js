@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Process of JpegVerifier: decodes the JPEGs that it reads and reports whether the decoder accepted each of them. A process, because it can be
- * killed at any time: the library aborts the whole process when a worker thread is terminated while it decodes.
- * JavaScript, because Node.js 20 does not run TypeScript when the gateway is run from its sources.
+ * Process of JpegVerifier: decodes the JPEGs that it reads, and reports whether the decoder accepted each of them. A
+ * separate process can be killed at any time, whereas the library aborts the whole process when a worker thread is
+ * terminated during a decode. It is written in JavaScript, because Node.js 20 does not run TypeScript when the gateway
+ * is run from its sources.
  *
  * Input: for each JPEG its length and its number of pixels (4 bytes each, big-endian), then its bytes. Output: one byte
  * per JPEG, 1 for valid, 0 for invalid.

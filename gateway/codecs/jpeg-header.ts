@@ -198,9 +198,8 @@ function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader)
 
 /**
  * Finds the end of a JPEG with one scan. In entropy-coded data, 0xff is followed by 0 or a restart marker, so the first
- * EOI is the end of the picture, and a native search finds it: 30 GB per second. Only if something follows that EOI,
- * the markers in between are read, in case it is part of a segment.
- *
+ * EOI is the end of the picture, and a native search finds it: 30 GB per second. The markers in between are read only
+ * if more bytes follow that EOI, because that EOI may then be part of a segment.
  * @param segments at the scan.
  */
 function findEnd(jpeg: Uint8Array, segments: JpegSegments): number {

@@ -24,7 +24,7 @@ export function repairJpeg(jpeg: Uint8Array, colorspace?: string): RepairedJpeg 
   return { jpeg: missingTables === null ? cut : addTables(cut, missingTables), header };
 }
 
-/** ITU-T T.81, K.3.3: how many codes have 1, 2, … 16 bits, and the values in their order. */
+/** ITU-T T.81, K.3.3: the number of codes of 1, 2, … 16 bits, and the values in their order. */
 interface HuffmanTable {
   /** Class and number of the table, as in a DHT segment. */
   readonly id: number;

@@ -12,7 +12,7 @@ export interface ConfigurationStore {
    * Writes the options of a stream; null removes it.
    *
    * @returns all options, as they will be after a restart.
-   * @throws {GearwayError} if they cannot be written, in which case nothing was.
+   * @throws {GearwayError} if they cannot be written; the file is then unchanged.
    */
   save(name: string, settings: StreamSettings | null): Promise<GatewayOptions>;
   status(): ConfigurationStatus;

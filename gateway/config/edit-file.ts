@@ -3,10 +3,9 @@ import type { StreamSettings } from './gateway-options.ts';
 import { escapeReferences } from './stream-settings.ts';
 
 /**
- * Changes one stream in the text of a valid configuration file. Comments, other options, and their formatting
- * are preserved. Of the stream, only the options that differ are written, so that references such as
- * `${DOOR_PASSWORD}` in the others are kept.
- *
+ * Changes one stream in the text of a valid configuration file. Comments, other options, and their formatting are
+ * preserved. Of the stream, only the options that differ are written, so that references such as `${DOOR_PASSWORD}` in
+ * other options are kept.
  * @param before the options of the stream that the file has, after its references were replaced; null if it has none.
  * @param after null to remove the stream.
  */

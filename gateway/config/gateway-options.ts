@@ -5,7 +5,7 @@ import type { WebhookEvent } from '../webhooks/webhook-settings.ts';
 
 /** Treatment of clients by one stream. */
 export interface NativePolicy extends StreamPolicy {
-  /** Whether the clients get a placeholder frame and repeats while there are no frames, or nothing. */
+  /** Frames that the clients get while the source has none: a placeholder frame and repeats, or nothing. */
   readonly idle: 'card' | 'silence';
 }
 

@@ -6,7 +6,7 @@ const WIDTH = 120;
 
 const COMMANDS = `
   gearway check-config [FILE]   checks a configuration file (gateway.yaml); --schema prints its JSON Schema
-  gearway token [NAME]          makes a token or user for the configuration file
+  gearway token [NAME]          creates a token or user for the configuration file
   gearway probe ADDRESS         diagnoses a NetGear address
   gearway devices               lists cameras and screens, each with its --source
 `;

@@ -76,7 +76,7 @@ export async function loadOptions(
     // Errors of sources have no path.
     const path = error instanceof OptionError ? error.path : ['streams'];
     const [key] = path;
-    // Problems of options that are not in the file are not attributed to it.
+    // Problems of options that are not in the file are not attributed to the file.
     if (parsed === null || file === null || key === undefined || !Object.hasOwn(config, key)) throw error;
     throw new ConfigError(file, [
       {

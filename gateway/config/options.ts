@@ -178,7 +178,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
  * @throws {GearwayError} `option-invalid`.
  */
 export function checkListenHost(host: string): void {
-  // Node.js listens on all addresses if it is empty.
+  // Node.js listens on all addresses if the host is empty.
   if (host === '' || isIP(host.replace(/%[\w.-]+$/, '')) !== 0 || /^[a-z\d_](?:[\w.-]{0,252})$/i.test(host)) return;
   const [, address, port] = /^(?:https?:\/\/)?\[?(.*?)\]?(?::(\d+))?\/?$/i.exec(host) ?? [];
   const hint =
@@ -228,7 +228,7 @@ function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'rendition
 
 /** A native client with the path of its option. */
 interface ListedClient {
-  /** Its address; of `streams` with `NAME=` before it. */
+  /** Address of the client; for a client in `streams`, with `NAME=` before it. */
   readonly text: string;
   readonly path: readonly string[];
 }

@@ -104,7 +104,7 @@ export function checkJwks(keys: string): void {
     const { protocol, hostname, username, password } = new URL(keys);
     // fetch() would refuse it, with an error that contains the password.
     if (username !== '' || password !== '')
-      throw invalid('the URL of the keys contains a user name or password, which are not sent; serve the keys without');
+      throw invalid('the URL of the keys contains a user name or password, which are not sent; use a URL without them');
     if (protocol !== 'https:' && !isThisMachine(hostname.replaceAll(/[[\]]/g, '')))
       throw invalid('the URL of the keys is not HTTPS, so anyone on the path could replace the keys');
     return;

@@ -54,7 +54,8 @@ const ONE_OF = {
   idle: {
     enum: ['card', 'silence'],
     default: 'card',
-    description: 'Whether native clients get a placeholder frame and repeats while there are no frames, or nothing.',
+    description:
+      'Frames that native clients get while the source has none: a placeholder frame and repeats, or nothing.',
     flag: {
       name: 'idle',
       value: 'card|silence',
@@ -330,7 +331,7 @@ export const CONFIG_SCHEMA = {
       format: 'listen-host',
       default: '127.0.0.1',
       description:
-        'Address to listen on. Addresses beyond this machine require `token`, `tokens`, `jwt` or `insecure`.',
+        'Address to listen on. Addresses that other machines can reach require `token`, `tokens`, `jwt` or `insecure`.',
       examples: ['0.0.0.0'],
       flag: {
         name: 'host',

@@ -8,14 +8,15 @@ import { runInBackground } from '../../shared/background.ts';
  */
 const INTERVAL_MS = 200;
 
-/** Watches one file, even if it is replaced by renaming or by changing a symbolic link on the way to it. */
+/** Watches one file, even if it is replaced by renaming or by changing a symbolic link in its path. */
 export class FileWatch {
   readonly #path: string;
   readonly #onChange: () => void;
   readonly #closing = new AbortController();
 
   /**
-   * @param onChange called when the file has changed and then not changed for one interval; not if it has disappeared.
+   * @param onChange called when the file has changed, and then stayed unchanged for one interval; not called when it
+   * has disappeared.
    */
   constructor(path: string, onChange: () => void) {
     this.#path = path;

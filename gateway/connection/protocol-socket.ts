@@ -59,7 +59,7 @@ export interface ProtocolPeer<M extends Message> {
 export interface NotAllowed {
   readonly allowed: false;
   readonly message: string;
-  /** The refusal must not be sent before this has settled; null: it can be sent immediately. */
+  /** The refusal must not be sent before this promise has settled; null: it can be sent immediately. */
   readonly delay: Promise<void> | null;
   /** Whether the refusal has been reported as an event. */
   readonly isReported: boolean;

@@ -41,8 +41,8 @@ export function webSocketOptions(): Pick<
 }
 
 /**
- * Returns the connection below a WebSocket. ws has no public access to it, but has had this field since its first
- * version.
+ * Returns the connection below a WebSocket. ws offers no public access to it, but has had an internal field for it
+ * since its first version.
  */
 export function transportOf(socket: WebSocket): Duplex {
   const { _socket: transport } = socket as WebSocket & { readonly _socket?: Duplex };

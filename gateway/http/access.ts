@@ -136,7 +136,7 @@ export class Access {
   /**
    * Finds the identity that a log-in proves.
    *
-   * @param right that the identity must have, in any stream; null for none.
+   * @param right required of the identity, in any stream; null for none.
    * @returns a promise if the credential has to be computed or fetched.
    * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
@@ -211,12 +211,15 @@ function scopeText({ rights }: Principal, right: Right, scope: Scope): string {
 
 /**
  * Headers with which proxies, CDNs and load balancers report where a request came from, in Node's lower-case spelling.
- * A program on this machine has no reason to send one, and a browser cannot.
+ * A program on this machine has no reason to send such a header, and a browser cannot.
  */
 const FORWARDING_HEADER =
   /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
 
-/** Why a request may not come directly from this machine, as the subject of a sentence; null if it does. */
+/**
+ * Evidence that a request does not come directly from this machine, as the subject of a sentence; null if there is
+ * none.
+ */
 function whyNotLocal({ peer, headers }: Sender): string | null {
   if (peer === undefined || !isThisMachine(peer)) return 'a request from another machine';
   const forwarding = Object.keys(headers).find((name) => FORWARDING_HEADER.test(name));

@@ -20,15 +20,14 @@ export function peerAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.remoteAddress;
 }
 
-/** Address of the peer of a TCP connection, before its first request; undefined if it has closed. */
+/** Address of the peer of a TCP connection, before its first request; undefined if the connection has closed. */
 export function socketAddress({ remoteAddress }: Socket): string | undefined {
   return remoteAddress;
 }
 
 /**
- * Makes Node cache the address of the TCP peer. After a reset the system no longer knows it, even before Node reports
- * the reset.
- *
+ * Makes Node cache the address of the TCP peer. After a reset, the system no longer returns it, even before Node
+ * reports the reset.
  * @returns whether the socket still has a peer.
  */
 export function rememberPeer(socket: Socket): boolean {

@@ -90,7 +90,7 @@ export function serveClients(
     stream.report({ kind, client: id, port, address, reason, by });
   };
 
-  /** Whether a change is to be written to the file, which administrators of single streams may not do. */
+  /** Whether a change must be written to the configuration file. Administrators of single streams may not do that. */
   const isKept = (request: FastifyRequest<{ Querystring: Query }>): boolean => {
     if (!isPersisted(request.query)) return false;
     if (mayAdminister(request)) return true;

@@ -47,8 +47,7 @@ const BY_ADDRESS: ReadonlySet<string> = new Set([
 
 /**
  * The refusal for an error that a route has thrown, so that a user's mistake never results in a 500. Only refused
- * shares, and publishing, whose clients must distinguish more, have statuses of their own.
- *
+ * shares have other statuses, and so do the routes for publishers, whose clients must distinguish more cases.
  * @returns null for a fault of the gateway.
  */
 export function refusalOf(error: unknown): Refusal | null {

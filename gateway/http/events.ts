@@ -56,8 +56,8 @@ export function eventsRoute(
 }
 
 /**
- * Resolves when the peer has disconnected, its rights or the log have ended. Leaves out the events that the principal may
- * not read.
+ * Resolves when the peer has disconnected, or when its rights or the log have ended. Omits events that the principal
+ * may not read.
  */
 async function follow(log: EventLog, lastId: number, raw: ServerResponse, principal: Principal | null): Promise<void> {
   const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);

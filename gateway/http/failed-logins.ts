@@ -47,9 +47,9 @@ interface FailedLoginsOptions {
 }
 
 /**
- * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: an
- * address immediately, and every minute with its number of failures. Valid tokens are not delayed, because several
- * users may share an address, unless it is blocked: see {@link FailedLogins.isBlocked}.
+ * Counts invalid tokens and passwords per address, delays refusals after ten within a minute, and reports them: each
+ * address immediately, and its number of failures every minute. Valid tokens are not delayed, because several users may
+ * share an address. They are refused while the address is blocked: see {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
@@ -69,10 +69,10 @@ export class FailedLogins {
   }
 
   /**
-   * Whether a token from this address must be refused without being checked. This is the case if its refusal would be
-   * delayed, and the maximum number of delayed refusals, of the address or in total, is pending. Otherwise, a client
-   * could try tokens in parallel and see the result from the kind of refusal. Tokens from loopback addresses are always
-   * checked, because all clients of a proxy on this machine have that address.
+   * Whether a token from this address must be refused without being checked. This is the case if the refusal would have
+   * to be delayed, but the address or the gateway already has the maximum number of delayed refusals. Otherwise, a
+   * client could try tokens in parallel and see the result from the kind of refusal. Tokens from loopback addresses are
+   * always checked, because all clients of a proxy on this machine have that address.
    */
   isBlocked(address: string): boolean {
     if (isThisMachine(address)) return false;

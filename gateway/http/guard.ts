@@ -76,7 +76,7 @@ export class Guard {
   /**
    * Finds the identity that a log-in proves.
    *
-   * @param right that the identity must have, in any stream; null for none.
+   * @param right required of the identity, in any stream; null for none.
    * @returns a promise if a hash has to be computed; it does not reject.
    */
   logIn(request: FastifyRequest, credential: Credential, right: Right | null): Decision | Promise<Decision> {
@@ -103,7 +103,7 @@ export class Guard {
     }
   }
 
-  /** @throws any error but `busy` unchanged. */
+  /** @throws any error other than `busy`, unchanged. */
   #refuseBusy(address: string, error: unknown): Denial {
     if (!(error instanceof GearwayError) || error.code !== 'busy') throw error;
     this.#failedLogins.noteUnchecked(address);

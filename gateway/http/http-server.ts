@@ -177,8 +177,8 @@ class OpenResponses {
       socket.destroy();
       return false;
     }
-    // Node would read an unwanted body to its end before the next request. The body of the others is read by their
-    // routes, or bounded.
+    // Node would read an unwanted body to its end before the next request. The bodies of other requests are read by
+    // their routes, or limited in size.
     if (!['POST', 'PUT', 'PATCH'].includes(request.method ?? '') && hasBody(request)) response.shouldKeepAlive = false;
     open.add(response);
     response.once('close', () => open.delete(response));

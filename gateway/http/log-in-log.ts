@@ -9,8 +9,8 @@ const INTERVAL_MS = 10_000;
 const MAX_USERS = 1024;
 
 /**
- * Logs who has logged in: 20 times per 10 s for each user, so that a user who logs in again and again neither fills
- * the log nor hides the others. The next entry contains the number of those that were left out.
+ * Logs log-ins, at most 20 per user within 10 s, so that a user who logs in repeatedly neither fills the log nor hides
+ * other users. The next entry contains the number of omitted log-ins.
  */
 export class LogInLog {
   readonly #log: Logger;

@@ -9,7 +9,7 @@ const MAX_REST_MS = 250;
 /**
  * Runs expensive requests one at a time, for at most about half of the time of the event loop: after several
  * milliseconds of work, it pauses for as long as the work took. Otherwise a program that repeats such a request in a
- * loop would stop all streams. Addresses take turns, so that it delays only itself.
+ * loop would stop all streams. Addresses are served in turn, so that such a program delays only its own requests.
  */
 export class PacedQueue {
   /** Waiting work by address, in the order of their turns. */

@@ -21,8 +21,8 @@ export function checkRequestOrigin(app: FastifyInstance, { names, headers, log }
     headers.set(request, reply);
     const refusal = findHostRefusal(request, names) ?? findFrameRefusal(request, names);
     if (refusal !== null) return refuse(request, reply, log, refusal);
-    // Our pages must be able to load their scripts even if a proxy changes Host, so that they can report the problem.
-    // Requests of those scripts are checked by origin.
+    // The gateway's pages must be able to load their scripts even if a proxy changes Host, so that they can report the
+    // problem. Requests of those scripts are checked by origin.
     if (request.routeOptions.config.crossOrigin === true) {
       reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' });
       return undefined;
@@ -49,8 +49,8 @@ function allowOrigin({ headers: { origin } }: FastifyRequest, reply: FastifyRepl
 }
 
 /**
- * The hosts of a request: its Host header, and the one reported by a trusted proxy. All must be ours: scripts can set
- * X-Forwarded-Host, so it may only make the check stricter.
+ * The hosts of a request: its Host header, and the one reported by a trusted proxy. All must belong to the gateway:
+ * scripts can set X-Forwarded-Host, so that header may only make the check stricter.
  */
 export function hostsOf(request: FastifyRequest): readonly string[] {
   const { host = '' } = request.headers;
@@ -58,7 +58,7 @@ export function hostsOf(request: FastifyRequest): readonly string[] {
 }
 
 function findHostRefusal(request: FastifyRequest, names: TrustedNames): Refusal | null {
-  // A proxy may have checked another one than Node, which returns the first (RFC 9112, section 3.2).
+  // A proxy may have checked a different header from the first, which Node returns (RFC 9112, section 3.2).
   const { rawHeaders } = request.raw;
   if (rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length > 1)
     return { status: 400, code: 'request-invalid', message: 'the request has several Host headers' };

@@ -100,7 +100,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
       reply.header('cache-control', 'no-store');
       return undefined;
     }
-    // The dialog of the browser must not open over a page that has its own.
+    // The browser's log-in dialog must not open over a page that has its own.
     const asksForPassword = basic && request.headers['x-requested-with'] === undefined;
     return sendDenial(request, reply, decision, asksForPassword ? 'Basic realm="Gearway"' : 'Bearer');
   });

@@ -6,8 +6,8 @@ import { parseHost, type TrustedNames } from './trusted-names.ts';
 const HSTS_SECONDS = 15_552_000;
 
 /**
- * Enables the features that our pages need, such as camera, screen and wake lock for publishing, and disables other
- * powerful features.
+ * Enables the features that the gateway's pages need, such as camera, screen and wake lock for publishing, and disables
+ * other powerful features.
  */
 const PERMISSIONS = [
   ...[

@@ -28,7 +28,7 @@ const MAX_ENCODINGS = { inAll: 8, perAddress: 4 } as const;
 /** Maximum number of running encodings: half of the thread pool, so that a slow PNG does not block viewers' JPEGs. */
 const MAX_AT_ONCE = 2;
 
-/** Maximum number of cached results per frame; each requested width, quality and style is one. */
+/** Maximum number of cached results per frame; each combination of width, quality and style counts as one. */
 const MAX_RESULTS = 8;
 
 /** Encodes snapshots of frames, once for all requests with the same options, and few at a time. */
@@ -38,9 +38,9 @@ export class Snapshots {
   readonly #shares = new Shares('pictures being encoded', MAX_ENCODINGS);
 
   /**
-   * Returns a JPEG unmodified if neither format, width nor quality require encoding. Without a style, a PNG is
-   * lossless for 8-bit samples and unsigned 16-bit samples; others, and all with a style, are as the viewer shows them.
-   *
+   * Returns a JPEG unmodified if neither format, width nor quality require encoding. Without a style, a PNG is lossless
+   * for 8-bit samples and unsigned 16-bit samples; other samples, and all samples with a style, are rendered as in the
+   * viewer.
    * @param renditions of the frame's stream; they may already have its JPEG.
    * @param address of the sender, as returned by `addressKey`.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,

@@ -11,7 +11,7 @@ export interface StreamEditing {
   settings(name: string): StreamSettingsStatus;
   /** Creates a stream, or replaces all its options. @param mustBeNew whether to refuse the latter (`stream-exists`). */
   put(name: string, body: unknown, isPersisted: boolean, mustBeNew: boolean): Promise<StreamChange>;
-  /** Changes some options of a stream; null removes one. */
+  /** Changes some options of a stream; the value null removes an option. */
   patch(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange>;
   remove(name: string, isPersisted: boolean): Promise<StreamChange>;
   /** Writes a native client that was added to a stream to the configuration file. */

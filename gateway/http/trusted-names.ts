@@ -46,9 +46,9 @@ function namesOfMachine(name: string): readonly string[] {
 /**
  * The accepted host names of the gateway, and the origins whose pages may use it.
  *
- * By default only names that an attacker cannot own are accepted. DNS rebinding points the attacker's name at our
- * address, and the browser then sends that name as Host. The browser cannot be made to send an IP address, `localhost`,
- * or this machine's name.
+ * By default only names that an attacker cannot own are accepted. DNS rebinding points the attacker's name at the
+ * gateway's address, and the browser then sends that name as Host. The browser cannot be made to send an IP address,
+ * `localhost`, or this machine's name.
  */
 export class TrustedNames {
   readonly #names: ReadonlySet<string>;
@@ -74,8 +74,8 @@ export class TrustedNames {
   }
 
   /**
-   * Origins that may show our pages in a frame, as the `frame-ancestors` directive of Content-Security-Policy lists
-   * them.
+   * Origins that may show the gateway's pages in a frame, as the `frame-ancestors` directive of Content-Security-Policy
+   * lists them.
    */
   get frameAncestors(): string {
     return ["'self'", ...this.#origins].join(' ');

@@ -21,7 +21,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /**
  * Limits how much of an unwanted body is read. The request has been answered, and Node would read the body to its end
- * to reuse the connection, or close the connection immediately if the client wants no further response. A client that
+ * to reuse the connection, or close the connection immediately if the client does not want to reuse it. A client that
  * is still sending gets time to read the response and is then disconnected; one that sends tiny chunks is disconnected
  * earlier.
  */
@@ -44,8 +44,8 @@ export function boundUnreadBody(request: IncomingMessage): void {
 
 /**
  * Node calls `destroySoon` after the last response of a connection. While data is arriving, the kernel would reset the
- * connection, and the client might lose the response. Instead, only our direction is closed until the client has had
- * time to read.
+ * connection, and the client might lose the response. Instead, only the gateway's direction is closed until the client
+ * has had time to read.
  */
 function closeAfterGracePeriod(socket: Socket): void {
   socket.destroySoon = () => {

@@ -122,7 +122,7 @@ function findWebFiles(): WebFiles {
 
 /**
  * Reads all built files, about 2 MB. A build or an update while the gateway runs replaces them, and removes those whose
- * names contain a hash: files that are read later would not belong to each other, nor to this gateway.
+ * names contain a hash: files that are read later would match neither each other nor this gateway.
  */
 export function readWebFiles(root: string): WebFiles {
   const found = new Map<string, Map<string, WebFile>>();
@@ -150,6 +150,6 @@ function readIfPresent(path: string): Buffer | null {
   try {
     return readFileSync(path);
   } catch {
-    return null; // A build that runs at the same time has removed it.
+    return null; // A build that runs at the same time has removed the file.
   }
 }

@@ -31,8 +31,8 @@ interface Unreported extends Identity {
 /**
  * Records administrative changes, and which clients returned data: the latest entries in memory, and all entries in a
  * file if one is configured. The first value of a client is recorded immediately, then the number of values per second.
- * A client that connects again to its port within this second continues: a viewer on an unreliable link would otherwise
- * cause an entry per connection.
+ * The count continues if the client reconnects to its port within this second, because a viewer on an unreliable link
+ * would otherwise cause an entry per connection.
  */
 export class AuditLog {
   readonly #write: (line: string) => void;

@@ -8,7 +8,7 @@ const COUNTERS = ['delivered', 'deliveredBytes', 'dropped', 'withheld', 'repeate
 /** Counters of all clients of one kind that have had one port. */
 export interface PortCounters extends ClientCounters {
   readonly kind: ClientKind;
-  /** A port; `none` for clients without one; `other` for those beyond {@link MAX_PORTS}. */
+  /** A port; `none` for clients without one; `other` for ports beyond {@link MAX_PORTS}. */
   readonly port: string;
   /** Number of clients, including present ones. */
   readonly clients: number;
@@ -32,7 +32,9 @@ const NONE: Omit<PortCounters, 'kind' | 'port'> = {
  * runs.
  */
 export class ClientTotals {
-  /** Counters of clients that have left. A key is added with the first client, so that it always has the same port. */
+  /**
+   * Counters of clients that have left. The key of a client includes its port, or `other` if there are too many ports.
+   */
   readonly #left = new Map<string, PortCounters>();
 
   /** Adds the final counters of a client that has left. */

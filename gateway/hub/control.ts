@@ -9,7 +9,7 @@ import type { Returns } from './returns/returns.ts';
 export interface ControlParty {
   /** Id of the client; null for a viewer at another gateway of a cluster. */
   readonly id: string | null;
-  /** null for a spectator, which sees who has control and cannot get it. */
+  /** null for a spectator, which can see the state of control, but cannot get control. */
   readonly port: number | null;
   /** Name that the viewer chose, cleaned; may be empty. */
   readonly name: string;
@@ -83,7 +83,7 @@ interface PendingRequest {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Time in which the holder can answer a request; it is refused afterwards. */
+/** Time in which the holder can answer a request; afterwards, the request is refused. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Maximum number of pending requests of a stream. */
@@ -122,8 +122,8 @@ export function endControlledData(returns: Returns, port: number, by: object): v
 }
 
 /**
- * Decides who has control of a stream with `control: exclusive`: at most one of its viewers, and only its return data
- * is accepted. Control is lost with the connection, and never returns automatically.
+ * Decides who has control of a stream with `control: exclusive`: at most one of its viewers, whose return data alone is
+ * accepted. Control is lost with the connection, and never returns automatically.
  */
 export class Control {
   readonly #stream: string;
@@ -218,11 +218,10 @@ export class Control {
 
   /**
    * Takes, requests, releases or hands over control, or refuses a request.
-   *
    * @param port the viewer to which control is handed over, or whose request is refused; otherwise ignored.
    * @returns a promise if another gateway decides.
-   * @throws {GearwayError} `control-taken`, `no-control`, `no-port`, `client-unknown`, `too-many`; the promise also
-   * `cluster-unreachable`.
+   * @throws {GearwayError} `control-taken`, `no-control`, `no-port`, `client-unknown`, `too-many`; the promise may also
+   * reject with `cluster-unreachable`.
    */
   change(party: ControlParty, action: ControlAction, port = 0): void | Promise<void> {
     switch (action) {
@@ -285,8 +284,8 @@ export class Control {
   }
 
   /**
-   * Releases control, which goes to the oldest request; or withdraws the party's own request. Does nothing if it has
-   * neither.
+   * Releases control, which passes to the party with the oldest request, or withdraws the party's own request. Does
+   * nothing if the party has neither control nor a request.
    */
   #release(party: ControlParty): void {
     if (this.isHolder(party)) {
@@ -372,7 +371,7 @@ export class Control {
     const former = this.#holder?.party ?? null;
     const waiting = [...this.#requests.keys()].filter((party) => party !== next);
     for (const party of this.#requests.keys()) this.#endRequest(party);
-    // From here on, no data of the former holder is accepted, and none of the next one yet.
+    // From here on, data of the former holder is refused, and data of the next holder is not accepted yet.
     this.#holder = null;
     if (former !== null && this.#parties.has(former)) former.controlLost();
     this.#holder = next === null ? null : { party: next, since: new Date().toISOString() };

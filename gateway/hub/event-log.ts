@@ -45,14 +45,15 @@ export class EventLog {
   }
 
   /**
-   * The stored events after the one with this id, oldest first, then each as it happens. An id higher than all in this
-   * log is from before a restart of the gateway: all stored events are returned. A slow reader misses the oldest.
+   * The stored events after the event with this id, oldest first, and then each new event as it happens. An id higher
+   * than all ids in this log is from before a restart of the gateway; all stored events are then returned. A slow
+   * reader misses the oldest events.
    */
   events(afterId = 0): BoundedReader<GatewayEvent> {
     const reader = new BoundedReader<GatewayEvent>(
       () => undefined,
       () => this.#readers.delete(reader),
-      // Enough for all stored events, and as many that happen while these are being read.
+      // Enough for all stored events, and for as many new events while the stored ones are being read.
       { maxItems: 2 * (MAX_KEPT + MAX_KEPT_REFUSALS) },
     );
     const from = afterId > this.#lastId ? 0 : afterId;

@@ -45,8 +45,8 @@ export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'enco
 export interface Frame extends FrameInput, FrameHeader {}
 
 /**
- * A frame whose picture may not be here: in a cluster, a gateway whose viewers all get renditions from the owner does not
- * receive it.
+ * A frame whose picture may not be here: in a cluster, a gateway does not receive the picture if all of its viewers get
+ * renditions from the owner.
  */
 export interface FrameOutline extends Pick<Frame, 'sequence' | 'receivedAtUs' | 'width' | 'height' | 'encoding'> {
   /** Only the size of the picture. */

@@ -36,8 +36,8 @@ export interface LeaseState {
   /** Whether the lease lasted long enough for its port to stay reserved when no other port is free. */
   readonly hasLasted: boolean;
   /**
-   * Whether its holder is known to have left. Otherwise it may still be using the port until the reservation ends.
-   * Default true.
+   * Whether its holder is known to have left. Otherwise, the holder may still be using the port until the reservation
+   * ends. Default true.
    */
   readonly isReleased?: boolean;
 }
@@ -66,7 +66,7 @@ export interface LeaseRequest {
   readonly key?: string | undefined;
   /** The port whose token the viewer presented: the only one that it may have. */
   readonly owned?: number | null;
-  /** Whether that port is reserved for this token, if it is reserved; default true. */
+  /** Whether a reservation of that port is for this token; default true. */
   readonly isReservation?: boolean;
   /** The viewer's address as returned by `addressKey`, for its quota of ports; no quota applies if absent. */
   readonly address?: string | undefined;
@@ -265,7 +265,7 @@ export function choosePort(
     return wanted;
   }
   if (hasItsShare(table, address, nowMs)) {
-    // The address may reuse a port reserved for its own earlier viewers: that takes nothing from other addresses.
+    // The address may reuse a port reserved for its own earlier viewers: that leaves as many ports for other addresses.
     const own = oldestHeld(table, nowMs, (lease) => lease.address === address);
     if (own === null) throw shareTaken(table);
     return own;
@@ -315,7 +315,10 @@ function shareTaken(table: PortTable): GearwayError {
   return new GearwayError('address-limit', `${text}; close a viewer, or configure more ports`);
 }
 
-/** The port without a token whose reservation for a viewer that has left expires first. */
+/**
+ * Of the ports that are reserved for viewers that have left, and not for a token, the one whose reservation expires
+ * first.
+ */
 function oldestHeld(table: PortTable, nowMs: number, matches: (lease: LeaseState) => boolean): number | null {
   let oldest: { readonly port: number; readonly heldUntilMs: number } | null = null;
   for (const [port, lease] of table.leases) {

@@ -13,10 +13,9 @@ export interface SourceDown {
 }
 
 /**
- * Whether a stream lacks frames because of a fault of its source. Not a fault: a file that has ended, an on-demand
- * source that is suspended, and a `push:` stream without a publisher. If another gateway of the cluster runs the
+ * Whether a stream lacks frames because of a fault of its source. A file that has ended, an on-demand source that is
+ * suspended, and a `push:` stream without a publisher are not faults. If another gateway of the cluster runs the
  * source, or none does, a fault counts only if clients of this gateway need its frames.
- *
  * @returns null if its source is not down.
  */
 export function sourceDown({ name, state, reason, source, gateway, clients }: StreamStatus): SourceDown | null {

@@ -44,7 +44,7 @@ export interface Client extends Follower {
   status(): ClientStatus;
   /** Disconnects this client permanently; `reason` is reported to it if the transport supports that. */
   sendAway(reason: string): void;
-  /** Disconnects this client, which may reconnect, if that differs from {@link Client.sendAway}. */
+  /** Disconnects this client, which may reconnect. Absent if {@link Client.sendAway} does the same. */
   disconnect?(reason: string): void;
 }
 
@@ -171,7 +171,7 @@ export class Stream {
   #rejected = 0;
   #inputRejectedAtMs = -Infinity;
   #showsRejection = false;
-  /** Appended to the reason, and when it was set; null for none. */
+  /** Problem that is appended to the reason; null for none. */
   #problem: string | null = null;
   #problemAtMs = -Infinity;
   /** Why the stream was closed; null while it is open. */
@@ -291,8 +291,8 @@ export class Stream {
 
   /**
    * Assigns a number and a time stamp to a frame, which is published now or later.
-   *
-   * @param given its number and time, if another gateway has numbered it: larger than all before.
+   * @param given number and time of the frame, if another gateway has numbered it; the number is larger than all
+   * previous ones.
    */
   arrive(given: Arrival = { sequence: this.#sequence + 1, receivedAtUs: nowUs() }): Arrival {
     this.#received += 1;
@@ -303,7 +303,7 @@ export class Stream {
   /**
    * Sends a frame to all clients.
    *
-   * @param arrival number and time of a frame that had to be processed first. No newer one may have been published.
+   * @param arrival number and time of a frame that had to be processed first. No newer frame may have been published.
    */
   publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive(input.arrival)): Frame {
     const { width, height, payload } = input;
@@ -388,8 +388,8 @@ export class Stream {
   }
 
   /**
-   * Offers the frame to the next ready client, or to the first in turn if all are busy: a newer frame replaces it
-   * there.
+   * Offers the frame to the next ready client, or to the first in turn if all are busy, where it replaces a pending
+   * frame.
    */
   #offerToNextListed(frame: Frame): void {
     const connected = [...this.#listed].filter(({ readiness }) => readiness !== 'absent');

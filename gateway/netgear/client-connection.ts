@@ -58,7 +58,7 @@ const GONE_AFTER_MS = 1500;
  * The first message to a client of pattern 0 in secure mode: a black picture, small enough to arrive in one segment.
  * ZeroMQ signals such a client as readable on the first byte, because the peer's credential precedes the message. If
  * the message is not complete at that time, the client's thread ends with `zmq.error.Again` and the client never
- * answers again. The first frame of a real server has this effect.
+ * answers again. Even the first frame of a real server can cause this.
  */
 const OPENER_SHAPE = [16, 16, 3] as const;
 const OPENER = {
@@ -309,7 +309,7 @@ export class ClientConnection {
     if (actual === pattern) return `the client at ${endpoint} closed the connection during the handshake`;
     return actual === null
       ? `the program at ${endpoint} has a ${socketType} socket, expected a NetGear client of pattern ${number}`
-      : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address specifies pattern ${number}`;
+      : `the client at ${endpoint} has pattern ${formatPattern(actual)}, but its address specifies pattern ${number}`;
   }
 
   #tick(): void {

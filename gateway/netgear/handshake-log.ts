@@ -56,7 +56,7 @@ export class HandshakeLog {
         this.#count(0, -1);
         return;
       case 'handshake:error:auth':
-        this.#error = ''; // The authenticator has reported it, with its reason.
+        this.#error = ''; // The authenticator has already reported the refusal, with its reason.
         return;
       case 'handshake:error:protocol':
         this.#error = this.#protocolError('code' in event.error ? String(event.error.code) : 'unknown');

@@ -400,7 +400,9 @@ export class PlainServerSocket implements ServerSocket {
     return most.length > own + 1 ? most : [];
   }
 
-  /** Disconnects an idle peer, or one of an address with many. @returns whether there was one. */
+  /**
+   * Disconnects an idle peer, or a peer of an address with many connections. @returns whether there was such a peer.
+   */
   #makeRoom(address: string): boolean {
     const nowMs = performance.now();
     const isIdle = ({ handshake, goodAtMs, connectedAtMs }: Connection): boolean =>

@@ -37,7 +37,7 @@ export interface Received {
   readonly message: Value;
   /** The port on which the frame arrived, as given in the options: in multi-servers mode, the server's identity. */
   readonly port: string;
-  /** Number of the frame, from 1. Dropped frames have numbers too, which are missing in the sequence. */
+  /** Number of the frame, from 1. Dropped frames are numbered too, so the sequence can have gaps. */
   readonly sequence: number;
   /** Time of arrival, Unix time in microseconds. */
   readonly receivedAtUs: number;

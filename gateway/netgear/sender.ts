@@ -212,7 +212,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `closed`.
    */
   async #prepare({ encoding, payload, colorspace, orientation }: SentPicture, isTrusted: boolean): Promise<Uint8Array> {
-    // The result comes from our own encoder, and needs no verification.
+    // The result comes from Gearway's own encoder, and needs no verification.
     if (orientation !== 1) return turnUpright(payload);
     if (this.#verifier === null || encoding.kind !== 'jpeg' || isTrusted) return payload;
     const verdict = await this.#verifier.verify(payload, {

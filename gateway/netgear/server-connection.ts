@@ -57,8 +57,8 @@ const FLOOD_PAUSE_MS = 500;
 const MAX_SENDERS = 64;
 
 /**
- * Connection to one NetGear server, which connects to us. Every message is read as soon as it arrives, and answered
- * immediately.
+ * Connection from one NetGear server. Every message is read as soon as it arrives, and
+ * answered immediately.
  */
 export class ServerConnection {
   readonly #options: ServerConnectionOptions;

@@ -249,7 +249,7 @@ function readProperties(bytes: Buffer): Map<string, string> {
   return properties;
 }
 
-/** Our greeting: ZMTP 3.0, mechanism NULL. */
+/** The greeting of this side: ZMTP 3.0, mechanism NULL. */
 export function encodeGreeting(): Uint8Array {
   const greeting = Buffer.alloc(GREETING_BYTES);
   greeting[0] = 0xff;

@@ -61,8 +61,8 @@ function readSocketType(command: Buffer): string | null {
 const VERSION_BYTES = 12;
 
 /**
- * Identifies a peer over any connection. Our own mechanism is sent last, and only to a peer that uses none: another one
- * would disconnect immediately, and its bytes would be lost.
+ * Identifies a peer over any connection. The mechanism of this side is sent last, and only to a peer without
+ * encryption: any other peer would disconnect immediately, and its bytes would be lost.
  */
 export class ZmtpConversation {
   readonly #write: (bytes: Uint8Array) => unknown;

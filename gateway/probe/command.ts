@@ -13,7 +13,7 @@ Exits with 0 if there are no problems, otherwise with 1.
 /**
  * Runs `gearway probe`.
  *
- * @returns the exit code: 0 if there are no problems, otherwise 1.
+ * @returns the exit status: 0 if there are no problems, otherwise 1.
  * @throws {GearwayError} for invalid arguments.
  */
 export async function runProbe(args: string[], write: (text: string) => void): Promise<number> {

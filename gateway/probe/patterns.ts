@@ -4,8 +4,8 @@ import { bad, good, type Report } from './finding.ts';
 const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
 
 /**
- * Patterns to try: the detected one. With encryption the pattern cannot be detected, so all are tried, beginning with
- * that of the address.
+ * Patterns to try: only the detected one, or all, beginning with that of the address, if encryption prevents the
+ * detection.
  */
 export function candidates(actual: Pattern | null, wanted: Pattern | null): readonly Pattern[] {
   if (actual !== null) return [actual];
@@ -17,5 +17,5 @@ export function reportPattern(wanted: Pattern | null, actual: Pattern, report: R
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
   if (wanted === null) report(good(`${text}.`));
   else if (wanted === actual) report(good(`${text}, as in the address.`));
-  else report(bad(`${text}, the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
+  else report(bad(`${text}, but the address specifies pattern ${formatPattern(wanted)}: both sides need the same.`));
 }

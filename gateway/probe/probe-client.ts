@@ -121,7 +121,7 @@ async function exchange(
 
 /**
  * Sends pictures with a port in the header: a client in multi-servers mode, which cannot be detected, crashes without
- * it. Others ignore it.
+ * it. Other clients ignore the port.
  */
 async function sendPictures(
   connection: ClientConnection,

@@ -1,7 +1,7 @@
 import type { Logger } from '../../shared/logger.ts';
 
 /**
- * Ends the process with exit code 0 as soon as the event loop is empty, and in any case within `limitMs`.
+ * Ends the process with exit status 0 as soon as the event loop is empty, and in any case within `limitMs`.
  *
  * `process.exit()` alone is not enough: it waits for work on libuv's thread pool (a decode, a read from a hanging file
  * system), and no timer can fire in the meantime. Instead, the event loop runs until it is empty. Then `process.exit()`

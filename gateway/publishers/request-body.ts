@@ -5,7 +5,7 @@ import { ReadPacer } from '../hub/read-pacer.ts';
 
 /**
  * Maximum number of small pieces of a body per second, with a burst of one second: each costs the event loop several
- * microseconds, whatever its size. 500 pictures per second in four chunks each are below it.
+ * microseconds, whatever its size. A sender of 500 pictures per second in four chunks each stays below the limit.
  */
 const MAX_SMALL_PIECES_PER_SECOND = 5000;
 const SMALL_BYTES = 512;

@@ -43,7 +43,7 @@ const MAX_KEYS_BYTES = 256 << 10;
  */
 const KEYS_RETRY_MS = 5000;
 
-/** Maximum number of keys of a set with which a token is verified if it does not name its key. */
+/** Maximum number of keys of a set that are tried for a token that does not name its key. */
 const MAX_KEYS_TRIED = 16;
 
 /** Error codes of jose for a failed key lookup: the server is unreachable, or its response is not a JWK set. */
@@ -198,11 +198,11 @@ export class JwtVerifier {
 }
 
 /**
- * Verifies a token that fits several keys of the set, because it has no `kid`, which is optional (RFC 7515, 4.1.4), or
- * because several keys have the same one.
- *
- * @param keys the keys that fit its algorithm.
- * @returns null if it is signed by none of the first {@link MAX_KEYS_TRIED}. Rejects like `jwtVerify` for the others.
+ * Verifies a token for which the set has several candidate keys, because the token has no `kid`, which is optional (RFC
+ * 7515, 4.1.4), or because several keys have the same `kid`.
+ * @param keys the candidate keys.
+ * @returns null if none of the first {@link MAX_KEYS_TRIED} keys has signed the token. Rejects like `jwtVerify` for any
+ * other fault.
  */
 async function verifyWithEach(
   jose: typeof import('jose'),

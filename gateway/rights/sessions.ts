@@ -123,7 +123,10 @@ export class Sessions {
     this.#end(keyOf(id), end);
   }
 
-  /** Ends the saved sessions of identities that were changed or removed. Those that were used end with their owners. */
+  /**
+   * Ends the saved sessions of identities that were changed or removed. Sessions that were used since the start end
+   * with their owners.
+   */
   forget(names: readonly string[]): void {
     for (const [key, { name, live }] of this.#sessions)
       if (live === null && names.includes(name))

@@ -36,7 +36,7 @@ const LONG_SECRET_LENGTH = 64;
 const MAX_PASSWORDS = 64;
 const MAX_PASSWORD_CHARACTERS = 32_768;
 
-/** Delimiters of address parsers such as FFmpeg's, which split a password that contains one, and print its parts. */
+/** Delimiters at which address parsers such as FFmpeg's split a password; the parsers print the parts in messages. */
 const DELIMITERS = /[/?#@:[\]\\%&=;,|'"\s]+/;
 
 const HIDDEN = '…';

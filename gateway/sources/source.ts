@@ -6,8 +6,8 @@ import type { Returns } from '../hub/returns/returns.ts';
 export interface AcceptedFrame {
   readonly sequence: number;
   /**
-   * Present if the frame is rotated first, according to its EXIF orientation. Resolves when it was published, or was
-   * replaced by a newer one; with the error if it cannot be rotated, which has been counted. Never rejects.
+   * Present if the frame must first be rotated according to its EXIF orientation. Resolves when the frame has been
+   * published or replaced by a newer one, or with an error, already counted, if it cannot be rotated. Never rejects.
    */
   readonly turned?: Promise<GearwayError | null>;
 }
@@ -48,7 +48,10 @@ export interface Source {
   readonly address: string;
   /** Why there are no frames yet, as a sentence. */
   readonly waitingReason: string;
-  /** Why there are no frames while it is closed because no client needs them, as a sentence. Default `SUSPENDED_REASON`. */
+  /**
+   * Reason for the missing frames while the source is suspended because no client needs them, as a sentence. Default
+   * `SUSPENDED_REASON`.
+   */
   readonly suspendedReason?: string;
   /** Whether it consumes all clients' return data with each frame. */
   readonly takesReturns: boolean;
@@ -59,21 +62,21 @@ export interface Source {
    */
   readonly serverPorts: readonly number[] | null;
   /**
-   * Time without a frame after which it is reopened; three times that before the first frame. Null for no timeout. May
-   * change while it is open.
+   * Time without a frame after which the source is reopened; the first frame may take three times as long. Null for no
+   * timeout. May change while it is open.
    */
   readonly stallMs: number | null;
   /** Current activity in a few words, and the latest stray connection if there was one; for display. */
   state(): string;
   /**
-   * Why the frames of a sender do not arrive, as a sentence: for instance, because it is a server of another pattern.
-   * Null if nothing is known. A source that opens connections itself reports failures instead.
+   * Why the frames of a sender do not arrive, as a sentence: for instance, because the sender is a server of another
+   * pattern. Null if nothing is known. A source that opens connections itself reports failures instead.
    */
   problem?(): string | null;
   /**
    * Starts feeding the sink; resolves once it is ready to deliver frames.
    *
-   * @throws if it cannot work at all, for instance if an address is in use or a program is not installed.
+   * @throws if the source cannot work at all, for instance if an address is in use or a program is not installed.
    */
   open(sink: SourceSink): Promise<void>;
   /** Idempotent. The sink is not used once this has resolved. */

@@ -18,7 +18,7 @@ interface SupervisorOptions {
 }
 
 /**
- * Exponential back-off before a source is reopened. Starts over after a run that has delivered frames for
+ * Exponential back-off before a source is reopened. It is reset after a run that has delivered frames for
  * `DELIVERED_MS`.
  */
 const FIRST_DELAY_MS = 250;

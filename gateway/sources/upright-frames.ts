@@ -101,7 +101,7 @@ export class UprightFrames {
   }
 }
 
-/** Changes that came after the frame no longer wait. */
+/** Discards a frame, and applies the changes that were waiting for it. */
 function discard(turning: Turning): void {
   if (turning.isDiscarded) return;
   turning.isDiscarded = true;

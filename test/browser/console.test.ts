@@ -343,7 +343,7 @@ describe('the console', () => {
     );
     await using page = await open(gateway.administratorUrl);
     await showsText(page, `Waiting for ${wrong}, ${missing} to connect`);
-    await showsText(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address specifies pattern 1`);
+    await showsText(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, but its address specifies pattern 1`);
     await showsText(page, 'Refused');
     await showsText(page, `Nothing is listening at tcp://127.0.0.1:${missing}`);
     for (const port of [wrong, missing]) {

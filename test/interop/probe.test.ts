@@ -103,7 +103,7 @@ describe.concurrent('gearway probe, of a client', () => {
     expect(await probe(`${address}?pattern=1`)).toEqual(
       bad(
         /^✓ A NetGear client is listening/,
-        /^✗ It has pattern 0 \(pair\), the address specifies pattern 1: both sides need the same\.$/,
+        /^✗ It has pattern 0 \(pair\), but the address specifies pattern 1: both sides need the same\.$/,
         /^✓ It answered/,
       ),
     );
@@ -194,7 +194,7 @@ describe.concurrent('gearway probe, of a server', () => {
     expect(await probe(`${address}?pattern=1`, 2)).toEqual(
       bad(
         /^✓ A NetGear server connects/,
-        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1: both sides need the same\.$/,
+        /^✗ It has pattern 2 \(publish-subscribe\), but the address specifies pattern 1: both sides need the same\.$/,
         /^✓ It sends/,
         /^✓ Its frames have no message/,
       ),
@@ -345,7 +345,7 @@ describe.concurrent('gearway probe, in secure mode', () => {
     expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
       bad(
         /^✓ A NetGear server/,
-        /^✗ It has pattern 2 \(publish-subscribe\), the address specifies pattern 1/,
+        /^✗ It has pattern 2 \(publish-subscribe\), but the address specifies pattern 1/,
         /^✓ Its keys/,
         /^✓ It sends/,
         /^✓ Its frames have no message/,

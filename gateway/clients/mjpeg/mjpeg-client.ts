@@ -219,7 +219,7 @@ export class MjpegClient implements Client, FrameHolder {
     this.#response.cork();
     if (this.#options.hasLengths === true) this.#response.write(`Content-Length: ${jpeg.byteLength}\r\n\r\n`);
     this.#response.write(jpeg);
-    // The callback runs when the kernel has accepted all data, not when it merely fits into our buffer.
+    // The callback runs when the kernel has accepted all data, not when it merely fits into the buffer of this process.
     this.#response.write(this.#separator, () => this.#becomeReady());
     this.#response.uncork();
     if (this.#response.writableLength > 0) this.#options.unsent?.hold(this, jpeg);

@@ -47,7 +47,7 @@ interface NativeClientOptions {
   /** Verifies a JPEG that the client returns, before it is accepted. */
   readonly verifyReturned: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   readonly address: NativeClientAddress;
-  /** Sent after a while without a frame. Null: send nothing while there are no frames. */
+  /** Placeholders that are sent after a while without a frame; null to send nothing. */
   readonly placeholders: PlaceholderFrames | null;
   /** Called when the client is disconnected permanently; it closes itself. */
   readonly onSentAway?: () => void;
@@ -65,8 +65,8 @@ const TICK_MS = 250;
 const REPEAT_AFTER_MS = 3000;
 
 /**
- * With one frame, a client that pauses for a frame interval would miss a frame. With more, frames would arrive late
- * after a longer pause.
+ * With one frame in flight, a client that pauses for a frame interval would miss a frame. With more than two, frames
+ * would arrive late after a longer pause.
  */
 const MIN_IN_FLIGHT = 2;
 
@@ -382,7 +382,7 @@ export class NativeClient implements ListedClient {
     return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
   }
 
-  /** @param asRepeat send it without its message, which was not meant for this client or has already been delivered. */
+  /** @param asRepeat whether to omit its message, which was not meant for this client or has already been delivered. */
   #startSending(frame: Frame, asRepeat = false): void {
     runInBackground(this.#send(frame, asRepeat), (error) => this.#notSent(error));
   }

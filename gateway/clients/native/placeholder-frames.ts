@@ -4,7 +4,7 @@ import type { Logger } from '../../../shared/logger.ts';
 import type { Frame, FrameSize } from '../../hub/frame.ts';
 import type { Stream } from '../../hub/stream.ts';
 
-/** How long a client of a stream that has had frames waits for one before it gets a placeholder. */
+/** How long a client waits for a frame before it gets a placeholder, if the stream has had frames. */
 const WAIT_MS = 2000;
 
 /**

@@ -55,7 +55,10 @@ export class QueuePacer {
   readonly #minimumMs = new WindowedMinimum();
   #phase: Phase = { kind: 'free' };
   #dueAtMs = -Infinity;
-  /** Frames sent since the queue was certainly empty: it cannot be full with fewer than its length. */
+  /**
+   * Number of frames sent since the queue was certainly empty. While it is lower than the length of the queue, the
+   * queue cannot be full.
+   */
   #sentSinceEmpty = 0;
   #slow: { readonly sinceMs: number; count: number } | null = null;
   #retryAtMs = Infinity;

@@ -49,7 +49,7 @@ const PROBE_HOLDS = 2;
  */
 const MAX_PROBE_RATIO = 2.5;
 
-/** How long a measured throughput rules out larger steps that it does not carry. */
+/** How long a measured throughput rules out larger steps that exceed it. */
 const CEILING_MS = 30_000;
 
 /** If the capacity exceeds the measured throughput by this factor, the link has become faster. */

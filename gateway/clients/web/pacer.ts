@@ -70,7 +70,7 @@ export class Pacer {
    * the round trip explains, or the present round trip must be measured.
    */
   #drains = false;
-  /** When a ping was last answered that proved that frames had arrived, or that they had not been sent yet. */
+  /** Time of the latest answer to a ping that proved that frames had arrived, or that they had not been sent yet. */
   #carriedAtMs = -Infinity;
   #pingedAtMs = -Infinity;
   /** Latest time in which no frame was in flight; it ends with the next frame. */
@@ -229,8 +229,8 @@ export class Pacer {
 
   /**
    * Number of frames in flight that an acknowledgement covers: up to the one with this number. After a switch to
-   * another encoding, its first key frame may show the same frame as the previous message or an earlier one. It was
-   * sent later, and has its own acknowledgement.
+   * another encoding, the first key frame of that encoding may show the same frame as an earlier message. The key frame
+   * was sent later, and has its own acknowledgement.
    */
   #countAcknowledged(sequence: number): number {
     let older = 0;

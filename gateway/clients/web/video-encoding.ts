@@ -54,7 +54,7 @@ const MIN_RESIZE_MS = 500;
 const YIELD_MS = 10;
 const YIELD_PART = 1 / 3;
 
-/** An encoder that has worked for this long has not failed to start. */
+/** Time after which the end of an encoder no longer counts as a failed start. */
 const STARTED_MS = 5000;
 
 /** How long an encoder continues without viewers: a viewer that returns, or switches back, does not need a new one. */
@@ -119,7 +119,7 @@ export class VideoEncoding implements SharedEncoding {
     return this.#encoder?.pid;
   }
 
-  /** Address for which it counts: that of its first subscriber; null without subscribers. */
+  /** Address to which the encoding is attributed: that of its first subscriber; null without subscribers. */
   get address(): string | null {
     const [first] = this.#subscribers;
     return first?.address ?? null;

@@ -22,8 +22,8 @@ const MAX_ADDRESSES = 256;
 const UNAVAILABLE_MS = 60_000;
 
 /**
- * The encoders of the whole gateway. Their number is limited, and while there are too few, each address gets an equal
- * share: an address without one is not refused because another one uses several.
+ * The encoders of the whole gateway. Their number is limited, and when all are in use, each address gets an equal
+ * share: an address without an encoder is not refused because another address uses several.
  */
 export class Encoders {
   /** Running encodings, oldest first, with the function that ends each. */
@@ -46,9 +46,8 @@ export class Encoders {
 
   /**
    * Makes room for one more encoding: if necessary, ends one without viewers, or otherwise the newest one of the
-   * address that uses the most. The latter is only ended if that address then still has at least as many as the
-   * requesting one. Ends none if the requesting address has replaced too many recently.
-   *
+   * address that uses the most. The newest one is ended only if its address then still has at least as many encodings
+   * as the requesting address. Ends none if the requesting address has replaced too many recently.
    * @returns whether there is room.
    */
   makeRoom(address: string): boolean {

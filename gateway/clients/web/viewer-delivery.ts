@@ -84,7 +84,7 @@ export class ViewerDelivery implements AdaptationContext {
   #wantsVideo = false;
   #hasVideo = false;
   #steps: readonly Step[] = [SOURCE];
-  /** The step of the latest frame that was sent in place of H.264; null if that is sent. */
+  /** The step of the latest frame that was sent in place of H.264; null while H.264 is sent. */
   #instead: JpegStep | null = null;
   #isEncoderSlow = false;
   #bitsPerSecond = 0;

@@ -45,11 +45,14 @@ const COLOR = { type: 'string', examples: ['ff8800'] };
 const ARRAY_STYLE: NonNullable<Operation['query']> = {
   range: {
     schema: { type: 'string', examples: ['auto', 'type', '400,6000'] },
-    description: 'Values that get the first and the last colour',
+    description: 'Values shown in the first and the last colour',
   },
   colormap: { schema: { type: 'string', enum: COLORMAP_NAMES }, description: 'Colours of arrays of one channel' },
   invert: { schema: { type: 'boolean' }, description: 'Reverses the colours' },
-  noData: { schema: { type: 'string', examples: ['0', 'none'] }, description: 'Value without a measurement, or none' },
+  noData: {
+    schema: { type: 'string', examples: ['0', 'none'] },
+    description: 'Value that marks a missing measurement, or none',
+  },
   nanColor: { schema: COLOR, description: 'Colour of NaN and of pixels without a measurement' },
   belowColor: { schema: COLOR, description: 'Colour of values below the range' },
   aboveColor: { schema: COLOR, description: 'Colour of values above the range' },
@@ -58,7 +61,7 @@ const ARRAY_STYLE: NonNullable<Operation['query']> = {
 
 const PERSIST = {
   schema: { type: 'boolean' },
-  description: 'Writes the change to the configuration file; without it, it is lost with a restart',
+  description: 'Writes the change to the configuration file; otherwise, the change is lost with a restart',
 };
 
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
@@ -111,7 +114,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/session': {
     tag: 'Log-in',
-    summary: 'Read who is logged in by the session cookie',
+    summary: 'Read which user the session cookie belongs to',
     responses: json('The user, or null', schemaOf('Session')),
   },
   'POST /api/session': {
@@ -126,7 +129,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
           token: { type: 'string', maxLength: MAX_CREDENTIAL },
           name: { type: 'string', maxLength: MAX_CREDENTIAL },
           password: { type: 'string', maxLength: MAX_CREDENTIAL },
-          right: { type: 'string', description: 'Right that the log-in must give; otherwise it is refused' },
+          right: { type: 'string', description: 'Right that the log-in must grant; otherwise the log-in is refused' },
         },
       },
     },
@@ -168,7 +171,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PATCH /api/streams/:name': {
     tag: 'Streams',
     summary: 'Change some options of a stream',
-    description: 'An option that is null gets its default (RFC 7396).',
+    description: 'An option with the value null gets its default (RFC 7396).',
     query: { persist: PERSIST },
     body: { 'application/json': { type: 'object', examples: [{ virtualPorts: '7000-7009', start: null }] } },
     responses: json('Changed', schemaOf('StreamChange')),
@@ -202,15 +205,15 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       persist: PERSIST,
       reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; truncated to 100 characters' },
     },
-    responses: json('Its last status', schemaOf('Client')),
+    responses: json('The last status of the client', schemaOf('Client')),
   },
   'GET /api/streams/:name/clients/:id/return': {
     tag: 'Clients',
-    summary: 'Read what a client returns',
+    summary: 'Read the return data of a client',
     query: { width: WIDTH },
     responses: {
       200: {
-        description: 'A value as JSON, or as text if only Python has it (NaN); a JPEG; an array as PNG',
+        description: 'A value as JSON, or as text if JSON cannot represent it (NaN); a JPEG; an array as PNG',
         content: {
           'application/json': {},
           'text/plain': { type: 'string' },
@@ -223,7 +226,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE /api/streams/:name/control': {
     tag: 'Clients',
     summary: 'Take control back from the viewer that has it',
-    description: 'Nobody has control then. Its return data ends, except an emergency stop.',
+    description: 'Afterwards, nobody has control. The return data of that viewer ends, except an emergency stop.',
     responses: json('Holder of control', schemaOf('Control')),
   },
   'POST /api/streams/:name/shares': {

@@ -58,7 +58,7 @@ const list = (items: Schema, description?: string): Schema => ({
 });
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
 const port: Schema = { type: 'integer', minimum: 1, maximum: 65_535 };
-/** Fields without which an object is not sent are required; readers must ignore unknown ones. */
+/** Fields that every object has are required. Readers must ignore unknown fields. */
 const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): Schema => ({
   type: 'object',
   required: Object.keys(properties).filter((key) => !optional.includes(key as keyof T)),
@@ -91,7 +91,7 @@ const rights = object<RightsStatus>({
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Refusal: object<{ code: string; message: string }>({
     code: text('Stable code; see Troubleshooting in the documentation'),
-    message: text('What was expected and what was received, as a sentence'),
+    message: text('Sentence with the expected and the received value'),
   }),
   NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>(
     {
@@ -127,7 +127,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         name: text(),
         delivered: count('Number of events that the receiver has accepted'),
         waiting: count('Number of pending events'),
-        dropped: count('Number of events that were dropped because too many waited'),
+        dropped: count('Number of events that were dropped because too many were pending'),
         failed: count('Number of events that the receiver has refused, or that could not be delivered in time'),
         problem: orNull(text('Why the latest attempt failed')),
       }),
@@ -156,7 +156,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
               name: text(),
               state: oneOf(...STREAM_STATES),
               clients: count(),
-              isOwner: { type: 'boolean', description: 'Whether it runs the source' },
+              isOwner: { type: 'boolean', description: 'Whether this gateway runs the source' },
             }),
           ),
         }),
@@ -185,11 +185,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     problems: list(text(), 'Parts of the change that could not be applied, with reasons'),
   }),
   Source: object<SourceStatus>({
-    kind: text('Scheme of its URL'),
+    kind: text('Scheme of the source URL'),
     address: text(),
-    state: text('Its state in a few words'),
+    state: text('State of the source in a few words'),
     lastError: orNull(text()),
-    restarts: count('Number of times it was reopened after a failure'),
+    restarts: count('Number of times that the source was reopened after a failure'),
   }),
   Ports: object<PortsStatus>({
     ranges: list(object<{ from: number; to: number }>({ from: port, to: port })),
@@ -216,7 +216,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     kind: oneOf(...CLIENT_KINDS),
     address: text(),
     state: oneOf(...CLIENT_STATES),
-    reason: text('Why it is in this state, or gets fewer frames; may be empty'),
+    reason: text('Reason for the state, or for fewer frames; may be empty'),
     delivered: count('Frames sent'),
     deliveredBytes: count('Bytes of the pictures of these frames'),
     dropped: count('Frames replaced by a newer one'),

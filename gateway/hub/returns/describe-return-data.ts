@@ -14,7 +14,7 @@ export function describeReturnData(data: StickyData | null): unknown {
   switch (data.kind) {
     case 'value':
       if (data.json.length > MAX_SHOWN) return `${data.json.slice(0, MAX_SHOWN)}…`;
-      // JSON.parse would round it.
+      // JSON.parse would round the integer.
       if (holdsLongInteger(data.value)) return data.json;
       try {
         return JSON.parse(data.json) as unknown;

@@ -20,7 +20,7 @@ export interface PortData {
   readonly data: Value | NDArray | Uint8Array;
 }
 
-/** One port's data in {@link Returns.takeAll}. The object of unchanged data is the same. */
+/** One port's data in {@link Returns.takeAll}. Unchanged data is returned as the same object. */
 export interface PortReturn {
   readonly port: number;
   readonly data: ReturnData;
@@ -132,9 +132,8 @@ export class Returns {
 
   /**
    * Adds a client: its port is in the merged object from now on, with null until it returns something.
-   *
-   * @param by identity of the client or its connection. It replaces another one on this port, whose data ends: in a
-   * cluster the previous holder of a port may leave after the next one has joined.
+   * @param by identity of the client or its connection. The client replaces any other client on this port, and ends the
+   * data of that client: in a cluster, the previous holder of a port may leave after the next one has joined.
    */
   join(port: number, by: object = ANYONE): void {
     const entry = this.#entries.get(port);
@@ -223,8 +222,8 @@ export class Returns {
   }
 
   /**
-   * Discards the once-only values of a port, which the server would receive before the sticky one. Counted as dropped.
-   * Later ones wait until the sticky value has been delivered once.
+   * Discards the once-only values of a port, which the server would receive before the sticky one. They are counted as
+   * dropped. Later once-only values wait until the sticky value has been delivered once.
    */
   discardOnce(port: number): void {
     const entry = this.#entry(port);

@@ -17,7 +17,7 @@ interface DirectoryOptions {
   /** Rate at which the images are played. */
   readonly framesPerSecond: number;
   readonly isLooped: boolean;
-  /** Whether to show the newest file as it arrives, instead of playing all. */
+  /** Whether each new file is shown as it arrives, instead of playing all files. */
   readonly isWatched: boolean;
   /** Whether JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;
@@ -72,12 +72,12 @@ export function parseImage({ target, options }: SourceUrl): DirectoryOptions {
   };
 }
 
-/** Interval at which a missing folder is checked for. */
+/** Interval between checks for a missing folder. */
 const APPEAR_MS = 500;
 
 /**
- * The images of a folder: played in order, or always the newest; or one image file and each new version of it. Each
- * frame's message is `{"file": name}`.
+ * Shows the images of a folder, either all in order or always the newest, or each new version of a single image file.
+ * Each frame's message is `{"file": name}`.
  */
 export class DirectorySource implements Source {
   readonly kind: 'directory' | 'image';

@@ -54,7 +54,7 @@ function isDecoded(bytes: Uint8Array): boolean {
   return DECODED.some((magic) => magic.test(begin));
 }
 
-/** Rotated here and not by the stream, so that no file is skipped because the next one is due. */
+/** Rotates the picture here, because the stream could replace it with the next file before it is rotated. */
 async function readJpeg(bytes: Uint8Array): Promise<Uint8Array> {
   const { jpeg, header } = repairJpeg(bytes);
   return header.orientation === 1 ? jpeg : turnUpright(jpeg);
@@ -81,7 +81,7 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   }
   const isDeep = depth === 'ushort';
   const isGray = space === 'b-w' || space === 'grey16';
-  // Checked before decoding: a file of a few hundred kilobytes can have pixels that fill the memory.
+  // Checked before decoding: a file of a few hundred kilobytes can decode to more pixels than fit into memory.
   const bytesOfSamples = fileWidth * fileHeight * (isGray ? 1 : 3) * (isDeep ? 2 : 1);
   if (bytesOfSamples > FRAME_LIMITS.payloadBytes) {
     throw new GearwayError(

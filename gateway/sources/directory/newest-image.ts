@@ -34,7 +34,7 @@ export class NewestImage {
   #sinceMs: number | null = null;
   /** The file found last. Always rechecked, because many programs overwrite the same file. */
   #latest: string | null = null;
-  /** Files with that change time or a later one that need no further attempt, by name. */
+  /** Files changed at `#sinceMs` or later that need no further attempt, by name. */
   readonly #done = new Map<string, FileState>();
   /** Files that could not be read yet, by name. */
   readonly #attempts = new Map<string, Attempt>();

@@ -44,7 +44,7 @@ export async function planCamera(
   });
   switch (context.tools.platform) {
     case 'darwin': {
-      // avfoundation's default of 29.97 fps is not supported by Apple's cameras. It has no JPEGs.
+      // avfoundation's default of 29.97 fps is not supported by Apple's cameras. avfoundation provides no JPEGs.
       const rate = fps === null ? ['-framerate', '30'] : [];
       const device = await findAvfoundationCamera(name, context);
       const choice = chooseFormat([], options);

@@ -17,7 +17,7 @@ export interface CaptureCommand {
   readonly format: PictureFormat;
   /** True if JPEGs are copied from an untrusted input. */
   readonly isCopied: boolean;
-  /** Whether the input may end normally, without that being a failure. */
+  /** Whether the input may end without that being a failure. */
   readonly hasEnd: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface FfmpegOptions {
   readonly hwaccel: string | null;
   /** FFmpeg filter graph. */
   readonly filter: string | null;
-  /** Whether the input's JPEGs are forwarded unmodified; null: if possible. */
+  /** Whether the input's JPEGs are forwarded unmodified; null: whenever possible. */
   readonly copy: boolean | null;
   /** Whether forwarded JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;

@@ -31,7 +31,7 @@ interface Run {
   readonly published: number;
   /** Whether there were pictures, but no valid one. */
   readonly allFramesInvalid: boolean;
-  /** Whether the program was stopped for that reason. */
+  /** Whether the program was stopped because all of its pictures were invalid. */
   readonly wasEnded: boolean;
   /** Why the program's output could not be parsed; null if it could. */
   readonly unreadable: unknown;
@@ -137,8 +137,8 @@ export class FfmpegSource implements Source {
   }
 
   /**
-   * @returns whether FFmpeg must read the input instead, because it is not such a camera, or its pictures must be
-   * encoded.
+   * @returns whether FFmpeg must read the input instead, because the input is not an HTTP camera, or its pictures must
+   * be encoded.
    */
   async #runCamera(camera: HttpCamera, sink: SourceSink, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
     const aborting = new AbortController();

@@ -7,7 +7,10 @@ export interface FfmpegVersion {
 /** Version of a development build, which has no release number. */
 export const NEWEST: FfmpegVersion = { major: Infinity, minor: 0 };
 
-/** The oldest supported version, Debian 11's. 4.2 ends MJPEG without a Content-Length after one picture. */
+/**
+ * The oldest supported version, which is that of Debian 11. Version 4.2 ends MJPEG without a Content-Length after one
+ * picture.
+ */
 export const OLDEST: FfmpegVersion = { major: 4, minor: 3 };
 
 /**

@@ -148,7 +148,7 @@ function mayCopy({ copy, pixels, quality, filter, size, fps }: FfmpegOptions): b
 
 /**
  * The JPEGs of a recording whose pixels are not square are encoded again, because browsers ignore the aspect ratio of
- * pixels. Cameras are copied.
+ * pixels. The JPEGs of cameras are forwarded unmodified.
  */
 function isCopied(options: FfmpegOptions, { codec, hasSquarePixels }: MediaInfo, isRecording: boolean): boolean {
   return options.copy ?? (mayCopy(options) && codec === 'mjpeg' && (hasSquarePixels || !isRecording));

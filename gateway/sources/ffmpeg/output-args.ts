@@ -68,9 +68,9 @@ const BT709 = 'setparams=colorspace=bt709';
 
 /**
  * Converts to the colours of JPEG: BT.601, full range. FFmpeg itself only adjusts the range, and keeps the samples of
- * other matrices. Of its filters, `colorspace` is precise, and takes an eighth of the time of `scale`. It is only for
- * planar video of a known matrix, which a user's filter may change. `scale` costs nothing for BT.601, whose range has
- * to be adjusted in any case.
+ * other matrices. Of its filters, `colorspace` is precise, and takes an eighth of the time of `scale`. It supports only
+ * planar video with a known matrix, and a user's filter may change both. For BT.601, `scale` adds no cost, because the
+ * range must be adjusted anyway.
  */
 function jpegColors({ filter }: FfmpegOptions, { conversion }: VideoColors): string {
   if (conversion === null || filter !== null) return 'scale=out_color_matrix=bt601:out_range=pc';
@@ -94,9 +94,9 @@ function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan
 }
 
 /**
- * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of
- * the aspect ratio mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and
- * is reopened with the new size.
+ * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 detects a change of
+ * the aspect ratio in the middle of a stream, but keeps the initial size. A live input then ends with an error, and is
+ * reopened with the new size.
  */
 function squareScale(isLive: boolean): string {
   const shrink = `min(1,min(sqrt(${MAX_GROWTH}/sar),${MAX_SIDE}/(iw*sar)))`;

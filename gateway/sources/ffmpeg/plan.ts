@@ -8,11 +8,11 @@ export interface InputPlan {
   readonly args: readonly string[];
   /** FFmpeg's standard input, a list of files; null for none. */
   readonly stdin: string | null;
-  /** Whether it delivers pictures in real time. Others are paced by FFmpeg. */
+  /** Whether the input delivers pictures in real time. FFmpeg paces other inputs. */
   readonly isLive: boolean;
-  /** Whether it may end normally, without that being a failure. */
+  /** Whether the input may end without that being a failure. */
   readonly hasEnd: boolean;
-  /** Whether its JPEGs are forwarded unmodified. */
+  /** Whether the input's JPEGs are forwarded unmodified. */
   readonly isCopied: boolean;
   /** Properties of the video, for the conversion of colours. Default: unknown. */
   readonly colors?: VideoColors;

@@ -15,7 +15,7 @@ export interface MediaInfo {
 
 /** Information that FFmpeg needs to convert the colours of a video to those of JPEG. */
 export interface VideoColors {
-  /** Whether it has more than 576 lines, and does not name its colour matrix, which is BT.709 then. */
+  /** Whether the video has more than 576 lines and names no colour matrix, so that BT.709 is assumed. */
   readonly isUntaggedHd: boolean;
   /** Arguments of FFmpeg's filter `colorspace`; null if the filter cannot convert such a video. */
   readonly conversion: {
@@ -95,7 +95,7 @@ export function parseMediaInfo(json: string): MediaInfo {
   };
 }
 
-/** Pixel formats of FFmpeg's filter `colorspace`; `j` stands for the full range. */
+/** Pixel formats of FFmpeg's filter `colorspace`; the letter `j` marks the full range. */
 const CONVERTIBLE = /^yuvj?(420|422|444)p(?:1[02]le)?$/;
 
 function videoColors({

@@ -141,7 +141,7 @@ export class ImageHub {
       sent = decodeSent(parts);
     } catch (error) {
       socket.malformed();
-      // The sender is unknown, so all receivers count it.
+      // The sender is unknown, so every receiver counts the malformed message.
       for (const receiver of this.#receivers) receiver.rejected(error);
       return;
     }

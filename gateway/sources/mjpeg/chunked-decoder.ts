@@ -4,8 +4,8 @@ import { GearwayError } from '../../../shared/errors.ts';
 const MAX_LINE = 1024;
 
 /**
- * Number of bytes by which lines between chunks may exceed the data: a server that sends only them would never be
- * silent, and no other limit would apply.
+ * Number of bytes by which lines between chunks may exceed the data: a server that sends only such lines is never
+ * silent, and no other limit applies to it.
  */
 const MAX_OVERHEAD = 64 << 10;
 

@@ -22,9 +22,8 @@ export interface HttpAddress {
 const HOST = /^(?:\[([^\]]*)\]|([^\s:[\]\\<>"]*))(?::(\d{0,5}))?$/;
 
 /**
- * Parses a URL as people write it: unlike `new URL()`, a password may contain characters that should be encoded, and an
- * IPv6 address a zone.
- *
+ * Parses a URL as people write it. Unlike `new URL()`, it accepts a password with characters that should be encoded,
+ * and an IPv6 address with a zone.
  * @throws {GearwayError} `source-invalid`.
  */
 export function parseHttpAddress(url: string): HttpAddress {
@@ -93,7 +92,8 @@ export function redirectedAddress(from: HttpAddress, location: string): HttpAddr
 function endOfCredentials(rest: string): number {
   const [authority = ''] = /^[^/?#]*/.exec(rest) ?? [];
   const at = authority.lastIndexOf('@');
-  // An unencoded password with one of these characters looks like a port, which it is not.
+  // An unencoded password may contain `/`, `?` or `#`. The text before that character is then not a valid host and
+  // port.
   return at >= 0 || HOST.test(authority) ? at : rest.lastIndexOf('@');
 }
 

@@ -13,8 +13,8 @@ export interface HttpRequest {
   /** Whether a certificate that cannot be verified is accepted. */
   readonly acceptsAnyCertificate: boolean;
   /**
-   * Whether another server has redirected to this address. Then errors do not quote the response: a camera could
-   * otherwise let users read from any service that the gateway reaches.
+   * Whether another server has redirected to this address. If so, errors do not quote the response, because a camera
+   * could otherwise let users read from any service that the gateway can reach.
    */
   readonly isForeign: boolean;
   /** Time by `performance.now()` until which the response's headers must be complete. */

@@ -23,8 +23,8 @@ const HASHES: readonly (readonly [algorithm: string, hash: string])[] = [
 const TOKEN = /[\s,]*(?:([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?)?/y;
 
 /**
- * Authenticates requests to one server: digest (RFC 7616, RFC 2617, RFC 2069) or basic. Sends nothing before the server
- * requests it.
+ * Authenticates requests to one server: digest (RFC 7616, RFC 2617, RFC 2069) or basic. Sends no credentials before the
+ * server requests them.
  */
 export class HttpAuthentication {
   readonly #credentials: Credentials;
@@ -36,7 +36,7 @@ export class HttpAuthentication {
     this.#credentials = credentials;
   }
 
-  /** The value of the header `Authorization` for a GET request; null while the server has not requested it. */
+  /** The value of the header `Authorization` for a GET request; null until the server has requested authentication. */
   header(path: string): string | null {
     if (this.#challenge === null) return null;
     const { user, password } = this.#credentials;
@@ -117,7 +117,7 @@ export function formatDigest(
   const isSession = /-sess$/i.test(get('algorithm'));
   const secret = hash(user, get('realm'), password);
   const key = isSession ? hash(secret, get('nonce'), cnonce) : secret;
-  // With auth-int, the request's body is included, which is empty.
+  // With auth-int, the hash covers the request's body, which is empty.
   const target = qop === 'auth-int' ? hash('GET', path, hash('')) : hash('GET', path);
   const response =
     qop === undefined ? hash(key, get('nonce'), target) : hash(key, get('nonce'), nc, cnonce, qop, target);

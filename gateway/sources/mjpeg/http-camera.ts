@@ -18,7 +18,7 @@ interface HttpCameraOptions {
   readonly acceptsAnyCertificate: boolean;
   /** Rate at which a still picture is requested, and maximum rate of a stream; null for the defaults. */
   readonly framesPerSecond: number | null;
-  /** Whether the camera may serve a stream, and content other than MJPEG and JPEG. Otherwise it is `unsuitable`. */
+  /** Whether streams, and content other than MJPEG and JPEG, are accepted. If not, such a response is `unsuitable`. */
   readonly accepts: { readonly streams: boolean; readonly others: boolean };
   /** Default: 60 s. */
   readonly stillTimeoutMs?: number;
@@ -68,8 +68,7 @@ export class HttpCamera {
    * Publishes pictures until the signal aborts.
    *
    * Returns when the response is `unsuitable`, or the signal has aborted.
-   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still
-   * picture.
+   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} for still pictures.
    */
   async run(pictures: PicturePublisher, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
     this.#isPolled = false;
@@ -136,7 +135,7 @@ export class HttpCamera {
     pictures: PicturePublisher,
     signal: AbortSignal,
   ): Promise<Shown> {
-    // Frames that stop arriving are noticed by the supervisor, but not while still pictures are polled.
+    // The supervisor detects when frames stop arriving, but not while still pictures are polled.
     if (isMultipart) this.#isPolled = false;
     const stillUntilMs = this.#stillUntilMs();
     const rate = new RateLimit(this.#options.framesPerSecond);

@@ -58,8 +58,8 @@ export function parseNetGearAsync({ target, options }: SourceUrl): NetGearAsyncO
 }
 
 /**
- * A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode, each reply contains the clients'
- * return data.
+ * A server of VidGear's `NetGear_Async`, which connects to the gateway. In bidirectional mode, each reply contains the
+ * clients' return data.
  */
 export class NetGearAsyncSource implements Source {
   readonly kind = 'netgear-async';

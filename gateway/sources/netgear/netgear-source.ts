@@ -31,11 +31,11 @@ interface NetGearSourceOptions {
 }
 
 /**
- * An unmodified NetGear server that connects to us, in patterns 0, 1 and 2. Every message is answered immediately with
- * return data, so that no client slows down the camera.
+ * An unmodified NetGear server that connects to the gateway, in patterns 0, 1 and 2. Every message is answered
+ * immediately with return data, so that no client slows down the camera.
  *
  * A server in multi-clients mode with pattern 1 distributes its frames over its ports, each one after the reply to the
- * previous one. Reading all ports restores one stream, in order; each port is assigned to one of our clients.
+ * previous one. Reading all ports restores one stream, in order; each port is assigned to one of the gateway's clients.
  */
 export class NetGearSource implements Source {
   readonly kind = 'netgear';

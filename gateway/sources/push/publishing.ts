@@ -60,8 +60,7 @@ export class Publishing {
   #occupant: Occupant | null = null;
   /**
    * For displaced publishers of single frames, the time until which they may not take over in turn; each attempt
-   * restarts that time. Otherwise two publishers that both keep sending would take over from each other with every
-   * frame.
+   * postpones it. Otherwise, two publishers that both keep sending would take over from each other with every frame.
    */
   readonly #displaced = new Map<string, number>();
 

@@ -148,7 +148,7 @@ describe('ClientConnection', () => {
     const client = new Pair({ linger: 0 });
     closers.push(() => client.close());
     await client.bind(endpoint);
-    expect(await until('refused')).toBe(`the client at ${endpoint} has pattern 0, its address specifies pattern 1`);
+    expect(await until('refused')).toBe(`the client at ${endpoint} has pattern 0, but its address specifies pattern 1`);
   });
 
   it('is ready soon after a client of another pattern was replaced with a matching one', async () => {

@@ -26,7 +26,7 @@ const MAX_SIZES_SHOWN = 12;
  * Runs `gearway devices`.
  *
  * @param environment of this process.
- * @returns the exit code: 0 if there is a camera, otherwise 1.
+ * @returns the exit status: 0 if there is a camera, otherwise 1.
  * @throws {GearwayError} `option-invalid` if there are arguments.
  */
 export async function runDevices(
