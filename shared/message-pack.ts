@@ -18,7 +18,8 @@ export interface MessagePackLimits {
 }
 
 /**
- * Cost of a list, a map, a key, binary or an extension, in elements: each takes about four times as long as a number.
+ * Cost of a list, a map, a key, binary or an extension, in elements: each takes about four times as long to decode as a
+ * number.
  */
 const COSTLY_ELEMENTS = 4;
 
@@ -284,8 +285,8 @@ class Decoder {
 }
 
 /**
- * Recent keys by a hash of their bytes, because messages repeat the same few keys. A key overwrites another one with
- * the same hash.
+ * Cache of recent keys, by a hash of their bytes, because messages repeat the same few keys. A key overwrites an
+ * earlier one with the same hash.
  */
 const KEY_SLOTS = 256;
 const internedKeys: (string | undefined)[] = Array.from({ length: KEY_SLOTS }, () => undefined);

@@ -13,7 +13,7 @@ type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<Ar
 
 interface Layout {
   readonly wordBytes: 1 | 2 | 4;
-  /** Distance from a word to the one that predicts it. */
+  /** Distance from a word to the word that predicts it. */
   readonly wordsPerPixel: number;
 }
 
