@@ -5,7 +5,10 @@ import type { FrameMessage } from '../../shared/protocol.ts';
 /** Number of consecutive failures that indicate more than a damaged frame. */
 const MAX_FAILURES = 2;
 
-/** Time without a picture after a single failure that indicates the same, for streams with few frames. */
+/**
+ * Time without a picture after a single failure that also indicates more than a damaged frame, for streams with few
+ * frames.
+ */
 const FAILING_AFTER_MS = 1000;
 
 /** Error for a decode that took too long. */

@@ -28,8 +28,8 @@ interface Shown {
 }
 
 /**
- * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at
- * every zoom, and never on a picture to which it does not belong.
+ * Draws the picture and its overlay on one canvas, whose size is that of the box in pixels of the screen. The overlay
+ * is therefore sharp at every zoom, and never drawn on a picture to which it does not belong.
  */
 export class Composer {
   #surface: Surface;
