@@ -9,8 +9,8 @@ import { deviceStyles } from './device-styles.ts';
 type ControlState = 'none' | 'free' | 'mine' | 'taken' | 'requested';
 
 /**
- * Shows who has control of a stream with exclusive control, takes, requests and releases it, and answers the requests of
- * other viewers. It is empty if control is shared.
+ * Shows who has control of a stream with exclusive control, and has buttons to take, request and release control, and
+ * to answer the requests of other viewers. The element is empty if control is shared.
  *
  * @tag gearway-control
  * @summary Shows and changes the holder of control.

@@ -35,7 +35,7 @@ export class PointerGestures {
   constructor(viewer: HTMLElement, actions: GestureActions) {
     this.#actions = actions;
     const { signal } = this.#abort;
-    // Called before the viewer's own listeners, and during a drag also outside of the viewer.
+    // These listeners run before the viewer's own, and during a drag also outside of the viewer.
     const options = { signal, capture: true };
     viewer.addEventListener('pointerdown', (event) => this.#onDown(event), options);
     window.addEventListener('pointermove', (event) => this.#onMove(event), options);

@@ -286,7 +286,10 @@ export class PointerMode {
     this.#overlay.show({ width, height, shape, cursor: this.#cursor });
   }
 
-  /** @param isInside whether positions outside of the picture give null; otherwise, they give the nearest one in it. */
+  /**
+   * @param isInside whether to return null for a position outside of the picture; otherwise, the nearest position in
+   * the picture is returned.
+   */
   #positionAt({ x, y }: Point, isInside: boolean): Position | null {
     const position = this.#viewer.toPicture(x, y);
     const frame = this.#owner.frame();

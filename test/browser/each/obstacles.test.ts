@@ -47,7 +47,7 @@ describe('a page that may not use the gateway', () => {
       );
       await viewer.where("element.reason.startsWith('browsers do not let')");
       expect(await viewer.reason).toBe(
-        'browsers do not let a page over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)',
+        'browsers do not let a page loaded over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)',
       );
       expect(
         await viewer.page.evaluate(

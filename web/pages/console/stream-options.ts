@@ -16,7 +16,7 @@ export const CHOICES = {
   },
   idle: {
     label: 'Without frames, native clients get',
-    values: { card: 'a placeholder', silence: 'nothing' },
+    values: { card: 'a placeholder frame', silence: 'nothing' },
   },
   renditions: { label: 'Viewers with slow links get', values: { auto: 'smaller pictures', off: 'fewer frames' } },
   control: {
