@@ -156,7 +156,7 @@ class Decoder {
     }
   }
 
-  /** Created when it is first needed, because most messages contain no number of more than one byte. */
+  /** Created when first needed, because most messages contain no number of more than one byte. */
   get #data(): DataView {
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     return this.#view;

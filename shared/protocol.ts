@@ -150,7 +150,7 @@ export type ReturnBody =
 
 export type Hello = {
   readonly type: 'hello';
-  /** The requested port; any free one if absent. */
+  /** The requested port; any free port if absent. */
   readonly port?: number;
   /** Key of a lease: 32 hexadecimal digits, from the last `welcome`. */
   readonly leaseKey?: string;
@@ -293,13 +293,13 @@ export type Returned = {
 /** `window`: maximum number of frames in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
 /**
- * Describes the pictures that the viewer gets, and why. Sent to viewers with the feature `renditions` when it changes,
- * at most once per second.
+ * Describes the pictures that the viewer receives, and the reason for them. Sent to viewers with the feature
+ * `renditions` when it changes, at most once per second.
  */
 export type Delivery = {
   readonly type: 'delivery';
   /**
-   * A description such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's
+   * A description such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer receives the source's
    * frames.
    */
   readonly text: string;

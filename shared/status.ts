@@ -67,7 +67,7 @@ export interface PortsStatus {
   readonly ranges: readonly PortRange[];
   /** Number of ports that are available to any client. */
   readonly free: number;
-  /** Number of ports that a client has, or that are reserved for one that has just disconnected. */
+  /** Number of ports that clients have, or that are reserved for clients that have just disconnected. */
   readonly taken: number;
   /** Reserved by the leases of viewers that have just disconnected. */
   readonly held: readonly number[];
@@ -249,7 +249,8 @@ export interface StreamChange {
 }
 
 /**
- * Response of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a trailing slash.
+ * Response of `GET /api/gateway`. The addresses are those at which browsers reach the gateway, each with a trailing
+ * slash.
  */
 export interface GatewayStatus {
   /** Empty for senders without the right to administer. */

@@ -24,8 +24,8 @@ export interface ArrayStyleTexts {
 }
 
 /**
- * How arrays are shown. Colours, `noData` and `colormap` apply to arrays of one channel, and `channelOrder` to those of
- * three and four.
+ * How arrays are shown. Colours, `noData` and `colormap` apply to arrays of one channel, and `channelOrder` to arrays
+ * of three or four channels.
  */
 export interface ArrayStyle {
   /** `default`: `auto` for one channel of 16 or more bits, otherwise `type`. */

@@ -5,7 +5,7 @@ import { readSamples } from './sample-reader.ts';
 /** Maximum number of pixels that are measured; in larger arrays, every n-th pixel is. */
 const MAX_SAMPLES = 8192;
 
-/** Fraction of the values below the range, and of those above it. */
+/** Fraction of the values that are below the range, and fraction of the values that are above it. */
 const TAIL = 0.01;
 
 /** The range moves when one of its ends is off by more than this fraction of the range. */

@@ -88,9 +88,9 @@ export class GatewayProbe {
     if (typeof code !== 'string' || typeof message !== 'string') {
       return `the proxy in front of the gateway at ${host} answers with status ${response.status}`;
     }
-    // The gateway does not know the path under which a proxy serves it.
+    // The gateway is not configured for the path under which a proxy serves it.
     return code === 'origin-not-allowed' && this.#isSameOrigin()
-      ? `the gateway does not know that it is reached at this address; start it with --public-url ${href}`
+      ? `the gateway is not configured for this address; start it with --public-url ${href}`
       : message;
   }
 
@@ -110,7 +110,7 @@ export class GatewayProbe {
     if (self.origin === 'null') {
       return (
         'this page has no origin, because it was opened as a file or in a sandboxed frame; ' +
-        'serve it over HTTP, and give the frame allow-same-origin'
+        'serve it over HTTP, and add allow-same-origin to the frame'
       );
     }
     return null;

@@ -113,7 +113,7 @@ export class ChannelController implements ReactiveController {
   }
 }
 
-/** The viewer with this id, or without an id the first one of the page; null if there is none. */
+/** The viewer with this id, or, without an id, the first viewer of the page; null if there is none. */
 function findViewer(root: Node, id: string): GearwayViewer | null {
   const scopes = root instanceof ShadowRoot ? [root, document] : [document];
   for (const scope of scopes) {

@@ -11,7 +11,7 @@ export const REPEAT_MS = 80;
 export const TIME_TO_LIVE_MS = 500;
 
 /**
- * Maximum number of unanswered values while a device is held: on a stalled link, further ones would arrive too late.
+ * Maximum number of unanswered values while a device is held. On a stalled link, further values would arrive too late.
  */
 const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 
@@ -142,7 +142,7 @@ export class ControlChannel {
     this.#send();
   }
 
-  /** Blocks all devices while at least one element requests it, for example because the picture is too old. */
+  /** Blocks all devices while at least one element requests this, for example because the picture is too old. */
   block(by: object, isBlocked: boolean): void {
     if (isBlocked === this.#blockers.has(by)) return;
     if (isBlocked) this.#blockers.add(by);

@@ -23,9 +23,9 @@ const TEXTS: Readonly<Record<Exclude<CameraState, 'failed'>, string>> = {
 };
 
 /**
- * A camera of this device as return data: the server gets its pictures as arrays. They are the whole return data of
- * their viewer, so other devices need another viewer. A picture is sent when the gateway has received the previous one;
- * a newer picture replaces a waiting one.
+ * A camera of this device as return data: the server receives its pictures as arrays. The pictures are the whole return
+ * data of their viewer, so other devices need another viewer. A picture is sent when the gateway has received the
+ * previous one; a newer picture replaces a waiting one.
  *
  * @tag gearway-camera
  * @summary Camera pictures as return data.

@@ -22,7 +22,7 @@ export interface GestureActions {
 
 /**
  * Detects presses, drags and taps on the picture of a viewer. The viewer's own gestures still work: the wheel and two
- * fingers zoom, and a drag that {@link GestureActions.press} does not accept, or one with the Shift key, moves the
+ * fingers zoom, and a drag that {@link GestureActions.press} does not accept, or a drag with the Shift key, moves the
  * picture.
  */
 export class PointerGestures {

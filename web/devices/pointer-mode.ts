@@ -38,7 +38,7 @@ export interface PointerOwner {
   ended(isByKey: boolean): void;
 }
 
-/** The mode in which a pointer tool draws on the picture of a viewer. A viewer has one at a time. */
+/** The mode in which a pointer tool draws on the picture of a viewer. A viewer has at most one such mode at a time. */
 export class PointerMode {
   static readonly #current = new WeakMap<GearwayViewer, PointerMode>();
 

@@ -119,7 +119,7 @@ export class GearwayPublisher extends LitElement {
   declare controls: boolean;
   declare noWorker: boolean;
   /**
-   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * Access token, if the gateway requires one. There is no attribute, because it would expose the token in the page's
    * markup.
    */
   declare token: string | null;

@@ -56,7 +56,7 @@ export class DecodeFailures {
   failed(frame: FrameMessage, error: unknown): void {
     this.#count += 1;
     clearTimeout(this.#timer);
-    // The samples cannot be shown, and those of the next frame will not differ.
+    // The samples cannot be shown, and the next frame will have samples of the same type.
     if (this.#count >= MAX_FAILURES || error instanceof GearwayError) this.#conclude(frame, error);
     else this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
   }

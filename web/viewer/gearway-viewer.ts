@@ -268,7 +268,7 @@ export class GearwayViewer extends LitElement {
   declare colorBar: boolean;
   declare inspector: boolean;
   /**
-   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * Access token, if the gateway requires one. There is no attribute, because it would expose the token in the page's
    * markup.
    */
   declare token: string | null;
@@ -499,8 +499,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * The exact values of a pixel, from the data of the frame on screen. null outside of the picture, and before the
-   * first frame.
+   * The exact values of a pixel, from the data of the frame on screen. null for a position outside of the picture, and
+   * before the first frame.
    */
   inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
     return this.#model.inspect({ kind: 'pixel', x: Math.floor(x), y: Math.floor(y) });

@@ -16,7 +16,7 @@ import { ViewerPage } from '../viewer-page.ts';
 const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 
 const NO_ORIGIN =
-  'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and give the frame allow-same-origin';
+  'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and add allow-same-origin to the frame';
 
 describe('a page that may not use the gateway', () => {
   let browser: Browser;

@@ -18,7 +18,7 @@ import { StreamPage } from './stream-page.ts';
 
 // index.html loads the viewer element.
 
-/** The stream named in the page's address; null for all streams, or for the only one. */
+/** The stream named in the page's address; null for the only stream, or for all streams. */
 const requestedStream = new URLSearchParams(location.search).get('stream');
 /**
  * Element for Lit's content. Lit removes all nodes after its content when the template changes, and dialogs are

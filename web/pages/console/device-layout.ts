@@ -229,7 +229,10 @@ function fieldsOf(kind: DeviceKind): readonly FormField[] {
   return parseForm(settingsSchema(kind, {})).fields;
 }
 
-/** Values in the format of user input. Missing ones are the defaults; those of a wrong type are rejected when read. */
+/**
+ * Values in the format of user input. Missing values are replaced by the defaults; values of a wrong type are rejected
+ * when the form is read.
+ */
 function inputsOf(fields: readonly FormField[], values: { readonly [setting: string]: unknown }): FormInputs {
   return new Map(
     fields.map((field) => {

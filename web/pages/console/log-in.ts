@@ -67,7 +67,7 @@ export class LogIn {
     </main>`;
   }
 
-  /** Form that replaces those for administrators. */
+  /** Form that replaces the forms for administrators. */
   renderKeyForm(): TemplateResult {
     return html`<div class="key">${this.#keyForm.element}</div>`;
   }

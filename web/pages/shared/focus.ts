@@ -1,6 +1,7 @@
 /**
  * Focuses another element after an action by keyboard that has removed or disabled the pressed button. Call it when the
- * page has been rendered again. After a click it does nothing: focusing a field would open the keyboard of a phone.
+ * page has been rendered again. After a click, this function does nothing, because focusing a field would open the
+ * keyboard of a phone.
  *
  * @param event the event of the button.
  * @param selectors of the elements; the first one in the page that can be focused gets the focus.

@@ -4,7 +4,7 @@ import type { LogInForm } from '../shared/log-in-form.ts';
 import { sentence } from '../shared/text.ts';
 import { linkNotice, nameLabel, pageContent, pageForm, showTitle } from './page-parts.ts';
 
-/** Attributes of the viewer that the address can set. A boolean one is set by its name alone. */
+/** Attributes of the viewer that the address can set. A boolean attribute is set by its name alone. */
 const ATTRIBUTES = [
   'overlays',
   'overlay-classes',

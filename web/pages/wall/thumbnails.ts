@@ -18,13 +18,13 @@ const CHECK_MS = 250;
 interface Thumbnail {
   url: string | null;
   requestedAtMs: number;
-  /** Sequence of the picture, so that the same one is not fetched again. */
+  /** Sequence number of the picture, so that the same picture is not fetched again. */
   sequence: number;
   isVisible: boolean;
   isPending: boolean;
 }
 
-/** Pictures of streams, about one per second each. Only those on screen are fetched. */
+/** Pictures of streams, about one per second and stream. Only pictures for tiles on screen are fetched. */
 export class Thumbnails {
   readonly #api: Api;
   readonly #onChange: () => void;

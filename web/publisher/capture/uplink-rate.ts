@@ -4,7 +4,7 @@ const WINDOW_MS = 1500;
 /** Minimum number of samples that are used, regardless of their age. */
 const MIN_SAMPLES = 3;
 
-/** The minimum round trip covers one or two of these windows, because the route may change. */
+/** The minimum round trip is that of the last one or two windows of this length, because the route may change. */
 const ROUND_TRIP_WINDOW_MS = 10_000;
 
 /** Shortest transmission time that clocks and the event loop can measure. */
@@ -42,7 +42,10 @@ interface SentFrame {
 interface MeasuredRate {
   /** Null before the first acknowledgement. */
   readonly bitsPerSecond: number | null;
-  /** Whether at least two frames in a row agree: a single slow one may be due to a stall of the link or of a program. */
+  /**
+   * Whether at least two consecutive frames agree. A single slow frame may be due to a stall of the link or of a
+   * program.
+   */
   readonly isCertain: boolean;
 }
 

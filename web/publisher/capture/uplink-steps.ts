@@ -172,7 +172,7 @@ export class UplinkSteps {
     if (nowMs - this.#headroomSinceMs >= afterMs) this.#change(better, nowMs);
   }
 
-  /** The step that a link with headroom carries; the next higher one, as a probe, if nothing queues. */
+  /** The step that a link with headroom carries; the next higher step, as a probe, if no frames queue. */
   #better(link: number, queueingMs: number, max: number): number {
     const next = this.#index - 1;
     if (next < 0 || queueingMs > this.#lateMs()) return this.#index;

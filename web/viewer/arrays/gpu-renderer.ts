@@ -10,8 +10,8 @@ void main() {
 }`;
 
 /**
- * Finds the step of each sample: see {@link createColorSteps}. A texel of `samples` has the bytes of one sample, or a
- * half of one of 64 bits.
+ * Finds the step of each sample: see {@link createColorSteps}. A texel of `samples` has the bytes of one sample, or of
+ * half of a 64-bit sample.
  */
 const FRAGMENT_SHADER = `#version 300 es
 precision highp float;

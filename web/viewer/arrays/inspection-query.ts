@@ -12,7 +12,7 @@ export interface DistanceQuery {
   readonly kind: 'distance';
   readonly from: Point;
   readonly to: Point;
-  /** Unit of the depths; empty for the one in the message. */
+  /** Unit of the depths; empty for the unit in the message. */
   readonly unit: string;
 }
 

@@ -44,7 +44,7 @@ export class Composer {
   /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
 
-  /** @param context that of the canvas. */
+  /** @param context context of the canvas. */
   constructor(surface: Surface, context: Context | null, drawOnPicture: DrawOnPicture | null = null) {
     this.#surface = surface;
     this.#context = context;

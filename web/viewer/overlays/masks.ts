@@ -2,9 +2,9 @@ import type { Value } from '../../../shared/protocol.ts';
 import type { Rect } from '../picture-geometry.ts';
 
 /**
- * Reads the runs of a mask, column by column, beginning outside of it, from one of COCO's two formats: a list of lengths,
- * or a text (pycocotools). In the text, lengths have 5 bits per character, and each one from the third on is stored as
- * its difference from the length two before it.
+ * Reads the runs of a mask, column by column, beginning outside of it, from one of COCO's two formats: a list of
+ * lengths, or a text (pycocotools). In the text, lengths have 5 bits per character, and each length from the third on
+ * is stored as its difference from the length two positions before it.
  *
  * @returns null if the lengths do not add up to this number of pixels.
  */

@@ -8,7 +8,7 @@ const USUAL_KEYS = ['overlay', 'detections'] as const;
 /**
  * The part of a message that describes an overlay.
  *
- * @param path keys separated by dots; empty for the usual ones.
+ * @param path keys separated by dots; empty for the default keys.
  * @returns undefined if there is none.
  */
 export function findOverlay(message: Value, path: string): Value | undefined {

@@ -308,7 +308,7 @@ function mapped(points: Coordinates, matrix: Matrix): Point[] {
   );
 }
 
-/** Begins a path with the points from an index to before another one. */
+/** Begins a path with the points from one index (inclusive) to another (exclusive). */
 function addPath(context: Context, points: readonly Point[], from: number, to: number): void {
   context.beginPath();
   for (const { x, y } of points.slice(from, to)) context.lineTo(x, y);

@@ -60,7 +60,7 @@ export class OverlaySession {
     return this.#isComposing || this.#composer.settings.hasCallback;
   }
 
-  /** Draws on another canvas from now on: that of the painter. */
+  /** Draws on another canvas from now on: the canvas of the painter. */
   setSurface(surface: Surface, painter: Painter): void {
     this.#painter = painter;
     this.#composer.setSurface(surface, painter.context);
