@@ -59,7 +59,7 @@ const publicOnly = {
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }
-    // Elements and their events are in one file of the package. Other files were read only for their types.
+    // In the package, the elements and their events are in one file. Other files were read only for their types.
     const published = (name, ...sources) => {
       const parts = sources.map((source) => modules.find(({ path }) => path === source));
       const path = `dist/web/${name}.js`;

@@ -4,12 +4,12 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite';
 const root = resolve(import.meta.dirname, 'web');
 const outDir = resolve(import.meta.dirname, 'dist/web');
 
-// Our own writer, which is a tenth of the size. Messages are read by our own code in any case.
+// Replaced by our own writer, which is a tenth of the size. Our own code reads messages in any case.
 const alias = { msgpackr: resolve(root, 'connection/message-pack-writer.ts') };
 
-// The comment prevents this build from changing the address of the worker. In the package, it would have the same
-// effect on a consumer's Vite, which then omits the worker's file. It is replaced by the same number of spaces, so that
-// the source map stays valid.
+// The comment prevents this build from changing the address of the worker. In the package, the comment would have the
+// same effect on the Vite of a consumer, which would then omit the worker's file. It is therefore replaced by the same
+// number of spaces, so that the source map stays valid.
 const NOTE = '/* @vite-ignore */';
 const withoutNote: Plugin = {
   name: 'without-vite-ignore',
@@ -19,7 +19,7 @@ const withoutNote: Plugin = {
   },
 };
 
-// The console contains the devices, in a file of the folder assets. Their worker is beside the built elements.
+// The console contains the devices, in a file in the folder assets. Their worker is next to the built elements.
 const workerOfDevices: Plugin = {
   name: 'worker-of-devices',
   apply: 'build',
@@ -52,8 +52,8 @@ const library = (entry: string, name: string, common: string | null): UserConfig
   },
 });
 
-// Builds into one folder: each element, whose rarely used parts are separate files; its worker, in one
-// file, because bundlers copy it unchanged, together with the file that it loads for arrays; and the pages, which load
+// Builds into one folder: each element, whose rarely used parts are separate files; the worker of each element, in one
+// file, because bundlers copy it unchanged, and the file that the worker loads for arrays; and the pages, which load
 // the built elements. The two elements share no file, so that a page that shows a stream does not load code for
 // publishers.
 export default defineConfig(({ mode }) => {

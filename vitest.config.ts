@@ -2,18 +2,18 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * The folder of a test decides where it runs: `npm test` runs test/unit, test/interop (real peers) and test/browser
+ * The folder of a test determines how it is run: `npm test` runs test/unit, test/interop (real peers) and test/browser
  * (Chromium); `npm run test:soak` runs test/soak, the files in folders named `each` in Firefox, and finally test/rates,
- * which measures rates and times: four files at a time, among them those of test/soak/idle, which compute with the
- * lowest priority, and those in test/rates/alone one after another.
+ * which measures rates and times. Four files run at a time, including those of test/soak/idle, which compute with the
+ * lowest priority; files in test/rates/alone run one after another.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
-// Tests with real peers and browsers share a machine with others, and may get no processor time for seconds. One that
-// fails is repeated up to twice, after a while, and the summary names it as flaky: each such line is a defect of the
-// test or of the code.
+// Tests with real peers and browsers share the machine with other programs, and may get no processor time for seconds.
+// A test that fails is repeated up to twice, after a pause. If it then passes, the summary lists it as flaky: the test
+// or the code has a defect.
 const retry = { count: 2, delay: 3000 };
 const globalSetup = ['test/helpers/temporary-folder.ts'];
-// By default 1 s, in which a busy machine may not have done the work that a test waits for.
+// The default is 1 s, in which a busy machine may not complete the work that a test waits for.
 const expect = { poll: { timeout: 20_000 } };
 const FIREFOX = { GEARWAY_TEST_BROWSER: 'firefox' };
 // Files share processes: one Python host and one copy of the gateway's modules per worker.
@@ -55,8 +55,8 @@ const LONGEST = [
 
 /**
  * Starts the longest files first, so that none of them runs alone at the end, spreads those of test/browser evenly
- * among those of test/interop, and starts those in Firefox after all others of their group, so that each worker changes
- * its project once.
+ * among those of test/interop, and starts those for Firefox after all others of their group, so that each worker
+ * changes its project only once.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -93,11 +93,12 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           testTimeout: 30_000,
-          // Each worker loads all modules again, and more of them no longer use waiting times better.
+          // Each worker loads all modules again, and more workers would not make better use of waiting times.
           maxWorkers: 6,
           isolate: false,
-          // Buffers and short-lived objects are most of the garbage: with more space for them, it is collected less often.
-          // The workers already use all cores, so that helper threads of the collection would only wait for each other.
+          // Most of the garbage consists of buffers and short-lived objects: with more space for these, it is collected
+          // less often. The workers already use all cores, so helper threads of the garbage collection would only wait
+          // for each other.
           execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
           globalSetup,
           expect,

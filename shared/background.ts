@@ -13,7 +13,8 @@ export function runInBackground(work: Promise<unknown>, onFailure: (error: unkno
 /**
  * Like {@link runInBackground}, for work that its owner awaits when it closes.
  *
- * @returns a promise that resolves when the work and, if it failed, `onFailure` have finished. It never rejects.
+ * @returns a promise that resolves when the work and, if it failed, `onFailure` have finished. The promise never
+ * rejects.
  */
 export function containFailure(work: Promise<unknown>, onFailure: (error: unknown) => void): Promise<void> {
   return work.then(() => undefined, onFailure);

@@ -37,7 +37,8 @@ export function quoteText(text: string): string {
 }
 
 /**
- * Formats name and address of a client or a publisher: `phone (192.168.1.7)`, or only the address. The name is cleaned.
+ * Formats the name and address of a client or a publisher: `phone (192.168.1.7)`, or only the address without a name.
+ * The name is cleaned.
  */
 export function formatLabel(name: string, address: string): string {
   const clean = cleanText(name, MAX_NAME);

@@ -3,15 +3,18 @@ import { GearwayError } from './errors.ts';
 import type { Encoding } from './frame.ts';
 import { parseDtype, pictureChannels, type SampleType } from './ndarray.ts';
 
-/** The values that are shown as black and as white. Values between them are mapped linearly; others are clamped. */
+/**
+ * The values that are shown as black and as white. Values between these two are mapped linearly; all other values are
+ * clamped.
+ */
 export interface SampleRange {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * Factor by which values are multiplied before they are subtracted from each other: the difference of two finite numbers
- * may be infinite, but not that of their halves.
+ * Factor by which values are multiplied before they are subtracted from each other: the difference of two finite
+ * numbers may be infinite, but the difference of their halves is finite.
  */
 export function subtractionFactor({ low, high }: SampleRange): 1 | 0.5 {
   return Number.isFinite(high - low) ? 1 : 0.5;

@@ -44,7 +44,7 @@ export const FRAME_LIMITS: FrameLimits = {
 };
 
 /**
- * Maximum length of a frame's message as JSON, in characters. NetGear's header of 1 MiB is within it, even if each of its
- * characters is escaped.
+ * Maximum length of a frame's message as JSON, in characters. A NetGear header of 1 MiB is within this limit even if
+ * every character is escaped.
  */
 export const MAX_MESSAGE_JSON = 6 << 20;

@@ -18,7 +18,8 @@ export interface MessagePackLimits {
 }
 
 /**
- * Cost of a list, a map, a key, binary or an extension, in elements: each takes about four times as long as a number.
+ * Cost of a list, a map, a key, binary or an extension, in elements: each takes about four times as long to decode as a
+ * number.
  */
 const COSTLY_ELEMENTS = 4;
 
@@ -155,7 +156,7 @@ class Decoder {
     }
   }
 
-  /** Created when it is first needed, because most messages contain no number of more than one byte. */
+  /** Created when first needed, because most messages contain no number of more than one byte. */
   get #data(): DataView {
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     return this.#view;
@@ -284,8 +285,8 @@ class Decoder {
 }
 
 /**
- * Recent keys by a hash of their bytes, because messages repeat the same few keys. A key overwrites another one with
- * the same hash.
+ * Cache of recent keys, by a hash of their bytes, because messages repeat the same few keys. A key overwrites an
+ * earlier one with the same hash.
  */
 const KEY_SLOTS = 256;
 const internedKeys: (string | undefined)[] = Array.from({ length: KEY_SLOTS }, () => undefined);

@@ -65,7 +65,7 @@ export function parseDtype(dtype: string): SampleType | undefined {
   return TYPES.get(dtype);
 }
 
-/** The canonical spelling of a dtype; an unknown one unchanged. */
+/** Returns the canonical spelling of a dtype, and an unknown dtype unchanged. */
 export function canonicalDtype(dtype: string): string {
   return TYPES.get(dtype)?.name ?? dtype;
 }
@@ -78,7 +78,7 @@ export function itemBytes(dtype: string): number | undefined {
 }
 
 /**
- * The bytes that an array of this dtype and shape takes.
+ * Number of bytes of an array of this dtype and shape.
  *
  * @throws {GearwayError} `dtype-unknown`, or `shape-invalid` when the shape is not a list of at most 8 sizes or its
  * product is not a safe integer.

@@ -28,7 +28,7 @@ export const feature = {
   control: 'control',
 } as const;
 
-/** Maximum number of names in `features`, and their maximum length. */
+/** Maximum number of names in `features`, and maximum length of a name. */
 const MAX_FEATURES = 16;
 const MAX_FEATURE_LENGTH = 32;
 
@@ -37,7 +37,7 @@ export const MAX_HEADER_BYTES = 1 << 20;
 
 /**
  * Maximum number of bytes of the header of a frame from the gateway. A number such as 0.5 takes 9 bytes, more than in
- * JSON: 9/5 of {@link MAX_MESSAGE_JSON} at most.
+ * JSON, so a header may have 9/5 of {@link MAX_MESSAGE_JSON}.
  */
 export const MAX_FRAME_HEADER_BYTES = 12 << 20;
 
@@ -93,7 +93,7 @@ export function maxHeaderBytes(type: number): number {
 }
 
 /**
- * Maximum nesting of a header. Deeper values can be neither decoded nor refused by their id, so they end the
+ * Maximum nesting of a header. Deeper values can be neither decoded nor refused with their id, so they end the
  * connection. The limit of values (`limits.depth`) is far lower.
  */
 const MAX_HEADER_DEPTH = 512;
@@ -150,7 +150,7 @@ export type ReturnBody =
 
 export type Hello = {
   readonly type: 'hello';
-  /** The requested port; any free one if absent. */
+  /** The requested port; any free port if absent. */
   readonly port?: number;
   /** Key of a lease: 32 hexadecimal digits, from the last `welcome`. */
   readonly leaseKey?: string;
@@ -251,7 +251,7 @@ export interface RenditionHeader {
   /** Pixels. */
   readonly pictureHeight: number;
 }
-/** H.264 of a rendition: one access unit, its NAL units with their lengths before them (ISO 14496-15). */
+/** H.264 of a rendition: one access unit, whose NAL units are prefixed with their lengths (ISO 14496-15). */
 export interface VideoEncodingHeader {
   readonly kind: 'h264';
   /** Whether decoding can begin with this access unit. */
@@ -293,13 +293,13 @@ export type Returned = {
 /** `window`: maximum number of frames in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
 /**
- * Describes the pictures that the viewer gets, and why. Sent to viewers with the feature `renditions` when it changes,
- * at most once per second.
+ * Describes the pictures that the viewer receives, and the reason for them. Sent to viewers with the feature
+ * `renditions` when it changes, at most once per second.
  */
 export type Delivery = {
   readonly type: 'delivery';
   /**
-   * A description such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's
+   * A description such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer receives the source's
    * frames.
    */
   readonly text: string;
@@ -318,7 +318,7 @@ export type Controller = {
   readonly port: number | null;
   /** Name that the holder chose; may be empty. */
   readonly name: string;
-  /** Pending requests: all of them for the holder, only their own for others. */
+  /** Pending requests: the holder receives all of them, each other viewer only its own. */
   readonly requests: readonly {
     readonly port: number;
     readonly name: string;
@@ -342,8 +342,8 @@ export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'en
 export type PublisherMessage = Hello | PublishedFrame | Ping;
 
 /**
- * Acknowledges that the gateway has read all frames up to `sequence`; with `code`, that frame was refused. `clients`:
- * current number of clients of the stream.
+ * Acknowledges that the gateway has read all frames up to `sequence`. With `code`, the frame with this number was
+ * refused. `clients`: current number of clients of the stream.
  */
 export type Taken = {
   readonly type: 'taken';
@@ -362,8 +362,8 @@ export type Data = {
 export type PublisherAnswer = Welcome | Taken | Data | Pong;
 
 // `useRecords: false`: plain maps that any MessagePack library reads. Integers beyond 64 bits are extension 0x42.
-// `structuredClone: false`: no references between values, with which 300 bytes could stand for gigabytes of JSON.
-// `variableMapSize`: each map in its shortest form, as the specification's examples show it.
+// `structuredClone: false`: no references between values, with which 300 bytes could expand to gigabytes of JSON.
+// `variableMapSize`: each map in its shortest form, as in the examples of the specification.
 const codec = new Packr({
   useRecords: false,
   mapsAsObjects: true,
@@ -658,7 +658,7 @@ export function encodeFrameHead(
   rendition?: RenditionHeader,
 ): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
-  // Copied field by field, because a spread would take more time per frame than all the rest.
+  // Copied field by field, because a spread would take more time per frame than the rest of the encoding.
   const header: Record<string, unknown> = { sequence, receivedAtUs };
   if (capturedAtUs !== null) header['capturedAtUs'] = capturedAtUs;
   header['width'] = width;
@@ -699,8 +699,8 @@ function decodeBody(message: RawMessage): ReturnBody {
   switch (kind) {
     case 'value':
       noPayload(message);
-      // The content of a value is checked where it is accepted, so that an invalid value is refused by its id, and does
-      // not close the connection.
+      // The content of a value is checked where the value is accepted, so that an invalid value is refused with its id
+      // instead of closing the connection.
       return { kind, value: (fields['value'] ?? null) as Value };
     case 'jpeg':
       return { kind, data: payload };

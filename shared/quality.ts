@@ -1,6 +1,6 @@
 /**
- * Largest rendition that a viewer requests. `auto`: as the link allows; `source`: only unmodified frames; the others:
- * at most this part of the source's width and height.
+ * Largest rendition that a viewer requests. `auto`: as the link allows; `source`: only unmodified frames; `half` and
+ * `quarter`: at most this fraction of the source's width and height.
  */
 export type Quality = 'auto' | 'source' | 'half' | 'quarter';
 

@@ -35,7 +35,7 @@ export interface ClientStatus {
   /** Why the client is in this state, or gets fewer frames than the stream has, as a sentence; otherwise empty. */
   readonly reason: string;
   readonly delivered: number;
-  /** Bytes of the pictures of these frames. */
+  /** Total size of the pictures of these frames, in bytes. */
   readonly deliveredBytes: number;
   /** Number of frames replaced by a newer one before they could be sent. */
   readonly dropped: number;
@@ -67,7 +67,7 @@ export interface PortsStatus {
   readonly ranges: readonly PortRange[];
   /** Number of ports that are available to any client. */
   readonly free: number;
-  /** Number of ports that a client has, or that are reserved for one that has just disconnected. */
+  /** Number of ports that clients have, or that are reserved for clients that have just disconnected. */
   readonly taken: number;
   /** Reserved by the leases of viewers that have just disconnected. */
   readonly held: readonly number[];
@@ -78,8 +78,8 @@ export interface PortsStatus {
 /**
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
  * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
- * clients; `configure`: an administrator changed a stream, or the configuration was applied, or was not because it is
- * invalid; `control`: a viewer got or lost control of a stream.
+ * clients; `configure`: an administrator changed a stream, or a changed configuration file was applied, or was rejected
+ * because it is invalid; `control`: a viewer got or lost control of a stream.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -129,7 +129,7 @@ export interface WebhookStatus {
   readonly name: string;
   /** Number of events that the receiver has accepted. */
   readonly delivered: number;
-  /** Number of waiting events, in addition to the one that is being sent. */
+  /** Number of waiting events, without the one that is being sent. */
   readonly waiting: number;
   /** Number of events that were dropped because too many waited. */
   readonly dropped: number;
@@ -191,7 +191,7 @@ export interface SessionStatus {
   readonly accepts: readonly ('password' | 'token')[];
 }
 
-/** A link with which anyone can watch one stream until it expires. */
+/** A link with which anyone can watch one stream until the link expires. */
 export interface ShareLinkStatus {
   /** Names the link; not secret. */
   readonly id: string;
@@ -249,7 +249,8 @@ export interface StreamChange {
 }
 
 /**
- * Response of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a trailing slash.
+ * Response of `GET /api/gateway`. The addresses are those at which browsers reach the gateway, each with a trailing
+ * slash.
  */
 export interface GatewayStatus {
   /** Empty for senders without the right to administer. */
@@ -259,8 +260,8 @@ export interface GatewayStatus {
   /** Public address behind a proxy; null if none is configured. */
   readonly publicUrl: string | null;
   /**
-   * Addresses of this machine in its networks at which the gateway listens. Empty with a public address, and if it
-   * serves this machine only.
+   * Network addresses of this machine at which the gateway listens. Empty if a public address is configured, or if the
+   * gateway serves this machine only.
    */
   readonly networkUrls: readonly string[];
   /** Connection of the gateway to its cluster; null without a cluster. */
@@ -273,7 +274,7 @@ export interface SourceStatus {
   readonly kind: string;
   /** Origin of the frames, for display. */
   readonly address: string;
-  /** State of the source in a few words. `asleep` for an on-demand source without viewers. */
+  /** State of the source in a few words. `asleep`: an on-demand source without viewers. */
   readonly state: string;
   /** Latest failure of the source, as a sentence; null if it has never failed. */
   readonly lastError: string | null;
@@ -323,7 +324,7 @@ export interface ClusterStatus extends ClusterConnection {
 
 /** State of control of a stream with `control: exclusive`, in which only the holder's return data is accepted. */
 export interface ControlStatus {
-  /** Port of the viewer that has control; null while nobody has it, like the next three fields. */
+  /** Port of the viewer that has control; null while nobody has control, like the next three fields. */
   readonly port: number | null;
   /** Id of that viewer in the list of clients; also null if the viewer is at another gateway of a cluster. */
   readonly client: string | null;
@@ -333,7 +334,7 @@ export interface ControlStatus {
   readonly since: string | null;
   /** Ports of the viewers that request control, in the order of their requests. */
   readonly requests: readonly number[];
-  /** Number of values that were refused because their client had no control. */
+  /** Number of values that were refused because the client did not have control. */
   readonly refused: number;
 }
 
@@ -350,8 +351,8 @@ export interface StreamStatus {
   readonly reason: string;
   readonly source: SourceStatus;
   /**
-   * Whether browsers can show frames like the latest one: arrays of other than 1, 3 or 4 channels are for NetGear
-   * clients only. True before the first frame; gateways before 0.2 do not report it.
+   * Whether browsers can show frames like the latest one: only NetGear clients can use arrays whose number of channels
+   * is not 1, 3 or 4. True before the first frame; gateways before 0.2 do not report it.
    */
   readonly showable?: boolean;
   /** null before the first frame. `encoding` is `jpeg` or a dtype. */

@@ -30,7 +30,7 @@ const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['EMFILE', 'too many files are open; raise the limit with ulimit -n'],
 ]);
 
-/** The system's code of an error, such as `EADDRINUSE`; null if it has none that is known here. */
+/** The system's code of an error, such as `EADDRINUSE`; null if the error has no code with a known meaning. */
 export function systemErrorCode(error: unknown): string | null {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : null;
   return typeof code === 'string' && SENTENCES.has(code) ? code : null;

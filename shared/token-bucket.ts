@@ -5,7 +5,7 @@ export class TokenBucket {
   #tokens: number;
   #filledAtMs: number | null = null;
 
-  /** @param capacity maximum number of tokens; by default those of one second. */
+  /** @param capacity maximum number of tokens; by default, the tokens that one second adds. */
   constructor(perSecond: number, capacity = perSecond) {
     this.#perSecond = perSecond;
     this.#capacity = capacity;

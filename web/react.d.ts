@@ -24,7 +24,7 @@ export * from './viewer/gearway-viewer.ts';
 
 type IsSame<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-/** Names of an element's own properties that can be set: neither methods nor read-only. */
+/** Names of the properties of an element that can be set, without methods and read-only properties. */
 type Settable<E extends HTMLElement> = {
   [Name in Exclude<keyof E, keyof HTMLElement>]-?: E[Name] extends (...args: never[]) => unknown
     ? never

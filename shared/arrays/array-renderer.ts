@@ -8,14 +8,14 @@ import { COLORS, type PackedColor, swapRedAndBlue } from './colormaps.ts';
 import { everyValue, readSamples, SAMPLES_AT_ONCE } from './sample-reader.ts';
 
 /**
- * Adding and subtracting this number rounds a position to an integer, halves to even, because doubles of this size have
- * no fraction. `Math.round()` rounds halves up.
+ * Adding this number and subtracting it again rounds a position to an integer, with halves rounded to even, because
+ * doubles of this size have no fractional part. `Math.round()` rounds halves up.
  */
 const ROUNDING = 1.5 * 2 ** 52;
 
 /** Positions in {@link Palette.all}. */
 const POSITION = { below: 0, first: 1, above: COLORS + 1, missing: COLORS + 2, nan: COLORS + 3 } as const;
-/** Each position itself, in place of its colour. */
+/** The positions themselves, instead of colours. */
 const POSITIONS = Uint32Array.from({ length: COLORS + 4 }, (_, position) => position);
 
 /** An array to be shown. */
@@ -35,8 +35,8 @@ interface ShownRange extends SampleRange {
 }
 
 /**
- * How the samples of an array become colours, for a renderer that does not use {@link ArrayRenderer.render}. A sample is
- * a value of an array with one channel, or one of the three values of a colour.
+ * Mapping of the samples of an array to colours, for a renderer that does not use {@link ArrayRenderer.render}. A
+ * sample is a value of an array with one channel, or one of the three values of a colour.
  */
 export interface SampleMapping {
   readonly type: SampleType;
@@ -44,10 +44,10 @@ export interface SampleMapping {
   /** The value of samples without a measurement; null for none. */
   readonly noData: number | null;
   readonly nanColor: PackedColor;
-  /** Colours by position: of arrays with three and four channels, shades of gray. */
+  /** Colours by position; shades of gray for arrays with three or four channels. */
   readonly colors: Uint32Array;
   /**
-   * Writes the position in `colors` of each sample, except of NaN and of samples without a measurement. A larger value
+   * Writes the position in `colors` of each sample, except for NaN and samples without a measurement. A larger value
    * never has a lower position.
    *
    * @param samples bytes in the type of the array.
@@ -70,7 +70,7 @@ interface Mapped extends SampleRange {
 interface Palette {
   /** Colours from the lowest to the highest value. */
   readonly colors: Uint32Array;
-  /** These colours, and those of special values at the indexes of {@link POSITION}. */
+  /** The same colours, followed by those of the special values, at the indexes of {@link POSITION}. */
   readonly all: Uint32Array;
 }
 
@@ -87,7 +87,7 @@ export class ArrayRenderer {
   #style: ArrayStyle;
   #palette: Palette;
   #prepared: Prepared | null = null;
-  /** Type and no-data value of the last array: the automatic range starts over when they change. */
+  /** Type, channels and no-data value of the last array: the automatic range starts over when they change. */
   #kind = '';
   /**
    * For one channel of one or two bytes: the pixel of every possible value, by its bytes read as a little-endian
@@ -132,7 +132,7 @@ export class ArrayRenderer {
    * Sets the array to be rendered, and determines its range. The payload is borrowed until the next call.
    *
    * @param isNext whether the array is the next one of the same stream: the automatic range then follows its values.
-   * Otherwise it is shown with the range of the last one.
+   * Otherwise, the range of the last array is used.
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `frame-encoded` for a JPEG, `array-misfit`.
    */
   prepare({ encoding, width, height, payload }: RenderedArray, isNext = true): ShownRange {
@@ -194,7 +194,9 @@ export class ArrayRenderer {
     return this.#table.pixels;
   }
 
-  /** How the samples of the last array become colours: the same object for arrays that differ only in their samples. */
+  /**
+   * Mapping of the samples of the last array to colours: the same object for arrays that differ only in their samples.
+   */
   get mapping(): SampleMapping | null {
     const prepared = this.#prepared;
     if (prepared === null) return null;

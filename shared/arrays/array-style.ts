@@ -24,8 +24,8 @@ export interface ArrayStyleTexts {
 }
 
 /**
- * How arrays are shown. Colours, `noData` and `colormap` apply to arrays of one channel, and `channelOrder` to those of
- * three and four.
+ * How arrays are shown. Colours, `noData` and `colormap` apply to arrays of one channel, and `channelOrder` to arrays
+ * of three or four channels.
  */
 export interface ArrayStyle {
   /** `default`: `auto` for one channel of 16 or more bits, otherwise `type`. */
@@ -107,15 +107,16 @@ function parseNoData(text: string): ArrayStyle['noData'] {
 /** Parses a finite decimal number; undefined if the string is not one. */
 function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();
-  // Each digit has one way to match: otherwise, long strings that are not numbers would take seconds.
+  // Each digit can match in only one way: otherwise, checking a long string that is not a number would take seconds.
   if (!/^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/i.test(trimmed)) return undefined;
   const value = Number(trimmed);
   return Number.isFinite(value) ? value : undefined;
 }
 
 /**
- * The value of pixels without a measurement in arrays of this type; null for none. In unsigned 16-bit depth pictures it is 0, and
- * in floats NaN (ROS REP 118), which has a colour of its own.
+ * The value of pixels without a measurement in arrays of this type; null for none. By default, it is 0 in arrays of
+ * unsigned 16-bit integers, as in depth pictures (ROS REP 118). In floats, NaN has this meaning, and has a separate
+ * colour.
  */
 export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleType, channels: number): number | null {
   if (channels !== 1 || noData === 'none') return null;

@@ -5,19 +5,19 @@ import { readSamples } from './sample-reader.ts';
 /** Maximum number of pixels that are measured; in larger arrays, every n-th pixel is. */
 const MAX_SAMPLES = 8192;
 
-/** Fraction of the values below the range, and of those above it. */
+/** Fraction of the values that are below the range, and fraction of the values that are above it. */
 const TAIL = 0.01;
 
-/** Fraction of the range by which its ends may be off before it moves. */
+/** The range moves when one of its ends is off by more than this fraction of the range. */
 const TOLERANCE = 0.1;
 
-/** Fraction of the range beyond which it is set immediately instead of moved. */
+/** The range is set immediately instead of moved when an end is off by more than this fraction of the range. */
 const JUMP = 0.5;
 
-/** Fraction of the distance by which the range moves per frame. */
+/** Fraction of the remaining distance by which the range moves per frame. */
 const EASING = 1 / 8;
 
-/** Fraction of the range below which a movement ends. */
+/** A movement ends when both ends are off by less than this fraction of the range. */
 const ARRIVED = 0.01;
 
 /** Samples of an array whose range is measured. */
@@ -25,7 +25,7 @@ interface MeasuredArray {
   readonly type: SampleType;
   readonly width: number;
   readonly height: number;
-  /** Number of all channels; the fourth one is not measured. */
+  /** Total number of channels; the fourth one is not measured. */
   readonly channels: number;
   readonly bytes: Uint8Array;
   /** Value that is ignored; null for none. */
@@ -57,9 +57,7 @@ export function measureRange({ type, width, height, channels, bytes, noData }: M
   return { low: sorted[Math.floor(TAIL * (valid - 1))] ?? 0, high: sorted[Math.ceil((1 - TAIL) * (valid - 1))] ?? 0 };
 }
 
-/**
- * Distance between measured pixels, which has no divisor in common with the width, so that all columns are measured.
- */
+/** Distance between measured pixels. It has no divisor in common with the width, so that all columns are measured. */
 export function samplingStep(pixels: number, width: number): number {
   let step = Math.max(1, Math.ceil(pixels / MAX_SAMPLES));
   while (greatestCommonDivisor(step, width) > 1) step += 1;

@@ -87,7 +87,8 @@ function interpolate(colors: readonly PackedColor[]): Uint32Array {
 }
 
 /**
- * A table as the first colour, and the steps from each colour to the next, channel by channel: `F` is 0, `G` 1, `E` -1.
+ * A table of colours: the first colour, and the steps from each colour to the next, channel by channel: `F` is 0, `G`
+ * 1, `E` -1.
  */
 interface Table {
   readonly start: readonly number[];
@@ -110,7 +111,7 @@ function readTable({ start, steps }: Table): Uint32Array {
   );
 }
 
-/** The colours of OpenCV's `applyColorMap`, which for all but jet are also those of Matplotlib. */
+/** The colours of OpenCV's `applyColorMap`. All tables except jet are the same in Matplotlib. */
 const TABLES: Readonly<Record<string, Table>> = {
   turbo: {
     start: [48, 18, 59],

@@ -27,11 +27,14 @@ export interface ChannelStatistics {
   readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
-  /** Number of values in equal steps from `min` to `max`; the last step includes `max`, as in `numpy.histogram`. */
+  /**
+   * Number of values in each of the equal bins from `min` to `max`; the last bin includes `max`, as in
+   * `numpy.histogram`.
+   */
   readonly histogram: readonly number[];
 }
 
-/** Number of steps of a histogram. */
+/** Number of bins of a histogram. */
 export const HISTOGRAM_STEPS = 32;
 
 /** The values of one pixel, one per channel in the order of the samples; null outside the picture. */

@@ -1,10 +1,10 @@
 /**
- * Lossless packing of arrays for slow links: the filter before DEFLATE, which the gateway applies and the viewer
- * reverses. docs/protocol.md specifies it.
+ * Lossless packing of arrays for slow links: a filter that the gateway applies before DEFLATE, and that the viewer
+ * reverses. docs/protocol.md specifies the filter.
  *
- * Each word (a sample, or half of one with 8 bytes) is predicted by the same word of the pixel before it. The
- * difference is mapped to an unsigned number (zigzag), so that small ones have many zero bits, and the bytes of all
- * differences are stored in planes: all lowest bytes first.
+ * Each word (a sample, or half of an 8-byte sample) is predicted by the same word of the previous pixel. The difference
+ * is mapped to an unsigned number (zigzag), so that small ones have many zero bits, and the bytes of all differences
+ * are stored in planes: all lowest bytes first.
  */
 import { GearwayError } from '../errors.ts';
 import { itemBytes, parseDtype, pictureChannels } from '../ndarray.ts';
@@ -13,7 +13,7 @@ type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<Ar
 
 interface Layout {
   readonly wordBytes: 1 | 2 | 4;
-  /** Distance from a word to the one that predicts it. */
+  /** Distance from a word to the word that predicts it. */
   readonly wordsPerPixel: number;
 }
 

@@ -1,7 +1,10 @@
-/** Interval in frames between extra frames, which not all viewers have requested, so that a growing window fills. */
+/** Number of frames between two extra frames, which not all viewers have requested, so that a growing window fills. */
 const SPARE_EVERY = 16;
 
-/** Maximum interval between frames: a frame that a slow viewer's mailbox dropped is never requested again. */
+/**
+ * Maximum interval between frames. It is needed because a frame that the mailbox of a slow viewer dropped is never
+ * requested again.
+ */
 const MAX_INTERVAL_MS = 50;
 
 /**
@@ -15,7 +18,7 @@ export class AckDriver {
   #pushed = 0;
   #isScheduled = false;
 
-  /** @param push gives one frame to all viewers. */
+  /** @param push sends one frame to all viewers. */
   constructor(push: () => void) {
     this.#push = push;
     setInterval(push, MAX_INTERVAL_MS);

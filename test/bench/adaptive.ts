@@ -16,17 +16,23 @@ const DELAY_MS = 20;
 /** Time before the first change. */
 const SETTLE_MS = 5000;
 
-/** Frames of the narrow link count from this time after the change, or from half of its time if that is earlier. */
+/**
+ * Frames on the narrow link count from this time after the change, or from half of the duration of the narrow link if
+ * that is earlier.
+ */
 const ADAPTED_MS = 3000;
 
 /** Period over which bytes per second are averaged. */
 const RATE_WINDOW_MS = 1000;
 const SAMPLE_MS = 100;
 
-/** Share of the bytes per second before the change to narrow from which the viewer gets the source's frames again. */
+/**
+ * Share of the bytes per second before the link became narrow. From this share on, the viewer receives the source's
+ * frames again.
+ */
 const RESTORED = 0.8;
 
-/** Reported for an event that did not happen within the measurement. */
+/** Value reported for an event that did not happen within the measurement. */
 const NEVER_MS = 60_000;
 
 interface Measurement {
@@ -38,7 +44,7 @@ interface Measurement {
   readonly lateMs: number;
 }
 
-/** A link that becomes narrow and wide again while there is a viewer. */
+/** Measures a viewer on a link that becomes narrow and then wide again. */
 export const adaptive: Bench = {
   name: 'adaptive',
   summary: 'time in which a viewer adapts to a link that changes from 50 to 1 Mbit/s and back',
@@ -87,7 +93,7 @@ async function measure(stage: FilmStage, film: FilmName, effort: BenchEffort): P
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
   const change = (bitsPerSecond: number): Promise<number> =>
     stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
-  /** Samples for a while. @returns the bytes carried by the link at each time. */
+  /** Samples the link for a while. @returns the number of bytes that the link has carried at each time. */
   const watch = async (ms: number): Promise<Carried[]> => {
     const carried: Carried[] = [];
     for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS))

@@ -7,7 +7,7 @@ import time
 
 
 def answer_parent(obey, count):
-    """`obey(word)` is called with each word, `count()` returns the number of frames so far. The process ends when its input ends, even if its parent crashes."""
+    """Calls `obey(word)` with each word; `count()` returns the number of frames so far. The process ends when its input ends, even if its parent crashes."""
 
     def answer():
         for line in sys.stdin:

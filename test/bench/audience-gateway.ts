@@ -1,4 +1,4 @@
-/** The whole gateway with a NetGear source and native clients, and a meter of its encoders. Linux only. */
+/** The whole gateway with a NetGear source and native clients, and a meter for its encoders. Linux only. */
 import { readFileSync } from 'node:fs';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';

@@ -21,15 +21,15 @@ const THIN = { bitsPerSecond: 2e6, delayMs: 60 };
 const CROWD = 20;
 const [MIXED_FAST, MIXED_THIN, NATIVE] = [3, 3, 2];
 
-/** Time in which thin viewers find their rendition. */
+/** Time for thin viewers to settle on a rendition. */
 const SETTLE_MS = 6000;
 
-/** Time after thin viewers have left, in which their encoder ends. */
+/** Time for the encoder to end after the thin viewers have left. */
 const PAUSE_MS = 4000;
 
 const MOST_LOOP_DELAY_MS = 10;
 
-/** Maximum relative change of the frames and the latency of other clients that thin viewers may cause. */
+/** Maximum relative change that thin viewers may cause in the frame rate and the latency of other clients. */
 const TOLERANCE = 0.05;
 
 const ELEMENT = { video: true, width: FILM.width, height: FILM.height } as const;
@@ -61,7 +61,7 @@ interface Mixed {
   readonly usage: Usage & EncoderUsage;
 }
 
-/** Many thin viewers of one stream, and a few of them among fast viewers and native clients. */
+/** Measures many thin viewers of one stream, and a few thin viewers together with fast viewers and native clients. */
 export const audience: Bench = {
   name: 'audience',
   summary: `encoders, event-loop delay and CPU with ${CROWD} thin viewers, and the effect of some on fast viewers and native clients`,
@@ -133,8 +133,8 @@ class Stage implements AsyncDisposable {
     this.#sourcePort = sourcePort;
     await this.#source.ask('make', 'camera', filmFrames(this.#effort));
     this.#port = await this.#gateway.ask('listen', sourcePort, clientPorts);
-    // Started after the film has been made, because a client that gets nothing for a few seconds restarts itself, which
-    // fails.
+    // Started after the film has been made, because a client that receives no frames for a few seconds tries to restart
+    // itself, which fails.
     this.#clients = clientPorts.map((port) => this.#all.use(new NativePeer('film_client.py', { port })));
     await Promise.all(this.#clients.map((client) => client.waitFor('ready')));
     this.#links = await Promise.all(
@@ -202,7 +202,7 @@ class Stage implements AsyncDisposable {
     return this.#all[Symbol.asyncDispose]();
   }
 
-  /** Sends the film meanwhile. */
+  /** Runs a measurement while the film is sent. */
   async #film<T extends object>(watch: () => Promise<T>): Promise<T & { readonly handedOver: readonly HandedOver[] }> {
     await this.#source.ask('film', 'camera', this.#sourcePort);
     try {
@@ -224,7 +224,7 @@ class Stage implements AsyncDisposable {
   }
 }
 
-/** Frames of a native client since `go`. */
+/** Frames that a native client has received since `go`. */
 async function nativeFrames(client: NativePeer): Promise<readonly Shown[]> {
   const known = client.events('shown').length;
   await client.ask('rest');

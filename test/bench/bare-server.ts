@@ -1,7 +1,7 @@
 /**
- * The bare page and its server, as one would write them by hand with ws. /fast sends one JPEG repeatedly, with a few in
- * flight; /live sends a film: each frame gets its number, is encoded, and is sent to all clients. /mjpeg is the same
- * film over HTTP, for programs that fetch it.
+ * A hand-written page with its server, on ws. /fast sends one JPEG repeatedly, with a few in flight; /live sends a
+ * film: each frame gets its number, is encoded, and is sent to all clients. /mjpeg is the same film over HTTP, for
+ * programs that fetch it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -13,7 +13,7 @@ import { answerParent, listen } from './processes.ts';
 import { makePicture, type PictureSize } from './python.ts';
 import type { HandedOver } from './shown-delays.ts';
 
-/** Two being decoded, and one in transit. */
+/** Maximum number of frames in flight: two being decoded, and one in transit. */
 const FRAMES_IN_FLIGHT = 3;
 
 let jpeg: Buffer = Buffer.alloc(0);

@@ -29,7 +29,7 @@ export interface Bench {
   run(options: BenchOptions): Promise<Report>;
 }
 
-/** A shorter measurement is a trial: it only checks that the benchmark runs. */
+/** Duration below which a measurement is a trial, which only checks that the benchmark runs. */
 const MEASURED_FROM_S = 1;
 
 /** Maximum time to settle in a trial. */
@@ -48,8 +48,8 @@ export function settleMs(fullMs: number, effort: BenchEffort): number {
 const MAX_REPETITIONS = 20;
 
 /**
- * Repeats a measurement until it has seen a frame, and reports each repetition: on a busy machine, a short one may be
- * over before the first frame.
+ * Repeats a measurement until it has seen a frame, and reports each repetition. On a busy machine, a short measurement
+ * may end before the first frame.
  *
  * @param measure rejects with a {@link NoValuesError} if there was no frame. It can then be called again.
  */
@@ -67,8 +67,8 @@ export async function measureFrames<T>(name: string, measure: () => Promise<T>):
 
 /**
  * Measures several candidates in alternation: all of them in each round, every other round in reverse, so that a drift
- * of the machine favours none. With several rounds, the first one is a warm-up and does not count. A measurement without
- * a frame is repeated.
+ * of the machine favours none of them. With several rounds, the first one is a warm-up and does not count. A
+ * measurement without a frame is repeated.
  *
  * @returns the measured values of each candidate, one per round.
  */

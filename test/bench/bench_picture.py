@@ -3,7 +3,7 @@
 The number is a row of blocks, most significant bit first, white for 1, and below it the same inverted, so that a picture that shows no number is
 not read as one. Blocks are a sixteenth of the width: they survive scaling and JPEG.
 
-As a script it prints the picture of number 0 as it is (BGR) or as a JPEG. Options (JSON, first argument): width, height, kilobytes, jpeg.
+As a script, it prints the picture with the number 0, as BGR samples or as a JPEG. Options (JSON, first argument): width, height, kilobytes, jpeg.
 """
 import json
 import sys
@@ -21,7 +21,7 @@ REFRESH = 1 / 60
 
 
 def encode(frame):
-    """As NetGear and WebGear encode by default."""
+    """Encodes a picture as NetGear and WebGear do by default."""
     return simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True)
 
 
@@ -54,7 +54,7 @@ class Picture:
 
 
 class Pace:
-    """When frames are due: at the given rate, each slightly later, so that they cover all phases of a display's refresh cycle in turn.
+    """Times at which frames are due: at the given rate, but each slightly later, so that the frames cover all phases of a display's refresh cycle in turn.
 
     At exact multiples of the refresh period, the whole measurement would have one phase, chosen by chance."""
 

@@ -1,6 +1,6 @@
 import { AckDriver } from './ack-driver.ts';
 
-/** Maximum per viewer: the gateway's window for viewers on the same machine. */
+/** Maximum number of frames in flight per viewer: the gateway's window for viewers on the same machine. */
 export const FRAMES_IN_FLIGHT = 2;
 
 /** A receiver of every frame, if it is fast enough. */

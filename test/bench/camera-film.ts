@@ -25,7 +25,7 @@ export class CameraFilm {
     this.length = length;
     this.#sceneWidth = width + PAN.x;
     this.#scene = drawScene(this.#sceneWidth, height + PAN.y);
-    // The noise is longer than a row, so that each row begins at another position in it.
+    // The noise is longer than a row, so that each row begins at a different position of the noise.
     this.#noise = Int8Array.from({ length: 1 << 16 }, () =>
       Math.round((this.#random() + this.#random() + this.#random() + this.#random() - 2) * Math.sqrt(3) * NOISE),
     );

@@ -1,4 +1,4 @@
-"""A camera program with a real NetGear server. A number on its standard input starts sending at that many frames per second, "stop" stops it; it ends when its input ends.
+"""A camera program with a real NetGear server. A number on its standard input starts sending at this number of frames per second, and "stop" stops it. The program ends when its input ends.
 Prints one JSON object per line: {"event": "ready"}, {"event": "frame", "n", "t"} when a frame is handed to NetGear, before that encodes it.
 
 Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG).

@@ -1,4 +1,4 @@
-/** A gateway of a cluster, embedded in a program that pushes frames at a fixed rate if it has the source. */
+/** A gateway of a cluster, embedded in a program that pushes frames at a fixed rate if this gateway has the source. */
 import { createGateway, type Gateway, type GatewayStream } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
@@ -15,8 +15,8 @@ let copiedBytes = 0;
 let isCounting = false;
 
 /**
- * Counts the bytes copied by `set()`, with which the NATS library copies payloads. Takes time, so it is not used while
- * measuring.
+ * Counts the bytes copied by `set()`, with which the NATS library copies payloads. Counting takes time, so it is not
+ * used while other figures are measured.
  */
 function countCopies(): void {
   const arrays = Uint8Array.prototype as {
@@ -42,14 +42,18 @@ let pushed = 0;
 let pushedBefore = 0;
 let deliveredBefore = 0;
 
-/** Number of frames that the present viewers of this gateway have got. */
+/** Number of frames that the connected viewers of this gateway have received. */
 function delivered(): number {
   const clients = gateway?.streams.get('main')?.clients ?? [];
   return clients.reduce((sum, client) => sum + client.delivered, 0);
 }
 
 const handlers = {
-  /** @param hasSource whether it has the stream `main`. @returns the port for viewers, when it serves that stream. */
+  /**
+   * @param hasSource whether this gateway has the source of the stream `main`.
+   *
+   * @returns the port for viewers, once the gateway serves this stream.
+   */
   async listen(nats: string, name: string, hasSource: boolean): Promise<number> {
     gateway = await createGateway({
       port: 0,
@@ -68,7 +72,7 @@ const handlers = {
     const startMs = performance.now();
     let count = 0;
     timer = setInterval(() => {
-      // Pushes all frames that are due, because timers are late.
+      // Pushes all frames that are due, because timers fire late.
       const due = Math.floor(((performance.now() - startMs) * framesPerSecond) / 1000);
       if (due - count > framesPerSecond / 5) count = due - 1;
       for (; count < due; count += 1) {
@@ -87,7 +91,7 @@ const handlers = {
     const usage = meter.stop();
     return { ...usage, pushed: pushed - pushedBefore, delivered: delivered() - deliveredBefore };
   },
-  /** Begins to count copied bytes. */
+  /** Starts counting copied bytes. */
   watchCopies(): void {
     if (copiedBytes === 0 && !isCounting) countCopies();
     copiedBytes = 0;

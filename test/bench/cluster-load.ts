@@ -7,22 +7,22 @@ import { split } from './shares.ts';
 import { median, requireFrames } from './statistics.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
-/** More than two cores can serve, together with the viewers themselves. An address may have 1024. */
+/** Number of viewers: more than two cores can serve while they also run the viewers. An address may have 1024. */
 const VIEWERS = 1000;
 
-/** Number of viewers that connect at the same time: an address may have 256 connections without a hello. */
+/** Number of viewers that connect at the same time, because an address may have 256 connections without a hello. */
 const BATCH = 100;
 
 /** Time for windows to settle. */
 const SETTLE_MS = 1000;
 
-/** Time between two measurements, in which the other gateways unsubscribe. */
+/** Time for the other gateways to unsubscribe between two measurements. */
 const PAUSE_MS = 2000;
 
 /** One distribution of the viewers over the gateways, measured for a while. */
 interface Measurement {
   readonly framesPerSecond: number;
-  /** Delivered frames per CPU second of the gateways that have viewers, of all of them and of each. */
+  /** Number of delivered frames per CPU second of the gateways that have viewers, in total and of each. */
   readonly perCpuSecond: number;
   readonly perCpuSecondOfEach: readonly number[];
   /** Cores used. */
@@ -34,8 +34,8 @@ interface Measurement {
 }
 
 /**
- * More viewers than the machine can serve, at 1 to 4 gateways: number of frames that each gateway delivers per CPU
- * second.
+ * Measures the number of frames that each of 1 to 4 gateways delivers per CPU second, with more viewers than the
+ * machine can serve.
  */
 export const clusterLoad: Bench = {
   name: 'cluster-load',

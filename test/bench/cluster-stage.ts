@@ -13,14 +13,14 @@ export const STAGE_FPS = 30;
 
 /** Usage of all processes in a measuring window. */
 interface StageUsage {
-  /** Of each gateway, that of the source first. */
+  /** Processor time of each gateway, that of the source first. */
   readonly gateways: readonly Awaited<ReturnType<ClusterGateway['stop']>>[];
   readonly viewers: Awaited<ReturnType<Viewers['stop']>>;
   /** Processor time of the NATS server. */
   readonly natsMs: number;
   /** Share of the machine that other processes used. */
   readonly strangers: number;
-  /** Messages to and from the NATS server. */
+  /** Number of messages to and from the NATS server. */
   readonly messagesIn: number;
   readonly messagesOut: number;
 }

@@ -20,7 +20,7 @@ const SETTLE_MS = 1000;
 /** Time until the other gateways have unsubscribed. */
 const PAUSE_MS = 3500;
 
-/** Rate and time in which copies are counted: no frame is skipped. */
+/** Rate and duration for counting copies, at which no frame is skipped. */
 const SLOW_FPS = 4;
 const COPIES_MS = 5000;
 const TRIAL_COPIES_MS = 1000;
@@ -38,12 +38,15 @@ interface Measurement {
   readonly viewers: number;
   /** Share of the machine that other processes used. */
   readonly strangers: number;
-  /** Messages to and from the NATS server per frame that was pushed, without those of the directory. */
+  /** Number of messages to and from the NATS server per pushed frame, without those of the directory. */
   readonly published: number;
   readonly delivered: number;
 }
 
-/** Viewers of one stream at several gateways over a NATS server, compared with all of them at the gateway of its source. */
+/**
+ * Compares viewers of one stream at several gateways over a NATS server with the same viewers at the gateway of the
+ * source.
+ */
 export const cluster: Bench = {
   name: 'cluster',
   summary: 'fps, CPU and latency of viewers at other gateways of a cluster, compared with the gateway of the source',

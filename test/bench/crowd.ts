@@ -10,7 +10,7 @@ export interface CountingViewer {
   close(): Promise<void>;
 }
 
-/** The viewers of a process, and their activity in a measuring window. */
+/** The viewers of a process, with their activity in a measuring window. */
 export class Crowd {
   readonly #meter = new UsageMeter();
   #viewers: readonly CountingViewer[] = [];

@@ -3,8 +3,8 @@ import { messageType } from '../../shared/protocol.ts';
 import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, SPECTATOR_HELLO, writeAck } from './wire.ts';
 
 /**
- * Read buffer shared by all viewers of a process: they read one after another, and keep nothing. Small enough for the
- * processor's cache, large enough for two frames per read.
+ * Read buffer shared by all viewers of a process, because they read one after another and keep nothing. It is small
+ * enough for the processor's cache, and large enough for two frames per read.
  */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
@@ -17,11 +17,11 @@ const MESSAGE_BEGIN_BYTES = SEQUENCE_AT + 9;
 const opcodes = { continuation: 0, binary: 2, close: 8, ping: 9 } as const;
 
 export interface DiscardingViewerOptions {
-  /** Settings that the viewer requests immediately after its `hello`. The latest frame may arrive earlier. */
+  /** Settings that the viewer requests immediately after its `hello`. The latest frame may arrive before they apply. */
   readonly want?: Parameters<typeof encodeWant>[0];
-  /** Whether it watches without a port. Default false. */
+  /** Whether the viewer watches without a port. Default: false. */
   readonly spectates?: boolean;
-  /** Called with the last byte of each frame. */
+  /** Called when the last byte of a frame has arrived. */
   readonly onFrame?: (sequence: number) => void;
 }
 
@@ -40,7 +40,7 @@ export class DiscardingViewer {
   #settleReady: { resolve: () => void; reject: (error: Error) => void } | null = null;
   #failure: Error | null = null;
   #closing = false;
-  /** The received part of the handshake response; null after it. */
+  /** The received part of the handshake response; null once the response is complete. */
   #handshake: string | null = '';
   /** A header that was split by the end of a read. */
   readonly #cut = Buffer.alloc(10 + 125);
@@ -220,7 +220,7 @@ function frameLength(bytes: Buffer, at: number): { begin: number; length: number
   return { begin: at + 10, length: bytes.readUInt32BE(at + 6) };
 }
 
-/** A MessagePack integer without sign. */
+/** Reads an unsigned MessagePack integer. */
 function readInteger(bytes: Buffer, at: number): number {
   const first = bytes.readUInt8(at);
   switch (first) {
@@ -233,7 +233,7 @@ function readInteger(bytes: Buffer, at: number): number {
     default:
       if (first >= 0x80)
         throw new RangeError(
-          `byte 0x${first.toString(16)} where the frame's sequence number was expected: has the protocol's header changed?`,
+          `byte 0x${first.toString(16)} instead of the frame's sequence number: check whether the header of the protocol has changed`,
         );
       return first;
   }

@@ -18,14 +18,14 @@ const FRAME_MS = 1000 / FPS;
 
 const ROUND_TRIPS_MS = [0, 30, 80, 150];
 const LEAST_FPS = 55;
-/** Beyond this round trip, the window of 8 frames is the limit. */
+/** Longest measured round trip at which the window of 8 frames does not limit the rate. */
 const FAR_MS = 80;
 
 const THIN = { roundTripMs: 20, bitsPerSecond: 8e6 };
-/** The link carries 50 of 60 fps. */
+/** Time in which the link transmits one frame: it carries 50 of 60 fps. */
 const TRANSMISSION_MS = (SMALL_PAYLOAD_BYTES * 8000) / THIN.bitsPerSecond;
 
-/** Factor for the duration of the measurement with a thin link, because queues grow slowly. */
+/** Factor by which the measurement with a thin link is longer, because queues grow slowly. */
 const THIN_TIMES = 8;
 
 /** Time for windows to settle: they grow by one frame per round trip. */
@@ -34,11 +34,11 @@ const SETTLE_MS = 2000;
 interface Measurement {
   readonly framesPerSecond: number;
   readonly delayMs: number;
-  /** Maximum increase from the first third to the last. */
+  /** Maximum increase of the latency from the first third to the last. */
   readonly growthMs: number;
 }
 
-/** A distant viewer, and one with a slow link. */
+/** Measures a distant viewer, and a viewer with a slow link. */
 export const distance: Bench = {
   name: 'distance',
   summary: 'fps at 0, 30, 80 and 150 ms round trip; latency at 8 Mbit/s',

@@ -21,7 +21,7 @@ const SIZES: readonly PictureSize[] = [
 const GRIDS = [16, 25];
 const GRID_SIZE: PictureSize = { width: 640, height: 480, kilobytes: 45 };
 const GRID_FPS = 15;
-/** All viewers are visible, because hidden ones pause. 16:9 each. */
+/** Size of the window, in which all viewers are visible, because hidden viewers pause. Each one is 16:9. */
 const GRID_WINDOW = { width: 1280, height: 720 };
 
 /** Minimum percentage of the source's frames that each viewer shows, for motion as smooth as the source's. */
@@ -72,7 +72,7 @@ export const element: Bench = {
   },
 };
 
-/** One viewer that gets as many frames as it can show. */
+/** Measures one viewer that receives as many frames as it can show. */
 async function measureOne(
   page: Page,
   size: PictureSize,

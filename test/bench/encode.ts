@@ -25,7 +25,7 @@ interface Measurement extends Usage {
   readonly framesPerSecond: number;
 }
 
-/** Raw frames that viewers get as JPEG: encoded once, without blocking the event loop. */
+/** Measures raw frames that viewers receive as JPEG: each must be encoded once, without blocking the event loop. */
 export const encode: Bench = {
   name: 'encode',
   summary: 'raw 720p at 30 fps to JPEG: encodings per frame, event-loop delay, CPU',

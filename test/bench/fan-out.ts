@@ -23,7 +23,10 @@ const PEER_VIEWERS = 100;
 /** Time between connecting and measuring, in which windows settle and code is compiled. */
 const SETTLE_MS = 500;
 
-/** Time between two measurements, so that one server's sockets are closed before the next ones are opened. */
+/**
+ * Time between two measurements, so that the sockets of one server are closed before those of the next server are
+ * opened.
+ */
 const PAUSE_MS = 100;
 
 /** Share of a core above which the viewers' process limits the rate. */
@@ -56,7 +59,7 @@ interface Row {
   readonly measured: Readonly<Record<ServerName, readonly Measurement[]>>;
 }
 
-/** Calls that every server answers. Only the gateway measures the viewers' round trips. */
+/** Calls that every server answers. Only the gateway measures the round trips of the viewers. */
 type Server = { start(): void; stop(): Usage & { readonly roundTripMs?: number } };
 
 interface Contestant {
@@ -65,8 +68,8 @@ interface Contestant {
 }
 
 /**
- * The whole gateway compared with minimal servers on ws and raw sockets: the same bytes, the same number of
- * acknowledgements, in alternation.
+ * Compares the whole gateway with minimal servers on ws and raw sockets, in alternation, with the same bytes and the
+ * same number of acknowledgements.
  */
 export const fanOut: Bench = {
   name: 'fan-out',

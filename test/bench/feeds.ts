@@ -10,7 +10,10 @@ import type { Feed, HandedOver } from './shown-delays.ts';
 /** Pictures that every feed sends. */
 export const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
-/** Shows an endless MJPEG in a loaded page: while loading, a page would wait for its end. */
+/**
+ * Shows an endless MJPEG stream in a page that has finished loading, because a loading page would wait for the end of
+ * the stream.
+ */
 async function showImage(page: Page, pageUrl: string, imageUrl: string): Promise<void> {
   await page.goto(pageUrl);
   await page.evaluate(`document.body.innerHTML = '<img src="${imageUrl}" style="position: fixed; left: 0; top: 0">'`);
@@ -35,7 +38,7 @@ export class Camera implements AsyncDisposable {
     this.#gateway = endWithBench(new GatewayProcess('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1`, ...args));
     this.#camera = startPython('camera.py', { ...size, port });
     this.url = this.#camera.waitFor('ready').then(() => this.#gateway.url);
-    // A failed start is reported by the request for its address.
+    // If the start fails, the request for the address reports it.
     this.url.catch(() => undefined);
   }
 
@@ -67,7 +70,7 @@ export function elementFeed(camera: Camera): Feed {
   };
 }
 
-/** Camera, gateway, its MJPEG in an `<img>`. */
+/** Camera, gateway, and the gateway's MJPEG in an `<img>`. */
 export function imageFeed(camera: Camera): Feed {
   return {
     async open(page, fps) {
@@ -79,11 +82,11 @@ export function imageFeed(camera: Camera): Feed {
   };
 }
 
-/** The real WebGear, its MJPEG in an `<img>`, as on its own page. */
+/** The real WebGear, and its MJPEG in an `<img>`, as on WebGear's own page. */
 export class WebGear implements Feed, AsyncDisposable {
   readonly #server: PythonPeer;
 
-  /** @param fps cannot be changed later. */
+  /** @param fps the frame rate, which cannot be changed later. */
   constructor(port: number, size: PictureSize, fps: number) {
     this.#server = startPython('webgear_server.py', { ...size, port, fps, reports: true });
   }
@@ -113,7 +116,7 @@ export function bareFeed(server: BenchProcess<BareServer>, port: number): Feed {
   };
 }
 
-/** go2rtc fed by the bare server, its MJPEG in an `<img>`. */
+/** go2rtc with the bare server as its source, and its MJPEG in an `<img>`. */
 export function go2rtcFeed(go2rtc: Go2rtc, bare: BenchProcess<BareServer>): Feed {
   return {
     async open(page, fps) {

@@ -8,7 +8,8 @@ const BUFFER_SECONDS = 0.2;
 
 /**
  * FFmpeg that publishes JPEGs as H.264 to an RTSP server. The encoder's options are those of go2rtc's own template for
- * H.264, with a bit rate, and a key frame per second, for which a new viewer has to wait; the input's are those of the gateway's encoders.
+ * H.264, with a bit rate and one key frame per second, for which a new viewer has to wait. The options of the input are
+ * those of the gateway's encoders.
  */
 export class FilmPublisher {
   readonly #child: Child;

@@ -4,10 +4,10 @@ import type { FilmStage } from './film-stage.ts';
 import { readNumber } from './picture-number.ts';
 import { type Gray, ssim } from './ssim.ts';
 
-/** How {@link pictureQuality} compares, for a report's method. */
+/** Description of the comparison by {@link pictureQuality}, for the method of a report. */
 export const QUALITY_METHOD = `luma of the viewer's snapshots, scaled to ${FILM.width}x${FILM.height}, compared with the source's JPEGs of the same numbers by SSIM (Wang et al. 2004, Gaussian window of 11x11); noise that the encoder leaves out counts as a difference`;
 
-/** SSIM of a shown picture, as PNG, and the source's, at the source's size. */
+/** SSIM of a shown picture, as PNG, and the picture of the source with the same number, at the size of the film. */
 export async function pictureQuality(stage: FilmStage, film: FilmName, png: Buffer): Promise<number> {
   const { data, info } = await sharp(png).greyscale().raw().toBuffer({ resolveWithObject: true });
   const number = readNumber(data, info.width, info.height);
@@ -15,7 +15,7 @@ export async function pictureQuality(stage: FilmStage, film: FilmName, png: Buff
   return ssim(await luma(await stage.picture(film, number)), await luma(png));
 }
 
-/** Luma, at the size of the film. */
+/** Luma of a picture, scaled to the size of the film. */
 async function luma(picture: Buffer): Promise<Gray> {
   const { width, height } = FILM;
   const rgb = await sharp(picture)

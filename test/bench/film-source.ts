@@ -11,7 +11,9 @@ import type { HandedOver } from './shown-delays.ts';
 
 const films = new Map<FilmName, Buffer[]>();
 
-/** A value that a viewer has returned to identify it, when the server got it. */
+/**
+ * A value that a viewer has returned, with the time at which the server received it. The number identifies the value.
+ */
 export interface Arrival {
   readonly probe: number;
   /** Time by the machine's clock. */

@@ -12,7 +12,7 @@ import { BenchProcess, endWithBench } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 import { type FilmPage, openFilmPage } from './shown-film.ts';
 
-/** WebRTC over loopback; no STUN server, which go2rtc's page would contact. */
+/** Flags for WebRTC over loopback, without the STUN server that go2rtc's page would contact. */
 const BROWSER_FLAGS = [
   '--allow-loopback-in-peer-connection',
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
@@ -24,7 +24,9 @@ export interface Showing<T> {
   readonly handedOver: readonly HandedOver[];
 }
 
-/** A source with a film, a gateway, links to it, and a browser behind them, each in a separate process. */
+/**
+ * A source with a film, a gateway, links to the gateway, and a browser behind the links, each in a separate process.
+ */
 export class FilmStage implements AsyncDisposable {
   readonly relay: BenchProcess<LinkRelay>;
   readonly #source: BenchProcess<FilmSource>;
@@ -78,7 +80,7 @@ export class FilmStage implements AsyncDisposable {
     return Buffer.from(await this.#source.ask('picture', film, number), 'base64');
   }
 
-  /** @returns the probes that the source's server got since the film began. */
+  /** @returns the probes that the source's server has received since the film began. */
   arrivals(): Promise<Arrival[]> {
     return this.#source.ask('arrivals');
   }

@@ -1,5 +1,6 @@
 /**
- * A process of viewers like the element, without a decoder: they show renditions, H.264 included, and record frames.
+ * A process of viewers that behave like the element, but without a decoder: they accept renditions, including H.264,
+ * and record frames.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { feature, type FrameMessage, type WantFields } from '../../shared/protocol.ts';

@@ -37,7 +37,7 @@ let current: NetGearSender | null = null;
 
 const handlers = {
   /**
-   * Settles with the first frame; sends until it is stopped.
+   * Settles with the first frame. Sends until the source is stopped.
    *
    * @param framesPerSecond null to send as fast as frames are answered.
    */

@@ -9,7 +9,7 @@ import {
   PROTOCOL,
 } from '../../shared/protocol.ts';
 
-/** A viewer of the stream `main` in a benchmark, which gives frames to its subclass. */
+/** A viewer of the stream `main` in a benchmark, which passes the frames to its subclass. */
 export abstract class FrameViewer {
   /** Settles with the first frame. */
   readonly ready: Promise<void>;

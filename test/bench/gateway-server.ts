@@ -12,8 +12,8 @@ const meter = new UsageMeter();
 let payload = createPayload();
 
 /**
- * Pushes as fast as the viewers acknowledge. The gateway has no event for acknowledgements, so they are counted by their
- * length at the socket.
+ * Pushes as fast as the viewers acknowledge. The gateway has no event for acknowledgements, so they are recognized by
+ * their length at the socket.
  */
 function pushAsFastAsTaken(stream: GatewayStream): void {
   const driver = new AckDriver(() => void stream.push(payload));

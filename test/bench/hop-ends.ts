@@ -28,7 +28,7 @@ const frames = {
 
 export type FrameName = keyof typeof frames;
 
-/** Milliseconds from handing a frame to the sender's socket until its last byte arrives. */
+/** For each frame, milliseconds from handing it to the sender's socket until its last byte arrives. */
 export interface Hop {
   readonly median: number;
   readonly p95: number;

@@ -1,6 +1,6 @@
 /**
  * The minimum work of a Node process between NetGear and a viewer: it writes the frames of a ZeroMQ socket to a TCP
- * socket, and answers the sender. No checks, no WebSocket, no pacing.
+ * socket, and answers the sender. It has no checks, no WebSocket, and no pacing.
  */
 import { createServer, type Socket } from 'node:net';
 import { Reply } from 'zeromq';

@@ -1,4 +1,4 @@
-/** A process with links, so that carrying their data does not delay the measured processes. */
+/** A process with links. It is separate, so that carrying data does not delay the measured processes. */
 import { DatagramRelay } from '../helpers/datagram-relay.ts';
 import { type Link, ShapedRelay } from '../helpers/shaped-relay.ts';
 import { answerParent } from './processes.ts';

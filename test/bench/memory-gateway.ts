@@ -25,7 +25,7 @@ const handlers = {
     const { port } = await gateway.listen();
     return port;
   },
-  /** @param collected after a collection of garbage. */
+  /** @param collected whether to collect garbage first. */
   async memory(collected: boolean): Promise<Memory> {
     for (let i = 0; collected && i < COLLECTIONS; i += 1) {
       if (globalThis.gc === undefined) throw new Error('this process was started without --expose-gc');

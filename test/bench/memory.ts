@@ -13,11 +13,11 @@ import { PAYLOAD_BYTES } from './wire.ts';
 const KB = 1000;
 const MB = 1e6;
 
-/** Target for a paused viewer: its socket, its WebSocket and its state. */
+/** Target for the memory of a paused viewer: its socket, its WebSocket and its state. */
 const IDLE_KB = 60;
 const IDLE_COUNTS = [100, 1000];
 
-/** Maximum number of frames in flight to a viewer that reads nothing; all viewers share them. */
+/** Maximum number of frames in flight to a viewer that reads nothing. All viewers share these frames. */
 const WINDOW = 8;
 const STUCK_COUNT = 200;
 
@@ -49,7 +49,7 @@ const SAMPLES = 180;
 const MIN_SAMPLE_MS = 100;
 const MAX_SAMPLE_MS = 2000;
 
-/** The start of the long run is not counted, because heaps grow to their size. */
+/** Share of the long run, at its start, that is not counted, because heaps first grow to their final size. */
 const WARM_UP_SHARE = 1 / 6;
 
 /**
@@ -58,7 +58,7 @@ const WARM_UP_SHARE = 1 / 6;
  */
 const FLAT = 10;
 
-/** The slope of shorter runs is dominated by garbage collection, and is not evaluated. */
+/** Duration below which the slope of a run is not evaluated, because garbage collection dominates it. */
 const JUDGED_FROM_S = 600;
 
 /** Memory of the gateway's process per viewer, and its slope under load. */
@@ -177,7 +177,7 @@ function startGateway(): Gateway {
   return new BenchProcess<MemoryGateway>('./memory-gateway.ts', ['--expose-gc']);
 }
 
-/** @returns the port for viewers, when there is a frame for them. */
+/** @returns the port for viewers, once the gateway has a frame. */
 async function feed(
   gateway: Gateway,
   { source }: Peers,

@@ -10,7 +10,7 @@ import type { Line, Target } from './report.ts';
 import { requireFrames } from './statistics.ts';
 import { PAYLOAD_BYTES } from './wire.ts';
 
-/** WebGear has to encode its first frames. */
+/** Time to settle, because WebGear has to encode its first frames. */
 const SETTLE_MS = 1000;
 
 /**

@@ -41,7 +41,7 @@ function receiveAndPush(this: Dealer): Promise<unknown> {
   );
   return parts;
 }
-// Inherited from a native class, it cannot be assigned to.
+// The property is inherited from a native class, and cannot be assigned.
 Object.defineProperty(Dealer.prototype, 'receive', { value: receiveAndPush });
 
 const handlers = {
@@ -51,7 +51,7 @@ const handlers = {
     { jpeg, raw, shape }: { jpeg: string; raw: string; shape: readonly number[] },
   ): Promise<void> {
     frames = { jpeg: Buffer.from(jpeg, 'base64'), raw: { dtype: 'uint8', shape, data: Buffer.from(raw, 'base64') } };
-    // Silent while others are measured.
+    // Sends nothing while other servers are measured.
     const gateway = await createGateway({
       port: 0,
       source: 'push:?check=false',

@@ -16,7 +16,7 @@ const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
 const CLIENT_COUNTS = [1, 2, 4];
 
-/** Number of clients with which NetGear's own server is measured for comparison. */
+/** Number of clients with which NetGear's own server is also measured, for comparison. */
 const COMPARED_CLIENTS = 2;
 
 const SERVER = 'NetGear server';
@@ -36,7 +36,7 @@ const BUSY = 0.9;
 
 interface Picture {
   readonly shape: readonly number[];
-  /** JPEG in base64, like `raw`. */
+  /** The picture as JPEG, in base64, like `raw`. */
   readonly jpeg: string;
   readonly raw: string;
 }
@@ -65,7 +65,7 @@ interface Sender {
   stop(): Promise<{ readonly cpuUs: number; readonly elapsedMs: number }>;
 }
 
-/** Real NetGear clients of the gateway, and of NetGear's own server. */
+/** Compares real NetGear clients of the gateway with those of NetGear's own server. */
 export const native: Bench = {
   name: 'native',
   summary: 'fps per client for real NetGear clients, compared with a real NetGear server',
@@ -99,7 +99,7 @@ async function measureClients(
       options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [],
     ),
   );
-  // Both are connected to the clients all the time; one of them sends.
+  // Both servers are always connected to the clients, but only one of them sends at a time.
   const server = (raw: boolean): NativePeer =>
     processes.use(new NativePeer('native_server.py', { ...SIZE, ports, raw }));
   const servers = count === COMPARED_CLIENTS ? { jpeg: server(false), raw: server(true) } : null;

@@ -12,7 +12,7 @@ import type { Seen, TimedViewers } from './timed-viewers.ts';
 const FPS = 60;
 const FRAME_MS = 1000 / FPS;
 
-/** Processing time of two frame intervals, so that the slow viewer reads half of the frames. */
+/** Processing time per frame of the slow viewer: two frame intervals, so that it reads half of the frames. */
 const WORK_MS = 2 * FRAME_MS;
 
 const HEALTHY = 9;
@@ -21,8 +21,8 @@ const HEALTHY = 9;
 const SETTLE_MS = 500;
 
 /**
- * Maximum difference between the first and last third of a slow viewer. One more frame in the queue would be four times
- * as much.
+ * Maximum difference of the latency of a slow viewer between the first and the last third. One more frame in the queue
+ * would cause four times this difference.
  */
 const FLAT_MS = FRAME_MS / 4;
 

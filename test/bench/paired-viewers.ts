@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import { decodeGatewayMessage, encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
 import { answerParent } from './processes.ts';
 
-/** When frames arrived, in ms since they were pushed, by the time of their push. */
+/** Latencies of frames, in ms since they were pushed, by the times at which they were pushed. */
 type Ages = Map<number, number>;
 
 let sockets: WebSocket[] = [];

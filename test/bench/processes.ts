@@ -18,10 +18,10 @@ type Answer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string; readonly hasNoValues: boolean };
 
-/** Time in which a process has to end before it is killed. */
+/** Time after which a process that has not ended is killed. */
 const END_TIMEOUT_MS = 5000;
 
-/** Kills remaining processes when the benchmark ends by `exit`, which disposes of nothing. */
+/** Kills remaining processes when the benchmark ends by `exit`, which disposes no resources. */
 const leftovers = new Set<() => void>();
 process.once('exit', () => {
   for (const kill of leftovers) kill();
@@ -93,7 +93,7 @@ export function endWithBench<C extends Program>(child: C): C {
   return child;
 }
 
-/** The child's side: answers its parent until that ends. */
+/** The child's side: answers requests of the parent until the parent ends. */
 export function answerParent(handlers: Handlers): void {
   const answer = async ({ id, name, args }: Request): Promise<Answer> => {
     try {

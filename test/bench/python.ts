@@ -8,7 +8,7 @@ import { endWithBench } from './processes.ts';
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
-  /** Size of the JPEG. */
+  /** Size of the JPEG in kilobytes. */
   readonly kilobytes: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The minimum work of a Node process that delivers frames: it writes one prepared buffer to every socket, and
- * counts acknowledgements by their length. No stream, no pacing by the link, no parsing.
+ * The minimum work of a Node process that delivers frames: it writes one prepared buffer to every socket, and counts
+ * acknowledgements by their length. It has no stream, no pacing by the link, and no parsing.
  */
 import { createServer, type Socket } from 'node:net';
 import { Broadcast, BroadcastViewer } from './broadcast.ts';

@@ -11,7 +11,7 @@ const BAR_STEP = 20;
 const HEADING_HEIGHT = 24;
 const GAP = 18;
 
-/** Follows the reader's theme, if the page shows it as a separate picture. */
+/** Style of the plot. It follows the reader's theme if the page shows the plot as a separate picture. */
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .heading { font-weight: 600 }

@@ -18,7 +18,7 @@ export interface Shown {
 
 /** A path from a program to a page. */
 export interface Feed {
-  /** Begins to hand over frames and has the page show them. */
+  /** Starts to hand over frames, and to show them in the page. */
   open(page: Page, fps: number): Promise<void>;
   /** Closes the path. @returns the frames handed over, possibly including earlier ones. */
   close(): Promise<readonly HandedOver[]>;
@@ -73,7 +73,7 @@ export async function measureShownDelays(feed: Feed, page: Page, fps: number, se
 export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   const shown: Shown[] = [];
   client.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
-    // Fails if the page has ended first.
+    // Fails if the page has already been closed.
     client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
     const {
       data: gray,
@@ -88,7 +88,7 @@ export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   return shown;
 }
 
-/** Time from the hand-over of each frame until it was shown; without frames that were never shown. */
+/** Time from the hand-over of each frame until it was shown. Frames that were never shown are omitted. */
 export function delaysOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): number[] {
   return handedOver.flatMap(({ number, atMs }) => {
     const first = shown.find((one) => one.number === number % NUMBERS && one.atMs >= atMs);

@@ -3,7 +3,7 @@ import type { Browser } from 'puppeteer-core';
 import type { Line, Target } from './report.ts';
 import { type HandedOver, type Shown, startScreencast } from './shown-delays.ts';
 
-/** A picture on the screen, and its age then. */
+/** A picture on the screen, and its age when it was shown. */
 export interface ShownFrame {
   readonly atMs: number;
   readonly latencyMs: number;
@@ -13,11 +13,11 @@ export interface ShownFrame {
 export interface FilmPage extends AsyncDisposable {
   /** When the page's address was opened, by the machine's clock. */
   readonly openedAtMs: number;
-  /** Grows while the page is open. */
+  /** The shown frames. The list grows while the page is open. */
   readonly shown: readonly Shown[];
   /** Settles with the first picture that has a number. */
   first(): Promise<Shown>;
-  /** Settles after the time, and not before a picture has been shown since this call. */
+  /** Settles after this time, but not before a picture has been shown since the call. */
   watch(seconds: number): Promise<void>;
   /** The picture that the viewer or the video shows now, as PNG in the size that was sent to it. */
   snapshot(): Promise<Buffer>;
@@ -94,7 +94,7 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
   const client = await page.createCDPSession();
   const shown = await startScreencast(client);
   const openedAtMs = Date.now();
-  // It fails if the page is closed first.
+  // Fails if the page has already been closed.
   page.goto(url, { timeout: PICTURE_TIMEOUT_MS }).catch(() => undefined);
   const shownFrom = async (index: number): Promise<Shown> => {
     for (const deadline = performance.now() + PICTURE_TIMEOUT_MS; ; await delay(20)) {

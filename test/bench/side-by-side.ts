@@ -14,7 +14,7 @@ import { median, percentile, requireFrames } from './statistics.ts';
 interface ComparedLink {
   readonly bitsPerSecond: number;
   readonly delayMs: number;
-  /** Of go2rtc's video, which does not adapt: three quarters of the link. */
+  /** Bit rate of go2rtc's video, which does not adapt: three quarters of the link's. */
   readonly videoBitsPerSecond: number;
 }
 
@@ -28,7 +28,7 @@ const MODES: Readonly<Record<string, Go2rtcMode>> = { 'go2rtc, WebRTC': 'webrtc'
 
 const FILM_NAME = 'camera';
 
-/** Length of the queue before the link. */
+/** Length of the queue in front of the link. */
 const QUEUE_MS = 250;
 
 /** Time after the first picture in which rates and buffers settle. */
@@ -37,10 +37,10 @@ const SETTLE_MS = 4000;
 /** Time in which the browser reports the last shown pictures. */
 const REPORT_MS = 300;
 
-/** No program shows the film with less. */
+/** Minimum bit rate with which a program can show the film; less means that the pictures bypass the link. */
 const LEAST_MEGABITS_PER_SECOND = 0.1;
 
-/** A shorter measurement of a slow link contains few pictures. */
+/** Minimum duration, because a shorter measurement of a slow link contains few pictures. */
 const LEAST_SECONDS = 2;
 
 /** Number of shown pictures that are compared with the source's, and the time between them, after the measurement. */
@@ -53,7 +53,7 @@ interface Measurement {
   readonly lateMs: number;
   readonly freezeMs: number;
   readonly firstMs: number;
-  /** Carried by the link to the browser. */
+  /** Throughput of the link to the browser. */
   readonly megabitsPerSecond: number;
   readonly ssim: number;
 }
@@ -63,7 +63,7 @@ type Measured = Readonly<Record<string, readonly Measurement[]>>;
 /** Shows the film in a page behind a link. */
 type Show = <T>(watch: (page: FilmPage) => Promise<T>) => Promise<Showing<T>>;
 
-/** The film of `thin` through go2rtc, behind the same links. */
+/** Compares the film of `thin` with the same film through go2rtc, behind the same links. */
 export const sideBySide: Bench = {
   name: 'go2rtc',
   summary: 'fps, latency, first picture and quality of 720p at 30 fps behind 2 and 8 Mbit/s, compared with go2rtc',
@@ -148,7 +148,7 @@ async function measure(
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
   requireFrames(frames.length);
   const megabitsPerSecond = (result.bytes * 8) / 1000 / (toMs - fromMs);
-  if (megabitsPerSecond < LEAST_MEGABITS_PER_SECOND) throw new Error('the page got its pictures around the link');
+  if (megabitsPerSecond < LEAST_MEGABITS_PER_SECOND) throw new Error('the page received its pictures without the link');
   const latencies = frames.map(({ latencyMs }) => latencyMs);
   return {
     framesPerSecond: (frames.length * 1000) / (toMs - fromMs),

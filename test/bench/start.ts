@@ -9,7 +9,7 @@ import { alternate, type Bench } from './bench.ts';
 import { DiscardingViewer } from './discarding-viewer.ts';
 import type { Line } from './report.ts';
 
-/** Interval between two attempts of a viewer, which is also the error of the measurement. */
+/** Interval between two connection attempts of a viewer, which is also the error of the measurement. */
 const RETRY_MS = 5;
 
 /** Timeout for the start of a gateway. */

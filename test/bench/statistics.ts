@@ -17,14 +17,14 @@ export interface Summary {
 const CONFIDENCE = 0.95;
 
 /**
- * Thrown if there is nothing to compute a figure from: no frame was seen, as can happen in a short measurement on a busy
+ * Thrown if a figure cannot be computed because no frame was seen, as can happen in a short measurement on a busy
  * machine.
  */
 export class NoValuesError extends RangeError {
   override readonly name = 'NoValuesError';
 }
 
-/** @throws NoValuesError if there are no frames. Their rate must not be 0 where it divides another figure. */
+/** @throws NoValuesError if there are no frames, because their rate must not be 0 if it divides another figure. */
 export function requireFrames(frames: number): void {
   if (frames === 0) throw new NoValuesError('no frame was seen');
 }
@@ -76,8 +76,9 @@ function quantile(sorted: readonly number[], share: number): number {
 
 /**
  * Computed from order statistics, which make no assumption about the distribution. The k-th smallest and k-th largest
- * value miss the median only if fewer than k of n values are on one side of it. The probability of this is that of fewer
- * than k heads, or fewer than k tails, in n tosses of a coin. Of 10 values, these are the 2nd and the 9th.
+ * value miss the median only if fewer than k of n values are on one side of it. The probability of this is that of
+ * fewer than k heads, or fewer than k tails, in n tosses of a coin. Of 10 values, the interval is from the 2nd to the
+ * 9th.
  */
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;

@@ -16,11 +16,11 @@ const handlers = {
       viewers.push(...group);
     }
   },
-  /** Makes all of them stop reading. */
+  /** Makes all viewers stop reading. */
   stall(): void {
     for (const viewer of viewers) viewer.stall();
   },
-  /** @throws if one of them was disconnected earlier. */
+  /** @throws if a viewer was disconnected earlier. */
   async disconnect(): Promise<void> {
     for (const viewer of viewers) viewer.check();
     await Promise.all(viewers.map((viewer) => viewer.close()));

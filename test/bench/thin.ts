@@ -67,8 +67,8 @@ interface Measurement {
   readonly freezeMs: number;
   readonly ssim: number;
   /**
-   * Times of return data: until the server has received it (95th percentile), and until the viewer has received the
-   * gateway's acknowledgement (median and 95th percentile).
+   * Times of a return value: until the server has received the value (95th percentile), and until the viewer has
+   * received the gateway's acknowledgement (median and 95th percentile).
    */
   readonly returnMs: number;
   readonly answeredMs: number;
@@ -78,7 +78,7 @@ interface Measurement {
 /** Time after the first picture in which the gateway estimates the link's rate. */
 const SETTLE_MS = 4000;
 
-/** A shorter measurement of a slow link contains few pictures. */
+/** Minimum duration, because a shorter measurement of a slow link contains few pictures. */
 const LEAST_SECONDS = 2;
 
 /** Time after the measurement in which frames in transit are shown. */
@@ -96,7 +96,7 @@ const PROBE_EVERY_MS = 107;
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string =>
   `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
 
-/** A viewer behind a link that does not carry the source's frames as they are. */
+/** Measures a viewer behind a link that cannot carry the unmodified frames of the source. */
 export const thin: Bench = {
   name: 'thin',
   summary: 'fps, latency, first picture and quality of 720p at 30 fps in Chromium behind 2, 8 and 0.5 Mbit/s',

@@ -24,7 +24,7 @@ class TimedViewer extends FrameViewer {
     this.#workMs = workMs;
   }
 
-  /** Like the element: one frame is being decoded, one waits, and a newer one replaces it. */
+  /** Handles frames like the element: one is being decoded, one waits, and a newer frame replaces the waiting one. */
   protected take(frame: FrameMessage): void {
     if (this.#isDecoding) {
       if (this.#waiting !== null) this.#skipped += 1;

@@ -12,7 +12,7 @@ export interface Usage {
   readonly loopDelayMs: number;
 }
 
-/** Measures its own process. */
+/** Measures the process that it runs in. */
 export class UsageMeter {
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 1 });
   readonly #garbage = new PerformanceObserver((list) => this.#collected(list.getEntries()));

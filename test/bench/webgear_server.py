@@ -1,4 +1,4 @@
-"""A real WebGear server with a frame producer of its own, as VidGear's documentation shows one. Prints one JSON object per line:
+"""A real WebGear server with a custom frame producer, as in VidGear's documentation. Prints one JSON object per line:
 {"event": "ready", "url"}, and with `reports` {"event": "frame", "n", "t"} when a frame is handed over, before it is encoded. Ends with its standard input.
 
 Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps (null: as fast as frames are read), ready_made (frames are
@@ -47,7 +47,7 @@ numbers = 0
 
 
 async def produce():
-    """WebGear runs one of these for each viewer."""
+    """WebGear runs one such generator per viewer."""
     global numbers
     pace = None if fps is None else bench_picture.Pace(fps)
     while True:

@@ -19,8 +19,8 @@ const BINARY = 0x02;
 const FIN = 0x80;
 
 /**
- * Data with the markers of a JPEG, of exactly this size. It is never decoded. It has Huffman tables, which the gateway
- * would otherwise add to each frame, with a copy of it.
+ * Data with the markers of a JPEG, of exactly this size. It is never decoded. It contains Huffman tables, because the
+ * gateway would otherwise copy each frame to add them.
  */
 export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
   const tables = repairJpeg(createMarkers(bytes)).jpeg.byteLength - bytes;
@@ -117,7 +117,7 @@ export function encodeWant(want: Omit<Want, 'type'>): Buffer {
   return mask(encodeMessage({ type: 'want', ...want }));
 }
 
-/** The answer to an empty ping. */
+/** The pong that answers an empty ping. */
 export const PONG = Buffer.of(FIN | 0x0a, 0x80, ...MASK);
 
 // A sequence number above 65535 takes five bytes; four of them are overwritten for each acknowledgement.
@@ -146,7 +146,7 @@ export function writeAck(target: Buffer, at: number, sequence: number): void {
   target.writeUInt32BE((sequence ^ sequenceMask) >>> 0, at + sequenceAtMasked);
 }
 
-// The mask is not zero: ws would skip unmasking, and browsers use random masks.
+// The mask is not zero, because ws would then skip unmasking, and browsers use random masks.
 function mask(message: Uint8Array): Buffer {
   const masked = message.map((byte, i) => byte ^ (MASK[i & 3] ?? 0));
   return Buffer.concat([Buffer.of(FIN | BINARY, 0x80 | shortLength(message)), MASK, masked]);

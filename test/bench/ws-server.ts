@@ -1,5 +1,6 @@
 /**
- * A minimal server with ws: it sends each viewer a ready-made message in one write. No stream, no pacing, no parsing.
+ * A minimal server with ws: it sends each viewer a ready-made message in one write. It has no stream, no pacing, and no
+ * parsing.
  */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';

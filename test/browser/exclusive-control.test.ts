@@ -86,7 +86,7 @@ describe('exclusive control', () => {
     expect((await driven.gateway.status()).control).toMatchObject({ name: 'front-desk', refused: refused + 1 });
 
     await press(lab, 'action');
-    await shows(lab, 'was asked for it');
+    await shows(lab, 'your request is pending');
     await shows(desk, `Request: lab (${labPort})`);
     await press(desk, 'grant');
     await shows(lab, 'You have control');

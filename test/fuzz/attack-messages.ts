@@ -18,9 +18,9 @@ export interface Finding {
   /** Number of the input; null if no single one can be identified. */
   readonly input: number | null;
   readonly what: string;
-  /** How to reproduce it, if the seed and the number of the input do not suffice. */
+  /** How to reproduce the finding, if the seed and the number of the input do not suffice. */
   readonly replay?: string;
-  /** Scripts as JSON, of the input, or the last ones before the failure. */
+  /** Scripts as JSON: those of the input, or the last ones before the failure. */
   readonly scripts?: string;
 }
 

@@ -15,7 +15,10 @@ import type { Target } from './target.ts';
 import { check, createDecoders, type Decoder } from './targets/decoders.ts';
 import { createTarget } from './targets.ts';
 
-/** Lower priority than the gateway and its observers: the machine is shared, and a starved gateway proves nothing. */
+/**
+ * Lower priority than the gateway and its observers, because the machine is shared, and the figures of a starved
+ * gateway prove nothing.
+ */
 const NICE = 10;
 
 /** Number of inputs that are kept for a failure that is detected later. */
@@ -134,7 +137,7 @@ async function serve(
         new Promise<Server>((resolve, reject) => {
           const server = createServer((socket: Socket) => {
             const done = (async () => {
-              // Before the pause: otherwise, a reset during the pause would be an unhandled error.
+              // Registered before the pause: otherwise, a reset during the pause would be an unhandled error.
               socket.on('error', () => undefined);
               await gate.pass();
               let next = take();
@@ -178,7 +181,7 @@ class Gate {
   }
 }
 
-/** Number of consecutive inputs per decoder. fast-check minimizes a failing one afterwards. */
+/** Number of consecutive inputs per decoder. fast-check minimizes a failing input afterwards. */
 const RUNS = 60;
 
 async function attackDecoders(order: AttackOrder): Promise<AttackReport> {

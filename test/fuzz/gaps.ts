@@ -37,10 +37,11 @@ export function longest(gaps: readonly Gap[]): number {
 const NEAR_MS = 1000;
 
 /**
- * Subtracts the machine's part from gaps: the time for which the gateway had no processor, and gaps near which the
- * gateway that is not attacked had one at least half as long. On an idle machine, nothing is subtracted.
+ * Subtracts the part of the gaps that the machine has caused: the time for which the gateway had no processor, and gaps
+ * near which the gateway that is not attacked had a gap at least half as long. On an idle machine, nothing is
+ * subtracted.
  *
- * @param waitedMs how long the gateway, and the process that watches, had no processor between two times.
+ * @param waitedMs returns how long the gateway, and the watching process, had no processor between two times.
  * @returns milliseconds of the longest gap caused by the gateway, and of the longest observed one.
  */
 export function ownGap(

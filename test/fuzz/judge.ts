@@ -42,12 +42,14 @@ export interface Figures {
   readonly healthP99Ms: number;
   readonly healthMaxMs: number;
   readonly controlHealthMaxMs: number;
-  /** Longest gap of the viewers of the attacked stream and of another one, without the machine's part. */
+  /**
+   * Longest gap of the viewers of the attacked stream and of another stream, without the part caused by the machine.
+   */
   readonly gapMs: number;
   readonly otherGapMs: number;
-  /** Longest observed gap of either, including the machine's part. */
+  /** Longest observed gap of either stream, including the part caused by the machine. */
   readonly seenGapMs: number;
-  /** Longest response time of `/healthz`, without the machine's part. */
+  /** Longest response time of `/healthz`, without the part caused by the machine. */
   readonly ownHealthMs: number;
   readonly descriptors: readonly [before: number, after: number];
   readonly residentMiB: readonly [before: number, after: number];
@@ -99,7 +101,7 @@ export async function judge(
 
   await bed.removeListedClients(start.nativeIds);
   const pid = bed.gateway.process.pid!;
-  // These figures are checked and reported. Later ones would include other connections of the probes.
+  // These figures are checked and reported, because later figures would include other connections of the probes.
   let after = readFigures(pid);
   let counts = start.counts;
   const isSettled = async (): Promise<boolean> => {
@@ -164,7 +166,7 @@ export async function judge(
   if (!(await until(() => bed.framesOf(0) > servedAfter, 10_000)))
     found(`the real client of the server gets no more frames: ${bed.clients[0].stderr.all.slice(-6).join(' | ')}`);
   if (!(await until(() => bed.sent > sentAfter, 10_000))) found('the real server sends no more frames');
-  // Repeated frames count even without a publisher: the receiver's thread is alive.
+  // Repeated frames count even without a publisher, because they prove that the receiver's thread is alive.
   const pushedAfter = bed.framesOf(1);
   if (!(await until(() => bed.framesOf(1) > pushedAfter, 10_000)))
     found(

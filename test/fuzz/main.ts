@@ -37,10 +37,12 @@ const ARTIFACTS = join(ROOT, 'test/.artifacts');
 /** Inputs that take longer than this number of seconds are omitted from short runs. */
 const HEAVY_FROM_S = 300;
 
-/** Minimum duration of the attack on one target; otherwise starting takes longer than the attack. */
+/** Minimum duration of the attack on one target, because otherwise the start takes longer than the attack. */
 const MIN_SLICE_S = 3;
 
-/** A long run attacks all targets several times, so that a slow leak shows as a slope. */
+/**
+ * Maximum duration of one attack: a long run attacks all targets several times, so that a slow leak shows as a slope.
+ */
 const MAX_SLICE_S = 60;
 
 const SHUTDOWN_MS = 2000;
@@ -53,7 +55,7 @@ const HELD_MS = 36_000;
  */
 const MIN_SLOPE_POINTS = 12;
 
-/** Targets alternate, and the size of the heap differs after each. */
+/** Targets alternate, and the size of the heap differs after each target. */
 const NEGLIGIBLE_MIB_PER_MINUTE = 0.5;
 
 /** Number of attempts to minimize the inputs that ended a gateway. */
@@ -269,7 +271,7 @@ async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
   return findings;
 }
 
-/** Replays the last inputs against new gateways until no input can be left out. */
+/** Replays the last inputs against new gateways until no further input can be omitted. */
 async function makeSmaller(setup: Setup, report: AttackReport, run: Run, target: string, seed: number): Promise<void> {
   const scripts = parseScripts(report.lastScripts);
   const smallest = await minimize(scripts, (some) => ends(setup, some), MAX_REPLAYS);

@@ -1,4 +1,4 @@
-/** Low-level MessagePack encoding, for values that a library refuses to write. */
+/** Low-level MessagePack encoder, for values that libraries refuse to write. */
 export class Packed {
   readonly bytes: Uint8Array;
 

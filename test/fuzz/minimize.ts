@@ -15,7 +15,7 @@ export async function minimize<T>(
     const size = Math.ceil(smallest.length / pieces);
     let found: readonly T[] | null = null;
     for (let start = 0; start < smallest.length && runs < maxRuns && found === null; start += size) {
-      // With two parts, removing one is the same as keeping the other.
+      // With two parts, removing one part is the same as keeping the other.
       const rest = [...smallest.slice(0, start), ...smallest.slice(start + size)];
       runs += 1;
       if (await fails(rest)) found = rest;

@@ -80,7 +80,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
 /** A few mutations, applied one after another. */
 export const mutations = fc.array(mutation, { minLength: 1, maxLength: 5 });
 
-/** Bytes that a `repeat` may add, so that inputs stay small enough to send many. */
+/** Maximum number of bytes that a `repeat` adds. It keeps inputs so small that many of them can be sent. */
 const MAX_ADDED_BYTES = 64 << 10;
 
 /** Applies mutations. Does not write to `bytes`. */

@@ -107,10 +107,11 @@ function segment(marker: number, body: Uint8Array): Buffer {
 }
 
 /**
- * Specific faults of a JPEG: each keeps the rest intact, so that decoders read far before they notice.
+ * Specific faults of a JPEG. Each of them leaves the rest intact, so that decoders read far before they detect the
+ * fault.
  */
 const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] = [
-  // Bytes before EOI, as webcams and grabbers leave them.
+  // Extra bytes before EOI, as webcams and frame grabbers leave them.
   (segments, random) => [
     ...segments.slice(0, -1),
     {
@@ -220,7 +221,7 @@ export function damageJpeg(jpeg: Buffer, random: Random): Buffer {
 
 /**
  * A progressive JPEG of many scans that are a few bytes each and cost their decoder a pass over all coefficients: 4096
- * × 4096 with 1200 scans is 40 KB and ten seconds of work. Must not be written to.
+ * × 4096 with 1200 scans is 40 KB and ten seconds of work. The bytes must not be modified.
  */
 export function scanBomb(width: number, height: number, scans: number): Buffer {
   const key = `${width}x${height} ${scans}`;

@@ -13,7 +13,7 @@ export class Prober implements Disposable {
   readonly probes: Probe[] = [];
   /** Requests that failed. */
   failures = 0;
-  // One connection only: a stall would open further ones, which would count as not released.
+  // Only one connection: during a stall, further connections would be opened, and would count as not released.
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 1 });
   readonly #timer: NodeJS.Timeout;
 

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 export interface ProcessFigures {
   readonly descriptors: number;
   readonly sockets: number;
-  /** Sockets closed by the peer, but not yet by the process. */
+  /** Number of sockets closed by the peer, but not yet by the process. */
   readonly closeWait: number;
   /** The connections of these sockets: `21187→40712`, the port of the process first. */
   readonly closeWaitPorts: readonly string[];

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 
 /**
- * Deterministic pseudo-random numbers (xoshiro128**). The same key gives the same sequence on every machine, so an
- * input is identified by its seed, target and number, and can be generated again without the earlier inputs.
+ * Deterministic pseudo-random numbers (xoshiro128**). The same key yields the same sequence on every machine. The seed,
+ * target and number therefore identify an input, which can be generated again without the earlier inputs.
  */
 export class Random {
   readonly #state: Uint32Array;
@@ -14,7 +14,7 @@ export class Random {
     this.#state = Uint32Array.from([0, 4, 8, 12], (at) => digest.readUInt32LE(at));
   }
 
-  /** A 32-bit integer, 0 or above. */
+  /** An unsigned 32-bit integer. */
   uint32(): number {
     const s = this.#state;
     const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = s;
@@ -52,7 +52,7 @@ export class Random {
     return items[this.below(items.length)] as T;
   }
 
-  /** One of the items, each as likely as its weight. */
+  /** One of the items, with a probability in proportion to its weight. */
   weighted<T>(items: readonly (readonly [weight: number, item: T])[]): T {
     let left = this.next() * items.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, item] of items) {

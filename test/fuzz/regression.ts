@@ -2,9 +2,7 @@
 interface Regression {
   readonly slope: number;
   readonly intercept: number;
-  /**
-   * Half the width of the interval that holds the true slope with 95 % probability; Infinity with fewer than 3 points.
-   */
+  /** Half the width of the 95 % confidence interval of the slope; Infinity with fewer than 3 points. */
   readonly slopeError: number;
   readonly points: number;
 }

@@ -34,7 +34,7 @@ export interface Script {
 
 /** How a connection ended. */
 export interface Outcome {
-  /** `unreachable`: nothing listened, or no connection arrived. `open`: the fuzzer ended it. */
+  /** `unreachable`: nothing was listening, or no connection arrived. `open`: the fuzzer ended the connection. */
   readonly end: 'closed' | 'reset' | 'open' | 'unreachable';
   /** Received data, up to {@link MAX_KEPT_BYTES}. */
   readonly received: Buffer;
@@ -52,7 +52,7 @@ export async function runScript(script: Script, signal: AbortSignal): Promise<Ou
   return perform(script, socket, signal);
 }
 
-/** Runs a script on a connection that is being opened, or that was accepted. Never rejects. */
+/** Runs a script on a connection that is being opened or was accepted. Never rejects. */
 export async function perform(script: Script, socket: Socket, signal: AbortSignal): Promise<Outcome> {
   const kept: Buffer[] = [];
   let keptBytes = 0;
@@ -118,8 +118,8 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
 }
 
 /**
- * Maximum number of stored bytes of all steps together; of further steps, only the number of bytes is stored, because
- * strings have a maximum length.
+ * Maximum number of bytes that are stored for all steps together. For further steps, only the number of bytes is
+ * stored, because strings have a maximum length.
  */
 const MAX_STORED_BYTES = 64 << 20;
 

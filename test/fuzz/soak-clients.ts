@@ -64,7 +64,7 @@ async function run(order: SoakClientsOrder): Promise<void> {
   process.send?.({ ...totals } satisfies SoakClientsReport, () => process.disconnect());
 }
 
-/** Waits about half a minute, or until the soak ends. */
+/** Waits for about half a minute, or until the soak ends. */
 async function stay(): Promise<void> {
   await delay(random.between(3000, 60_000), undefined, { signal: stopping.signal }).catch(() => undefined);
 }

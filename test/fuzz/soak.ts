@@ -55,7 +55,7 @@ class Peers implements AsyncDisposable {
   readonly #starts: Readonly<Record<string, () => PythonPeer>>;
   readonly #running = new Map<string, PythonPeer>();
   restarts = 0;
-  /** Number of frames of clients that were ended. */
+  /** Number of frames received by clients that were ended. */
   #before = 0;
   /** Peers that ended unexpectedly. */
   readonly lost: string[] = [];

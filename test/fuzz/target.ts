@@ -55,8 +55,8 @@ export function httpStatuses(outcome: Outcome): number[] {
 }
 
 /**
- * Statuses that indicate an error of the server. 503 is a limit; 501 is documented for array types that are not
- * supported.
+ * Statuses that indicate an error of the server. 503 is not included, because it indicates a limit; neither is 501,
+ * which is documented for array types that are not supported.
  */
 export function serverErrors(outcome: Outcome): string | null {
   const status = httpStatuses(outcome).find((code) => code >= 500 && code !== 501 && code !== 503);

@@ -11,11 +11,14 @@ import { listRoutes } from './routes.ts';
 import { WatchingViewer } from './watching-viewer.ts';
 import type { FakePort, World, ZmqPort } from './world.ts';
 
-/** Ports of web viewers: enough despite ports that are held for viewers that have just left. */
+/** Ports of web viewers. There are enough of them, although ports stay reserved for viewers that have just left. */
 const VIRTUAL_PORTS = 'main=6000-9000';
 const RESERVED_PORT = 6000;
 
-/** Client addresses, sent as a proxy would: all loopback addresses count as one, which is that of the attacks. */
+/**
+ * Client addresses, sent as a proxy would send them, because all loopback addresses count as one address, which the
+ * attacks use.
+ */
 const INNOCENT = '192.0.2.2';
 const JUDGE = '192.0.2.3';
 
@@ -118,7 +121,7 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
 export interface ApiCounts {
   readonly webClients: number;
   readonly nativeClients: number;
-  /** Ports that are held for viewers that have left. */
+  /** Number of ports that are reserved for viewers that have left. */
   readonly held: number;
 }
 
@@ -128,7 +131,7 @@ export class TestBed implements AsyncDisposable {
   readonly server: PythonPeer;
   /** Real clients: of the server's stream, and of the pushed one. */
   readonly clients: readonly [served: PythonPeer, pushed: PythonPeer];
-  /** Viewers of the stream that is attacked, and of one that is not. */
+  /** Viewers of the stream that is attacked, and of a stream that is not attacked. */
   readonly viewers: readonly [attacked: WatchingViewer, other: WatchingViewer];
   readonly control: WatchingViewer;
   readonly prober: Prober;

@@ -142,7 +142,7 @@ function extension(type: number, length: number): Buffer {
 
 const maps = new Map<number, Buffer>();
 
-/** A map with this number of different keys. Must not be written to. */
+/** A map with this number of different keys. The bytes must not be modified. */
 export function manyKeys(count: number): Buffer {
   const known = maps.get(count);
   if (known !== undefined) return known;

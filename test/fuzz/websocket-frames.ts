@@ -7,7 +7,7 @@ interface FrameOptions {
   /** The three reserved bits. */
   readonly rsv?: number;
   readonly masked?: boolean;
-  /** The length in the header, if it is not that of the payload. */
+  /** The length in the header, if it differs from that of the payload. */
   readonly announced?: bigint;
   /** Number of bytes of the length; 0 for the shortest valid form. */
   readonly lengthBytes?: 0 | 2 | 8;

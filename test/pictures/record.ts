@@ -1,6 +1,7 @@
 /**
- * Records the pictures of README.md, docs/console.md, docs/overlays.md, docs/arrays.md and docs/control.md: the console,
- * and examples/python. Each in the size of a desktop and of a phone, light and dark.
+ * Records the pictures of README.md, docs/console.md, docs/overlays.md, docs/arrays.md and docs/control.md: the
+ * console, and examples/python. Each picture is recorded in the size of a desktop and of a phone, in the light and in
+ * the dark theme.
  *
  * Usage: npm run pictures [-- NAME …]
  */
@@ -33,7 +34,7 @@ interface Picture {
   readonly open: (browser: Browser) => Promise<Scene>;
   /** Height of the window of a desktop and a phone; default: that of the page. */
   readonly heights?: Readonly<Record<keyof typeof WIDTHS, number>>;
-  /** Width of the window of a desktop, if the page needs another one. */
+  /** Width of the window of a desktop, if the page requires another width. */
   readonly desktopWidth?: number;
   /** Called for each size. */
   readonly use?: (page: Page) => Promise<void>;
@@ -84,7 +85,7 @@ const PICTURES: Readonly<Record<string, Picture>> = {
     open: example('depth_camera.py'),
     async use(page) {
       const distance = 'gearway-viewer >>> .inspector button[aria-keyshortcuts=D]';
-      // The inspector offers distances when it has read a pixel of a frame with intrinsics.
+      // The inspector offers distances once it has read a pixel of a frame with intrinsics.
       const at = await clientAt(page, 60, 60);
       await page.mouse.move(at.x, at.y);
       await page.waitForSelector(distance);

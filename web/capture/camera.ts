@@ -1,7 +1,7 @@
 import { errorText } from '../../shared/errors.ts';
 import type { CameraFailure, Facing, PictureSize, PublisherInput } from './capture-types.ts';
 
-/** Which camera or screen to open, and how. The camera delivers the nearest supported size and rate. */
+/** Camera or screen to open, and its settings. The camera delivers the nearest supported size and rate. */
 export interface CaptureSettings {
   readonly input: PublisherInput;
   /** Id of a camera from {@link listCameras}; null for any. */
@@ -25,7 +25,7 @@ export const SIZES: Readonly<Record<PictureSize, { readonly width: number; reado
   '1080p': { width: 1920, height: 1080 },
 };
 
-/** No camera or screen is available. The message is a sentence for users, and suggests what to do. */
+/** Error for a camera or screen that is not available. The message is a sentence for users, and suggests what to do. */
 export class CameraError extends Error {
   readonly code: CameraFailure;
 
@@ -90,10 +90,10 @@ export function toConstraints({ device, facing, size, fps }: CaptureSettings): M
   };
 }
 
-/** The cameras of this device, with their names; empty before the user has given permission. */
+/** The cameras of this device, with their names; empty until the user has given permission. */
 export async function listCameras(): Promise<readonly Camera[]> {
   const devices = (await mediaDevices()?.enumerateDevices()) ?? [];
-  // Without permission, cameras are listed without id and name.
+  // Without permission, browsers list cameras without ids and names.
   return devices
     .filter(({ kind, deviceId, label }) => kind === 'videoinput' && deviceId !== '' && label !== '')
     .map(({ deviceId, label }) => ({ id: deviceId, label }));

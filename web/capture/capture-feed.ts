@@ -22,7 +22,7 @@ export interface FeedSink {
   isReady(): boolean;
   /** Receives a picture that is due, and owns it. */
   offer(picture: CapturedPicture): void;
-  /** Called when a picture was due, but is not captured because the sink is not ready. */
+  /** Called when a picture is due, but is not captured because the sink is not ready. */
   skip(): void;
 }
 
@@ -133,7 +133,7 @@ export class PullFeed implements CaptureFeed {
 
   /** Receives the picture that was requested. */
   picture(bitmap: ImageBitmap, capturedAtMs: number | null): void {
-    // The feed is closed, or the previous feed requested the picture.
+    // The feed is closed, or an earlier feed requested the picture.
     if (this.#closed || this.#pulledAtMs === null) {
       bitmap.close();
       return;

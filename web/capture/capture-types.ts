@@ -7,7 +7,10 @@ export type Facing = 'user' | 'environment';
 /** Maximum length of the shorter side: 640×480, 1280×720 or 1920×1080 if the camera supports it. */
 export type PictureSize = '480p' | '720p' | '1080p';
 
-/** Why no camera is available. `insecure`: the page was loaded over plain HTTP; `ended`: unplugged or revoked. */
+/**
+ * Why no camera is available. `insecure`: the page was loaded over plain HTTP; `ended`: the camera was unplugged, or
+ * its permission revoked.
+ */
 export type CameraFailure = 'insecure' | 'unsupported' | 'denied' | 'no-camera' | 'busy' | 'ended';
 
 /** How pictures are encoded. */
@@ -23,7 +26,7 @@ export interface EncodingSettings {
 /** A picture to be encoded. Its owner closes it. */
 export interface CapturedPicture {
   readonly source: VideoFrame | ImageBitmap;
-  /** Size as displayed, taking the phone's orientation into account. */
+  /** Size as displayed, adjusted for the orientation of the phone. */
   readonly width: number;
   readonly height: number;
   /** Capture time, Unix time; null if unknown. */

@@ -7,7 +7,7 @@ export type FeedSource =
   | { readonly kind: 'track'; readonly track: MediaStreamTrack }
   | { readonly kind: 'pulled' };
 
-/** Commands that give a session its pictures, sent by `postMessage` when the session runs in the worker. */
+/** Commands that provide the pictures of a session, sent by `postMessage` when the session runs in the worker. */
 export type FeedCommand =
   /** Changes the source; null for none. An unchanged screen delivers no frames, but is still live. */
   | { readonly kind: 'feed'; readonly source: FeedSource | null; readonly isScreen: boolean }

@@ -1,11 +1,11 @@
-/** If a frame seems older than this, its clock is assumed to have stopped, as the clock of a sleeping phone does. */
+/** If a frame seems older than this, the camera's clock is assumed to have stopped, as it does on a sleeping phone. */
 const MAX_AGE_MS = 1000;
 
 /** Drift allowance: amount by which the smallest offset is increased with each frame. */
 const DRIFT_MS = 0.01;
 
 /**
- * Converts the timestamps of a camera, which have an arbitrary origin, to the system clock. The offset comes from the
+ * Converts the timestamps of a camera, which have an arbitrary origin, to the system clock. The offset is that of the
  * frame that arrived fastest. The minimum latency from the lens to this program cannot be measured.
  */
 export class FrameClock {

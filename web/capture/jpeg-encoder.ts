@@ -30,13 +30,13 @@ export class JpegEncoder {
   readonly #canvas = new OffscreenCanvas(16, 16);
   readonly #context = this.#canvas.getContext('2d', { alpha: false });
 
-  /** Does not close the picture. Rejects when the browser cannot encode it. */
+  /** Encodes a picture, without closing it. Rejects if the browser cannot encode it. */
   async encode(picture: CapturedPicture, settings: EncodingSettings): Promise<EncodedPicture> {
     const encoded = await this.encodeBlob(picture, settings);
     return { ...encoded, jpeg: new Uint8Array(await encoded.jpeg.arrayBuffer()) };
   }
 
-  /** As {@link encode}, without reading the result. */
+  /** Like {@link encode}, but without reading the result. */
   async encodeBlob(
     picture: CapturedPicture,
     { quality, shortSide }: Pick<EncodingSettings, 'quality' | 'shortSide'>,

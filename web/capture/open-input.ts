@@ -3,7 +3,9 @@ import { type CaptureSettings, SIZES, toConstraints } from './camera.ts';
 
 /** Events of an open camera or shared screen. */
 interface InputEvents {
-  /** Called once when the input is gone: unplugged, revoked, or its sharing was stopped. */
+  /**
+   * Called once when the input has ended: the camera was unplugged, its permission was revoked, or sharing was stopped.
+   */
   ended(): void;
   /** Called when the input has stopped delivering frames, or has resumed. */
   muteChanged(): void;

@@ -15,8 +15,8 @@ interface FlowSteps<P, E> {
 
 /**
  * Back-pressure between camera and gateway, newest picture first: at most two frames are sent and not acknowledged, one
- * picture is being encoded, and one waits, which a newer picture replaces. Therefore, the rate adapts to the
- * connection, and pictures do not queue up.
+ * picture is being encoded, and one picture waits until it is encoded or a newer one replaces it. The rate therefore
+ * adapts to the connection, and pictures do not queue up.
  */
 export class PictureFlow<P extends { close(): void }, E> {
   readonly #steps: FlowSteps<P, E>;

@@ -1,4 +1,4 @@
-/** Tolerance for early pictures, as a fraction of the interval, because clocks differ. */
+/** Tolerance for early pictures, as a fraction of the interval. It is needed because clocks differ. */
 const EARLY = 0.25;
 
 /** Decimates pictures to a maximum rate. Keeps an even pace, which restarts with the next picture after a gap. */

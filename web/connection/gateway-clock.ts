@@ -1,7 +1,7 @@
 /** Drift allowance in milliseconds: amount by which the best round trip is increased with each ping. */
 const DRIFT_MS = 0.5;
 
-/** Estimates the gateway's clock. The offset comes from the ping with the shortest round trip. */
+/** Estimates the gateway's clock. The offset is that of the ping with the shortest round trip. */
 export class GatewayClock {
   #offsetMs: number | null = null;
   #bestRoundTripMs = Infinity;

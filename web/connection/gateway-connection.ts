@@ -23,7 +23,10 @@ const MAX_RETRY_MS = 1500;
 /** Interval between attempts after a refusal that may pass. */
 const SLOW_RETRY_MS = 5000;
 
-/** An interrupted network does not close sockets. It is detected by an unanswered ping, or an attempt that hangs. */
+/**
+ * An interrupted network does not close sockets. It is detected by an unanswered ping, or by a connection attempt
+ * without a result.
+ */
 const PONG_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 6000;
 
@@ -48,7 +51,7 @@ const SLOW_CODES: ReadonlySet<number> = new Set([
   closeCode.notForPublishers,
 ]);
 
-/** How a connection ended. `wasOpen`: there had been a welcome. */
+/** How a connection ended. `wasOpen`: the gateway had sent a welcome. */
 export interface ConnectionEnd {
   readonly code: number;
   readonly reason: string;
@@ -74,7 +77,7 @@ interface ConnectionOwner<Message> {
   welcomed(welcome: Welcome): void;
   /** @param bytes size of the message on the wire, including its payload. */
   received(message: Exclude<Message, Welcome | Pong>, bytes: number): void;
-  /** Called before the end is reported. @returns null for the standard reaction. */
+  /** Called before the end of a connection is reported. @returns null for the standard reaction. */
   ended(end: ConnectionEnd): Retry | null;
   report(report: ConnectionReport): void;
   /** Called twice per second, whether connected or not. */
@@ -106,7 +109,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
 
   /**
    * @param url URL of the stream's WebSocket.
-   * @param decode decodes the gateway's messages; undefined for one to ignore.
+   * @param decode decodes the gateway's messages; returns undefined for a message to ignore.
    */
   constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, owner: ConnectionOwner<Message>) {
     this.#url = url;
@@ -176,12 +179,12 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
   }
 
-  /** @returns null if the browser forbids this WebSocket, so that retrying would not help. */
+  /** @returns null if the browser forbids this WebSocket: further attempts would fail, too. */
   #openSocket(): WebSocket | null {
     try {
       return new WebSocket(this.#url, PROTOCOL);
     } catch (error) {
-      const reason = this.#probe.obstacle ?? `the browser does not open this connection: ${errorText(error)}`;
+      const reason = this.#probe.obstacle ?? `the browser does not allow this connection: ${errorText(error)}`;
       // Reported asynchronously, because the constructor calls this method before the session is complete.
       setTimeout(() => {
         if (!this.#closed) this.#owner.report({ kind: 'state', state: 'refused', reason });
@@ -225,7 +228,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#nextPing += 1;
   }
 
-  /** Called when the gateway does not respond, which its socket might not report for minutes. */
+  /** Called when the gateway does not respond. The socket might not report this for minutes. */
   #abandon(): void {
     const socket = this.#socket;
     if (this.#closed || socket === null) return;

@@ -13,7 +13,9 @@ export class GatewayProbe {
   #isUsable = false;
   /** Number of attempts in a row whose WebSocket failed while HTTP worked. */
   #failedUpgrades = 0;
-  /** Number of connections made so far. The result of a request that spans one is discarded. */
+  /**
+   * Number of connections made so far. The result of a request is discarded if a connection was made in the meantime.
+   */
   #generation = 0;
 
   /** @param url URL of the stream's WebSocket. */
@@ -22,7 +24,7 @@ export class GatewayProbe {
     this.#explanation = this.#noAnswer();
   }
 
-  /** Why the gateway cannot be reached, as far as is known. One sentence. */
+  /** Why the gateway cannot be reached, as far as is known, as a sentence. */
   get explanation(): string {
     return this.#explanation;
   }
@@ -36,7 +38,10 @@ export class GatewayProbe {
     runInBackground(this.#fetch('GET').then((response) => (this.#isUsable = response !== null)));
   }
 
-  /** Whether an attempt may succeed; if not, the reason in the response. True if HTTP cannot show this. */
+  /**
+   * Returns true if an attempt may succeed, or if HTTP cannot show this; false without a response; otherwise, the
+   * explanation of the response.
+   */
   async isUp(): Promise<boolean | string> {
     if (!this.#isUsable) return true;
     const response = await this.#fetch('GET');
@@ -52,7 +57,7 @@ export class GatewayProbe {
     const response = await this.#fetch(this.#isSameOrigin() ? 'OPTIONS' : 'GET');
     if (generation !== this.#generation) return null;
     this.#failedUpgrades = response?.ok === true ? this.#failedUpgrades + 1 : 0;
-    // A single failure may be a gateway that has just restarted.
+    // A single failure may be due to a gateway that has just restarted.
     if (response?.ok === true && this.#failedUpgrades < FAILED_UPGRADES) return null;
     const explanation = await this.#explanationOf(response);
     if (generation !== this.#generation || explanation === this.#explanation) return null;
@@ -83,14 +88,14 @@ export class GatewayProbe {
     if (typeof code !== 'string' || typeof message !== 'string') {
       return `the proxy in front of the gateway at ${host} answers with status ${response.status}`;
     }
-    // The gateway does not know the path under which a proxy serves it.
+    // The gateway is not configured for the path under which a proxy serves it.
     return code === 'origin-not-allowed' && this.#isSameOrigin()
-      ? `the gateway does not know that it is reached at this address; start it with --public-url ${href}`
+      ? `the gateway is not configured for this address; start it with --public-url ${href}`
       : message;
   }
 
   /**
-   * Why this page cannot use the gateway, regardless of its answer. One sentence; null if it can, as far as is
+   * Why this page cannot use the gateway, regardless of the gateway's response, as a sentence; null if no reason is
    * known.
    */
   get obstacle(): string | null {
@@ -98,14 +103,14 @@ export class GatewayProbe {
     // The protocol of the location is not used, because it is blob: in some workers.
     if (self.origin.startsWith('https:') && protocol === 'http:' && !isLoopback(hostname)) {
       return (
-        `browsers do not let a page over https use a gateway over http (${host}); ` +
+        `browsers do not let a page loaded over https use a gateway over http (${host}); ` +
         'use an https address of the gateway (--tls-cert, or a proxy with TLS)'
       );
     }
     if (self.origin === 'null') {
       return (
         'this page has no origin, because it was opened as a file or in a sandboxed frame; ' +
-        'serve it over HTTP, and give the frame allow-same-origin'
+        'serve it over HTTP, and add allow-same-origin to the frame'
       );
     }
     return null;

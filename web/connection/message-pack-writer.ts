@@ -1,6 +1,6 @@
 /**
- * MessagePack writer of the browser's side, in place of msgpackr's, which would be a quarter of the code that every
- * page loads. vite.config.ts replaces the module `msgpackr` with this one.
+ * MessagePack writer for browsers. It replaces that of msgpackr, which would be a quarter of the code that every page
+ * loads. vite.config.ts replaces the module `msgpackr` with this one.
  *
  * Writes the same bytes as msgpackr with the options of `shared/protocol.ts`: maps and integers in their shortest form,
  * integers beyond 32 bits as float 64, bigints of up to 64 bits as integers, longer ones as extension 0x42 (two's
@@ -80,14 +80,15 @@ export class Packr {
 
   #text(text: string): void {
     const bytes = this.#utf8.encode(text);
-    // There is a length of 8 bits for strings, but not for lists and maps.
+    // Strings can have a length of 8 bits; lists and maps cannot.
     this.#length(bytes.byteLength, 0xa0, 32, 0xd9);
     this.#append(bytes);
   }
 
   /**
    * @param short type with the length in its low bits, below `shortEnd`.
-   * @param type type with a length of 8 bits; those of 16 and 32 bits follow it. Lists and maps have none of 8 bits.
+   * @param type type with a length of 8 bits; the types with 16 and 32 bits follow it. Lists and maps have no type with
+   * 8 bits.
    */
   #length(length: number, short: number, shortEnd: number, type: number): void {
     const hasByte = shortEnd !== 16;
@@ -115,7 +116,7 @@ export class Packr {
     this.#bytes.set(bytes, this.#at - bytes.byteLength);
   }
 
-  /** Moves the end of the written bytes, and enlarges the memory. */
+  /** Moves the end of the written bytes, and enlarges the memory if necessary. */
   #reserve(bytes: number): void {
     this.#at += bytes;
     if (this.#at <= this.#bytes.byteLength) return;

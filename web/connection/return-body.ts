@@ -25,8 +25,8 @@ export interface ShapedArray {
 export type Returnable = Value | NDArray | ShapedArray | TypedArray | Blob;
 
 /**
- * Error for refused return data. `code` is one of the gateway's (docs/protocol.md), even if the value was refused
- * before it was sent; or `closed` if there is no connection, or it ended before the answer.
+ * Error for refused return data. `code` is one of the gateway's codes (docs/protocol.md), even if the value was refused
+ * before it was sent; or `closed` if there is no connection, or if the connection ended before the gateway answered.
  */
 export class ReturnRefusedError extends Error {
   readonly code: string;
@@ -62,7 +62,7 @@ const DTYPES: readonly (readonly [new (length: number) => TypedArray, string])[]
 /**
  * Converts a value for the protocol. The result is a copy: the caller may reuse the value's memory.
  *
- * @throws {ReturnRefusedError} `value-invalid` for a value without a Python type, whose path the message names;
+ * @throws {ReturnRefusedError} `value-invalid` for a value without a Python type; the message names its path.
  * `array-misfit` for an invalid shape.
  */
 export async function toReturnBody(value: Returnable): Promise<ReturnBody> {

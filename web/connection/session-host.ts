@@ -12,7 +12,7 @@ type OpenSession<Opening, Command, Event> = (
   emit: (event: Event, transfer?: Transferable[]) => void,
 ) => Session<Command>;
 
-/** The part of a session that its element uses, regardless of the thread. */
+/** Interface of a session for its element, regardless of the thread. */
 export interface SessionHandle<Command> {
   readonly thread: SessionThread;
   /** @throws DataCloneError if the browser cannot transfer an object to the worker. */
@@ -105,7 +105,7 @@ class WorkerHost<Opening, Command extends CommandLike, Event> {
       let worker: Worker;
       let blob: string | null = null;
       try {
-        // The script of a worker must have the page's own origin, but its imports need not.
+        // The script of a worker must have the page's own origin; its imports may have another one.
         if (script.origin !== location.origin) {
           blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
         }

@@ -4,8 +4,8 @@ import { textOf } from './text-of.ts';
 const MAX_NAME = 64;
 
 /**
- * URL of the stream in an element's `src`; null if `src` is not the address of a stream, such as that of the gateway or
- * of its viewer page.
+ * URL of the stream in an element's `src`; null if `src` is another address, such as that of the gateway or of its
+ * viewer page.
  */
 export function streamUrl(src: string): URL | null {
   if (!src || !URL.canParse(src, document.baseURI)) return null;
@@ -30,7 +30,7 @@ export function socketUrl(stream: URL, endpoint: 'ws' | 'publish'): string {
   return url.href;
 }
 
-/** An element's `name`, truncated to the length that the gateway accepts. */
+/** The `name` of an element, truncated to the length that the gateway accepts. */
 export function clientName(name: string): string {
   return textOf(name).slice(0, MAX_NAME);
 }

@@ -6,7 +6,7 @@ import { type SessionHandle, SessionHost } from '../connection/session-host.ts';
 import type { CameraCommand, CameraEvent, CameraOptions } from './camera-messages.ts';
 import { openCameraSession } from './camera-session.ts';
 
-/** Which camera to open, and how its pictures are encoded. */
+/** Camera to open, and encoding of its pictures. */
 export interface SenderSettings extends CaptureSettings {
   /** JPEG quality, 1 to 100. */
   readonly quality: number;
@@ -16,15 +16,13 @@ export interface SenderSettings extends CaptureSettings {
 
 /** Callbacks of the sender. */
 export interface SenderActions {
-  /**
-   * Whether there is a connection that accepts pictures. When there is one again, call {@link CameraSender.connected}.
-   */
+  /** Whether a connection accepts pictures. Call {@link CameraSender.connected} when this becomes true again. */
   isConnected(): boolean;
   /** Sends a picture. Resolves when the gateway has received or refused it. Must not reject. */
   send(jpeg: Blob): Promise<void>;
   /** Called when the camera is open. */
   opened(): void;
-  /** Called when the camera is gone, or was not available. The sender is then closed. */
+  /** Called when the camera was disconnected, or was not available. The sender is then closed. */
   failed(error: CameraError): void;
 }
 
@@ -37,8 +35,8 @@ const host = new SessionHost<CameraOptions, CameraCommand, CameraEvent>({
 });
 
 /**
- * A camera whose pictures are sent one after another, newest first, as fast as they are received. They are encoded in a
- * worker.
+ * A camera whose pictures are sent one after another, newest first, as fast as the gateway receives them. They are
+ * encoded in a worker.
  */
 export class CameraSender {
   readonly #video: HTMLVideoElement;
@@ -80,7 +78,7 @@ export class CameraSender {
     }
     this.#input = input;
     this.#video.srcObject = input.stream;
-    // Rejects if the camera is closed before it plays.
+    // Rejects if the camera is closed before the video plays.
     this.#video.play().catch(() => undefined);
     const session = await host.open({ encoding: this.#settings }, 'worker', (event) => this.#onEvent(event));
     // Closed while the worker was starting.

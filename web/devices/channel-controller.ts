@@ -16,7 +16,10 @@ export class ChannelController implements ReactiveController {
   readonly #host: Host;
   readonly #join: JoinChannel;
   readonly #identity: () => string | null;
-  /** Viewer and identity for which the channel is joined, or waited for; null if the element stays outside. */
+  /**
+   * Viewer and identity with which the element has joined the channel, or waits for it; null if the element stays
+   * outside.
+   */
   #key: string | null = null;
   #end: () => void = () => undefined;
   #channel: ControlChannel | null = null;
@@ -65,7 +68,11 @@ export class ChannelController implements ReactiveController {
     this.#key = null;
   }
 
-  /** @returns a function that ends it. Idempotent. */
+  /**
+   * Joins the channel as soon as the viewer is available, also after the viewer was replaced.
+   *
+   * @returns a function that ends this. Idempotent.
+   */
   #follow(): () => void {
     const { viewer: id } = this.#host;
     let joined: { readonly viewer: GearwayViewer; readonly leave: () => void } | null = null;
@@ -82,7 +89,7 @@ export class ChannelController implements ReactiveController {
       leave();
       if (viewer === null) return;
       const channel = ControlChannel.of(viewer);
-      // Throws for a name that is in use: then the element has no channel.
+      // Throws for a name that is in use: the element then has no channel.
       joined = { viewer, leave: this.#join(channel, viewer) };
       this.#channel = channel;
     };
@@ -106,7 +113,7 @@ export class ChannelController implements ReactiveController {
   }
 }
 
-/** The viewer with this id, or without an id the first one of the page; null if there is none. */
+/** The viewer with this id, or, without an id, the first viewer of the page; null if there is none. */
 function findViewer(root: Node, id: string): GearwayViewer | null {
   const scopes = root instanceof ShadowRoot ? [root, document] : [document];
   for (const scope of scopes) {

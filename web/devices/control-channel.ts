@@ -7,11 +7,11 @@ import { StopLatch, type StopState } from './stop-latch.ts';
 /** Interval between repetitions of the values while a device is held. */
 export const REPEAT_MS = 80;
 
-/** Time after which the gateway drops values that were not repeated. */
+/** Time after which the gateway discards values that were not repeated. */
 export const TIME_TO_LIVE_MS = 500;
 
 /**
- * Maximum number of unanswered values while a device is held: on a stalled link, further ones would arrive too late.
+ * Maximum number of unanswered values while a device is held. On a stalled link, further values would arrive too late.
  */
 const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 
@@ -35,7 +35,8 @@ const STOP = 'stop';
  * repeated with a time to live, which the gateway enforces: they expire if the page closes, freezes or loses its
  * connection.
  *
- * All devices are released when the window loses the focus, is hidden or left, and when the connection ends.
+ * All devices are released when the window loses the focus or is hidden, when the page is left, and when the connection
+ * ends.
  */
 export class ControlChannel {
   static readonly #channels = new WeakMap<ControlledViewer, ControlChannel>();
@@ -43,7 +44,7 @@ export class ControlChannel {
   readonly #viewer: ControlledViewer;
   readonly #devices = new Set<Device>();
   readonly #stopListeners = new Set<(state: StopState) => void>();
-  /** Elements that do not allow control at the moment. */
+  /** Elements that currently block all devices. */
   readonly #blockers = new Set<object>();
   readonly #stop = new StopLatch();
   #abort: AbortController | null = null;
@@ -141,7 +142,7 @@ export class ControlChannel {
     this.#send();
   }
 
-  /** Blocks all devices while at least one element requests it, for example because the picture is too old. */
+  /** Blocks all devices while at least one element requests this, for example because the picture is too old. */
   block(by: object, isBlocked: boolean): void {
     if (isBlocked === this.#blockers.has(by)) return;
     if (isBlocked) this.#blockers.add(by);
@@ -204,7 +205,7 @@ export class ControlChannel {
     viewer.addEventListener('gearway-close', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-refused', () => this.#connectionChanged(), { signal });
     viewer.addEventListener('gearway-control', () => this.#controlChanged(), { signal });
-    // A server may send the key with each frame, but a large message is parsed only if it may change the state.
+    // A server may send the key with each frame. A large message is parsed only if it may change the state.
     const mayChange = (event: GearwayFrameEvent, stop: boolean): boolean =>
       this.#stop.awaits(stop) && event.mayHave(STOP, stop);
     const confirm = (event: GearwayFrameEvent): void => {
@@ -229,7 +230,7 @@ export class ControlChannel {
     this.#usableChanged();
   }
 
-  /** Called when control was taken or lost. In both cases, devices must be released and used again. */
+  /** Called when this viewer got or lost control. In both cases, devices must be released and used again. */
   #controlChanged(): void {
     if (this.#isInControl === this.#wasInControl) return;
     this.#wasInControl = this.#isInControl;
@@ -303,7 +304,8 @@ export class ControlChannel {
     if (value === null && this.#sent === null) return;
     const text = JSON.stringify([value, isHeld]);
     if (text === this.#sent && !isRepetition) return;
-    // On a stalled link, all values would arrive when it recovers, each with its time to live.
+    // On a stalled link, all values would arrive when the link recovers, and each would then be in effect for its time
+    // to live.
     if (isHeld && stop !== true && this.#unanswered >= MAX_UNANSWERED) {
       this.#isBehind = true;
       return;
@@ -337,8 +339,8 @@ export class ControlChannel {
   }
 
   /**
-   * The viewer reports the first refusal, not those of repetitions. If no repetition is accepted, the last value
-   * expires.
+   * The viewer reports the first refusal, but not the refusals of repetitions. If no repetition is accepted, the last
+   * value expires.
    */
   #refused(error: unknown): void {
     this.#unanswered = Math.max(0, this.#unanswered - 1);

@@ -50,8 +50,8 @@ export class Drawing {
   }
 
   /**
-   * Sets a point: the only one of a click, the first or the opposite corner of a box, the next one of a polygon, or the
-   * first one of a drag. A point at the first or last point of a polygon completes it, like a double click.
+   * Sets a point: the only point of a click, the first or the opposite corner of a box, the next corner of a polygon,
+   * or the first point of a drag. A point at the first or last point of a polygon completes it, like a double click.
    *
    * @param tolerance distance in pixels of the picture within which two points are the same.
    * @returns the shape that this point completes; null if it is not complete.
@@ -87,7 +87,7 @@ export class Drawing {
     this.#points = [];
   }
 
-  /** The shape with this position as its next point; null before the first point. */
+  /** The unfinished shape with this position as its next point; null before the first point. */
   upTo(position: Position): Shape | null {
     const [first] = this.#points;
     if (first === undefined) return null;

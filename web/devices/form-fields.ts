@@ -95,7 +95,8 @@ const NOT_A_NUMBER = 'not a number';
 type Input = HTMLInputElement | HTMLSelectElement;
 
 /**
- * The fields of a form. Their inputs contain the entered values; inputs of fields that a new form also has are kept.
+ * The fields of a form. Their inputs contain the entered values; when the form is replaced, the inputs of fields that
+ * both forms have are kept.
  */
 export class FormFields {
   readonly #root: () => ParentNode;
@@ -126,7 +127,10 @@ export class FormFields {
     this.#onChange();
   }
 
-  /** @returns the value; null if there are problems, which are then shown, and to which {@link focusProblem} moves. */
+  /**
+   * @returns the value; null if there are problems. These are then shown, and {@link focusProblem} moves to the first
+   * one.
+   */
   read(): { readonly [key: string]: DeviceValue } | null {
     if (this.#form === null) return null;
     const { value, problems } = readForm(this.#form.fields, this.#inputs());

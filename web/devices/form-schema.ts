@@ -35,7 +35,7 @@ const KEYWORDS = [
 
 type Choice = string | number | boolean | null;
 
-/** Kind of input of a field, and its initial value. */
+/** Kind and initial value of the input of a field. */
 export type FieldKind =
   | { readonly kind: 'text'; readonly initial: string; readonly suggestions: readonly string[] }
   | {
@@ -106,7 +106,7 @@ class SchemaReader {
     this.#root = root;
   }
 
-  /** Also ends for a schema that contains itself, because the number of its fields exceeds a limit. */
+  /** Also ends for a schema that contains itself, because the number of fields then exceeds a limit. */
   fields(schema: Schema, keys: readonly string[]): readonly FormField[] {
     if (keys.length > MAX_DEPTH)
       throw new FormSchemaError(
@@ -238,7 +238,7 @@ function readInput(field: FormField, input: string | boolean): DeviceValue | und
       return readNumber(field, text);
     default:
       if (text !== '') return text;
-      return field.isRequired ? new Problem('Enter a text') : undefined;
+      return field.isRequired ? new Problem('Enter text') : undefined;
   }
 }
 
@@ -260,9 +260,9 @@ function rangeText(minimum: number | null, maximum: number | null): string {
 }
 
 /**
- * Follows references within the schema, and the only type of `anyOf` beside `null`.
+ * Follows references within the schema, and the only type of `anyOf` besides `null`.
  *
- * @returns the keywords that are read. Title, description and default beside a reference are those of the field.
+ * @returns the keywords that are read. A title, description or default next to a reference applies to the field.
  */
 function resolve(schema: Schema, root: Schema): Schema {
   const found: Record<string, unknown> = {};
@@ -301,7 +301,7 @@ function asSchema(value: unknown): Schema | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : null;
 }
 
-/** Only own properties, because a name such as `constructor` would find one of the prototype. */
+/** Reads only own properties, because a name such as `constructor` would return a property of the prototype. */
 function own(schema: Schema, keyword: string): unknown {
   return Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }

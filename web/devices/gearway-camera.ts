@@ -8,7 +8,7 @@ import { ChannelController } from './channel-controller.ts';
 import { CameraSender, type SenderSettings } from './camera-sender.ts';
 import { deviceStyles } from './device-styles.ts';
 
-/** Time to live of a picture, unless the server receives another one. */
+/** Time to live of a picture, unless a newer one replaces it. */
 const TIME_TO_LIVE_MS = 1000;
 
 const MAX_FPS = 60;
@@ -23,9 +23,9 @@ const TEXTS: Readonly<Record<Exclude<CameraState, 'failed'>, string>> = {
 };
 
 /**
- * A camera of this device as return data: the server gets its pictures as arrays. They are the whole return data of
- * their viewer, so that devices need another viewer. A picture is sent when the gateway has received the previous one;
- * newer pictures replace those that wait.
+ * A camera of this device as return data: the server receives its pictures as arrays. The pictures are the whole return
+ * data of their viewer, so other devices need another viewer. A picture is sent when the gateway has received the
+ * previous one; a newer picture replaces a waiting one.
  *
  * @tag gearway-camera
  * @summary Camera pictures as return data.
@@ -191,7 +191,7 @@ export class GearwayCamera extends LitElement {
     this.#sender.close();
     this.#sender = null;
     this.#show('off');
-    // A picture is refused without a connection; it has then already expired.
+    // Rejects without a connection; the last picture then has expired in any case.
     this.#target?.setReturnData(null).catch(() => undefined);
   }
 

@@ -9,8 +9,8 @@ import { deviceStyles } from './device-styles.ts';
 type ControlState = 'none' | 'free' | 'mine' | 'taken' | 'requested';
 
 /**
- * Shows who has control of a stream with exclusive control, takes, requests and releases it, and answers the requests of
- * other viewers. It is empty if control is shared.
+ * Shows who has control of a stream with exclusive control, and has buttons to take, request and release control, and
+ * to answer the requests of other viewers. The element is empty if control is shared.
  *
  * @tag gearway-control
  * @summary Shows and changes the holder of control.
@@ -24,7 +24,7 @@ type ControlState = 'none' | 'free' | 'mine' | 'taken' | 'requested';
  * @cssstate free
  * @cssstate mine
  * @cssstate taken
- * @cssstate requested - another viewer has control, and was asked for it
+ * @cssstate requested - another viewer has control, and the request of this viewer is pending
  */
 export class GearwayControl extends LitElement {
   static override styles = [
@@ -168,8 +168,8 @@ export class GearwayControl extends LitElement {
     const button = (part: string, label: string, act: () => Promise<void> | undefined): TemplateResult =>
       html`<button part=${part} type="button" @click=${(event: MouseEvent) => this.#act(event, act)}>${label}</button>`;
     return html`<div part="request" class="request">
-      <span class="who" title=${who(port, name)}
-        ><span class="announcement">Request: </span>${who(port, name)}${more.length === 0 ? nothing : `, ${more.length} more`}</span
+      <span class="who" title=${clientLabel(port, name)}
+        ><span class="announcement">Request: </span>${clientLabel(port, name)}${more.length === 0 ? nothing : `, ${more.length} more`}</span
       >
       ${button('grant', 'Hand over', () => viewer?.handOverControl(port))}
       ${button('refuse', 'Refuse', () => viewer?.refuseControl(port))}
@@ -215,9 +215,9 @@ export class GearwayControl extends LitElement {
 function holderText({ state, port, name, isRequested }: ViewerControl): string {
   if (state === 'free') return 'Nobody has control';
   if (state === 'mine') return 'You have control';
-  return `${who(port, name)} has control${isRequested ? ' and was asked for it' : ''}`;
+  return `${clientLabel(port, name)} has control${isRequested ? '; your request is pending' : ''}`;
 }
 
-function who(port: number | null, name: string): string {
+function clientLabel(port: number | null, name: string): string {
   return name === '' ? `Port ${port}` : `${name} (${port})`;
 }

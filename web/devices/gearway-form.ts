@@ -9,7 +9,7 @@ import { deviceStyles } from './device-styles.ts';
 import { FormFields, formFieldStyles } from './form-fields.ts';
 import { ownObject, parseForm } from './form-schema.ts';
 
-/** Minimum interval between two forms of the server: each message may contain another one. */
+/** Minimum interval between two forms from the server, because each message may contain a different form. */
 const FORM_INTERVAL_MS = 500;
 
 /** Key of the forms in the server's message. */
@@ -19,8 +19,8 @@ const FORMS = 'forms';
 export type FormValue = { readonly [key: string]: DeviceValue };
 
 /**
- * A form made from a JSON Schema, which the server sends in its message as `forms`, by the names of the forms, or the
- * page as `schema`. Its value is the last submission.
+ * A form made from a JSON Schema. The server sends schemas in its message as `forms`, by the names of the forms, or the
+ * page sets one as `schema`. The value is the last submission.
  *
  * @tag gearway-form
  * @summary Form made from a JSON Schema for return data.
@@ -66,13 +66,14 @@ export class GearwayForm extends DeviceElement {
     () => this.renderRoot,
     () => this.requestUpdate(),
   );
-  /** The form as JSON, to detect another one. */
+  /** The form as JSON, to detect a different one. */
   #shown = '';
   /** Problem of the schema; empty for a valid one. */
   #fault = '';
   #status = '';
   /**
-   * Timer that runs after a form of the server was read. The newest form that arrives meanwhile waits until it ends.
+   * Timer that runs after a form from the server was read. The newest form that arrives in the meantime waits until the
+   * timer ends.
    */
   #interval: ReturnType<typeof setTimeout> | null = null;
   #waiting: { readonly schema: unknown } | null = null;
@@ -122,7 +123,7 @@ export class GearwayForm extends DeviceElement {
     const { form } = this.#fields;
     const heading = html`<div class="heading"><slot>${form?.title || this.name}</slot></div>`;
     if (form === null)
-      return html`${heading}<span part="status" role="status">${this.#fault || 'Waiting for the form of the server'}</span>`;
+      return html`${heading}<span part="status" role="status">${this.#fault || 'Waiting for the form from the server'}</span>`;
     return html`<form part="form" novalidate @submit=${this.#onSubmit}>
       ${heading}
       ${form.description === '' ? nothing : html`<p>${form.description}</p>`}

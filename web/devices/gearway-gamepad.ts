@@ -8,15 +8,15 @@ const POLL_MS = 40;
 const DEAD_ZONE = 0.08;
 
 /**
- * A game controller. Its value is `{ axes, buttons }`: axes from -1 to 1 as the browser gives them (down is positive),
- * and buttons from 0 to 1. Both lists are empty until a controller is found.
+ * A game controller. Its value is `{ axes, buttons }`: axes from -1 to 1 as the browser reports them (down is
+ * positive), and buttons from 0 to 1. Both lists are empty until a controller is found.
  *
  * @tag gearway-gamepad
  * @summary Game controller for return data.
  * @attr {string} name - key of its value in the viewer's return data
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
- * @attr {number} index - which of several controllers, from 0; the first that is connected by default
+ * @attr {number} index - number of the controller, from 0; the first connected one by default
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @csspart label - name of the controller
  */

@@ -5,8 +5,8 @@ import { HeldKeys, keyName } from './held-keys.ts';
 import { DEFAULT_KEYS, isUsedByTarget, type KeyEffect, keyValue, parseKeyMap } from './key-map.ts';
 
 /**
- * Keys of the page that control something, regardless of the focus, except in fields and controls that use them. By
- * default, W, A, S, D and the arrows set `{ x, y }`.
+ * Keys that work in the whole page, regardless of the focus, except in fields and controls that use the keys
+ * themselves. By default, W, A, S, D and the arrows set `{ x, y }`.
  *
  * @tag gearway-keys
  * @summary Keyboard for return data.

@@ -15,10 +15,11 @@ const HEIGHT = 32;
 
 /**
  * Latency of the picture, from its capture to the screen, as a figure and a plot. Above `max-latency`, and while no
- * picture arrives, it warns and disables the devices of its viewer, so that nothing is controlled by an old picture.
+ * picture arrives, the element shows a warning and disables the devices of its viewer, so that nobody controls a device
+ * based on an old picture.
  *
- * The time of capture comes from the server; without it, the latency counts from the frame's arrival at the gateway.
- * The element shows which one it is.
+ * The server sends the time of capture; without it, the latency counts from the frame's arrival at the gateway. The
+ * element shows which of the two applies.
  *
  * @tag gearway-latency
  * @summary Latency of the picture, and a limit for control.
@@ -93,7 +94,7 @@ export class GearwayLatency extends LitElement {
     () => this.#isLive(),
     () => this.#lateChanged(),
   );
-  /** Where the latency of the last frame begins; empty before the first one. */
+  /** Label of the point from which the latency of the last frame counts; empty before the first frame. */
   #origin: '' | 'from capture' | 'from gateway' = '';
   /** Latencies in the plot, oldest first. */
   #history: number[] = [];
@@ -172,7 +173,10 @@ export class GearwayLatency extends LitElement {
     };
   }
 
-  /** Devices are disabled in all of these cases, but the picture is too late only in one of them. */
+  /**
+   * Devices are disabled in all of these cases, but the picture is too late only if its latency is known and exceeds
+   * the limit.
+   */
   #lateTemplate(): TemplateResult | typeof nothing {
     if (!this.late) return nothing;
     if (this.#limit.isKept) return html`<span>Checking…</span>`;

@@ -42,7 +42,7 @@ const HINTS: Readonly<Record<PointerTool, string>> = {
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
  * @attr {'click' | 'drag' | 'box' | 'polygon'} tool - kind of shape; `click` by default
- * @attr {boolean} active - draws on the picture; the button switches it. One tool per viewer is active
+ * @attr {boolean} active - draws on the picture; the button switches this on and off. One tool per viewer is active
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @slot - label of the button
  * @csspart button - the button that switches the tool on and off
@@ -90,7 +90,7 @@ export class GearwayPointer extends DeviceElement {
   }
 
   protected override reset(): void {
-    // A complete shape is kept, and an incomplete one can be continued. A drag must begin again.
+    // A complete shape is kept, and an incomplete one can be continued. A drag must start again.
     if (!this.isHeld) return;
     this.#value = null;
     this.#mode?.drop();

@@ -23,8 +23,8 @@ const NOT_HERE = 'The server has stopped. The viewer that has control can reset 
 /**
  * An emergency stop, above everything else in the window. It releases all devices of its viewer, and sends `stop: true`
  * ahead of other return data until it is reset. The reset button appears when the server has confirmed the stop in its
- * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`. It also
- * works without control of the stream; the reset then only withdraws this viewer's own stop.
+ * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`. The
+ * element also works without control of the stream; the reset then only withdraws this viewer's own stop.
  *
  * @tag gearway-stop
  * @summary Emergency stop.

@@ -1,4 +1,7 @@
-/** While the last pressed key is down, the system repeats it. Without repetitions, it counts as released. */
+/**
+ * Maximum time until the first repetition: the system repeats the last pressed key while it is down. Without
+ * repetitions, the key counts as released.
+ */
 export const FIRST_REPEAT_MS = 800;
 /** Maximum interval between two key repetitions of the system. */
 export const NEXT_REPEAT_MS = 350;

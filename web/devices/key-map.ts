@@ -46,7 +46,7 @@ function clamp(sum: number): number {
   return Math.max(-1, Math.min(1, sum));
 }
 
-/** Elements that use keys themselves when they have the focus. */
+/** Elements that handle keys themselves when they have the focus. */
 const TYPING = 'input:not([type=range], [type=checkbox], [type=radio], [type=button]), textarea, select';
 const PRESSED = 'button, a[href], summary, input[type=checkbox], input[type=radio], input[type=button]';
 const MOVED = 'input[type=range], input[type=radio], [role=slider], [role=application]';

@@ -33,7 +33,7 @@ export class LatencyLimit {
    * {@link RECOVERY_MS}.
    */
   get isKept(): boolean {
-    // `>` is not used, because a limit that is NaN must count as exceeded.
+    // Not `latency > limit`: a limit that is NaN must count as exceeded.
     return this.#isLive() && (this.latencyMs ?? Infinity) <= (this.#maxMs ?? Infinity);
   }
 

@@ -22,7 +22,7 @@ export interface GestureActions {
 
 /**
  * Detects presses, drags and taps on the picture of a viewer. The viewer's own gestures still work: the wheel and two
- * fingers zoom, and a drag that {@link GestureActions.press} does not accept, or one with the Shift key, moves the
+ * fingers zoom, and a drag that {@link GestureActions.press} does not accept, or a drag with the Shift key, moves the
  * picture.
  */
 export class PointerGestures {
@@ -35,7 +35,7 @@ export class PointerGestures {
   constructor(viewer: HTMLElement, actions: GestureActions) {
     this.#actions = actions;
     const { signal } = this.#abort;
-    // Called before the viewer's own listeners, and during a drag also outside of the viewer.
+    // These listeners run before the viewer's own, and during a drag also outside of the viewer.
     const options = { signal, capture: true };
     viewer.addEventListener('pointerdown', (event) => this.#onDown(event), options);
     window.addEventListener('pointermove', (event) => this.#onMove(event), options);

@@ -38,7 +38,7 @@ export interface PointerOwner {
   ended(isByKey: boolean): void;
 }
 
-/** The mode in which a pointer tool draws on the picture of a viewer. A viewer has one at a time. */
+/** The mode in which a pointer tool draws on the picture of a viewer. A viewer has at most one such mode at a time. */
 export class PointerMode {
   static readonly #current = new WeakMap<GearwayViewer, PointerMode>();
 
@@ -286,7 +286,10 @@ export class PointerMode {
     this.#overlay.show({ width, height, shape, cursor: this.#cursor });
   }
 
-  /** @param isInside whether positions outside of the picture give null; otherwise, they give the nearest one in it. */
+  /**
+   * @param isInside whether to return null for a position outside of the picture; otherwise, the nearest position in
+   * the picture is returned.
+   */
   #positionAt({ x, y }: Point, isInside: boolean): Position | null {
     const position = this.#viewer.toPicture(x, y);
     const frame = this.#owner.frame();

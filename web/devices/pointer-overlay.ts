@@ -75,7 +75,7 @@ export class PointerOverlay {
     if (styles !== undefined) this.#root.adoptedStyleSheets = [styles];
     this.element.slot = 'overlay';
     this.element.tabIndex = 0;
-    // With this role, assistive technologies pass on the arrow keys.
+    // With this role, assistive technologies pass the arrow keys to the element.
     this.element.setAttribute('role', 'application');
     this.element.setAttribute('aria-label', label);
     viewer.append(this.element);
@@ -96,7 +96,7 @@ export class PointerOverlay {
     });
   }
 
-  /** Removes it. Idempotent. */
+  /** Removes the overlay. Idempotent. */
   close(): void {
     this.element.remove();
   }
@@ -135,7 +135,7 @@ function dots(points: readonly Position[]): string {
   return points.map(([x, y]) => `M${x} ${y}h0`).join('');
 }
 
-/** Light on dark, so that the shape is visible on every picture. */
+/** Draws a light line on a dark one, so that the shape is visible on every picture. */
 function strokes(data: string, kind: string): SVGTemplateResult {
   return svg`<path class=${`halo ${kind}`} d=${data} /><path class=${`line ${kind}`} d=${data} />`;
 }

@@ -41,7 +41,11 @@ export class StopLatch {
     this.#isConfirmed = false;
   }
 
-  /** Requests that the server clear the stop, if it has confirmed it. @returns whether it has. */
+  /**
+   * Requests that the server clear the stop, if the server has confirmed it.
+   *
+   * @returns whether the stop was confirmed.
+   */
   clear(): boolean {
     if (this.state !== 'stopped') return false;
     this.#request = 'clear';

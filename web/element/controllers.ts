@@ -24,7 +24,7 @@ export class PageController implements ReactiveController {
   }
 }
 
-/** Tracks whether the element is scrolled into view, and notifies it when this or its size changes. */
+/** Tracks whether the element is scrolled into view, and notifies the element when this or its size changes. */
 export class BoxController implements ReactiveController {
   readonly #host: Host;
   readonly #intersection: IntersectionObserver;

@@ -119,7 +119,7 @@ export class GearwayPublisher extends LitElement {
   declare controls: boolean;
   declare noWorker: boolean;
   /**
-   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * Access token, if the gateway requires one. There is no attribute, because it would expose the token in the page's
    * markup.
    */
   declare token: string | null;
@@ -166,7 +166,7 @@ export class GearwayPublisher extends LitElement {
     return this.#model.code;
   }
 
-  /** Whether the publisher was started, and not stopped afterwards. */
+  /** Whether the publisher was started and has not been stopped since. */
   get started(): boolean {
     return this.#model.isStarted;
   }
@@ -203,8 +203,8 @@ export class GearwayPublisher extends LitElement {
   }
 
   /**
-   * JSON value sent with each frame from now on. Any other value is refused by the event
-   * `gearway-publisher-frame-refused`, and changes nothing.
+   * JSON value sent with each frame from now on. Any other value changes nothing, and is reported by the event
+   * `gearway-publisher-frame-refused`.
    */
   get message(): Value {
     return this.#message;
@@ -309,7 +309,7 @@ export class GearwayPublisher extends LitElement {
   readonly #actions: PublisherActions = {
     start: (input) => {
       this.input = input;
-      // Called synchronously while the click is handled, because screen sharing is not allowed at other times.
+      // Called synchronously while the click is handled, because browsers do not allow screen sharing at other times.
       this.start();
     },
     stop: () => this.stop(),

@@ -46,8 +46,8 @@ export class GearwayPublisherFailedEvent extends CustomEvent<{
 }
 
 /**
- * Fired when a frame, or a value of the property `message`, was refused; once for consecutive frames with the same
- * code.
+ * Fired when a frame, or a value of the property `message`, was refused. Fired once for consecutive frames that were
+ * refused with the same code.
  */
 export class GearwayPublisherFrameRefusedEvent extends CustomEvent<{ readonly code: string; readonly reason: string }> {
   constructor(code: string, reason: string) {

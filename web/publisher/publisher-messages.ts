@@ -11,7 +11,7 @@ import type { CommonCommand } from '../connection/session-host.ts';
  */
 export type PublisherState = 'idle' | 'asking' | 'connecting' | 'live' | 'paused' | 'failed' | 'refused';
 
-/** The requested settings, and whether they may be lowered to the throughput of the link. */
+/** The requested settings, which may be lowered to the throughput of the link unless they are fixed. */
 export interface EncodingLimits extends EncodingSettings {
   /** Maximum bit rate in bits per second; null for no limit except that of the link. */
   readonly maxBitsPerSecond: number | null;
@@ -58,7 +58,7 @@ export interface PublisherStats {
   readonly inFlight: number;
   /** Number of clients of the stream; null before it is known. */
   readonly clients: number | null;
-  /** Size of the sent frames. */
+  /** Width and height of the sent frames, in pixels. */
   readonly width: number;
   readonly height: number;
   /** JPEG quality of the sent frames. */

@@ -24,7 +24,7 @@ import {
   type PublisherStats,
 } from './publisher-messages.ts';
 
-/** Destination. `url` is the stream's WebSocket address for publishers. */
+/** Destination of the pictures. `url` is the stream's WebSocket address for publishers. */
 export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly thread: SessionThread };
 
 /** The source and the encoding of the pictures. */
@@ -40,7 +40,7 @@ export type PublisherModelEvent =
   | { readonly kind: 'camera-kept' }
   | Extract<PublisherLinkEvent, { kind: 'refused' | 'data' | 'frame-refused' }>;
 
-/** Failures after which the camera is opened automatically when it is connected or free again. */
+/** Failures after which the camera is opened automatically as soon as it is connected or free again. */
 const RECOVERABLE: ReadonlySet<CameraFailure> = new Set(['ended', 'no-camera', 'busy']);
 
 /** Refusals after which the camera is switched off: another publisher took over, or the connection is impossible. */
@@ -140,8 +140,8 @@ export class PublisherModel {
   }
 
   /**
-   * Opens the camera, and then the connection. If both are already open, they are kept as far as they match; a refused
-   * connection is made again.
+   * Opens the camera, and then the connection. An open camera or connection is kept if it matches the settings; a
+   * refused connection is attempted again.
    */
   start(settings: PublisherSettings, target: PublisherTarget, { takeOver }: { readonly takeOver: boolean }): void {
     this.#takesOver = takeOver;

@@ -33,7 +33,7 @@ const SILENT_FRAMES = 3;
 
 /**
  * Time after a lost connection during which "publisher present" most likely refers to this publisher's own stale
- * connection: the gateway needs up to 15 s to detect that.
+ * connection: the gateway needs up to 15 s to detect a lost connection.
  */
 const STALE_CONNECTION_MS = 20_000;
 
@@ -213,7 +213,7 @@ class PublisherSession {
     const head = encodePublishedHead({ sequence, capturedAtUs, encoding, message: this.#message });
     const bytes = head.byteLength - PRELUDE_BYTES;
     if (bytes <= MAX_HEADER_BYTES) return head;
-    // Otherwise the gateway would close this connection, and every further one.
+    // Otherwise, the gateway would close this connection, and every further one.
     this.#message = null;
     const reason = `the message takes ${bytes} bytes, expected at most ${MAX_HEADER_BYTES}; frames are sent without it`;
     this.#emit({ kind: 'frame-refused', code: 'too-large', reason });

@@ -51,7 +51,8 @@ export function stateLabel({ state, input }: Pick<DescribedPublisher, 'state' | 
 }
 
 /**
- * Describes the sent pictures, and why they are smaller or fewer than the attributes request; empty if they are not.
+ * Describes the sent pictures if they are smaller or fewer than the attributes request, and gives the cause; otherwise
+ * empty.
  */
 export function loweredText(stats: PublisherStats): string {
   const { loweredBy, width, height, quality, linkBitsPerSecond } = stats;
@@ -74,7 +75,7 @@ export function noticeText(publisher: DescribedPublisher): { readonly title: str
     case 'failed':
       return { title: failureTitle(publisher), text: reason };
     case 'refused': {
-      // The part after the semicolon is advice for programs; users have a button.
+      // The part after the semicolon is advice for programs; the page shows a button instead.
       const text = isOtherPublisher(code) ? (reason.split(';')[0] ?? '') : reason;
       return { title: REFUSAL_TITLES.get(code) ?? STATE_LABELS.refused, text };
     }

@@ -9,9 +9,9 @@ export interface DecodedFrame {
 }
 
 /**
- * Requests another canvas when the proportions of the frames change, and holds the newest frame back until the canvas is
- * on screen. The worker draws and the page lays out, each at its own time: on one canvas, a picture would be stretched
- * to the proportions of the previous or the next one until the other thread has followed.
+ * Requests another canvas when the proportions of the frames change, and holds the newest frame back until the canvas
+ * is on screen. The worker draws and the page lays out at different times: on a single canvas, a picture would be
+ * stretched to the proportions of the previous or the next picture until both threads have finished.
  */
 export class CanvasSwitch {
   readonly #request: () => void;
@@ -30,7 +30,7 @@ export class CanvasSwitch {
     this.#draw = draw;
   }
 
-  /** Whether the page has not shown the requested canvas yet. */
+  /** Whether the requested canvas is not on screen yet. */
   get isSwitching(): boolean {
     return this.#isSwitching;
   }

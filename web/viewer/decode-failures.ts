@@ -5,7 +5,10 @@ import type { FrameMessage } from '../../shared/protocol.ts';
 /** Number of consecutive failures that indicate more than a damaged frame. */
 const MAX_FAILURES = 2;
 
-/** Time without a picture after a single failure that indicates the same, for streams with few frames. */
+/**
+ * Time without a picture after a single failure that also indicates more than a damaged frame, for streams with few
+ * frames.
+ */
 const FAILING_AFTER_MS = 1000;
 
 /** Error for a decode that took too long. */
@@ -53,7 +56,7 @@ export class DecodeFailures {
   failed(frame: FrameMessage, error: unknown): void {
     this.#count += 1;
     clearTimeout(this.#timer);
-    // The samples cannot be shown, and those of the next frame will not differ.
+    // The samples cannot be shown, and the next frame will have samples of the same type.
     if (this.#count >= MAX_FAILURES || error instanceof GearwayError) this.#conclude(frame, error);
     else this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
   }

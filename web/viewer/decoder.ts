@@ -23,7 +23,11 @@ interface DecoderEvents {
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
   /** Called when a frame could not be decoded. */
   failed(frame: FrameMessage, error: unknown): void;
-  /** Called when H.264 cannot be decoded: the gateway must send JPEG. @param hasWorked whether it could before. */
+  /**
+   * Called when H.264 cannot be decoded: the gateway must send JPEG.
+   *
+   * @param hasWorked whether it could be decoded before.
+   */
   videoFailed(hasWorked: boolean): void;
 }
 
@@ -37,8 +41,8 @@ interface PendingFrame {
 
 /**
  * Decodes the newest frames: one or two at a time, with one more waiting, which a newer frame replaces. Pictures are
- * delivered in order: of two frames decoded in parallel, the newer one often finishes first, and waits for the older
- * one. H.264 has its own decoder, which gets every chunk.
+ * delivered in order: of two frames that are decoded in parallel, the newer one often finishes first, and then waits
+ * for the older one. H.264 has its own decoder, which gets every chunk.
  */
 export class Decoder {
   readonly #events: DecoderEvents;
@@ -80,12 +84,15 @@ export class Decoder {
     this.#pump();
   }
 
-  /** Stops drawing frames with lower numbers than this one. */
+  /** Discards frames with lower numbers than this one, instead of drawing them. */
   skipBefore(sequence: number): void {
     this.#drawnSequence = Math.max(this.#drawnSequence, sequence - 1);
   }
 
-  /** Called for a pause, after which H.264 begins with a key frame: browsers have few decoders. */
+  /**
+   * Called for a pause: frees the H.264 decoder, of which browsers have few. H.264 begins with a key frame after the
+   * pause.
+   */
   releaseVideo(): void {
     this.#video.release();
   }
@@ -180,7 +187,7 @@ export class Decoder {
     }
   }
 
-  /** If frames have different encodings, an older one may arrive after a newer one. */
+  /** If frames have different encodings, an older frame may be decoded after a newer one. */
   #show(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
     if (frame.sequence <= this.#drawnSequence) {
       this.#skip(picture);

@@ -78,7 +78,7 @@ const ARRAY_STYLE = [
   'channelOrder',
 ] as const;
 
-/** Properties that contain text, `overlays` apart. */
+/** Properties that contain text, except `overlays`. */
 const TEXTS = [
   'overlayClasses',
   'range',
@@ -91,10 +91,10 @@ const TEXTS = [
   'unit',
 ] as const;
 
-/** States in which the picture is not the current one of the camera. */
+/** States in which the picture on screen is not current. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
 
-/** States whose notice is shown over the last picture, which would otherwise look current. */
+/** States whose notice is shown over the last picture, because the picture would otherwise look current. */
 const COVERED: ReadonlySet<ViewerState> = new Set(['unsupported', 'refused', 'ended']);
 
 /** Interval between updates of the picture's age. */
@@ -144,7 +144,8 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
  * @fires {GearwayControlEvent} gearway-control - control of the stream has changed
- * @fires {GearwayArrayEvent} gearway-array - an array is shown with another range, type or style than the one before
+ * @fires {GearwayArrayEvent} gearway-array - an array is shown with a range, type or style that differs from the
+ * previous one
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
@@ -267,7 +268,7 @@ export class GearwayViewer extends LitElement {
   declare colorBar: boolean;
   declare inspector: boolean;
   /**
-   * Access token, if the gateway requires one. There is no attribute, which would expose the token in the page's
+   * Access token, if the gateway requires one. There is no attribute, because it would expose the token in the page's
    * markup.
    */
   declare token: string | null;
@@ -369,7 +370,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * State of control of the stream. Only the holder's return data is accepted, and the emergency stop of any viewer.
+   * State of control of the stream. Only the holder's return data and the emergency stop of any viewer are accepted.
    * null if control is shared, and before the viewer is connected.
    */
   get control(): ViewerControl | null {
@@ -454,8 +455,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Releases control, which goes to the oldest request if there is one; or withdraws this viewer's request. Does
-   * nothing if it has neither.
+   * Releases control, which passes to the viewer with the oldest request, if any; or withdraws this viewer's request.
+   * Does nothing if the viewer has neither control nor a request.
    *
    * @throws {ReturnRefusedError} `control-shared`, `no-port`, `cluster-unreachable`, `closed`.
    */
@@ -464,7 +465,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Hands control over to the viewer with this port, whether or not it has requested it.
+   * Hands control over to the viewer with this port, even if that viewer has not requested it.
    *
    * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `client-unknown`, `control-shared`,
    * `no-port`, `too-many`, `cluster-unreachable`, `closed`.
@@ -474,7 +475,7 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * Refuses the request of the viewer with this port. Does nothing if it has ended.
+   * Refuses the request of the viewer with this port. Does nothing if the request has ended.
    *
    * @throws {ReturnRefusedError} `no-control` if this viewer has no control, `control-shared`, `no-port`,
    * `cluster-unreachable`, `closed`.
@@ -498,14 +499,14 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * The exact values of a pixel of the frame on screen, from its data. null outside of the picture, and before the
-   * first frame.
+   * The exact values of a pixel, from the data of the frame on screen. null for a position outside of the picture, and
+   * before the first frame.
    */
   inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
     return this.#model.inspect({ kind: 'pixel', x: Math.floor(x), y: Math.floor(y) });
   }
 
-  /** Statistics of a rectangle of the frame on screen, in pixels, from its data. null as for `inspectPixel()`. */
+  /** Statistics of a rectangle, in pixels, from the data of the frame on screen. null as for `inspectPixel()`. */
   inspectArea(area: PixelArea): Promise<AreaInspection | null> {
     return this.#model.inspect({ kind: 'area', area });
   }
@@ -547,7 +548,7 @@ export class GearwayViewer extends LitElement {
     return this.#isPausedByUser;
   }
 
-  /** Stops the flow of frames until `resume()`. Port and return data stay. */
+  /** Stops the flow of frames until `resume()`. The port and the return data are kept. */
   pause(): void {
     this.#isPausedByUser = true;
     this.#updatePause();
@@ -582,7 +583,10 @@ export class GearwayViewer extends LitElement {
     this.#open();
   }
 
-  /** Frameworks set properties of other types, and scripts a number as `noData`, or a list as `range`. */
+  /**
+   * Converts values of other types that frameworks and scripts set, for example a number as `noData`, or a list as
+   * `range`.
+   */
   protected override willUpdate(changed: PropertyValues<GearwayViewer>): void {
     for (const key of TEXTS) if (changed.has(key)) Object.assign(this, { [key]: textOf(this[key]) });
     const overlays: unknown = this.overlays;
@@ -835,7 +839,7 @@ export class GearwayViewer extends LitElement {
     return canvas;
   }
 
-  /** Adds a canvas for pictures of other proportions, which is shown with its first picture. */
+  /** Adds a canvas for pictures of other proportions. It is shown together with its first picture. */
   #addCanvas(): void {
     const picture = this.#picture();
     const canvas = this.#createCanvas();
@@ -941,7 +945,7 @@ export class GearwayViewer extends LitElement {
     }
   }
 
-  /** Logs a problem of the attributes once: the range, and thus the event, may change with every frame. */
+  /** Logs a problem of the attributes once, because the range, and therefore the event, may change with every frame. */
   #reportArrayProblem(problem: string | null): void {
     if (problem !== null && problem !== this.#arrayProblem) console.error(`gearway-viewer: ${problem}`);
     this.#arrayProblem = problem;

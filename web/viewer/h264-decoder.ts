@@ -18,10 +18,10 @@ interface H264DecoderEvents {
   /** Called with a decoded frame, in order. The receiver closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
   /**
-   * Called when the decoder does not work: the gateway must send JPEG.
+   * Called when the decoder has failed: the gateway must send JPEG.
    *
-   * @param hasWorked whether it has decoded pictures before. Browsers take decoders away from pages that have not used
-   * them for a while.
+   * @param hasWorked whether it has decoded pictures before. Browsers close decoders that a page has not used for a
+   * while.
    */
   failed(hasWorked: boolean): void;
 }
@@ -32,7 +32,8 @@ interface Inside {
 }
 
 /**
- * Whether this thread decodes the gateway's H.264. False on a page's main thread, whose work would delay each chunk.
+ * Whether this thread decodes the gateway's H.264. False on the main thread of a page, where other work would delay
+ * each chunk.
  */
 export async function canDecodeH264(): Promise<boolean> {
   if (!('WorkerGlobalScope' in self) || !('VideoDecoder' in self)) return false;
@@ -58,8 +59,8 @@ export class H264Decoder {
   #hasWorked = false;
   #unacknowledged: FrameMessage | null = null;
   /**
-   * Timer that runs while there are chunks inside the decoder. The next chunk would not reveal a stalled decoder:
-   * without acknowledgements, none arrives.
+   * Timer that runs while there are chunks inside the decoder. It is needed because no further chunk would reveal a
+   * stalled decoder: the gateway sends none without acknowledgements.
    */
   #stall: ReturnType<typeof setTimeout> | undefined;
 
@@ -94,7 +95,10 @@ export class H264Decoder {
     return true;
   }
 
-  /** Like {@link reset}, within a connection: acknowledges the frames, for which the gateway would otherwise wait. */
+  /**
+   * Like {@link reset}, but within a connection: acknowledges the discarded frames, because the gateway would otherwise
+   * wait for them.
+   */
   release(): void {
     const late = this.#unacknowledged;
     this.reset();
@@ -111,7 +115,7 @@ export class H264Decoder {
     this.#unacknowledged = null;
   }
 
-  /** Called when the encoder has restarted, or another one continues: the configuration may differ. */
+  /** Called when the encoder was restarted or replaced: the configuration may differ. */
   #configure(codec: string, description: Uint8Array): void {
     const key = `${codec} ${description.join()}`;
     if (this.#decoder !== null && key === this.#configured) return;

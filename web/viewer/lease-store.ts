@@ -1,5 +1,5 @@
 /**
- * Stored key of a port lease, which survives a reload of the page in the same tab. A duplicated tab copies the keys;
+ * Stored key of a port lease, which survives a reload of the page in the same tab. Duplicating a tab copies the keys;
  * the gateway then notifies the first tab. Viewers of one page that request the same port of the same stream use
  * separate slots, in the order in which they are opened.
  */

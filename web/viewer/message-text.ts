@@ -4,8 +4,8 @@ import type { Value } from '../../shared/protocol.ts';
 export const LARGE_MESSAGE = 500;
 
 /**
- * A large message as JSON, which the page parses only if it reads the message: objects would be copied for each frame
- * by the browser, in the page's thread.
+ * A large message as JSON, which the page parses only if it reads the message. Otherwise, the browser would copy
+ * objects for each frame, in the page's thread.
  *
  * @returns null for a message that is small, or has a number that JSON cannot represent.
  */

@@ -10,7 +10,7 @@ import {
   scaledAndMoved,
 } from './picture-geometry.ts';
 
-/** Placement of a picture, without the size of its box: `x` and `y` are fractions of it. */
+/** Placement of a picture, without the size of its box: `x` and `y` are fractions of this size. */
 type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
 
 /**
@@ -83,8 +83,9 @@ export class PictureLayout {
   }
 
   /**
-   * The canvas gets the size of the picture, even if its content was decoded at a smaller size, and is scaled by its
-   * transformation only: browsers round the position of a fitted picture to whole pixels before they transform it.
+   * The canvas gets the size of the picture, even if its content was decoded at a smaller size. It is scaled only by
+   * its transformation, because browsers round the position of a fitted picture to whole pixels before they transform
+   * it.
    */
   #placeCanvas(placement: Placement | null): void {
     const properties = {

@@ -18,9 +18,9 @@ export class GearwayOpenEvent extends CustomEvent<{
 }
 
 /**
- * Fired once per drawn frame, with the message that the server sent with it. `ageMs` is the time
- * since the frame arrived at the gateway, by the gateway's clock; null before that is known. `latencyMs` is the time
- * since it was captured, if the message contains the time, and the camera's clock agrees with the gateway's.
+ * Fired once per drawn frame, with the message that the server sent with it. `ageMs` is the time since the frame
+ * arrived at the gateway, by the gateway's clock; null before the gateway's clock is known. `latencyMs` is the time
+ * since it was captured, if the message contains this time, and the camera's clock agrees with the gateway's.
  */
 export class GearwayFrameEvent extends CustomEvent<{
   readonly sequence: number;
@@ -33,7 +33,10 @@ export class GearwayFrameEvent extends CustomEvent<{
 }> {
   readonly #text: string | null;
 
-  /** @param text a large message as JSON, instead of the one in `detail`: parsed when the message is first read. */
+  /**
+   * @param text a large message as JSON, instead of the message in `detail`. It is parsed when the message is first
+   * read.
+   */
   constructor(detail: GearwayFrameEvent['detail'], text: string | null = null) {
     let message: Value | undefined;
     if (text !== null)
@@ -46,7 +49,7 @@ export class GearwayFrameEvent extends CustomEvent<{
   }
 
   /**
-   * Whether the message may have this key, at any level. If not, reading `detail.message` is unnecessary: this takes
+   * Whether the message may have this key, at any level. If not, `detail.message` need not be read, which takes
    * milliseconds if the message has thousands of keys.
    *
    * @param value whether it may have the key with this value. Default: any value.
@@ -68,8 +71,8 @@ export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
 }
 
 /**
- * Fired when control of the stream has changed, or this viewer's request has ended, and after the connection to a
- * stream with exclusive control. `code` and `reason` are empty, unless this viewer did not get control or lost it:
+ * Fired when control of the stream has changed, or this viewer's request has ended, and after the viewer has connected
+ * to a stream with exclusive control. `code` and `reason` are empty, unless this viewer did not get control or lost it:
  * `request-refused`, `request-unanswered`, `request-ended`, `control-revoked`, `control-lost`.
  */
 export class GearwayControlEvent extends CustomEvent<{

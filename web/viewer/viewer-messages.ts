@@ -7,8 +7,8 @@ import type { ShownArray } from './arrays/shown-array.ts';
 import type { OverlayCommand, OverlayEvent } from './overlays/overlay-commands.ts';
 
 /**
- * State of a viewer. `unsupported`: frames arrive, but none of them can be shown. `refused`: the gateway refused the
- * viewer and gave a reason.
+ * State of a viewer. `unsupported`: frames arrive, but the viewer can show none of them. `refused`: the gateway refused
+ * the viewer and gave a reason.
  */
 export type ViewerState = 'connecting' | 'waiting' | 'live' | 'unsupported' | 'paused' | 'stale' | 'ended' | 'refused';
 
@@ -124,7 +124,7 @@ export interface ViewerStats {
   readonly decodeMs: number;
   /** Maximum number of frames in flight to this viewer, set by the gateway; null before it is known. */
   readonly window: number | null;
-  /** Size of the picture on screen, which may be a rendition smaller than the frame; 0 before the first one. */
+  /** Size of the picture on screen, which may be a rendition smaller than the frame; 0 before the first picture. */
   readonly width: number;
   readonly height: number;
   /** Encoding of the picture on screen: `jpeg`, `h264` or a NumPy dtype; empty before the first one. */

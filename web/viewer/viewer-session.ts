@@ -45,14 +45,16 @@ const PORT_REFUSALS: ReadonlySet<number> = new Set([
   closeCode.notAllowed,
 ]);
 
-/** Maximum side that is reported; with longer ones, the viewer needs every pixel. */
+/** Maximum length of a side that is reported; with longer sides, the viewer requests every pixel. */
 const MAX_SIDE = 65_535;
 
-/** Interval before H.264 is requested again after a decoder that worked has failed. Doubles with each failure. */
+/**
+ * Interval before H.264 is requested again after the failure of a decoder that had worked. Doubles with each failure.
+ */
 const VIDEO_RETRY_MS = 2000;
 const MAX_VIDEO_RETRY_MS = 300_000;
 
-/** Limit of the wait for a paint. A hidden page paints nothing, a busy one paints late. */
+/** Maximum time to wait for a paint. A hidden page paints nothing, and a busy page paints late. */
 const PAINT_TIMEOUT_MS = 500;
 
 /** Parameters of a session. `canvas` is new, without a context and not yet transferred. */
@@ -109,8 +111,8 @@ class ViewerSession {
   #isClosed = false;
   #maxMessageBytes = 0;
   /**
-   * Whether the next frame is the first one of a connection or after a pause. Its age is not a latency, because the
-   * source may have been silent.
+   * Whether the next frame is the first one of a connection or after a pause. The age of this frame is not a latency,
+   * because the source may have been silent.
    */
   #isFirst = true;
   /** The frame on the canvas. Its payload is kept for snapshots. */
@@ -362,7 +364,7 @@ class ViewerSession {
         this.#unanswered.delete(message.id);
         if (id === undefined) return;
         const { accepted, code = '', reason = '' } = message;
-        // Sticky data that is repeated after a reconnection is refused without control, which the state already shows.
+        // Without control, sticky data that is repeated after a reconnection is refused. The state already shows this.
         if (id === null && code === 'no-control') return;
         this.#emit({ kind: 'returned', id, accepted, code, reason });
         return;
@@ -418,7 +420,7 @@ class ViewerSession {
       return;
     }
     this.#takeId(elementId);
-    // A Blob of both parts would also be copied, and be read back from another process while later values wait.
+    // A Blob of both parts would also be a copy, and would be read back from another process while later values wait.
     const message = new Uint8Array(bytes);
     message.set(head);
     message.set(payload, head.byteLength);
@@ -547,7 +549,7 @@ class ViewerSession {
     }
     const { sequence, message } = frame;
     const { width, height } = pictureSize(frame);
-    // A chunk of H.264 is not a picture on its own. With an overlay, the canvas shows more than the picture.
+    // A chunk of H.264 is not a complete picture. With an overlay, the canvas shows more than the picture.
     if (frame.encoding.kind === 'h264') {
       const source = this.#overlays?.source ?? null;
       const blob = await (source === null
@@ -572,8 +574,8 @@ class ViewerSession {
   }
 
   /**
-   * The picture of a frame at full resolution. For H.264, whose chunks cannot be decoded again, it is the shown
-   * picture.
+   * The picture of a frame at full resolution. For H.264, this is the shown picture, because the chunks cannot be
+   * decoded again.
    */
   #pictureOf(frame: FrameMessage): Promise<DecodedPicture> | { source: CanvasImageSource | ImageData; close(): void } {
     if (frame.encoding.kind !== 'h264') return decodeJpeg(frame);

@@ -40,7 +40,10 @@ export class ViewerStatsMeter {
     this.#bytesSinceRead += bytes;
   }
 
-  /** Called when a pause has ended: frames missing before this one were not requested, and do not count as dropped. */
+  /**
+   * Called when a pause has ended. Frames that are missing before this one were not requested, and do not count as
+   * dropped.
+   */
   resumed(sequence: number): void {
     this.#sequence = Math.max(this.#sequence, sequence - 1);
   }

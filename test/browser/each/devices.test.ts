@@ -128,7 +128,7 @@ describe('devices', () => {
       const root = document.querySelector('gearway-form')!.shadowRoot!;
       return { text: root.querySelector('form')!.textContent.replaceAll(/\s+/g, ' '), focused: root.activeElement?.id };
     });
-    expect(text).toEqual({ text: expect.stringContaining('Enter a text'), focused: 'field-0' });
+    expect(text).toEqual({ text: expect.stringContaining('Enter text'), focused: 'field-0' });
     expect(text.text).toContain('Run settings Apply to the next run Name Of the run');
     expect(text.text).toContain('Path cannot be shown: its type is array');
     expect(await violations(page, 'section')).toEqual([]);

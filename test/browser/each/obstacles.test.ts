@@ -16,7 +16,7 @@ import { ViewerPage } from '../viewer-page.ts';
 const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 
 const NO_ORIGIN =
-  'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and give the frame allow-same-origin';
+  'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and add allow-same-origin to the frame';
 
 describe('a page that may not use the gateway', () => {
   let browser: Browser;
@@ -47,7 +47,7 @@ describe('a page that may not use the gateway', () => {
       );
       await viewer.where("element.reason.startsWith('browsers do not let')");
       expect(await viewer.reason).toBe(
-        'browsers do not let a page over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)',
+        'browsers do not let a page loaded over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)',
       );
       expect(
         await viewer.page.evaluate(

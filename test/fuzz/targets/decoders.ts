@@ -75,11 +75,11 @@ const MAX_DECODE_BYTES = 512 << 20;
 /**
  * Runs a decoder on one input.
  *
- * @throws errors other than GearwayError; an error with the time or the memory if it took too much.
+ * @throws errors other than GearwayError; an error with the time or the memory if the decoder used too much of it.
  */
 export async function check({ decode }: Decoder, input: unknown): Promise<void> {
   let tookMs = await timed(decode, input);
-  // Other load may have used the processor: only inputs that are slow repeatedly count.
+  // Only inputs that are slow repeatedly count, because other load may have used the processor.
   for (let again = 0; again < 3 && tookMs > MAX_DECODE_MS; again += 1)
     tookMs = Math.min(tookMs, await timed(decode, input));
   if (tookMs > MAX_DECODE_MS) throw new Error(`took ${tookMs.toFixed()} ms, expected at most ${MAX_DECODE_MS}`);
@@ -94,7 +94,7 @@ async function timed(decode: Decoder['decode'], input: unknown): Promise<number>
   } catch (error) {
     if (!(error instanceof GearwayError)) throw error;
   }
-  // On a busy machine the wall clock includes the time of other processes.
+  // On a busy machine, the wall-clock time includes the time of other processes.
   const { user, system } = process.cpuUsage(startCpu);
   const tookMs = Math.min(performance.now() - startMs, (user + system) / 1000);
   const grown = process.memoryUsage.rss() - before;

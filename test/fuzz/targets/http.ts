@@ -62,7 +62,8 @@ export const httpTarget: Target = {
   judge: (script, outcome) => {
     const error = serverErrors(outcome);
     if (error !== null) return error;
-    // Set if every request of the connection must be refused. 204 is the response to OPTIONS, which changes nothing.
+    // `forbidden` is set if every request of the connection must be refused. 204 is the response to OPTIONS, which
+    // changes nothing.
     const forbidden = script.notes?.['forbidden'];
     const [status] = httpStatuses(outcome);
     if (forbidden !== undefined && status !== undefined && status >= 200 && status < 300 && status !== 204)

@@ -75,7 +75,7 @@ function anyMessage(random: Random, socket: FakePort['socket'], samples: Samples
     [1, () => frame(Buffer.from('x'), { more: true })],
     [1, () => frame(random.bytes(20), { announced: random.pick([21n, 16n << 20n, 17n << 20n, 2n ** 63n]) })],
     [1, () => command(random.pick(['PING', 'PONG', 'ERROR', 'READY']), random.bytes(random.below(30)))],
-    // Many replies to one frame.
+    // Sends many replies to one frame.
     [1, () => Buffer.concat(random.times(50, () => message([...delimiter, ...parts])))],
     [1, () => mutate(message([...delimiter, ...parts]), random.sample(mutations))],
   ])();

@@ -104,7 +104,7 @@ export function webSocketScript(
   const upgrade = upgradeRequest(port, path, headers);
   const { last, lingerMs } = ending(random);
   const steps: Step[] = [{ kind: 'send', bytes: upgrade }];
-  // Some viewers send immediately after the handshake, like a program that does not wait.
+  // Some viewers send immediately after the handshake, like a program that does not wait for the response.
   if (random.chance(0.7)) steps.push({ kind: 'read', ms: 300 });
   for (const message of messages) {
     const wire = random.chance(0.1)
@@ -160,7 +160,7 @@ function arrayPayload(random: Random, shape: Packable | undefined): Buffer {
   return Buffer.alloc(random.chance(0.8) ? fits : random.between(0, 200), 0x41);
 }
 
-/** Many viewers, each with the largest array that one may return. */
+/** Many viewers, each with the largest array that a viewer may return. */
 function crowd(random: Random, world: World): readonly Script[] {
   const array = Buffer.alloc(LARGE_ARRAY_BYTES, 0x41);
   const value = encodeMessageBytes(

@@ -40,7 +40,7 @@ export function zmqTarget(samples: Samples): Target {
   };
 }
 
-/** Data that reaches an open port by mistake or by a scan. */
+/** Data that reaches an open port by mistake, or because of a port scan. */
 const STRAYS: readonly (readonly [what: string, bytes: (random: Random) => Buffer])[] = [
   ['ZMTP 1.0 without delimiter', () => Buffer.from('0100060068656c6c6f', 'hex')],
   [

@@ -30,7 +30,7 @@ const DOTS: Readonly<Record<EventKind, string>> = {
   control: 'live',
 };
 
-/** The same for the new state of a stream. */
+/** Class of the dot for an event with the new state of a stream. */
 const STATE_DOTS: Readonly<Record<StreamState, string>> = {
   waiting: 'stale',
   live: 'live',
@@ -41,7 +41,7 @@ const STATE_DOTS: Readonly<Record<StreamState, string>> = {
 /**
  * The latest events, newest first.
  *
- * @param stream the stream whose events are shown, with those of no stream; null for all.
+ * @param stream the stream whose events are shown, together with events that belong to no stream; null for all events.
  */
 export function activityPanel(events: readonly GatewayEvent[], stream: string | null): TemplateResult {
   const own = events.filter((event) => stream === null || event.stream === null || event.stream === stream);

@@ -25,12 +25,14 @@ export class Api {
     this.#token = token;
   }
 
-  /** Token that is sent with each request; null: the browser sends the cookie of the session, if there is one. */
+  /** Token that is sent with each request; null if the browser sends the cookie of the session, if there is one. */
   get token(): string | null {
     return this.#token;
   }
 
-  /** Number of log-ins and log-outs in this page, because responses to earlier requests are for another user. */
+  /**
+   * Number of log-ins and log-outs in this page. Responses to requests from before the last one are for another user.
+   */
   get revision(): number {
     return this.#revision;
   }
@@ -65,14 +67,14 @@ export class Api {
     return this.#ask(`${streamPath(stream)}/settings`);
   }
 
-  /** Creates (`PUT`, only if there is none), changes (`PATCH`) or removes (`DELETE`) a stream. */
+  /** Creates (`PUT`, only if there is no stream of this name), changes (`PATCH`) or removes (`DELETE`) a stream. */
   changeStream(
     method: 'PUT' | 'PATCH' | 'DELETE',
     stream: string,
     options: object | undefined,
     isPersisted: boolean,
   ): Promise<Answered<StreamChange>> {
-    // A new stream must not replace a source of this name, which may feed streams of other names.
+    // A new stream must not replace a source of this name, because the source may feed streams of other names.
     const isNew: Record<string, string> = method === 'PUT' ? { 'if-none-match': '*' } : {};
     const headers = { 'content-type': 'application/json', ...isNew };
     const body = options === undefined ? {} : { headers, body: JSON.stringify(options) };
@@ -193,7 +195,7 @@ export class Api {
   #fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     for (const [name, value] of Object.entries(authorization(this.token))) headers.set(name, value);
-    // Otherwise the browser would ask for a password after the end of the session.
+    // Otherwise, the browser would ask for a password after the end of the session.
     headers.set('x-requested-with', 'fetch');
     return fetch(path, { ...init, headers });
   }

@@ -3,7 +3,7 @@ import { COLORMAP_NAMES } from '../../../shared/arrays/colormaps.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { capitalize } from '../shared/text.ts';
 
-/** Colours and range of the array on screen, and its inspector; nothing for JPEG and H.264. */
+/** Settings for the colours, the range and the inspector of the array on screen; nothing for JPEG and H.264. */
 export function arrayTools(viewer: GearwayViewer, onChange: () => void): TemplateResult | typeof nothing {
   const shown = viewer.shownArray;
   if (shown === null) return nothing;

@@ -10,7 +10,7 @@ export class ClientRates {
 
   add(clients: readonly ClientStatus[]): void {
     const histories = clients.map(({ id }) => [id, this.#histories.get(id) ?? new History<number>(HISTORY)] as const);
-    // Histories of clients that have left are dropped.
+    // The histories of clients that have left are discarded.
     this.#histories = new Map(histories);
     for (const { id, framesPerSecond } of clients) this.#histories.get(id)?.add(framesPerSecond);
   }

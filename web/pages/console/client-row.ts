@@ -9,7 +9,7 @@ import { describeReturnData } from './return-description.ts';
 /** Maximum number of characters of return data that are visible in every layout without scrolling. */
 const SHORT_DATA = 60;
 
-/** Port of this page's viewer, and its latency from the gateway, which it also shows over the picture. */
+/** Port of this page's viewer, and its latency from the gateway, which the viewer also shows over the picture. */
 export interface OwnClient {
   readonly port: number;
   readonly latencyMs: number | null;
@@ -59,7 +59,7 @@ export function clientRow(client: ClientStatus, model: ClientRowModel): Template
 function returnDataCell(client: ClientStatus, { imageOf, enlarge }: ClientRowModel): TemplateResult {
   const data = describeReturnData(client.returnData);
   if (data.kind === 'none') return html`<span class="text none">–</span>`;
-  // Long data scrolls in a card, and must then be reachable by keyboard.
+  // Long data scrolls in the card layout, and must then be reachable by keyboard.
   const isLong = data.text.length > SHORT_DATA;
   const text = html`<span class="text" title=${data.text} tabindex=${isLong ? 0 : nothing}>${data.text}</span>`;
   if (data.kind !== 'array' || !data.isImage) return text;

@@ -44,7 +44,7 @@ function pendingClients(status: StreamStatus | null): TemplateResult | typeof no
 
 /** The roles are explicit: browsers drop them where style sheets change how a table is displayed. */
 function clientTable(clients: readonly ClientStatus[], model: ClientsModel): TemplateResult {
-  // Keyed by id. Otherwise, the focused button would become that of the next client.
+  // Keyed by id: otherwise, the focus would move to the button of the next client when a row is removed.
   const rows = repeat(
     clients,
     ({ id }) => id,

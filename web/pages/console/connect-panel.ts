@@ -26,12 +26,12 @@ export function connectPanel({ status, stream, gateway, fold, qrCode }: ConnectM
   });
 }
 
-/** The address of the gateway for code to copy, without the slash at its end. */
+/** The address of the gateway for code to copy, without the trailing slash. */
 export function gatewayAddress(gateway: GatewayStatus | null): string {
   return baseAddress(gateway) ?? pageAddress();
 }
 
-/** The address of the gateway for other devices, without the slash at its end; null if they cannot reach it. */
+/** The address of the gateway for other devices, without the trailing slash; null if they cannot reach the gateway. */
 function baseAddress(gateway: GatewayStatus | null): string | null {
   const [networkUrl = null] = gateway?.networkUrls ?? [];
   const isLocal = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
@@ -59,8 +59,7 @@ function otherDevice(base: string, status: StreamStatus | null, stream: string, 
 function thisMachineOnly(): TemplateResult {
   return html`<p class="device">
     <span
-      >Only this machine can open the gateway. To use a phone or another computer, start it with
-      <code>--host 0.0.0.0 --token SECRET</code>.</span
+      >Only this machine can open the gateway. To use a phone or another computer, start the gateway with <code>--host 0.0.0.0 --token SECRET</code>.</span
     >
   </p>`;
 }

@@ -18,9 +18,12 @@ import { StreamPage } from './stream-page.ts';
 
 // index.html loads the viewer element.
 
-/** The stream named in the page's address. Null for all streams, or the only one. */
+/** The stream named in the page's address; null for the only stream, or for all streams. */
 const requestedStream = new URLSearchParams(location.search).get('stream');
-/** Lit removes all nodes after its content when the template changes, and dialogs are appended to the body. */
+/**
+ * Element for Lit's content. Lit removes all nodes after its content when the template changes, and dialogs are
+ * appended to the body.
+ */
 const root = document.createElement('div');
 document.body.append(root);
 const api = new Api(loadToken());
@@ -202,7 +205,7 @@ function update(): void {
 /** Logs in before the viewer connects, which would otherwise have to connect again. */
 async function start(): Promise<void> {
   const key = takeKey();
-  // Reports a key from an earlier run of the gateway, which would otherwise be silently ignored.
+  // Reports a key from an earlier run of the gateway, which the gateway would otherwise silently ignore.
   if (key === null) runInBackground(logIn.refresh().then(update));
   else await logIn.becomeAdministrator(key);
   if (requestedStream !== null) streamPage ??= openStream(requestedStream);

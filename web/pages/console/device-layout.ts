@@ -17,7 +17,7 @@ interface DeviceType {
   readonly properties: { readonly [setting: string]: Property };
 }
 
-const NAME: Property = { type: 'string', title: 'Name', description: 'Key of the value that the server gets' };
+const NAME: Property = { type: 'string', title: 'Name', description: 'Key under which the server receives the value' };
 const LABEL: Property = { type: 'string', title: 'Label' };
 
 /** The devices that a layout can contain, by the suffixes of their tag names. */
@@ -57,7 +57,7 @@ const TYPES = {
       index: {
         type: 'integer',
         title: 'Controller',
-        description: 'Number from 0, if there are several',
+        description: 'Number of the controller, from 0, if several are connected',
         minimum: 0,
         maximum: 15,
       },
@@ -84,7 +84,7 @@ const TYPES = {
     title: 'Camera',
     properties: {
       label: LABEL,
-      facing: { enum: ['user', 'environment'], title: 'Camera of a phone' },
+      facing: { enum: ['user', 'environment'], title: 'Phone camera' },
       size: { enum: ['480p', '720p', '1080p'], title: 'Size', default: '480p' },
       fps: { type: 'integer', title: 'Maximum frame rate', minimum: 1, maximum: 60, default: 25 },
     },
@@ -96,7 +96,7 @@ const TYPES = {
       'max-latency': {
         type: 'integer',
         title: 'Limit in ms',
-        description: 'Disables the devices above it',
+        description: 'Devices are disabled while the latency is above this limit',
         minimum: 1,
       },
     },
@@ -127,7 +127,7 @@ export function titleOf(kind: DeviceKind): string {
 /**
  * JSON Schema of the settings of a device.
  *
- * @param settings the values that are entered at first.
+ * @param settings the initial values.
  * @param names suggested for its name.
  */
 export function settingsSchema(
@@ -164,10 +164,11 @@ export function deviceProblem(device: LayoutDevice, others: readonly LayoutDevic
   const tooLong = Object.entries(device.settings).find(([, value]) => String(value).length > MAX_SETTING_LENGTH);
   if (tooLong !== undefined)
     return `the setting ${tooLong[0]} is too long, expected at most ${MAX_SETTING_LENGTH} characters`;
-  if (name === 'stop') return 'the name stop belongs to the emergency stop, expected another one';
+  if (name === 'stop') return 'the name stop is reserved for the emergency stop, expected another name';
   if (name !== undefined && others.some(({ settings }) => settings['name'] === name))
     return `the name ${String(name)} is in use, expected a different name for each device`;
-  if (device.kind === 'stop' && others.some(({ kind }) => kind === 'stop')) return 'there is already an emergency stop';
+  if (device.kind === 'stop' && others.some(({ kind }) => kind === 'stop'))
+    return 'the layout already has an emergency stop, expected at most one';
   try {
     if (typeof keys === 'string') parseKeyMap(keys);
     if (typeof schema === 'string') parseForm(JSON.parse(schema));
@@ -228,7 +229,10 @@ function fieldsOf(kind: DeviceKind): readonly FormField[] {
   return parseForm(settingsSchema(kind, {})).fields;
 }
 
-/** Values in the format of user input. Missing ones are the defaults; those of a wrong type are rejected when read. */
+/**
+ * Values in the format of user input. Missing values are replaced by the defaults; values of a wrong type are rejected
+ * when the form is read.
+ */
 function inputsOf(fields: readonly FormField[], values: { readonly [setting: string]: unknown }): FormInputs {
   return new Map(
     fields.map((field) => {
@@ -290,7 +294,7 @@ export function attributesOf({ settings }: LayoutDevice): { readonly [attribute:
   );
 }
 
-/** Content of the element of a device; empty for that of the element itself. */
+/** Content of the element of a device; empty for the default content of the element. */
 export function labelOf({ settings }: LayoutDevice): string {
   return String(settings['label'] ?? '');
 }

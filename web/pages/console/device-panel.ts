@@ -90,7 +90,7 @@ export class DevicePanel {
     return shown;
   }
 
-  /** A camera's pictures are the whole return data of its viewer, so it gets a viewer of its own. */
+  /** The pictures of a camera are the whole return data of its viewer, so each camera gets its own viewer. */
   #withViewer(camera: HTMLElement, id: string): HTMLElement {
     const viewer = document.createElement('gearway-viewer');
     Object.assign(viewer, { id, hidden: true, token: this.#page.token(), name: 'Console camera', maxFps: 1 });
@@ -114,7 +114,7 @@ export class DevicePanel {
     return html`<div class="devices">
       ${
         isEmpty
-          ? html`<p class="hint">Add a button, a slider or a joystick. The layout stays in this browser.</p>`
+          ? html`<p class="hint">Add a button, a slider or a joystick. The layout is stored in this browser.</p>`
           : html`<ul aria-label="Devices">${devices.map((device, index) => this.#row(device, index))}</ul>`
       }
       <div class="add-device">
@@ -173,7 +173,7 @@ export class DevicePanel {
     const [device] = devices.splice(index, 1);
     if (device !== undefined) devices.splice(index + by, 0, device);
     this.#set(devices);
-    // The same button of the moved device, or the other one at an end of the list.
+    // Focuses the same button of the moved device, or the other button at an end of the list.
     const [same, other] = by === -1 ? [2, 3] : [3, 2];
     const row = `.devices li:nth-child(${index + by + 1})`;
     moveFocus(event, `${row} button:nth-child(${same})`, `${row} button:nth-child(${other})`);

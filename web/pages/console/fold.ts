@@ -1,6 +1,6 @@
 import { html, type TemplateResult } from 'lit';
 
-/** A panel that folds to its heading. Opens and closes automatically until the user has done so. */
+/** A panel that can be folded to its heading. It opens and closes automatically until the user opens or closes it. */
 export class Fold {
   readonly #title: string;
   readonly #onChange: () => void;

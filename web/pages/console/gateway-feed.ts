@@ -5,7 +5,7 @@ import type { Api } from './api.ts';
 
 const POLL_MS = 1000;
 
-/** Delay of the poll after an event, so that events in quick succession cause one poll per interval. */
+/** Delay of the poll after an event. Several events within the delay cause only one poll. */
 const EVENT_POLL_MS = 50;
 
 const MAX_EVENTS = 64;
@@ -35,8 +35,8 @@ export class GatewayFeed {
   /** Null before it is known. */
   gateway: GatewayStatus | null = null;
   /**
-   * Whether `gateway` was requested since the last refresh, or since the gateway began to respond. In a cluster it is
-   * requested with each poll, because its connection may change.
+   * Whether `gateway` was requested since the last refresh, or since the gateway began to respond. In a cluster, it is
+   * requested with each poll, because the connection to the cluster may change.
    */
   #isDescribed = false;
   readonly #callbacks: FeedCallbacks;

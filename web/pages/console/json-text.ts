@@ -5,7 +5,7 @@ import { explainJson } from './json-fault.ts';
 const TYPOGRAPHIC_QUOTES = /[\u201c\u201d\u201e\u201f\u00ab\u00bb]/g;
 
 /**
- * Reads a value that a person has typed as JSON. Accepts typographic quotes if the text is not valid JSON as it is.
+ * Reads a JSON value that a person has typed. Accepts typographic quotes if the text is not valid JSON otherwise.
  *
  * @returns the value, or an explanation of the error.
  */

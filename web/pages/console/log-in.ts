@@ -36,7 +36,7 @@ export class LogIn {
     return this.#user;
   }
 
-  /** Requests the user who is logged in, and the credentials for which the forms should ask. */
+  /** Requests the name of the user who is logged in, and the kind of credentials for which the forms should ask. */
   async refresh(): Promise<void> {
     const answer = await fetchSession();
     if (answer.kind !== 'ok') return;
@@ -67,7 +67,7 @@ export class LogIn {
     </main>`;
   }
 
-  /** Form that replaces those for administrators. */
+  /** Form that replaces the forms for administrators. */
   renderKeyForm(): TemplateResult {
     return html`<div class="key">${this.#keyForm.element}</div>`;
   }

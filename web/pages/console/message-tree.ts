@@ -17,7 +17,7 @@ export function messageTree(value: Value, empty: string): TemplateResult {
   return html`<div class="tree" tabindex="0" role="region" aria-label="Message as a tree">${content}</div>`;
 }
 
-/** @param left number of lines that may still be shown, in the whole tree: nested lists can have many. */
+/** @param left number of lines that may still be shown in the whole tree, because nested lists can have many. */
 function node(value: Value, depth: number, left: { lines: number }): TemplateResult {
   if (typeof value !== 'object' || value === null) return scalar(value);
   const fields = value as { readonly [key: string]: Value };

@@ -26,7 +26,10 @@ export function picturePanel(
   </section>`;
 }
 
-/** The box has the shape of the picture, so that the picture has no bars and the page does not move when it arrives. */
+/**
+ * The box has the proportions of the picture, so that the picture has no bars, and the page does not move when the
+ * picture arrives.
+ */
 function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null): number {
   const { width, height } = stats.width > 0 ? stats : (status?.frame ?? stats);
   if (width === 0 || height === 0) return DEFAULT_RATIO;
@@ -51,7 +54,7 @@ function lostFrames({ dropped, skipped, failed }: ViewerStats): number {
 function figures({ state, stats, statsHistory: history }: GearwayViewer): TemplateResult {
   const isLive = state === 'live';
   const latency = isLive && stats.delayMs !== null ? String(Math.max(0, Math.round(stats.delayMs))) : '–';
-  // A counter only rises, so its plot shows the change from reading to reading.
+  // A counter only increases, so the plot shows the change from reading to reading.
   const lost = history.map((reading, index) => lostFrames(reading) - lostFrames(history[index - 1] ?? reading));
   const total = stats.received === 0 ? '' : `of ${formatCount(stats.received + stats.dropped)}`;
   return figureList([

@@ -50,7 +50,7 @@ function details(ports: readonly Port[], ranges: readonly PortRange[]): Template
   const counts = STATES.map((state) => ({ state, count: ports.filter((port) => port.state === state).length }));
   const legend = counts.filter(({ count }) => count > 0);
   return html`<div class="ports">
-    <p>Ports ${formatRanges(ranges)}. A viewer gets the lowest free one.</p>
+    <p>Ports ${formatRanges(ranges)}. A viewer gets the lowest free port.</p>
     ${ports.length > MAX_SQUARES ? nothing : squares(ports)}
     <ul class="port-list">
       ${legend.map(({ state, count }) => html`<li title=${DESCRIPTIONS[state]}><span class=${`port ${state}`}></span>${count} ${LABELS[state]}</li>`)}

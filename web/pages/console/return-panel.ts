@@ -17,7 +17,7 @@ type Result =
   | { readonly kind: 'received' }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** How a value is returned: it stays in effect until it is replaced, or is sent once. */
+/** How a value is returned: the value stays in effect until it is replaced, or it is sent once. */
 type Mode = 'hold' | 'once';
 
 /**
@@ -31,8 +31,8 @@ type Returner =
   | { readonly kind: 'failed'; readonly reason: string };
 
 /**
- * Form for return data: JSON that is checked while it is typed, and that stays in effect until it is replaced, or is
- * sent once; or devices.
+ * Panel for return data: a form for JSON, which is checked while it is typed, and which stays in effect until it is
+ * replaced or is sent once; or devices.
  */
 export class ReturnPanel {
   readonly #viewer: GearwayViewer;
@@ -45,7 +45,7 @@ export class ReturnPanel {
   readonly #stream: string;
   readonly #base: () => string;
   /**
-   * Whether devices are used. They return data as soon as they are in the page, so the user must request them each
+   * Whether devices are used. They return data as soon as they are in the page, so the user has to choose them each
    * time.
    */
   #returner: Returner = { kind: 'form' };
@@ -71,8 +71,8 @@ export class ReturnPanel {
    */
   render(mayReturn: boolean | null, control: TemplateResult | typeof nothing): TemplateResult {
     const { port } = this.#viewer;
-    // The rights are often known before the viewer is connected: the panel then does not change its height. Those of a
-    // viewer without a port do not include returning data.
+    // The rights are often known before the viewer is connected: the panel then does not change its height. The rights
+    // of a viewer without a port do not include returning data.
     const hasRight = mayReturn !== false;
     const isViewOnly = !hasRight || this.#isSpectator;
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';

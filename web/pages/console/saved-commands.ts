@@ -1,7 +1,7 @@
 /** Maximum number of commands saved per stream. */
 const MAX_COMMANDS = 24;
 
-/** Commands that the user has saved for a stream, as JSON texts. They stay in this browser. */
+/** Commands that the user has saved for a stream, as JSON texts. They are stored in this browser. */
 export class SavedCommands {
   readonly #key: string;
   #texts: readonly string[];

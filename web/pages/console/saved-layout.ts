@@ -1,6 +1,6 @@
 import { formatLayout, type LayoutDevice, parseLayout } from './device-layout.ts';
 
-/** The devices that the user has chosen for a stream. They stay in this browser. */
+/** The devices that the user has chosen for a stream. They are stored in this browser. */
 export class SavedLayout {
   readonly #key: string;
   #devices: readonly LayoutDevice[];

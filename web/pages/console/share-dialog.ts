@@ -86,7 +86,7 @@ export class ShareDialog {
     return html`${this.#qrCode.render(url)}
       <div>
         ${copyLine({ title: `Link, until ${formatDateTime(expiresAt)}`, text: url })}
-        ${outlastsRestart ? nothing : html`<p class="dim">It also ends when the gateway restarts.</p>`}
+        ${outlastsRestart ? nothing : html`<p class="dim">The link also ends when the gateway restarts.</p>`}
       </div>`;
   }
 

@@ -12,7 +12,10 @@ type Task =
   | { readonly kind: 'edit'; readonly name: string; readonly before: StreamSettingsStatus }
   | { readonly kind: 'remove'; readonly name: string };
 
-/** Modal forms that add, change or remove a stream. Not closed by a click outside, which would discard the input. */
+/**
+ * Modal forms that add, change or remove a stream. A click outside does not close them, because this would discard the
+ * input.
+ */
 export class StreamDialog {
   readonly #feed: GatewayFeed;
   readonly #dialog = document.createElement('dialog');
@@ -90,7 +93,7 @@ export class StreamDialog {
     }
       <label>Source
         <input class="field address" name="source" required maxlength="8192" list="source-examples" placeholder="ffmpeg:rtsp://HOST/PATH" autocomplete="off" autocapitalize="off" spellcheck="false" ?autofocus=${isEdited} .value=${before.source ?? ''} />
-        <small>${before.source?.includes('…') === true ? '… stands for the password. It is kept if you leave the address unchanged.' : 'A camera, a NetGear server, a file, or push: for publishers.'}</small>
+        <small>${before.source?.includes('…') === true ? '… replaces the password, which is kept if you leave the address unchanged.' : 'A camera, a NetGear server, a file, or push: for publishers.'}</small>
       </label>
       <datalist id="source-examples">${SOURCE_EXAMPLES.map((example) => html`<option value=${example}></option>`)}</datalist>
       <label>Native clients
@@ -109,7 +112,7 @@ export class StreamDialog {
   #persistence(): TemplateResult {
     const configuration = this.#feed.gateway?.configuration ?? null;
     if (configuration === null)
-      return html`<p class="dim">The gateway runs without a configuration file: the change lasts until it restarts.</p>`;
+      return html`<p class="dim">The gateway runs without a configuration file: the change lasts until the gateway restarts.</p>`;
     return html`<label class="persist"><input type="checkbox" name="persist" checked />Save in ${configuration.file}</label>`;
   }
 

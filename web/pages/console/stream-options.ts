@@ -16,7 +16,7 @@ export const CHOICES = {
   },
   idle: {
     label: 'Without frames, native clients get',
-    values: { card: 'a placeholder', silence: 'nothing' },
+    values: { card: 'a placeholder frame', silence: 'nothing' },
   },
   renditions: { label: 'Viewers with slow links get', values: { auto: 'smaller pictures', off: 'fewer frames' } },
   control: {
@@ -59,7 +59,7 @@ export function readOptions(form: FormData): StreamSettingsStatus {
   };
 }
 
-/** The options that differ, as a merge patch: null for a removed one. */
+/** The options that differ, as a merge patch: null for a removed option. */
 export function changedOptions(before: StreamSettingsStatus, after: StreamSettingsStatus): Record<string, unknown> {
   const keys = Object.keys({ ...before, ...after }) as (keyof StreamSettingsStatus)[];
   const changed = keys.filter((key) => JSON.stringify(before[key] ?? []) !== JSON.stringify(after[key] ?? []));

@@ -26,7 +26,7 @@ import { ShareDialog } from './share-dialog.ts';
 import { sourcePanel } from './source-panel.ts';
 import type { StreamDialog } from './stream-dialog.ts';
 
-/** Events of the viewer after which the page shows something else. */
+/** Events of the viewer after which the page is rendered again. */
 const EVENTS = ['gearway-state', 'gearway-open', 'gearway-close', 'gearway-control', 'gearway-array'] as const;
 
 /** Minimum interval between updates of the message. */
@@ -62,7 +62,7 @@ export class StreamPage {
     this.#viewer.token = feed.api.token;
     this.#viewer.name = 'Console';
     this.#viewer.controls = true;
-    // Shown as soon as the server sends something for them.
+    // These parts are shown as soon as the server sends data for them.
     this.#viewer.overlays = '';
     this.#viewer.colorBar = true;
     this.#viewer.src = `streams/${encodeURIComponent(name)}`;

@@ -35,7 +35,7 @@ let problem: string | null = null;
 /** Name of the user who is logged in by a session; null if nobody is. */
 let user: string | null = null;
 let hasLoggedIn = false;
-/** Whether the user may not publish to the stream, so that the page asks for another log-in before the start. */
+/** Whether the user may not publish to the stream. The page then asks for another log-in before the start. */
 let mustLogIn = false;
 
 const publisher: GearwayPublisher = document.createElement('gearway-publisher');
@@ -92,8 +92,8 @@ publisher.addEventListener('gearway-publisher-data', (event) => {
 });
 
 /**
- * The rights of the user; null if they are not known. A token that grants publishing only does not allow requesting
- * its rights.
+ * The rights of the user; null if they are not known, because a token that grants publishing only does not allow
+ * requesting its rights.
  */
 async function findRights(): Promise<Pick<RightsStatus, 'rights' | 'streams'> | null> {
   const answer = await fetchRights(publisher.token);
@@ -103,7 +103,7 @@ async function findRights(): Promise<Pick<RightsStatus, 'rights' | 'streams'> | 
   return session.kind === 'ok' ? (session.value.user ?? { rights: [], streams: null }) : null;
 }
 
-/** A token that grants publishing only does not allow listing the streams. */
+/** Chooses the stream to publish to. A token that grants publishing only does not allow listing the streams. */
 async function findStream(): Promise<void> {
   const [answer, rights] = await Promise.all([fetchStreams(publisher.token), findRights(), findUser()]);
   const isFirst = target === null;
@@ -115,7 +115,7 @@ async function findStream(): Promise<void> {
   mustLogIn = obstacle === null && lacksRight(target, rights);
   if (mustLogIn) form.ask(logInHint(stream));
   update();
-  // On an insecure page, this shows the help immediately: a log-in would be of no use.
+  // On an insecure page, this shows the help immediately, because a log-in would be of no use.
   const isStarted = query.has('start') && !mustLogIn;
   if (isFirst && obstacle === null && (isStarted || !isSecureContext)) publisher.start();
 }
@@ -125,7 +125,7 @@ function logInHint(stream: string | null): string {
   return user === null ? remedy : `${user} may not publish to ${stream}; ${remedy}`;
 }
 
-/** Called after a log-in, with which the page may know more about the stream. */
+/** Called after a log-in, which may allow the page to request more information about the stream. */
 async function startAgain(token: string | null): Promise<void> {
   const isSame = publisher.token === token;
   const wasStarted = publisher.started;

@@ -17,9 +17,9 @@ type Listed = Pick<StreamStatus, 'name' | 'gateway'> & { readonly source: Pick<S
 export interface PublishTarget {
   /** Name of the stream; null if no stream accepts publishers. */
   readonly stream: string | null;
-  /** Why it does not accept publishers; null if it does, or this is not known. */
+  /** Why the stream does not accept publishers; null if it does, or if this is not known. */
   readonly obstacle: string | null;
-  /** Address of the gateway that runs the source; null if it is this one, or the address is not known. */
+  /** Address of the gateway that runs the source; null if this gateway runs it, or if the address is not known. */
   readonly elsewhere: string | null;
   /** Names of streams that accept publishers instead. */
   readonly others: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Copies a text. Over plain HTTP, browsers offer the clipboard to pages of this machine only; pages of other machines
- * use the older command, which works during a click.
+ * Copies a text. Over plain HTTP, browsers allow access to the clipboard only for pages from this machine. Pages from
+ * other machines use the older command, which works during a click.
  *
  * @returns whether the text was copied.
  */

@@ -26,7 +26,7 @@ export class ConfirmDialog {
     document.body.append(this.#dialog);
   }
 
-  /** Asks one question at a time. Resolves with whether the action was confirmed. */
+  /** Asks a question, one at a time. Resolves with true if the action was confirmed. */
   async ask({ title, text, action }: Question): Promise<boolean> {
     const dialog = this.#dialog;
     render(

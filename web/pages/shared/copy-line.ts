@@ -27,7 +27,7 @@ async function copy(button: HTMLButtonElement, text: string): Promise<void> {
   setTimeout(() => (button.textContent = 'Copy'), RESULT_MS);
 }
 
-/** Selects the code of a button that could not copy it. */
+/** Selects the code, for a button that could not copy it. */
 function selectCode(button: HTMLButtonElement): void {
   const code = button.closest('.snip')?.querySelector('code');
   if (code !== null && code !== undefined) getSelection()?.selectAllChildren(code);

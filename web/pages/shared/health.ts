@@ -12,7 +12,7 @@ export interface Health {
   readonly problem: string;
 }
 
-/** State of a stream. It is live only if browsers can show its frames. */
+/** State of a stream. A stream is live only if browsers can show its frames. */
 export function streamHealth({ state, reason, source, showable, clients }: StreamStatus): Health {
   switch (state) {
     case 'live': {
@@ -55,7 +55,7 @@ const CLIENT_PROBLEMS: Readonly<Record<ClientState, string>> = {
 };
 
 /**
- * State of a client. It is green only while its stream has frames and it gets all of them.
+ * State of a client. It is green only while the stream has frames and the client receives all of them.
  *
  * @param stream the client's stream; null if the gateway does not answer.
  */

@@ -4,11 +4,11 @@ import { sentence } from './text.ts';
 
 let forms = 0;
 
-/** A reason from the gateway that only repeats the form's label. */
+/** A reason from the gateway that only repeats the label of the form. */
 const PLAIN_REASON = 'this gateway requires a token';
 
 /** The fields of the form: a token alone, or a name and a password. */
-type Way = 'token' | 'password';
+type LogInMethod = 'token' | 'password';
 
 interface LogInFormOptions {
   /** Label of the field for the token. */
@@ -32,9 +32,9 @@ interface LogInFormOptions {
 }
 
 /**
- * The log-in form of all pages: a name and a password if the gateway has users with passwords, otherwise a token; the
- * other one is a click away. A refusal is announced (`role=alert`), and the field is cleared and focused. The element
- * keeps its state when it is removed and inserted again.
+ * The log-in form of all pages: a name and a password if the gateway has users with passwords, otherwise a token. A
+ * button switches between the two. A refusal is announced (`role=alert`), and the field is cleared and focused. The
+ * element keeps its state when it is removed and inserted again.
  */
 export class LogInForm {
   readonly element: HTMLFormElement;
@@ -47,9 +47,9 @@ export class LogInForm {
   readonly #hint: HTMLElement;
   readonly #alert: HTMLElement;
   readonly #action: HTMLButtonElement | null;
-  #way: Way = 'token';
+  #method: LogInMethod = 'token';
   #isKnown = false;
-  /** Called when the field has a size. In an iframe, focuses the field only if the iframe already has the focus. */
+  /** Called when the field has got a size. In an iframe, focuses the field only if the iframe already has the focus. */
   readonly #rendered = new ResizeObserver(() => {
     if (this.#firstField.offsetWidth === 0) return;
     this.#rendered.disconnect();
@@ -63,17 +63,17 @@ export class LogInForm {
     const form = document.createElement('form');
     form.className = isOnPicture ? 'log-in-form on-picture' : 'log-in-form';
     form.setAttribute('aria-label', title);
-    form.innerHTML = `<label class="title" for="token${suffix}" data-way="token"></label>
-      <p class="title" data-way="password"></p>
+    form.innerHTML = `<label class="title" for="token${suffix}" data-method="token"></label>
+      <p class="title" data-method="password"></p>
       <p class="hint" id="token${suffix}-hint"></p>
-      <label for="name${suffix}" data-way="password">Name</label>
-      <input id="name${suffix}" class="field" name="name" data-way="password" autocomplete="username"
+      <label for="name${suffix}" data-method="password">Name</label>
+      <input id="name${suffix}" class="field" name="name" data-method="password" autocomplete="username"
         autocapitalize="off" spellcheck="false" maxlength="2048" required>
-      <label for="password${suffix}" data-way="password">Password</label>
-      <input id="password${suffix}" class="field" name="password" type="password" data-way="password"
+      <label for="password${suffix}" data-method="password">Password</label>
+      <input id="password${suffix}" class="field" name="password" type="password" data-method="password"
         autocomplete="current-password" maxlength="2048" required aria-describedby="token${suffix}-error">
       <div class="line">
-        <input id="token${suffix}" class="field" name="token" type="password" data-way="token"
+        <input id="token${suffix}" class="field" name="token" type="password" data-method="token"
           autocomplete="current-password" maxlength="2048" required
           aria-describedby="token${suffix}-hint token${suffix}-error">
         <button class="primary"></button>
@@ -105,7 +105,7 @@ export class LogInForm {
       find('.line').append(this.#action);
     }
     this.#switch.addEventListener('click', () => {
-      this.#show(this.#way === 'token' ? 'password' : 'token');
+      this.#show(this.#method === 'token' ? 'password' : 'token');
       this.#clearError();
       this.#firstField.focus();
     });
@@ -146,7 +146,7 @@ export class LogInForm {
   }
 
   /** Shows the fields for the credentials that the gateway accepts. Does not change a form that is being filled in. */
-  offer(accepts: readonly Way[]): void {
+  offer(accepts: readonly LogInMethod[]): void {
     this.#isKnown = true;
     const hasBoth = accepts.includes('password') && accepts.includes('token');
     this.#switch.hidden = !hasBoth;
@@ -158,23 +158,23 @@ export class LogInForm {
   }
 
   get #firstField(): HTMLInputElement {
-    return this.#way === 'token' ? this.#token : this.#name;
+    return this.#method === 'token' ? this.#token : this.#name;
   }
 
   get #secret(): HTMLInputElement {
-    return this.#way === 'token' ? this.#token : this.#password;
+    return this.#method === 'token' ? this.#token : this.#password;
   }
 
-  #show(way: Way): void {
-    this.#way = way;
-    for (const element of this.element.querySelectorAll<HTMLElement>('[data-way]')) {
-      const isShown = element.dataset['way'] === way;
+  #show(method: LogInMethod): void {
+    this.#method = method;
+    for (const element of this.element.querySelectorAll<HTMLElement>('[data-method]')) {
+      const isShown = element.dataset['method'] === method;
       element.hidden = !isShown;
       // A required field that is not shown must not prevent the submission.
       if (element instanceof HTMLInputElement) element.disabled = !isShown;
     }
-    this.#button.textContent = way === 'token' ? 'Continue' : 'Log in';
-    this.#switch.textContent = way === 'token' ? 'Use name and password' : 'Use a token';
+    this.#button.textContent = method === 'token' ? 'Continue' : 'Log in';
+    this.#switch.textContent = method === 'token' ? 'Use name and password' : 'Use a token';
   }
 
   async #askWhatIsAccepted(): Promise<void> {
@@ -186,7 +186,9 @@ export class LogInForm {
     if (this.#button.disabled) return;
     this.#clearError();
     const credential: Credential =
-      this.#way === 'token' ? { token: this.#token.value } : { name: this.#name.value, password: this.#password.value };
+      this.#method === 'token'
+        ? { token: this.#token.value }
+        : { name: this.#name.value, password: this.#password.value };
     this.#button.disabled = true;
     const result = await logIn(credential, this.#options.right);
     this.#button.disabled = false;

@@ -1,8 +1,8 @@
 const KEY = 'gearway-token';
 
 /**
- * The token that was entered in this tab, where the browser keeps no cookie of the session. It is never part of the
- * page's address.
+ * The token that was entered in this tab, if the browser does not keep the cookie of the session. The token is never
+ * part of the page's address.
  */
 export function loadToken(): string | null {
   try {
@@ -13,7 +13,7 @@ export function loadToken(): string | null {
 }
 
 /**
- * The token in the page's address, `#token=…`, as in share links. Browsers do not send the fragment. It stays in
+ * The token in the page's address, `#token=…`, as in share links. Browsers do not send the fragment. The token stays in
  * the address, so that the page can be reloaded and bookmarked.
  */
 export function tokenOfAddress(): string | null {

@@ -18,8 +18,8 @@ export function fetchSession(): Promise<Answer<SessionStatus>> {
 }
 
 /**
- * Logs in. The gateway sets a cookie that scripts cannot read. Browsers keep none in a frame of another site: there, a
- * token is kept for the tab instead.
+ * Logs in. The gateway sets a cookie that scripts cannot read. In a frame of another site, browsers do not keep the
+ * cookie: there, a token is kept for the tab instead.
  *
  * @param right right that the log-in must grant. Default: any.
  */

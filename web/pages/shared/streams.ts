@@ -1,8 +1,8 @@
 import type { RightsStatus, StreamStatus } from '../../../shared/status.ts';
 
 /**
- * Response of the gateway. `token`: it requires a token, or refuses the one that was sent. `gone`: it does not respond,
- * or it or a proxy refuses the request for the `reason`.
+ * Response of the gateway. `token`: it requires a token, or refuses the one that was sent. `gone`: the gateway does not
+ * respond, or the gateway or a proxy refuses the request for this `reason`.
  */
 export type Answer<T> =
   | { readonly kind: 'ok'; readonly value: T }

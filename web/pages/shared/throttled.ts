@@ -2,8 +2,8 @@
 const MAX_SHARE = 0.1;
 
 /**
- * Limits calls of a function to one per interval, and fewer if they take long: the page stays usable. The first one is
- * made at the end of the interval.
+ * Limits calls of a function to one per interval, and to fewer if the calls take long, so that the page stays usable.
+ * The first call is made at the end of the interval.
  */
 export function throttled(work: () => void, intervalMs: number): () => void {
   let isScheduled = false;

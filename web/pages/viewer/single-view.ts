@@ -4,7 +4,7 @@ import type { LogInForm } from '../shared/log-in-form.ts';
 import { sentence } from '../shared/text.ts';
 import { linkNotice, nameLabel, pageContent, pageForm, showTitle } from './page-parts.ts';
 
-/** Attributes of the viewer that the address can set. A boolean one is set by its name alone. */
+/** Attributes of the viewer that the address can set. A boolean attribute is set by its name alone. */
 const ATTRIBUTES = [
   'overlays',
   'overlay-classes',
@@ -33,7 +33,7 @@ export class SingleView {
 
   /** @param isShared whether the page was opened by a link that contains a token. */
   constructor(query: URLSearchParams, token: string | null, isShared: boolean) {
-    // Users of a share link may not open the console, and a frame belongs to another page.
+    // Users of a share link may not open the console, and a page in a frame belongs to another page.
     this.#hasLinks = !isShared && window.parent === window;
     const viewer = this.#viewer;
     const port = Number(query.get('port') ?? '0');

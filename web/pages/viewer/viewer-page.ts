@@ -49,7 +49,7 @@ function openGrid(names: readonly string[], token: string | null): void {
   });
   grid.open();
 
-  /** Asks for another log-in if this one has ended: a viewer may also be refused for its stream. */
+  /** Asks for another log-in if this one has ended. A viewer may also have been refused because of its stream. */
   async function checkLogIn(): Promise<void> {
     if ((await fetchStreams(token)).kind !== 'token') return;
     grid.close();

@@ -8,7 +8,9 @@ const WIDTH = 640;
 /** Minimum interval between two pictures of one stream. */
 const INTERVAL_MS = 1000;
 
-/** Maximum number of requests at the same time. The gateway encodes few pictures at a time, for all its users. */
+/**
+ * Maximum number of concurrent requests. The gateway encodes only a few pictures at the same time, for all its users.
+ */
 const MAX_REQUESTS = 2;
 
 const CHECK_MS = 250;
@@ -16,13 +18,13 @@ const CHECK_MS = 250;
 interface Thumbnail {
   url: string | null;
   requestedAtMs: number;
-  /** Sequence of the picture, so that the same one is not fetched again. */
+  /** Sequence number of the picture, so that the same picture is not fetched again. */
   sequence: number;
   isVisible: boolean;
   isPending: boolean;
 }
 
-/** Pictures of streams, about one per second each. Only those on screen are fetched. */
+/** Pictures of streams, about one per second and stream. Only pictures for tiles on screen are fetched. */
 export class Thumbnails {
   readonly #api: Api;
   readonly #onChange: () => void;
@@ -117,8 +119,8 @@ export class Thumbnails {
 }
 
 /**
- * Whether a snapshot can be requested. A snapshot of a suspended source would start its camera; one of a stream that
- * runs at another gateway is made there, without sending its frames to this gateway.
+ * Whether a snapshot can be requested. A snapshot of a suspended source would start its camera. If the source runs at
+ * another gateway, the snapshot is made there, without sending frames to this gateway.
  */
 function hasPicture({ state, frame, showable, source, gateway }: StreamStatus): boolean {
   if (frame === null || showable === false) return false;

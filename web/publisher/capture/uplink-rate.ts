@@ -1,10 +1,10 @@
-/** Maximum age of the samples: short enough to detect a slower link within a second. */
+/** Maximum age of the samples, short enough to detect a slower link within a second. */
 const WINDOW_MS = 1500;
 
 /** Minimum number of samples that are used, regardless of their age. */
 const MIN_SAMPLES = 3;
 
-/** The minimum round trip covers one or two of these windows, because the route may change. */
+/** The minimum round trip is that of the last one or two windows of this length, because the route may change. */
 const ROUND_TRIP_WINDOW_MS = 10_000;
 
 /** Shortest transmission time that clocks and the event loop can measure. */
@@ -42,15 +42,18 @@ interface SentFrame {
 interface MeasuredRate {
   /** Null before the first acknowledgement. */
   readonly bitsPerSecond: number | null;
-  /** Whether at least two frames in a row agree: a single slow one may be due to a stall of the link or of a program. */
+  /**
+   * Whether at least two consecutive frames agree. A single slow frame may be due to a stall of the link or of a
+   * program.
+   */
   readonly isCertain: boolean;
 }
 
 /**
- * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the
- * moment at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the
- * time of its acknowledgement minus the minimum round trip. Therefore, the rate is correct for single frames and for
- * consecutive ones, even if the link could carry more than is sent.
+ * Delivery rate of the link of a connection, from the gateway's acknowledgements. The transmission of a frame begins
+ * when the frame was sent and the previous frame has arrived, and ends when the frame has arrived: at the time of its
+ * acknowledgement minus the minimum round trip. The rate is therefore correct for single and for consecutive frames,
+ * even if the link could carry more than is sent.
  *
  * After a stall, such as that of a radio link that repeats a lost packet, the frames in flight arrive together. They
  * show that the link is as fast as before, and the first, slow frame does not count.
@@ -61,7 +64,7 @@ export class UplinkRate {
   #samples: Sample[] = [];
   /** The samples before the latest frame, if that was the first slow one; otherwise null. */
   #formerSamples: Sample[] | null = null;
-  /** Frames that were sent before this time have waited for the end of a stall. */
+  /** Frames that were sent before this time waited for the end of a stall. */
   #stalledUntilMs = -Infinity;
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
@@ -117,8 +120,8 @@ export class UplinkRate {
   }
 
   /**
-   * Delivery rate. A frame that is in flight for much longer than expected counts before it is acknowledged, with its
-   * time in flight so far.
+   * Delivery rate. A frame that has been in flight for much longer than expected counts before it is acknowledged, with
+   * the time since it was sent.
    */
   measured(nowMs: number): MeasuredRate {
     const known = bitsPerSecondOf(this.#samples);
@@ -162,17 +165,17 @@ export class UplinkRate {
     this.#spread = Math.max(this.#spread, bytes / Math.max(MIN_TRANSMISSION_MS, spacingMs));
   }
 
-  /** Records the round trip of a ping, whose own transmission takes no time. */
+  /** Records the round trip of a ping, whose own transmission time is negligible. */
   roundTrip(ms: number, nowMs: number): void {
     this.#turn(nowMs);
     this.#roundTripMs = Math.min(this.#roundTripMs, ms);
   }
 
   /**
-   * The round trip without the frame's own transmission time, if that is known from the spacing of
-   * frames: otherwise a link that is always full would look like one with a long round trip. At most half is
-   * subtracted, because a slow program also increases the spacing of frames. A frame whose whole round trip is shorter
-   * than its transmission would be at that rate proves that the link has become faster.
+   * The round trip without the frame's own transmission time, if this time is known from the spacing of frames.
+   * Otherwise, a link that is always full would look like a link with a long round trip. At most half is subtracted,
+   * because a slow program also increases the spacing of frames. A frame whose whole round trip is shorter than its
+   * transmission would be at that rate proves that the link has become faster.
    */
   #addRoundTrip(ms: number, bytes: number, nowMs: number): void {
     this.#turn(nowMs);

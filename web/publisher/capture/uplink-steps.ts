@@ -61,7 +61,7 @@ const PROMPT_MS = 80;
 /** Measurements and limit of a link. Null if unknown, or for no limit. */
 interface LinkState {
   readonly bitsPerSecond: number | null;
-  /** Whether this rate is more than a single slow frame, after which the link may be as fast as before. */
+  /** Whether several frames confirm this rate. After a single slow frame, the link may be as fast as before. */
   readonly isCertain: boolean;
   readonly queueingMs: number;
   readonly maxBitsPerSecond: number | null;
@@ -74,13 +74,13 @@ interface LinkState {
 const UP_AFTER_MS = 2000;
 const MAX_UP_AFTER_MS = 16_000;
 
-/** If the link carries this multiple of the rate at the last step down, it has become faster. */
+/** The link has become faster if it carries this multiple of the rate at the last step down. */
 const FASTER_RATIO = 2;
 
 /** A step down within this time after a step up means that the link did not carry it. */
 const FAILED_WITHIN_MS = 4000;
 
-/** Interval between two steps down: acknowledgements must have time to show the effect. */
+/** Minimum interval between two steps down, in which acknowledgements show the effect of the first one. */
 const DOWN_AFTER_MS = 300;
 
 /** Weight of a new frame's size in the average. */
@@ -172,7 +172,7 @@ export class UplinkSteps {
     if (nowMs - this.#headroomSinceMs >= afterMs) this.#change(better, nowMs);
   }
 
-  /** The step that a link with headroom carries; the next higher one, as a probe, if nothing queues. */
+  /** The step that a link with headroom carries; the next higher step, as a probe, if no frames queue. */
   #better(link: number, queueingMs: number, max: number): number {
     const next = this.#index - 1;
     if (next < 0 || queueingMs > this.#lateMs()) return this.#index;

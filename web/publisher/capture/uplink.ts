@@ -5,7 +5,7 @@ import type { EncodedPicture } from '../../capture/jpeg-encoder.ts';
 import { UplinkRate } from './uplink-rate.ts';
 import { UplinkSteps } from './uplink-steps.ts';
 
-/** Encoding settings of a publisher: the requested ones, lowered if its link does not carry them. */
+/** Encoding settings of a publisher: the requested settings, lowered if the link does not carry them. */
 export class Uplink {
   #rate = new UplinkRate();
   readonly #setFps: (fps: number) => void;

@@ -36,7 +36,7 @@ export class WakeLock {
         this.#sentinel = this.#isHeld ? sentinel : null;
         if (!this.#isHeld) this.#releaseSentinel(sentinel);
       },
-      // Refused with a low battery or by a policy: the screen turns off as usual.
+      // Refused if the battery is low, or by a policy: the screen then turns off as usual.
       () => undefined,
     );
   };

@@ -25,19 +25,22 @@ interface InspectedPicture {
   close(): void;
 }
 
-/** Shared by all viewers of the thread; null if there is none, undefined before the first array. */
+/** GPU renderer shared by all viewers of the thread; null if there is none, undefined before the first array. */
 let gpu: GpuRenderer | null | undefined;
 
-/** Decodes raw frames of one stream, in the file that is loaded when the first one arrives. */
+/** Decodes the raw frames of one stream. Part of the file that is loaded when the first raw frame arrives. */
 export class ArrayDecoder {
   readonly #renderer = new ArrayRenderer(parseArrayStyle({}));
   readonly #onShown: (shown: ShownArray) => void;
   #problem: string | null = null;
   #shownKey = '';
   #styleNumber = 0;
-  /** Memory of a picture that is no longer used, for the next picture, because new memory has to be cleared first. */
+  /**
+   * Memory of a picture that is no longer used. It is reused for the next picture, because new memory has to be cleared
+   * first.
+   */
   #spare: ImageData | null = null;
-  /** The picture inspected last: a pointer that moves inspects the same one many times. */
+  /** The picture that was inspected last, because a moving pointer inspects the same picture many times. */
   #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
   /** @param onShown called when an array is decoded with a range, type, unit or style that differs from the last. */
@@ -114,8 +117,8 @@ export class ArrayDecoder {
   }
 
   /**
-   * Inspects a frame. Coordinates are those of the source's frame; of a rendition, the values are those of the pixel of
-   * the smaller picture that covers them.
+   * Inspects a frame. Coordinates are those of the source's frame. The values of a rendition are those of the pixel of
+   * the smaller picture that covers the coordinates.
    *
    * @param decodePicture returns the picture of a JPEG or of H.264 at full resolution. Called in the same task.
    */
@@ -195,7 +198,7 @@ async function unpack(frame: FrameMessage, { dtype, shape }: PackedArrayHeader):
 /**
  * Inflates to exactly this number of bytes.
  *
- * @throws {GearwayError} `array-misfit` for another number: a few bytes can inflate to gigabytes.
+ * @throws {GearwayError} `array-misfit` for any other number, because a few bytes can inflate to gigabytes.
  */
 async function inflate(packed: Uint8Array<ArrayBuffer>, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const misfit = (): GearwayError =>

@@ -31,7 +31,7 @@ export class ArrayPictures {
     this.#onShown = onShown;
   }
 
-  /** Sets how arrays are shown, from the next one on. */
+  /** Sets how arrays are shown, from the next array on. */
   async setStyle(style: ArrayStyleTexts): Promise<void> {
     this.#style = style;
     (await this.#decoder)?.setStyle(style);

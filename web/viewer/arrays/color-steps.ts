@@ -4,18 +4,21 @@ import { COLORS } from '../../../shared/arrays/colormaps.ts';
 import { readSamples } from '../../../shared/arrays/sample-reader.ts';
 import type { SampleType } from '../../../shared/ndarray.ts';
 
-/** Words of one step: the upper and the lower half of its first key, its colour, and one that is unused. */
+/** Words of one step: the upper and the lower half of its first key, its colour, and an unused word. */
 export const STEP_WORDS = 4;
-/** One for each colour, for values below and above the range, for NaN of both signs, and for "no data" and its end. */
+/**
+ * Maximum number of steps: one for each colour, for values below and above the range, for NaN of both signs, and for
+ * "no data" and its end.
+ */
 export const MAX_STEPS = COLORS + 6;
 
 /**
  * The colours of all samples of a type, as steps: a step reaches from its own key to that of the next one. The *key* of
- * a sample is its bits, changed such that keys, as unsigned integers, are in the order of the values: the sign bit of a
- * signed integer or of a float that is not negative is inverted, and all bits of a negative float are.
+ * a sample is its bits, changed so that the keys, as unsigned integers, are in the order of the values: the sign bit of
+ * a signed integer or of a float that is not negative is inverted, and all bits of a negative float are.
  *
- * A GPU that compares keys thus gives every sample of every type exactly the colour that {@link SampleMapping} gives it,
- * without arithmetic in 32-bit floats.
+ * A GPU that compares keys therefore assigns exactly the same colours as {@link SampleMapping} to the samples of every
+ * type, without arithmetic in 32-bit floats.
  *
  * @returns four words per step, in the order of their keys: see `STEP_WORDS`. The first step has key 0.
  */
@@ -55,7 +58,9 @@ export function createColorSteps(mapping: SampleMapping): Uint32Array<ArrayBuffe
 
 const lastKey = ({ bytes }: SampleType): bigint => (1n << BigInt(8 * bytes)) - 1n;
 
-/** Key of the smallest number, and the key after that of the largest one: those of NaN are outside. */
+/**
+ * Key of the smallest number, and the key after that of the largest number. The keys of NaN are outside of this range.
+ */
 function numberKeys(type: SampleType): { readonly first: bigint; readonly end: bigint } {
   const last = lastKey(type);
   if (type.kind !== 'float') return { first: 0n, end: last + 1n };
@@ -67,11 +72,11 @@ function numberKeys(type: SampleType): { readonly first: bigint; readonly end: b
 }
 
 /**
- * Finds the smallest key for which each of several conditions holds, by bisection of all at the same time; the key after
- * that of the largest number if there is none.
+ * Finds the smallest key for which each of several conditions holds, by bisection for all conditions at the same time;
+ * the key after that of the largest number if there is none.
  *
- * @param holds returns whether the condition of each index holds for the sample at its place. A condition that holds for
- * a number holds for all larger ones.
+ * @param holds returns whether the condition of each index holds for the sample at the same index. A condition that
+ * holds for a number holds for all larger ones.
  */
 function smallestKeys(
   type: SampleType,

@@ -56,7 +56,7 @@ export function measureDistance(
     return nowhere(
       name === ''
         ? 'distances require the unit of the depths: set unit="mm", or send "unit": "mm" in the message'
-        : `the unit is ${JSON.stringify(name.slice(0, MAX_UNIT))}, expected one of length, such as mm or m`,
+        : `the unit is ${JSON.stringify(name.slice(0, MAX_UNIT))}, expected a unit of length, such as mm or m`,
     );
   const inSpace = ({ x, y }: DistanceQuery['from']): PointInSpace => {
     const [value = NaN] = pixelValues(samples, x, y) ?? [];

@@ -10,8 +10,8 @@ void main() {
 }`;
 
 /**
- * Finds the step of each sample: see {@link createColorSteps}. A texel of `samples` has the bytes of one sample, or a
- * half of one of 64 bits.
+ * Finds the step of each sample: see {@link createColorSteps}. A texel of `samples` has the bytes of one sample, or of
+ * half of a 64-bit sample.
  */
 const FRAGMENT_SHADER = `#version 300 es
 precision highp float;
@@ -81,7 +81,10 @@ void main() {
   color.rgb *= color.a;
 }`;
 
-/** Textures of samples by the bytes of a texel: the format of the texture, and that of the memory it is filled from. */
+/**
+ * Formats by the number of bytes of a texel: of the texture with the samples, and of the memory from which it is
+ * filled.
+ */
 const FORMATS = { 1: ['R8UI', 'RED_INTEGER'], 2: ['RG8UI', 'RG_INTEGER'], 4: ['RGBA8UI', 'RGBA_INTEGER'] } as const;
 
 const UNIFORMS = [
@@ -112,9 +115,9 @@ const CHECKED = [
 ] as const;
 
 /**
- * Colours arrays with WebGL2. The pixels are those of {@link ArrayRenderer}. All viewers of a thread share one, because
- * a picture leaves the canvas before the next one is drawn, and a page can have only 16 contexts. It keeps the memory of
- * the last array.
+ * Colours arrays with WebGL2. The pixels are the same as those of {@link ArrayRenderer}. All viewers of a thread share
+ * one, because each picture is transferred from the canvas before the next one is drawn, and a page can have only 16
+ * contexts. The renderer keeps the memory of the last array.
  */
 export class GpuRenderer {
   readonly #canvas: OffscreenCanvas;
@@ -160,10 +163,10 @@ export class GpuRenderer {
   /**
    * Draws an array.
    *
-   * @param mapping how its samples become colours.
+   * @param mapping mapping of the samples to colours.
    * @param order order of three and four channels.
-   * @returns the picture, which the caller closes; null if the GPU cannot draw it, because the context is lost, or the
-   * array larger than its memory.
+   * @returns the picture, which the caller closes; null if the GPU cannot draw it, because the context is lost, or
+   * because the array is too large for the memory of the GPU.
    */
   render(array: RenderedArray, mapping: SampleMapping, order: ArrayStyle['channelOrder']): ImageBitmap | null {
     return this.#draw(array, mapping, order) ? this.#canvas.transferToImageBitmap() : null;
@@ -194,7 +197,9 @@ export class GpuRenderer {
     return !gl.isContextLost();
   }
 
-  /** Allocates memory for a picture and its samples. Checks for errors only then, because this waits for the GPU. */
+  /**
+   * Allocates memory for a picture and its samples. Checks for errors only here, because the check waits for the GPU.
+   */
   #allocate(width: number, height: number, texelBytes: 1 | 2 | 4, columns: number): boolean {
     const key = [width, height, texelBytes, columns].join();
     if (this.#allocated === key) return true;
@@ -243,7 +248,7 @@ export class GpuRenderer {
   }
 }
 
-/** Name of the GPU or its driver, which some browsers give only through an extension that others have deprecated. */
+/** Name of the GPU or its driver. Some browsers report it only by an extension that other browsers have deprecated. */
 function nameOf(gl: WebGL2RenderingContext): string {
   const name = String(gl.getParameter(gl.RENDERER));
   const extension = name === 'WebKit WebGL' ? gl.getExtension('WEBGL_debug_renderer_info') : null;

@@ -12,19 +12,19 @@ export interface DistanceQuery {
   readonly kind: 'distance';
   readonly from: Point;
   readonly to: Point;
-  /** Unit of the depths; empty for the one in the message. */
+  /** Unit of the depths; empty for the unit in the message. */
   readonly unit: string;
 }
 
 /** Origin of the values. */
 interface InspectedFrame {
-  /** Number of the frame that has them. */
+  /** Number of the frame with these values. */
   readonly sequence: number;
   /** dtype of the array, or `jpeg` or `h264`. */
   readonly dtype: string;
   /**
-   * Size of the picture that arrived in place of the source's frame: the values are those of its pixels. null for the
-   * source's own frame. Coordinates are always those of the source's frame.
+   * Size of the picture that arrived instead of the source's frame: the values are those of the pixels of this picture.
+   * null for the source's own frame. Coordinates are always those of the source's frame.
    */
   readonly rendition: { readonly width: number; readonly height: number } | null;
 }
@@ -48,11 +48,14 @@ export interface PixelInspection extends InspectedFrame {
 export interface AreaInspection extends InspectedFrame {
   /** The part of the rectangle that lies in the picture. */
   readonly area: PixelArea;
-  /** One per channel, as the values of a pixel. Missing values, NaN and infinities do not count. */
+  /**
+   * One element per channel, in the same order as the values of a pixel. Missing values, NaN and infinities do not
+   * count.
+   */
   readonly channels: readonly ChannelStatistics[];
 }
 
-/** A pixel, and the position of the surface at it. */
+/** A pixel, and the position of the surface at this pixel. */
 export interface PointInSpace extends Point {
   /** Position to the right, down and forward from the camera, in metres; null if there is no depth. */
   readonly position: readonly [x: number, y: number, z: number] | null;

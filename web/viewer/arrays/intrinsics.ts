@@ -16,10 +16,11 @@ const EXPECTED = 'expected {fx, fy, cx, cy}, or a camera matrix K as 9 numbers i
 
 /**
  * Reads the intrinsics in a message, in this order: `intrinsics`, as a map or a matrix; `camera_info`, in ROS format;
- * `K` or `k`, a matrix. A map may have the `width` and `height` of the calibrated picture, if they are not the frame's.
+ * `K` or `k`, a matrix. A map may contain the `width` and `height` of the calibrated picture, if they differ from those
+ * of the frame.
  *
  * @param frame size in pixels.
- * @returns why they cannot be used, as a sentence; null if there are none.
+ * @returns the intrinsics; a sentence that explains why they cannot be used; or null if there are none.
  */
 export function readIntrinsics(
   message: Value,

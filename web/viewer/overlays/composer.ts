@@ -28,8 +28,8 @@ interface Shown {
 }
 
 /**
- * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at
- * every zoom, and never on a picture to which it does not belong.
+ * Draws the picture and its overlay on one canvas, whose size is that of the box in pixels of the screen. The overlay
+ * is therefore sharp at every zoom, and never drawn on a picture to which it does not belong.
  */
 export class Composer {
   #surface: Surface;
@@ -44,7 +44,7 @@ export class Composer {
   /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
 
-  /** @param context that of the canvas. */
+  /** @param context context of the canvas. */
   constructor(surface: Surface, context: Context | null, drawOnPicture: DrawOnPicture | null = null) {
     this.#surface = surface;
     this.#context = context;

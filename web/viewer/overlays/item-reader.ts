@@ -22,7 +22,7 @@ export function isList(value: Value | undefined): value is readonly Value[] {
   return Array.isArray(value);
 }
 
-/** Properties of an object that all formats have, before they are checked. */
+/** Properties of an object that all formats have in common, before they are checked. */
 export interface ItemFields {
   readonly class?: Value | undefined;
   readonly score?: Value | undefined;
@@ -79,8 +79,8 @@ export class ItemReader {
   }
 
   /**
-   * Adds one object per value, as far as the limits allow. Invalid objects count, too, because a message can have a
-   * million of them.
+   * Adds one object per value, as far as the limits allow. Invalid objects count towards the limits, because a message
+   * can contain a million of them.
    */
   addAll(values: readonly Value[], add: (value: Value) => void): void {
     for (const [index, value] of values.entries()) {
@@ -168,7 +168,7 @@ export class ItemReader {
   /**
    * Keypoints, and the lines between them.
    *
-   * @param points x, y and, if known, visibility or score of each; those with 0 are not drawn.
+   * @param points x, y and, if known, visibility or score of each point; points with 0 are not drawn.
    * @param skeleton pairs of indexes from 0.
    * @throws {InvalidItemError}
    */

@@ -2,16 +2,16 @@ import type { Value } from '../../../shared/protocol.ts';
 import type { Rect } from '../picture-geometry.ts';
 
 /**
- * Reads the runs of a mask, column by column, beginning outside of it, from one of COCO's two formats: a list of lengths,
- * or a text (pycocotools). In the text, lengths have 5 bits per character, and each one from the third on is stored as
- * its difference from the length two before it.
+ * Reads the runs of a mask, column by column, beginning outside of it, from one of COCO's two formats: a list of
+ * lengths, or a text (pycocotools). In the text, lengths have 5 bits per character, and each length from the third on
+ * is stored as its difference from the length two positions before it.
  *
  * @returns null if the lengths do not add up to this number of pixels.
  */
 export function decodeRuns(counts: Value | undefined, pixels: number): readonly number[] | null {
   const runs = typeof counts === 'string' ? decodeText(counts) : counts;
-  // Each pixel begins at most one run inside and one outside. Further runs are empty, and would take time with each
-  // frame.
+  // Each pixel begins at most one run inside and one outside. Further runs are empty, and drawing them would take time
+  // for each frame.
   if (!Array.isArray(runs) || runs.length > 2 * pixels + 1) return null;
   let sum = 0;
   for (const run of runs as readonly Value[]) {
@@ -36,7 +36,11 @@ function decodeText(text: string): readonly number[] {
   return runs;
 }
 
-/** The smallest rectangle with all pixels inside of the mask; null if there is none. @param height height of the mask. */
+/**
+ * The smallest rectangle that contains all pixels inside of the mask; null if there are none.
+ *
+ * @param height height of the mask.
+ */
 export function boundsOfRuns(runs: readonly number[], height: number): Rect | null {
   let [left, top, right, bottom] = [Infinity, height, 0, 0];
   let at = 0;
@@ -82,7 +86,7 @@ export function fillRuns(
   }
 }
 
-/** The smallest rectangle with all pixels that are not 0; null if there is none. */
+/** The smallest rectangle that contains all pixels that are not 0; null if there are none. */
 export function boundsOfPixels(pixels: Uint32Array, width: number): Rect | null {
   let [left, top, right, bottom] = [width, Infinity, 0, 0];
   for (let at = 0, y = 0; at < pixels.length; at += width, y += 1) {
@@ -98,7 +102,7 @@ export function boundsOfPixels(pixels: Uint32Array, width: number): Rect | null 
 }
 
 /**
- * Signature of a PNG file, and length and name of its first chunk: a size in another chunk would not be that of the
+ * Signature of a PNG file, and length and name of its first chunk, because only this chunk contains the size of the
  * picture.
  */
 const PNG_START = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52] as const;

@@ -4,7 +4,7 @@ import type { Placement, Rect } from '../picture-geometry.ts';
 
 /** Which overlays are drawn. */
 export interface OverlaySettings {
-  /** Keys, separated by dots, of the overlay in the message; empty for the usual ones; null for none. */
+  /** Keys, separated by dots, of the overlay in the message; empty for the default keys; null for no overlay. */
   readonly path: string | null;
   /** Names of the classes that are drawn; null for all. */
   readonly classes: readonly string[] | null;

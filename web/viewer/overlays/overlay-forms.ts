@@ -8,7 +8,7 @@ const USUAL_KEYS = ['overlay', 'detections'] as const;
 /**
  * The part of a message that describes an overlay.
  *
- * @param path keys separated by dots; empty for the usual ones.
+ * @param path keys separated by dots; empty for the default keys.
  * @returns undefined if there is none.
  */
 export function findOverlay(message: Value, path: string): Value | undefined {
@@ -39,7 +39,7 @@ export function readOverlay(
   if (typeof value === 'string') return readText(value, picture);
   const options: Fields = isFields(value) ? value : {};
   const scale = scaleOf(options, picture);
-  // Objects in a wrong position would be worse than none.
+  // Objects at wrong positions would be worse than no objects.
   if (typeof scale === 'string') return { items: [], problem: scale };
   const reader = new ItemReader(picture, scale, options['classes'] ?? options['names']);
   if (isFields(value) && isList(value['xyxy'])) {
@@ -87,7 +87,7 @@ function listOf(value: Value | undefined): readonly Value[] | null {
 }
 
 /**
- * Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` the size that pixels refer to.
+ * Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` is the size to which pixels refer.
  *
  * @returns the scale, or a sentence that explains why it cannot be determined.
  */

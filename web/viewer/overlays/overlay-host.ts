@@ -60,7 +60,8 @@ export class OverlayHost {
     const root = box.getRootNode();
     this.#chip = root instanceof ShadowRoot ? root.querySelector('[part=status]') : null;
     if (root instanceof ShadowRoot) root.adoptedStyleSheets.push(styles);
-    // Its text changes. The observer ends with the chip, and thus with the element.
+    // Observed because its text, and therefore its size, changes. The observer ends with the chip, and therefore with
+    // the element.
     if (this.#chip !== null) new ResizeObserver(() => this.#sendView()).observe(this.#chip);
   }
 
@@ -181,7 +182,7 @@ export class OverlayHost {
     return { placement, pixelRatio: devicePixelRatio, chip: this.#chipRect() };
   }
 
-  /** The chip in the box, which is in the same place as the chip's parent. */
+  /** Position of the chip in the box. The box is at the same position as the chip's parent. */
   #chipRect(): Rect | null {
     if (this.#chip === null || this.#chip.offsetWidth === 0) return null;
     const { offsetLeft: x, offsetTop: y, offsetWidth: width, offsetHeight: height } = this.#chip;

@@ -17,25 +17,25 @@ export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext
 const TIME_LIMIT_MS = 30;
 
 /**
- * Maximum length of all oblique lines of one overlay, in CSS px; dots and filled areas count as lines. Remaining objects
- * are not drawn, but reported. Needed in addition to the time limit, because browsers draw shapes after the time has
- * been measured. In Chromium without a GPU, this length takes about 0.1 s.
+ * Maximum length of all oblique lines of one overlay, in CSS px; dots and filled areas count as lines. Remaining
+ * objects are not drawn, but reported. This limit is needed in addition to the time limit, because browsers draw shapes
+ * after the time has been measured. In Chromium without a GPU, this length takes about 0.1 s.
  */
 const LENGTH_LIMIT = 2_000_000;
 
-/** Length of a line that takes as long to draw as a dot. */
+/** Length of a line that takes as long to draw as a dot, in CSS px. */
 const DOT_LENGTH = 100;
 
 /** Number of filled pixels of the canvas that take as long to draw as 1 CSS px of a line. */
 const PIXELS_PER_LENGTH = 180;
 
 /**
- * Maximum number of points of a piece. Longer lines are drawn in pieces, because the time grows with the square of
- * their length.
+ * Maximum number of points per piece. Lines with more points are drawn in pieces, because the time grows with the
+ * square of the number of points.
  */
 const PIECE_POINTS = 256;
 
-/** Colours of classes: light, because they lie on pictures and on a dark label. */
+/** Colours of classes. They are light, because they are drawn on pictures and on dark labels. */
 const COLORS = [
   '#ffb454',
   '#4db8ff',
@@ -90,7 +90,7 @@ export function hasPngMasks({ items }: OverlayContent): boolean {
   return items.some(({ marks }) => marks.some((mark) => mark.kind === 'mask' && mark.mask.data.kind === 'png'));
 }
 
-/** The part of a mask that has pixels inside. */
+/** The smallest part of a mask that contains all pixels inside of the mask, as a picture. */
 interface MaskPicture {
   readonly canvas: OffscreenCanvas;
   /** Position and size in the mask. */
@@ -208,7 +208,7 @@ export class OverlayPainter {
     context.setTransform(1, 0, 0, 1, 0, 0);
   }
 
-  /** @returns null for a mask without pixels inside, and for a PNG that is damaged. */
+  /** @returns null for a mask without pixels inside, and for a damaged PNG. */
   #maskPicture(mask: Mask, pngMasks: PngMasks, color: string): MaskPicture | null {
     const known = this.#masks.get(mask);
     if (known !== undefined) return known;
@@ -308,7 +308,7 @@ function mapped(points: Coordinates, matrix: Matrix): Point[] {
   );
 }
 
-/** Begins a path with the points from an index to before another one. */
+/** Begins a path with the points from one index (inclusive) to another (exclusive). */
 function addPath(context: Context, points: readonly Point[], from: number, to: number): void {
   context.beginPath();
   for (const { x, y } of points.slice(from, to)) context.lineTo(x, y);
@@ -348,7 +348,7 @@ function lengthOf({ marks, fill }: OverlayItem, { context, matrix, pixelRatio }:
   return length / pixelRatio + filled / PIXELS_PER_LENGTH;
 }
 
-/** The object's own colour, or that of its class if it has none, or one that the browser does not know. */
+/** The object's own colour, or the colour of its class if the object has no colour that the browser supports. */
 function usableColor({ color, className }: OverlayItem, context: Context): string {
   context.fillStyle = colorOfClass(className);
   if (color !== null) context.fillStyle = color;
@@ -384,7 +384,7 @@ function drawText(
   const lowest = canvas.height - Math.ceil(height * pixelRatio);
   const inside = Math.max(0, Math.min(Math.round(top), lowest));
   const isCovered = chip !== null && overlaps({ x, y: inside, width, height }, chip, pixelRatio);
-  // A picture that is hardly higher than the chip has no room below it.
+  // A picture that is hardly higher than the chip has no room below the chip.
   const y = isCovered ? Math.max(inside, Math.min(Math.ceil((chip.y + chip.height + 2) * pixelRatio), lowest)) : inside;
   context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
   context.fillStyle = background;

@@ -18,14 +18,15 @@ interface Waiting {
 
 /**
  * Presents the frames of a session with their overlays: draws both in one task, or passes the pictures to the page, one
- * at a time, if the page draws on them. Until a message has an overlay, pictures are drawn as without this class.
+ * at a time, if the page draws on them. Until a message contains an overlay, pictures are drawn as they are without
+ * this class.
  */
 export class OverlaySession {
   #painter: Painter;
   readonly #emit: EmitOverlayEvent;
   readonly #composer: Composer;
   #isComposing = false;
-  /** The frame that is being prepared, or that the page has not drawn yet. */
+  /** The frame that is being prepared, or that the page has yet to draw. */
   #busy: Waiting | null = null;
   /** Whether the page draws that frame, and closes its picture. */
   #isHandedOver = false;
@@ -59,7 +60,7 @@ export class OverlaySession {
     return this.#isComposing || this.#composer.settings.hasCallback;
   }
 
-  /** Draws on another canvas from now on: that of the painter. */
+  /** Draws on another canvas from now on: the canvas of the painter. */
   setSurface(surface: Surface, painter: Painter): void {
     this.#painter = painter;
     this.#composer.setSurface(surface, painter.context);

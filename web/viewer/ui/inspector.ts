@@ -22,7 +22,9 @@ export interface InspectedViewer extends HTMLElement {
   inspectDistance(from: Point, to: Point): Promise<DistanceInspection | null>;
 }
 
-/** Unit of the values: the viewer's, or that of the message. Empty without one, and for pictures, which are no arrays. */
+/**
+ * Unit of the values: the viewer's, or that of the message. Empty without a unit, and for pictures that are not arrays.
+ */
 export function shownUnit({ unit, shownArray }: Pick<InspectedViewer, 'unit' | 'shownArray'>): string {
   return shownArray === null ? '' : unit || shownArray.unit;
 }
@@ -82,7 +84,7 @@ export class Inspector {
   #isAbove = false;
   #isBusy = false;
   #isStale = false;
-  /** Text for screen readers: only changes made by keys. */
+  /** Text for screen readers, which only describes changes made by keys. */
   #announcement = '';
   #announcesNext = false;
 
@@ -254,7 +256,8 @@ export class Inspector {
     const [x, y] = [Math.floor(position.x), Math.floor(position.y)];
     const isInside = x >= 0 && y >= 0 && x < size.x && y < size.y;
     if (!isInside && this.#drag === null) return false;
-    // Without a pressed button, the mouse may be on its way to a button of the inspector, which must not move away.
+    // Without a pressed button, the mouse may be moving to a button of the inspector, so the inspector must not move
+    // away.
     this.#set({ x: clamp(x, size.x), y: clamp(y, size.y) }, pointerType !== 'mouse' || this.#drag !== null);
     return isInside;
   }
@@ -276,8 +279,8 @@ export class Inspector {
   }
 
   /**
-   * A drag to the right widens the range, and one downwards moves it up, which darkens: like window and level in
-   * medical viewers.
+   * A drag to the right widens the range; a drag downwards moves the range up, which darkens the picture, like window
+   * and level in medical viewers.
    */
   #changeRange(width: number, level: number): void {
     const shown = this.#viewer.shownArray;
@@ -292,7 +295,7 @@ export class Inspector {
     this.#announcement = `Range ${formatValue(low)} to ${formatValue(high)}`;
   }
 
-  /** Requests one result at a time; changes in the meantime are requested next. */
+  /** Requests one result at a time. Changes in the meantime cause the next request. */
   #refresh(): void {
     this.#isStale = true;
     if (!this.#isBusy) runInBackground(this.#update());

@@ -48,7 +48,7 @@ export class PictureView {
     return this.#x;
   }
 
-  /** As {@link x}, of the box's height. */
+  /** Like {@link x}, as a fraction of the box's height. */
   get y(): number {
     return this.#y;
   }

@@ -1,8 +1,8 @@
 import { type TemplateResult, svg, html } from 'lit';
 
 /**
- * Small plot of recent values; nothing while all are zero. The axis starts at 0, so that small changes look small.
- * Decorative: hidden from screen readers, because the figure next to it shows the current value.
+ * Small plot of recent values; nothing while all are zero. The axis starts at 0, so that small changes do not look
+ * large. Decorative: hidden from screen readers, because the figure next to it shows the current value.
  */
 export function sparkline(values: readonly number[]): TemplateResult {
   const max = Math.max(...values);

@@ -135,7 +135,7 @@ export class ViewerExtras {
   }
 }
 
-/** Whether a key press goes to an input field in one of the viewer's slots. */
+/** Whether a key was pressed in an input field in one of the viewer's slots. */
 function isTyping(event: KeyboardEvent): boolean {
   const [target] = event.composedPath();
   return target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea, select'));

@@ -142,14 +142,14 @@ describe('measureDistance', () => {
       between(0, 0, 1, 1, ''),
     ],
     [
-      'the unit is "°C", expected one of length, such as mm or m',
+      'the unit is "°C", expected a unit of length, such as mm or m',
       plane('uint16'),
       0,
       message,
       between(0, 0, 1, 1, '°C'),
     ],
     [
-      `the unit is "${'y'.repeat(40)}", expected one of length, such as mm or m`,
+      `the unit is "${'y'.repeat(40)}", expected a unit of length, such as mm or m`,
       plane('uint16'),
       0,
       { ...message, unit: 'y'.repeat(1_000_000) },
@@ -179,7 +179,7 @@ describe('measureDistance', () => {
       between(3, 0, 9, 9),
     ],
     [
-      'the unit is "toString", expected one of length, such as mm or m',
+      'the unit is "toString", expected a unit of length, such as mm or m',
       plane('uint16'),
       0,
       message,

@@ -254,7 +254,7 @@ describe('readForm', () => {
     const problems = (inputs: Record<string, string | boolean>): string[] => [
       ...read(SCHEMA, inputs).problems.values(),
     ];
-    expect(problems({})).toEqual(['Enter a text', 'Enter a number from 0 to 1', 'Choose a value']);
+    expect(problems({})).toEqual(['Enter text', 'Enter a number from 0 to 1', 'Choose a value']);
     const rest = { name: 'a', mode: '0' };
     expect(problems({ ...rest, speed: '1.01' })).toEqual(['Enter a number from 0 to 1']);
     expect(problems({ ...rest, speed: '-0.01' })).toEqual(['Enter a number from 0 to 1']);
