@@ -123,7 +123,7 @@ describe('the console', () => {
     expect(await page.evaluate(() => (globalThis as { marked?: boolean }).marked)).toBe(true);
   });
 
-  it('reports that it may only watch, and lists the existing streams if the requested one is unknown', async () => {
+  it('reports that its viewer may only watch, and lists the streams if the requested one is unknown', async () => {
     await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(gateway.url);
     await showsText(page, 'This gateway requires a token');

@@ -199,7 +199,8 @@ describe('a real client in secure mode', () => {
 });
 
 describe('a real server in secure mode', () => {
-  // If only one side uses secure mode, each disconnects the other. If the server is first, the reason is unknown.
+  // If only one side uses secure mode, each disconnects the other. If the server disconnects first, the reason is
+  // unknown.
   const PLAIN =
     /^listening; (?:a server was refused: it does not use secure mode|a connection was closed during the handshake: a server without secure mode, or a port scan)$/;
   const SECURE =

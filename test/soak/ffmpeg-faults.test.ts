@@ -16,7 +16,7 @@ function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): nu
   return frames.map((frame) => known.indexOf(frame.sha1));
 }
 
-// They mostly wait.
+// Concurrent, because the tests mostly wait.
 describe.concurrent('an FFmpeg', () => {
   it('that is killed is started again, and no viewer gets a broken picture', async () => {
     await using folder = await Folder.create();

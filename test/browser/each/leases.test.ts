@@ -49,7 +49,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
   });
 
-  it('lets a duplicate tab take over once: the first one reports it and does not reconnect until requested', async () => {
+  it('lets a duplicate tab take over once; the first tab reports this and reconnects only on request', async () => {
     await using gateway = await LocalGateway.start();
     await using first = await ViewerPage.ofGateway(browser, gateway);
     await first.becomes('live');

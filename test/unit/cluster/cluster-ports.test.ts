@@ -146,7 +146,7 @@ describe('ClusterPorts', () => {
     expect(outcome).toMatchObject({ code: 'cluster-unreachable' });
     expect((outcome as Error).message).toContain('Permissions Violation');
     expect(vi.getTimerCount()).toBe(0);
-    // The port is not lost.
+    // The port can still be assigned.
     store.refuses = () => false;
     expect(await ports.lease({ ...HOLDER })).toMatchObject({ port: 6000 });
   });

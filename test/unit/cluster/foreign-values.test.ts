@@ -94,7 +94,7 @@ describe('values in the store that were not written by a gateway', () => {
     ]);
   });
 
-  it('in the key of this gateway do not count as its beats, so no other one is declared dead', async () => {
+  it('in the key of this gateway do not count as its heartbeats, so no other gateway is declared dead', async () => {
     const { put, membership } = await setUp();
     put(memberKey('b'), member('b'));
     for (let number = 0; number < 50; number += 1) {
@@ -103,7 +103,7 @@ describe('values in the store that were not written by a gateway', () => {
     }
     expect(membership.isAlive('b')).toBe(true);
     expect(membership.isAlive(membership.id)).toBe(true);
-    // Its own beats still do.
+    // The gateway's own heartbeats still count.
     for (let count = 0; count < 6; count += 1) await beat();
     expect(membership.isAlive('b')).toBe(false);
 

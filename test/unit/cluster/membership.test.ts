@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { memberKey } from '../../../gateway/cluster/membership.ts';
 import { member, OneGateway } from './one-gateway.ts';
 
-it('reports another gateway of the same name once, but not the last beat of its own former process', async () => {
+it('reports another gateway of the same name once, but not the last heartbeat of its own former process', async () => {
   const gateway = new OneGateway();
   await gateway.beat();
   const warnings = (): readonly string[] => gateway.logged.filter((line) => line.includes('?gateway=NAME'));

@@ -41,7 +41,7 @@ async function statusOf(url: string, method: string, headers: Record<string, str
   const abort = new AbortController();
   try {
     const response = await fetch(url, { method, headers, signal: abort.signal, redirect: 'error' });
-    // A response that was read leaves its connection for the next request.
+    // A response must be read before its connection can be used for the next request.
     if (response.headers.has('content-length')) await response.arrayBuffer();
     else abort.abort();
     return response.status;

@@ -81,7 +81,7 @@ describe('FairQueue', () => {
       const tried = checks.started.length;
       checks.add('z');
       await checks.end();
-      // Unless others, too, have only one.
+      // From 20 checks on, the other addresses have more than one.
       if (until >= 20) expect(checks.started[tried]).toBe(`z${until + 1}`);
       await checks.drain();
     }

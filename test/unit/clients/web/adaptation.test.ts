@@ -17,7 +17,7 @@ interface Link {
   readonly roundTripMs: number;
   /** Maximum random delay of an acknowledgement, in addition. */
   readonly jitterMs?: number;
-  /** How long the page is busy per second: frames that arrive meanwhile are taken afterwards. */
+  /** How long the page is busy per second: frames that arrive in the meantime are processed afterwards. */
   readonly busyMs?: number;
 }
 
