@@ -272,7 +272,7 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
 
 /**
  * JPEGs on which decoders are compared: from real encoders, with all samplings and kinds, and damaged ones. The same
- * seed gives the same JPEGs.
+ * seed produces the same JPEGs.
  *
  * @param damaged number of damaged ones.
  */

@@ -184,7 +184,7 @@ describe('cut', () => {
     await closed;
   });
 
-  it('uses the method of the library if it does not know the socket', () => {
+  it('uses the method of the library if the socket is unknown', () => {
     const reconnect = vi.fn(() => Promise.resolve());
     cut({ reconnect });
     expect(reconnect).toHaveBeenCalledOnce();

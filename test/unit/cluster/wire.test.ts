@@ -494,7 +494,7 @@ describe('ReturnQueue', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('ends a client that the owner knows, even if another one has joined and left on its port since', () => {
+  it('ends a client at the owner, even if another client has joined and left on its port since', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     returns.set(6000, value('forward'));

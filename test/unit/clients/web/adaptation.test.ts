@@ -268,7 +268,7 @@ describe('ViewerDelivery', () => {
     expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
   });
 
-  it('gives a busy page behind a slow link smaller pictures, and names the link as the reason', () => {
+  it('sends smaller pictures to a busy page behind a slow link, and names the link as the reason', () => {
     const simulation = new Simulation();
     const link = { bitsPerSecond: 2e6, roundTripMs: 40, busyMs: 700 };
     simulation.run(5000, link);

@@ -95,7 +95,7 @@ describe('VideoEncodings', () => {
     });
   });
 
-  it('gives one address all encoders, and half of them to the next address as soon as it needs them', () => {
+  it('assigns all encoders to one address, and half of them to the next address as soon as it needs them', () => {
     const greedy = viewers(GREEDY, 12);
     expect(served(greedy)).toBe(MAX_ENCODERS);
     const others = viewers(OTHER, 1);
@@ -140,7 +140,7 @@ describe('VideoEncodings', () => {
     expect(served(sharing)).toBe(4);
   });
 
-  it('ends encodings without viewers first, so that they take no share', () => {
+  it('ends encodings without viewers first, so that they occupy no share', () => {
     const left = viewers(GREEDY, 4);
     const staying = viewers(OTHER, 4);
     served([...left, ...staying]);
