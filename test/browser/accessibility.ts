@@ -10,7 +10,7 @@ interface Violation {
 }
 
 /**
- * Violations that axe-core finds in a page: the rule, and the elements with their problems.
+ * Violations that axe-core finds in a page, each with its rule, elements and problems.
  *
  * @param within selector of the part that is checked. Default: the page.
  */

@@ -44,7 +44,7 @@ describe('<gearway-camera>', () => {
     expect(await view.page.evaluate(() => document.querySelector('gearway-camera')!.active)).toBe(false);
   });
 
-  it('gives the reason why there is no camera', async () => {
+  it('reports why no camera is available', async () => {
     await using gateway = await LocalGateway.start();
     await using browser = await launchBrowser('chromium', { flags: ['--use-fake-ui-for-media-stream'] });
     await using view = await ViewerPage.ofGateway(browser, gateway);

@@ -29,7 +29,7 @@ const shown = (page: Page): Promise<unknown> =>
     return { low, high, colormap, inspector };
   });
 
-it('arrays have colours, range and the inspector in the console, and a wrong range is explained', async () => {
+it('the console shows arrays with colours, range and inspector, and explains an invalid range', async () => {
   const page = await openWindow(browser, url);
   await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'waiting', { polling: 100 });
   expect(await page.$('.array-tools')).toBeNull();
@@ -48,7 +48,7 @@ it('arrays have colours, range and the inspector in the console, and a wrong ran
   await expect.poll(() => shown(page)).toEqual({ low: 500, high: 900, colormap: 'turbo', inspector: true });
   await page.waitForFunction(() => document.querySelector('.array-tools [role=alert]') === null);
   await page.waitForSelector('gearway-viewer >>> .color-bar');
-  // The unit is that of the message, also where exact values are shown.
+  // Exact values, too, are shown with the unit of the message.
   push({ unit: 'mm', overlay: [[8, 8, 30, 30]] });
   await page.waitForSelector('gearway-viewer >>> ::-p-aria([name="Colours from 500 mm to 900 mm"])');
   await page.hover('gearway-viewer');

@@ -13,7 +13,7 @@ describe('the devices of the console', () => {
   let browser: Browser;
   let gateway: LocalGateway;
   let page: Page;
-  /** A page of the user's own, with the HTML that was copied. */
+  /** A user's own page, which contains the copied HTML. */
   let site: Site;
   let copied = '';
   beforeAll(async () => {
@@ -43,7 +43,7 @@ describe('the devices of the console', () => {
     expect.poll(returned, { timeout: 10_000 }).toContainEqual(expected);
   const verdict = (): Promise<string> => page.$eval('.devices .verdict', (text) => text.textContent);
 
-  /** Adds a device with these settings, in the order of its form. */
+  /** Adds a device with these settings, which are in the order of the form's fields. */
   async function add(kind: string, ...texts: readonly string[]): Promise<void> {
     await page.select('.devices .add-device select', kind);
     await press('Add');
@@ -134,7 +134,7 @@ describe('the devices of the console', () => {
     await press('My camera');
     await expect.poll(returned).toContainEqual(expect.objectContaining({ jpeg: true, width: 640, height: 480 }));
     expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toContain('/gearway-camera-worker.js');
-    // A stop is not replaced by the value of the form.
+    // The value of the form does not replace a stop.
     await page.evaluate(() => document.querySelector('gearway-stop')!.stop());
     await returns({ horn: false, stop: true });
     await press('JSON');

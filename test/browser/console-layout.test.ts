@@ -268,7 +268,7 @@ describe('the clients of the console', () => {
 });
 
 describe('a waiting stream', () => {
-  it('of a publisher offers to publish from this browser, over the picture', async () => {
+  it('whose source is push: offers over the picture to publish from this browser', async () => {
     await using gateway = await LocalGateway.start('--source', 'push:');
     await using page = await open(gateway.url);
     const link = await page.waitForSelector('gearway-viewer a[href="publish?stream=main"]', { visible: true });
@@ -345,7 +345,7 @@ describe('a viewer without a port', () => {
     );
     expect(buttons).toEqual([true, true]);
     expect(await violations(page)).toEqual([]);
-    // Without the form, everything below moved up by 185 pixels: 0.09.
+    // Removing the form would move everything below it up by 185 pixels, a layout shift of 0.09.
     expect(await page.evaluate('shifts.reduce((sum, value) => sum + value, 0)')).toBeLessThan(0.05);
   });
 });
@@ -389,7 +389,7 @@ describe('the addresses for other devices', () => {
     else await page.waitForSelector(`[aria-label="QR code of ${first}?stream=main"]`);
   });
 
-  it('do not exist for a gateway on the loopback interface, and the page explains how to get one', async () => {
+  it('are missing for a gateway on the loopback interface, and the page explains how to get addresses', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(gateway.url);
     await isLive(page);
@@ -439,7 +439,7 @@ describe('the wall', () => {
       {},
       first,
     );
-    // A wall is not a client, and takes no port.
+    // A wall is not a client, and occupies no port.
     const streams = (await (await fetch(`${gateway.url}/api/streams`)).json()) as { clients: unknown[] }[];
     expect(streams.flatMap(({ clients }) => clients)).toEqual([]);
     await page.type('[type=search]', 'waiting');
@@ -574,7 +574,7 @@ describe('the grid of the viewer page', () => {
     expect(new Set(boxes.map(({ width }) => Math.round(width))).size).toBe(1);
     expect(boxes.every(({ right, bottom }) => right <= 1280 && bottom <= 720)).toBe(true);
     expect(await violations(page)).toEqual([]);
-    // The log-in ends, as with a restart of the gateway: the page asks for another one, once for all viewers.
+    // The session ends, as after a restart of the gateway. The page asks for a new log-in once for all viewers.
     await page.evaluate(() => fetch('api/session', { method: 'DELETE' }));
     await page.waitForSelector('input[name=token]');
     expect(await page.$$('gearway-viewer')).toEqual([]);

@@ -123,7 +123,7 @@ describe('the console', () => {
     expect(await page.evaluate(() => (globalThis as { marked?: boolean }).marked)).toBe(true);
   });
 
-  it('reports that it may only watch, and lists the existing streams if the requested one is unknown', async () => {
+  it('reports that its viewer may only watch, and lists the streams if the requested one is unknown', async () => {
     await using gateway = await LocalGateway.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(gateway.url);
     await showsText(page, 'This gateway requires a token');
@@ -274,7 +274,7 @@ describe('the console', () => {
     await page.waitForFunction(() => document.querySelector('.share-dialog li') === null);
   });
 
-  it('takes the administrator key from its address, keeps it for all tabs, and removes it from the address', async () => {
+  it('reads the administrator key from its address, keeps the key for all tabs, and removes it from the address', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await open(`${gateway.administratorUrl}`);
     await page.waitForSelector('#client-address:enabled');
@@ -466,7 +466,7 @@ describe('the console', () => {
     ).toMatch(new RegExp(`^${third} (?:in use|free),${fourth} free$`));
   });
 
-  it('asks for the token on the viewer page before it knows a stream', async () => {
+  it('asks for the token on a viewer page without a stream in its address', async () => {
     await using gateway = await LocalGateway.start('--token', 's3cret');
     await using page = await open(`${gateway.url}/viewer`);
     await page.waitForSelector('input[name=token]');

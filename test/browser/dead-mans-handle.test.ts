@@ -6,7 +6,10 @@ import { VirtualGamepad } from '../helpers/virtual-gamepad.ts';
 import { closeWindow, openTab, openWindow } from '../helpers/windows.ts';
 import { type DrivenServer, type DriveReport, holdW, startDrivenServer, stopRepeating } from './driven-server.ts';
 
-/** How long a device is held, in frames of 33 ms: longer than its time to live, so that it must be repeated. */
+/**
+ * How long a device is held, in frames of 33 ms: longer than the time to live of its value, which must therefore be
+ * repeated.
+ */
 const HELD_FRAMES = 36;
 
 /** Maximum number of such periods. In each, a page without processor time for half a second releases the device. */
@@ -23,8 +26,8 @@ interface HeldDevice {
   readonly element: 'gearway-keys' | 'gearway-gamepad';
   readonly hold: (page: Page) => unknown;
   /**
-   * Releases and holds it again, if the server does not get its value: the page may have lost the focus to another
-   * window, whose closing takes time on a busy machine.
+   * Releases the device and holds it again if the server does not get its value: the page may have lost the focus to
+   * another window, whose closing takes time on a busy machine.
    */
   readonly holdAgain?: (page: Page) => unknown;
   /** How far the device drives forward, 0 to 1. */

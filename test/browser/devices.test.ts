@@ -210,7 +210,7 @@ describe('devices', () => {
     await becomes({ horn: true });
     isSilent = true;
     await becomes({ horn: false });
-    // If the page was late, the gateway has ended the value before.
+    // If the page was late, the gateway has already ended the value.
     await expect.poll(isUsable).toBe(false);
     await expect.poll(warning).toBe('Too late to control');
     expect(await page.evaluate(() => document.querySelector('gearway-latency')!.matches(':state(late)'))).toBe(true);

@@ -15,11 +15,11 @@ const LEVEL = 40;
 /** Box of the element in the window, in CSS px. */
 const ELEMENT = { left: 20, top: 30, width: 400, height: 250 };
 
-/** Whether a pixel of a mask is inside: a pattern without symmetry. */
+/** Whether a pixel belongs to the mask, which is a pattern without symmetry. */
 const isInside = (x: number, y: number, seed: number): boolean =>
   (Math.imul(x + 7 * y + seed, 2_654_435_761) >>> 16) % 5 < 2;
 
-/** A mask of the whole picture, a pixel for each of its pixels, as runs in columns. */
+/** A mask of the whole picture with one pixel per pixel of the picture, as runs in columns. */
 function runs(): number[] {
   const counts: number[] = [];
   let [wasInside, length] = [false, 0];
@@ -118,7 +118,7 @@ describe('pixels of overlays', () => {
         for (const key of ['0', ...Array.from({ length: times }, () => '+')])
           stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
         await viewer.updateComplete;
-        // Two frames drawn in this view, and presented.
+        // Waits until two frames have been drawn in this view and presented.
         for (let count = 0; count < 2; count += 1)
           await new Promise((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
         await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));

@@ -11,12 +11,12 @@ import { burnNumber, NUMBERS, readNumber } from '../bench/picture-number.ts';
 import { sharedBrowser } from '../helpers/browsers.ts';
 import { ViewerPage } from './viewer-page.ts';
 
-// Of pictures and windows: compositing takes most of the time of these tests.
+// Pictures and windows are small, because compositing takes most of the time of these tests.
 const [WIDTH, HEIGHT] = [320, 180];
 const BLOCK = WIDTH / 16;
 const FPS = 30;
 
-/** A number as filled boxes, two rows below that in the picture. */
+/** A number as filled boxes, two rows of blocks below the number in the picture. */
 function numberBoxes(number: number): unknown[] {
   return Array.from({ length: 12 }, (_, index) => index).flatMap((index) =>
     [false, true].map((inverted) => {
@@ -64,7 +64,7 @@ async function composited(client: CDPSession, count: number): Promise<{ picture:
   await screencast(client, 'jpeg', (image) => {
     const { data: gray, width, height } = jpegTurbo.decompressSync(image, { format: jpegTurbo.FORMAT_GRAY });
     const picture = readNumber(gray, width, height);
-    // The overlay's number is where the picture's would be, two rows of blocks further up.
+    // Without the two upper rows of blocks, the overlay's number is at the position where a picture's number is read.
     const overlay = readNumber(gray.subarray(Math.round((width / 16) * 2) * width), width, height);
     if (picture !== null && overlay !== null) seen.push({ picture, overlay });
     return seen.length >= count;
@@ -105,7 +105,7 @@ async function boxes(client: CDPSession, count: number): Promise<{ picture: Box;
   return seen;
 }
 
-/** How long the main thread is blocked, and the interval in which that happens. */
+/** Duration of each block of the main thread, and the interval between their starts. */
 const [BLOCKED_MS, INTERVAL_MS] = [50, 100];
 
 /** An address that answers any page after {@link BLOCKED_MS}. */
@@ -136,7 +136,7 @@ async function block(page: Page, slowAddress: string): Promise<void> {
 }
 
 /**
- * Changes the view repeatedly, with all fits, rotations and zooms up to 2.4: beyond, a black block of the
+ * Changes the view repeatedly, with all fits, rotations and zooms up to 2.4. At a higher zoom, a black block of the
  * picture's number would fill the box, and could not be distinguished from the stage.
  */
 const changeViews = (page: Page): Promise<void> =>

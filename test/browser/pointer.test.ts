@@ -78,7 +78,7 @@ describe('pointer tools', () => {
     });
     await view.becomes('live');
     await view.page.waitForFunction(() => document.querySelector('gearway-pointer')!.isUsable);
-    // A tool knows the size of the picture from its next frame.
+    // A tool receives the size of the picture with the next frame.
     await view.page.evaluate(
       () =>
         new Promise((resolve) =>
@@ -148,7 +148,7 @@ describe('pointer tools', () => {
         fit,
       });
       await use('point');
-      // The wheel zooms while a tool is in use. Around a point off the centre, which moves the picture.
+      // The wheel zooms while a tool is in use. Zooming around a point off the centre also moves the picture.
       await view.page.mouse.move(450, 190);
       /** Width of the picture in the window, when it is on screen. */
       const shownWidth = (): Promise<number> =>

@@ -16,7 +16,7 @@ const SIZES = [
 /** Number of pictures of one size after another. */
 const IN_A_ROW = 4;
 
-/** Composited frames per fit. */
+/** Number of composited frames per fit. */
 const FRAMES = 60;
 
 /** A gray picture with a green square in its centre, of half the picture's height. */
@@ -83,9 +83,9 @@ describe('a stream whose proportions change', () => {
     await view.becomes('live');
     const images = await composited(await view.page.createCDPSession(), FRAMES);
     const sizes = await Promise.all(images.map(squareSize));
-    // JPEG blurs the edges of the square. A stretched one is wider or higher by a third at least.
+    // JPEG blurs the edges of the square. A stretched square would be at least a third wider or higher.
     expect(sizes.filter(([width, height]) => Math.abs(width - height) > 0.1 * height)).toEqual([]);
-    // The sizes differ by their scale: all proportions were on screen.
+    // The scale depends on the proportions: several sizes prove that pictures of different proportions were on screen.
     expect(new Set(sizes.map(([, height]) => Math.round(height / 4))).size).toBeGreaterThan(1);
     expect(
       await view.page.evaluate(

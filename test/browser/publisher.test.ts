@@ -81,7 +81,7 @@ describe('a camera whose pictures are numbered', () => {
     {
       await using publisher = await publish(browser, gateway.url, '&name=phone&fps=30');
       const openedAtMs = performance.now();
-      // Otherwise a publisher on a busy machine sends smaller pictures, whose numbers the Python clients do not read.
+      // Otherwise a publisher on a busy machine sends smaller pictures, whose numbers the Python clients cannot read.
       await publisher.set('fixed', true);
       await publisher.becomes('live');
       expect(await publisher.place).toBe('worker');

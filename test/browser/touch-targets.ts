@@ -12,7 +12,7 @@ export function smallTargets(page: Page): Promise<string[]> {
         if (element.shadowRoot !== null) visit(element.shadowRoot);
         if (!element.matches('button, a[href], input, select, textarea, summary')) continue;
         const { display } = getComputedStyle(element);
-        // A link within a sentence is exempt; a box is as large as its label.
+        // A link within a sentence is exempt. A check box counts as large as its label.
         if (!element.checkVisibility() || (element.matches('a') && display === 'inline')) continue;
         const target = element.matches('[type=checkbox]') ? (element.closest('label') ?? element) : element;
         const { width, height } = target.getBoundingClientRect();

@@ -13,9 +13,9 @@ export const TESTED_BROWSER = (process.env['GEARWAY_TEST_BROWSER'] ?? 'chromium'
 export const WINDOW = { width: 640, height: 480 } as const;
 
 /**
- * Of Chromium. PMProcessPriorityPolicy: the processes of all windows but one have a lower priority (nice 5) than
- * everything else on the machine. WebUIOmnibox…: each window loads two pages for its address bar, which take 0.4 s of
- * processor time, more than most pages of the tests.
+ * Features that are disabled in Chromium. PMProcessPriorityPolicy: the processes of all windows but one have a lower
+ * priority (nice 5) than everything else on the machine. WebUIOmnibox…: each window loads two pages for its address
+ * bar, which take 0.4 s of processor time, more than most pages of the tests.
  */
 const DISABLED_FEATURES = ['PMProcessPriorityPolicy', 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
 
@@ -42,8 +42,8 @@ export interface BrowserOptions {
   /** Frames per second of Chromium's fake camera; default 30. */
   readonly cameraFps?: number;
   /**
-   * `emulated`: WebGL, computed by SwiftShader in Chromium and by Mesa in Firefox, which needs a display for it. Default:
-   * none in Firefox, and whatever Chromium has.
+   * `emulated`: WebGL, computed by SwiftShader in Chromium and by Mesa in Firefox, which needs a display for it.
+   * Default: no WebGL in Firefox, and in Chromium the WebGL of this machine, if any.
    */
   readonly gpu?: 'emulated';
   readonly flags?: readonly string[];

@@ -124,7 +124,7 @@ export class CdpBrowser implements AsyncDisposable {
   }
 }
 
-/** A tab. It ends with its browser, or when it is closed. */
+/** A tab, which ends with its browser, or when it is closed. */
 export class CdpTab {
   readonly #browser: CdpBrowser;
   readonly #targetId: string;

@@ -32,7 +32,7 @@ export async function stopProgram(program: Program): Promise<void> {
   while (!(await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean)) await setImmediate();
 }
 
-/** Kills a process, even a suspended one, and waits for its end. */
+/** Kills a process, even if it is suspended, and waits for its end. */
 export async function killProgram(program: Program): Promise<void> {
   if (!program.isRunning) return;
   program.signal('SIGCONT');
@@ -40,7 +40,7 @@ export async function killProgram(program: Program): Promise<void> {
   await program.exited;
 }
 
-/** A program with its output by lines. It is killed with the test process, and when it is disposed of. */
+/** A program with its output by lines. It is killed when the test process ends, and when it is disposed of. */
 export class Child implements Program, AsyncDisposable {
   readonly process: ChildProcess;
   readonly stdin: Writable;

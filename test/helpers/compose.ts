@@ -21,8 +21,8 @@ const TOKENS: Readonly<Record<string, string>> = { token: 'compose-token', 'view
 
 /**
  * Runs the services of a file in deploy/compose/ as processes of this machine: their commands, with the files that are
- * mounted into them. Each has its own loopback address, which replaces its name, so that the ports stay. Cameras
- * are replaced by test patterns.
+ * mounted into them. Each service has its own loopback address, which replaces its name, so that its ports remain
+ * unchanged. Cameras are replaced by test patterns.
  */
 export class Compose extends Disposables {
   static readonly token = TOKENS['token']!;

@@ -54,7 +54,7 @@ export class DatagramRelay implements AsyncDisposable {
     await closed;
   }
 
-  /** The far socket of a sender, and its flows. */
+  /** Returns the socket with which the relay represents a sender to the server, and the sender's flows. */
   #peer(address: string, port: number): Peer {
     const name = `${address}:${port}`;
     const known = this.#peers.get(name);

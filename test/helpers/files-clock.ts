@@ -2,7 +2,8 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * The clock for the times of files ticks every few milliseconds: changes within one tick have the same time.
+ * Waits for the next tick of the clock for file times. It ticks every few milliseconds, and changes within one tick
+ * have the same time.
  */
 export async function filesClockTicked(folder: string): Promise<void> {
   const time = async (): Promise<number> => {

@@ -25,7 +25,7 @@ export class FrameRecorder implements AsyncDisposable {
   readonly frames: RecordedFrame[] = [];
   /** The latest frame. */
   payload = Buffer.alloc(0);
-  /** The stream's states and reasons, as they changed. */
+  /** The stream's states and reasons, in the order of their changes. */
   readonly states: string[] = [];
   readonly #socket: WebSocket;
   #wake: () => void = () => undefined;
@@ -51,7 +51,7 @@ export class FrameRecorder implements AsyncDisposable {
     return recorder;
   }
 
-  /** Resolves with the frames when there are this many. */
+  /** Resolves with the frames when this number has been received. */
   async take(count: number, timeoutMs = 30_000): Promise<readonly RecordedFrame[]> {
     const deadline = performance.now() + timeoutMs;
     while (this.frames.length < count) {

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 const FIRST = 10_000;
 const COUNT = 20_000;
 
-/** Next port to try; concurrent processes start at different ones. */
+/** Next port to try; concurrent processes start at different ports. */
 let next = Math.floor(Math.random() * COUNT);
 
 /** Different free ports, outside of the range from which the system assigns ports. */

@@ -9,7 +9,7 @@ const KEY_FOLDER = join(tmpdir(), 'gearway-tests');
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Source of a gateway for which a test names none: a small test pattern, which needs little processor time. */
+/** Default source of a gateway in tests: a small test pattern, which needs little processor time. */
 export const SMALL_PATTERN = 'test-pattern:?size=320x180&fps=15';
 
 /** The first matching status of a gateway's stream, requested ten times per second. */

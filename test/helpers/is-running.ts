@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 
-/** Whether a process is running. A zombie is not: an orphan can stay one for seconds. */
+/** Whether a process is running. A zombie is not running; an orphan can remain a zombie for seconds. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

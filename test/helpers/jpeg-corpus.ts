@@ -212,7 +212,7 @@ function largestClaim(jpeg: Buffer): number {
   return Math.max(0, ...claims.map((at) => jpeg.readUInt16BE(at + 5) * jpeg.readUInt16BE(at + 7)));
 }
 
-/** A JPEG with one fault, of a kind that cameras, cables, disks and programs cause. */
+/** A JPEG with one fault of a kind that cameras, cables, disks and programs cause. */
 function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonly jpeg: Buffer } {
   const pick = (count: number): number => Math.floor(random() * count);
   const anywhere = (): number => 2 + pick(Math.max(1, jpeg.byteLength - 4));
@@ -272,7 +272,7 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
 
 /**
  * JPEGs on which decoders are compared: from real encoders, with all samplings and kinds, and damaged ones. The same
- * seed gives the same JPEGs.
+ * seed produces the same JPEGs.
  *
  * @param damaged number of damaged ones.
  */

@@ -19,10 +19,12 @@ export interface LinkShape {
 
 export const PERFECT_LINK: LinkShape = { bitsPerSecond: null, delayMs: 0, jitterMs: 0, queueBytes: 64 << 10 };
 
-/** Minimum size of a packet. On a fast link, a packet has the bytes that pass in a millisecond. */
+/** Minimum size of a packet. On a fast link, a packet contains as many bytes as pass in a millisecond. */
 const PACKET_BYTES = 1460;
 
-/** Timers are late by up to a millisecond; events due within this time happen now. */
+/**
+ * Tolerance for timers, which are late by up to a millisecond: events that are due within this time are processed now.
+ */
 const TIMER_SLACK_MS = 0.5;
 
 /** One connection's bytes in one direction. */

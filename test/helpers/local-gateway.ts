@@ -12,7 +12,7 @@ import type { StreamStatus } from '../../shared/status.ts';
 import { waitForStatus } from './gateway-process.ts';
 
 /**
- * Source of a gateway for which a test names none. Small and slow, because browsers draw each picture without a GPU, in
+ * Default source of a gateway in tests. It is small and slow, because browsers draw each picture without a GPU, in
  * windows of up to 1440 × 1000 pixels.
  */
 const SMALL_PATTERN = 'test-pattern:?size=320x180&fps=10';

@@ -1,5 +1,5 @@
 // Preloaded into a gateway: prints to stderr, once per second, the lag of its event loop: the 99th percentile
-// in ms since the last SIGUSR2, before which it was starting.
+// in ms since the last SIGUSR2, which is sent when the gateway has started.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const delays = monitorEventLoopDelay({ resolution: 1 });

@@ -45,10 +45,7 @@ export async function ffmpeg(...args: string[]): Promise<void> {
   await promisify(execFile)('ffmpeg', ['-hide_banner', '-nostdin', '-loglevel', 'error', '-y', ...args]);
 }
 
-/**
- * Samples of a picture with a burned-in number for picture_number.py; all other samples differ from picture to
- * picture.
- */
+/** Samples of a picture with a burned-in number for picture_number.py; all other samples differ between pictures. */
 export function numberedSamples(
   number: number,
   {
@@ -166,7 +163,7 @@ export function part(jpeg: Buffer): Buffer {
   ]);
 }
 
-/** A program that is restarted whenever it ends, such as a server that serves one client. */
+/** A program that is restarted whenever it ends, such as a server that exits after serving one client. */
 export class Respawning implements AsyncDisposable {
   readonly #start: () => Child;
   readonly #running: Promise<void>;

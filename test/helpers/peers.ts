@@ -8,7 +8,7 @@ import { forkPython } from './python-host.ts';
 const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.meta.url);
 const SCRIPTS = fileURLToPath(new URL('../peers/', import.meta.url));
 
-/** Programs that scripts/setup-peers.mjs has found or installed. */
+/** Paths of the programs that scripts/setup-peers.mjs has found or installed. */
 export function peers(): {
   chromium: string;
   firefox: string;
@@ -38,7 +38,7 @@ export interface ClientReport {
   readonly repeats: number;
   /** Number of pictures whose number differs from that in their message. */
   readonly mismatched: number;
-  /** Number of frames that did not follow the previous one, and number of those that were older. */
+  /** Number of frames that did not follow the previous frame, and number of frames that were older than it. */
   readonly gaps: number;
   readonly disordered: number;
   /** Numbers in the first and the latest picture of the expected height. */

@@ -18,7 +18,7 @@ export function jpegOf(bytes: number): Buffer {
   return jpeg;
 }
 
-/** The same JPEG, with another size in its start-of-frame marker. */
+/** The same JPEG with another size in its start-of-frame marker. */
 export function jpegSized(width: number, height: number): Buffer {
   const jpeg = Buffer.from(JPEG);
   const at = jpeg.indexOf(Buffer.from([0xff, 0xc0]));

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
-/** Maximum number of bytes that are kept; further ones are only counted. */
+/** Maximum number of bytes that are kept; further bytes are only counted. */
 const MAX_KEPT_BYTES = 64 << 20;
 
 /** A client that writes arbitrary bytes, and can end in any way. */

@@ -32,7 +32,7 @@ export class RunningRequest implements AsyncDisposable {
     this.#request.flushHeaders();
   }
 
-  /** Resolves when the kernel has accepted it. Copies no single piece of bytes, which may be large. */
+  /** Resolves when the kernel has accepted it. Does not copy a single piece of bytes, because it may be large. */
   write(...pieces: (string | Uint8Array)[]): Promise<void> {
     const [first, ...others] = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
     const all = first !== undefined && others.length === 0 ? first : Buffer.concat([first ?? Buffer.of(), ...others]);

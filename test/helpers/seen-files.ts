@@ -26,8 +26,8 @@ export async function watchFiles(gateway: { readonly url: string | Promise<strin
 }
 
 /**
- * The next frame of a `directory:` source with the content of its file. Frames before the gateway has read `want` are
- * JPEGs of the arrays.
+ * The next frame of a `directory:` source with the content of its file. Until the gateway has read the viewer's `want`,
+ * it sends JPEGs of the arrays.
  */
 export async function nextFile(viewer: Viewer): Promise<SeenFile> {
   for (;;) {

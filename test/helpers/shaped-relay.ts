@@ -57,7 +57,7 @@ export class ShapedRelay implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Changes the given properties of the given directions. */
+  /** Changes only the given properties of the given directions. */
   shape({ up, down }: Partial<Link>): void {
     if (up !== undefined) this.up.shape(up);
     if (down !== undefined) this.down.shape(down);

@@ -7,7 +7,7 @@ export interface SimulatedLink {
   readonly delayMs: number;
   /** Maximum of a random addition to each delay, which never changes the order. */
   readonly jitterMs?: number;
-  /** Whether nothing passes at present; items in transit arrive afterwards. */
+  /** Whether the link is interrupted at present; items in transit arrive afterwards. */
   readonly isStalled?: boolean;
 }
 
@@ -38,7 +38,7 @@ export class Bottleneck<T extends { bytes: number }> {
   }
 }
 
-/** Part of a simulated path that delays, and keeps the order. */
+/** Part of a simulated path that delays items and keeps their order. */
 export class DelayLine<T> {
   readonly #random: () => number;
   readonly #inTransit: { readonly dueMs: number; readonly item: T }[] = [];
@@ -62,7 +62,7 @@ export class DelayLine<T> {
   }
 }
 
-/** Whether a link stalls now: half a second every five seconds, as a radio link that repeats lost packets. */
+/** Whether a link stalls now: half a second every five seconds, like a radio link that repeats lost packets. */
 export function isStalled(nowMs: number): boolean {
   return nowMs > 5000 && nowMs % 5000 < 500;
 }

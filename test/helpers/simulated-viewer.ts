@@ -28,14 +28,14 @@ const BUFFER_SECONDS = 0.2;
 /** Bytes of a key frame in relation to the mean frame, if the rate control allows it. */
 const KEY_RATIO = 8;
 
-/** A message in the direction of the viewer, in bytes. */
+/** Size of a message to the viewer that is not a frame, in bytes. */
 const SMALL_BYTES = 20;
 
 /** A picture that the viewer has shown. */
 export interface SimulatedPicture {
   readonly sequence: number;
   readonly atMs: number;
-  /** Since the source's frame. */
+  /** Time since the source delivered the frame. */
   readonly latencyMs: number;
   readonly step: string;
 }
@@ -50,7 +50,7 @@ interface Sent {
 interface SentFrame {
   readonly sequence: number;
   readonly step: string;
-  /** null for a JPEG. */
+  /** Null for a JPEG. */
   readonly video: { readonly isKey: boolean; readonly previous: number } | null;
 }
 
@@ -63,10 +63,10 @@ class SimulatedEncoding implements SharedEncoding {
   #needsKey = true;
   #keyAtMs = -Infinity;
   #previous = 0;
-  /** Bytes that the rate control's buffer allows now. */
+  /** Number of bytes that the rate control's buffer allows at present. */
   #allowed: number;
   readonly #encoded: { readonly dueMs: number; readonly chunk: VideoChunk; readonly previous: number }[] = [];
-  /** The chunk before each one. */
+  /** Number of the chunk that precedes each chunk. */
   readonly previous = new WeakMap<VideoChunk, number>();
   unusedSinceMs: number | null = null;
 
@@ -127,7 +127,7 @@ class SimulatedEncoding implements SharedEncoding {
 
 /**
  * The gateway's side of a viewer's connection, and a viewer that decodes and acknowledges every frame, at the ends of a
- * simulated link, in steps of a millisecond of fake time. TCP takes everything, and delivers it in order.
+ * simulated link, in steps of a millisecond of fake time. TCP accepts all data, and delivers it in order.
  *
  * Requires Vitest's fake timers, `performance` included.
  */
@@ -149,18 +149,18 @@ export class SimulatedViewer {
   readonly #frames = new WeakMap<Uint8Array, SentFrame>();
   readonly #sourceBytes: number;
   readonly #hasVideo: boolean;
-  /** Time between the gateway's timers and the frames. */
+  /** Offset between the gateway's timers and the frames. */
   readonly #phaseMs: number;
   readonly #startMs = performance.now();
   #isOpen = false;
   #sequence = 0;
   #latest: Frame | null = null;
   #begun: SentFrame | null = null;
-  /** Sent, but not transmitted. */
+  /** Messages that were sent but not yet transmitted. */
   readonly #queue = new Bottleneck<Sent>();
   readonly #down: DelayLine<Sent>;
   readonly #up: DelayLine<() => void>;
-  /** The last chunk of each step that was decoded. */
+  /** Number of the last decoded chunk of each step. */
   readonly #decoded = new Map<string, number>();
   #drawn = 0;
 

@@ -61,7 +61,7 @@ export class WebhookReceiver implements AsyncDisposable {
   }
 }
 
-/** Answers with these statuses in turn, and then with 204. */
+/** Answers with these statuses one after another, and then with 204. */
 export function statuses(...answers: readonly number[]): Answer {
   const left = [...answers];
   return (response) => response.writeHead(left.shift() ?? 204).end();

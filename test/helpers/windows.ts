@@ -48,7 +48,7 @@ function checkAtIntervals(page: Page): void {
     try {
       return await waitForFunction(condition, { polling: POLL_MS, ...options }, ...args);
     } catch (error) {
-      const text = Promise.race([page.evaluate('document.body.innerText'), sleep(TEXT_MS, 'nothing in time')]);
+      const text = Promise.race([page.evaluate('document.body.innerText'), sleep(TEXT_MS, 'no text in time')]);
       const shown = String(await text.catch(errorText));
       const wanted = [String(condition), ...args.map((arg) => JSON.stringify(arg))].join(', ');
       throw new Error(`waiting for ${wanted} failed: ${errorText(error)}; the page shows: ${shown}`, { cause: error });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const ATTEMPTS = 5;
 
 /**
- * Pause before the second attempt, growing by the same amount before each further one, because other load often lasts
+ * Pause before the second attempt, and the increase of each further pause. Pauses grow because other load often lasts
  * a few seconds.
  */
 const REST_MS = 2000;

@@ -186,7 +186,7 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
   const { jpeg, preview } = PICTURES[part.picture]!;
   const marked = Buffer.concat([SOI, segment(0xfe, ...Buffer.from(`picture ${number}`)), jpeg.subarray(2)]);
   const isSeparated = camera.separators === 'boundaries' || (camera.separators === 'all but the first' && number > 0);
-  // Within data, a boundary of one letter, or an unannounced one, is recognized only at the beginning of a line.
+  // Within data, a boundary of one letter, or an unannounced boundary, is recognized only at the beginning of a line.
   const isUnknown =
     camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
   const isMistakable = camera.ending === 'nothing' && (camera.boundary === 'a' || isUnknown);

@@ -93,7 +93,7 @@ const timer = setInterval(() => {
     WAYS[way](counts.sent);
   if (elapsedMs < seconds * 1000) return;
   clearInterval(timer);
-  // Waits for pending answers, but not for delayed ones.
+  // Waits for pending answers, but not for delayed answers.
   setTimeout(() => {
     process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit());
   }, 500);

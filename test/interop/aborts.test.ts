@@ -1,6 +1,6 @@
 /**
- * The gateway releases all resources of a connection for any behaviour and end of the connection. Runs the built
- * command.
+ * The gateway releases all resources of a connection, whatever the peer sends and however the connection ends. Runs the
+ * built command.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
@@ -179,7 +179,7 @@ const CASES: readonly Case[] = [
   ],
 ];
 
-/** Ways to end, each after `sent` (the bytes were written) or `answered` (a response has arrived). */
+/** How a peer ends its connection, after `sent` (the bytes were written) or `answered` (a response has arrived). */
 type End = (peer: RawPeer, turn: () => Promise<unknown>) => Promise<void> | void;
 const ENDS: Readonly<Record<string, End>> = {
   close: (peer) => peer.close(),

@@ -105,7 +105,7 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     expect((await viewer.welcome).port).toBe(page.port('5577'));
   });
 
-  it('gives servers in multi-servers mode a stream each', async () => {
+  it('creates one stream per server in multi-servers mode', async () => {
     await using page = await Page.open('5566', '5577', '5588', '5600');
     const gateway = await page.gateway('multiserver=true');
     const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as {

@@ -230,11 +230,11 @@ class VideoViewers implements AsyncDisposable {
     this.http.stream.publish(input);
   }
 
-  /** Waits for the next frame of one of them, and acknowledges it. */
+  /** Waits for the next frame of one viewer, and acknowledges it. */
   async next(viewer: Viewer): Promise<FrameMessage> {
     const frame = await viewer.until('frame');
     viewer.ack(frame.sequence);
-    // The message is that of the frame with this number in any encoding.
+    // In any encoding, the message is that of the frame with this number.
     expect(frame.message).toEqual({ n: frame.sequence });
     expect(frame).toMatchObject({ width: 1280, height: 720 });
     return frame;

@@ -30,7 +30,7 @@ function typesOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, typesOf(each)]));
 }
 
-/** A documented JSON text; `, …` stands for more keys. */
+/** A documented JSON text, in which `, …` represents further keys. */
 function shown(heading: string): { readonly types: unknown; readonly hasMore: boolean } {
   const text = block(heading, 'json');
   const whole = text.replace(', …}', '}');

@@ -14,7 +14,7 @@ import { LocalGateway } from '../helpers/local-gateway.ts';
 import { PythonPeer, peers } from '../helpers/peers.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** Report of the sender about a picture, or of a client about a frame. */
+/** A sender's report about a picture, or a client's report about a frame. */
 interface Sent {
   readonly n: number;
   readonly sha1: string;

@@ -45,7 +45,7 @@ const FRAMES = 30;
 const HEIGHT = 121;
 const WIDTH = 401;
 
-/** Minimum number of a publisher's frames: it drops frames that the network does not accept immediately. */
+/** Minimum number of frames from a publisher, which drops frames that the network does not accept immediately. */
 const MIN_FRAMES = FRAMES / 2;
 
 /**
@@ -99,7 +99,7 @@ function url({ protocol, address, port }: Place, { pattern, secure }: Peer, keys
  * In secure mode, a real receiver of pattern 2 gets nothing from any sender: its high-water mark is 1, and its only slot
  * is permanently taken by the credential of its own authenticator (libzmq adds it to the count, and never subtracts it).
  */
-function isDeaf({ pattern, secure }: Peer): boolean {
+function receivesNothing({ pattern, secure }: Peer): boolean {
   return pattern === 2 && secure !== 0;
 }
 
@@ -191,7 +191,7 @@ describe('the gateway as a server', () => {
       });
       expect({ kind, ...Object.fromEntries(results) }).toEqual({
         kind,
-        ...Object.fromEntries(clients.map((client) => [client.name, isDeaf(client) ? 'nothing' : 'as sent'])),
+        ...Object.fromEntries(clients.map((client) => [client.name, receivesNothing(client) ? 'nothing' : 'as sent'])),
       });
       // Clients in multi-clients mode return data even if they are not bidirectional.
       const returned = server
@@ -205,11 +205,11 @@ describe('the gateway as a server', () => {
     const status = await gateway.status();
     expect(
       status.clients
-        .filter((_, index) => !isDeaf(byPort[index]!))
+        .filter((_, index) => !receivesNothing(byPort[index]!))
         .map(({ port, state, rejected, returnData }) => ({ port, state, rejected, returnData })),
     ).toEqual(
       byPort
-        .filter((client) => !isDeaf(client))
+        .filter((client) => !receivesNothing(client))
         .map((client) => ({
           port: client.port,
           state: 'live',

@@ -73,7 +73,7 @@ describe.concurrent('gearway probe, of a client', () => {
         answers,
       ),
     );
-    // It received no termination, and serves the next server.
+    // The client received no termination, and still serves the next server.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
   });

@@ -88,7 +88,7 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
     await viewer.waitFor('closed');
     const frames = viewer.events<Frame>('frame').filter(({ encoding }) => encoding === 'raw');
     expect(frames.length).toBeGreaterThan(15);
-    // The server reports a frame when it has been answered, which may be after the viewer has it.
+    // The server reports a frame when it has been answered, which may be after the viewer has received the frame.
     const last = frames.at(-1)!.message.n;
     await server.waitFor<{ n: number }>('sent', ({ n }) => n === last);
     const sent = new Map(server.events<{ n: number; sha1: string }>('sent').map(({ n, sha1 }) => [n, sha1]));

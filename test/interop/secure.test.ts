@@ -60,7 +60,7 @@ describe('a real client in secure mode', () => {
       reason: /does not accept our keys: our public_keys\/server\.key does not match/,
     },
     {
-      name: 'IronHouse, a key that it does not know',
+      name: 'IronHouse, an unlisted key',
       client: [2, 'ours'],
       address: [2, 'unknown key'],
       reason: /refuses this gateway: .*only if our public_keys\/client\.key was among its keys/,
@@ -86,7 +86,7 @@ describe('a real client in secure mode', () => {
   ] as const;
   const LET_IN = [
     { name: 'StoneHouse, our key', client: [1, 'ours'], address: [1, 'ours'] },
-    { name: 'StoneHouse, a key that it does not know', client: [1, 'ours'], address: [1, 'unknown key'] },
+    { name: 'StoneHouse, an unlisted key', client: [1, 'ours'], address: [1, 'unknown key'] },
     { name: 'IronHouse, our key', client: [2, 'ours'], address: [2, 'ours'] },
     { name: 'IronHouse, its address StoneHouse', client: [2, 'ours'], address: [1, 'ours'] },
   ] as const;
@@ -199,7 +199,8 @@ describe('a real client in secure mode', () => {
 });
 
 describe('a real server in secure mode', () => {
-  // If only one side uses secure mode, each disconnects the other. If the server is first, the reason is unknown.
+  // If only one side uses secure mode, each disconnects the other. If the server disconnects first, the reason is
+  // unknown.
   const PLAIN =
     /^listening; (?:a server was refused: it does not use secure mode|a connection was closed during the handshake: a server without secure mode, or a port scan)$/;
   const SECURE =
@@ -219,7 +220,7 @@ describe('a real server in secure mode', () => {
       reason: /^listening; a server was refused: its public_keys\/server\.key does not match our/,
     },
     {
-      name: 'IronHouse, a key that we do not know',
+      name: 'IronHouse, a key that the gateway does not list',
       server: [2, 'unknown key'],
       source: [2, 'ours'],
       reason: /^listening; 127\.0\.0\.1 was refused: its key \S{40} is not in \S.*public_keys$/,

@@ -465,7 +465,7 @@ describe('a ZMTP peer', () => {
     await nextFrames();
   }, 60_000);
 
-  it('may have the routing identifier of another', async () => {
+  it('may have the routing identifier of another peer', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     const peers: RawPeer[] = [];
     for (let count = 0; count < 3; count += 1) {

@@ -135,7 +135,7 @@ describe('a native client in multi-servers mode', () => {
 });
 
 describe('returns=', () => {
-  it('newest is only the newest value of any client, including arrays', async () => {
+  it('newest returns only the newest value of any client, including arrays', async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await LocalGateway.start(
       '--source',

@@ -1,7 +1,7 @@
-"""A real NetGear_Async server. Prints the data returned in bidirectional mode as JSON lines, and a line when it is done.
+"""A real NetGear_Async server. Prints the data returned in bidirectional mode as JSON lines, and a line when it has finished.
 
 Options (JSON, first argument): port, pattern, bidirectional, frames, dtype; numbered (frames of 121 x 401 pixels with their number burned in; each
-is printed with its SHA-1), data (JSON as text, which it sends with each frame instead of its number). Returned data is printed with its `repr`, an array
+is printed with its SHA-1), data (JSON text that it sends with each frame instead of the frame's number). Returned data is printed with its `repr`, an array
 as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import asyncio

@@ -1,6 +1,6 @@
 """Checks Compose files against the Compose specification, and Kubernetes manifests against the schemas of Kubernetes' API. Prints a JSON object.
 
-Arguments: files. Those with a `services` key are Compose files. Unknown fields are errors.
+Arguments: files. Files with a `services` key are Compose files. Unknown fields are errors.
 """
 import json
 import sys

@@ -1,8 +1,8 @@
-"""A real NetGear client. Prints its counters as a JSON line, at most twice per second and at its end.
+"""A real NetGear client. Prints its counters as a JSON line, at most twice per second and when it ends.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
 height (of the frames that are counted), awaited (a frame number that is reported as soon as it arrives), slow (seconds of processing per frame), numbers (prints the number of each frame on
-arrival), messages (prints the `repr` of each), corners (prints the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
+arrival), messages (prints the `repr` of each message), corners (prints the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A real NetGear server that sends one raw array repeatedly, until its input names the next, and computes with NumPy and OpenCV what a viewer must show.
+"""A real NetGear server that sends one raw array repeatedly, until its input specifies the next one, and computes with NumPy and OpenCV what a viewer must show.
 
 Options (JSON, first argument): port. Each line of input is JSON: {case, array (a Python expression), styles (a list of {range, colormap, invert,
 noData, nanColor, belowColor, aboveColor, channelOrder})}. Prints {event: "case", case, shape, values (float64, base64), shown: [{rgba (base64), low, high}]}, one for each style.

@@ -1,4 +1,4 @@
-"""Fuzzes an HTTP API by its OpenAPI document, which is validated first. Prints one JSON line per failure, and one at its end.
+"""Fuzzes an HTTP API by its OpenAPI document, which is validated first. Prints one JSON line per failure, and one when it ends.
 
 Options (JSON, first argument): url (with a trailing slash), token, examples (per operation, valid and invalid each), names (of streams), excluded (paths).
 """
@@ -28,7 +28,7 @@ document = json.load(urllib.request.urlopen(f"{url}api/openapi.json"))
 validate(document)
 emit(event="valid", operations=sum(len(methods) for methods in document["paths"].values()))
 
-# Most generated names would not be names of streams.
+# Most generated names would otherwise not be names of streams.
 for methods in document["paths"].values():
     for operation in methods.values():
         for parameter in operation.get("parameters", []):

@@ -4,7 +4,7 @@ Chromium must run with the variables UMOCKDEV_DIR (the printed folder) and LD_PR
 must this script, with a Python that has the bindings of GObject.
 
 Prints {"event": "ready", "folder": …}. Reads one JSON object per line: {"axis": 1, "value": -1} and {"button": 0,
-"value": 1} move it, {"plugged": true} and {"plugged": false} plug it in and out. It is plugged in at first.
+"value": 1} move the controller, {"plugged": true} and {"plugged": false} plug it in and out. It is plugged in at first.
 """
 import json
 import os
@@ -20,7 +20,7 @@ from gi.repository import UMockdev  # noqa: E402
 AXES, BUTTONS = 8, 11
 # Types of the kernel's joystick events.
 BUTTON, AXIS, INITIAL = 0x01, 0x02, 0x80
-# A wired Xbox 360 controller, whose axes and buttons Chromium knows.
+# A wired Xbox 360 controller, whose axes and buttons Chromium supports.
 ID = ["id/vendor", "045e", "id/product", "028e", "id/version", "0114"]
 
 bed = UMockdev.Testbed.new()
@@ -38,7 +38,7 @@ def plug():
     # Removing the last device also removes its folder.
     os.makedirs(os.path.dirname(node), exist_ok=True)
     os.mkfifo(node)
-    # Also for reading, because otherwise this would wait for Chromium.
+    # Opened for reading as well, because otherwise this call would wait for Chromium.
     pipe = os.open(node, os.O_RDWR | os.O_NONBLOCK)
     parent = bed.add_device("input", "input0", None, ["name", "Virtual controller", *ID], ["ID_INPUT_JOYSTICK", "1"])
     properties = ["DEVNAME", "/dev/input/js0", "ID_INPUT_JOYSTICK", "1"]

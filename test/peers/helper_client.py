@@ -1,4 +1,4 @@
-"""The Client of python/ with the real VidGear. Prints the gateway's --client, each frame until there are ten with a message, and a line when it has ended.
+"""The Client of python/ with the real VidGear. Prints the gateway's --client flag, each frame until ten frames had a message, and a line when it has ended.
 
 Options (JSON, first argument): port, returns (a Python expression with `np`), options (of Client).
 """

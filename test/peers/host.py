@@ -1,6 +1,6 @@
 """Runs the peers of one test file: imports VidGear once, then forks a process per peer, which saves the second that the import takes.
 
-Reads orders from standard input, a JSON object per line: {id, script, argument, folder, environment, socket}. A forked process connects to `socket`
+Reads orders from standard input, one JSON object per line: {id, script, argument, folder, environment, socket}. A forked process connects to `socket`
 twice, for its standard input and output and for its standard error, and runs the script as `python -u script argument` would. Prints {id, pid} per
 order and {pid, code, signal} when a process has ended. Ends, and kills its processes, when standard input ends.
 """

@@ -1,4 +1,4 @@
-"""Writes images into a folder with OpenCV and NumPy. Prints each with the SHA-1 of the expected data: the file's bytes for a JPEG, otherwise the samples as
+"""Writes images into a folder with OpenCV and NumPy. Prints each image with the SHA-1 of the expected data: the file's bytes for a JPEG, otherwise the samples as
 OpenCV reads them.
 
 Options (JSON, first argument): folder, how: "formats" (one file each), or for many files "rename" (written beside, then renamed), "slow" (in small

@@ -1,8 +1,8 @@
-"""A real imagezmq sender. Prints a line when it is ready, and at its end the number of pictures that it has sent.
+"""A real imagezmq sender. Prints a line when it is ready, and when it ends the number of pictures that it has sent.
 
-Options (JSON, first argument): port, publish (PUB that binds; else REQ that connects), name (its msg), raw, mark (gray of all pixels),
+Options (JSON, first argument): port, publish (a PUB socket that binds; otherwise a REQ socket that connects), name (its msg), raw, mark (gray of all pixels),
 frames, fps; numbered (a picture of 121 x 401 pixels with its number burned in; each is printed with its SHA-1, and that of the array to
-which NetGear decodes it), messages (instead of name, in turn), pause_at (a number, at which it waits for a line on stdin).
+which NetGear decodes it), messages (sent in turn instead of the name), pause_at (a number, at which it waits for a line on stdin).
 """
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""Many real NetGear clients in one process. Prints each frame of each as a JSON line.
+"""Many real NetGear clients in one process. Prints each frame of each client as a JSON line.
 
 Options (JSON, first argument): clients, a list of {name, port, pattern, protocol, address, multiclient, bidirectional, secure, keys, returns};
-height (pictures of another height, such as the placeholder, are not reported; without it all are).
+height (pictures of another height, such as the placeholder, are not reported; by default, pictures of any height are).
 """
 import hashlib
 import json
@@ -38,7 +38,7 @@ emit(event="ready")
 while clients:
     is_idle = True
     for each, client in list(clients):
-        # recv() waits in a busy loop, which overloads a machine with twenty clients: only those with data are polled.
+        # recv() waits in a busy loop, which overloads a machine with twenty clients: only clients with data are polled.
         if not client._NetGear__queue and not client._NetGear__terminate:
             continue
         is_idle = False

@@ -1,8 +1,8 @@
 """Many real NetGear servers in one process: those of one sequence run one after another, the sequences concurrently. Prints the frames and the changed return data of each.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
-frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of
-the input; those with `steps` wait after each frame for their name and the number of the frame on the input, the others for the time of the next frame.
+frames (of each server), fps, height, width. All servers of a sequence except the first wait for their name in a line of
+the input. Servers with `steps` wait after each frame for their name and the number of the frame in the input, and other servers for the time of the next frame.
 """
 import hashlib
 import json

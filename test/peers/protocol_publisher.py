@@ -1,8 +1,8 @@
 """A tiny publisher written from docs/protocol.md alone, the counterpart of protocol_viewer.py.
 
-Prints the messages that it receives, one JSON object per line; of `taken` only refusals and the last one. Options (JSON, first argument): url
+Prints the messages that it receives, one JSON object per line; of the `taken` messages, only refusals and the last one. Options (JSON, first argument): url
 (ws://HOST:PORT/streams/NAME/publish), hello (a map), picture (a JPEG's file) or raw (fields of `frame`, and its `payload`: base64), capturedAtUs,
-frames (how many; without it until the socket is closed), fps, stay (waits for return data after the last frame).
+frames (number of frames; by default until the socket is closed), fps, stay (waits for return data after the last frame).
 """
 import asyncio
 import base64
@@ -52,7 +52,7 @@ class Publisher:
                 if kind is not None:
                     emit(event=kind, **header, **({"payload": base64.b64encode(payload).decode()} if payload else {}))
         finally:
-            # Also when the gateway has closed the connection with an error, which the loop raises.
+            # Reached even when the gateway has closed the connection with an error, which the loop raises.
             self.is_over = True
             self.acknowledged.set()
 

@@ -20,7 +20,7 @@ BIG_INTEGER = 0x42
 
 
 def encode(kind, header, payload=b""):
-    """`header` is a map, or the bytes of one."""
+    """`header` is a map, or an encoded map."""
     packed = header if isinstance(header, bytes) else msgpack.packb(header, default=pack_other)
     padding = -len(packed) % 8
     return struct.pack(">BBHI", kind, 0, 0, len(packed)) + packed + b"\0" * padding + payload

@@ -1,6 +1,6 @@
-"""Publishes the pictures of pictures.py with `requests` (a dependency of VidGear), at fixed times. Prints a JSON line at its end, or when it is refused.
+"""Publishes the pictures of pictures.py with `requests` (a dependency of VidGear), at fixed times. Prints a JSON line when it ends, or when it is refused.
 
-Options (JSON, first argument): url (http://HOST:PORT/streams/NAME), frames, fps, how ("single": a request each; "form"; "running": one multipart body),
+Options (JSON, first argument): url (http://HOST:PORT/streams/NAME), frames, fps, how ("single": one request per picture; "form"; "running": one multipart body),
 first (the first picture's number), npy (arrays rather than JPEGs), height and width of the pictures, query (a map).
 """
 import io

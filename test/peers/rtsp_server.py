@@ -1,6 +1,6 @@
 """GStreamer's RTSP server, which many IP cameras use. Prints one JSON line when it is ready.
 
-Options (JSON, first argument): port (0 for any), streams (path: pipeline, its payloader called pay0), user and password (for all of them).
+Options (JSON, first argument): port (0 for any), streams (a map from path to pipeline, whose payloader is called pay0), user and password (for all of them).
 """
 import json
 import sys

@@ -1,7 +1,7 @@
 """A real NetGear server. Prints the result of send() whenever it changes, and the frames that it sent, as JSON lines.
 
 Options (JSON, first argument): port, ports (of multi-clients mode), pattern, bidirectional, multiclient, multiserver, height, width, fps, frames, raw,
-pauses ({"at": n, "seconds": s}), quiet (prints the returned values only at the end: the last one of each port), secure (secure_mode), keys
+pauses ({"at": n, "seconds": s}), quiet (prints only the last returned value of each port, when it ends), secure (secure_mode), keys
 (custom_cert_location). A returned array is printed as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import hashlib

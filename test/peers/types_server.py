@@ -1,4 +1,4 @@
-"""A real NetGear server that sends one picture repeatedly, until its input names the next; prints the result of send() whenever it changes.
+"""A real NetGear server that sends one picture repeatedly, until its input specifies the next one; prints the result of send() whenever it changes.
 
 Options (JSON, first argument): port. Each line of input is JSON: {case, array (a Python expression), colorspace (null for raw)}; another colour space
 is another NetGear. The event `case` has the picture as a client must receive it.

@@ -1,6 +1,6 @@
-"""A NetGear client that opens its video file with the size of the first frame, like most programs. Ends after `frames` written frames.
+"""A NetGear client that opens its video file with the size of the first frame, like most programs. Ends after it has written `frames` frames.
 
-Options (JSON, first argument): port, file, frames. Prints one JSON line per change of the frames' size, and one at its end.
+Options (JSON, first argument): port, file, frames. Prints one JSON line per change of the frames' size, and one when it ends.
 """
 import json
 import sys

@@ -146,7 +146,7 @@ describe('deploy/compose/compose.yaml', { timeout: 60_000 }, () => {
       data: { groups: { rules: unknown[] }[] };
     };
     expect(rules.data.groups[0]!.rules).toHaveLength(12);
-    // The name by which Prometheus knows the gateway.
+    // The name of the gateway in Prometheus.
     const named = await fetch(`http://${compose.address('gateway')}:8080/healthz`, {
       headers: { host: 'gateway:8080' },
     });

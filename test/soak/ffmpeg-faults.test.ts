@@ -16,7 +16,7 @@ function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): nu
   return frames.map((frame) => known.indexOf(frame.sha1));
 }
 
-// They mostly wait.
+// Concurrent, because the tests mostly wait.
 describe.concurrent('an FFmpeg', () => {
   it('that is killed is started again, and no viewer gets a broken picture', async () => {
     await using folder = await Folder.create();
@@ -61,7 +61,7 @@ describe.concurrent('an FFmpeg', () => {
     expect(viewer.states.join('\n')).toContain('no frame for 5 s');
   });
 
-  it('that prints endlessly takes no memory, and its pictures arrive', async () => {
+  it('that prints endlessly does not increase the use of memory, and its pictures arrive', async () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       'ffmpeg:lavfi:testsrc2=size=320x240:rate=30?inputArgs=-loglevel trace',

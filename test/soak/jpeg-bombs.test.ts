@@ -46,7 +46,7 @@ describe('JPEGs that take long to decode', () => {
       const endsAtMs = performance.now() + 1000 * SECONDS;
       let isOver = false;
       const attacks = attackers.map(async (viewer) => {
-        // Whether refused or not, the next one follows immediately. The last ones are not answered.
+        // The next JPEG follows immediately, whether or not the previous one was refused. The last JPEGs get no answer.
         while (!isOver)
           await Promise.all([
             Promise.race([viewer.return({ kind: 'jpeg', data }).catch(() => undefined), delay(1000)]),

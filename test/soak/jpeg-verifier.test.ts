@@ -14,7 +14,7 @@ const SCRIPT = fileURLToPath(new URL('../peers/simplejpeg_verdicts.py', import.m
 const SEED = Number(process.env['GEARWAY_JPEG_SEED'] ?? 1);
 const DAMAGED = Number(process.env['GEARWAY_JPEG_SAMPLES'] ?? 4000);
 
-/** Result of the decoder of VidGear's clients for each: null, or its error. */
+/** Result of the decoder of VidGear's clients for each JPEG: null, or the error. */
 async function simplejpegVerdicts(samples: readonly Sample[]): Promise<(string | null)[]> {
   const folder = await mkdtemp(join(tmpdir(), 'gearway-jpegs-'));
   onTestFinished(() => rm(folder, { recursive: true }));

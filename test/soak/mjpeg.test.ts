@@ -19,7 +19,7 @@ async function record(server: RawServer, options = ''): Promise<RecordingSink & 
   return Object.assign(sink, { [Symbol.asyncDispose]: () => source.close() });
 }
 
-// They only wait.
+// Concurrent, because the tests only wait.
 describe.concurrent('a stream', () => {
   it.each([
     ['', 4.5],

@@ -130,8 +130,8 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   jose: /^gateway\/rights\/jwt-verifier\.ts$/,
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
-  // The elements, their templates, and the pages. Neither the sessions and their workers, nor code that decodes, draws and
-  // encodes.
+  // Elements, their templates and pages may import Lit; sessions, workers, and code that decodes, draws or encodes may
+  // not.
   lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|channel-|form-fields|gearway-|pointer-overlay)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
   'lit/directives/repeat.js': /^web\/(?:devices\/form-fields|pages\/(?:console\/clients-panel|wall\/wall-page))\.ts$/,

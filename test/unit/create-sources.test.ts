@@ -37,7 +37,7 @@ describe('createSources', () => {
       ['home-front-door', 'imagezmq', false],
       ['home-pi-local', 'imagezmq', false],
     ]);
-    // Two names of one stream.
+    // Both senders would have the same stream name.
     expect(() => named('imagezmq:tcp://0.0.0.0:5555?senders=a.b,a-b')).toThrow(coded('source-invalid'));
     expect(() =>
       named(`imagezmq:tcp://0.0.0.0:5555?senders=${Array.from({ length: 33 }, (_none, n) => `s${n}`).join()}`),

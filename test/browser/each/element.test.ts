@@ -194,7 +194,7 @@ describe('the element', () => {
     const ageOf = (text: string): number =>
       Number(/^Stale (\d+) s old the source has stopped sending$/.exec(text)?.[1]);
     const shown = await chip();
-    // However long the page took to open.
+    // Includes the time that the page took to open.
     const atMost = (performance.now() - from) / 1000;
     expect(ageOf(shown), shown).toBeGreaterThanOrEqual(3);
     expect(ageOf(shown), shown).toBeLessThanOrEqual(atMost);

@@ -131,7 +131,7 @@ describe('inspector', () => {
     },
   );
 
-  it('is read with the pointer, measures an area by dragging, and changes the range', async () => {
+  it('shows values at the pointer, measures an area by dragging, and changes the range', async () => {
     await using opened = await open();
     const { page } = opened;
     const at = (x: number, y: number): Promise<{ x: number; y: number }> =>

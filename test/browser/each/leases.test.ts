@@ -15,7 +15,7 @@ describe('ports of viewers', () => {
     await browser.close();
   });
 
-  it('gives two tabs two ports, which they keep over a reload', async () => {
+  it('differ between two tabs, and stay the same over a reload', async () => {
     await using gateway = await LocalGateway.start();
     await using one = await ViewerPage.ofGateway(browser, gateway);
     await one.becomes('live');
@@ -29,7 +29,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).ports).toMatchObject({ taken: 2, held: [] });
   });
 
-  it('gives two viewers of one page a port each, which they keep over a reload', async () => {
+  it('differ between two viewers of one page, and stay the same over a reload', async () => {
     await using gateway = await LocalGateway.start();
     await using page = await ViewerPage.ofGateway(browser, gateway);
     await page.becomes('live');
@@ -49,7 +49,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
   });
 
-  it('lets a duplicate tab take over once: the first one reports it and does not reconnect until requested', async () => {
+  it('are taken over by a duplicate tab once; the first tab reports this and reconnects only on request', async () => {
     await using gateway = await LocalGateway.start();
     await using first = await ViewerPage.ofGateway(browser, gateway);
     await first.becomes('live');
@@ -82,7 +82,7 @@ describe('ports of viewers', () => {
     expect((await gateway.status()).clients).toMatchObject([{ port: 6000 }, { port: 6001, returnData: 'first' }]);
   });
 
-  it('gives viewers their ports again after a restart of the gateway, if they are free', async () => {
+  it('are assigned to the same viewers after a restart of the gateway, if they still exist', async () => {
     const first = await LocalGateway.start();
     const { port: http } = new URL(first.url);
     await using one = await ViewerPage.ofGateway(browser, first);

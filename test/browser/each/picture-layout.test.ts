@@ -30,7 +30,7 @@ interface Box {
 /** The element's box, at fractions of a pixel; the part outside of the window is not needed. */
 const ELEMENT: Box = { left: 20.25, top: 31.5, right: 20.25 + 401.5, bottom: 31.5 + 250.75 };
 
-/** As {@link ELEMENT}, of another size and proportion. */
+/** Like {@link ELEMENT}, with another size and aspect ratio. */
 const SMALLER: Box = { ...ELEMENT, right: 20.25 + 300.5, bottom: 31.5 + 219.5 };
 
 const FITS: readonly Fit[] = ['contain', 'cover', 'none'];

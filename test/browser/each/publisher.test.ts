@@ -112,7 +112,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
   });
 });
 
-// Wherever it encodes.
+// These tests do not depend on where the publisher encodes.
 describe('the publisher', () => {
   it('is refused while another publisher is active, takes over on request, and does not take over repeatedly', async () => {
     await using gateway = await start();

@@ -152,7 +152,7 @@ describe('gearway-viewer with small pictures', () => {
         const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
         viewer.pause();
         const sequence = async (): Promise<number> => (await viewer.inspectPixel(0, 0))!.sequence;
-        // Frames in transit may still arrive: then everything is read again, from the next frame.
+        // Frames in transit may still arrive. In that case, everything is read again from the new frame.
         for (;;) {
           const before = await sequence();
           const bitmap = await createImageBitmap((await viewer.snapshot('png'))!.blob);

@@ -55,7 +55,7 @@ describe('gearway-viewer', () => {
     }
   });
 
-  it('has large messages as they were sent, even with numbers that JSON does not have', async () => {
+  it('receives large messages as they were sent, even with numbers that JSON does not support', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     const large = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`key ${index}`, [index / 3, 'é']]));

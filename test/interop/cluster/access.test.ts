@@ -64,7 +64,7 @@ async function refusal(address: string, withinMs = 9000): Promise<{ readonly cod
   return { code, message };
 }
 
-// They mostly wait.
+// Concurrent, because the tests mostly wait.
 describe.concurrent('a cluster over a protected NATS server', () => {
   it('uses TLS with a private authority, and reports a certificate that it does not trust', async () => {
     await using nats = await NatsServer.start(...TLS);

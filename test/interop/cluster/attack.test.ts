@@ -201,7 +201,7 @@ describe('a cluster whose NATS server a stranger uses', () => {
 });
 
 describe('a cluster with members that are not gateways', () => {
-  it('has few streams of them, logs them at a limited rate, and has new ones when they have gone', async () => {
+  it('accepts few of their streams, logs them at a limited rate, and accepts new ones when these have gone', async () => {
     await using nats = await NatsServer.start();
     const log: string[] = [];
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:', log: (line) => log.push(line) });

@@ -125,11 +125,11 @@ describe('gateways over NATS', () => {
         for (let count = 0; count < 20; count += 1) viewer.ack((await viewer.until('frame')).sequence);
       }),
     );
-    // The first one is sent again to a gateway that has missed it.
+    // The first frame is sent again to a gateway that has missed it.
     const sent = heads.slice(heads.lastIndexOf(heads[0] ?? 0) + 1);
     expect(sent.length).toBeGreaterThan(15);
     const repeated = sent.length - new Set(sent).size;
-    // One more per gateway that joins, and never one per viewer.
+    // At most one frame is repeated per gateway that joins, and none per viewer.
     expect(repeated).toBeLessThanOrEqual(2);
     await Promise.all(viewers.map((viewer) => viewer[Symbol.asyncDispose]()));
     await until(

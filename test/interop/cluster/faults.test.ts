@@ -38,7 +38,7 @@ async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
   return performance.now() - fromMs;
 }
 
-// They mostly wait.
+// Concurrent, because the tests mostly wait.
 describe.concurrent('a cluster with faults', () => {
   it('continues the source when its gateway is killed, and viewers keep their ports and pictures', async () => {
     await using nats = await NatsServer.start();
@@ -154,10 +154,10 @@ describe.concurrent('a cluster with faults', () => {
     const connection = async (): Promise<ClusterConnection | null> =>
       (await get<GatewayStatus>(`${b.url}/api/gateway`)).cluster;
     const cut = await until('the report of the outage', connection, (cluster) => cluster?.isConnected === false);
-    // From the last contact on, not from its detection.
+    // The outage is counted from the last contact, not from its detection.
     expect(Date.parse(cut?.unreachableSince ?? '')).toBeLessThan(Date.now() - 2000);
     expect(await connection()).toEqual(cut);
-    // The latest report of its gateway is out of date.
+    // The latest report of the stream's gateway is out of date.
     expect(await stateOfUnwatched()).toBe('stale');
     await nats.start();
     expect(await nextFrame(remoteFrames)).toBeLessThan(3000);
@@ -216,7 +216,7 @@ describe.concurrent('a cluster with faults', () => {
       const frame = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3) };
       const timer = setInterval(() => a.gateway.stream.push(frame), 100);
       using _timer = { [Symbol.dispose]: () => clearInterval(timer) };
-      // Each connection uses one of the two at a time.
+      // Each connection uses one of the two servers at a time.
       for (const proxy of [first, second]) {
         await nextFrame(watched);
         await nextFrame(watched);

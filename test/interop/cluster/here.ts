@@ -48,7 +48,7 @@ export async function get<T>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T;
 }
 
-/** Waits until the gateway knows the gateway of a stream. */
+/** Waits until the gateway at `url` has learned which gateway owns a stream. */
 export function served(url: string, stream = 'door'): Promise<readonly StreamStatus[]> {
   return until(
     `stream ${stream}`,

@@ -61,8 +61,8 @@ leafnodes { host: 127.0.0.1, port: ${leafPort} }`),
     expect((await returns.next()).value).toEqual({ port, data: 'hello' });
     await site.kill();
     await site.start();
-    // Viewers that connect before the robot is connected again can only watch. The one that gets a port is used: at
-    // another one, the connection may have been interrupted once more.
+    // Viewers that connect before the robot is connected again can only watch. The viewer that gets a port is used,
+    // because the connection may be interrupted again before another one connects.
     const eventually = (url: string, stream: string): Promise<Viewer | null> =>
       until(
         `a port of ${stream}`,

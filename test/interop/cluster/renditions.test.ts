@@ -242,7 +242,7 @@ describe('renditions in a cluster', () => {
       };
       await expect.poll(growth, { timeout: 20_000 }).toBe(0);
       expect((await get<StreamStatus>(`${b.url}/api/streams/door`)).state).toBe('live');
-      // A picture is fetched for a snapshot, no older than those that the viewer had before.
+      // For a snapshot, a picture is fetched that is no older than the viewer's frames.
       const latest = viewer.frames.at(-1)?.sequence ?? 0;
       const snapshot = await fetch(`${b.url}/streams/door/snapshot.jpg`);
       expect(snapshot.status).toBe(200);

@@ -21,8 +21,8 @@ const SECONDS = 2;
 const MANY = Array.from({ length: 60 }, (_, index) => `203.0.113.${index + 1}`);
 
 /**
- * Additional memory that the attacks may take. Measured: up to 160 MiB, after which it varies: each of the four threads
- * of the pool keeps the 16 MiB of a hash, and the garbage collector runs late.
+ * Additional memory that the attacks may take. Measured: up to 160 MiB, with variations, because each of the four
+ * threads of the pool keeps the 16 MiB of a hash, and the garbage collector runs late.
  */
 const MAX_GROWTH_MIB = 256;
 

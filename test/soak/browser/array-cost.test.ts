@@ -15,7 +15,7 @@ const MEASURED_SECONDS = SOAK_SECONDS / 2;
 /** Clock ticks per second of /proc. */
 const TICKS = 100;
 
-/** Smooth with noise, in four phases. */
+/** Four arrays with a smooth gradient and noise, each shifted in phase. */
 function frames(dtype: 'uint16' | 'float32', width: number, height: number): Uint8Array[] {
   const Samples = dtype === 'uint16' ? Uint16Array : Float32Array;
   return [0, 1, 2, 3].map((phase) => {

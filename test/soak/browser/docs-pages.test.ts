@@ -12,7 +12,7 @@ import { Folder } from '../../helpers/media.ts';
 import { PythonPeer } from '../../helpers/peers.ts';
 import { Site } from '../../helpers/site.ts';
 
-// The snippets of the pages in Chromium, as pasted, with the programs of the same page in front of the gateway.
+// Runs the snippets of the pages in Chromium, as pasted, with the programs of the same page as sources of the gateway.
 
 const SCRIPTS = ['viewer', 'publisher', 'devices']
   .map((name) => `<script type="module" src="http://127.0.0.1:8080/gearway-${name}.js"></script>`)

@@ -167,7 +167,7 @@ class SetUp extends Disposables {
   }
 }
 
-/** A new certificate that it signs itself. */
+/** A new self-signed certificate. */
 async function makeCertificate(name: string): Promise<{ cert: string; key: string; fingerprint: string }> {
   const options = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -keyout - -out -'.split(' ');
   const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];

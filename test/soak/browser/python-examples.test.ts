@@ -118,7 +118,7 @@ describe('examples/python', () => {
     await expect.poll(() => stray.messages.length, SOON).toBeGreaterThan(count + 10);
   });
 
-  it('driven_robot.py is driven by dashboard.html, stops, and stands still without a gateway', async () => {
+  it('driven_robot.py is driven by dashboard.html, stops, and does not move without a gateway', async () => {
     await using example = await PythonExample.open(browser, 'driven_robot.py');
     const { page } = example.view;
     type Pose = { x: number; y: number; heading: number };

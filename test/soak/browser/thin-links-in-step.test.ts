@@ -217,7 +217,7 @@ describe('a viewer behind a link that changes', () => {
     await goThrough(
       'viewers that join and request key frames',
       async () => {
-        // Each gets one of the steps; this viewer, too, has one of them.
+        // Two viewers get each of three steps; this viewer, too, gets one of these steps.
         for (const maxBitsPerSecond of [630e3, 285e3, 145e3, 630e3, 285e3, 145e3]) {
           const want = { video: true, maxBitsPerSecond };
           others.push(await WebViewer.open(address, { spectate: true, features: [feature.renditions], want }));

@@ -13,7 +13,7 @@ describe('the model of a cluster', () => {
       ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', 'test/unit/cluster/histories.test.ts'],
       { cwd: ROOT, env: { ...process.env, GEARWAY_HISTORIES: '10000' }, stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    // Its workers inherit the priority.
+    // Vitest's workers inherit the priority.
     setPriority(vitest.pid!, constants.priority.PRIORITY_LOW);
     const ended = new Promise((resolve) => vitest.once('exit', resolve));
     const output = await text(vitest.stdout);

@@ -37,7 +37,7 @@ describe('alternate', () => {
     expect(written.join('')).toContain('empty');
   });
 
-  it('gives up with the name of a measurement that never sees a frame', async () => {
+  it('fails with the name of a measurement that never sees a frame', async () => {
     const measure = vi.fn(async () => median([]));
     const failed = alternate(1, { broken: measure });
     await expect(failed).rejects.toThrow('broken');

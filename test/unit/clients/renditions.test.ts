@@ -134,7 +134,7 @@ describe('Renditions', () => {
     },
   );
 
-  it('renders at most two arrays at a time, whatever styles are requested of whatever streams', async () => {
+  it('renders at most two arrays at a time, for all styles and streams together', async () => {
     let [running, most, total] = [0, 0, 0];
     const jpegs = [new Renditions(), new Renditions(), new Renditions()].flatMap((renditions) => {
       const pixels = renditions.arrays.pixels.bind(renditions.arrays);

@@ -62,7 +62,7 @@ describe('ScaledPictures', () => {
     );
     const again = pictures.acquire('main', { width: 100, quality: null });
     pictures.acquire('other', { width: 99, quality: null });
-    // Still used by the other one.
+    // The other client still uses the scaling.
     all[0]!.release();
     all[0]!.release();
     expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(
@@ -95,7 +95,7 @@ describe('ScaledPictures', () => {
     const refused = expect.objectContaining({ code: 'address-limit' });
     expect(() => acquire('stream-0', 99, '192.0.2.1')).toThrow(refused);
     expect(() => acquire('one-more', 99, '192.0.2.1')).toThrow(refused);
-    // A scaling that it uses already costs nothing more.
+    // A scaling that the address already uses costs nothing more.
     acquire('stream-0', 100, '192.0.2.1').release();
     acquire('stream-0', 99, '192.0.2.2').release();
     const joined = acquire('stream-0', 100, '192.0.2.2');

@@ -29,7 +29,7 @@ export class Bus {
         const subscribed = { subject, callback };
         this.#subscriptions.add(subscribed);
         return {
-          // A subscription with a maximum remains.
+          // A subscription with a maximum number of messages remains.
           unsubscribe: (max?: number) => {
             if (max === undefined) this.#subscriptions.delete(subscribed);
           },

@@ -55,14 +55,14 @@ async function createPorts({
 }
 
 describe('ClusterPorts', () => {
-  it('gives viewers that connect at the same time different ports, with one write each', async () => {
+  it('assigns different ports to viewers that connect at the same time, with one write each', async () => {
     const { ports, writes } = await createPorts();
     const leases = await Promise.all(Array.from({ length: 100 }, () => ports.lease({ ...HOLDER })));
     expect(new Set(leases.map(({ port }) => port)).size).toBe(100);
     expect(writes()).toBe(100);
   });
 
-  it('gives an address its share of the ports, whether its viewers connect at the same time or one after another', async () => {
+  it('assigns an address its share of the ports, whether its viewers connect at the same time or one after another', async () => {
     const granted = (results: readonly PromiseSettledResult<unknown>[]): number =>
       results.filter(({ status }) => status === 'fulfilled').length;
     const { ports } = await createPorts();
@@ -130,7 +130,7 @@ describe('ClusterPorts', () => {
   it.each([
     ['a new viewer', {}],
     ['a viewer with the key of another gateway', { key: `1770${'0'.repeat(28)}` }],
-  ])('lets %s wait for at most 3 s while heartbeats can be written, but no ports', async (_, request) => {
+  ])('lets %s wait for at most 3 s while heartbeats can be written, but ports cannot', async (_, request) => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { ports, membership, store } = await createPorts({ patienceMs: null });
@@ -146,7 +146,7 @@ describe('ClusterPorts', () => {
     expect(outcome).toMatchObject({ code: 'cluster-unreachable' });
     expect((outcome as Error).message).toContain('Permissions Violation');
     expect(vi.getTimerCount()).toBe(0);
-    // The port is not lost.
+    // The port can still be assigned.
     store.refuses = () => false;
     expect(await ports.lease({ ...HOLDER })).toMatchObject({ port: 6000 });
   });

@@ -17,13 +17,13 @@ import { takeJson } from '../../helpers/take-json.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-/** Time that a message takes. */
+/** Transit time of a message. */
 const LATENCY_MS = 3;
 
-/** The time until all gateways know of a change: the end of a session, and the next answers. */
+/** The time until all gateways have learned of a change: the end of a session, and the next answers. */
 const SETTLE_MS = SESSION_TIMEOUT_MS + 1000;
 
-/** Requests and answers between gateways; some gateways are cut off. */
+/** Carries requests and answers between gateways; gateways can be cut off. */
 class Net {
   readonly cut = new Set<Gateway>();
   readonly #hosts = new Map<string, { readonly at: Gateway; readonly receive: (message: Msg) => void }>();
@@ -281,7 +281,7 @@ describe('ClusterControl', () => {
     void control.revoke();
     await outcome(() => a.ask('take'));
     expect(taken(stream)).toEqual({ 6000: null, 6010: null, 6020: null });
-    // Its gateway does not know this yet.
+    // Its gateway has not been notified of this yet.
     b.give({ drive: 2 });
     await pass(LATENCY_MS);
     expect([taken(stream)[6010], control.status().refused, stream.returns.rejected]).toEqual([null, 1, 1]);

@@ -103,7 +103,7 @@ describe('values in the store that were not written by a gateway', () => {
     }
     expect(membership.isAlive('b')).toBe(true);
     expect(membership.isAlive(membership.id)).toBe(true);
-    // Its own heartbeats still do.
+    // The gateway's own heartbeats still count.
     for (let count = 0; count < 6; count += 1) await beat();
     expect(membership.isAlive('b')).toBe(false);
 
@@ -147,7 +147,7 @@ describe('values in the store that were not written by a gateway', () => {
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
   });
 
-  it('in a key that only means the same number do not hold a port', async () => {
+  it('in a key with another spelling of a port number do not hold that port', async () => {
     const { put, ports } = await setUp();
     const lease = { kind: 'lease', nonce: 'x', member: 'b', hash: 'x', address: null, hasLasted: true };
     put(memberKey('b'), member('b'));
@@ -202,7 +202,7 @@ describe('Replica', () => {
     const known = [...replica.entries()].length;
     expect(known).toBeGreaterThan(200);
     expect(known).toBeLessThan(257);
-    // Known keys are still updated, and forgotten ones make room.
+    // Known keys are still updated, and forgotten keys free space for others.
     apply('member.m0');
     expect(replica.get('member.m0')?.revision).toBe(revision);
     replica.forget('member.m0');

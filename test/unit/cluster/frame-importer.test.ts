@@ -77,7 +77,7 @@ describe('FrameImporter', () => {
     for (const sequence of [1, 2, 2, 3]) await send(sequence);
     expect([heads, frames, importer.lastSequence]).toEqual([[1, 2, 3], [], 3]);
     importer.needsPictures = true;
-    // Until it has arrived, the owner repeats it.
+    // The owner repeats the frame until its picture has arrived.
     expect(importer.lastSequence).toBe(0);
     for (const sequence of [3, 3, 4]) await send(sequence);
     expect([heads, frames]).toEqual([

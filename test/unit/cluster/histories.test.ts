@@ -70,7 +70,7 @@ class ModelGateway {
       this.#nextBeatAtMs = nowMs + BEAT_MS;
       await this.membership.beat().catch(() => undefined);
     }
-    // Timers run after the messages, which is the worse order if the gateway was suspended.
+    // Timers run after the messages, which is the less favourable order if the gateway was suspended.
     this.ports.tick();
   }
 }
@@ -127,7 +127,7 @@ class World {
   readonly servers = new ModelServers();
   readonly gateways = Array.from({ length: GATEWAYS }, () => new ModelGateway(this.servers, this.clock));
   readonly viewers = Array.from({ length: 5 }, () => new ModelViewer());
-  /** How often something was observed, so that the test cannot pass by doing nothing. */
+  /** Number of observed events of each kind, so that the test cannot pass without any event. */
   leases = 0;
   owners = 0;
 
@@ -213,7 +213,7 @@ class World {
       const { port, leaseKey } = await at.ports.lease(holder, { key });
       each.key = leaseKey;
       each.connection = { gateway: at, port, holder };
-      // However much older the directory of this gateway is.
+      // The viewer keeps its port even if the directory of this gateway is much older.
       if (keepsPort) expect(port, 'the port of a viewer that changes its gateway').toBe(before.port);
       this.leases += 1;
     } catch (error) {

@@ -24,7 +24,7 @@ function createStream(): Stream {
   return stream;
 }
 
-/** A follower that needs pictures, or only to know that there are frames. */
+/** A follower that needs pictures, or only the heads of frames. */
 const follower = (needsPictures: boolean): Follower => ({
   isActive: true,
   needsPictures,

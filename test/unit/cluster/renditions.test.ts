@@ -285,7 +285,7 @@ describe('scaled JPEGs of another gateway', () => {
     await settle();
   }
 
-  /** Gives the owner its frame with this number. */
+  /** Publishes the frame with this number at the owner. */
   function publish(sequence: number): void {
     owner.stream.publish({ ...frame(sequence), arrival: { sequence, receivedAtUs: 0 } });
   }

@@ -175,7 +175,7 @@ describe('SessionHost', () => {
     expect(returns.isEmpty).toBe(true);
   });
 
-  it('publishes the latest frame seldom for a gateway that requests it with each message, and in the end once more', async () => {
+  it('rarely publishes the latest frame for a gateway that constantly requests it, and finally once more', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const fixture = new Fixture();
@@ -203,7 +203,7 @@ describe('SessionHost', () => {
     const answer = fixture.send('b', 1, [...join(20_001, 193), { kind: 'set', port: 20_193, data }], { from: 'b' });
     expect(answer).toMatchObject({ refused: ['port 20193: the stream already has 8192 clients'] });
     expect([returns.size, returns.get(20_193)]).toEqual([8192, null]);
-    // Another client takes the place of one that has left, and known ones stay.
+    // A new client can replace one that has left, and present clients remain.
     expect(
       fixture.send(
         'a',
@@ -254,7 +254,7 @@ describe('SessionHost', () => {
       fixture.send(session, batch, [join, value('forward')], { epoch });
       expect(returns.get(6000), `${session} ${batch}`).toMatchObject({ value: 'halt' });
     }
-    // The session continues, and the others have not left its port.
+    // The session continues, and its port has not been affected by the others.
     expect(fixture.send('b', 3, [value('slow')], { epoch: 6 })).toMatchObject({ ok: true });
     expect(returns.get(6000)).toMatchObject({ value: 'slow' });
   });

@@ -184,7 +184,7 @@ describe('cut', () => {
     await closed;
   });
 
-  it('uses the method of the library if it does not know the socket', () => {
+  it('uses the method of the library if the socket is unknown', () => {
     const reconnect = vi.fn(() => Promise.resolve());
     cut({ reconnect });
     expect(reconnect).toHaveBeenCalledOnce();
@@ -200,7 +200,7 @@ describe('chooseServer', () => {
     gossiped,
   });
 
-  it('tries the server that was just lost last, and addresses that were only learned after the given ones', () => {
+  it('tries servers in the order of their last connection, and of untried ones the configured first', () => {
     const servers = [server('lost', 900), server('learned', 0, true), server('b', 0), server('c', 100)];
     const order: string[] = [];
     for (let attempt = 1; attempt <= 5; attempt += 1) {
@@ -211,7 +211,7 @@ describe('chooseServer', () => {
     expect(order).toEqual(['b', 'learned', 'c', 'lost', 'b']);
   });
 
-  it('prefers a server that has just answered, until that was tried', () => {
+  it('prefers a server that has just answered, until it has been tried', () => {
     const servers = [server('a', 100), server('b', 300), server('c', 200)];
     expect(chooseServer(servers, { server: 'b', atMs: 400 })?.name).toBe('b');
     expect(chooseServer(servers, { server: 'c:4222', atMs: 400 })?.name).toBe('c');

@@ -364,7 +364,7 @@ describe('RemoteNumbers', () => {
     number('owner', 10);
     let before = number('owner', 11);
     for (let turn = 0; turn < 1000; turn += 1) {
-      // Of the owner's stream, and of others.
+      // Forged numbers of the owner's stream, and of other streams.
       number(turn % 2 === 0 ? 'owner' : `forged ${turn}`, 1);
       number(turn % 2 === 0 ? 'owner' : `forged ${turn}`, 2 ** 48 - turn);
       const next = number('owner', 12 + turn);
@@ -494,7 +494,7 @@ describe('ReturnQueue', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
-  it('ends a client that the owner knows, even if another one has joined and left on its port since', () => {
+  it('ends a client at the owner, even if another client has joined and left on its port since', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
     returns.set(6000, value('forward'));

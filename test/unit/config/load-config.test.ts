@@ -36,7 +36,7 @@ describe('loadOptions', () => {
     expect(await options('port: 1\n')).toEqual({ source: 'test-pattern:', port: 1 });
   });
 
-  it('gives later options precedence over earlier ones, and both over the file', async () => {
+  it('lets later options override earlier ones, and both override the file', async () => {
     expect(await options('port: 1\nhost: localhost\nidle: silence\n', { port: 2, host: '::1' }, { port: 3 })).toEqual({
       source: 'test-pattern:',
       port: 3,

@@ -225,7 +225,7 @@ describe('resolveOptions', () => {
       expect(() => resolveOptions(options, streams)).toThrow(coded('option-invalid'));
     });
 
-    it('makes renditions of all streams except listed ones, or only of those', () => {
+    it('makes renditions of all streams except listed ones, or only of listed ones', () => {
       const without = (renditions: readonly string[]): string[] => [
         ...resolveOptions({ renditions }, streams).withoutRenditions,
       ];

@@ -64,7 +64,7 @@ describe.skipIf(process.platform === 'win32')('readBeginning of a pipe', () => {
     await writing;
   });
 
-  it('gives up if nothing is written, or the writer never closes it', async () => {
+  it('fails after a timeout if nothing is written, or the writer never closes the pipe', async () => {
     makePipe();
     await expect(readBeginning(path, 100, 30)).rejects.toThrow(/^it is a pipe whose content was not complete within/);
     const reader = await open(path, 'r+');

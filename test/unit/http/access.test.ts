@@ -128,7 +128,7 @@ describe('Access.authorize', () => {
     ['x', 'view', 'token-wrong'],
     ['v', 'publish', 'right-missing'],
     ['p', 'view', 'right-missing'],
-  ])('gives the reason: token %s for %s is %s', (token, right, cause) => {
+  ])('contains the reason: token %s for %s is %s', (token, right, cause) => {
     expect(authorize(new Access({ ...OPTIONS, ...tokens }), token, right)).toMatchObject({
       allowed: false,
       cause,
@@ -283,7 +283,7 @@ describe('Access.authorize without a token', () => {
     },
   );
 
-  it('gives remote senders a reason that fits into a WebSocket close', () => {
+  it('refuses remote senders with a reason that fits into a WebSocket close', () => {
     for (const sender of [
       { ...HERE, headers: { ...HERE.headers, [FORWARDED.reduce((a, b) => (a.length > b.length ? a : b))]: 'x' } },
       { ...HERE, peer: '203.0.113.7' },

@@ -144,7 +144,7 @@ describe('followers of GET /api/events', () => {
     for (const peer of [...stuck, refused]) peer.close();
   }, 60_000);
 
-  it('are counted regardless of how they end', async () => {
+  it('release their shares regardless of how they end', async () => {
     await using server = await serve(30_000);
     const ends: ((peer: RawPeer) => unknown)[] = [
       (peer) => peer.close(),

@@ -41,7 +41,7 @@ describe('GET /readyz', () => {
     expect(answer.json()).toMatchObject({ code: 'not-ready', down: [{ stream: 'main' }] });
   });
 
-  it('reads the state at most every quarter of a second for anyone, because it costs more with each client', async () => {
+  it('reads the state at most four times per second, because reading it costs more with each client', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     try {
       await using http = await createHttpApp({ sourceKind: 'ffmpeg', access: { token: 'secret' } });

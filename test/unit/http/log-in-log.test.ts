@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { LogInLog } from '../../../gateway/http/log-in-log.ts';
 import { logTo } from '../../helpers/log.ts';
 
-it('LogInLog logs a user who logs in again and again 20 times per 10 s, and all others', () => {
+it('LogInLog logs at most 20 log-ins per 10 s of a user who logs in repeatedly, and all log-ins of others', () => {
   const lines: string[] = [];
   const log = new LogInLog(logTo(lines));
   for (let nowMs = 0; nowMs < 10_000; nowMs += 10) log.loggedIn('bob', '192.0.2.1', nowMs);

@@ -452,7 +452,7 @@ describe('GET /streams/NAME/snapshot', () => {
     expect(await refused.json()).toMatchObject({ code: 'busy' });
   });
 
-  it('counts a picture until it has been read or the request was aborted', async () => {
+  it('counts a picture until it has been read or the request has been aborted', async () => {
     await using gateway = await start();
     // More than the kernel buffers of a response that is not read.
     gateway.stream.push({ dtype: 'uint8', shape: [2400, 2400, 3], data: randomBytes(2400 * 2400 * 3) });

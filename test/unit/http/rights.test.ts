@@ -59,7 +59,9 @@ const PUBLIC = [
     .map((name) => `/${name}`),
 ];
 
-/** Ways to write the same path. A router may match them or not: none may pass without its right. */
+/**
+ * Different spellings of the same path. Whether or not the router matches them, none may be served without its right.
+ */
 const SPELLINGS: Readonly<Record<string, (path: string, host: string) => string>> = {
   plain: (path) => path,
   'an encoded letter': (path) => path.replace(/[a-z]/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),

@@ -88,7 +88,7 @@ describe('a share link', () => {
     expect((await ask(`${gateway.url}/api/streams`, { authorization: `Bearer ${token}` })).body).not.toContain('side');
   });
 
-  it('is valid for 24 hours, or the given time, and 30 days at most', async () => {
+  it('is valid for 24 hours, or for the given time of at most 30 days', async () => {
     await using gateway = await start();
     const hours = async (body: unknown): Promise<number> => {
       const { link } = await share(gateway.url, body);

@@ -5,7 +5,7 @@ import { SILENT_LOGGER } from '../../../shared/logger.ts';
 import { createDoor } from '../../helpers/stream.ts';
 
 describe('StreamRenditions.thumbnail', () => {
-  it('leaves half of the encodings to this gateway, whatever the number of requests of others', async () => {
+  it('reserves half of the encodings for this gateway, for any number of requests of other gateways', async () => {
     const stream = createDoor();
     const renditions = new StreamRenditions({
       streams: new Map([['door', { stream }]]),

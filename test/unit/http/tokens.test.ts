@@ -41,7 +41,7 @@ async function statusOf(url: string, method: string, headers: Record<string, str
   const abort = new AbortController();
   try {
     const response = await fetch(url, { method, headers, signal: abort.signal, redirect: 'error' });
-    // A response that was read leaves its connection for the next request.
+    // A response must be read before its connection can be used for the next request.
     if (response.headers.has('content-length')) await response.arrayBuffer();
     else abort.abort();
     return response.status;
@@ -80,7 +80,7 @@ describe('the rights of named tokens', () => {
       const granted: readonly string[] = scope === 'stream' ? main : scope === 'any' ? [...main, ...all] : all;
       const rights = granted.includes('view') ? [...granted, 'watch'] : granted;
       const status = await statusOf(target, method, bearer(secrets[name]));
-      // elsewhere has its rights in some stream.
+      // The identity `elsewhere` has its rights in another stream.
       if (rights.includes(right) || (scope === 'any' && name === 'elsewhere'))
         expect([401, 403], `${method} ${path}`).not.toContain(status);
       else expect(status, `${method} ${path}`).toBe(403);
@@ -563,7 +563,8 @@ describe('a flood of wrong tokens', () => {
     expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
     await gateway.close();
     await Promise.allSettled(flood);
-    // At the end of each minute, the failures of the address are counted in one line, and the next one names it again.
+    // At the end of each minute, the failures of the address are counted in one line, and the next failure names the
+    // address again.
     const minutes = Math.floor((performance.now() - startMs) / 60_000);
     expect(lines.filter((line) => /log-in|token/.test(line)).length).toBeLessThan(4 + 2 * minutes);
     expect(lines.join()).not.toContain(token.slice(0, 15));

@@ -236,7 +236,7 @@ describe('Control', () => {
     expect(() => a.give(value, { urgent: true })).toThrow(coded('no-control'));
   });
 
-  it('gives spectators no control, and reports the holder to them', () => {
+  it('refuses control to spectators, and reports the holder to them', () => {
     const [stream, a] = three();
     const spectator = new Person(stream, 's', { spectate: true });
     for (const action of ['take', 'request'] as const) expect(() => spectator.act(action)).toThrow(coded('no-port'));

@@ -33,7 +33,7 @@ describe('Mailbox', () => {
     expect(mailbox.take()).toBe('b');
   });
 
-  it('restores an item that could not be sent, unless a newer one waits', () => {
+  it('restores an item that could not be sent, unless a newer item waits', () => {
     const mailbox = new Mailbox<string>();
     mailbox.restore('a');
     expect(mailbox.dropped).toBe(0);

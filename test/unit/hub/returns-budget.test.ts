@@ -193,7 +193,7 @@ describe('Returns: bytes', () => {
         const parent = new ByteBudget(1 << 20);
         const budget = new ByteBudget(capacity, parent);
         const returns = new Returns({ hasServer: true, budget, nowMs: () => clock.nowMs });
-        // The model: the current values by port.
+        // The expected current values by port.
         type Value = { readonly data: ReturnData; readonly until: number; readonly at: number };
         const model = new Map<number, { sticky: Value | null; once: Value[] }>();
         let count = 0;

@@ -84,7 +84,7 @@ describe('ClientConnection', () => {
     closers.push(() => client.close());
     client.subscribe();
     await client.bind(endpoint);
-    // A bound subscriber reports this once its thread has entered ZeroMQ.
+    // A bound subscriber reports its subscription once its thread has entered ZeroMQ.
     const first = client.receive();
     await until('ready');
     expect(await connection.send('header', Buffer.from('1'))).toBe(true);

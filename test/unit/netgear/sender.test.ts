@@ -61,7 +61,7 @@ class FakeClient implements Disposable {
   private constructor(socket: Reply | Pair | Subscriber, answer: (parts: Buffer[], count: number) => Answer) {
     this.#socket = socket;
     this.#read(answer).catch((error: unknown) => {
-      // The socket was closed during the answer.
+      // The error is expected if the socket was closed during the answer.
       if (!socket.closed) throw error;
     });
   }

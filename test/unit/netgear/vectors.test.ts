@@ -211,14 +211,14 @@ describe('rewriteFrameHeader', () => {
   });
 
   it.each(frames.filter(({ serverPort }) => serverPort !== null))(
-    'does not change the header of $title for a client that knows its port',
+    'does not change the header of $title for a client that expects the same port',
     ({ text, pattern, serverPort }) => {
       expect(rewriteFrameHeader(text, { pattern, serverPort, dropMessage: false })).toBe(text);
     },
   );
 
   it.each(frames.filter(({ serverPort }) => serverPort !== null))(
-    'changes only the port of $title for a client that knows another port',
+    'changes only the port of $title for a client that expects another port',
     ({ text, pattern, serverPort }) => {
       expect(text.startsWith(`{"port": "${serverPort}", `)).toBe(true);
       expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(

@@ -107,7 +107,7 @@ describe('StateFile', () => {
     expect(readFileSync(path, 'utf8')).toBe('1');
   });
 
-  it('treats an empty file as no state, as a power failure may leave it', async () => {
+  it('treats an empty file, which a power failure may leave, as no state', async () => {
     mkdirSync(join(folder, 'state'));
     writeFileSync(path, '');
     expect([await create().open(), reports]).toEqual([null, []]);

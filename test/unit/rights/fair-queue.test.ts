@@ -74,14 +74,14 @@ describe('FairQueue', () => {
     expect(checks.started).toEqual(['a1', 'b3', 'a2', 'z4', 'b6', 'a5', 'A7', 'z8', 'a10', 'b9']);
   });
 
-  it('accepts the only check of an address while more addresses than may wait have several', async () => {
+  it('accepts the only check of an address even while more addresses than may wait have several checks', async () => {
     for (let until = 10; until < 60; until += 1) {
       const checks = new Checks(4);
       for (let index = 0; index < until; index += 1) checks.add(String.fromCodePoint(97 + (index % 10)));
       const tried = checks.started.length;
       checks.add('z');
       await checks.end();
-      // Unless others, too, have only one.
+      // From 20 checks on, the other addresses have more than one.
       if (until >= 20) expect(checks.started[tried]).toBe(`z${until + 1}`);
       await checks.drain();
     }

@@ -213,7 +213,7 @@ describe('JwtVerifier.find', () => {
     }
   });
 
-  it('with a server of keys that does not answer, waits once, and neither delays other tokens nor fills the log', async () => {
+  it('waits once for a key server that does not answer, and neither delays other tokens nor fills the log', async () => {
     const key = new SigningKey('ES256', 'b');
     const token = (jti: number): string => key.sign({ ...CLAIMS, jti });
     const isBusy = expect.objectContaining({ code: 'busy' }) as Error;
@@ -246,7 +246,7 @@ describe('JwtVerifier.find', () => {
     }
   });
 
-  it('logs a failure of the keys once, whatever tokens come meanwhile', async () => {
+  it('logs a failure to fetch the keys once, whatever tokens arrive in the meantime', async () => {
     const lines: string[] = [];
     const checker = verifier({ keys: 'http://127.0.0.1:1/jwks', secret: null }, lines);
     const key = new SigningKey('ES256', 'b');

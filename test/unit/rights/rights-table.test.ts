@@ -128,7 +128,8 @@ describe('HashVerifier', () => {
     const hash = parseScryptHash(text);
     let checked = 0;
     const attempts = addresses * 5;
-    // The user comes in the middle of a round, when some addresses have had one attempt more than the others.
+    // The user's attempt arrives in the middle of a round, when some addresses have made one attempt more than the
+    // others.
     const flood = Array.from({ length: attempts + addresses / 2 }, async (_, i) => {
       await verifier.verify(`wrong ${i}`, hash, `198.51.100.${i % addresses}`);
       checked += 1;

@@ -87,7 +87,7 @@ describe('Sessions', () => {
     await vi.advanceTimersByTimeAsync(24 * HOUR_MS);
     expect(sessions.find(id)).toBeNull();
     await vi.advanceTimersByTimeAsync(24 * HOUR_MS + 27);
-    // A connection is open, until 30 days have passed.
+    // The session continues while a connection is open, until 30 days have passed.
     expect(ended).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(1);
     expect(ended).toHaveBeenCalledOnce();

@@ -729,7 +729,7 @@ describe('decodeViewerMessage', () => {
 
   it('discards definitions of one message before the next', () => {
     try {
-      // msgpackr's records, which are not MessagePack: 0x41 stands for a map with the key "k" from here on.
+      // msgpackr's records, which are not MessagePack: 0x41 denotes a map with the key "k" from here on.
       valueOf('92 d47241 91a16b 01 4102');
     } catch (error) {
       expect(error).toMatchObject({ code: 'message-invalid' });

@@ -312,7 +312,7 @@ describe('SourceSupervisor', () => {
       expect(source.opened).toBe(2);
     });
 
-    it('is opened without viewers when it is no longer on demand, as when a gateway becomes the owner in a cluster', async () => {
+    it('is opened without viewers when it stops being on demand, as when a gateway becomes the owner in a cluster', async () => {
       const source = new FakeSource();
       const { supervisor, options } = create(source, { isOnDemand: true });
       await supervisor.open();

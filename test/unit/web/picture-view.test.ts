@@ -18,7 +18,7 @@ function open(): { box: Box; view: PictureView } {
 }
 
 describe('the view of a picture', () => {
-  it('keeps the point under the pointer at its place while it zooms', () => {
+  it('keeps the point under the pointer in place while it zooms', () => {
     const { view } = open();
     view.zoomBy(2, { clientX: 10 + 100, clientY: 20 + 75 });
     // The point is a quarter of the box left of and above the centre, and is now twice as far from the picture's centre.
@@ -36,7 +36,7 @@ describe('the view of a picture', () => {
     const [x, y] = [view.x, view.y];
     Object.assign(box, { width, height });
 
-    // Events that were on their way when the element was hidden.
+    // Events that were pending when the element was hidden.
     view.panBy(40, 30);
     if (width === 0) expect(view.x).toBe(x);
     if (height === 0) expect(view.y).toBe(y);

@@ -21,7 +21,7 @@ const DTYPES = [
 const SPECIAL_COLORS = { nanColor: '#ff00ff', belowColor: '#0000ff', aboveColor: '#ff000080' };
 
 interface Drawn {
-  /** Base64. */
+  /** Samples as Base64. */
   readonly rgba: string;
   readonly renderer: 'webgl2' | 'cpu';
 }

@@ -81,7 +81,7 @@ describe('NativeClient', () => {
     await expect.poll(() => status().rejected).toBe(1);
     const { delivered } = status();
     await expect.poll(() => status().delivered).toBeGreaterThan(delivered + 5);
-    // It returns the same value with each frame; the value is counted once.
+    // The client returns the same value with each frame; the value is counted once.
     expect(status()).toMatchObject({ rejected: 1, returnData: null });
     returned = { drive: 1, stop: true };
     await expect.poll(() => status().returnData).toEqual({ stop: true });

@@ -102,7 +102,7 @@ describe('QueuePacer', () => {
       if (isFull && !wasFull) starts.push(second);
       wasFull = isFull;
     }
-    // 5 s to fill, 10 to drain, 60 and then 120 to wait; in tens of seconds.
+    // In tens of seconds: the queue fills in 5 s and drains in 10 s, and the pacer waits for 60 s and then for 120 s.
     expect(starts.map((second, index) => Math.round((second - (starts[index - 1] ?? 0)) / 10))).toEqual([1, 8, 14]);
   });
 

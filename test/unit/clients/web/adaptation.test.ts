@@ -17,7 +17,7 @@ interface Link {
   readonly roundTripMs: number;
   /** Maximum random delay of an acknowledgement, in addition. */
   readonly jitterMs?: number;
-  /** How long the page is busy per second: frames that arrive meanwhile are taken afterwards. */
+  /** How long the page is busy per second: frames that arrive in the meantime are processed afterwards. */
   readonly busyMs?: number;
   /** How long the viewer's machine, with too little processor time, takes for any message: half to one and a half. */
   readonly starvedMs?: number;
@@ -305,7 +305,7 @@ describe('ViewerDelivery', () => {
     expect(shown[1]?.step).toBe('source');
   });
 
-  it('gives a machine without processor time behind a slow link smaller pictures', () => {
+  it('sends smaller pictures to a machine without processor time behind a slow link', () => {
     const simulation = new Simulation();
     const link = { bitsPerSecond: 2e6, roundTripMs: 40, starvedMs: 150 };
     simulation.run(5000, link);
@@ -313,7 +313,7 @@ describe('ViewerDelivery', () => {
     expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(true);
   });
 
-  it('gives a busy page behind a slow link smaller pictures, and names the link as the reason', () => {
+  it('sends smaller pictures to a busy page behind a slow link, and names the link as the reason', () => {
     const simulation = new Simulation();
     const link = { bitsPerSecond: 2e6, roundTripMs: 40, busyMs: 700 };
     simulation.run(5000, link);

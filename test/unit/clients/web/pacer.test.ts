@@ -4,7 +4,7 @@ import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 interface Link {
   /** Minimum round trip, without queueing. */
   readonly roundTripMs: number;
-  /** Maximum jitter per frame; frames after a late one wait for it, as in TCP. */
+  /** Maximum jitter per frame; frames after a late frame wait for it, as in TCP. */
   readonly jitterMs?: number;
   /** Transmission time of a frame; the next one waits for it. */
   readonly carryMs?: number;
@@ -196,7 +196,7 @@ describe('Pacer', () => {
     [20, 3],
     [40, 3],
     [100, 2],
-  ])('has no growing queue after a minute on a link that takes %i ms per frame', (carryMs, window) => {
+  ])('has no growing queue after a minute on a link that transmits a frame in %i ms', (carryMs, window) => {
     const pacer = new Pacer();
     const link = { roundTripMs: 22, carryMs };
     const forMs = 60_000;

@@ -42,7 +42,7 @@ class FakeStream implements VideoStream {
   }
 }
 
-/** An encoding of the stream's frames, which `jpeg` converts. */
+/** An encoding of the stream's frames, which `jpeg` converts to JPEG. */
 function encode(stream: VideoStream, jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>): VideoEncoding {
   return new VideoEncoding({
     stream,

@@ -14,7 +14,7 @@ const [GREEDY, OTHER] = ['192.0.2.1', '192.0.2.2'];
 
 const step = (index: number): VideoStep => ({ kind: 'h264', divisor: 1, bitsPerSecond: 500_000 + index });
 
-/** Encodings of one stream without frames, so that no FFmpeg runs. Each step stands for a stream of its own, too. */
+/** Encodings of one stream without frames, so that no FFmpeg runs. Each step also represents a separate stream. */
 class Gateway {
   readonly encoders = new Encoders();
   readonly #encodings = new VideoEncodings(
@@ -95,7 +95,7 @@ describe('VideoEncodings', () => {
     });
   });
 
-  it('gives one address all encoders, and half of them to the next address as soon as it needs them', () => {
+  it('assigns all encoders to one address, and half of them to the next address as soon as it needs them', () => {
     const greedy = viewers(GREEDY, 12);
     expect(served(greedy)).toBe(MAX_ENCODERS);
     const others = viewers(OTHER, 1);
@@ -140,7 +140,7 @@ describe('VideoEncodings', () => {
     expect(served(sharing)).toBe(4);
   });
 
-  it('ends encodings without viewers first, so that they take no share', () => {
+  it('ends encodings without viewers first, so that they occupy no share', () => {
     const left = viewers(GREEDY, 4);
     const staying = viewers(OTHER, 4);
     served([...left, ...staying]);
@@ -152,7 +152,7 @@ describe('VideoEncodings', () => {
     expect(gateway.encoders.size).toBe(MAX_ENCODERS);
   });
 
-  it('starts few encoders for an address whose viewers select other steps all the time, and serves the others', () => {
+  it('starts few encoders for an address whose viewers constantly select other steps, and serves the others', () => {
     const greedy = viewers(GREEDY, MAX_ENCODERS + 1);
     const started = new Set<SharedEncoding>();
     for (let frame = 0; frame < 300; frame += 1) {
@@ -168,7 +168,7 @@ describe('VideoEncodings', () => {
     expect(served(viewers(OTHER, 4))).toBe(4);
   });
 
-  it('shares fairly whatever the addresses need and in which order, and then takes no encoder away any more', () => {
+  it('shares fairly for any needs of the addresses in any order, and then withdraws no further encoder', () => {
     const needs = fc.array(fc.nat({ max: 12 }), { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(needs, fc.infiniteStream(fc.nat()), (counts, order) => {

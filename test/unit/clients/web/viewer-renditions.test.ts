@@ -130,7 +130,7 @@ describe('WebClient with renditions', () => {
   });
 
   it.each([
-    ['does not know renditions', {}, {}],
+    ['does not support renditions', {}, {}],
     ['watches a stream without renditions', MODERN, { withoutRenditions: new Set(['main']) }],
   ])('sends unmodified frames to a viewer that %s, even if it requests others', async (_name, hello, options) => {
     await using app = await setUp(options);

@@ -1309,7 +1309,7 @@ describe('WebClient: time', () => {
     // Frames 3, 6 and 9 were skipped by the other gateway.
     expect([binding.needsPictures, binding.status().delivered]).toEqual([false, 7]);
     expect(new Set(requested)).toEqual(new Set(['jpeg-2-75']));
-    // Another step needs no pictures either, if its JPEGs arrive, and otherwise it does.
+    // Another step needs pictures only if its JPEGs do not arrive.
     socket.receive({ type: 'want', quality: 'quarter' });
     for (const name of ['jpeg-4-70', 'jpeg-4-45']) flowing.add(name);
     stream.announce({ ...picture, sequence: 11, receivedAtUs: 0, payload: { byteLength: 50_000 } });

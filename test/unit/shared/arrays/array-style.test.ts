@@ -99,7 +99,7 @@ describe('usesAutoRange', () => {
     expect(usesAutoRange({ range }, type(dtype), channels)).toBe(expected);
   });
 
-  it('gives the number of colours of a table that is too long, not the table', () => {
+  it('reports the number of colours of a table that is too long, not the table', () => {
     expect(() => parseArrayStyle({ colormap: Array.from({ length: 257 }, () => '#000').join() })).toThrow(
       /^colormap is a table of 257 colours, expected gray, .* or 2 to 256 colours/,
     );

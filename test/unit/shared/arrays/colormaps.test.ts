@@ -25,7 +25,7 @@ describe('colormapOf', () => {
     expect(colors.every((color) => color >>> 24 === 255)).toBe(true);
   });
 
-  it('knows each name that it lists, in any case', () => {
+  it('recognizes each listed name in upper case, too', () => {
     for (const name of COLORMAP_NAMES) expect(colormapOf(name.toUpperCase())).toEqual(colormapOf(name));
   });
 

@@ -22,7 +22,7 @@ describe('parseV4l2Formats', () => {
     ]);
   });
 
-  it('reads ranges of sizes, emulated formats, and formats that FFmpeg does not know, as printed by FFmpeg 7', () => {
+  it('reads ranges of sizes, emulated formats, and formats that FFmpeg does not support, as printed by FFmpeg 7', () => {
     const text = [
       '[in#0 @ 0x5587] Raw       :     yuv420p :     Planar YUV 4:2:0 : {32-2592, 2}x{32-1944, 2}',
       '[in#0 @ 0x5587] Raw       :       bgr24 :         24-bit BGR 8-8-8 : Emulated : 640x480',

@@ -249,7 +249,7 @@ describe('HttpClient: redirects', () => {
       );
     await using other = await RawServer.start(challenge);
     await using server = await RawServer.start(({ socket, headers }) => {
-      // The first request here has no credentials, so the server is known to require them.
+      // The first request has no credentials, and the response shows that the server requires them.
       if (headers.has('authorization'))
         socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${other.url}/stolen\r\n\r\n`);
       else socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');

@@ -139,7 +139,7 @@ describe('Publishing: single frames', () => {
     expect(published).toEqual([1, 2, 3]);
   });
 
-  it('do not activate a publisher after a check or a failure', () => {
+  it('do not activate a publisher that only checks for permission or fails', () => {
     const { publishing } = setUp();
     publishing.check(single('a'), ASKED);
     expect(() => publishing.publish(single('a'), JPEG.subarray(1), {}, ASKED)).toThrow(coded('jpeg-invalid'));

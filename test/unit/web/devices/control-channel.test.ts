@@ -197,7 +197,7 @@ describe('ControlChannel', () => {
     };
     const remove = channel.onStopState(() => undefined);
     expect([parsed(text), channel.stopState]).toEqual([0, 'ready']);
-    // A key of another level, with which a message must be parsed.
+    // A key at another level, because of which the message must be parsed.
     expect([parsed('{"gate":{"stop":true}}'), channel.stopState]).toEqual([1, 'ready']);
     expect([parsed(stopped), channel.stopState]).toEqual([1, 'stopped']);
     expect([parsed(stopped), channel.stopState]).toEqual([0, 'stopped']);
@@ -305,7 +305,7 @@ describe('ControlChannel', () => {
     await vi.advanceTimersByTimeAsync(REPEAT_MS);
     expect(stick.isHeld).toBe(false);
     expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
-    // No movement is waiting when the page was frozen this time.
+    // This time, no movement is waiting when the page is frozen.
     stick.hold(1);
     vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
     stick.hold(0.5);

@@ -145,7 +145,7 @@ describe('labels', () => {
     for (const [index, text] of texts.entries()) if (!isCovered(free[index]!)) expect(text).toEqual(free[index]);
   });
 
-  it('are in the canvas if it has no room below the chip', () => {
+  it('stay inside the canvas if it has no room below the chip', () => {
     const chip = { x: 12, y: 12, width: 90, height: HEIGHT - 20 };
     expect(draw([{ box: [20, 100, 60, 200], label: 'car' }], undefined, 1, chip)[0]!.bottom).toBeLessThanOrEqual(
       HEIGHT,

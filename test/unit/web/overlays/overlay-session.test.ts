@@ -92,9 +92,9 @@ beforeEach(() => {
     'createImageBitmap',
     () => new Promise((resolve) => decodes.push(() => resolve(closable(`mask ${(masks += 1)}`)))),
   );
-  // As in a worker of Firefox: a canvas gives its context only once.
+  // As in a worker of Firefox, a canvas provides its context only once.
   const getContext = vi.fn(() => {
-    throw new Error('the canvas has given its context');
+    throw new Error('the canvas has already provided its context');
   });
   getContext.mockImplementationOnce(fakeContext as () => never);
   const surface = { width: 8, height: 8, getContext } as unknown as Surface;

@@ -30,7 +30,7 @@ describe('throttled', () => {
     expect(calls(0).slice(0, 3)).toEqual([100, 200, 300]);
   });
 
-  it('calls a function that takes long less often, so that it takes a tenth of the time', () => {
+  it('calls a slow function less often, so that it uses a tenth of the time', () => {
     const [first = 0, second = 0, third = 0] = calls(50);
     expect(first).toBe(100);
     for (const pause of [second - first, third - second]) expect(pause).toBeGreaterThanOrEqual(550);
