@@ -175,7 +175,7 @@ process.stdout.write(
     `  VidGear from PyPI in .venv: ${venvReady ? 'installed' : 'will be installed now (about a minute)'}`,
     `  Chromium: ${ready.chromium ?? howToInstall}`,
     `  Firefox: ${ready.firefox ?? howToInstall}`,
-    `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
+    `  FFmpeg: ${ffmpegReady ? 'installed' : packaged}`,
     `  GStreamer's RTSP server and umockdev: ${systemPython ? `installed, for ${systemPython}` : packaged}`,
     ...Object.keys(programs).map((name) => `  ${name}: ${foundPrograms[name] ?? packaged}`),
     '',
