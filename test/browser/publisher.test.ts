@@ -280,7 +280,12 @@ describe('a page that publishes', () => {
   });
 
   it('explains that a stream accepts no publishers, before it opens a camera', async () => {
-    await using gateway = await LocalGateway.start('--source', 'door=test-pattern:', '--source', 'phone=push:');
+    await using gateway = await LocalGateway.start(
+      '--source',
+      'door=test-pattern:?size=320x180&fps=10',
+      '--source',
+      'phone=push:',
+    );
     await using browser = await sharedBrowser('chromium', { camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${gateway.url}/publish?stream=door&start`);
     const link = await publisher.page.waitForSelector('gearway-publisher > .on-picture > a');

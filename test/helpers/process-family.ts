@@ -3,6 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const VARIABLE = 'GEARWAY_TEST_FAMILY';
 
+/** Reading the environments of all processes of a machine takes up to 10 ms. */
+const POLL_MS = 100;
+
 /** A process of a {@link ProcessFamily}. */
 export interface FamilyMember {
   readonly pid: number;
@@ -54,7 +57,7 @@ export class ProcessFamily {
             .map(({ pid, parent, command }) => `${pid} (of ${parent}) ${command}`)
             .join('\n')}`,
         );
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 

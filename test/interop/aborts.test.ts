@@ -261,7 +261,7 @@ describe.each([
     );
     gateway = await GatewayProcess.start(
       '--source',
-      'main=test-pattern:?size=640x480&fps=30',
+      'main=test-pattern:?size=320x240&fps=10',
       '--source',
       'pushed=push:',
       '--source',

@@ -51,26 +51,29 @@ async function run(
 }
 
 describe('a file', () => {
-  it.each(['mjpeg', 'avi', 'mkv', 'mov'])('of JPEGs in %s is forwarded unmodified, in order', async (kind) => {
-    await using folder = await Folder.create();
-    const jpegs = await numberedJpegs(50);
-    await folder.write('a.mjpeg', Buffer.concat(jpegs));
-    if (kind !== 'mjpeg')
-      await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
-    await using gateway = await LocalGateway.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
-    await using viewer = await FrameRecorder.open(gateway.url);
-    const frames = await viewer.take(120);
-    const places = placesIn(jpegs, frames);
-    expect(places).not.toContain(-1);
-    frames.forEach(({ sequence }, index) => {
-      const before = frames[index - 1];
-      if (before !== undefined)
-        expect((places[index]! - places[index - 1]! + 50) % 50, `frame ${sequence}`).toBe(
-          (sequence - before.sequence) % 50,
-        );
-    });
-    expect((await gateway.status()).source).toMatchObject({ lastError: null, restarts: 0 });
-  });
+  it.concurrent.each(['mjpeg', 'avi', 'mkv', 'mov'])(
+    'of JPEGs in %s is forwarded unmodified, in order',
+    async (kind) => {
+      await using folder = await Folder.create();
+      const jpegs = await numberedJpegs(50);
+      await folder.write('a.mjpeg', Buffer.concat(jpegs));
+      if (kind !== 'mjpeg')
+        await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
+      await using gateway = await LocalGateway.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
+      await using viewer = await FrameRecorder.open(gateway.url);
+      const frames = await viewer.take(120);
+      const places = placesIn(jpegs, frames);
+      expect(places).not.toContain(-1);
+      frames.forEach(({ sequence }, index) => {
+        const before = frames[index - 1];
+        if (before !== undefined)
+          expect((places[index]! - places[index - 1]! + 50) % 50, `frame ${sequence}`).toBe(
+            (sequence - before.sequence) % 50,
+          );
+      });
+      expect((await gateway.status()).source).toMatchObject({ lastError: null, restarts: 0 });
+    },
+  );
 
   it('ends once it has been shown, and an incomplete JPEG at its end is not shown', async () => {
     await using folder = await Folder.create();
@@ -157,7 +160,7 @@ describe('a file', () => {
 });
 
 describe('a playlist', () => {
-  it('plays its files in order, with any names', async () => {
+  it.concurrent('plays its files in order, with any names', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(30);
     const names = ["it's one.mjpeg", 'two "b";$(x).mjpeg', '-three ☃.mjpeg'];
@@ -175,7 +178,7 @@ describe('a playlist', () => {
     });
   });
 
-  it('is looped', async () => {
+  it.concurrent('is looped', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(20);
     await folder.write('1.mjpeg', Buffer.concat(jpegs.slice(0, 10)));
@@ -186,7 +189,7 @@ describe('a playlist', () => {
     expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0 } });
   });
 
-  it('that contains an address is refused', async () => {
+  it.concurrent('that contains an address is refused', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('list.m3u', 'http://127.0.0.1:1/a.mp4\n');
     await using gateway = await LocalGateway.start('--source', `ffmpeg:${path}`);
@@ -196,7 +199,7 @@ describe('a playlist', () => {
 });
 
 describe('raw frames', () => {
-  it.each([
+  it.concurrent.each([
     ['gray16le', { channels: 1, bytes: 2 }, 'uint16'],
     ['gray', { channels: 1, bytes: 1 }, 'uint8'],
     ['bgr24', { channels: 3, bytes: 1 }, 'uint8'],
@@ -261,7 +264,7 @@ describe('lavfi', () => {
 });
 
 describe('MJPEG over HTTP', () => {
-  it('is forwarded unmodified, as a camera sends it', async () => {
+  it.concurrent('is forwarded unmodified, as a camera sends it', async () => {
     const jpegs = await numberedJpegs(40);
     await using camera = await MjpegCamera.endless(jpegs, 20);
     await using gateway = await LocalGateway.start('--source', `ffmpeg:${camera.url}/video?channel=1`);
@@ -271,7 +274,7 @@ describe('MJPEG over HTTP', () => {
     expect(camera.requests[0]!.url).toBe('/video?channel=1');
   });
 
-  it('is forwarded unmodified, as a second FFmpeg serves it', async () => {
+  it.concurrent('is forwarded unmodified, as a second FFmpeg serves it', async () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(40);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
@@ -302,7 +305,7 @@ describe('MJPEG over HTTP', () => {
     expect(placesIn(jpegs, await viewer.take(60))).not.toContain(-1);
   });
 
-  it('of another gateway is forwarded in the same way', async () => {
+  it.concurrent('of another gateway is forwarded in the same way', async () => {
     await using first = await LocalGateway.start('--source', 'test-pattern:?size=640x360&fps=15');
     await using second = await LocalGateway.start('--source', `ffmpeg:${first.url}/streams/main/mjpeg`);
     await using viewer = await FrameRecorder.open(second.url);

@@ -36,7 +36,7 @@ const stream = async (gateway: LocalGateway, name: string): Promise<StreamStatus
   (await fetch(`${gateway.url}/api/streams/${name}`)).json() as Promise<StreamStatus>;
 
 describe('imagezmq', () => {
-  it.each([
+  it.concurrent.each([
     ['REQ, JPEG', false, false],
     ['REQ, raw', false, true],
     ['PUB, JPEG', true, false],
@@ -88,7 +88,7 @@ describe('imagezmq', () => {
     ).toMatchObject({ unmarked: 0 });
   });
 
-  it.each([
+  it.concurrent.each([
     ['REQ, JPEG', false, false],
     ['REQ, raw', false, true],
     ['PUB, JPEG', true, false],
@@ -178,7 +178,7 @@ describe('imagezmq', () => {
     expect(gateway.log.filter((line) => line.includes('alternate in this stream'))).toHaveLength(1);
   });
 
-  it.each([
+  it.concurrent.each([
     ['a sender that counts', ['1', '2', '3', '4', '5', '6', '7']],
     ['a sender that writes JSON', ['{"moving": true}', '{"moving": false}']],
     [

@@ -91,7 +91,14 @@ describe('gearway', () => {
     await using folder = await Folder.create();
     const file = await folder.write('journal', '');
     const script = 'exec 2>>"$0"; JOURNAL_STREAM=$(stat -Lc %d:%i "$0") exec "$@"';
-    const command = [process.execPath, 'dist/gateway/main.js', '--port', '0', '--source', 'test-pattern:?fps=15'];
+    const command = [
+      process.execPath,
+      'dist/gateway/main.js',
+      '--port',
+      '0',
+      '--source',
+      'test-pattern:?size=320x180&fps=10',
+    ];
     await using child = new Child('sh', ['-c', script, file, ...command], { cwd: ROOT });
     await expect.poll(async () => readFile(file, 'utf8')).toMatch(/^<6>\S+ stream main: live, frames arrive$/m);
     child.signal('SIGTERM');

@@ -34,7 +34,7 @@ describe('a NetGear_Async server', () => {
     expect(await server.exited).toBe(0);
   });
 
-  it.each([0, 1])('gets return data of viewers, and sends them its data, in pattern %i', async (pattern) => {
+  it.concurrent.each([0, 1])('gets return data of viewers, and sends them its data, in pattern %i', async (pattern) => {
     const [port = 0] = await freePorts(1);
     await using gateway = await LocalGateway.start(
       '--source',
@@ -54,7 +54,7 @@ describe('a NetGear_Async server', () => {
     expect((await gateway.status()).counters).toMatchObject({ received: 90, rejected: 0 });
   });
 
-  it.each([0, 1, 2, 3])('has its frames forwarded unmodified, in pattern %i', async (pattern) => {
+  it.concurrent.each([0, 1, 2, 3])('has its frames forwarded unmodified, in pattern %i', async (pattern) => {
     const [port = 0, native = 0] = await freePorts(2);
     await using gateway = await LocalGateway.start(
       '--source',

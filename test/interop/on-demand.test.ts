@@ -14,7 +14,7 @@ describe('a source on demand', () => {
     [port = 0] = await freePorts(1);
     gateway = await LocalGateway.start(
       '--source',
-      'test-pattern:?onDemand=true',
+      'test-pattern:?size=320x180&fps=10&onDemand=true',
       '--client',
       `tcp://127.0.0.1:${port}`,
     );
