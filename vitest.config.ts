@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -81,8 +83,24 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Transformed modules are kept between runs. Vitest finds them by the content of the source file, and removes all when
+ * node_modules changes. It does not know these files, on which their transformation depends too.
+ */
+const transformSettings = createHash('sha1');
+for (const file of [
+  'vitest.config.ts',
+  'package.json',
+  'tsconfig.json',
+  'web/tsconfig.json',
+  'test/browser/tsconfig.json',
+])
+  transformSettings.update(readFileSync(file)).update('\0');
+const fsModuleCachePath = `node_modules/.cache/vitest/${transformSettings.digest('hex')}`;
+
 export default defineConfig({
   test: {
+    experimental: { fsModuleCache: true, fsModuleCachePath },
     sequence: { sequencer: LongestFirst },
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
