@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -94,11 +96,19 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Folder of the transformed modules, which all projects and the next run use. Vitest identifies them by their source
+ * and this configuration, and deletes them when dependencies change. They also depend on these files.
+ */
+const compilerOptions = createHash('sha1');
+for (const file of ['tsconfig.json', 'web/tsconfig.json', 'test/browser/tsconfig.json'])
+  compilerOptions.update(readFileSync(file)).update('\0');
+const fsModuleCachePath = `node_modules/.cache/vitest/${compilerOptions.digest('hex')}`;
+
 export default defineConfig({
   test: {
+    experimental: { fsModuleCache: true, fsModuleCachePath },
     sequence: { sequencer: LongestFirst },
-    // Keeps transformed modules in node_modules, by a hash of their contents, for the other projects and the next run.
-    experimental: { fsModuleCache: true },
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
       {

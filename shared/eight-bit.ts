@@ -81,7 +81,11 @@ export class EightBitConverter {
 
   #createTable(): Uint8ClampedArray {
     const values = everyValue(this.type);
-    return Uint8ClampedArray.from(values, (value) => (value * this.#factor - this.#low) * this.#scale);
+    const table = new Uint8ClampedArray(values.length);
+    // Several times as fast as Uint8ClampedArray.from with a function.
+    for (let index = 0; index < values.length; index += 1)
+      table[index] = ((values[index] ?? 0) * this.#factor - this.#low) * this.#scale;
+    return table;
   }
 }
 

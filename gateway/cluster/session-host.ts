@@ -221,7 +221,7 @@ class Session {
       if (this.#partBytes + bytes.byteLength > MAX_BATCH_BYTES || !this.#incomplete.reserve(bytes.byteLength))
         return { ok: false, code: 'restart' };
       this.#partBytes += bytes.byteLength;
-      this.#parts.push(Uint8Array.from(bytes));
+      this.#parts.push(new Uint8Array(bytes));
     }
     if (!isComplete) return null;
     const whole = parts === 1 ? bytes : Buffer.concat(this.#parts);

@@ -86,7 +86,7 @@ async function exchange(
       replied: (parts, roundTripMs) => {
         answers.count += 1;
         answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
-        answers.last = parts.map((part) => Uint8Array.from(part));
+        answers.last = parts.map((part) => new Uint8Array(part));
       },
       failed: (error) => report(bad(`Its reply is invalid: ${errorText(error)}.`)),
     },

@@ -81,7 +81,6 @@ export class Sessions {
    * @returns its secret id.
    */
   open(owner: Principal, address: string): { readonly id: string; readonly principal: Principal } {
-    this.#sweep();
     this.#makeRoom(owner.name, address);
     const id = randomBytes(ID_BYTES).toString('base64url');
     const text = this.#owners.describe(owner);
@@ -202,6 +201,8 @@ export class Sessions {
    * if each has open connections, the least recently used one.
    */
   #makeRoom(name: string, address: string): void {
+    if (this.#sessions.size < MAX_SESSIONS) return;
+    this.#sweep();
     if (this.#sessions.size < MAX_SESSIONS) return;
     const ofUser = largest([...this.#sessions], ([, session]) => session.name, name);
     // A saved session counts as the only one of its address.

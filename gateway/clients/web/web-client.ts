@@ -729,7 +729,7 @@ function copyBody(body: ReturnBody): ReturnBody {
 
 /** Large messages arrive in a separate chunk, which consists almost entirely of the data. */
 function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength <= bytes.byteLength * MAX_CHUNK_RATIO ? bytes : Uint8Array.from(bytes);
+  return bytes.buffer.byteLength <= bytes.byteLength * MAX_CHUNK_RATIO ? bytes : new Uint8Array(bytes);
 }
 
 /** Rejects data that would crash NetGear peers. A JPEG has already been verified. */
