@@ -301,7 +301,7 @@ export const CONFIG_SCHEMA = {
     },
     virtualPorts: {
       ...VIRTUAL_PORTS,
-      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own; the same applies to `start`, `distribution`, `onSourceEnd`, `idle`, `control` and `renditions`.`,
+      description: `${VIRTUAL_PORTS.description} Default for streams that do not set their own; the same applies to \`start\`, \`distribution\`, \`onSourceEnd\`, \`idle\`, \`control\` and \`renditions\`.`,
     },
     ...ONE_OF,
     renditions: RENDITIONS,
