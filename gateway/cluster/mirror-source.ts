@@ -30,8 +30,8 @@ interface MirrorSourceOptions {
   readonly owner: () => MirrorOwner | null;
   readonly numbers: RemoteNumbers;
   /**
-   * Called before the source opens: ends the sessions of other gateways, which may not have noticed yet that the owner has
-   * changed. The return data of their clients must not be sent to the owner by this gateway, too.
+   * Called before the source opens: ends the sessions of other gateways, which may not have noticed yet that the owner
+   * has changed. The return data of their clients must not be sent to the owner by this gateway, too.
    */
   readonly endSessions: () => void;
   /** null if all viewers may return data. */
@@ -40,7 +40,8 @@ interface MirrorSourceOptions {
 }
 
 /**
- * How long pictures are still received after the last client stopped needing them, because one may soon need them again.
+ * How long pictures are still received after the last client stopped needing them, because one may soon need them
+ * again.
  */
 const UNNEEDED_MS = 2000;
 
