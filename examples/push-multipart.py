@@ -1,4 +1,5 @@
-"""Sends OpenCV frames to a gateway at 30 fps, in a single streaming request without waiting between frames.
+"""Sends OpenCV frames to a gateway at 30 fps, in a single streaming request, without waiting for a
+response after each frame.
 
 Gateway:  npm start -- --source push:
 Needs:    pip install opencv-python-headless requests

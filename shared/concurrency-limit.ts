@@ -1,4 +1,4 @@
-/** Limits how many pieces of asynchronous work run at the same time. The others wait, and start in order. */
+/** Limits how many asynchronous tasks run at the same time. The others wait, and start in order. */
 export class ConcurrencyLimit {
   readonly #max: number;
   readonly #waiting: (() => void)[] = [];
@@ -8,7 +8,7 @@ export class ConcurrencyLimit {
     this.#max = max;
   }
 
-  /** Number of pieces of work that run or wait. */
+  /** Number of running and waiting tasks. */
   get pending(): number {
     return this.#running + this.#waiting.length;
   }

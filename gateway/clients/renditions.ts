@@ -38,7 +38,7 @@ const packings = new ConcurrencyLimit(2);
 /** Shared by the whole gateway: the pixels of an array take up to 256 MiB, and each style has its own. */
 const stylings = new ConcurrencyLimit(2);
 
-/** Maximum size of a packed array in relation to the array: above it, unpacking costs more than it saves. */
+/** Maximum size of a packed array as a fraction of the array: above it, unpacking costs more than it saves. */
 const MAX_PACKED_RATIO = 0.9;
 
 /** Maximum number of cached JPEGs per frame with different styles. */
@@ -74,7 +74,7 @@ export class Renditions {
     this.#remote = remote;
   }
 
-  /** @returns a promise only while a raw frame is being encoded. */
+  /** @returns a promise for 8-bit raw frames that are sent as JPEG; otherwise the rendition itself. */
   get(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
     const channels = wantsRaw ? null : jpegChannels(frame);
     if (channels === null) {
@@ -215,7 +215,7 @@ export class Renditions {
    *
    * @param style valid; it does not apply to frames that are JPEGs.
    * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`,
-   * `channels-unsupported`, `jpeg-unsupported`.
+   * `channels-unsupported` or `jpeg-unsupported`.
    */
   jpeg(frame: Frame, style: ArrayStyleTexts = {}): Uint8Array | Promise<Uint8Array> {
     if (frame.encoding.kind === 'jpeg') {

@@ -77,14 +77,14 @@ const MAX_PORT = 65_535;
 /** Interval between searches for records of this gateway without a client, and for its clients without a record. */
 const TIDY_MS = 5000;
 
-/** Keys expire after an hour without a write. */
+/** Interval between rewrites of this gateway's records, because keys expire after an hour without a write. */
 const REFRESH_MS = 1_200_000;
 
 interface ClusterPortsOptions {
   readonly stream: string;
   readonly ranges: readonly PortRange[];
   readonly reserved: Iterable<number>;
-  /** Whether other gateways may have the stream and its native clients, too. */
+  /** Whether the stream and its native clients may also be configured at other gateways. */
   readonly hasFailover: () => boolean;
   readonly replica: Replica;
   readonly membership: Membership;
@@ -169,12 +169,12 @@ export class ClusterPorts implements Ports {
     const { membership, replica, patienceMs = PATIENCE_MS } = this.#options;
     const untilMs = performance.now() + patienceMs;
     const hashed: LeaseRequest = { ...request, key: key === undefined ? undefined : hashKey(key) };
-    if (key !== undefined) await this.#patiently(untilMs, () => this.#catchUp(key));
+    if (key !== undefined) await this.#retryUntil(untilMs, () => this.#catchUp(key));
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const now = this.#nowMs();
       const port = choosePort(this.#table(), hashed, now);
-      const goesOn = hashed.key !== undefined && this.#lease(port)?.hash === hashed.key;
-      const sinceMs = goesOn ? (this.#holders.get(port)?.sinceMs ?? now - LASTING_LEASE_MS) : now;
+      const isRenewal = hashed.key !== undefined && this.#lease(port)?.hash === hashed.key;
+      const sinceMs = isRenewal ? (this.#holders.get(port)?.sinceMs ?? now - LASTING_LEASE_MS) : now;
       const leaseKey = createLeaseKey(port);
       const record: LeaseRecord = {
         kind: 'lease',
@@ -182,7 +182,7 @@ export class ClusterPorts implements Ports {
         member: membership.id,
         hash: hashKey(leaseKey),
         address: this.#reserved.has(port) ? null : (request.address ?? null),
-        hasLasted: goesOn,
+        hasLasted: isRenewal,
       };
       const claim: LeaseState = {
         key: record.hash,
@@ -194,11 +194,11 @@ export class ClusterPorts implements Ports {
       };
       this.#pending.add(record.nonce);
       // A viewer that renews its own lease can compete only with its own tabs.
-      if (!goesOn) this.#claims.set(port, claim);
+      if (!isRenewal) this.#claims.set(port, claim);
       try {
-        const isWritten = await this.#patiently(untilMs, async () => {
+        const isWritten = await this.#retryUntil(untilMs, async () => {
           if ((await replica.update(this.#key(port), record)) !== null) return true;
-          // An earlier attempt was stored, but its answer was lost.
+          // An earlier attempt may have been stored although its answer was lost.
           return this.#entries.get(port)?.value.nonce === record.nonce;
         });
         if (!isWritten) continue;
@@ -222,7 +222,7 @@ export class ClusterPorts implements Ports {
    * heartbeats, but not ports.
    * @throws {GearwayError} `cluster-unreachable` if it fails for too long.
    */
-  async #patiently<T>(untilMs: number, action: () => Promise<T>): Promise<T> {
+  async #retryUntil<T>(untilMs: number, action: () => Promise<T>): Promise<T> {
     const { membership, patienceMs = PATIENCE_MS } = this.#options;
     for (;;) {
       try {
@@ -240,8 +240,8 @@ export class ClusterPorts implements Ports {
   }
 
   /**
-   * Reads the record of a lease key that is unknown here: the viewer may have come from another gateway before the copy
-   * of the directory was updated.
+   * Reads the record of a lease key that is unknown here: the viewer may have come from another gateway before this
+   * gateway's copy of the store was updated.
    */
   async #catchUp(key: string): Promise<void> {
     const hash = hashKey(key);
@@ -308,7 +308,7 @@ export class ClusterPorts implements Ports {
       else if (!isMine && value.kind === 'native') this.#write(port, { kind: 'free', nonce: createNonce() });
       else if (!isMine) this.#write(port, { ...value, nonce: createNonce(), member: null } as PortRecord);
     }
-    // The store has lost these records.
+    // Rewrite records that the store has lost.
     for (const [port, { record }] of this.#holders) if (!this.#isStored(port)) this.#write(port, record);
     for (const [port, { nonce }] of this.#natives)
       if (!this.#isStored(port)) this.#write(port, { kind: 'native', nonce, member: membership.id });
@@ -353,7 +353,7 @@ export class ClusterPorts implements Ports {
     if (!key.startsWith(this.#prefix)) return;
     const text = key.slice(this.#prefix.length);
     const port = Number(text);
-    // The key was not written by a gateway: 0x1770 and 6e3 are not the key of port 6000.
+    // Ignore keys that no gateway writes: 0x1770 and 6e3 are not keys of port 6000.
     if (!Number.isInteger(port) || port < 1 || port > MAX_PORT || String(port) !== text) return;
     const { value } = entry;
     if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });
@@ -432,12 +432,15 @@ function createLeaseKey(port: number): string {
 
 const PORT_DIGITS = 4;
 
-/** @returns null if the key was not made by a gateway of a cluster. */
+/**
+ * @returns null if the key does not have the format of a lease key. The port is meaningless for a key of a gateway
+ * without a cluster.
+ */
 function portOf(key: string): number | null {
   return /^[0-9a-f]{32}$/.test(key) ? Number.parseInt(key.slice(0, PORT_DIGITS), 16) : null;
 }
 
-/** All gateways and their administrators can read the store; it does not contain keys. */
+/** The store contains only hashes of lease keys, because all gateways and their administrators can read it. */
 function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }

@@ -14,7 +14,7 @@ interface FramePublisherOptions {
 export class FramePublisher {
   readonly #options: FramePublisherOptions;
   #inFlight = 0;
-  /** Increases when the connection is lost: frames in flight at that time do not count any more. */
+  /** Increases when the connection is restored: frames that were in flight then no longer count. */
   #epoch = 0;
 
   constructor(options: FramePublisherOptions) {

@@ -65,7 +65,7 @@ interface Known {
   beatsBefore: number;
   /** When it was declared dead, or has left; null while it is alive. */
   diedAtMs: number | null;
-  /** Whether it runs, and has the name of this gateway. */
+  /** Whether it has been seen running, and has the same name as this gateway. */
   readonly isNamesake: boolean;
 }
 
@@ -99,7 +99,7 @@ export class Membership {
    */
   readonly #isRegular = new Map<number, boolean>();
   readonly #reports = new TokenBucket(REPORTS.perSecond, REPORTS.burst);
-  /** Number of log entries that were left out since the last one. */
+  /** Number of log entries suppressed since the last one that was written. */
   #unreported = 0;
   /** Number of streams of all other members. */
   #streams = 0;
@@ -265,7 +265,8 @@ export class Membership {
       }
       this.#streams = streams;
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
-      // From its second heartbeat on: the last heartbeat of a former process of this gateway is in the store, too.
+      // Checked only from its second heartbeat on, because the last heartbeat of a previous process of this gateway may
+      // still be in the store.
       const isNamesake = known !== undefined && member.name === this.#options.name;
       this.#known.set(member.id, {
         member,
@@ -277,7 +278,7 @@ export class Membership {
         this.#report(
           'warn',
           member,
-          `another gateway of this cluster is called ${cleanText(member.name)}, too: give each one a name of its own with ?gateway=NAME`,
+          `another gateway in this cluster is also named ${cleanText(member.name)}: give each gateway a unique name with ?gateway=NAME`,
         );
       if (isNew && !member.hasLeft) this.#report('info', member, `gateway ${cleanText(member.name)} is connected`);
       if (known?.diedAtMs === null && member.hasLeft)
@@ -307,7 +308,7 @@ export class Membership {
       this.#unreported += 1;
       return;
     }
-    const more = this.#unreported === 0 ? '' : ` (${this.#unreported} more changes of gateways were not logged)`;
+    const more = this.#unreported === 0 ? '' : ` (${this.#unreported} more messages about gateways were not logged)`;
     this.#unreported = 0;
     this.#options.log[level]({ peer }, `${text}${more}`);
   }

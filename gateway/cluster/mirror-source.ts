@@ -30,8 +30,8 @@ interface MirrorSourceOptions {
   readonly owner: () => MirrorOwner | null;
   readonly numbers: RemoteNumbers;
   /**
-   * Called before it opens: ends the sessions of other gateways, which may not have noticed yet that the owner has
-   * changed. The return data of their clients must not be sent to the owner by this gateway, too.
+   * Called before the source opens: ends the sessions of other gateways, which may not have noticed yet that the owner
+   * has changed. The return data of their clients must not be sent to the owner by this gateway, too.
    */
   readonly endSessions: () => void;
   /** null if all viewers may return data. */
@@ -39,7 +39,10 @@ interface MirrorSourceOptions {
   readonly log: Logger;
 }
 
-/** How long pictures are still received after no client needs them any more, because one may soon need them again. */
+/**
+ * How long pictures are still received after the last client stopped needing them, because one may soon need them
+ * again.
+ */
 const UNNEEDED_MS = 2000;
 
 /**
@@ -84,7 +87,7 @@ export class MirrorSource implements Source {
     const owner = this.#options.owner();
     return owner === null
       ? 'no gateway of the cluster runs the source'
-      : `the source runs at gateway ${owner.name}, which sends its frames when a viewer connects here`;
+      : `the source runs on gateway ${owner.name}, which sends its frames when a viewer connects here`;
   }
 
   get takesReturns(): boolean {
@@ -168,7 +171,7 @@ export class MirrorSource implements Source {
 
   /**
    * Starts or stops receiving pictures. Called when a client may have begun to need them, with each frame, and with
-   * each answer of the owner, because a need also ends with time.
+   * each answer of the owner, because a need can also expire.
    */
   needsChanged(): void {
     const open = this.#open;

@@ -6,7 +6,7 @@ import { type RenditionLink, RenditionSubscription } from './rendition-subscript
 /** How long JPEGs are received after the last request for one. */
 const UNUSED_MS = 3000;
 
-/** Maximum time to wait for a JPEG, including the first one. Then this gateway scales the frame itself. */
+/** Maximum time to wait for a JPEG, including the first one. After that, this gateway scales the frame itself. */
 const WAIT_MS = 500;
 
 interface MirroredJpegsOptions {
@@ -24,7 +24,7 @@ interface Waiting {
   readonly settle: (result: RenditionFrame | 'skipped' | 'missing') => void;
 }
 
-/** Scaled JPEGs of a stream and step that its owner makes. */
+/** JPEGs of a stream that its owner scales for one step. */
 export class MirroredJpegs {
   readonly #options: MirroredJpegsOptions;
   readonly #subscription: RenditionSubscription;
@@ -34,7 +34,7 @@ export class MirroredJpegs {
   #latest: RenditionFrame | null = null;
   /** Whether JPEGs arrive. */
   #isFlowing = false;
-  /** Until this time, the first JPEG is expected. */
+  /** Time until which the first JPEG is expected. */
   readonly #expectedUntilMs = performance.now() + WAIT_MS;
   #requestedAtMs = performance.now();
 

@@ -79,7 +79,7 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void,
 }
 
 /**
- * Sets the maximum size of messages from now on, and of their number of fragments. Needed because ws has only limits
+ * Sets the maximum size of further messages, and their maximum number of fragments. Needed because ws has only limits
  * per server, and a peer that is not authorized yet must not be able to fill the memory.
  */
 export function setMessageLimit(socket: WebSocket, bytes: number): void {

@@ -5,9 +5,9 @@ import { TokenBucket } from '../../shared/token-bucket.ts';
 export interface UserLimits {
   /** Maximum number of web viewers and MJPEG clients; Infinity for no limit. */
   readonly viewers: number;
-  /** Maximum bit rate of the pictures to all of them together; Infinity for no limit. */
+  /** Maximum total bit rate of the pictures that are sent to these clients; Infinity for no limit. */
   readonly bitsPerSecond: number;
-  /** Maximum number of values per second from all viewers together; Infinity for no limit. */
+  /** Maximum number of returned values per second from all of these viewers together; Infinity for no limit. */
   readonly returnsPerSecond: number;
 }
 
@@ -37,7 +37,7 @@ export class UserBudget {
   /**
    * Counts a viewer.
    *
-   * @returns a function that ends the count of this viewer; idempotent.
+   * @returns a function that stops counting this viewer; idempotent.
    * @throws {GearwayError} `user-limit`.
    */
   enter(): () => void {
@@ -55,7 +55,7 @@ export class UserBudget {
     };
   }
 
-  /** Counts a returned value. @returns false if there are too many. */
+  /** Counts a returned value. @returns false if the rate is exceeded. */
   takeReturn(nowMs: number): boolean {
     return this.#returns?.take(nowMs) ?? true;
   }

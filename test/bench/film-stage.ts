@@ -70,7 +70,7 @@ export class FilmStage implements AsyncDisposable {
     }
   }
 
-  /** @returns the mean size of its JPEGs, in bytes. */
+  /** Encodes a film. @returns the mean size of its JPEGs, in bytes. */
   make(film: FilmName, frames: number): Promise<number> {
     return this.#source.ask('make', film, frames);
   }

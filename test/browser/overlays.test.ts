@@ -1,4 +1,4 @@
 import { describeOverlaysInStep } from './overlays-in-step.ts';
 
-// The same with 1000 frames, and all cases, is in test/soak.
+// test/soak runs the same test with 1000 frames and all cases.
 describeOverlaysInStep(40, 'each once');

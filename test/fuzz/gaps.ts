@@ -1,4 +1,4 @@
-/** A time without a frame, by the watching process's clock. */
+/** A period without a frame, by the clock of the watching process. */
 export interface Gap {
   readonly fromMs: number;
   readonly toMs: number;
@@ -19,7 +19,7 @@ export class GapMeter {
     this.#lastMs = nowMs;
   }
 
-  /** Gaps that overlap the time from `sinceMs`, including an ongoing one. */
+  /** Gaps that end after `sinceMs`, including an ongoing one. */
   since(sinceMs: number, nowMs = performance.now()): Gap[] {
     const open = { fromMs: this.#lastMs, toMs: nowMs };
     return [...this.gaps, open].filter(({ toMs, fromMs }) => toMs > sinceMs && toMs - fromMs >= MIN_GAP_MS);
@@ -37,9 +37,9 @@ export function longest(gaps: readonly Gap[]): number {
 const NEAR_MS = 1000;
 
 /**
- * Subtracts the part of the gaps that the machine has caused: the time for which the gateway had no processor, and gaps
- * near which the gateway that is not attacked had a gap at least half as long. On an idle machine, nothing is
- * subtracted.
+ * Subtracts what the machine caused: the time for which the gateway or the watching process had no processor. A gap is
+ * ignored entirely if the control gateway, which is not attacked, had one at least half as long at about the same time.
+ * On an idle machine, nothing is subtracted.
  *
  * @param waitedMs returns how long the gateway, and the watching process, had no processor between two times.
  * @returns milliseconds of the longest gap caused by the gateway, and of the longest observed one.
@@ -51,10 +51,10 @@ export function ownGap(
 ): { readonly ownMs: number; readonly seenMs: number } {
   const own = gaps.flatMap(({ fromMs, toMs }) => {
     const ms = toMs - fromMs - waitedMs(fromMs, toMs);
-    const isMachine = control.some(
+    const isCausedByMachine = control.some(
       (other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= ms / 2,
     );
-    return isMachine ? [] : [ms];
+    return isCausedByMachine ? [] : [ms];
   });
   return { ownMs: Math.max(0, ...own), seenMs: longest(gaps) };
 }

@@ -5,19 +5,27 @@ const CAPACITY_WINDOW_MS = 2000;
 
 /**
  * Transmissions that are shorter than the jitter of timers, threads and paths cannot be measured. The jitter is assumed
- * to be the largest of this time, this part of the round trip, and the jitter of the latest pings.
+ * to be the largest of this time, this fraction of the round trip, and the jitter of the latest pings.
  */
 const JITTER_MS = 4;
-const JITTER_PART = 0.1;
+const JITTER_FRACTION = 0.1;
 
 /** Number of pings whose median, compared with their minimum, shows the jitter of the path. */
 const JITTER_PINGS = 5;
 
-/** Number and maximum age of the pings without frames in flight that show the present latency of the path. */
+/** Maximum number of idle pings, sent without frames in flight, that show the current latency of the path. */
 const IDLE_PINGS = 5;
+
+/** Maximum age of these pings. */
 const IDLE_PING_MS = 4000;
-/** Age from which another is needed, while that latency exceeds the minimum by this time. */
+
+/**
+ * Age of the latest idle ping from which another one is needed, if the current latency exceeds the minimum by more than
+ * `RAISED_MS`.
+ */
 const IDLE_PING_INTERVAL_MS = 1000;
+
+/** Excess over the minimum from which the latency counts as raised. */
 const RAISED_MS = 50;
 
 /** State of the delivery at the time when a frame was sent. */
@@ -44,9 +52,10 @@ export interface Delivery {
 }
 
 /**
- * Estimates a viewer's link from its acknowledgements, in the terms of BBR: minimum round trip, queueing delay, and
- * delivery rate. The delivery rate is the throughput of the link only while the link is saturated; otherwise the
- * capacity has a lower bound, because a frame that arrives `delayMs` late took at most that long to transmit.
+ * Estimates a viewer's link from its acknowledgements, in the terms used by BBR: minimum round trip, queueing delay,
+ * and delivery rate. The delivery rate is the throughput of the link only while the link is saturated; otherwise the
+ * capacity has a lower bound, because the transmission of a frame took at most the time by which its round trip exceeds
+ * the minimum ping.
  */
 export class LinkEstimator {
   readonly #minimum = new WindowedMinimum();
@@ -60,8 +69,8 @@ export class LinkEstimator {
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
-   * Lower bounds of the capacity, ascending in time and descending in value. The highest one of the last seconds
-   * counts.
+   * Lower bounds of the capacity, ascending in time and descending in value. The highest one within
+   * `CAPACITY_WINDOW_MS` counts.
    */
   #capacities: { readonly bitsPerSecond: number; readonly atMs: number }[] = [];
 
@@ -81,15 +90,15 @@ export class LinkEstimator {
     if (this.#idlePings.length > IDLE_PINGS) this.#idlePings.shift();
   }
 
-  /** Minimum round trip of the last seconds; 0 while unknown. */
+  /** Minimum round trip of the last 5 to 10 s; 0 while unknown. */
   minimumMs(nowMs: number): number {
     return this.#minimum.get(nowMs) ?? 0;
   }
 
   /**
-   * Present round trip of a message that waits behind no frame: the upper quartile of the latest pings. On a machine
-   * with too little processor time, or beside other traffic, it is much longer than the minimum, and smaller frames
-   * would not shorten it.
+   * Current round trip of a message that does not wait behind a frame: the upper quartile of the latest idle pings, and
+   * at least the minimum round trip. On a machine with too little processor time, or beside other traffic, it is much
+   * longer than the minimum, and smaller frames would not shorten it.
    */
   baseMs(nowMs: number): number {
     while (this.#idlePings[0] !== undefined && nowMs - this.#idlePings[0].atMs > IDLE_PING_MS) this.#idlePings.shift();
@@ -115,7 +124,8 @@ export class LinkEstimator {
   /**
    * @param newest the newest acknowledged frame.
    * @param bytes of all frames that were acknowledged together.
-   * @param arrivedAtMs when its acknowledgement would have arrived if the viewer had sent it immediately.
+   * @param arrivedAtMs when the acknowledgement of `newest` would have arrived if the viewer had sent it
+   *   immediately.
    */
   delivered(
     newest: { readonly sequence: number; readonly bytes: number; readonly sentAtMs: number; readonly state: SendState },
@@ -159,10 +169,10 @@ export class LinkEstimator {
    */
   #addCapacity(bytes: number, roundTripMs: number, nowMs: number): void {
     const pingMs = this.#minimumPing.get(nowMs);
-    // The pings were delayed by something else.
+    // No ping is known, or all pings were delayed by something other than frames.
     if (pingMs === undefined || roundTripMs < pingMs) return;
     const bitsPerSecond =
-      (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_PART, this.#jitterMs, roundTripMs - pingMs);
+      (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_FRACTION, this.#jitterMs, roundTripMs - pingMs);
     while ((this.#capacities.at(-1)?.bitsPerSecond ?? Infinity) <= bitsPerSecond) this.#capacities.pop();
     this.#capacities.push({ bitsPerSecond, atMs: nowMs });
   }

@@ -36,13 +36,14 @@ interface InFlight {
 /**
  * Congestion window of one web viewer: the number of frames that may be in flight.
  *
- * The window is the bandwidth-delay product in whole frames, and one more. Every further frame would only be in transit
- * when the link becomes slow, and nothing can overtake it. The round trip is the mean one, so that jitter costs no
- * frames. It is at most one frame more than the minimum, so that a queue on the path does not enlarge the window. The
- * rate is the lower of the source's and the link's. The link's rate is estimated from the shortest arrival intervals:
- * with jitter, their mean would only reflect a window that is too small. While acknowledgements are slower than the
- * minimum round trip explains, the window shrinks. After a single frame that was much slower, no further frame is sent
- * until all frames in flight are acknowledged: if the link has become slow, they already take long enough.
+ * The window is the bandwidth-delay product in whole frames, plus one. Any further frame would only be one more frame
+ * stuck in transit when the link slows down, because nothing can overtake it. The smoothed round trip is used, so that
+ * jitter costs no frames, but at most the minimum plus one frame interval, so that a queue on the path does not enlarge
+ * the window. The rate is the lower of the source's and the link's. The link's rate is estimated from the shortest
+ * arrival intervals: with jitter, their mean would only reflect a window that is too small. While acknowledgements are
+ * slower than the minimum round trip explains, the window shrinks. After a single frame that was much slower, no
+ * further frame is sent until all frames in flight are acknowledged: if the link has become slow, they already take
+ * long enough.
  *
  * A standing queue lengthens every round trip and hides the minimum. In that case the path is probed with half the
  * window for one round trip.
@@ -67,13 +68,16 @@ export class Pacer {
   #waitingSinceMs: number | null = null;
   /**
    * Whether no further frame may be sent until none is in flight: the latest acknowledged frame took much longer than
-   * the round trip explains, or the present round trip must be measured.
+   * the round trip explains, or the current round trip must be measured.
    */
   #drains = false;
-  /** Time of the latest answer to a ping that proved that frames had arrived, or that they had not been sent yet. */
+  /**
+   * Time of the latest answer to a ping that proved that frames had arrived, or that was sent while no frame was in
+   * flight.
+   */
   #carriedAtMs = -Infinity;
   #pingedAtMs = -Infinity;
-  /** Latest time in which no frame was in flight; it ends with the next frame. */
+  /** Latest period without a frame in flight; ends when the next frame is sent. */
   #emptyFromMs = -Infinity;
   #emptyToMs = Infinity;
   /** When a ping was sent that has not been answered, while no frame was in flight; null if there is none. */
@@ -197,7 +201,7 @@ export class Pacer {
 
   /**
    * Whether a ping must be sent before the next frame: none is in flight, and the ping shows whether frames cause the
-   * latency, see {@link LinkEstimator.baseMs}. True once per such time.
+   * latency, see {@link LinkEstimator.baseMs}. True once per such period.
    */
   needsIdlePing(nowMs: number): boolean {
     if (!this.#drains || this.#inFlight.length > 0 || this.#idlePingAtMs !== null) return false;

@@ -33,7 +33,7 @@ function encodeValue(data: ReturnData): Uint8Array {
   return json;
 }
 
-/** @param fields the members before the data, and its name. */
+/** @param fields the JSON members before the data, then the name of the member with the data. */
 function encodeBinary(fields: string, data: Uint8Array): Uint8Array {
   const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
   // Written separately, because joining the strings would copy the data once more.

@@ -26,7 +26,7 @@ describe('gateways over NATS', () => {
       ['yard', 'B', true],
       ['door', 'A', false],
     ]);
-    // The state of a source is that at its gateway, although nobody watches it here.
+    // A source has the state that its gateway reports, even if no viewer is connected here.
     expect(streams.map(({ source }) => source.state)).toEqual(['waiting for a publisher', 'waiting for a publisher']);
     const { isConnected, members } = await until(
       'both members with their addresses',
@@ -97,7 +97,7 @@ describe('gateways over NATS', () => {
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await using c = await Here.start(nats.url, 'C', { source: 'shed=push:' });
     await Promise.all([served(b.url), served(c.url)]);
-    // Sequences and numbers of messages of the frames that cross the NATS server.
+    // Sequence numbers of the frames that cross the NATS server.
     const heads: number[] = [];
     const tap = await connect({ servers: `127.0.0.1:${nats.port}` });
     await using _tap = { [Symbol.asyncDispose]: () => tap.close() };
@@ -143,14 +143,14 @@ describe('gateways over NATS', () => {
     );
   });
 
-  it('assign each port once, keep it for a viewer that changes the gateway, and refuse older keys everywhere', async () => {
+  it('assign each port once, keep it for a viewer that moves to another gateway, and refuse older keys everywhere', async () => {
     await using nats = await NatsServer.start();
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:', virtualPorts: 'door=6000-6009' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await served(b.url);
     const taken: Welcome[] = [];
     for (let index = 0; index < 4; index += 1) {
-      // The connection was closed with its gateway.
+      // These connections are closed together with their gateway.
       const viewer = await Viewer.connect(index % 2 === 0 ? a.url : b.url, 'door');
       taken.push(await viewer.hello());
     }
@@ -176,7 +176,7 @@ describe('gateways over NATS', () => {
     }
   });
 
-  it('send return data of all viewers to the source, and end it when the gateway of its viewer ends', async () => {
+  it("send the return data of all viewers to the source, and withdraw a viewer's data when its gateway ends", async () => {
     await using nats = await NatsServer.start();
     const [port, native] = (await freePorts(2)) as [number, number];
     await using a = await GatewayProcess.start(

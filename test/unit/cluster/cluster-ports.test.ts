@@ -8,7 +8,7 @@ import { ModelServers, ModelStore } from './model-store.ts';
 
 const HOLDER = { revoke: () => undefined, lose: () => undefined };
 
-/** @param patienceMs null for the default. */
+/** @param patienceMs null for the default of `ClusterPorts`. */
 async function createPorts({
   servers = new ModelServers(),
   patienceMs = 0,
@@ -102,7 +102,7 @@ describe('ClusterPorts', () => {
     expect(lines).toEqual([expect.stringContaining('could not be written: Permissions Violation')]);
   });
 
-  it('recognizes the key of another gateway before the directory has arrived here, and no older key', async () => {
+  it("recognizes the key of another gateway before this gateway's copy of the store was updated, and no older key", async () => {
     const servers = new ModelServers();
     const [{ ports: a }, { ports: b }] = [await createPorts({ servers }), await createPorts({ servers })];
     const holder = { ...HOLDER };

@@ -26,5 +26,5 @@ it('logs few changes of gateways, however often another program writes them', as
   vi.spyOn(performance, 'now').mockReturnValue(nowMs + 11_000);
   gateway.put(memberKey('d'), member('d', { name: 'D' }));
   vi.restoreAllMocks();
-  expect(gateway.logged.at(-1)).toMatch(/gateway D is connected \(\d+ more changes of gateways were not logged\)/);
+  expect(gateway.logged.at(-1)).toMatch(/gateway D is connected \(\d+ more messages about gateways were not logged\)/);
 });

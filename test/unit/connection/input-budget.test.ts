@@ -21,7 +21,7 @@ describe('InputBudget', () => {
     expect(budget.availableElements(9000)).toBe(100);
   });
 
-  it('counts for the address as well, and returns unused amounts to both', () => {
+  it('counts towards the budget of the address as well, and refunds messages to both', () => {
     const address = new InputBudget({ ...LIMITS, messagesPerSecond: 3 });
     const [first, second] = [new InputBudget(LIMITS, address), new InputBudget(LIMITS, address)];
     first.spendMessage(0);
@@ -37,7 +37,7 @@ describe('InputBudget', () => {
     expect(second.availableElements(0)).toBe(30);
   });
 
-  it('accepts another byte rate', () => {
+  it('can change the byte rate', () => {
     const budget = new InputBudget(LIMITS);
     budget.spendBytes(2000, 0);
     budget.allowBytes(10_000);

@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const OPTIONS: GatewayOptions = { port: 0, source: 'push:', token: 'adm1n', viewToken: 'w4tch' };
 
 describe('GET /api/audit', () => {
-  it('lists changes, including refused ones, with sender and result, and return data, as the file does', async () => {
+  it('lists return data and changes, including refused ones, with sender and result, like the file', async () => {
     const file = join(folder, 'audit.jsonl');
     await using gateway = await createGateway({ ...OPTIONS, auditLog: file });
     const { url } = await gateway.listen();

@@ -49,7 +49,7 @@ export function chooseTarget(wanted: string | null, streams: readonly Listed[] |
     };
   const obstacle =
     found.gateway?.isHere === false
-      ? `Its source runs at gateway ${found.gateway.name}`
+      ? `Its source runs on gateway ${found.gateway.name}`
       : `Its pictures come from another source (${found.source.kind})`;
   const url = found.source.kind === 'push' ? (found.gateway?.url ?? '') : '';
   // The address comes from that gateway, so it is checked.

@@ -59,9 +59,9 @@ describe('VerifiedFrames', () => {
     const { verifier, frames } = setUp();
     const onVerified = vi.fn<(isGood: boolean) => void>();
     const frame = frameOf(1, { onVerified });
-    const asked = [frames.check(frame), frames.check(frame)].map(async (check) => check);
+    const requests = [frames.check(frame), frames.check(frame)].map(async (check) => check);
     verifier.asked[0]!.settle({ isGood: true });
-    expect(await Promise.all(asked)).toEqual([true, true]);
+    expect(await Promise.all(requests)).toEqual([true, true]);
     expect(frames.check(frame)).toBe(true);
     expect(verifier.asked).toHaveLength(1);
     expect(onVerified.mock.calls).toEqual([[true]]);

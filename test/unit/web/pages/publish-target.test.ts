@@ -48,7 +48,7 @@ describe('chooseTarget', () => {
   it('has an obstacle if another gateway of a cluster runs the source', () => {
     expect(chooseTarget('yard', [stream('yard', 'push', false), PHONE])).toEqual({
       stream: 'yard',
-      obstacle: 'Its source runs at gateway hall',
+      obstacle: 'Its source runs on gateway hall',
       elsewhere: 'http://hall:8080',
       others: ['phone'],
     });
