@@ -13,6 +13,10 @@ import { Viewer } from '../helpers/viewer.ts';
 /** The sentences that are drawn into pictures. */
 const painted = vi.hoisted((): string[] => []);
 
+// Files share modules: those that an earlier file has loaded are not mocked, and a later file must not get mocked ones.
+vi.hoisted(() => void vi.resetModules());
+afterAll(() => void vi.resetModules());
+
 vi.mock(import('../../gateway/drawing/placeholder.ts'), async (original) => {
   const { createPlaceholder } = await original();
   return {
@@ -129,6 +133,7 @@ describe('a password in a source', () => {
           passwords.slice(from, from + MAX_STREAMS).map((password, index) => `s${index}=${sourceOf(password)}`),
         );
         const texts = await textsOf(gateway);
+        expect(painted).not.toEqual([]);
         for (const line of [...texts.split('\n'), ...log.splice(0), ...painted.splice(0)])
           expect(line).not.toMatch(SECRET);
         // The rest of the address is still readable.

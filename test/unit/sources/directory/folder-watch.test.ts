@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DirectorySource } from '../../../../gateway/sources/directory/directory-source.ts';
 import { FolderWatch } from '../../../../gateway/sources/directory/folder-watch.ts';
 import { ImageFolder } from '../../../../gateway/sources/directory/image-folder.ts';
@@ -13,10 +13,17 @@ import { jpegOf } from '../../../helpers/pictures.ts';
  * watches left.
  */
 let system: 'silent' | 'full' = 'silent';
+/** Number of calls to `watch`. */
+let watched = 0;
+
+// Files share modules: those that an earlier file has loaded are not mocked, and a later file must not get mocked ones.
+vi.hoisted(() => void vi.resetModules());
+afterAll(() => void vi.resetModules());
 
 vi.mock('node:fs', async (original) => ({
   ...(await original<typeof import('node:fs')>()),
   watch: () => {
+    watched += 1;
     if (system === 'full')
       throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), { code: 'ENOSPC' });
     const watcher = { on: () => watcher, close: () => undefined };
@@ -39,6 +46,7 @@ afterEach(async () => {
 describe('FolderWatch', () => {
   it.each(['silent', 'full'] as const)('finds new and rewritten files where the system is %s', async (kind) => {
     system = kind;
+    watched = 0;
     await writeFile(join(folder, '1.jpg'), jpegOf(1000));
     await writeFile(join(folder, '2.jpg'), jpegOf(1100));
     const sink = new RecordingSink();
@@ -60,6 +68,7 @@ describe('FolderWatch', () => {
     await sink.until(() => sink.frames.at(-1)!.payload.byteLength === 1300);
     await writeFile(join(folder, '1.jpg'), jpegOf(1400));
     await sink.until(() => sink.frames.at(-1)!.payload.byteLength === 1400);
+    expect(watched).toBeGreaterThan(0);
     expect(sink.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
     expect(sink.rejected).toEqual([]);
   });
