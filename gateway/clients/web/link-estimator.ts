@@ -64,8 +64,10 @@ export class LinkEstimator {
   /** Latest round trips of pings, oldest first. */
   readonly #pings: number[] = [];
   #jitterMs = 0;
-  /** Latest round trips of pings while no frame was in flight, oldest first. */
+  /** Latest idle pings, oldest first. */
   #idlePings: { readonly ms: number; readonly atMs: number }[] = [];
+  /** Upper quartile of their round trips. */
+  #idleMs = 0;
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /**
@@ -86,8 +88,11 @@ export class LinkEstimator {
 
   /** Records the round trip of a ping that was sent while no frame was in flight, in addition to `roundTrip`. */
   idleRoundTrip(ms: number, nowMs: number): void {
-    this.#idlePings.push({ ms, atMs: nowMs });
-    if (this.#idlePings.length > IDLE_PINGS) this.#idlePings.shift();
+    this.#idlePings = [...this.#idlePings.slice(1 - IDLE_PINGS), { ms, atMs: nowMs }].filter(
+      ({ atMs }) => nowMs - atMs <= IDLE_PING_MS,
+    );
+    const sorted = this.#idlePings.map((ping) => ping.ms).toSorted((a, b) => a - b);
+    this.#idleMs = sorted[Math.floor(sorted.length * 0.75)] ?? ms;
   }
 
   /** Minimum round trip of the last 5 to 10 s; 0 while unknown. */
@@ -101,9 +106,9 @@ export class LinkEstimator {
    * longer than the minimum, and smaller frames would not shorten it.
    */
   baseMs(nowMs: number): number {
-    while (this.#idlePings[0] !== undefined && nowMs - this.#idlePings[0].atMs > IDLE_PING_MS) this.#idlePings.shift();
-    const sorted = this.#idlePings.map(({ ms }) => ms).toSorted((a, b) => a - b);
-    return Math.max(this.minimumMs(nowMs), sorted[Math.floor(sorted.length * 0.75)] ?? 0);
+    const latest = this.#idlePings.at(-1);
+    const isRecent = latest !== undefined && nowMs - latest.atMs <= IDLE_PING_MS;
+    return Math.max(this.minimumMs(nowMs), isRecent ? this.#idleMs : 0);
   }
 
   /** Whether {@link LinkEstimator.baseMs} is much longer than the minimum, and was not measured recently. */
